@@ -1,0 +1,80 @@
+"""Fast native core for recommendation, targeting and their evaluation.
+
+Everything public is reachable from here and imported on first use, so that
+``import aimass_core`` costs little and pulls in neither Numba nor any table library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import data, evaluation, neighbors
+    from ._config import show_config
+    from .data import IdMap, Interactions, datasets
+    from .neighbors import (
+        BaselineOnly,
+        ContextKNN,
+        ItemKNN,
+        Popularity,
+        SlopeOne,
+        UserKNN,
+        similarity,
+    )
+    from .persistence import load
+
+_HOMES = {
+    "BaselineOnly": "neighbors",
+    "ContextKNN": "neighbors",
+    "IdMap": "data",
+    "Interactions": "data",
+    "ItemKNN": "neighbors",
+    "Popularity": "neighbors",
+    "SlopeOne": "neighbors",
+    "UserKNN": "neighbors",
+    "data": "",
+    "datasets": "data",
+    "evaluation": "",
+    "load": "persistence",
+    "neighbors": "",
+    "show_config": "_config",
+    "similarity": "neighbors",
+}
+
+__all__ = [
+    "BaselineOnly",
+    "ContextKNN",
+    "IdMap",
+    "Interactions",
+    "ItemKNN",
+    "Popularity",
+    "SlopeOne",
+    "UserKNN",
+    "__version__",
+    "data",
+    "datasets",
+    "evaluation",
+    "load",
+    "neighbors",
+    "show_config",
+    "similarity",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'aimass_core' has no attribute {name!r}")
+    if home == "" or name in ("datasets", "similarity"):
+        value: Any = importlib.import_module(f"aimass_core.{home}.{name}".replace("..", "."))
+    else:
+        value = getattr(importlib.import_module(f"aimass_core.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

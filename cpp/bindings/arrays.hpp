@@ -1,0 +1,67 @@
+// The border: typed NumPy arrays in, views out. The only file that includes pybind11's NumPy and STL headers.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../kernels/csr.hpp"
+#include "../kernels/errors.hpp"
+#include "../kernels/parallel.hpp"
+
+namespace aimass::py_border {
+
+namespace py = pybind11;
+
+// Exact dtype, C-contiguous; bind with py::arg().noconvert() so that nothing is copied silently.
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+inline void require(bool ok, const std::string& message) {
+  if (!ok) throw InvalidInput(message);
+}
+
+// True when a signal handler raised (Ctrl-C). Called by the kernel's own thread without the GIL.
+inline bool signal_raised() {
+  const py::gil_scoped_acquire gil;
+  return PyErr_CheckSignals() != 0;
+}
+
+inline Run make_run(int n_threads) { return Run(n_threads, &signal_raised); }
+
+template <class T>
+void require_1d(const Array<T>& array, const char* name, std::int64_t length) {
+  require(array.ndim() == 1 && array.shape(0) == length,
+          std::string(name) + " must be 1-D of length " + std::to_string(length) + ", got " +
+              std::to_string(array.ndim()) + "-D of size " + std::to_string(array.size()));
+}
+
+// O(1) checks only; values are checked by aimass_core._validation.
+template <class T>
+Csr<T> csr_view(const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
+                const Array<T>& data, std::int64_t n_cols) {
+  require(indptr.ndim() == 1 && indptr.shape(0) >= 1, "indptr must be 1-D with n_rows + 1 entries");
+  const std::int64_t n_rows = indptr.shape(0) - 1;
+  require(indices.ndim() == 1 && data.ndim() == 1 && indices.shape(0) == data.shape(0),
+          "indices and data must be 1-D of equal length");
+  require(indptr.data()[0] == 0 && indptr.data()[n_rows] == indices.shape(0),
+          "indptr must start at 0 and end at len(indices)");
+  require(n_cols >= 0 && n_cols <= INT32_MAX, "n_cols must fit int32");
+  return {n_rows, n_cols, indptr.data(), indices.data(), data.data()};
+}
+
+// Gives a vector to NumPy without copying it.
+template <class T>
+Array<T> to_array(std::vector<T>&& values) {
+  auto* owner = new std::vector<T>(std::move(values));
+  const py::capsule free(owner, [](void* p) { delete static_cast<std::vector<T>*>(p); });
+  return Array<T>({static_cast<py::ssize_t>(owner->size())}, {sizeof(T)}, owner->data(), free);
+}
+
+}  // namespace aimass::py_border
