@@ -1,0 +1,1 @@
+"""Numba kernels: serial, or with a user's function inlined; each imported on first use."""

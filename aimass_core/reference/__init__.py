@@ -1,0 +1,27 @@
+"""One plain function per kernel, same name and arguments: the specification."""
+
+from __future__ import annotations
+
+from .baseline_sgd import baseline_sgd
+from .coo_to_csr import coo_to_csr
+from .csr_check import csr_check
+from .csr_transpose import csr_transpose
+from .factorize_bytes import factorize_bytes
+from .factorize_int64 import factorize_int64
+from .gram_topk import gram_topk
+from .knn_predict import knn_predict
+from .slope_one_predict import slope_one_predict
+from .spgemm_topk import spgemm_topk
+
+__all__ = [
+    "baseline_sgd",
+    "coo_to_csr",
+    "csr_check",
+    "csr_transpose",
+    "factorize_bytes",
+    "factorize_int64",
+    "gram_topk",
+    "knn_predict",
+    "slope_one_predict",
+    "spgemm_topk",
+]

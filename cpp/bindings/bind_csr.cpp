@@ -1,0 +1,111 @@
+#include <string>
+#include <tuple>
+
+#include "../kernels/coo_to_csr.hpp"
+#include "../kernels/csr_check.hpp"
+#include "../kernels/csr_transpose.hpp"
+#include "arrays.hpp"
+
+namespace aimass::py_border {
+namespace {
+
+Duplicates parse_duplicates(const std::string& rule) {
+  constexpr const char* names[] = {"sum", "last", "first", "mean", "max", "min", "count", "error"};
+  int i = 0;
+  for (const char* name : names) {
+    if (rule == name) return static_cast<Duplicates>(i);
+    ++i;
+  }
+  throw InvalidInput(
+      "duplicates must be one of 'sum', 'last', 'first', 'mean', 'max', 'min', 'count', 'error', "
+      "got '" + rule + "'");
+}
+
+template <class T>
+void bind(py::module_& m) {
+  m.def(
+      "csr_check",
+      [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
+         const Array<T>& data, std::int64_t n_cols) {
+        require(indptr.ndim() == 1 && indptr.shape(0) >= 1,
+                "indptr must be 1-D with n_rows + 1 entries");
+        require_1d(data, "data", indices.size());
+        require_1d(indices, "indices", indices.size());
+        require(n_cols >= 0 && n_cols <= INT32_MAX, "n_cols must fit int32");
+        const Csr<T> x{indptr.shape(0) - 1, n_cols, indptr.data(), indices.data(), data.data()};
+        CsrStatus status;
+        {
+          const py::gil_scoped_release release;
+          status = csr_check(make_run(1), x, indices.shape(0));
+        }
+        return std::tuple(status.code, status.position, status.is_sorted, status.has_duplicates);
+      },
+      py::arg("indptr").noconvert(), py::arg("indices").noconvert(), py::arg("data").noconvert(),
+      py::arg("n_cols"), "Status of a CSR triple: (status, position, is_sorted, has_duplicates).");
+
+  m.def(
+      "coo_to_csr",
+      [](const Array<std::int32_t>& rows, const Array<std::int32_t>& cols, const Array<T>& data,
+         const std::optional<Array<std::int64_t>>& times, std::int64_t n_rows, std::int64_t n_cols,
+         const std::string& duplicates, int n_threads) {
+        const std::int64_t n = rows.size();
+        require_1d(rows, "rows", n);
+        require_1d(cols, "cols", n);
+        require_1d(data, "data", n);
+        if (times) require_1d(*times, "times", n);
+        require(n_rows >= 0 && n_rows <= INT32_MAX, "n_rows must fit int32");
+        require(n_cols >= 0 && n_cols <= INT32_MAX, "n_cols must fit int32");
+        const Duplicates rule = parse_duplicates(duplicates);
+        Array<std::int64_t> indptr(n_rows + 1), out_times(times ? n : 0);
+        Array<std::int32_t> indices(n);
+        Array<T> out_data(n);
+        const Coo<T> x{n,           n_rows,      n_cols,
+                       rows.data(), cols.data(), data.data(), times ? times->data() : nullptr};
+        const CsrOut<T> out{indptr.mutable_data(), indices.mutable_data(), out_data.mutable_data(),
+                            times ? out_times.mutable_data() : nullptr};
+        std::int64_t nnz = 0;
+        {
+          const py::gil_scoped_release release;
+          nnz = coo_to_csr(make_run(n_threads), x, rule, out);
+        }
+        if (nnz < n) {
+          indices.resize({nnz}, false);
+          out_data.resize({nnz}, false);
+          if (times) out_times.resize({nnz}, false);
+        }
+        return std::tuple(indptr, indices, out_data,
+                          times ? py::object(out_times) : py::object(py::none()));
+      },
+      py::arg("rows").noconvert(), py::arg("cols").noconvert(), py::arg("data").noconvert(),
+      py::arg("times").noconvert(), py::arg("n_rows"), py::arg("n_cols"), py::arg("duplicates"),
+      py::arg("n_threads"), "Triplets to canonical CSR: (indptr, indices, data, times).");
+
+  m.def(
+      "csr_transpose",
+      [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
+         const Array<T>& data, std::int64_t n_cols, int n_threads) {
+        const Csr<T> x = csr_view(indptr, indices, data, n_cols);
+        Array<std::int64_t> out_indptr(n_cols + 1);
+        Array<std::int32_t> out_indices(x.nnz());
+        Array<T> out_data(x.nnz());
+        std::int64_t* const to_indptr = out_indptr.mutable_data();
+        std::int32_t* const to_indices = out_indices.mutable_data();
+        T* const to_data = out_data.mutable_data();
+        {
+          const py::gil_scoped_release release;
+          csr_transpose(make_run(n_threads), x, to_indptr, to_indices, to_data);
+        }
+        return std::tuple(out_indptr, out_indices, out_data);
+      },
+      py::arg("indptr").noconvert(), py::arg("indices").noconvert(), py::arg("data").noconvert(),
+      py::arg("n_cols"), py::arg("n_threads"), "CSR of the transpose: (indptr, indices, data).");
+}
+
+}  // namespace
+
+void bind_csr(py::module_& m) {
+  bind<float>(m);
+  bind<double>(m);
+}
+
+}  // namespace aimass::py_border

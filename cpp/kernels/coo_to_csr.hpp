@@ -1,0 +1,208 @@
+// Problem: triplets (row, col, value[, time]) in any order to a canonical CSR: rows sorted by
+// column, duplicates merged by an explicit rule.
+// Cost: O(n) time, about 2 reads and 2 writes of the triplets to memory; n * (8 + sizeof(T)) bytes
+// (+ 8 n with times) of scratch. Layout: triplets are first parted by ranges of rows, stably, so
+// that a part fits the L2 cache; there they are sorted by (row, col, place in the input) packed
+// into one word, and written out where they belong. The result is the same for any n_threads.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "errors.hpp"
+#include "parallel.hpp"
+#include "partition.hpp"
+
+namespace aimass {
+
+enum class Duplicates { sum, last, first, mean, max, min, count, error };
+
+template <class T>
+struct Coo {
+  std::int64_t n, n_rows, n_cols;
+  const std::int32_t* rows;
+  const std::int32_t* cols;
+  const T* data;
+  const std::int64_t* times;  // or null
+};
+
+// indptr: n_rows + 1; the rest: room for n entries. Memory from the caller.
+template <class T>
+struct CsrOut {
+  std::int64_t* indptr;
+  std::int32_t* indices;
+  T* data;
+  std::int64_t* times;  // or null
+};
+
+namespace coo_detail {
+
+template <class T>
+struct Entry {
+  std::int32_t row, col;
+  T value;
+};
+
+// entries and times of one part; order: their sorted order. Merges the run [begin, end) of
+// entries of one cell, which stand in the order of the input.
+template <class T, class At>
+void merge(Duplicates rule, std::int64_t begin, std::int64_t end, At&& at, const Entry<T>* entries,
+           const std::int64_t* times, T& value, std::int64_t* time) {
+  std::int64_t chosen = rule == Duplicates::last ? at(end - 1) : at(begin);
+  if (times != nullptr) {
+    std::int64_t latest = times[at(begin)];
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t t = times[at(i)];
+      latest = std::max(latest, t);
+      if (rule == Duplicates::first ? t < times[chosen] : t > times[chosen]) chosen = at(i);
+      // Of equally late entries the one that stands later in the input is the last.
+      if (rule == Duplicates::last && t == times[chosen]) chosen = at(i);
+    }
+    *time = rule == Duplicates::first ? times[chosen] : latest;
+  }
+  double total = 0;
+  T low = entries[at(begin)].value, high = low;
+  for (std::int64_t i = begin; i < end; ++i) {
+    const T v = entries[at(i)].value;
+    total += static_cast<double>(v);
+    low = std::min(low, v);
+    high = std::max(high, v);
+  }
+  switch (rule) {
+    case Duplicates::sum: value = static_cast<T>(total); break;
+    case Duplicates::mean: value = static_cast<T>(total / static_cast<double>(end - begin)); break;
+    case Duplicates::max: value = high; break;
+    case Duplicates::min: value = low; break;
+    case Duplicates::count: value = static_cast<T>(end - begin); break;
+    default: value = entries[chosen].value;
+  }
+}
+
+}  // namespace coo_detail
+
+// Returns the number of entries written.
+template <class T>
+std::int64_t coo_to_csr(const Run& run, const Coo<T>& x, Duplicates rule, const CsrOut<T>& out) {
+  using coo_detail::Entry;
+  check_bounds(run, x.rows, x.n, x.n_rows, "rows");
+  check_bounds(run, x.cols, x.n, x.n_cols, "cols");
+  Partition plan = plan_partition(run, x.rows, x.n, x.n_rows);
+  const auto n = static_cast<std::size_t>(x.n);
+  const auto entries = std::make_unique_for_overwrite<Entry<T>[]>(n);
+  const auto times =
+      x.times == nullptr ? nullptr : std::make_unique_for_overwrite<std::int64_t[]>(n);
+  place_parts(run, plan, [&](Range range, std::int64_t* cursor) {
+    for (std::int64_t i = range.begin; i < range.end; ++i) {
+      const std::int64_t to = cursor[x.rows[i] >> plan.shift]++;
+      entries[static_cast<std::size_t>(to)] = {x.rows[i], x.cols[i], x.data[i]};
+      if (times) times[static_cast<std::size_t>(to)] = x.times[i];
+    }
+  });
+
+  struct Scratch {
+    std::vector<std::uint64_t> words, spare;
+  };
+  std::vector<Scratch> scratch(static_cast<std::size_t>(run.n_threads()));
+  std::vector<std::int64_t> n_merged(static_cast<std::size_t>(plan.n_parts), 0);
+  std::vector<std::int64_t> first_duplicate(static_cast<std::size_t>(plan.n_parts), -1);
+  out.indptr[0] = 0;
+  const int col_bits = std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(
+      x.n_cols - 1, 0)));
+  parallel_for(run, plan.n_parts, [&](std::int64_t part, int thread) {
+    const std::int64_t start = plan.start[static_cast<std::size_t>(part)];
+    const std::int64_t size = plan.size(part);
+    const std::int64_t first_row = part << plan.shift;
+    const std::int64_t last_row = std::min(x.n_rows, first_row + (std::int64_t{1} << plan.shift));
+    const Entry<T>* part_entries = entries.get() + start;
+    const std::int64_t* part_times = times ? times.get() + start : nullptr;
+    auto& [words, spare] = scratch[static_cast<std::size_t>(thread)];
+    words.resize(static_cast<std::size_t>(size));
+
+    // Word: row within the part | column | place in the part. The place makes words distinct and
+    // the order stable. When it does not fit (huge and nearly empty matrices), words are places.
+    const int place_bits = std::bit_width(static_cast<std::uint64_t>(size));
+    const int key_bits = plan.shift + col_bits;
+    const bool packed = key_bits + place_bits <= 64;
+    if (packed) {
+      for (std::int64_t i = 0; i < size; ++i) {
+        const auto row = static_cast<std::uint64_t>(part_entries[i].row - first_row);
+        const auto col = static_cast<std::uint64_t>(part_entries[i].col);
+        words[static_cast<std::size_t>(i)] =
+            (((row << col_bits) | col) << place_bits) | static_cast<std::uint64_t>(i);
+      }
+      sort_words(words, spare, place_bits, place_bits + key_bits);
+    } else {
+      std::iota(words.begin(), words.end(), std::uint64_t{0});
+      std::stable_sort(words.begin(), words.end(), [&](std::uint64_t a, std::uint64_t b) {
+        const Entry<T>&x_a = part_entries[a], &x_b = part_entries[b];
+        return x_a.row != x_b.row ? x_a.row < x_b.row : x_a.col < x_b.col;
+      });
+    }
+    run.poll();
+    const std::uint64_t place_mask =
+        packed ? (std::uint64_t{1} << place_bits) - 1 : ~std::uint64_t{0};
+    auto at = [&](std::int64_t i) {
+      return static_cast<std::int64_t>(words[static_cast<std::size_t>(i)] & place_mask);
+    };
+
+    // Written as if no entry before this part were merged; gaps are closed below.
+    std::int64_t to = start, row = first_row;
+    for (std::int64_t i = 0; i < size;) {
+      const Entry<T>& entry = part_entries[at(i)];
+      std::int64_t end = i + 1;
+      while (end < size && part_entries[at(end)].col == entry.col &&
+             part_entries[at(end)].row == entry.row) {
+        ++end;
+      }
+      while (row < entry.row) out.indptr[++row] = to;
+      out.indices[to] = entry.col;
+      if (end - i == 1) {
+        out.data[to] = rule == Duplicates::count ? T{1} : entry.value;
+        if (part_times != nullptr) out.times[to] = part_times[at(i)];
+      } else {
+        auto& duplicate = first_duplicate[static_cast<std::size_t>(part)];
+        if (duplicate < 0) duplicate = start + at(i);
+        coo_detail::merge(rule, i, end, at, part_entries, part_times, out.data[to],
+                          out.times == nullptr ? nullptr : out.times + to);
+      }
+      ++to;
+      i = end;
+    }
+    while (row < last_row) out.indptr[++row] = to;
+    n_merged[static_cast<std::size_t>(part)] = start + size - to;
+  });
+
+  if (rule == Duplicates::error) {
+    for (const std::int64_t i : first_duplicate) {
+      if (i < 0) continue;
+      const Entry<T>& entry = entries[static_cast<std::size_t>(i)];
+      throw InvalidInput("duplicate entry at (row " + std::to_string(entry.row) + ", col " +
+                         std::to_string(entry.col) +
+                         "); choose a rule for duplicates other than 'error'");
+    }
+  }
+  std::int64_t gap = 0;
+  for (std::int64_t part = 0; part < plan.n_parts; ++part) {
+    const std::int64_t start = plan.start[static_cast<std::size_t>(part)];
+    const std::int64_t end = start + plan.size(part) - n_merged[static_cast<std::size_t>(part)];
+    if (gap > 0) {
+      run.poll();
+      std::copy(out.indices + start, out.indices + end, out.indices + start - gap);
+      std::copy(out.data + start, out.data + end, out.data + start - gap);
+      if (out.times != nullptr) {
+        std::copy(out.times + start, out.times + end, out.times + start - gap);
+      }
+      const std::int64_t last_row = std::min(x.n_rows, (part + 1) << plan.shift);
+      for (std::int64_t row = part << plan.shift; row < last_row; ++row) out.indptr[row + 1] -= gap;
+    }
+    gap += n_merged[static_cast<std::size_t>(part)];
+  }
+  return x.n - gap;
+}
+
+}  // namespace aimass

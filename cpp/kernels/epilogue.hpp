@@ -1,0 +1,230 @@
+// From sums over common entries to a score. Problem: every neighbourhood kernel accumulates a few
+// sums per pair (row r, candidate c) and turns them into one score; this is the one place that knows
+// how. Cost: a few operations per candidate; logarithms only where the formula has them.
+// A pair that is not a candidate gets NaN, so `score >= threshold` drops it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "errors.hpp"
+
+namespace aimass {
+
+enum class Formula { product, ratio, llr, pmi, npmi, corated_cosine, corated_pearson, corated_msd, custom };
+
+inline Formula formula_of(const std::string& name) {
+  constexpr const char* kNames[] = {"product",        "ratio",           "llr",         "pmi",   "npmi",
+                                    "corated_cosine", "corated_pearson", "corated_msd", "custom"};
+  for (int i = 0; i < 9; ++i)
+    if (name == kNames[i]) return static_cast<Formula>(i);
+  throw InvalidInput("formula: unknown name '" + name + "'");
+}
+
+// The sums of one pair. add(x, y) takes one common entry: x of the row, y of the candidate.
+template <class T>
+struct Dot {
+  using Value = T;
+  T d;
+  void add(T x, T y) { d += x * y; }
+  bool touched() const { return d != T(0); }
+  Dot swapped() const { return *this; }
+};
+
+template <class T>
+struct DotCount {
+  using Value = T;
+  T d, n;
+  void add(T x, T y) {
+    d += x * y;
+    n += T(1);
+  }
+  bool touched() const { return n != T(0); }
+  DotCount swapped() const { return *this; }
+};
+
+template <class T>
+struct alignas(8 * sizeof(T)) Moments {
+  using Value = T;
+  T n, sx, sy, sxy, sxx, syy, unused[2];
+  void add(T x, T y) {
+    n += T(1);
+    sx += x;
+    sy += y;
+    sxy += x * y;
+    sxx += x * x;
+    syy += y * y;
+  }
+  bool touched() const { return n != T(0); }
+  Moments swapped() const { return {n, sy, sx, sxy, syy, sxx, {}}; }
+};
+
+enum class Channels { dot, dot_count, moments };
+
+template <class T>
+struct Epilogue {
+  // void f(const T* dot, const T* n, const T* p_row, const T* q, T* out, int64_t m)
+  using Custom = void (*)(const T*, const T*, const T*, const T*, T*, std::int64_t);
+
+  Formula formula = Formula::product;
+  const T* p = nullptr;  // per row; null: all ones
+  const T* q = nullptr;  // per candidate; null: all ones
+  double total = 0;
+  T weight = 0, shrink = 0;
+  T min_support = 0, support_shrink = 0, support_offset = 0, significance = 0, amplification = 1;
+  T threshold = -std::numeric_limits<T>::infinity();
+  Custom custom = nullptr;
+
+  T p_of(std::int64_t row) const { return p ? p[row] : T(1); }
+  T q_of(std::int64_t candidate) const { return q ? q[candidate] : T(1); }
+
+  bool uses_support() const { return min_support > 1 || support_shrink > 0 || significance > 0; }
+
+  // Which sums the formula and the post-processing need. Counting formulas read n from d.
+  Channels channels() const {
+    switch (formula) {
+      case Formula::product:
+      case Formula::ratio:
+        return uses_support() ? Channels::dot_count : Channels::dot;
+      case Formula::llr:
+      case Formula::pmi:
+      case Formula::npmi:
+        return Channels::dot;
+      case Formula::custom:
+        return Channels::dot_count;
+      default:
+        return Channels::moments;
+    }
+  }
+};
+
+namespace epilogue_detail {
+
+template <class T>
+constexpr T kNone = std::numeric_limits<T>::quiet_NaN();
+
+inline double x_log_x(double x) { return x > 0 ? x * std::log(x) : 0.0; }
+
+// Dunning's G2 of the 2x2 table (n, p - n; q - n, total - p - q + n); 0 without positive association.
+// T. Dunning, Accurate methods for the statistics of surprise and coincidence, 1993.
+inline double log_likelihood_ratio(double n, double p, double q, double total) {
+  if (n * total <= p * q) return 0.0;
+  const double cells = x_log_x(n) + x_log_x(p - n) + x_log_x(q - n) + x_log_x(total - p - q + n);
+  const double margins = x_log_x(p) + x_log_x(total - p) + x_log_x(q) + x_log_x(total - q);
+  return std::max(0.0, 2.0 * (cells - margins + x_log_x(total)));
+}
+
+// A variance below the rounding of its sums counts as zero: the correlation is then 0.
+template <class T>
+double pearson(const Moments<T>& s) {
+  constexpr double kRounding = std::max(1e-12, 16.0 * std::numeric_limits<T>::epsilon());
+  const double n = s.n, sx = s.sx, sy = s.sy, sxx = s.sxx, syy = s.syy;
+  const double vx = n * sxx - sx * sx;
+  const double vy = n * syy - sy * sy;
+  if (vx <= kRounding * n * sxx || vy <= kRounding * n * syy) return 0.0;
+  return (n * s.sxy - sx * sy) / std::sqrt(vx * vy);
+}
+
+// Mean squared difference over common entries, as a similarity.
+template <class T>
+double msd_similarity(const Moments<T>& s) {
+  const double sum = static_cast<double>(s.sxx) - 2.0 * s.sxy + s.syy;
+  return 1.0 / (1.0 + std::max(0.0, sum) / s.n);
+}
+
+// The number of common entries; for a Dot (counting formulas, or nobody asks) the dot itself.
+template <class T>
+T count_of(const Dot<T>& s) {
+  return s.d;
+}
+template <class Sums>
+auto count_of(const Sums& s) {
+  return s.n;
+}
+
+template <class T, class Sums>
+T formula_dot(const Epilogue<T>& e, T p, T q, const Sums& s) {
+  if (s.d == T(0)) return kNone<T>;
+  switch (e.formula) {
+    case Formula::product:
+      return s.d / (p * q + e.shrink);
+    case Formula::ratio:
+      return s.d / (e.weight * s.d + p + q + e.shrink);
+    case Formula::llr:
+      return static_cast<T>(log_likelihood_ratio(s.d, p, q, e.total));
+    default: {
+      const double n = s.d;
+      const double pmi = std::log(n * e.total / (static_cast<double>(p) * q));
+      return static_cast<T>(e.formula == Formula::pmi ? pmi : pmi / -std::log(n / e.total));
+    }
+  }
+}
+
+// In double: the sums of integer ratings are exact and their products stay so.
+template <class T>
+T formula_moments(const Epilogue<T>& e, const Moments<T>& s) {
+  if (s.n == T(0)) return kNone<T>;
+  switch (e.formula) {
+    case Formula::corated_cosine:
+      return static_cast<T>(s.sxy / std::sqrt(static_cast<double>(s.sxx) * s.syy));
+    case Formula::corated_pearson:
+      return static_cast<T>(pearson(s));
+    default:
+      return static_cast<T>(msd_similarity(s));
+  }
+}
+
+template <class T>
+T post(const Epilogue<T>& e, T score, T n) {
+  if (e.min_support > T(1) && n < e.min_support) return kNone<T>;
+  if (e.support_shrink > T(0)) {
+    const T extra = n - e.support_offset;
+    score = extra > T(0) ? score * extra / (extra + e.support_shrink) : score * T(0);
+  }
+  if (e.significance > T(0)) score *= std::min(n, e.significance) / e.significance;
+  if (e.amplification != T(1)) score = std::copysign(std::pow(std::abs(score), e.amplification), score);
+  return std::isfinite(score) && score >= e.threshold ? score + T(0) : kNone<T>;
+}
+
+}  // namespace epilogue_detail
+
+// The score of one pair by a built-in formula; NaN when it is not a candidate.
+template <class Sums, class T = typename Sums::Value>
+T score_of(const Epilogue<T>& e, T p, T q, const Sums& s) {
+  namespace d = epilogue_detail;
+  T score;
+  if constexpr (requires { s.sxy; }) {
+    score = d::formula_moments(e, s);
+  } else {
+    score = d::formula_dot(e, p, q, s);
+  }
+  return d::post(e, score, static_cast<T>(d::count_of(s)));
+}
+
+// Scores of m candidates of one row. sums[i], q[i] belong to candidate i.
+template <class Sums, class T = typename Sums::Value>
+void score_block(const Epilogue<T>& e, T p, const T* q, const Sums* sums, std::int64_t m, T* out) {
+  if constexpr (requires { sums->d; sums->n; }) {
+    if (e.formula == Formula::custom) {
+      constexpr std::int64_t kBlock = 256;
+      T d[kBlock], n[kBlock];
+      for (std::int64_t begin = 0; begin < m; begin += kBlock) {
+        const std::int64_t size = std::min(kBlock, m - begin);
+        for (std::int64_t i = 0; i < size; ++i) {
+          d[i] = sums[begin + i].d;
+          n[i] = sums[begin + i].n;
+        }
+        e.custom(d, n, &p, q + begin, out + begin, size);
+        for (std::int64_t i = 0; i < size; ++i)
+          out[begin + i] = epilogue_detail::post(e, out[begin + i], n[i]);
+      }
+      return;
+    }
+  }
+  for (std::int64_t i = 0; i < m; ++i) out[i] = score_of(e, p, q[i], sums[i]);
+}
+
+}  // namespace aimass
