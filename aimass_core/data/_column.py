@@ -1,0 +1,169 @@
+"""One column of a table in the plain form the native kernels take, whatever it was before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Column", "concat", "expand_dictionary", "number_column", "some", "take_strings"]
+
+_BLOCK = 1 << 20  # rows per step where a step needs scratch memory
+
+
+@dataclass(slots=True)
+class Column:
+    """Values of one column; strings as one run of bytes, dictionaries not yet expanded.
+
+    Attributes
+    ----------
+    kind : str
+        ``int``, ``float``, ``bool``, ``str``, ``bytes``, ``decimal``, ``datetime64[unit]`` or
+        ``null`` (a column of nothing but nulls).
+    values : ndarray
+        One number per entry (datetimes as int64), or for strings their bytes as uint8.
+    offsets : ndarray, optional
+        For strings: entry ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
+    codes : ndarray, optional
+        For dictionary (categorical) columns: the entry of each row.
+    null : ndarray of bool, optional
+        Which rows are null; their values mean nothing.
+    """
+
+    kind: str
+    values: NDArray[Any]
+    offsets: NDArray[Any] | None = None
+    codes: NDArray[Any] | None = None
+    null: NDArray[np.bool_] | None = None
+
+    @property
+    def n_entries(self) -> int:
+        """Number of entries: rows, or the size of the dictionary."""
+        return len(self.values) if self.offsets is None else len(self.offsets) - 1
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.n_entries if self.codes is None else len(self.codes)
+
+    def strings(self) -> Iterator[str | bytes]:
+        """Each entry of a string column as a Python object."""
+        assert self.offsets is not None
+        raw = self.values.tobytes()
+        if self.kind == "bytes":
+            bounds = self.offsets.tolist()
+            return (raw[a:b] for a, b in pairwise(bounds))
+        text = raw.decode("utf-8", "surrogatepass")
+        if len(text) == len(raw):
+            bounds = self.offsets.tolist()
+        else:  # offsets in bytes -> offsets in characters
+            starts = np.zeros(len(self.values) + 1, dtype=np.int64)
+            np.cumsum((self.values & 0xC0) != 0x80, out=starts[1:])
+            bounds = starts[self.offsets].tolist()
+        return (text[a:b] for a, b in pairwise(bounds))
+
+    def numbers(self) -> NDArray[Any]:
+        """One number per row, dictionaries expanded."""
+        return self.values if self.codes is None else self.values[self.codes]
+
+
+def number_column(values: NDArray[Any], name: str, null: NDArray[np.bool_] | None = None) -> Column:
+    """A column of booleans, whole numbers or floats; NaN is null."""
+    if values.dtype.kind == "b":
+        return Column("bool", values, null=null)
+    if values.dtype.kind == "f":
+        if values.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+            values = values.astype(np.float64)
+        gone = np.isnan(values)
+        return Column("float", values, null=some(gone if null is None else null | gone))
+    if values.dtype == np.uint64:
+        if values.size and values.max() > np.iinfo(np.int64).max:
+            raise ValueError(
+                f"{name} holds {values.max()}, above 2**63 - 1: convert the column to strings"
+            )
+        values = values.astype(np.int64)
+    return Column("int", values, null=null)
+
+
+def take_strings(
+    offsets: NDArray[Any], data: NDArray[np.uint8], rows: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """The strings of the given rows, in this order, as new offsets and bytes."""
+    starts = offsets[rows].astype(np.int64)
+    lengths = offsets[rows + 1] - starts
+    out_offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=out_offsets[1:])
+    out = np.empty(int(out_offsets[-1]), dtype=np.uint8)
+    for lo in range(0, len(rows), _BLOCK):
+        hi = min(lo + _BLOCK, len(rows))
+        first, last = out_offsets[lo], out_offsets[hi]
+        source = np.repeat(starts[lo:hi] - out_offsets[lo:hi], lengths[lo:hi])
+        out[first:last] = data[source + np.arange(first, last)]
+    return out_offsets, out
+
+
+def some(null: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """The mask, if it marks anything."""
+    return null if null.any() else None
+
+
+def expand_dictionary(
+    column: Column, codes: NDArray[Any], null: NDArray[np.bool_] | None
+) -> Column:
+    """Rows that point into the entries of a column; entries may be null themselves."""
+    if null is not None:
+        codes = np.where(null, 0, codes)
+    if column.null is not None:
+        entry_null = column.null[codes]
+        null = some(entry_null if null is None else entry_null | null)
+    if column.n_entries == 0:  # every row is null
+        return Column("null", np.zeros(len(codes), dtype=np.int64), null=null)
+    return Column(column.kind, column.values, column.offsets, codes, null)
+
+
+def concat(columns: list[Column]) -> Column:
+    """Columns below one another: chunks of one and the same column."""
+    columns = [c for c in columns if c.n_rows] or columns[:1]
+    if len(columns) == 1:
+        return columns[0]
+    null = None
+    if any(c.null is not None for c in columns):
+        null = np.concatenate(
+            [np.zeros(c.n_rows, dtype=bool) if c.null is None else c.null for c in columns]
+        )
+    real = [c for c in columns if c.kind != "null"] or columns[:1]
+    kind = real[0].kind
+    sizes = np.cumsum([0] + [c.n_entries for c in columns])
+    codes = None
+    if any(c.codes is not None for c in columns):
+        codes = np.concatenate(
+            [
+                (np.arange(c.n_rows) if c.codes is None else c.codes).astype(np.int64) + lo
+                for c, lo in zip(columns, sizes, strict=False)
+            ]
+        )
+    if real[0].offsets is None:
+        return Column(kind, np.concatenate([c.values for c in columns]), None, codes, null)
+    return _concat_strings(columns, kind, codes, null)
+
+
+def _concat_strings(
+    columns: list[Column],
+    kind: str,
+    codes: NDArray[Any] | None,
+    null: NDArray[np.bool_] | None,
+) -> Column:
+    offsets, data, end = [np.zeros(1, dtype=np.int64)], [], 0
+    for c in columns:
+        if c.offsets is None:  # a chunk of nulls
+            offsets.append(np.full(c.n_entries, end, dtype=np.int64))
+            continue
+        lo, hi = int(c.offsets[0]), int(c.offsets[-1])
+        offsets.append(c.offsets[1:].astype(np.int64) + (end - lo))
+        data.append(c.values[lo:hi])
+        end += hi - lo
+    return Column(kind, np.concatenate(data), np.concatenate(offsets), codes, null)

@@ -1,0 +1,167 @@
+"""Columns out of arrays, lists and Series, whatever they hold."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._arrow import read_array, read_stream
+from ._column import Column, expand_dictionary, number_column, some
+
+__all__ = ["from_any", "from_numpy", "from_objects"]
+
+_EXACT = 2**53  # whole numbers up to here are exact in float64
+
+
+def from_any(values: Any, name: str) -> Column:
+    """A column out of an array, a list, a Series of any table library or an Arrow array."""
+    if isinstance(values, Column):
+        return values
+    if isinstance(values, np.ndarray):
+        return from_numpy(values, name)
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
+        raise TypeError(f"{name} must be an array or a list of values, got {type(values).__name__}")
+    module = type(values).__module__.partition(".")[0]
+    if module == "pandas" and hasattr(values, "dtype"):
+        import pandas
+
+        return _from_pandas(pandas.Series(values, copy=False), name)
+    if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
+        return read_array(values, name)
+    if isinstance(values, (list, tuple)):
+        return from_objects(values, name)
+    return from_numpy(np.asarray(values), name)
+
+
+def from_numpy(array: NDArray[Any], name: str) -> Column:
+    """A one-dimensional array of numbers, datetimes, strings or objects."""
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got an array of shape {array.shape}")
+    if isinstance(array, np.ma.MaskedArray):
+        column = from_numpy(array.data, name)
+        masked = np.ma.getmaskarray(array)
+        column.null = some(masked if column.null is None else column.null | masked)
+        return column
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    kind = array.dtype.kind
+    if kind in "biuf":
+        return number_column(array, name)
+    if kind == "M" and np.datetime_data(array.dtype)[0] != "generic":
+        null = some(np.isnat(array))
+        return Column(str(array.dtype), array.view(np.int64), null=null)
+    if kind in "OUT":
+        return from_objects(array.tolist(), name)
+    if kind == "S":
+        return _encode(array.tolist(), "bytes")
+    raise TypeError(
+        f"{name} must hold numbers, strings or datetimes, got an array of {array.dtype}"
+    )
+
+
+def from_objects(values: Sequence[Any], name: str) -> Column:
+    """Python objects of one type (nulls aside); what they are is found by looking at all."""
+    values = list(values)
+    if not values:
+        return Column("null", np.zeros(0, dtype=np.int64))
+    types = set(map(type, values))
+    nothing = {t for t in types if t.__name__ in ("NoneType", "NAType", "NaTType")}
+    null = None
+    if nothing or any(issubclass(t, (float, np.floating, decimal.Decimal)) for t in types):
+        null = some(np.fromiter((type(x) in nothing or x != x for x in values), bool, len(values)))
+    if null is not None:
+        rest = [x for x, gone in zip(values, null.tolist(), strict=True) if not gone]
+        if not rest:
+            return Column("null", np.zeros(len(values), dtype=np.int64), null=null)
+        types = set(map(type, rest))
+        values = [rest[0] if gone else x for x, gone in zip(values, null.tolist(), strict=True)]
+    column = _of_types(values, types, name)
+    column.null = null
+    return column
+
+
+def _of_types(values: list[Any], types: set[type], name: str) -> Column:
+    def all_of(*wanted: type) -> bool:
+        return all(issubclass(t, wanted) for t in types)
+
+    if all_of(str):
+        return _encode(values, "str")
+    if all_of(bytes):
+        return _encode(values, "bytes")
+    if all_of(bool, np.bool_):
+        return Column("bool", np.array(values, dtype=bool))
+    if not any(issubclass(t, (bool, np.bool_)) for t in types):
+        if all_of(int, np.integer):
+            try:
+                return Column("int", np.array(values, dtype=np.int64))
+            except OverflowError:
+                raise ValueError(
+                    f"{name} holds whole numbers beyond 64 bits: convert the column to strings"
+                ) from None
+        if all_of(int, float, np.integer, np.floating):
+            if any(abs(x) > _EXACT for x in values if not isinstance(x, (float, np.floating))):
+                raise ValueError(f"{name} mixes floats with whole numbers beyond 2**53")
+            return Column("float", np.array(values, dtype=np.float64))
+        if all_of(int, decimal.Decimal):
+            return Column("decimal", np.array([float(x) for x in values]))
+    if all_of(datetime.date, np.datetime64):  # datetime and pandas.Timestamp are dates too
+        zones = {getattr(x, "tzinfo", None) is not None for x in values}
+        if zones == {True}:
+            utc = datetime.timezone.utc
+            values = [x.astimezone(utc).replace(tzinfo=None) for x in values]
+        if len(zones) == 1:
+            return Column("datetime64[us]", np.array(values, "datetime64[us]").view(np.int64))
+    shown = ", ".join(sorted(t.__name__ for t in types))
+    raise TypeError(
+        f"{name} holds values of type {shown}: make it one type out of whole numbers, floats, "
+        "strings, bytes, booleans or datetimes"
+    )
+
+
+def _encode(values: list[Any], kind: str) -> Column:
+    """Python strings as offsets and UTF-8 bytes (lone surrogates survive the round trip)."""
+    offsets = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=offsets[1:])
+    if kind == "bytes":
+        return Column(kind, np.frombuffer(b"".join(values), dtype=np.uint8), offsets)
+    text = "".join(values)
+    data = np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    if len(data) != len(text):  # offsets in characters -> offsets in bytes
+        starts = np.flatnonzero((data & 0xC0) != 0x80)
+        offsets = np.append(starts, len(data))[offsets]
+    return Column(kind, data, offsets)
+
+
+def _from_pandas(series: Any, name: str) -> Column:
+    """A pandas Series; Arrow is used where pandas itself holds Arrow or masked data."""
+    dtype = series.dtype
+    if hasattr(dtype, "categories"):  # categorical
+        codes = series.cat.codes.to_numpy()
+        column = from_any(dtype.categories, name)
+        return expand_dictionary(column, codes, some(codes < 0))
+    if isinstance(dtype, np.dtype):
+        return from_numpy(series.to_numpy(), name)
+    if hasattr(dtype, "tz"):
+        return from_numpy(series.to_numpy(dtype=f"datetime64[{dtype.unit}]"), name)
+    if hasattr(dtype, "numpy_dtype") and hasattr(dtype, "na_value"):  # Int64, Float32, boolean
+        null = np.asarray(series.isna())
+        numpy_dtype = dtype.numpy_dtype
+        if numpy_dtype.kind in "biuf":
+            filled = series.to_numpy(dtype=numpy_dtype, na_value=numpy_dtype.type(0))
+            column = from_numpy(filled, name)
+            column.null = some(null if column.null is None else null | column.null)
+            return column
+    frame = series.to_frame("column")
+    if hasattr(frame, "__arrow_c_stream__") and not hasattr(dtype, "freq"):  # not for Periods
+        try:
+            stream = frame.reset_index(drop=True).__arrow_c_stream__()
+        except (ImportError, TypeError, ValueError):  # no pyarrow, or nothing Arrow knows
+            pass
+        else:
+            return read_stream(stream, ["column"], [name])[0]
+    return from_objects(series.to_numpy(dtype=object).tolist(), name)

@@ -1,0 +1,133 @@
+"""Interactions back as tables of the caller's ids; each library is imported on use only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .idmap import IdMap
+    from .interactions import Interactions
+
+__all__ = ["to_arrow", "to_pandas", "to_polars"]
+
+
+def _times(x: Interactions) -> NDArray[Any] | None:
+    if x.timestamps is None or x.time_unit != "ns":
+        return x.timestamps
+    return x.timestamps.view("datetime64[ns]")
+
+
+def _import(name: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ImportError(f"this needs {name}: pip install {name}") from None
+
+
+def to_arrow(
+    self: Interactions, *, user: str = "user", item: str = "item", value: str = "value",
+    time: str = "time",
+) -> Any:  # fmt: skip
+    """The stored entries as a pyarrow Table, in row order.
+
+    Parameters
+    ----------
+    user, item, value, time : str
+        Names of the columns; ``time`` is there if there are timestamps.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row for each stored entry.
+
+    Raises
+    ------
+    ImportError
+        Where pyarrow is not installed.
+    """
+    pa = _import("pyarrow")
+
+    def ids(of: IdMap, rows: NDArray[Any]) -> Any:
+        return pa.array(of.ids).take(pa.array(rows))
+
+    columns = {
+        user: ids(self.users, self.row_indices()),
+        item: ids(self.items, self.matrix.indices),
+        value: pa.array(self.matrix.data),
+    }
+    if self.timestamps is not None:
+        columns[time] = pa.array(_times(self))
+    return pa.table(columns)
+
+
+def to_pandas(
+    self: Interactions, *, user: str = "user", item: str = "item", value: str = "value",
+    time: str = "time",
+) -> Any:  # fmt: skip
+    """The stored entries as a pandas DataFrame, in row order.
+
+    Parameters
+    ----------
+    user, item, value, time : str
+        Names of the columns; ``time`` is there if there are timestamps.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each stored entry.
+
+    Raises
+    ------
+    ImportError
+        Where pandas is not installed.
+    """
+    columns = {
+        user: self.users.ids[self.row_indices()],
+        item: self.items.ids[self.matrix.indices],
+        value: self.matrix.data.copy(),
+    }
+    if self.timestamps is not None:
+        columns[time] = np.array(_times(self))
+    return _import("pandas").DataFrame(columns)
+
+
+def to_polars(
+    self: Interactions, *, user: str = "user", item: str = "item", value: str = "value",
+    time: str = "time",
+) -> Any:  # fmt: skip
+    """The stored entries as a polars DataFrame, in row order.
+
+    Parameters
+    ----------
+    user, item, value, time : str
+        Names of the columns; ``time`` is there if there are timestamps.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row for each stored entry.
+
+    Raises
+    ------
+    ImportError
+        Where polars is not installed.
+    """
+    pl = _import("polars")
+
+    def ids(name: str, of: IdMap, rows: NDArray[Any]) -> Any:
+        values = of.ids.tolist() if of.ids.dtype == object else of.ids
+        return pl.Series(name, values).gather(pl.Series(rows))
+
+    columns = [
+        ids(user, self.users, self.row_indices()),
+        ids(item, self.items, self.matrix.indices),
+        pl.Series(value, self.matrix.data),
+    ]
+    if self.timestamps is not None:
+        columns.append(pl.Series(time, _times(self)))
+    return pl.DataFrame(columns)

@@ -1,0 +1,132 @@
+"""Columns to codes and distinct ids by the native kernels, and ids back to codes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ._column import Column, take_strings
+
+__all__ = ["Lookup", "compact", "factorize", "n_distinct", "take_entries"]
+
+_FLOAT_SIGN = np.int64(2**63 - 1)
+
+
+def _float_keys(values: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Whole numbers in the order of the floats; -0.0 and 0.0 get one key."""
+    bits = (values.astype(np.float64) + 0.0).view(np.int64)
+    return np.where(bits < 0, bits ^ _FLOAT_SIGN, bits)
+
+
+def take_entries(column: Column, rows: NDArray[np.int64]) -> Column:
+    """Some entries of a column without dictionary and nulls."""
+    if column.offsets is None:
+        return Column(column.kind, column.values[rows])
+    offsets, data = take_strings(column.offsets, column.values, rows)
+    return Column(column.kind, data, offsets)
+
+
+def factorize(column: Column, name: str, n_threads: int) -> tuple[NDArray[np.int32], Column]:
+    """Codes of all rows and the distinct ids, ascending.
+
+    Null rows get -1; dictionary entries that no row uses are no ids.
+    """
+    codes, ids = _factorize_entries(column, name, n_threads)
+    if column.codes is not None:
+        codes = codes[column.codes]
+    if column.null is not None:
+        codes = np.where(column.null, np.int32(-1), codes)
+    if column.codes is not None or column.null is not None:
+        codes, ids = compact(codes, ids)
+    return codes, ids
+
+
+def compact(codes: NDArray[np.int32], ids: Column) -> tuple[NDArray[np.int32], Column]:
+    """Renumber so that only ids that occur are left; -1 stays -1."""
+    used = np.zeros(ids.n_entries + 1, dtype=bool)
+    used[codes] = True
+    used[-1] = False
+    if used[:-1].all():
+        return codes, ids
+    renumber = np.cumsum(used, dtype=np.int32) - np.int32(1)
+    renumber[-1] = -1
+    return renumber[codes], take_entries(ids, np.flatnonzero(used))
+
+
+def _factorize_entries(
+    column: Column, name: str, n_threads: int
+) -> tuple[NDArray[np.int32], Column]:
+    kind, values = column.kind, column.values
+    if column.offsets is not None:
+        data = np.ascontiguousarray(values)
+        offsets = np.ascontiguousarray(column.offsets)
+        codes, first = _core.factorize_bytes(offsets, data, n_threads)
+        return codes, take_entries(Column(kind, data, offsets), first)
+    if kind == "float":
+        if np.isinf(values).any():
+            raise ValueError(f"{name} holds infinite ids: correct or drop these rows")
+        codes, keys = _core.factorize_int64(_float_keys(values), n_threads)
+        bits = np.where(keys < 0, keys ^ _FLOAT_SIGN, keys)
+        return codes, Column(kind, bits.view(np.float64))
+    if kind == "decimal":
+        raise TypeError(f"{name} holds decimals as ids: convert them to strings or whole numbers")
+    codes, uniques = _core.factorize_int64(np.ascontiguousarray(values, dtype=np.int64), n_threads)
+    return codes, Column("int" if kind == "null" else kind, uniques)
+
+
+def n_distinct(column: Column) -> int:
+    """Number of distinct entries."""
+    return _factorize_entries(column, "ids", 1)[1].n_entries
+
+
+class Lookup:
+    """From ids to their places: binary search for numbers, a dictionary for strings."""
+
+    def __init__(self, ids: Column) -> None:
+        self.ids = ids
+        self.order: NDArray[np.int64] | None = None
+        self.table: dict[str | bytes, int] = {}
+        if ids.offsets is not None:
+            self.table = {key: row for row, key in enumerate(ids.strings())}
+        elif not (ids.values[1:] > ids.values[:-1]).all():
+            self.order = np.argsort(ids.values)
+
+    def find(self, column: Column) -> NDArray[np.int64]:
+        """The place of each entry of a column, -1 where there is none."""
+        mine, theirs, values = self.ids.kind, column.kind, column.values
+        if theirs == mine and column.offsets is not None:
+            get = self.table.get
+            keys = column.strings()
+            return np.fromiter((get(key, -1) for key in keys), np.int64, column.n_entries)
+        if mine == "int" and theirs in ("int", "float"):
+            return self._search(self.exact_ints(column), self.exact_ints(column) == values)
+        if mine == "float" and theirs in ("int", "float"):
+            return self._search(values.astype(np.float64), True)
+        if theirs == mine and mine == "bool":
+            return self._search(values.astype(np.int64), True)
+        if theirs.startswith("datetime64") and mine.startswith("datetime64"):
+            given = values.astype(np.int64).view(theirs)
+            same = given.astype(mine)
+            return self._search(same.view(np.int64), same == given)
+        return np.full(column.n_entries, -1, dtype=np.int64)
+
+    @staticmethod
+    def exact_ints(column: Column) -> NDArray[np.int64]:
+        """The entries as whole numbers, -1 for those that are none."""
+        if column.kind == "int":
+            return column.values.astype(np.int64)
+        if column.kind != "float":
+            return np.full(column.n_entries, -1, dtype=np.int64)
+        whole = (np.abs(column.values) < 2.0**63) & (column.values == np.floor(column.values))
+        return np.where(whole, column.values, -1).astype(np.int64)
+
+    def _search(
+        self, values: NDArray[np.generic], same: NDArray[np.bool_] | bool
+    ) -> NDArray[np.int64]:
+        mine = self.ids.values
+        if len(mine) == 0:
+            return np.full(len(values), -1, dtype=np.int64)
+        places = np.minimum(np.searchsorted(mine, values, sorter=self.order), len(mine) - 1)
+        rows = places if self.order is None else self.order[places]
+        return np.where(same & (mine[rows] == values), rows, -1).astype(np.int64)

@@ -1,0 +1,94 @@
+"""Timestamps: whole numbers as given ("raw"), or nanoseconds since 1970 ("ns")."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._validation import as_float
+from ._column import Column
+
+if TYPE_CHECKING:
+    from .interactions import Interactions
+
+__all__ = ["column_times", "duration", "needed_times", "time_point"]
+
+
+def column_times(
+    column: Column, keep: NDArray[np.bool_] | None, name: str
+) -> tuple[NDArray[np.int64], str]:
+    """Datetimes as nanoseconds since 1970, whole numbers as they are; and which of the two."""
+    numbers = column.numbers()
+    numbers = numbers if keep is None else numbers[keep]
+    if column.kind.startswith("datetime64"):
+        stamps = numbers.astype(np.int64).view(column.kind)
+        exact = stamps.astype("datetime64[ns]")
+        if not np.array_equal(exact.astype(stamps.dtype), stamps):
+            raise ValueError(
+                f"{name} holds dates outside of 1678 to 2262, which nanoseconds cannot count"
+            )
+        return exact.view(np.int64), "ns"
+    if column.kind in ("int", "null"):
+        return np.ascontiguousarray(numbers, dtype=np.int64), "raw"
+    if column.kind == "float":
+        whole = (np.abs(numbers) < 2.0**63) & (numbers == np.floor(numbers))
+        if whole.all():
+            return numbers.astype(np.int64), "raw"
+        raise ValueError(
+            f"{name} holds {numbers[~whole][0]}, not a whole number: round the times, or convert "
+            "them to datetimes"
+        )
+    raise TypeError(
+        f"{name} must hold datetimes or whole numbers, not {column.kind}: convert the column"
+    )
+
+
+def needed_times(x: Interactions, purpose: str) -> NDArray[np.int64]:
+    """The timestamps, or an error that says how to get them."""
+    if x.timestamps is None:
+        raise ValueError(f"{purpose} needs timestamps: build the interactions with time=<column>")
+    return x.timestamps
+
+
+def time_point(x: Interactions, at: Any, name: str) -> int:
+    """A point in time in the unit of the timestamps."""
+    if x.time_unit == "raw":
+        if isinstance(at, (str, datetime.date, np.datetime64)):
+            raise TypeError(
+                f"{name} must be a number, because the timestamps are whole numbers (read them "
+                f"from a datetime column to compare with dates), got {at!r}"
+            )
+        if isinstance(at, (int, np.integer)) and not isinstance(at, bool):
+            return int(at)
+        return int(np.ceil(as_float(at, name)))
+    if isinstance(at, datetime.datetime) and at.tzinfo is not None:
+        at = at.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+    if not isinstance(at, (str, datetime.date, np.datetime64)):
+        raise TypeError(
+            f"{name} must be a datetime or a string like '2024-06-30', because the timestamps "
+            f"are datetimes, got {at!r}"
+        )
+    point = np.asarray(at, dtype="datetime64[ns]")
+    if np.isnat(point):
+        raise ValueError(f"{name} must be a point in time, got {at!r}")
+    return int(point.view(np.int64))
+
+
+def duration(x: Interactions, length: Any, name: str) -> float:
+    """A positive length of time in the unit of the timestamps."""
+    is_delta = isinstance(length, (datetime.timedelta, np.timedelta64))
+    if x.time_unit == "raw":
+        if is_delta:
+            raise TypeError(
+                f"{name} must be a number in the unit of the timestamps, because these are whole "
+                f"numbers (86400 for a day in Unix seconds), got {length!r}"
+            )
+        return as_float(length, name, above=0.0)
+    if not is_delta:
+        raise TypeError(
+            f"{name} must be a timedelta, because the timestamps are datetimes, got {length!r}"
+        )
+    return as_float(float(np.timedelta64(length) / np.timedelta64(1, "ns")), name, above=0.0)

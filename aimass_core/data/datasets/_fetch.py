@@ -1,0 +1,229 @@
+"""Files from the network, once: cache folder, checked and atomic download, safe zip members."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import secrets
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
+
+from ..._validation import as_float
+from ...exceptions import DamagedFileError
+from ..interactions import Interactions
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+
+__all__ = [
+    "Archive",
+    "Dataset",
+    "cache_folder",
+    "fetch_archive",
+    "import_pyarrow",
+    "prepared_folder",
+    "zip_member",
+]
+
+CHUNK = 1 << 20
+MAX_MEMBER = 4 << 30
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set in memory.
+
+    Parameters
+    ----------
+    name : str
+        For example "movielens-100k".
+    table : pyarrow.Table
+        One row per event: ``user_id``, ``item_id`` and what else there is.
+    items, users : pyarrow.Table or None
+        Side information by ``item_id`` and by ``user_id``.
+    path : Path
+        The file or folder it was read from.
+    licence : str
+        Terms in short; read those of the source before any use beyond research.
+    value : str
+        The column that `to_interactions` takes as value.
+    """
+
+    name: str
+    table: Table
+    items: Table | None
+    users: Table | None
+    path: Path
+    licence: str
+    value: str
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name}: {len(self.table)} rows, columns {self.table.column_names})"
+
+    def to_interactions(self, **options: Any) -> Interactions:
+        """The events as a users x items matrix.
+
+        Parameters
+        ----------
+        **options
+            Of `Interactions.from_table`. Default: the data set's value column, its timestamps
+            where it has them, and repeated pairs summed.
+
+        Returns
+        -------
+        Interactions
+            With the ids of the data set.
+        """
+        named = {"user": "user_id", "item": "item_id", "value": self.value, "duplicates": "sum"}
+        if "timestamp" in self.table.column_names:
+            named["time"] = "timestamp"
+        return Interactions.from_table(self.table, **{**named, **options})
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file at its publisher."""
+
+    name: str
+    base_url: str
+    path: str
+    max_bytes: int
+    md5: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file in the cache."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+def import_pyarrow() -> Any:
+    """The package, with its parts for CSV, Parquet and computing; or an error that says how."""
+    try:
+        import pyarrow
+        import pyarrow.compute
+        import pyarrow.csv
+        import pyarrow.parquet
+    except ImportError:
+        raise ImportError("fetching data sets needs pyarrow: pip install pyarrow") from None
+    return pyarrow
+
+
+def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Where downloads are kept: the argument, else ``AIMASS_CACHE``, else the system's place."""
+    given = cache_dir or os.environ.get("AIMASS_CACHE")
+    if given:
+        return Path(given).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "aimass"
+
+
+def prepared_folder(name: str) -> Path | None:
+    """The folder of a data set under ``AIMASS_DATA``, if it is there."""
+    root = os.environ.get("AIMASS_DATA")
+    folder = Path(root).expanduser() / name if root else None
+    return folder if folder is not None and (folder / "interactions.parquet").is_file() else None
+
+
+def _chunks(url: str, timeout: float, max_bytes: int) -> Iterator[bytes]:
+    """The body of a response, whole and within the limit, or an error."""
+    with urlopen(Request(url, headers={"User-Agent": "aimass_core"}), timeout=timeout) as response:
+        stated = response.headers.get("Content-Length")
+        expected = int(stated) if stated is not None and stated.isdigit() else None
+        received = 0
+        while chunk := response.read(CHUNK):
+            received += len(chunk)
+            if max(received, expected or 0) > max_bytes:
+                raise OSError(f"the file is larger than the {max_bytes} bytes expected at most")
+            yield chunk
+        if expected is not None and received != expected:
+            raise OSError(f"the connection ended after {received} of {expected} bytes")
+
+
+def _md5(path: Path) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def fetch_archive(
+    archive: Archive, cache_dir: Any = None, base_url: str | None = None, timeout: float = 60.0
+) -> Path:
+    """The path of an archive in the cache, downloaded and checked if it is not there yet.
+
+    The file appears under its name only when it is complete and has the right checksum, so a
+    cut connection or two processes at once leave nothing half-written.
+    """
+    timeout = as_float(timeout, "timeout", above=0)
+    path = cache_folder(cache_dir) / archive.file_name
+    if path.is_file():
+        if archive.md5 is not None and _md5(path) != archive.md5:
+            raise DamagedFileError(
+                f"{path} is not the published file (its md5 is not {archive.md5}); "
+                "delete it to have it downloaded again"
+            )
+        return path
+    base = (base_url or archive.base_url).rstrip("/")
+    url = f"{base}/{archive.path}"
+    if not url.startswith(("https://", "http://")):
+        raise ValueError(f"base_url must start with https:// or http://, got {base_url!r}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    digest = hashlib.md5(usedforsecurity=False)  # against accidents, not against attackers
+    try:
+        with part.open("xb") as file:
+            try:
+                for chunk in _chunks(url, timeout, archive.max_bytes):
+                    digest.update(chunk)
+                    file.write(chunk)
+            except (OSError, http.client.HTTPException) as error:
+                raise ConnectionError(
+                    f"could not download {url}: {error}. Download it by hand and put it at {path}, "
+                    f"or have the prepared folder {archive.name} in the folder AIMASS_DATA names"
+                ) from error
+            file.flush()
+            os.fsync(file.fileno())
+        if archive.md5 is not None and digest.hexdigest() != archive.md5:
+            raise DamagedFileError(
+                f"{url} gave a file with md5 {digest.hexdigest()}, published is {archive.md5}; "
+                f"nothing was kept. Try again, or download it by hand and put it at {path}"
+            )
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def zip_member(archive: Path, name: str, max_bytes: int = MAX_MEMBER) -> bytes:
+    """One member of a zip file, in memory; nothing is ever unpacked to disk."""
+    try:
+        with zipfile.ZipFile(archive) as file:
+            for member in file.namelist():
+                parts = PurePosixPath(member.replace("\\", "/"))
+                if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
+                    raise DamagedFileError(f"{archive} holds a member with the path {member!r}")
+            info = file.getinfo(name)
+            if info.file_size > max_bytes:
+                raise DamagedFileError(
+                    f"{archive}: {name} has {info.file_size} bytes, at most {max_bytes} expected"
+                )
+            return file.read(info)
+    except KeyError:
+        raise DamagedFileError(
+            f"{archive} has no member {name}; delete it to fetch it again"
+        ) from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DamagedFileError(f"{archive} cannot be read: {error}; delete it") from error

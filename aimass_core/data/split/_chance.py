@@ -1,0 +1,209 @@
+"""Splits by chance: of all entries, of each user's, into folds, or of the users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._validation import as_int
+from ..cleaning._support import rank_within
+from ..interactions import Interactions
+from ._parts import Split, cut, ratio
+
+__all__ = ["k_fold", "per_user", "random", "strong_generalization"]
+
+
+def random(x: Interactions, *, test_size: float = 0.2, random_state: Any = None) -> Split:
+    """A random part of all entries is the test part.
+
+    Parameters
+    ----------
+    x : Interactions
+        To be split.
+    test_size : float in (0, 1), default 0.2
+        Share of the entries, rounded to the nearest number of entries.
+    random_state : int or numpy.random.Generator, optional
+        Seed.
+
+    Returns
+    -------
+    Split
+        Leaks from the future into train if behaviour changes over time: see `temporal`.
+
+    Raises
+    ------
+    ValueError
+        For a ratio outside of (0, 1), or if one part would be empty.
+
+    Examples
+    --------
+    >>> from aimass_core import Interactions
+    >>> from aimass_core.data import split
+    >>> x = Interactions.from_csr([[1, 1, 1, 1, 1]])
+    >>> split.random(x, test_size=0.4, random_state=0)
+    Split(train 3, test 2 interactions)
+    """
+    n_test = round(ratio(test_size, "test_size") * x.nnz)
+    if n_test == 0 or n_test == x.nnz:
+        raise ValueError(f"test_size={test_size} of {x.nnz} entries leaves one part empty")
+    test = np.zeros(x.nnz, dtype=bool)
+    test[np.random.default_rng(random_state).choice(x.nnz, n_test, replace=False)] = True
+    return cut(x, test)
+
+
+def per_user(x: Interactions, *, test_size: float = 0.2, random_state: Any = None) -> Split:
+    """A random part of each user's entries is the test part.
+
+    Parameters
+    ----------
+    x : Interactions
+        To be split.
+    test_size : float in (0, 1), default 0.2
+        Share of each user's entries, rounded down: every user keeps at least one in train.
+    random_state : int or numpy.random.Generator, optional
+        Seed.
+
+    Returns
+    -------
+    Split
+        Users with fewer than ``1 / test_size`` entries are wholly in train.
+
+    Raises
+    ------
+    ValueError
+        For a ratio outside of (0, 1), or if no user has enough entries.
+
+    Examples
+    --------
+    >>> from aimass_core import Interactions
+    >>> from aimass_core.data import split
+    >>> x = Interactions.from_csr([[1, 1, 1, 1], [1, 0, 0, 0]])
+    >>> split.per_user(x, test_size=0.5, random_state=0)
+    Split(train 3, test 2 interactions)
+    """
+    return cut(x, _share_of_each_user(x, test_size, "test_size", random_state))
+
+
+def _share_of_each_user(
+    x: Interactions, size: Any, name: str, random_state: Any
+) -> NDArray[np.bool_]:
+    share = ratio(size, name)
+    rows = x.row_indices()
+    key = np.random.default_rng(random_state).random(x.nnz)
+    # 1e-9: a share such as 0.7 of 10 must give 7 whatever the rounding of the product
+    n_test = np.floor(np.diff(x.matrix.indptr) * share + 1e-9).astype(np.int64)
+    test: NDArray[np.bool_] = rank_within(rows, key) < n_test[rows]
+    if not test.any():
+        raise ValueError(
+            f"{name}={share} of each user's entries is below one entry for every user: "
+            "raise it, or use leave_last or random"
+        )
+    return test
+
+
+def strong_generalization(
+    x: Interactions,
+    *,
+    test_users: float | int = 0.2,
+    holdout_size: float = 0.2,
+    random_state: Any = None,
+) -> Split:
+    """Test users are unknown to the model: part of their entries is shown, the rest predicted.
+
+    Parameters
+    ----------
+    x : Interactions
+        To be split.
+    test_users : float in (0, 1) or int, default 0.2
+        Share or number of the users with entries.
+    holdout_size : float in (0, 1), default 0.2
+        Share of each test user's entries to be predicted, rounded down.
+    random_state : int or numpy.random.Generator, optional
+        Seed.
+
+    Returns
+    -------
+    Split
+        ``train`` has the other users only, and the items that occur there; ``fold_in`` and
+        ``holdout`` (also ``test``) have the test users over the same items.
+
+    Raises
+    ------
+    ValueError
+        For a share outside of (0, 1), more users than there are, or users with too few entries
+        to hold any out.
+
+    References
+    ----------
+    B. Marlin, "Collaborative filtering: a machine learning perspective", 2004; D. Liang,
+    R. Krishnan, M. Hoffman, T. Jebara, "Variational autoencoders for collaborative filtering",
+    WWW 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aimass_core import Interactions
+    >>> from aimass_core.data import split
+    >>> x = Interactions.from_csr(np.ones((10, 5)))
+    >>> split.strong_generalization(x, random_state=0)
+    Split(train 40, fold_in 8, holdout 2 interactions)
+    """
+    active = np.flatnonzero(np.diff(x.matrix.indptr))
+    if isinstance(test_users, (int, np.integer)) and not isinstance(test_users, bool):
+        n_test = as_int(test_users, "test_users", minimum=1)
+    else:
+        n_test = round(ratio(test_users, "test_users") * len(active))
+    if not 0 < n_test < len(active):
+        raise ValueError(
+            f"test_users={test_users} of {len(active)} users with entries leaves one part empty"
+        )
+    rng = np.random.default_rng(random_state)
+    chosen = np.zeros(len(active), dtype=bool)
+    chosen[rng.choice(len(active), n_test, replace=False)] = True
+    train = x.take(active[~chosen])
+    items = np.flatnonzero(np.bincount(train.matrix.indices, minlength=x.n_items))
+    train = train.take(items=items)
+    others = x.take(active[chosen], items)
+    held = _share_of_each_user(others, holdout_size, "holdout_size", rng)
+    fold_in, holdout = others.keep_entries(~held), others.keep_entries(held)
+    return Split(train, holdout, fold_in=fold_in, holdout=holdout)
+
+
+def k_fold(x: Interactions, *, n_splits: int = 5, random_state: Any = None) -> Iterator[Split]:
+    """Cross-validation: every entry is in the test part of exactly one split.
+
+    Parameters
+    ----------
+    x : Interactions
+        To be split.
+    n_splits : int, default 5
+        Number of splits, at least 2. The sizes of their test parts differ by at most 1.
+    random_state : int or numpy.random.Generator, optional
+        Seed.
+
+    Returns
+    -------
+    iterator of Split
+        Each is made when it is asked for.
+
+    Raises
+    ------
+    ValueError
+        For fewer entries than splits.
+
+    Examples
+    --------
+    >>> from aimass_core import Interactions
+    >>> from aimass_core.data import split
+    >>> x = Interactions.from_csr([[1, 1, 1, 1, 1]])
+    >>> [fold.test.nnz for fold in split.k_fold(x, n_splits=2, random_state=0)]
+    [3, 2]
+    """
+    n_splits = as_int(n_splits, "n_splits", minimum=2)
+    if x.nnz < n_splits:
+        raise ValueError(f"n_splits={n_splits} needs as many entries, there are {x.nnz}")
+    fold = np.random.default_rng(random_state).permutation(x.nnz) % n_splits
+    return (cut(x, fold == i) for i in range(n_splits))
