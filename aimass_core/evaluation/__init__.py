@@ -1,0 +1,61 @@
+"""Metrics (lists in, numbers out, never a model) and `evaluate`, which feeds models to them."""
+
+from __future__ import annotations
+
+from .candidates import auc, rank_among, rank_metrics
+from .catalog import (
+    coverage,
+    entropy,
+    gini,
+    gini_normalized,
+    item_counts,
+    user_coverage,
+)
+from .evaluate import evaluate
+from .gain import ndcg, ndcg_graded
+from .hits import f1, hit_rate, precision, recall, recall_capped
+from .ranking import (
+    average_precision,
+    average_precision_capped,
+    average_precision_hits,
+    reciprocal_rank,
+)
+from .ratings import accuracy, mae, mse, r2, rmse, roc_auc, roc_curve
+from .table import EvaluationTable
+from .variety import diversity, novelty, personalization, popularity_complement
+
+__all__ = [
+    "EvaluationTable",
+    "accuracy",
+    "auc",
+    "average_precision",
+    "average_precision_capped",
+    "average_precision_hits",
+    "coverage",
+    "diversity",
+    "entropy",
+    "evaluate",
+    "f1",
+    "gini",
+    "gini_normalized",
+    "hit_rate",
+    "item_counts",
+    "mae",
+    "mse",
+    "ndcg",
+    "ndcg_graded",
+    "novelty",
+    "personalization",
+    "popularity_complement",
+    "precision",
+    "r2",
+    "rank_among",
+    "rank_metrics",
+    "recall",
+    "recall_capped",
+    "reciprocal_rank",
+    "rmse",
+    "roc_auc",
+    "roc_curve",
+    "user_coverage",
+]

@@ -1,0 +1,169 @@
+"""`evaluate` on models whose answers are known, in every form of a split."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from aimass_core import evaluation as ev
+
+
+class Fixed:
+    """Recommends by fixed item scores: what `evaluate` asks of a model, and no more."""
+
+    def __init__(self, scores):
+        self.scores, self.calls, self.asked = np.asarray(scores, float), [], 0
+
+    def fit(self, X):
+        self.train = sp.csr_array(getattr(X, "matrix", X))
+        self.ids = X if hasattr(X, "matrix") else None
+        self.calls.append("fit")
+        return self
+
+    def _lists(self, seen, k, exclude_seen):
+        scores = np.tile(self.scores, (seen.shape[0], 1))
+        if exclude_seen:
+            scores[seen.toarray() != 0] = -np.inf
+        lists = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        lists[np.take_along_axis(scores, lists, 1) == -np.inf] = -1
+        return SimpleNamespace(indices=lists)
+
+    def recommend(self, users, *, k, exclude_seen=True, n_threads=None):
+        self.calls.append((len(users), k, n_threads))
+        rows = users if self.ids is None else self.ids.users.index(users)
+        return self._lists(self.train[rows], k, exclude_seen)
+
+    def fold_in(self, rows, *, k, exclude_seen=True):
+        return self._lists(rows, k, exclude_seen)
+
+    def predict(self, users, items):
+        assert len(users) == len(items)
+        columns = items if self.ids is None else self.ids.items.index(items)
+        return self.scores[columns]
+
+
+@pytest.fixture
+def parts(rng):
+    dense = rng.integers(1, 6, (50, 30)) * (rng.random((50, 30)) < 0.4)
+    first = rng.random(dense.shape) < 0.6
+    train, test = dense * first, dense * ~first
+    test[::7] = 0
+    return sp.csr_array(train.astype(np.float32)), sp.csr_array(test.astype(np.float32))
+
+
+def test_equals_the_metrics_on_the_models_lists(parts):
+    train, test = parts
+    model = Fixed(np.arange(30))
+    table = ev.evaluate(
+        model,
+        parts,
+        metrics=["recall", "ndcg@3", "coverage", "gini", "novelty", "rmse", "mae"],
+        k=[5, 8],
+        block_size=7,
+        per_user=True,
+    )
+    rows = np.flatnonzero(np.diff(test.indptr))
+    np.testing.assert_array_equal(table.users, rows)
+    lists, truth = model.recommend(rows, k=8), test[rows]
+    row = table["Fixed"]
+    assert row["recall@5"] == pytest.approx(ev.recall(lists, truth, k=5), abs=1e-14)
+    assert row["recall@8"] == pytest.approx(ev.recall(lists, truth), abs=1e-14)
+    assert row["ndcg@3"] == pytest.approx(ev.ndcg(lists, truth, k=3), abs=1e-14)
+    assert row["coverage@8"] == ev.coverage(lists, 30)
+    assert row["gini@5"] == ev.gini(lists, 30, k=5)
+    assert row["novelty@5"] == pytest.approx(ev.novelty(lists, train, k=5))
+    assert row["rmse"] == ev.rmse(test.data, model.scores[test.indices])
+    assert row["mae"] == ev.mae(test.data, model.scores[test.indices])
+    np.testing.assert_array_equal(
+        table.per_user["Fixed"]["ndcg@3"], ev.ndcg(lists, truth, k=3, mean=False)
+    )
+    assert min(row["fit_s"], row["recommend_s"], row["predict_s"]) >= 0
+    assert list(row)[-3:] == ["fit_s", "recommend_s", "predict_s"]
+    assert max(call[0] for call in model.calls[1:-1]) == 7  # block by block
+
+
+def test_threshold_marks_the_relevant_items(parts):
+    _, test = parts
+    good = sp.csr_array(test.toarray() * (test.toarray() >= 4))
+    for metric in ("recall@6", "ndcg_graded@6"):
+        found = ev.evaluate(Fixed(np.arange(30)), parts, metrics=metric, threshold=4)
+        expected = ev.evaluate(Fixed(np.arange(30)), (parts[0], good), metrics=metric)
+        assert found["Fixed"][metric] == expected["Fixed"][metric]
+        np.testing.assert_array_equal(found.users, expected.users)
+
+
+def test_models_metrics_and_options(parts):
+    def mine(lists, relevant, *, k, mean):
+        assert mean is False
+        return ev.precision(lists, relevant, k=k, mean=False) * 2
+
+    seen = []
+    models = {"up": Fixed(np.arange(30)), "down": Fixed(-np.arange(30))}
+    table = ev.evaluate(
+        models,
+        parts,
+        metrics=["precision", mine],
+        k=4,
+        n_threads=2,
+        exclude_seen=False,
+        progress=lambda *state: seen.append(state),
+    )
+    assert list(table.rows) == ["up", "down"]
+    assert len(table) == 2
+    for name, model in models.items():
+        assert table[name]["mine@4"] == pytest.approx(2 * table[name]["precision@4"])
+        assert model.calls[-1][2] == 2
+    n = len(table.users)
+    assert seen == [("up", n, n), ("down", n, n)]
+    twice = ev.evaluate([Fixed(np.arange(30)), Fixed(np.arange(30))], parts)
+    assert list(twice.rows) == ["Fixed", "Fixed 2"]
+    assert twice.columns == ["recall@10", "ndcg@10", "fit_s", "recommend_s"]
+
+
+def test_fitted_models_are_left_alone(parts):
+    model = Fixed(np.arange(30)).fit(parts[0])
+    ev.evaluate(model, parts, fit=False)
+    assert model.calls.count("fit") == 1
+
+
+def test_split_by_users(parts):
+    train, test = parts
+    split = SimpleNamespace(train=train[:20], test=None, fold_in=train[20:], holdout=test[20:])
+    table = ev.evaluate(Fixed(np.arange(30)), split, metrics="recall_capped", k=5)
+    lists = Fixed(np.arange(30)).fold_in(train[20:], k=5)
+    expected = ev.recall_capped(lists, test[20:], k=5)
+    assert table["Fixed"]["recall_capped@5"] == pytest.approx(expected)
+    with pytest.raises(ValueError, match="rmse needs known users"):
+        ev.evaluate(Fixed(np.arange(30)), split, metrics="rmse")
+
+
+def test_table_forms(parts):
+    table = ev.evaluate(Fixed(np.arange(30)), parts)
+    lines = str(table).splitlines()
+    assert lines[0].split() == ["model", *table.columns]
+    assert len({len(line) for line in lines}) == 1
+    copy = table.to_dict()
+    copy["Fixed"]["recall@10"] = -1.0
+    assert table["Fixed"]["recall@10"] != -1
+    assert table.to_arrow().to_pylist() == [{"model": "Fixed", **table["Fixed"]}]
+    assert table.to_pandas().loc["Fixed"].to_dict() == table["Fixed"]
+
+
+def test_bad_input(parts):
+    model = Fixed(np.arange(30))
+    with pytest.raises(ValueError, match="did you mean 'recall'"):
+        ev.evaluate(model, parts, metrics="recal")
+    with pytest.raises(ValueError, match="write the cut-off"):
+        ev.evaluate(model, parts, metrics="recall@ten")
+    with pytest.raises(ValueError, match="k must be at least 1"):
+        ev.evaluate(model, parts, metrics="recall@0")
+    with pytest.raises(ValueError, match="k must be at least 1"):
+        ev.evaluate(model, parts, k=0)
+    with pytest.raises(ValueError, match=r"test has shape \(30, 50\), train \(50, 30\)"):
+        ev.evaluate(model, (parts[0], parts[1].T))
+    with pytest.raises(ValueError, match="no relevant item"):
+        ev.evaluate(model, parts, threshold=99)
+    assert model.calls == []  # everything is refused before a fit
