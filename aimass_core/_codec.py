@@ -1,0 +1,153 @@
+"""Objects of this package as a JSON tree and named arrays, and back. Used by `persistence`."""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ._estimator import Estimator
+from ._validation import _wrap_csr, as_csr
+from .exceptions import DamagedFileError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Arrays = dict[str, NDArray[Any]]
+
+__all__ = ["decode", "encode"]
+
+# The only classes a file can name, and where they live.
+_CLASSES = {
+    "BaselineOnly": "neighbors.baseline",
+    "ContextKNN": "neighbors.context_knn",
+    "IdMap": "data.idmap",
+    "Interactions": "data.interactions",
+    "ItemKNN": "neighbors.item_knn",
+    "Popularity": "neighbors.popularity",
+    "SlopeOne": "neighbors.slope_one",
+    "UserKNN": "neighbors.user_knn",
+}
+
+
+def _class(name: str) -> Any:
+    if name not in _CLASSES:
+        raise DamagedFileError(f"it names the unknown class {name!r}")
+    return getattr(importlib.import_module(f".{_CLASSES[name]}", __package__), name)
+
+
+def encode(thing: Any, arrays: Arrays) -> dict[str, Any]:
+    """A tree for JSON; the arrays go into ``arrays``."""
+    if type(thing).__name__ not in ("Interactions", *_CLASSES) or isinstance(thing, type):
+        raise TypeError(
+            f"{type(thing).__name__} can't be saved: give a fitted model of this package or "
+            "Interactions"
+        )
+    return _encode(thing, "", arrays)
+
+
+def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
+    """One node; ``at`` is the prefix of the names of its arrays."""
+    if isinstance(thing, Estimator):
+        thing._check_fitted()
+        parameters = {n: _plain(v, n) for n, v in thing._fitted_parameters().items()}
+        state = {
+            name: _encode(getattr(thing, name), f"{at}{name}.", arrays) for name in thing._state
+        }
+        return {"class": type(thing).__name__, "parameters": parameters, "state": state}
+    if isinstance(thing, np.ndarray):
+        arrays[at + "values"] = thing
+        return {"array": at + "values"}
+    if sp.issparse(thing):
+        for part in ("indptr", "indices", "data"):
+            arrays[at + part] = getattr(thing, part)
+        return {"csr": at, "shape": [int(n) for n in thing.shape]}
+    name = type(thing).__name__
+    if name == "IdMap":
+        parts = thing.to_arrays()
+        arrays.update({f"{at}{part}": array for part, array in parts.items()})
+        return {"class": name, "kind": thing.kind, "arrays": {part: at + part for part in parts}}
+    if name == "Interactions":
+        parts = {
+            part: _encode(getattr(thing, part), f"{at}{part}.", arrays)
+            for part in ("matrix", "users", "items", "timestamps")
+        }
+        return {"class": name, "parts": parts, "unit": thing.time_unit, "report": thing.report}
+    if isinstance(thing, dict):
+        entries = [
+            [_plain(key, "context"), _encode(value, f"{at}{place}.", arrays)]
+            for place, (key, value) in enumerate(thing.items())
+        ]
+        return {"map": entries}
+    return {"plain": _plain(thing, at)}
+
+
+def _plain(value: Any, name: str) -> Any:
+    """A parameter as JSON."""
+    if isinstance(value, np.generic) and value.dtype.kind in "biufU":
+        value = value.item()
+    if isinstance(value, (np.datetime64, datetime.date)):
+        return {"datetime": str(np.datetime64(value))}
+    if isinstance(value, (np.timedelta64, datetime.timedelta)):
+        return {"nanoseconds": int(np.timedelta64(value, "ns").astype(np.int64))}
+    if isinstance(value, (tuple, list)):
+        return [_plain(v, name) for v in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(
+        f"{name}={value!r} can't be saved in a file: only numbers, words and dates can (a function "
+        "would have to be executed on loading)"
+    )
+
+
+def _unplain(value: Any) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"datetime"}:
+            return np.datetime64(value["datetime"])
+        return np.timedelta64(value["nanoseconds"], "ns")
+    return tuple(_unplain(v) for v in value) if isinstance(value, list) else value
+
+
+def decode(node: dict[str, Any], arrays: Arrays) -> Any:
+    """The object that `encode` took apart, with everything checked that its arrays claim."""
+    if "array" in node:
+        return arrays[node["array"]]
+    if "csr" in node:
+        return _decode_csr(node, arrays)
+    if "map" in node:
+        return {_unplain(key): decode(value, arrays) for key, value in node["map"]}
+    if "plain" in node:
+        return _unplain(node["plain"])
+    cls = _class(node["class"])
+    if node["class"] == "IdMap":
+        return cls.from_arrays(node["kind"], {k: arrays[v] for k, v in node["arrays"].items()})
+    if node["class"] == "Interactions":
+        parts = {name: decode(part, arrays) for name, part in node["parts"].items()}
+        return cls(**parts, time_unit=node["unit"], report=node["report"])
+    model = cls(**{name: _unplain(value) for name, value in node["parameters"].items()})
+    if set(node["state"]) != set(cls._state):
+        raise DamagedFileError(f"the state of {node['class']} is not complete")
+    for name in cls._state:
+        setattr(model, name, decode(node["state"][name], arrays))
+    model._restore()
+    return model
+
+
+def _decode_csr(node: dict[str, Any], arrays: Arrays) -> sp.csr_array:
+    indptr, indices, data = (arrays[node["csr"] + part] for part in ("indptr", "indices", "data"))
+    n_rows, n_cols = node["shape"]
+    good = (
+        indptr.dtype == np.int64
+        and indices.dtype == np.int32
+        and data.dtype in (np.dtype(np.float32), np.dtype(np.float64))
+        and indptr.ndim == indices.ndim == data.ndim == 1
+        and len(indptr) == n_rows + 1
+        and len(indices) == len(data)
+        and 0 <= n_cols < 2**31
+    )
+    if not good:
+        raise DamagedFileError("a sparse matrix has arrays of wrong types or lengths")
+    return as_csr(_wrap_csr(indptr, indices, data, (n_rows, n_cols)))

@@ -1,0 +1,284 @@
+"""What ItemKNN and UserKNN share: parameters, baselines, ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from .._threads import resolve_n_threads
+from .._validation import _wrap_csr, as_choice, as_int
+from ._ask import Ask
+from ._baselines import als_biases, global_mean, rating_range, row_numbers, sgd_biases
+from ._compare import Baseline, Compared, prepare, transpose
+from ._kernels import gram_topk
+from ._measures import Measure, make_measure
+from ._ranking import rank_by_rating
+from ._rating import AGGREGATIONS, RatingEngine
+from ._recommender import Recommender
+from ._topk import Explanation, TopK, top_of_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Neighborhood"]
+
+_OPTIONS = (
+    "alpha",
+    "beta",
+    "midpoint",
+    "shrink",
+    "support_shrink",
+    "min_support",
+    "significance",
+    "amplification",
+    "threshold",
+)
+
+
+class Neighborhood(Recommender):
+    """Base of the neighbourhood models; an *entity* is what has neighbours."""
+
+    _state: ClassVar[tuple[str, ...]] = (
+        *Recommender._state,
+        "similarity_",
+        "user_bias_",
+        "item_bias_",
+    )
+    _entities: ClassVar[str]
+
+    similarity_: sp.csr_array | None
+    user_bias_: NDArray[np.float64] | None
+    item_bias_: NDArray[np.float64] | None
+
+    def __init__(
+        self,
+        *,
+        n_neighbors: int = 100,
+        measure: str | Callable[..., float] = "cosine",
+        alpha: float | None = None,
+        beta: float | None = None,
+        midpoint: float | None = None,
+        shrink: float = 0.0,
+        support_shrink: float | None = None,
+        min_support: int = 1,
+        significance: int = 0,
+        amplification: float = 1.0,
+        threshold: float | None = None,
+        weighting: str | None = None,
+        profile: str = "weighted",
+        neighbors_of: str = "seen",
+        aggregation: str = "sum",
+        min_k: int = 1,
+        positive_only: bool = True,
+        baseline: str = "als",
+        clip: bool = True,
+        rating_scale: tuple[float, float] | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.measure = measure
+        self.alpha = alpha
+        self.beta = beta
+        self.midpoint = midpoint
+        self.shrink = shrink
+        self.support_shrink = support_shrink
+        self.min_support = min_support
+        self.significance = significance
+        self.amplification = amplification
+        self.threshold = threshold
+        self.weighting = weighting
+        self.profile = profile
+        self.neighbors_of = neighbors_of
+        self.aggregation = aggregation
+        self.min_k = min_k
+        self.positive_only = positive_only
+        self.baseline = baseline
+        self.clip = clip
+        self.rating_scale = rating_scale
+        self.n_threads = n_threads
+
+    # ---- parameters --------------------------------------------------------------------------
+
+    @property
+    def _rates(self) -> bool:
+        return self.aggregation != "sum"
+
+    @property
+    def _dtype(self) -> Any:
+        return np.float64 if self._rates else None
+
+    def _checked_measure(self) -> Measure:
+        as_choice(self.aggregation, "aggregation", ("sum", *AGGREGATIONS))
+        as_choice(self.neighbors_of, "neighbors_of", ("seen", "target"))
+        as_choice(self.profile, "profile", ("weighted", "raw", "binary"))
+        as_choice(self.baseline, "baseline", ("als", "sgd"))
+        as_int(self.n_neighbors, "n_neighbors", minimum=1)
+        as_int(self.min_k, "min_k", minimum=0)
+        if self.weighting is not None:
+            as_choice(self.weighting, "weighting", ("bm25", "tf_idf", "log", "binarize"))
+        m = make_measure(self.measure, **{name: getattr(self, name) for name in _OPTIONS})
+        if self._rates and m.function is not None:
+            raise ValueError("measure: a function can be used for ranking (aggregation='sum') only")
+        return m
+
+    def _weighted(self, X: sp.csr_array) -> sp.csr_array:
+        if self.weighting is None:
+            return X
+        from ..data import weighting
+
+        if self.weighting in ("bm25", "tf_idf"):
+            result: sp.csr_array = getattr(weighting, self.weighting)(X, documents=self._entities)
+        else:
+            result = getattr(weighting, self.weighting)(X)
+        return result
+
+    def _profiles(self, X: sp.csr_array) -> sp.csr_array:
+        """What is multiplied with the similarities."""
+        if self.profile == "weighted":
+            return self._weighted(X)
+        if self.profile == "raw":
+            return X
+        return _wrap_csr(X.indptr, X.indices, np.ones_like(X.data), X.shape)
+
+    # ---- learning ----------------------------------------------------------------------------
+
+    def _features_by_entities(self, X: sp.csr_array, n_threads: int) -> sp.csr_array:
+        return X if self._entities == "items" else transpose(X, n_threads)
+
+    def _learn(self, n_threads: int) -> None:
+        m = self._checked_measure()
+        X = self.user_items_
+        self.similarity_ = self.user_bias_ = self.item_bias_ = None
+        if self.aggregation == "baseline" or m.name == "pearson_baseline":
+            if self.baseline == "als":
+                self.user_bias_, self.item_bias_ = als_biases(
+                    row_numbers(X), X.indices, X.data, X.shape
+                )
+            else:
+                self.user_bias_, self.item_bias_ = sgd_biases(X)
+        if not self._rates:
+            self.similarity_ = self._similarity_lists(m, n_threads)
+
+    def _baseline_of_entities(self) -> Baseline | None:
+        if self.user_bias_ is None or self.item_bias_ is None:
+            return None
+        mean = global_mean(self.user_items_)
+        if self._entities == "items":
+            return Baseline(mean, feature=self.user_bias_, entity=self.item_bias_)
+        return Baseline(mean, feature=self.item_bias_, entity=self.user_bias_)
+
+    def _compared(self, m: Measure, n_threads: int) -> Compared:
+        A = self._features_by_entities(self._weighted(self.user_items_), n_threads)
+        return prepare(A, m, baseline=self._baseline_of_entities())
+
+    def _similarity_lists(self, m: Measure, n_threads: int) -> sp.csr_array:
+        compared = self._compared(m, n_threads)
+        if self.neighbors_of == "target" and m.function is None:
+            compared = compared.swapped()
+        lists = gram_topk(compared, m, self.n_neighbors, n_threads)
+        lists.data = lists.data.astype(self.user_items_.dtype, copy=False)
+        return transpose(transpose(lists, n_threads), n_threads)
+
+    def _prepare(self, n_threads: int) -> None:
+        self._m = self._checked_measure()
+        X = self.user_items_
+        self._scale = rating_range(self.rating_scale, X)
+        self._engine: RatingEngine | None = None
+        if not self._rates:
+            self._multiplied = self._profiles(X)
+            return
+        ratings = transpose(X, n_threads) if self._entities == "items" else X
+        self._engine = RatingEngine.build(
+            ratings,
+            self._compared(self._m, n_threads),
+            self._m,
+            k=self.n_neighbors,
+            min_k=self.min_k,
+            positive_only=self.positive_only,
+            aggregation=self.aggregation,
+            baseline=self._baseline_of_entities() if self.aggregation == "baseline" else None,
+            n_threads=n_threads,
+        )
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        n_users, n_items = self.user_items_.shape
+        n = n_items if self._entities == "items" else n_users
+        for found, expected in (
+            (self.similarity_, (n, n)),
+            (self.user_bias_, (n_users,)),
+            (self.item_bias_, (n_items,)),
+        ):
+            if found is not None and found.shape != expected:
+                raise ValueError(f"an array of shape {found.shape} instead of {expected}")
+        if self._rates == (self.similarity_ is not None):
+            raise ValueError("the similarity does not fit the parameter aggregation")
+
+    # ---- answers by rating -------------------------------------------------------------------
+
+    def _clipped(self, ratings: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.clip(ratings, *self._scale) if self.clip else ratings
+
+    def _rate(
+        self, engine: RatingEngine, users: Any, items: Any, n_threads: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        pair = (items, users) if self._entities == "items" else (users, items)
+        return engine.estimate(*pair, n_threads)
+
+    def _rank_by_rating(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
+        assert self._engine is not None
+        engine, rows = self._engine, ask.users
+        if rows is None:
+            engine = self._engine_with(ask.profiles, ask.n_threads)
+            rows = self.user_items_.shape[0] + np.arange(ask.profiles.shape[0])
+
+        def rate(users: Any, items: Any) -> tuple[Any, Any]:
+            ratings, n_used = self._rate(engine, users, items, ask.n_threads)
+            return ratings, n_used > 0
+
+        return rank_by_rating(ask, rows, rate)
+
+    def _engine_with(self, profiles: sp.csr_array, n_threads: int) -> RatingEngine:
+        """The engine with the users of a fold-in numbered after the known ones."""
+        raise NotImplementedError
+
+    # ---- shared by the two kinds -------------------------------------------------------------
+
+    def _similar(self, rows: NDArray[np.int64], ids: Any, k: int, n_threads: int | None) -> TopK:
+        k = as_int(k, "k", minimum=1)
+        if self._engine is not None:
+            indices, scores = self._engine.similarities(rows, None, resolve_n_threads(n_threads), k)
+        else:
+            assert self.similarity_ is not None
+            indices, scores = _padded(self.similarity_, rows, min(k, self.similarity_.shape[0]))
+        return TopK(rows if ids is None else ids.ids[rows], indices, scores, ids)
+
+    def _explained(
+        self, score: float, offset: float, of: str, found: Any, parts: Any, k: int | None
+    ) -> Explanation:
+        best = np.lexsort((found, -np.abs(parts)))
+        best = best if k is None else best[: as_int(k, "k", minimum=1)]
+        ids = self.items_ if of == "items" else self.users_
+        indices = np.asarray(found, dtype=np.int64)[best]
+        named = indices if ids is None else ids.ids[indices]
+        return Explanation(score, offset, of, indices, named, np.asarray(parts, np.float64)[best])
+
+
+def _padded(lists: sp.csr_array, rows: NDArray[np.int64], k: int) -> Any:
+    """Rows of a sparse matrix as ranked, padded lists."""
+    lengths = np.diff(lists.indptr)[rows]
+    width = int(lengths.max(initial=0))
+    places = np.arange(width)
+    inside = places < lengths[:, None]
+    where = np.where(inside, lists.indptr[rows][:, None] + places, 0)
+    indices = np.full((len(rows), k), -1, dtype=np.int32)
+    scores = np.full((len(rows), k), -np.inf, dtype=lists.dtype)
+    if width:
+        found, best = top_of_rows(np.where(inside, lists.data[where], -np.inf), min(k, width))
+        columns = np.take_along_axis(lists.indices[where], np.maximum(found, 0), axis=1)
+        indices[:, : found.shape[1]] = np.where(found < 0, -1, columns)
+        scores[:, : found.shape[1]] = best
+    return indices, scores

@@ -1,0 +1,253 @@
+"""Ratings from the k nearest neighbours among those who rated, for entities of either kind.
+
+An *entity* is what has neighbours (users, or items), the *others* are the opposite side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _core
+from .._validation import _wrap_csr, csr_parts
+from ._baselines import global_mean, row_numbers
+from ._compare import Baseline, Compared, epilogue, transpose
+from ._kernels import spgemm_topk, take_rows
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from numpy.typing import NDArray
+
+    from ._measures import Measure
+
+    Array = NDArray[Any]
+
+__all__ = ["AGGREGATIONS", "RatingEngine", "extend_rows", "with_shape"]
+
+AGGREGATIONS = ("mean", "centered", "zscore", "baseline")
+
+
+def with_shape(X: sp.csr_array, n_rows: int, n_cols: int) -> sp.csr_array:
+    """The same entries in a larger matrix."""
+    more = np.full(n_rows - X.shape[0], X.indptr[-1])
+    return _wrap_csr(np.concatenate([X.indptr, more]), X.indices, X.data, (n_rows, n_cols))
+
+
+def extend_rows(X: sp.csr_array, Y: sp.csr_array) -> sp.csr_array:
+    """The rows of Y below those of X."""
+    return _wrap_csr(
+        np.concatenate([X.indptr, X.indptr[-1] + Y.indptr[1:]]),
+        np.concatenate([X.indices, Y.indices]),
+        np.concatenate([X.data, Y.data]),
+        (X.shape[0] + Y.shape[0], X.shape[1]),
+    )
+
+
+def _moments(R: sp.csr_array) -> tuple[Array, Array]:
+    """Mean and standard deviation of each row; the overall deviation where it is 0."""
+    rows, n = row_numbers(R), R.shape[0]
+    count = np.maximum(np.diff(R.indptr), 1)
+    mean = np.bincount(rows, weights=R.data, minlength=n) / count
+    sigma = np.sqrt(np.bincount(rows, weights=(R.data - mean[rows]) ** 2, minlength=n) / count)
+    overall = float(R.data.std()) if R.nnz else 0.0
+    return mean, np.where(sigma == 0.0, overall or 1.0, sigma)
+
+
+@dataclass(frozen=True)
+class RatingEngine:
+    """Everything a prediction needs; see `build`."""
+
+    measure: Measure
+    k: int
+    min_k: int
+    positive_only: bool
+    aggregation: str
+    R: sp.csr_array  # entities x others: what neighbours bring, e.g. rating - their mean
+    T: sp.csr_array
+    S: sp.csr_array  # entities x features: what is compared
+    ST: sp.csr_array
+    score: dict[str, Any]
+    offset_entity: Array
+    offset_other: Array
+    scale: Array  # by which an entity stretches what its neighbours bring
+    mean: float
+    known_entity: Array  # bool: has ratings
+    known_other: Array
+
+    @classmethod
+    def build(
+        cls,
+        ratings: sp.csr_array,
+        compared: Compared,
+        measure: Measure,
+        *,
+        k: int,
+        min_k: int,
+        positive_only: bool,
+        aggregation: str,
+        baseline: Baseline | None,
+        n_threads: int,
+    ) -> RatingEngine:
+        """From ratings (entities x others) and what is compared (features x entities)."""
+        n, n_others = ratings.shape
+        rows = row_numbers(ratings)
+        mean = global_mean(ratings)
+        offset, offset_other, scale = np.zeros(n), np.zeros(n_others), np.ones(n)
+        values = ratings.data
+        if aggregation == "baseline":
+            assert baseline is not None
+            offset, offset_other = baseline.mean + baseline.entity, baseline.feature
+            values = values - offset[rows] - offset_other[ratings.indices]
+        elif aggregation != "mean":
+            offset, sigma = _moments(ratings)
+            values = values - offset[rows]
+            if aggregation == "zscore":
+                scale = sigma
+                values = values / sigma[rows]
+        R = _wrap_csr(ratings.indptr, ratings.indices, values, ratings.shape)
+        ST = compared.scaled()
+        score = epilogue(measure, compared, compared)
+        score.pop("function")
+        return cls(
+            measure=measure,
+            k=k,
+            min_k=min_k,
+            positive_only=positive_only,
+            aggregation=aggregation,
+            R=R,
+            T=transpose(R, n_threads),
+            S=transpose(ST, n_threads),
+            ST=ST,
+            score=score,
+            offset_entity=offset,
+            offset_other=offset_other,
+            scale=scale,
+            mean=mean,
+            known_entity=np.diff(ratings.indptr) > 0,
+            known_other=np.bincount(ratings.indices, minlength=n_others) > 0,
+        )
+
+    def estimate(
+        self, entities: Array, others: Array, n_threads: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """Predicted ratings of pairs, and how many neighbours each rests on."""
+        brought, weight, n_used = _core.knn_predict(
+            *csr_parts(self.R),
+            *csr_parts(self.T),
+            *csr_parts(self.S),
+            *csr_parts(self.ST),
+            np.ascontiguousarray(entities, dtype=np.int32),
+            np.ascontiguousarray(others, dtype=np.int32),
+            k=self.k,
+            min_k=self.min_k,
+            positive_only=self.positive_only,
+            n_threads=n_threads,
+            **self.score,
+        )
+        enough = (n_used >= max(self.min_k, 1)) & (weight > 0)
+        mean = np.divide(brought, weight, out=np.zeros_like(brought), where=enough)
+        rating = self.offset(entities, others) + mean * self.scale[entities]
+        if self.aggregation == "mean":
+            rating[~enough] = self.mean
+        if self.aggregation != "baseline":
+            unknown = ~(self.known_entity[entities] & self.known_other[others])
+            rating[unknown] = self.mean
+        return rating, np.where(enough, n_used, 0)
+
+    def offset(self, entities: Array, others: Array) -> NDArray[np.float64]:
+        """What is predicted before any neighbour is asked."""
+        offset: NDArray[np.float64] = self.offset_entity[entities] + self.offset_other[others]
+        return offset
+
+    def contributions(
+        self, entity: int, other: int, n_threads: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """The neighbours behind one prediction and what each added to the offset."""
+        raters = self.T.indices[self.T.indptr[other] : self.T.indptr[other + 1]]
+        brought = self.T.data[self.T.indptr[other] : self.T.indptr[other + 1]]
+        _, n_used = self.estimate(np.array([entity]), np.array([other]), n_threads)
+        if not n_used[0]:
+            return np.empty(0, np.int32), np.empty(0)
+        sims = self.similarities(np.array([entity]), raters, n_threads)
+        found, s = sims[0][0], sims[1][0]
+        kept = (found >= 0) & (s > 0 if self.positive_only else np.isfinite(s))
+        found, s = found[kept][: self.k], s[kept][: self.k]
+        values = brought[np.searchsorted(raters, found)]
+        return found, s * values / np.abs(s).sum() * self.scale[entity]
+
+    def similarities(
+        self, entities: Array, among: Array | None, n_threads: int, k: int | None = None
+    ) -> tuple[NDArray[np.int32], Array]:
+        """The most similar other entities of each, best first."""
+        allowed = None
+        if among is not None:
+            allowed = np.zeros(self.S.shape[0], dtype=np.uint8)
+            allowed[among] = 1
+        p = self.score["p"]
+        score = {**self.score, "function": 0, "p": None if p is None else p[entities]}
+        itself = _wrap_csr(
+            np.arange(len(entities) + 1, dtype=np.int64),
+            np.asarray(entities, dtype=np.int32),
+            np.ones(len(entities)),
+            (len(entities), self.S.shape[0]),
+        )
+        return spgemm_topk(
+            take_rows(self.S, np.asarray(entities)),
+            self.ST,
+            self.S.shape[0] if k is None else min(k, self.S.shape[0]),
+            n_threads,
+            exclude=itself,
+            allowed=allowed,
+            score=score,
+        )
+
+    def with_others(self, new: sp.csr_array, offset: Array, n_threads: int) -> RatingEngine:
+        """Further others (rows of ``new``, others x entities), which change no similarity."""
+        n = self.R.shape[0]
+        values = new.data - self.offset_entity[new.indices] - offset[row_numbers(new)]
+        if self.aggregation == "zscore":
+            values = values / self.scale[new.indices]
+        T = extend_rows(self.T, _wrap_csr(new.indptr, new.indices, values, new.shape))
+        return replace(
+            self,
+            T=T,
+            R=transpose(T, n_threads),
+            S=with_shape(self.S, n, max(self.S.shape[1], T.shape[0])),
+            ST=with_shape(self.ST, max(self.ST.shape[0], T.shape[0]), n),
+            offset_other=np.concatenate([self.offset_other, offset]),
+            known_other=np.concatenate([self.known_other, np.diff(new.indptr) > 0]),
+        )
+
+    def with_entities(
+        self,
+        new: sp.csr_array,
+        compared: Compared,
+        offset: Array | None,
+        n_threads: int,
+    ) -> RatingEngine:
+        """Further entities that have neighbours but are nobody's (``new`` is entities x others)."""
+        n = self.R.shape[0] + new.shape[0]
+        S = extend_rows(self.S, transpose(compared.scaled(), n_threads))
+        scale = np.ones(new.shape[0])
+        if self.aggregation in ("centered", "zscore"):
+            offset, sigma = _moments(new)
+            scale = sigma if self.aggregation == "zscore" else scale
+        if offset is None:
+            offset = np.zeros(new.shape[0])
+        score = dict(self.score)
+        for name, more in (("p", compared.p), ("q", compared.q)):
+            if score[name] is not None:
+                score[name] = np.concatenate([score[name], more])
+        return replace(
+            self,
+            R=with_shape(self.R, n, self.R.shape[1]),
+            T=with_shape(self.T, self.T.shape[0], n),
+            S=S,
+            ST=transpose(S, n_threads),
+            score=score,
+            offset_entity=np.concatenate([self.offset_entity, offset]),
+            scale=np.concatenate([self.scale, scale]),
+            known_entity=np.concatenate([self.known_entity, np.diff(new.indptr) > 0]),
+        )

@@ -1,0 +1,151 @@
+"""Ratings from biases alone: the mean, how generous the user is, how good the item."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from .._validation import as_choice, as_float, as_int
+from ..exceptions import NumericalError
+from ._ask import Ask
+from ._baselines import (
+    ALS_EPOCHS,
+    SGD_EPOCHS,
+    als_biases,
+    global_mean,
+    new_user_bias,
+    rating_range,
+    row_numbers,
+    sgd_biases,
+)
+from ._ranking import rank_shared
+from ._recommender import Recommender
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["BaselineOnly"]
+
+
+class BaselineOnly(Recommender):
+    r"""Predict :math:`\mu + b_u + b_i`, the yardstick for every model of ratings.
+
+    Parameters
+    ----------
+    method : {"als", "sgd"}, default="als"
+        Alternating least squares, or stochastic gradient descent in the order of users and items.
+    n_epochs : int, optional
+        Passes over the data. Default: 10 for als, 20 for sgd.
+    reg_u : float, default=15
+        Weight of the users' squared biases (als).
+    reg_i : float, default=10
+        Weight of the items' squared biases (als).
+    learning_rate : float, default=0.005
+        Step of sgd.
+    regularization : float, default=0.02
+        Weight of the squared biases in sgd.
+    clip : bool, default=True
+        Cut predictions off at the rating scale.
+    rating_scale : tuple of two floats, optional
+        Lowest and highest rating. Default: those seen in training.
+
+    Attributes
+    ----------
+    user_bias_, item_bias_ : ndarray of float64
+        Learned biases; 0 for users and items without ratings.
+    mean_ : float
+        Mean of all ratings.
+    user_items_ : csr_array of shape (n_users, n_items)
+        What was fitted, as float64.
+
+    Notes
+    -----
+    O(n_epochs nnz) time, O(nnz) memory for als. `recommend` ranks unseen items by their bias.
+    `fold_in` gives new users the least-squares bias.
+
+    References
+    ----------
+    Y. Koren, "Factor in the neighbors: scalable and accurate collaborative filtering", ACM TKDD
+    4(1), 2010, section 2.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aimass_core import BaselineOnly
+    >>> model = BaselineOnly().fit(np.array([[5.0, 3.0], [4.0, 0.0]]))
+    >>> model.predict([1], [1]).round(3).tolist()
+    [3.904]
+    """
+
+    _state: ClassVar[tuple[str, ...]] = (*Recommender._state, "user_bias_", "item_bias_")
+    _dtype: ClassVar[Any] = np.float64
+
+    user_bias_: NDArray[np.float64]
+    item_bias_: NDArray[np.float64]
+
+    def __init__(
+        self,
+        *,
+        method: str = "als",
+        n_epochs: int | None = None,
+        reg_u: float = 15.0,
+        reg_i: float = 10.0,
+        learning_rate: float = 0.005,
+        regularization: float = 0.02,
+        clip: bool = True,
+        rating_scale: tuple[float, float] | None = None,
+    ) -> None:
+        self.method = method
+        self.n_epochs = n_epochs
+        self.reg_u = reg_u
+        self.reg_i = reg_i
+        self.learning_rate = learning_rate
+        self.regularization = regularization
+        self.clip = clip
+        self.rating_scale = rating_scale
+
+    def _learn(self, n_threads: int) -> None:
+        X = self.user_items_
+        als = as_choice(self.method, "method", ("als", "sgd")) == "als"
+        n_epochs = ALS_EPOCHS if als else SGD_EPOCHS
+        if self.n_epochs is not None:
+            n_epochs = as_int(self.n_epochs, "n_epochs", minimum=1)
+        if als:
+            reg_u = as_float(self.reg_u, "reg_u", minimum=0.0)
+            reg_i = as_float(self.reg_i, "reg_i", minimum=0.0)
+            self.user_bias_, self.item_bias_ = als_biases(
+                row_numbers(X), X.indices, X.data, X.shape, n_epochs, reg_u, reg_i
+            )
+        else:
+            rate = as_float(self.learning_rate, "learning_rate", above=0.0)
+            regularization = as_float(self.regularization, "regularization", minimum=0.0)
+            self.user_bias_, self.item_bias_ = sgd_biases(X, n_epochs, rate, regularization)
+            if not np.isfinite(self.item_bias_).all():
+                raise NumericalError(
+                    "the biases left the finite numbers: lower learning_rate, or scale the ratings "
+                    "down"
+                )
+
+    def _prepare(self, n_threads: int) -> None:
+        self.mean_ = global_mean(self.user_items_)
+        self._scale = rating_range(self.rating_scale, self.user_items_)
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        if (len(self.user_bias_), len(self.item_bias_)) != self.user_items_.shape:
+            raise ValueError("as many biases as users and items are needed")
+
+    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
+        if ask.users is None:
+            bias = new_user_bias(ask.profiles, self.mean_ + self.item_bias_)
+        else:
+            bias = self.user_bias_[ask.users]
+        indices, scores = rank_shared(self.item_bias_, ask)
+        return indices, scores + (self.mean_ + bias)[:, None]
+
+    def _score_pairs(
+        self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
+    ) -> NDArray[np.float64]:
+        ratings = self.mean_ + self.user_bias_[users] + self.item_bias_[items]
+        return np.clip(ratings, *self._scale) if self.clip else ratings

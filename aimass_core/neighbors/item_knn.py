@@ -1,0 +1,226 @@
+"""Item-based neighbourhoods: an item is recommended because of what the user already has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from .._threads import resolve_n_threads
+from ._ask import one_pair
+from ._baselines import new_user_bias
+from ._compare import transpose
+from ._kernels import spgemm_topk, take_rows
+from ._knn import Neighborhood
+from ._topk import Explanation, TopK
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from numpy.typing import NDArray
+
+    from ._ask import Ask
+    from ._rating import RatingEngine
+
+__all__ = ["ItemKNN"]
+
+_PAIRS = 1 << 16  # pairs scored at once
+
+
+class ItemKNN(Neighborhood):
+    r"""Recommend items, or predict ratings, by the similarity of items.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=100
+        Neighbours kept of each item; for ratings: the k nearest among the items that the user
+        rated.
+    measure : str or callable, default="cosine"
+        As in `similarity.topk`; there too: ``alpha``, ``beta``, ``midpoint``, ``shrink``,
+        ``support_shrink``, ``min_support``, ``significance``, ``amplification``, ``threshold``.
+    alpha, beta, midpoint : float, optional
+        Options of single measures.
+    shrink : float, default=0
+        Added to the denominator of the measure.
+    support_shrink : float, optional
+        Scores times ``n / (n + support_shrink)``, n the number of common entries.
+    min_support : int, default=1
+        Fewest common entries of neighbours.
+    significance : int, default=0
+        Scores times ``min(n, significance) / significance``; 0 is off.
+    amplification : float, default=1
+        Exponent on the scores' size.
+    threshold : float, optional
+        Least score of a neighbour.
+    weighting : {"bm25", "tf_idf", "log", "binarize"}, optional
+        Applied to the matrix before anything is compared; items are the documents.
+    profile : {"weighted", "raw", "binary"}, default="weighted"
+        What of the user is multiplied with the similarities: values after weighting, stored
+        values, or ones.
+    neighbors_of : {"seen", "target"}, default="seen"
+        Which lists are cut to ``n_neighbors``: those of the items a user has, or those of the
+        items to be scored (ranking only).
+    aggregation : {"sum", "mean", "centered", "zscore", "baseline"}, default="sum"
+        "sum" ranks by the sum of similarities times profile. The others predict ratings from the
+        nearest among those who rated: their weighted mean, or the same of deviations from their
+        means, of these in standard deviations, or of deviations from the baseline.
+    min_k : int, default=1
+        Fewer neighbours than that make no prediction, only the mean or baseline (ratings only).
+    positive_only : bool, default=True
+        Neighbours with a similarity of 0 or less are not used (ratings only).
+    baseline : {"als", "sgd"}, default="als"
+        How biases are learned for ``aggregation="baseline"`` and measure pearson_baseline.
+    clip : bool, default=True
+        Cut predictions off at the rating scale (ratings only).
+    rating_scale : tuple of two floats, optional
+        Lowest and highest rating. Default: those seen in training.
+    n_threads : int, optional
+        Threads of ``fit``. Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
+
+    Attributes
+    ----------
+    similarity_ : csr_array of shape (n_items, n_items) or None
+        Row i holds the neighbours kept of item i. None for ratings, which
+        compute similarities on demand.
+    user_items_ : csr_array of shape (n_users, n_items)
+        What was fitted.
+    user_bias_, item_bias_ : ndarray or None
+        The baseline's biases where one is used.
+
+    Notes
+    -----
+    An unsymmetric measure is taken from the seen item to the scored one. Fitting costs what
+    `similarity.topk` costs; memory O(n_items n_neighbors). `recommend` adds up the lists of the
+    items a user has: O(items of the user x n_neighbors). A rating costs one row of similarities
+    computed on demand, in float64; `recommend` with ratings predicts every candidate,
+    n_items per user, in blocks, and leaves out items without a neighbour. Predictions where
+    nothing is known of user or item are the mean of all ratings (or the baseline).
+
+    References
+    ----------
+    B. Sarwar, G. Karypis, J. Konstan, J. Riedl, "Item-based collaborative filtering recommendation
+    algorithms", 2001. M. Deshpande, G. Karypis, "Item-based top-N recommendation algorithms", 2004.
+
+    Examples
+    --------
+    >>> from aimass_core import Interactions, ItemKNN
+    >>> x = Interactions.from_arrays(
+    ...     ["ann", "ann", "bob", "bob", "bob", "cleo"], ["ale", "tea", "ale", "tea", "pie", "ale"]
+    ... )
+    >>> model = ItemKNN(n_neighbors=2).fit(x)
+    >>> model.recommend(["cleo"], k=2).ids.tolist()
+    [['tea', 'pie']]
+    >>> model.similar_items(["pie"], k=1).ids.tolist()
+    [['tea']]
+    """
+
+    _entities: ClassVar[str] = "items"
+
+    def _prepare(self, n_threads: int) -> None:
+        super()._prepare(n_threads)
+        self._from_seen = self.similarity_
+        if self.similarity_ is not None and self.neighbors_of == "target":
+            self._from_seen = transpose(self.similarity_, n_threads)
+
+    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
+        if self._from_seen is None:
+            return self._rank_by_rating(ask)
+        if ask.users is None:
+            profiles = self._profiles(ask.profiles)
+        elif self._multiplied is self.user_items_:
+            profiles = ask.profiles
+        else:
+            profiles = take_rows(self._multiplied, ask.users)
+        return spgemm_topk(
+            profiles,
+            self._from_seen,
+            ask.k,
+            ask.n_threads,
+            exclude=ask.exclude,
+            allowed=ask.allowed,
+        )
+
+    def _score_pairs(
+        self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
+    ) -> NDArray[np.float64]:
+        if self._engine is not None:
+            ratings, _ = self._rate(self._engine, users, items, n_threads)
+            return self._clipped(ratings)
+        assert self._from_seen is not None
+        to_targets = transpose(self._from_seen, n_threads)
+        scores = np.empty(len(users))
+        for begin in range(0, len(users), _PAIRS):
+            part = slice(begin, begin + _PAIRS)
+            both = take_rows(self._multiplied, users[part]).multiply(
+                take_rows(to_targets, items[part])
+            )
+            scores[part] = both.sum(axis=1)
+        return scores
+
+    def _engine_with(self, profiles: sp.csr_array, n_threads: int) -> RatingEngine:
+        engine = self._engine
+        assert engine is not None
+        offset = np.zeros(profiles.shape[0])
+        if self.aggregation == "baseline":
+            offset = new_user_bias(profiles, engine.offset_entity)
+        return engine.with_others(profiles, offset, n_threads)
+
+    def similar_items(self, items: Any, *, k: int = 10, n_threads: int | None = None) -> TopK:
+        """The neighbours of items, most similar first.
+
+        Parameters
+        ----------
+        items : id or array-like of ids
+            Column numbers where the model was fitted on a matrix.
+        k : int, default=10
+            At least 1; a ranking model knows at most ``n_neighbors`` of each.
+        n_threads : int, optional
+            Used by rating models, which compute the answer on demand.
+
+        Returns
+        -------
+        TopK
+            One list for each item, without the item itself.
+
+        Raises
+        ------
+        KeyError
+            For an unknown item.
+        """
+        self._check_fitted()
+        return self._similar(self._columns(items, "items"), self.items_, k, n_threads)
+
+    def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
+        """Which of the user's items led to this item.
+
+        Parameters
+        ----------
+        user, item : id
+            One of each.
+        k : int or None, default=10
+            Largest contributions listed; None: all, which add up to the score.
+
+        Returns
+        -------
+        Explanation
+            Its ``of`` is "items".
+
+        Raises
+        ------
+        KeyError
+            For an unknown user or item.
+        """
+        self._check_fitted()
+        rows, columns = self._rows(user, "user"), self._columns(item, "item")
+        (u, i), threads = one_pair(rows, columns), resolve_n_threads(None)
+        if self._engine is not None:
+            found, parts = self._engine.contributions(i, u, threads)
+            score = float(self._engine.estimate(columns, rows, threads)[0][0])
+            return self._explained(score, score - float(parts.sum()), "items", found, parts, k)
+        assert self._from_seen is not None
+        profile = take_rows(self._multiplied, rows)
+        weights = take_rows(self._from_seen, profile.indices.astype(np.int64))
+        to_item = weights[:, [i]].toarray()[:, 0].astype(np.float64)
+        parts = profile.data * to_item
+        kept = parts != 0
+        found, parts = profile.indices[kept], parts[kept]
+        return self._explained(float(parts.sum()), 0.0, "items", found, parts, k)

@@ -1,0 +1,107 @@
+"""Ratings from average differences between items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from .. import _core
+from .._validation import csr_parts
+from ._ask import Ask
+from ._baselines import global_mean, rating_range, row_numbers
+from ._compare import transpose
+from ._ranking import rank_by_rating
+from ._rating import extend_rows
+from ._recommender import Recommender
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from numpy.typing import NDArray
+
+__all__ = ["SlopeOne"]
+
+
+class SlopeOne(Recommender):
+    r"""Predict a rating from how much better an item is, on average, than those the user rated.
+
+    :math:`\hat r_{ui} = \mu_u + \frac{1}{|R_i(u)|} \sum_{j \in R_i(u)} \text{dev}(i, j)`, where
+    :math:`R_i(u)` are the items that the user and a further user of :math:`i` rated, and dev is the
+    mean of :math:`r_{vi} - r_{vj}` over the users of both.
+
+    Parameters
+    ----------
+    clip : bool, default=True
+        Cut predictions off at the rating scale.
+    rating_scale : tuple of two floats, optional
+        Lowest and highest rating. Default: those seen in training.
+
+    Attributes
+    ----------
+    user_items_ : csr_array of shape (n_users, n_items)
+        What was fitted, as float64.
+
+    Notes
+    -----
+    Nothing but the ratings is kept: deviations are computed on demand, for an item from all users
+    who rated it, never as an n_items x n_items matrix. A user or item without ratings gets the
+    mean of all ratings, a pair without any common user the user's mean. `recommend` predicts
+    every candidate, in blocks, and leaves out items without a deviation. For `fold_in` the new
+    ratings take part in the deviations.
+
+    References
+    ----------
+    D. Lemire, A. Maclachlan, "Slope one predictors for online rating-based collaborative
+    filtering", 2005.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aimass_core import SlopeOne
+    >>> SlopeOne(clip=False).fit(np.array([[1.0, 1.5], [2.0, 0.0]])).predict(1, 1).tolist()
+    [2.5]
+    """
+
+    _dtype: ClassVar[Any] = np.float64
+
+    def __init__(
+        self, *, clip: bool = True, rating_scale: tuple[float, float] | None = None
+    ) -> None:
+        self.clip = clip
+        self.rating_scale = rating_scale
+
+    def _prepare(self, n_threads: int) -> None:
+        self._mean = global_mean(self.user_items_)
+        self._scale = rating_range(self.rating_scale, self.user_items_)
+        self._item_users = transpose(self.user_items_, n_threads)
+
+    def _rate(
+        self, R: sp.csr_array, T: sp.csr_array, users: Any, items: Any, n_threads: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        sums, n_used = _core.slope_one_predict(
+            *csr_parts(R),
+            *csr_parts(T),
+            np.ascontiguousarray(users, dtype=np.int32),
+            np.ascontiguousarray(items, dtype=np.int32),
+            n_threads,
+        )
+        count = np.diff(R.indptr)
+        mean = np.bincount(row_numbers(R), weights=R.data, minlength=R.shape[0])
+        mean = np.divide(mean, count, out=np.full(R.shape[0], self._mean), where=count > 0)
+        known = (count[users] > 0) & (np.diff(T.indptr)[items] > 0)
+        ratings = np.where(known, mean[users] + sums / np.maximum(n_used, 1), self._mean)
+        return ratings, n_used > 0
+
+    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
+        R, T, rows = self.user_items_, self._item_users, ask.users
+        if rows is None:
+            rows = R.shape[0] + np.arange(ask.profiles.shape[0])
+            R = extend_rows(R, ask.profiles)
+            T = transpose(R, ask.n_threads)
+        return rank_by_rating(ask, rows, lambda u, i: self._rate(R, T, u, i, ask.n_threads))
+
+    def _score_pairs(
+        self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
+    ) -> NDArray[np.float64]:
+        ratings, _ = self._rate(self.user_items_, self._item_users, users, items, n_threads)
+        return np.clip(ratings, *self._scale) if self.clip else ratings

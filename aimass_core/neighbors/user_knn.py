@@ -1,0 +1,245 @@
+"""User-based neighbourhoods: an item is recommended because similar users have it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from .._threads import resolve_n_threads
+from ._ask import one_pair
+from ._baselines import new_user_bias
+from ._compare import Baseline, epilogue, features_of, prepare, transpose
+from ._kernels import as_lists, spgemm_topk, take_rows
+from ._knn import Neighborhood
+from ._topk import Explanation, TopK
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from numpy.typing import NDArray
+
+    from ._ask import Ask
+    from ._compare import Compared
+    from ._rating import RatingEngine
+
+__all__ = ["UserKNN"]
+
+_PAIRS = 1 << 16  # pairs scored at once
+
+
+class UserKNN(Neighborhood):
+    r"""Recommend items, or predict ratings, by the similarity of users.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=100
+        Neighbours kept of each user; for ratings: the k nearest among the users who rated the
+        item.
+    measure : str or callable, default="cosine"
+        As in `similarity.topk`; there too: ``alpha``, ``beta``, ``midpoint``, ``shrink``,
+        ``support_shrink``, ``min_support``, ``significance``, ``amplification``, ``threshold``.
+    alpha, beta, midpoint : float, optional
+        Options of single measures.
+    shrink : float, default=0
+        Added to the denominator of the measure.
+    support_shrink : float, optional
+        Scores times ``n / (n + support_shrink)``, n the number of common entries.
+    min_support : int, default=1
+        Fewest common entries of neighbours.
+    significance : int, default=0
+        Scores times ``min(n, significance) / significance``; 0 is off.
+    amplification : float, default=1
+        Exponent on the scores' size.
+    threshold : float, optional
+        Least score of a neighbour.
+    weighting : {"bm25", "tf_idf", "log", "binarize"}, optional
+        Applied to the matrix before anything is compared; users are the documents.
+    profile : {"weighted", "raw", "binary"}, default="weighted"
+        What of the neighbours is multiplied with the similarities: values after weighting, stored
+        values, or ones.
+    neighbors_of : {"seen", "target"}, default="seen"
+        Which lists are cut to ``n_neighbors``: "seen", those of the users whose items are taken (a
+        user's neighbours are those in whose lists it is), or "target", those of the asked users.
+        Ranking only; `fold_in` always cuts the lists of the new users.
+    aggregation : {"sum", "mean", "centered", "zscore", "baseline"}, default="sum"
+        "sum" ranks by the sum of similarities times profile. The others predict ratings from the
+        nearest among those who rated: their weighted mean, or the same of deviations from their
+        means, of these in standard deviations, or of deviations from the baseline.
+    min_k : int, default=1
+        Fewer neighbours than that make no prediction, only the mean or baseline (ratings only).
+    positive_only : bool, default=True
+        Neighbours with a similarity of 0 or less are not used (ratings only).
+    baseline : {"als", "sgd"}, default="als"
+        How biases are learned for ``aggregation="baseline"`` and measure pearson_baseline.
+    clip : bool, default=True
+        Cut predictions off at the rating scale (ratings only).
+    rating_scale : tuple of two floats, optional
+        Lowest and highest rating. Default: those seen in training.
+    n_threads : int, optional
+        Threads of ``fit``. Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
+
+    Attributes
+    ----------
+    similarity_ : csr_array of shape (n_users, n_users) or None
+        Row u holds the neighbours kept of user u. None for ratings, which
+        compute similarities on demand.
+    user_items_ : csr_array of shape (n_users, n_items)
+        What was fitted.
+    user_bias_, item_bias_ : ndarray or None
+        The baseline's biases where one is used.
+
+    Notes
+    -----
+    An unsymmetric measure is taken from the neighbour to the asked user. Fitting costs what
+    `similarity.topk` costs; memory O(n_users n_neighbors). `recommend` adds up the rows of a
+    user's neighbours. A rating costs one row of similarities computed on demand, in float64;
+    `recommend` with ratings predicts every candidate, n_items per user, in blocks, and leaves out
+    items without a neighbour. Predictions where nothing is known of user or item are the mean of
+    all ratings (or the baseline).
+
+    References
+    ----------
+    J. Herlocker, J. Konstan, A. Borchers, J. Riedl, "An algorithmic framework for performing
+    collaborative filtering", 1999.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aimass_core import UserKNN
+    >>> ratings = np.array([[5.0, 3.0, 0.0], [4.0, 0.0, 2.0], [0.0, 4.0, 5.0]])
+    >>> model = UserKNN(n_neighbors=2, measure="msd", aggregation="mean").fit(ratings)
+    >>> model.predict(0, 2).round(3).tolist()
+    [3.5]
+    """
+
+    _entities: ClassVar[str] = "users"
+
+    def _prepare(self, n_threads: int) -> None:
+        super()._prepare(n_threads)
+        self._neighbors = self.similarity_
+        if self.similarity_ is not None and self.neighbors_of == "seen":
+            self._neighbors = transpose(self.similarity_, n_threads)
+
+    def _new_users(self, profiles: sp.csr_array, n_threads: int) -> tuple[Compared, Compared]:
+        """New users and the fitted ones, made comparable."""
+        fitted = transpose(self._weighted(self.user_items_), n_threads)
+        known = self._baseline_of_entities()
+        baseline = None
+        if known is not None:
+            bias = new_user_bias(profiles, known.mean + known.feature)
+            baseline = Baseline(known.mean, known.feature, bias)
+        asked = transpose(self._weighted(profiles), n_threads)
+        x = prepare(asked, self._m, features=features_of(fitted), baseline=baseline)
+        return x, prepare(fitted, self._m, baseline=known)
+
+    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
+        if self._neighbors is None:
+            return self._rank_by_rating(ask)
+        n_users = self.user_items_.shape[0]
+        if ask.users is None:
+            x, y = self._new_users(ask.profiles, ask.n_threads)
+            rows = transpose(x.scaled(), ask.n_threads)
+            if self._m.function is None:  # measures run from the neighbour to the asked user
+                x, y = x.swapped(), y.swapped()
+            score = epilogue(self._m, x, y)
+            k = min(self.n_neighbors, n_users)
+            best = spgemm_topk(rows, y.scaled(), max(k, 1), ask.n_threads, score=score)
+            neighbors = as_lists(*best, n_users)
+        elif len(ask.users) == n_users and (ask.users == np.arange(n_users)).all():
+            neighbors = self._neighbors
+        else:
+            neighbors = take_rows(self._neighbors, ask.users)
+        return spgemm_topk(
+            neighbors,
+            self._multiplied,
+            ask.k,
+            ask.n_threads,
+            exclude=ask.exclude,
+            allowed=ask.allowed,
+        )
+
+    def _score_pairs(
+        self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
+    ) -> NDArray[np.float64]:
+        if self._engine is not None:
+            ratings, _ = self._rate(self._engine, users, items, n_threads)
+            return self._clipped(ratings)
+        assert self._neighbors is not None
+        owners = transpose(self._multiplied, n_threads)
+        scores = np.empty(len(users))
+        for begin in range(0, len(users), _PAIRS):
+            part = slice(begin, begin + _PAIRS)
+            neighbors = take_rows(self._neighbors, users[part])
+            scores[part] = neighbors.multiply(take_rows(owners, items[part])).sum(axis=1)
+        return scores
+
+    def _engine_with(self, profiles: sp.csr_array, n_threads: int) -> RatingEngine:
+        engine = self._engine
+        assert engine is not None
+        x, _ = self._new_users(profiles, n_threads)
+        offset = None
+        if self.aggregation == "baseline":
+            known = self._baseline_of_entities()
+            assert known is not None
+            offset = known.mean + new_user_bias(profiles, known.mean + known.feature)
+        return engine.with_entities(profiles, x, offset, n_threads)
+
+    def similar_users(self, users: Any, *, k: int = 10, n_threads: int | None = None) -> TopK:
+        """The neighbours of users, most similar first.
+
+        Parameters
+        ----------
+        users : id or array-like of ids
+            Row numbers where the model was fitted on a matrix.
+        k : int, default=10
+            At least 1; a ranking model knows at most ``n_neighbors`` of each.
+        n_threads : int, optional
+            Used by rating models, which compute the answer on demand.
+
+        Returns
+        -------
+        TopK
+            One list for each user, without the user itself.
+
+        Raises
+        ------
+        KeyError
+            For an unknown user.
+        """
+        self._check_fitted()
+        return self._similar(self._rows(users, "users"), self.users_, k, n_threads)
+
+    def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
+        """Which similar users led to this item.
+
+        Parameters
+        ----------
+        user, item : id
+            One of each.
+        k : int or None, default=10
+            Largest contributions listed; None: all, which add up to the score.
+
+        Returns
+        -------
+        Explanation
+            Its ``of`` is "users".
+
+        Raises
+        ------
+        KeyError
+            For an unknown user or item.
+        """
+        self._check_fitted()
+        rows, columns = self._rows(user, "user"), self._columns(item, "item")
+        (u, i), threads = one_pair(rows, columns), resolve_n_threads(None)
+        if self._engine is not None:
+            found, parts = self._engine.contributions(u, i, threads)
+            score = float(self._engine.estimate(rows, columns, threads)[0][0])
+            return self._explained(score, score - float(parts.sum()), "users", found, parts, k)
+        assert self._neighbors is not None
+        neighbors = take_rows(self._neighbors, rows)
+        values = take_rows(self._multiplied, neighbors.indices.astype(np.int64))
+        parts = neighbors.data * values[:, [i]].toarray()[:, 0].astype(np.float64)
+        kept = parts != 0
+        found, parts = neighbors.indices[kept], parts[kept]
+        return self._explained(float(parts.sum()), 0.0, "users", found, parts, k)

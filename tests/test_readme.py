@@ -1,0 +1,68 @@
+"""What README and docs show runs: their Python, page by page, and every ``aimass`` command."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+if not (ROOT / "README.md").exists():
+    pytest.skip("the README is not beside the tests", allow_module_level=True)
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The code blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.M | re.S)
+
+
+COMMANDS = [
+    line
+    for page in PAGES
+    for block in blocks(page, "bash")
+    for line in block.replace("\\\n", " ").splitlines()
+    if line.startswith("aimass ")
+]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables that ``aimass demo`` makes, which the pages name."""
+    pytest.importorskip("pyarrow")
+    from aimass_core.data.datasets import make_store
+
+    folder = tmp_path_factory.mktemp("shop")
+    store = make_store(n_users=10_000, n_items=2050, n_interactions=300_000, string_ids=True)
+    store.write_parquet(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_the_shop(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shop)
+
+
+def test_there_is_something_to_run() -> None:
+    assert blocks(PAGES[0], "python")
+    assert len(COMMANDS) >= 4
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.name)
+def test_python(page: Path) -> None:
+    names: dict[str, Any] = {}
+    for number, code in enumerate(blocks(page, "python"), 1):
+        exec(compile(code, f"{page.name}, python block {number}", "exec"), names)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command: str) -> None:
+    testing = pytest.importorskip("typer.testing")
+    from aimass_core.cli.app import app
+
+    result = testing.CliRunner().invoke(app, shlex.split(command)[1:])
+    assert result.exit_code == 0, result.output
