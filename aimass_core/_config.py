@@ -70,8 +70,6 @@ def show_config() -> dict[str, Any]:
         "n_threads": resolve_n_threads(None),
         "n_threads_env": os.environ.get("AIMASS_NUM_THREADS"),
         "blas": _blas(),
-        "required": {
-            name: _version_of(name) for name in ("numpy", "scipy", "numba", "nanoarrow")
-        },
+        "required": {name: _version_of(name) for name in ("numpy", "scipy", "numba", "nanoarrow")},
         "optional": {name: _version_of(name) for name in _OPTIONAL},
     }

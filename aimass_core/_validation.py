@@ -1,4 +1,4 @@
-"""The one place that checks values and words the messages: argument, expected, given, what to do."""
+"""The one place that checks values and words messages: argument, expected, given, what to do."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def as_int(
-    value: Any, name: str, *, minimum: int | None = None, maximum: int | None = None
-) -> int:
+def as_int(value: Any, name: str, *, minimum: int | None = None, maximum: int | None = None) -> int:
     """A whole number within bounds; floats, strings and booleans are refused."""
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
@@ -101,7 +99,9 @@ def _as_values(data: NDArray[Any], name: str, dtype: DTypeLike | None) -> NDArra
     if data.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {data.dtype}")
     if dtype is None:
-        small = data.dtype.kind == "b" or data.dtype.itemsize <= (4 if data.dtype.kind == "f" else 2)
+        small = data.dtype.kind == "b" or data.dtype.itemsize <= (
+            4 if data.dtype.kind == "f" else 2
+        )
         dtype = np.float32 if small else np.float64
     dtype = np.dtype(dtype)
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
@@ -182,8 +182,8 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
     n_rows, n_cols = (int(n) for n in X.shape)
     if max(n_rows, n_cols) > MAX_DIM:
         raise ValueError(
-            f"{name} has shape {n_rows} x {n_cols}, at most {MAX_DIM} rows and columns are possible: "
-            "build it through Interactions, which numbers the ids that occur"
+            f"{name} has shape {n_rows} x {n_cols}, at most {MAX_DIM} rows and columns "
+            "are possible: build it through Interactions, which numbers the ids that occur"
         )
     if X.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {X.dtype}")
@@ -233,7 +233,8 @@ def _from_triplets(X: Any, name: str, dtype: DTypeLike | None) -> sp.csr_array:
     data = _as_values(np.asarray(X.data), name, dtype)
     if not np.isfinite(data).all():
         raise _bad_csr(name, 3, int(np.flatnonzero(~np.isfinite(data))[0]), cols, X.shape[1])
-    indptr, indices, data, _ = _core.coo_to_csr(rows, cols, data, None, *X.shape, "sum", 1)
+    n_rows, n_cols = X.shape
+    indptr, indices, data, _ = _core.coo_to_csr(rows, cols, data, None, n_rows, n_cols, "sum", 1)
     _check_sums(data, name)
     return _wrap_csr(indptr, indices, data, X.shape)
 
@@ -282,9 +283,7 @@ def as_indices(values: Any, name: str, n: int, *, what: str) -> NDArray[np.int64
         )
     outside = (array < 0) | (array >= n)
     if outside.any():
-        raise KeyError(
-            f"{name} holds {array[outside][0]}, but the model was fitted on {n} {what}"
-        )
+        raise KeyError(f"{name} holds {array[outside][0]}, but the model was fitted on {n} {what}")
     return array.astype(np.int64)
 
 

@@ -25,11 +25,15 @@ _INLINE = 12  # bytes of a string that a view holds itself
 _STEP = 1 << 14  # views per step: the scratch memory stays in the cache
 
 
-def read_stream(stream: Any, names: list[str], labels: list[str]) -> list[Column]:
-    """The named columns of a stream of record batches; ``labels`` name them in messages."""
+def read_stream(capsule: Any, names: list[str], labels: list[str]) -> list[Column]:
+    """The named columns of a stream of record batches; ``labels`` name them in messages.
+
+    The stream comes as the bare capsule: not every library takes the argument with which nanoarrow
+    would ask for it.
+    """
     import nanoarrow
 
-    source = nanoarrow.c_array_stream(stream)
+    source = nanoarrow.c_array_stream(capsule)
     schema = source.get_schema()
     places = {schema.child(i).name: i for i in range(schema.n_children)}
     formats = [schema.child(places[name]) for name in names]

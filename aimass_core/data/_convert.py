@@ -31,6 +31,8 @@ def from_any(values: Any, name: str) -> Column:
         import pandas
 
         return _from_pandas(pandas.Series(values, copy=False), name)
+    if module == "polars" and hasattr(values, "to_frame"):  # older ones export frames only well
+        return read_stream(values.to_frame("column").__arrow_c_stream__(), ["column"], [name])[0]
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         return read_array(values, name)
     if isinstance(values, (list, tuple)):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arrow import read_array
+from ._arrow import read_array, read_stream
 from ._column import Column, concat
 
 __all__ = ["names", "read"]
@@ -141,7 +141,8 @@ def _read_csv(
         ),
         **_csv_options(path),
     )
-    columns = {role: read_array(table.column(name), labels[role]) for role, name in wanted.items()}
+    found = read_stream(table.__arrow_c_stream__(), list(wanted.values()), list(labels.values()))
+    columns = dict(zip(wanted, found, strict=True))
     return {
         role: _whole_numbers(column) if wanted[role] in ids else column
         for role, column in columns.items()

@@ -152,10 +152,12 @@ def _read_arrow(
         table = table.select(names)
     if hasattr(table, "collect"):  # polars LazyFrame
         table = table.collect()
+    if not hasattr(table, "__arrow_c_stream__") and hasattr(table, "arrow"):  # DuckDB before 1.1
+        table = table.arrow()
     if not hasattr(table, "__arrow_c_stream__"):
         raise TypeError(
             f"table of type {type(table).__name__} does not offer __arrow_c_stream__: update its "
             "library, or pass a dict of arrays"
         )
-    columns = read_stream(table, list(wanted.values()), list(labels.values()))
+    columns = read_stream(table.__arrow_c_stream__(), list(wanted.values()), list(labels.values()))
     return dict(zip(wanted, columns, strict=True))

@@ -71,7 +71,7 @@ def _log_likelihood_ratio(n: Array, p: Array, q: Array, total: float) -> Array:
     f = _x_log_x
     cells = f(n) + f(p - n) + f(q - n) + f(total - p - q + n)
     margins = f(p) + f(total - p) + f(q) + f(total - q)
-    g2 = np.maximum(0.0, 2 * (cells - margins + f(np.float64(total))))
+    g2 = np.maximum(0.0, 2 * (cells - margins + f(np.asarray(total))))
     return np.where(n * total <= p * q, 0.0, g2)
 
 

@@ -94,7 +94,11 @@ def spgemm_topk(
     for begin in range(0, n_rows, 256):
         end = min(begin + 256, n_rows)
         score = scores(
-            pair_sums(x[begin:end], y), p_all[begin:end, None], q_all[None, :], epilogue, x_data.dtype
+            pair_sums(x[begin:end], y),
+            p_all[begin:end, None],
+            q_all[None, :],
+            epilogue,
+            x_data.dtype,
         )
         if allowed is not None:
             score[:, allowed == 0] = np.nan

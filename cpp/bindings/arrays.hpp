@@ -1,4 +1,5 @@
-// The border: typed NumPy arrays in, views out. The only file that includes pybind11's NumPy and STL headers.
+// The border: typed NumPy arrays in, views out. The only file that includes pybind11's NumPy and
+// STL headers.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -22,6 +23,13 @@ namespace py = pybind11;
 // Exact dtype, C-contiguous; bind with py::arg().noconvert() so that nothing is copied silently.
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
+
+// An array argument that is taken as it is or refused, never converted.
+inline py::arg exact(const char* name) {
+  py::arg argument(name);
+  argument.noconvert();
+  return argument;
+}
 
 inline void require(bool ok, const std::string& message) {
   if (!ok) throw InvalidInput(message);
@@ -54,6 +62,13 @@ Csr<T> csr_view(const Array<std::int64_t>& indptr, const Array<std::int32_t>& in
           "indptr must start at 0 and end at len(indices)");
   require(n_cols >= 0 && n_cols <= INT32_MAX, "n_cols must fit int32");
   return {n_rows, n_cols, indptr.data(), indices.data(), data.data()};
+}
+
+// A matrix and its transpose have to be of one shape and size; more is the caller's word.
+template <class T>
+void require_transpose(const Csr<T>& x, const Csr<T>& t, const char* name) {
+  require(x.n_rows == t.n_cols && x.n_cols == t.n_rows && x.nnz() == t.nnz(),
+          std::string(name) + " is not the transpose of its matrix: shapes or sizes differ");
 }
 
 // Gives a vector to NumPy without copying it.

@@ -9,18 +9,6 @@
 namespace aimass::py_border {
 namespace {
 
-Duplicates parse_duplicates(const std::string& rule) {
-  constexpr const char* names[] = {"sum", "last", "first", "mean", "max", "min", "count", "error"};
-  int i = 0;
-  for (const char* name : names) {
-    if (rule == name) return static_cast<Duplicates>(i);
-    ++i;
-  }
-  throw InvalidInput(
-      "duplicates must be one of 'sum', 'last', 'first', 'mean', 'max', 'min', 'count', 'error', "
-      "got '" + rule + "'");
-}
-
 template <class T>
 void bind(py::module_& m) {
   m.def(
@@ -40,9 +28,8 @@ void bind(py::module_& m) {
         }
         return std::tuple(status.code, status.position, status.is_sorted, status.has_duplicates);
       },
-      py::arg("indptr").noconvert(), py::arg("indices").noconvert(), py::arg("data").noconvert(),
-      py::arg("n_cols"), "Status of a CSR triple: (status, position, is_sorted, has_duplicates).");
-
+      exact("indptr"), exact("indices"), exact("data"), py::arg("n_cols"),
+      "Status of a CSR triple: (status, position, is_sorted, has_duplicates).");
   m.def(
       "coo_to_csr",
       [](const Array<std::int32_t>& rows, const Array<std::int32_t>& cols, const Array<T>& data,
@@ -55,12 +42,17 @@ void bind(py::module_& m) {
         if (times) require_1d(*times, "times", n);
         require(n_rows >= 0 && n_rows <= INT32_MAX, "n_rows must fit int32");
         require(n_cols >= 0 && n_cols <= INT32_MAX, "n_cols must fit int32");
-        const Duplicates rule = parse_duplicates(duplicates);
+        const Duplicates rule = duplicates_of(duplicates);
         Array<std::int64_t> indptr(n_rows + 1), out_times(times ? n : 0);
         Array<std::int32_t> indices(n);
         Array<T> out_data(n);
-        const Coo<T> x{n,           n_rows,      n_cols,
-                       rows.data(), cols.data(), data.data(), times ? times->data() : nullptr};
+        const Coo<T> x{n,
+                       n_rows,
+                       n_cols,
+                       rows.data(),
+                       cols.data(),
+                       data.data(),
+                       times ? times->data() : nullptr};
         const CsrOut<T> out{indptr.mutable_data(), indices.mutable_data(), out_data.mutable_data(),
                             times ? out_times.mutable_data() : nullptr};
         std::int64_t nnz = 0;
@@ -76,10 +68,9 @@ void bind(py::module_& m) {
         return std::tuple(indptr, indices, out_data,
                           times ? py::object(out_times) : py::object(py::none()));
       },
-      py::arg("rows").noconvert(), py::arg("cols").noconvert(), py::arg("data").noconvert(),
-      py::arg("times").noconvert(), py::arg("n_rows"), py::arg("n_cols"), py::arg("duplicates"),
-      py::arg("n_threads"), "Triplets to canonical CSR: (indptr, indices, data, times).");
-
+      exact("rows"), exact("cols"), exact("data"), exact("times"), py::arg("n_rows"),
+      py::arg("n_cols"), py::arg("duplicates"), py::arg("n_threads"),
+      "Triplets to canonical CSR: (indptr, indices, data, times).");
   m.def(
       "csr_transpose",
       [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
@@ -88,17 +79,15 @@ void bind(py::module_& m) {
         Array<std::int64_t> out_indptr(n_cols + 1);
         Array<std::int32_t> out_indices(x.nnz());
         Array<T> out_data(x.nnz());
-        std::int64_t* const to_indptr = out_indptr.mutable_data();
-        std::int32_t* const to_indices = out_indices.mutable_data();
-        T* const to_data = out_data.mutable_data();
         {
           const py::gil_scoped_release release;
-          csr_transpose(make_run(n_threads), x, to_indptr, to_indices, to_data);
+          csr_transpose(make_run(n_threads), x, out_indptr.mutable_data(),
+                        out_indices.mutable_data(), out_data.mutable_data());
         }
         return std::tuple(out_indptr, out_indices, out_data);
       },
-      py::arg("indptr").noconvert(), py::arg("indices").noconvert(), py::arg("data").noconvert(),
-      py::arg("n_cols"), py::arg("n_threads"), "CSR of the transpose: (indptr, indices, data).");
+      exact("indptr"), exact("indices"), exact("data"), py::arg("n_cols"), py::arg("n_threads"),
+      "CSR of the transpose: (indptr, indices, data).");
 }
 
 }  // namespace

@@ -21,12 +21,12 @@ void bind_bytes(py::module_& m) {
         std::vector<std::int64_t> first;
         {
           const py::gil_scoped_release release;
-          first = factorize_bytes(make_run(n_threads), offsets.data(), data.data(), data.size(), n,
-                                  to);
+          first =
+              factorize_bytes(make_run(n_threads), offsets.data(), data.data(), data.size(), n, to);
         }
         return std::tuple(codes, to_array(std::move(first)));
       },
-      py::arg("offsets").noconvert(), py::arg("data").noconvert(), py::arg("n_threads"),
+      exact("offsets"), exact("data"), py::arg("n_threads"),
       "Codes of strings in bytewise order, and the first row of each: (codes, first).");
 }
 
@@ -47,7 +47,7 @@ void bind_factorize(py::module_& m) {
         }
         return std::tuple(codes, to_array(std::move(uniques)));
       },
-      py::arg("values").noconvert(), py::arg("n_threads"),
+      exact("values"), py::arg("n_threads"),
       "Codes of integers in ascending order, and the distinct values: (codes, uniques).");
   bind_bytes<std::int64_t>(m);
   bind_bytes<std::int32_t>(m);

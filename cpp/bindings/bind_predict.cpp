@@ -2,7 +2,6 @@
 
 #include "../kernels/knn_predict.hpp"
 #include "../kernels/slope_one_predict.hpp"
-#include "arrays.hpp"
 #include "epilogue_args.hpp"
 
 namespace aimass::py_border {
@@ -10,27 +9,19 @@ namespace {
 
 using Indptr = Array<std::int64_t>;
 using Indices = Array<std::int32_t>;
-
-// A matrix and its transpose have to be of one shape and size; more is the caller's word.
-template <class T>
-void require_transpose(const Csr<T>& x, const Csr<T>& t, const char* name) {
-  require(x.n_rows == t.n_cols && x.n_cols == t.n_rows && x.nnz() == t.nnz(),
-          std::string(name) + " is not the transpose of its matrix: shapes or sizes differ");
-}
-
 template <class T>
 void bind(py::module_& m) {
   m.def(
       "knn_predict",
-      [](const Indptr& indptr, const Indices& indices, const Array<T>& data,
-         const Indptr& t_indptr, const Indices& t_indices, const Array<T>& t_data,
-         const Indptr& s_indptr, const Indices& s_indices, const Array<T>& s_data,
-         const Indptr& st_indptr, const Indices& st_indices, const Array<T>& st_data,
-         const Indices& query_entity, const Indices& query_other, std::int64_t k,
-         std::int64_t min_k, const std::string& formula, const Optional<T>& p, const Optional<T>& q,
-         double total, double weight, double shrink, std::int64_t min_support,
-         double support_shrink, double support_offset, double significance, double amplification,
-         double threshold, bool positive_only, int n_threads) {
+      [](const Indptr& indptr, const Indices& indices, const Array<T>& data, const Indptr& t_indptr,
+         const Indices& t_indices, const Array<T>& t_data, const Indptr& s_indptr,
+         const Indices& s_indices, const Array<T>& s_data, const Indptr& st_indptr,
+         const Indices& st_indices, const Array<T>& st_data, const Indices& query_entity,
+         const Indices& query_other, std::int64_t k, std::int64_t min_k, const std::string& formula,
+         const Optional<T>& p, const Optional<T>& q, double total, double weight, double shrink,
+         std::int64_t min_support, double support_shrink, double support_offset,
+         double significance, double amplification, double threshold, bool positive_only,
+         int n_threads) {
         const Csr<T> t = csr_view(t_indptr, t_indices, t_data, indptr.size() - 1);
         const Csr<T> r = csr_view(indptr, indices, data, t.n_rows);
         const Csr<T> s = csr_view(s_indptr, s_indices, s_data, t.n_rows);
@@ -48,8 +39,17 @@ void bind(py::module_& m) {
         e.q = optional_view(q, "q", r.n_rows);
         Array<T> sum_weighted(n), sum_abs(n);
         Indices n_used(n);
-        const KnnPredict<T> x{t, s, st, query_entity.data(), query_other.data(), n, k, min_k,
-                              positive_only, sum_weighted.mutable_data(), sum_abs.mutable_data(),
+        const KnnPredict<T> x{t,
+                              s,
+                              st,
+                              query_entity.data(),
+                              query_other.data(),
+                              n,
+                              k,
+                              min_k,
+                              positive_only,
+                              sum_weighted.mutable_data(),
+                              sum_abs.mutable_data(),
                               n_used.mutable_data()};
         {
           const py::gil_scoped_release release;
@@ -57,24 +57,19 @@ void bind(py::module_& m) {
         }
         return std::tuple(sum_weighted, sum_abs, n_used);
       },
-      py::arg("indptr").noconvert(), py::arg("indices").noconvert(), py::arg("data").noconvert(),
-      py::arg("t_indptr").noconvert(), py::arg("t_indices").noconvert(),
-      py::arg("t_data").noconvert(), py::arg("s_indptr").noconvert(),
-      py::arg("s_indices").noconvert(), py::arg("s_data").noconvert(),
-      py::arg("st_indptr").noconvert(), py::arg("st_indices").noconvert(),
-      py::arg("st_data").noconvert(), py::arg("query_entity").noconvert(),
-      py::arg("query_other").noconvert(), py::arg("k"), py::arg("min_k"), py::arg("formula"),
-      py::arg("p").noconvert(), py::arg("q").noconvert(), py::arg("total"), py::arg("weight"),
-      py::arg("shrink"), py::arg("min_support"), py::arg("support_shrink"),
+      exact("indptr"), exact("indices"), exact("data"), exact("t_indptr"), exact("t_indices"),
+      exact("t_data"), exact("s_indptr"), exact("s_indices"), exact("s_data"), exact("st_indptr"),
+      exact("st_indices"), exact("st_data"), exact("query_entity"), exact("query_other"),
+      py::arg("k"), py::arg("min_k"), py::arg("formula"), exact("p"), exact("q"), py::arg("total"),
+      py::arg("weight"), py::arg("shrink"), py::arg("min_support"), py::arg("support_shrink"),
       py::arg("support_offset"), py::arg("significance"), py::arg("amplification"),
       py::arg("threshold"), py::arg("positive_only"), py::arg("n_threads"),
       "Sums over the k nearest neighbours of each query: (sum_weighted, sum_abs, n_used).");
-
   m.def(
       "slope_one_predict",
-      [](const Indptr& indptr, const Indices& indices, const Array<T>& data,
-         const Indptr& t_indptr, const Indices& t_indices, const Array<T>& t_data,
-         const Indices& query_user, const Indices& query_item, int n_threads) {
+      [](const Indptr& indptr, const Indices& indices, const Array<T>& data, const Indptr& t_indptr,
+         const Indices& t_indices, const Array<T>& t_data, const Indices& query_user,
+         const Indices& query_item, int n_threads) {
         const Csr<T> t = csr_view(t_indptr, t_indices, t_data, indptr.size() - 1);
         const Csr<T> r = csr_view(indptr, indices, data, t.n_rows);
         require_transpose(r, t, "t_indptr, t_indices, t_data");
@@ -83,19 +78,15 @@ void bind(py::module_& m) {
         require_1d(query_item, "query_item", n);
         Array<T> sum_dev(n);
         Indices n_used(n);
-        T* const to_sum = sum_dev.mutable_data();
-        std::int32_t* const to_n = n_used.mutable_data();
         {
           const py::gil_scoped_release release;
           slope_one_predict(make_run(n_threads), r, t, query_user.data(), query_item.data(), n,
-                            to_sum, to_n);
+                            sum_dev.mutable_data(), n_used.mutable_data());
         }
         return std::tuple(sum_dev, n_used);
       },
-      py::arg("indptr").noconvert(), py::arg("indices").noconvert(), py::arg("data").noconvert(),
-      py::arg("t_indptr").noconvert(), py::arg("t_indices").noconvert(),
-      py::arg("t_data").noconvert(), py::arg("query_user").noconvert(),
-      py::arg("query_item").noconvert(), py::arg("n_threads"),
+      exact("indptr"), exact("indices"), exact("data"), exact("t_indptr"), exact("t_indices"),
+      exact("t_data"), exact("query_user"), exact("query_item"), py::arg("n_threads"),
       "Sum of Slope One deviations of each query and their number: (sum_dev, n_used).");
 }
 

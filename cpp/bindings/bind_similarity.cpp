@@ -12,16 +12,17 @@ template <class T>
 void bind(py::module_& m) {
   m.def(
       "gram_topk",
-      [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices, const Array<T>& data,
-         std::int64_t n_cols, std::int64_t k, const Optional<T>& row_scale, const Optional<T>& col_scale,
-         const std::string& formula, const Optional<T>& p, const Optional<T>& q, double total, double weight,
-         double shrink, std::int64_t min_support, double support_shrink, double support_offset,
-         double significance, double amplification, double threshold, std::uintptr_t function,
-         int n_threads) {
+      [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
+         const Array<T>& data, std::int64_t n_cols, std::int64_t k, const Optional<T>& row_scale,
+         const Optional<T>& col_scale, const std::string& formula, const Optional<T>& p,
+         const Optional<T>& q, double total, double weight, double shrink, std::int64_t min_support,
+         double support_shrink, double support_offset, double significance, double amplification,
+         double threshold, std::uintptr_t function, int n_threads) {
         const Csr<T> a = csr_view(indptr, indices, data, n_cols);
         require(k >= 1, "k must be at least 1, got " + std::to_string(k));
-        Epilogue<T> e = make_epilogue<T>(formula, total, weight, shrink, min_support, support_shrink,
-                                         support_offset, significance, amplification, threshold, function);
+        Epilogue<T> e =
+            make_epilogue<T>(formula, total, weight, shrink, min_support, support_shrink,
+                             support_offset, significance, amplification, threshold, function);
         e.p = optional_view(p, "p", n_cols);
         e.q = optional_view(q, "q", n_cols);
         const Scales<T> scales{optional_view(row_scale, "row_scale", a.n_rows),
@@ -31,32 +32,36 @@ void bind(py::module_& m) {
           const py::gil_scoped_release release;
           result = gram_topk(a, scales, k, e, make_run(n_threads));
         }
-        return py::make_tuple(to_array(std::move(result.indptr)), to_array(std::move(result.indices)),
+        return py::make_tuple(to_array(std::move(result.indptr)),
+                              to_array(std::move(result.indices)),
                               to_array(std::move(result.scores)));
       },
       py::arg("indptr").noconvert(), py::arg("indices").noconvert(), py::arg("data").noconvert(),
-      py::arg("n_cols"), py::arg("k"), py::arg("row_scale").noconvert(), py::arg("col_scale").noconvert(),
-      py::arg("formula"), py::arg("p").noconvert(), py::arg("q").noconvert(), py::arg("total"),
-      py::arg("weight"), py::arg("shrink"), py::arg("min_support"), py::arg("support_shrink"),
-      py::arg("support_offset"), py::arg("significance"), py::arg("amplification"), py::arg("threshold"),
-      py::arg("function"), py::arg("n_threads"),
+      py::arg("n_cols"), py::arg("k"), py::arg("row_scale").noconvert(),
+      py::arg("col_scale").noconvert(), py::arg("formula"), py::arg("p").noconvert(),
+      py::arg("q").noconvert(), py::arg("total"), py::arg("weight"), py::arg("shrink"),
+      py::arg("min_support"), py::arg("support_shrink"), py::arg("support_offset"),
+      py::arg("significance"), py::arg("amplification"), py::arg("threshold"), py::arg("function"),
+      py::arg("n_threads"),
       "The k best other columns of every column of a CSR matrix: (indptr, indices, scores).");
 
   m.def(
       "spgemm_topk",
-      [](const Array<std::int64_t>& x_indptr, const Array<std::int32_t>& x_indices, const Array<T>& x_data,
-         const Array<std::int64_t>& y_indptr, const Array<std::int32_t>& y_indices, const Array<T>& y_data,
-         std::int64_t n_cols, std::int64_t k, const Optional<std::int64_t>& exclude_indptr,
+      [](const Array<std::int64_t>& x_indptr, const Array<std::int32_t>& x_indices,
+         const Array<T>& x_data, const Array<std::int64_t>& y_indptr,
+         const Array<std::int32_t>& y_indices, const Array<T>& y_data, std::int64_t n_cols,
+         std::int64_t k, const Optional<std::int64_t>& exclude_indptr,
          const Optional<std::int32_t>& exclude_indices, const Optional<std::uint8_t>& allowed,
-         const std::string& formula, const Optional<T>& p, const Optional<T>& q, double total, double weight,
-         double shrink, std::int64_t min_support, double support_shrink, double support_offset,
-         double significance, double amplification, double threshold, std::uintptr_t function,
-         int n_threads) {
+         const std::string& formula, const Optional<T>& p, const Optional<T>& q, double total,
+         double weight, double shrink, std::int64_t min_support, double support_shrink,
+         double support_offset, double significance, double amplification, double threshold,
+         std::uintptr_t function, int n_threads) {
         const Csr<T> y = csr_view(y_indptr, y_indices, y_data, n_cols);
         const Csr<T> x = csr_view(x_indptr, x_indices, x_data, y.n_rows);
         require(k >= 1, "k must be at least 1, got " + std::to_string(k));
-        Epilogue<T> e = make_epilogue<T>(formula, total, weight, shrink, min_support, support_shrink,
-                                         support_offset, significance, amplification, threshold, function);
+        Epilogue<T> e =
+            make_epilogue<T>(formula, total, weight, shrink, min_support, support_shrink,
+                             support_offset, significance, amplification, threshold, function);
         e.p = optional_view(p, "p", x.n_rows);
         e.q = optional_view(q, "q", n_cols);
         Exclusion exclusion;
@@ -74,16 +79,18 @@ void bind(py::module_& m) {
         T* out_scores_data = out_scores.mutable_data();
         {
           const py::gil_scoped_release release;
-          spgemm_topk(x, y, k, exclusion, e, out_indices_data, out_scores_data, make_run(n_threads));
+          spgemm_topk(x, y, k, exclusion, e, out_indices_data, out_scores_data,
+                      make_run(n_threads));
         }
         return py::make_tuple(out_indices, out_scores);
       },
-      py::arg("x_indptr").noconvert(), py::arg("x_indices").noconvert(), py::arg("x_data").noconvert(),
-      py::arg("y_indptr").noconvert(), py::arg("y_indices").noconvert(), py::arg("y_data").noconvert(),
-      py::arg("n_cols"), py::arg("k"), py::arg("exclude_indptr").noconvert(),
-      py::arg("exclude_indices").noconvert(), py::arg("allowed").noconvert(), py::arg("formula"),
-      py::arg("p").noconvert(), py::arg("q").noconvert(), py::arg("total"), py::arg("weight"),
-      py::arg("shrink"), py::arg("min_support"), py::arg("support_shrink"), py::arg("support_offset"),
+      py::arg("x_indptr").noconvert(), py::arg("x_indices").noconvert(),
+      py::arg("x_data").noconvert(), py::arg("y_indptr").noconvert(),
+      py::arg("y_indices").noconvert(), py::arg("y_data").noconvert(), py::arg("n_cols"),
+      py::arg("k"), py::arg("exclude_indptr").noconvert(), py::arg("exclude_indices").noconvert(),
+      py::arg("allowed").noconvert(), py::arg("formula"), py::arg("p").noconvert(),
+      py::arg("q").noconvert(), py::arg("total"), py::arg("weight"), py::arg("shrink"),
+      py::arg("min_support"), py::arg("support_shrink"), py::arg("support_offset"),
       py::arg("significance"), py::arg("amplification"), py::arg("threshold"), py::arg("function"),
       py::arg("n_threads"),
       "The k best columns of every row of X Y for CSR X, Y: (indices, scores), padded (-1, -inf).");

@@ -22,6 +22,15 @@ namespace aimass {
 
 enum class Duplicates { sum, last, first, mean, max, min, count, error };
 
+inline Duplicates duplicates_of(const std::string& name) {
+  constexpr const char* names[] = {"sum", "last", "first", "mean", "max", "min", "count", "error"};
+  for (int i = 0; i < 8; ++i) {
+    if (name == names[i]) return static_cast<Duplicates>(i);
+  }
+  throw InvalidInput("duplicates must be one of 'sum', 'last', 'first', 'mean', 'max', 'min', " +
+                     ("'count', 'error', got '" + name + "'"));
+}
+
 template <class T>
 struct Coo {
   std::int64_t n, n_rows, n_cols;
@@ -74,12 +83,23 @@ void merge(Duplicates rule, std::int64_t begin, std::int64_t end, At&& at, const
     high = std::max(high, v);
   }
   switch (rule) {
-    case Duplicates::sum: value = static_cast<T>(total); break;
-    case Duplicates::mean: value = static_cast<T>(total / static_cast<double>(end - begin)); break;
-    case Duplicates::max: value = high; break;
-    case Duplicates::min: value = low; break;
-    case Duplicates::count: value = static_cast<T>(end - begin); break;
-    default: value = entries[chosen].value;
+    case Duplicates::sum:
+      value = static_cast<T>(total);
+      break;
+    case Duplicates::mean:
+      value = static_cast<T>(total / static_cast<double>(end - begin));
+      break;
+    case Duplicates::max:
+      value = high;
+      break;
+    case Duplicates::min:
+      value = low;
+      break;
+    case Duplicates::count:
+      value = static_cast<T>(end - begin);
+      break;
+    default:
+      value = entries[chosen].value;
   }
 }
 
@@ -111,8 +131,8 @@ std::int64_t coo_to_csr(const Run& run, const Coo<T>& x, Duplicates rule, const 
   std::vector<std::int64_t> n_merged(static_cast<std::size_t>(plan.n_parts), 0);
   std::vector<std::int64_t> first_duplicate(static_cast<std::size_t>(plan.n_parts), -1);
   out.indptr[0] = 0;
-  const int col_bits = std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(
-      x.n_cols - 1, 0)));
+  const int col_bits =
+      std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(x.n_cols - 1, 0)));
   parallel_for(run, plan.n_parts, [&](std::int64_t part, int thread) {
     const std::int64_t start = plan.start[static_cast<std::size_t>(part)];
     const std::int64_t size = plan.size(part);

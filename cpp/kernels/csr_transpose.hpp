@@ -25,8 +25,7 @@ void csr_transpose(const Run& run, const Csr<T>& x, std::int64_t* indptr, std::i
   };
   check_bounds(run, x.indices, x.nnz(), x.n_cols, "indices");
   Partition plan = plan_partition(run, x.indices, x.nnz(), x.n_cols);
-  const auto entries =
-      std::make_unique_for_overwrite<Entry[]>(static_cast<std::size_t>(x.nnz()));
+  const auto entries = std::make_unique_for_overwrite<Entry[]>(static_cast<std::size_t>(x.nnz()));
   place_parts(run, plan, [&](Range range, std::int64_t* cursor) {
     if (range.begin == range.end) return;
     auto row = std::upper_bound(x.indptr, x.indptr + x.n_rows, range.begin) - x.indptr - 1;

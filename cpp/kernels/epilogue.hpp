@@ -1,7 +1,7 @@
 // From sums over common entries to a score. Problem: every neighbourhood kernel accumulates a few
-// sums per pair (row r, candidate c) and turns them into one score; this is the one place that knows
-// how. Cost: a few operations per candidate; logarithms only where the formula has them.
-// A pair that is not a candidate gets NaN, so `score >= threshold` drops it.
+// sums per pair (row r, candidate c) and turns them into one score; this is the one place that
+// knows how. Cost: a few operations per candidate; logarithms only where the formula has them. A
+// pair that is not a candidate gets NaN, so `score >= threshold` drops it.
 #pragma once
 
 #include <algorithm>
@@ -14,11 +14,22 @@
 
 namespace aimass {
 
-enum class Formula { product, ratio, llr, pmi, npmi, corated_cosine, corated_pearson, corated_msd, custom };
+enum class Formula {
+  product,
+  ratio,
+  llr,
+  pmi,
+  npmi,
+  corated_cosine,
+  corated_pearson,
+  corated_msd,
+  custom
+};
 
 inline Formula formula_of(const std::string& name) {
-  constexpr const char* kNames[] = {"product",        "ratio",           "llr",         "pmi",   "npmi",
-                                    "corated_cosine", "corated_pearson", "corated_msd", "custom"};
+  constexpr const char* kNames[] = {
+      "product",        "ratio",           "llr",         "pmi",   "npmi",
+      "corated_cosine", "corated_pearson", "corated_msd", "custom"};
   for (int i = 0; i < 9; ++i)
     if (name == kNames[i]) return static_cast<Formula>(i);
   throw InvalidInput("formula: unknown name '" + name + "'");
@@ -108,8 +119,8 @@ constexpr T kNone = std::numeric_limits<T>::quiet_NaN();
 
 inline double x_log_x(double x) { return x > 0 ? x * std::log(x) : 0.0; }
 
-// Dunning's G2 of the 2x2 table (n, p - n; q - n, total - p - q + n); 0 without positive association.
-// T. Dunning, Accurate methods for the statistics of surprise and coincidence, 1993.
+// Dunning's G2 of the 2x2 table (n, p - n; q - n, total - p - q + n); 0 without positive
+// association. T. Dunning, Accurate methods for the statistics of surprise and coincidence, 1993.
 inline double log_likelihood_ratio(double n, double p, double q, double total) {
   if (n * total <= p * q) return 0.0;
   const double cells = x_log_x(n) + x_log_x(p - n) + x_log_x(q - n) + x_log_x(total - p - q + n);
@@ -185,7 +196,8 @@ T post(const Epilogue<T>& e, T score, T n) {
     score = extra > T(0) ? score * extra / (extra + e.support_shrink) : score * T(0);
   }
   if (e.significance > T(0)) score *= std::min(n, e.significance) / e.significance;
-  if (e.amplification != T(1)) score = std::copysign(std::pow(std::abs(score), e.amplification), score);
+  if (e.amplification != T(1))
+    score = std::copysign(std::pow(std::abs(score), e.amplification), score);
   return std::isfinite(score) && score >= e.threshold ? score + T(0) : kNone<T>;
 }
 
@@ -207,7 +219,10 @@ T score_of(const Epilogue<T>& e, T p, T q, const Sums& s) {
 // Scores of m candidates of one row. sums[i], q[i] belong to candidate i.
 template <class Sums, class T = typename Sums::Value>
 void score_block(const Epilogue<T>& e, T p, const T* q, const Sums* sums, std::int64_t m, T* out) {
-  if constexpr (requires { sums->d; sums->n; }) {
+  if constexpr (requires {
+                  sums->d;
+                  sums->n;
+                }) {
     if (e.formula == Formula::custom) {
       constexpr std::int64_t kBlock = 256;
       T d[kBlock], n[kBlock];

@@ -58,7 +58,8 @@ void for_each_group(const Run& run, const GroupedQueries& groups, const std::int
   parallel_for(run, groups.n_blocks(), [&](std::int64_t block, int thread) {
     const auto b = static_cast<std::size_t>(block);
     for (std::int64_t g = groups.block_start[b]; g < groups.block_start[b + 1]; ++g) {
-      const std::int64_t* begin = groups.order.data() + groups.group_start[static_cast<std::size_t>(g)];
+      const std::int64_t* begin =
+          groups.order.data() + groups.group_start[static_cast<std::size_t>(g)];
       const std::int64_t* end =
           groups.order.data() + groups.group_start[static_cast<std::size_t>(g) + 1];
       run.poll();

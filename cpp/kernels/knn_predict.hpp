@@ -1,5 +1,5 @@
-// Problem: predictions of a neighbourhood model for (entity, other) pairs: of the entities that have
-// an entry in that column, the k most similar ones, and the weighted sum of what they say.
+// Problem: predictions of a neighbourhood model for (entity, other) pairs: of the entities that
+// have an entry in that column, the k most similar ones, and the weighted sum of what they say.
 // Entities are users (user-based) or items (item-based); similarity is any formula of epilogue.hpp.
 // Cost: one similarity row per distinct entity asked for (a multiply-add per path through S and
 // its transpose), and O(raters of the column) per query; nothing of n x n. Memory per thread: sums
@@ -51,6 +51,9 @@ class SimilarityRow {
     if (scores_.empty()) {
       scores_.assign(static_cast<std::size_t>(sim_.n_rows), kNone);
       sums_.assign(static_cast<std::size_t>(sim_.n_rows), Sums{});
+      block_sums_.resize(block_size);
+      block_q_.resize(block_size);
+      block_v_.resize(block_size);
     }
     if (entity_ >= 0) {
       for_each_touched(sim_, sim_t_, entity_, n_paths_,
@@ -81,7 +84,7 @@ class SimilarityRow {
 
   void flush() {
     T scores[block_size];
-    score_block(epilogue_, epilogue_.p_of(entity_), block_q_, block_sums_,
+    score_block(epilogue_, epilogue_.p_of(entity_), block_q_.data(), block_sums_.data(),
                 static_cast<std::int64_t>(n_block_), scores);
     for (std::size_t i = 0; i < n_block_; ++i) {
       scores_[static_cast<std::size_t>(block_v_[i])] = scores[i];
@@ -94,9 +97,9 @@ class SimilarityRow {
   std::int64_t entity_ = -1, n_paths_ = 0;
   std::vector<T> scores_;
   std::vector<Sums> sums_;
-  Sums block_sums_[block_size];
-  T block_q_[block_size];
-  std::int64_t block_v_[block_size];
+  std::vector<Sums> block_sums_;
+  std::vector<T> block_q_;
+  std::vector<std::int64_t> block_v_;
   std::size_t n_block_ = 0;
 };
 
@@ -114,36 +117,37 @@ void predict(const Run& run, const KnnPredict<T>& x, const Epilogue<T>& epilogue
   const GroupedQueries groups =
       group_queries(x.entity, x.n_queries, n_entities,
                     [&](std::int64_t entity) { return count_paths(x.sim, x.sim_t, entity); });
-  for_each_group(run, groups, x.entity, [&](std::int64_t entity, const std::int64_t* begin,
-                                            const std::int64_t* end, int thread) {
-    auto& [row, best] = scratch[static_cast<std::size_t>(thread)];
-    const T* scores = row.compute(run, entity);
-    // NaN passes no threshold, so what is no candidate falls out by itself.
-    using Limits = std::numeric_limits<T>;
-    const T floor = x.positive_only ? Limits::denorm_min() : -Limits::infinity();
-    for (; begin < end; ++begin) {
-      const std::int64_t other = x.other[*begin];
-      best.clear(floor);
-      const std::int64_t first = x.ratings_t.begin(other), last = x.ratings_t.end(other);
-      for (std::int64_t i = first; i < last; ++i) {
-        // Columns ascend in v, so places in the column break ties like v does.
-        best.push({scores[x.ratings_t.indices[i]], static_cast<std::int32_t>(i - first)});
-      }
-      double sum_weighted = 0, sum_abs = 0;
-      const auto& neighbours = best.sorted();
-      for (const auto& neighbour : neighbours) {
-        const double score = neighbour.score;
-        sum_weighted += score * static_cast<double>(x.ratings_t.data[first + neighbour.index]);
-        sum_abs += std::abs(score);
-      }
-      const auto n_used = static_cast<std::int32_t>(neighbours.size());
-      const bool enough = n_used >= x.min_k;
-      x.sum_weighted[*begin] = enough ? static_cast<T>(sum_weighted) : T{0};
-      x.sum_abs[*begin] = enough ? static_cast<T>(sum_abs) : T{0};
-      x.n_used[*begin] = n_used;
-      run.poll();
-    }
-  });
+  for_each_group(
+      run, groups, x.entity,
+      [&](std::int64_t entity, const std::int64_t* begin, const std::int64_t* end, int thread) {
+        auto& [row, best] = scratch[static_cast<std::size_t>(thread)];
+        const T* scores = row.compute(run, entity);
+        // NaN passes no threshold, so what is no candidate falls out by itself.
+        using Limits = std::numeric_limits<T>;
+        const T floor = x.positive_only ? Limits::denorm_min() : -Limits::infinity();
+        for (; begin < end; ++begin) {
+          const std::int64_t other = x.other[*begin];
+          best.clear(floor);
+          const std::int64_t first = x.ratings_t.begin(other), last = x.ratings_t.end(other);
+          for (std::int64_t i = first; i < last; ++i) {
+            // Columns ascend in v, so places in the column break ties like v does.
+            best.push({scores[x.ratings_t.indices[i]], static_cast<std::int32_t>(i - first)});
+          }
+          double sum_weighted = 0, sum_abs = 0;
+          const auto& neighbours = best.sorted();
+          for (const auto& neighbour : neighbours) {
+            const double score = neighbour.score;
+            sum_weighted += score * static_cast<double>(x.ratings_t.data[first + neighbour.index]);
+            sum_abs += std::abs(score);
+          }
+          const auto n_used = static_cast<std::int32_t>(neighbours.size());
+          const bool enough = n_used >= x.min_k;
+          x.sum_weighted[*begin] = enough ? static_cast<T>(sum_weighted) : T{0};
+          x.sum_abs[*begin] = enough ? static_cast<T>(sum_abs) : T{0};
+          x.n_used[*begin] = n_used;
+          run.poll();
+        }
+      });
 }
 
 }  // namespace knn_predict_detail
@@ -154,9 +158,12 @@ void knn_predict(const Run& run, const KnnPredict<T>& x, const Epilogue<T>& epil
   check_bounds(run, x.other, x.n_queries, x.ratings_t.n_rows, "query_other");
   namespace d = knn_predict_detail;
   switch (epilogue.channels()) {
-    case Channels::dot: return d::predict<Dot<T>>(run, x, epilogue);
-    case Channels::dot_count: return d::predict<DotCount<T>>(run, x, epilogue);
-    default: return d::predict<Moments<T>>(run, x, epilogue);
+    case Channels::dot:
+      return d::predict<Dot<T>>(run, x, epilogue);
+    case Channels::dot_count:
+      return d::predict<DotCount<T>>(run, x, epilogue);
+    default:
+      return d::predict<Moments<T>>(run, x, epilogue);
   }
 }
 

@@ -1,6 +1,7 @@
 // k best candidates for many lists at once, filled from several threads. A list is guarded by one
 // byte; what ends up in it does not depend on the order of arrival, since candidates of a list
-// differ by index and the order is total. Memory: at most about 1.5 k candidates per list, grown as needed.
+// differ by index and the order is total. Memory: at most about 1.5 k candidates per list, grown as
+// needed.
 #pragma once
 
 #include <algorithm>
@@ -72,7 +73,8 @@ class NeighborLists {
     parallel_for(run, (n + kLists - 1) / kLists, [&](std::int64_t block, int) {
       for (std::int64_t l = block * kLists; l < std::min(n, (block + 1) * kLists); ++l) {
         auto& items = lists_[static_cast<std::size_t>(l)];
-        const std::int64_t size = keep_best(items.data(), static_cast<std::int64_t>(items.size()), k_);
+        const std::int64_t size =
+            keep_best(items.data(), static_cast<std::int64_t>(items.size()), k_);
         std::sort(items.begin(), items.begin() + size, better<T>);
         auto to = static_cast<std::size_t>(out.indptr[static_cast<std::size_t>(order[l])]);
         for (std::int64_t i = 0; i < size; ++i, ++to) {
@@ -88,7 +90,8 @@ class NeighborLists {
  private:
   void shrink(std::int64_t list) {
     auto& kept = lists_[static_cast<std::size_t>(list)];
-    kept.resize(static_cast<std::size_t>(keep_best(kept.data(), static_cast<std::int64_t>(kept.size()), k_)));
+    kept.resize(static_cast<std::size_t>(
+        keep_best(kept.data(), static_cast<std::int64_t>(kept.size()), k_)));
     worst_[list].store(kept[static_cast<std::size_t>(k_ - 1)].score, std::memory_order_relaxed);
   }
 

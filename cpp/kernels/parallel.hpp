@@ -59,8 +59,8 @@ class Run {
 // body(std::int64_t block, int thread). Blocks are handed out in ascending order.
 template <class Body>
 void parallel_for(const Run& run, std::int64_t n_blocks, Body&& body) {
-  const int n_threads =
-      static_cast<int>(std::min<std::int64_t>(run.n_threads(), std::max<std::int64_t>(n_blocks, 1)));
+  const int n_threads = static_cast<int>(
+      std::min<std::int64_t>(run.n_threads(), std::max<std::int64_t>(n_blocks, 1)));
   if (n_threads == 1) {
     for (std::int64_t block = 0; block < n_blocks; ++block) {
       run.poll();

@@ -25,8 +25,8 @@ struct Exclusion {
 namespace spgemm_topk_detail {
 
 template <class T, class Sums>
-void run_rows(const Csr<T>& x, const Csr<T>& y, std::int64_t k, const Exclusion& exclusion, const Epilogue<T>& e,
-              std::int32_t* out_indices, T* out_scores, const Run& run) {
+void run_rows(const Csr<T>& x, const Csr<T>& y, std::int64_t k, const Exclusion& exclusion,
+              const Epilogue<T>& e, std::int32_t* out_indices, T* out_scores, const Run& run) {
   struct Scratch {
     std::vector<Sums> sums;
     std::vector<std::uint8_t> seen;
@@ -99,8 +99,8 @@ void run_rows(const Csr<T>& x, const Csr<T>& y, std::int64_t k, const Exclusion&
 }  // namespace spgemm_topk_detail
 
 template <class T>
-void spgemm_topk(const Csr<T>& x, const Csr<T>& y, std::int64_t k, const Exclusion& exclusion, const Epilogue<T>& e,
-                 std::int32_t* out_indices, T* out_scores, const Run& run) {
+void spgemm_topk(const Csr<T>& x, const Csr<T>& y, std::int64_t k, const Exclusion& exclusion,
+                 const Epilogue<T>& e, std::int32_t* out_indices, T* out_scores, const Run& run) {
   namespace d = spgemm_topk_detail;
   switch (e.channels()) {
     case Channels::dot:

@@ -1,6 +1,6 @@
 // Selection of the k best under the one total order: score descending, then index ascending.
-// A buffer that holds up to about 1.5 k candidates; when it is full nth_element keeps the k best and
-// the threshold rises. Amortised O(1) per candidate for any k, and no heap.
+// A buffer that holds up to about 1.5 k candidates; when it is full nth_element keeps the k best
+// and the threshold rises. Amortised O(1) per candidate for any k, and no heap.
 #pragma once
 
 #include <algorithm>
@@ -39,6 +39,9 @@ class TopK {
     items_.clear();
     worst_ = {threshold, std::numeric_limits<std::int32_t>::max()};
   }
+
+  // What is below can no longer enter.
+  T worst() const { return worst_.score; }
 
   void push(const Scored<T>& item) {
     if (!better(item, worst_)) return;

@@ -15,7 +15,8 @@ extern const Table table_v4;
 
 namespace {
 
-// Supported here, slowest first. The processor is asked for every feature that the compiler may use.
+// Supported here, slowest first. The processor is asked for every feature that the compiler may
+// use.
 std::vector<const Table*> supported() {
   std::vector<const Table*> tables{&table_baseline};
 #ifdef AIMASS_X86
@@ -51,8 +52,8 @@ void force(const std::string& level) {
     }
     names += names.empty() ? t->level : std::string(", ") + t->level;
   }
-  throw InvalidInput("ISA level '" + level + "' is unknown or not supported by this machine; use one of: " +
-                     names);
+  throw InvalidInput("ISA level '" + level +
+                     "' is unknown or not supported by this machine; use one of: " + names);
 }
 
 void init() {

@@ -4,11 +4,11 @@
 
 namespace {
 
-using aimass::simd::kScanBlock;
-using aimass::simd::Scan;
+using namespace aimass::simd;
 using Index = std::int64_t;
 
-// kVector: bytes. kGain: cost of a sparse product over that of a dense float32 multiply-add, measured.
+// kVector: bytes. kGain: cost of a sparse product over that of a dense float32 multiply-add,
+// measured.
 #if defined(__AVX512F__)
 constexpr Index kVector = 64, kTileRows = 8, kTileVectors = 3;
 constexpr double kGain = 50;
@@ -45,24 +45,56 @@ void gemm_tile(Index depth, const T* a, const T* b, T* c, Index ldc) {
       *reinterpret_cast<V*>(c + r * ldc + v * kLanes) = sum[r][v];
 }
 
+template <class T>
+void axpy(T x, const RowEntry<T>* entries, Index n, T* sums, std::uint8_t* flags) {
+  if (flags == nullptr) {
+    for (Index i = 0; i < n; ++i) sums[entries[i].col] += x * entries[i].value;
+    return;
+  }
+  for (Index i = 0; i < n; ++i) {
+    sums[entries[i].col] += x * entries[i].value;
+    flags[entries[i].col / static_cast<std::uint32_t>(kScanBlock)] = 1;
+  }
+}
+
+template <class T>
+constexpr Index kLanes = kLaneBytes / static_cast<Index>(sizeof(T));
+
+template <class T>
+void axpy_lanes(const T* x, const RowEntry<T>* entries, Index n, T* sums) {
+  typedef T V __attribute__((vector_size(kVector), may_alias));
+  constexpr Index kVectors = kLaneBytes / kVector;
+  V xv[kVectors];
+  for (Index v = 0; v < kVectors; ++v) xv[v] = reinterpret_cast<const V*>(x)[v];
+  for (Index i = 0; i < n; ++i) {
+    V* to = reinterpret_cast<V*>(sums + entries[i].col * kLanes<T>);
+    for (Index v = 0; v < kVectors; ++v) to[v] += xv[v] * entries[i].value;
+  }
+}
+
+// 1 when a pair may enter one of the two lists, else 0; never 0 for one that belongs there, up to
+// rounding, for which the thresholds leave room.
+template <bool kRatio, bool kSymmetric, class T>
+inline std::int32_t passes(const Scan<T>& s, T d, T p, T q, T worst, T p_i, T q_i, T worst_i) {
+  const T own = d / (kRatio ? s.weight * d + p_i + q + s.shrink : p_i * q + s.shrink);
+  T other = own;
+  if (!kSymmetric) other = d / (kRatio ? s.weight * d + p + q_i + s.shrink : p * q_i + s.shrink);
+  return (d != T(0)) & ((own >= worst_i) | (other >= worst));
+}
+
 template <bool kRatio, bool kSymmetric, class T>
 Index scan_as(const Scan<T>& s, Index begin, Index end, std::int32_t* out_index, T* out_sum) {
+  const T p_i = *s.p_i, q_i = *s.q_i, worst_i = *s.worst_i;
   Index n = 0;
   for (Index j0 = begin; j0 < end; j0 += kScanBlock) {
     if (s.flags && !s.flags[j0 / kScanBlock]) continue;
     T* sums = s.sums + j0;
-    const T* p = s.p + j0;
-    const T* q = s.q + j0;
-    const T* worst = s.worst + j0;
     std::int32_t pass[kScanBlock];
     std::int32_t any = 0;
     for (Index l = 0; l < kScanBlock; ++l) {
-      const T d = sums[l];
-      const T own = d / (kRatio ? s.weight * d + s.p_i + q[l] + s.shrink : s.p_i * q[l] + s.shrink);
-      T other = own;
-      if (!kSymmetric)
-        other = d / (kRatio ? s.weight * d + p[l] + s.q_i + s.shrink : p[l] * s.q_i + s.shrink);
-      pass[l] = (d != T(0)) & ((own >= s.worst_i) | (other >= worst[l]));
+      const Index j = j0 + l;
+      pass[l] =
+          passes<kRatio, kSymmetric>(s, sums[l], s.p[j], s.q[j], s.worst[j], p_i, q_i, worst_i);
       any |= pass[l];
     }
     if (any) {
@@ -77,6 +109,37 @@ Index scan_as(const Scan<T>& s, Index begin, Index end, std::int32_t* out_index,
   return n;
 }
 
+template <bool kRatio, bool kSymmetric, class T>
+Index scan_lanes_as(const Scan<T>& s, Index begin, Index end, std::int64_t* out_index, T* out_sum) {
+  constexpr Index kL = kLanes<T>;
+  T p_i[kL], q_i[kL], worst_i[kL];
+  for (Index l = 0; l < kL; ++l) {
+    p_i[l] = s.p_i[l];
+    q_i[l] = s.q_i[l];
+    worst_i[l] = s.worst_i[l];
+  }
+  Index n = 0;
+  for (Index j = begin; j < end; ++j) {
+    T* sums = s.sums + j * kL;
+    std::int32_t pass[kL];
+    std::int32_t any = 0;
+    for (Index l = 0; l < kL; ++l) {
+      pass[l] = passes<kRatio, kSymmetric>(s, sums[l], s.p[j], s.q[j], s.worst[j], p_i[l], q_i[l],
+                                           worst_i[l]);
+      any |= pass[l];
+    }
+    if (any) {
+      for (Index l = 0; l < kL; ++l) {
+        out_index[n] = j * kL + l;
+        out_sum[n] = sums[l];
+        n += pass[l];
+      }
+    }
+    for (Index l = 0; l < kL; ++l) sums[l] = T(0);
+  }
+  return n;
+}
+
 template <class T>
 Index scan(const Scan<T>& s, Index begin, Index end, std::int32_t* out_index, T* out_sum) {
   if (s.ratio)
@@ -85,6 +148,20 @@ Index scan(const Scan<T>& s, Index begin, Index end, std::int32_t* out_index, T*
   return s.symmetric ? scan_as<false, true>(s, begin, end, out_index, out_sum)
                      : scan_as<false, false>(s, begin, end, out_index, out_sum);
 }
+
+template <class T>
+Index scan_lanes(const Scan<T>& s, Index begin, Index end, std::int64_t* out_index, T* out_sum) {
+  if (s.ratio)
+    return s.symmetric ? scan_lanes_as<true, true>(s, begin, end, out_index, out_sum)
+                       : scan_lanes_as<true, false>(s, begin, end, out_index, out_sum);
+  return s.symmetric ? scan_lanes_as<false, true>(s, begin, end, out_index, out_sum)
+                     : scan_lanes_as<false, false>(s, begin, end, out_index, out_sum);
+}
+
+template <class T>
+constexpr Kernels<T> kKernels{
+    gemm_tile<T>, kTileRows,     kTileCols<T>, kGain * sizeof(float) / sizeof(T),
+    axpy<T>,      axpy_lanes<T>, scan<T>,      scan_lanes<T>};
 
 }  // namespace
 
@@ -98,8 +175,8 @@ namespace aimass::simd {
 extern const Table AIMASS_CAT(table_, AIMASS_LEVEL);
 const Table AIMASS_CAT(table_, AIMASS_LEVEL) = {
     AIMASS_STR(AIMASS_LEVEL),
-    {gemm_tile<float>, kTileRows, kTileCols<float>, kGain, scan<float>},
-    {gemm_tile<double>, kTileRows, kTileCols<double>, kGain / 2, scan<double>},
+    kKernels<float>,
+    kKernels<double>,
 };
 
 }  // namespace aimass::simd

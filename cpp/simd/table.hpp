@@ -7,19 +7,30 @@
 namespace aimass::simd {
 
 constexpr std::int64_t kScanBlock = 32;
+constexpr std::int64_t kLaneBytes = 64;  // a group of lanes is one cache line at every level
 
-// One row of sums against thresholds. With d = sums[j]:
-//   own score   d / (p_i * q[j] + shrink)     or, for ratio, d / (weight * d + p_i + q[j] + shrink)
-//   score for j: p[j] and q_i in place of p_i and q[j]; the same number when symmetric.
-// All arrays are padded to a multiple of kScanBlock, sums with zeros.
+// One entry of a row of a sparse matrix.
+template <class T>
+struct RowEntry {
+  std::uint32_t col;
+  T value;
+};
+
+// What is known of one row (or of each lane) and of the columns in a scan of sums d:
+//   own score  d / (p_i * q[j] + shrink)     or, for ratio, d / (weight * d + p_i + q[j] + shrink)
+//   other one  p[j] and q_i in place of p_i and q[j]; the same number when symmetric.
+// p_i, q_i, worst_i: one value, or one per lane. p, q, worst: by column, padded to kScanBlock.
 template <class T>
 struct Scan {
   T* sums;
   const std::uint8_t* flags;  // per block: 0 means that all its sums are zero. Null: look at all
   const T* p;
   const T* q;
-  const T* worst;  // thresholds of j
-  T p_i, q_i, worst_i, shrink, weight;
+  const T* worst;
+  const T* p_i;
+  const T* q_i;
+  const T* worst_i;
+  T shrink, weight;
   bool ratio, symmetric;
 };
 
@@ -31,10 +42,18 @@ struct Kernels {
   std::int64_t tile_rows, tile_cols;
   double dense_gain;  // cost of a sparse product over that of a dense multiply-add
 
+  // sums[col] += x * value for n entries; flags[col / kScanBlock] = 1 where flags are given.
+  void (*axpy)(T x, const RowEntry<T>* entries, std::int64_t n, T* sums, std::uint8_t* flags);
+  // sums[col][lane] += x[lane] * value for n entries.
+  void (*axpy_lanes)(const T* x, const RowEntry<T>* entries, std::int64_t n, T* sums);
+
   // Appends every j in [begin, end) (whole blocks) with a nonzero sum and one of its two scores not
   // below its threshold, and zeroes the sums. Returns how many.
-  std::int64_t (*scan)(const Scan<T>& scan, std::int64_t begin, std::int64_t end, std::int32_t* out_index,
-                       T* out_sum);
+  std::int64_t (*scan)(const Scan<T>& scan, std::int64_t begin, std::int64_t end,
+                       std::int32_t* out_index, T* out_sum);
+  // The same for lanes: out_index is j * lanes + lane.
+  std::int64_t (*scan_lanes)(const Scan<T>& scan, std::int64_t begin, std::int64_t end,
+                             std::int64_t* out_index, T* out_sum);
 };
 
 struct Table {

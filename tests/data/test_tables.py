@@ -71,7 +71,6 @@ FORMS = {
     "pyarrow_batch": lambda t: t.combine_chunks().to_batches()[0],
     "pyarrow_reader": lambda t: in_chunks(t).to_reader(),
     "pyarrow_large": lambda t: t.set_column(0, "who", t["who"].cast(pa.large_string())),
-    "pyarrow_view": lambda t: t.set_column(0, "who", t["who"].cast(pa.string_view())),
     "pyarrow_dictionary": lambda t: in_chunks(t.set_column(0, "who", t["who"].dictionary_encode())),
     "pyarrow_small_ints": lambda t: t.set_column(1, "what", t["what"].cast(pa.int8())),
     "duckdb": duck,

@@ -16,19 +16,19 @@ FORMULAS = (
     "corated_msd",
 )
 DTYPES = (np.float32, np.float64)
-PLAIN = dict(
-    formula="product",
-    total=0.0,
-    weight=0.0,
-    shrink=0.0,
-    min_support=0,
-    support_shrink=0.0,
-    support_offset=0.0,
-    significance=0.0,
-    amplification=1.0,
-    threshold=-np.inf,
-    function=0,
-)
+PLAIN = {
+    "formula": "product",
+    "total": 0.0,
+    "weight": 0.0,
+    "shrink": 0.0,
+    "min_support": 0,
+    "support_shrink": 0.0,
+    "support_offset": 0.0,
+    "significance": 0.0,
+    "amplification": 1.0,
+    "threshold": -np.inf,
+    "function": 0,
+}
 
 
 def skewed(n_rows, n_cols, density, dtype, seed, *, binary=False):
