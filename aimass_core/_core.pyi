@@ -1,0 +1,403 @@
+"""
+Native kernels of aimass_core. Private: call them through the package.
+"""
+
+from __future__ import annotations
+
+import typing
+
+import numpy
+import numpy.typing
+
+__all__: list[str] = [
+    "coo_to_csr",
+    "csr_check",
+    "csr_transpose",
+    "factorize_bytes",
+    "factorize_int64",
+    "force_isa",
+    "gram_topk",
+    "isa",
+    "isa_available",
+    "knn_predict",
+    "slope_one_predict",
+    "spgemm_topk",
+]
+
+@typing.overload
+def coo_to_csr(
+    rows: numpy.typing.NDArray[numpy.int32],
+    cols: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    times: numpy.typing.NDArray[numpy.int64] | None,
+    n_rows: typing.SupportsInt | typing.SupportsIndex,
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    duplicates: str,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float32],
+    typing.Any,
+]:
+    """
+    Triplets to canonical CSR: (indptr, indices, data, times).
+    """
+
+@typing.overload
+def coo_to_csr(
+    rows: numpy.typing.NDArray[numpy.int32],
+    cols: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    times: numpy.typing.NDArray[numpy.int64] | None,
+    n_rows: typing.SupportsInt | typing.SupportsIndex,
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    duplicates: str,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float64],
+    typing.Any,
+]:
+    """
+    Triplets to canonical CSR: (indptr, indices, data, times).
+    """
+
+@typing.overload
+def csr_check(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[int, int, bool, bool]:
+    """
+    Status of a CSR triple: (status, position, is_sorted, has_duplicates).
+    """
+
+@typing.overload
+def csr_check(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[int, int, bool, bool]:
+    """
+    Status of a CSR triple: (status, position, is_sorted, has_duplicates).
+    """
+
+@typing.overload
+def csr_transpose(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float32],
+]:
+    """
+    CSR of the transpose: (indptr, indices, data).
+    """
+
+@typing.overload
+def csr_transpose(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float64],
+]:
+    """
+    CSR of the transpose: (indptr, indices, data).
+    """
+
+@typing.overload
+def factorize_bytes(
+    offsets: numpy.typing.NDArray[numpy.int64],
+    data: numpy.typing.NDArray[numpy.uint8],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.int64]]:
+    """
+    Codes of strings in bytewise order, and the first row of each: (codes, first).
+    """
+
+@typing.overload
+def factorize_bytes(
+    offsets: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.uint8],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.int64]]:
+    """
+    Codes of strings in bytewise order, and the first row of each: (codes, first).
+    """
+
+def factorize_int64(
+    values: numpy.typing.NDArray[numpy.int64], n_threads: typing.SupportsInt | typing.SupportsIndex
+) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.int64]]:
+    """
+    Codes of integers in ascending order, and the distinct values: (codes, uniques).
+    """
+
+def force_isa(level: str) -> None:
+    """
+    Switch to another level for tests; not to be called while a kernel runs.
+    """
+
+@typing.overload
+def gram_topk(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    row_scale: numpy.typing.NDArray[numpy.float32] | None,
+    col_scale: numpy.typing.NDArray[numpy.float32] | None,
+    formula: str,
+    p: numpy.typing.NDArray[numpy.float32] | None,
+    q: numpy.typing.NDArray[numpy.float32] | None,
+    total: typing.SupportsFloat | typing.SupportsIndex,
+    weight: typing.SupportsFloat | typing.SupportsIndex,
+    shrink: typing.SupportsFloat | typing.SupportsIndex,
+    min_support: typing.SupportsInt | typing.SupportsIndex,
+    support_shrink: typing.SupportsFloat | typing.SupportsIndex,
+    support_offset: typing.SupportsFloat | typing.SupportsIndex,
+    significance: typing.SupportsFloat | typing.SupportsIndex,
+    amplification: typing.SupportsFloat | typing.SupportsIndex,
+    threshold: typing.SupportsFloat | typing.SupportsIndex,
+    function: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float32],
+]:
+    """
+    The k best other columns of every column of a CSR matrix: (indptr, indices, scores).
+    """
+
+@typing.overload
+def gram_topk(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    row_scale: numpy.typing.NDArray[numpy.float64] | None,
+    col_scale: numpy.typing.NDArray[numpy.float64] | None,
+    formula: str,
+    p: numpy.typing.NDArray[numpy.float64] | None,
+    q: numpy.typing.NDArray[numpy.float64] | None,
+    total: typing.SupportsFloat | typing.SupportsIndex,
+    weight: typing.SupportsFloat | typing.SupportsIndex,
+    shrink: typing.SupportsFloat | typing.SupportsIndex,
+    min_support: typing.SupportsInt | typing.SupportsIndex,
+    support_shrink: typing.SupportsFloat | typing.SupportsIndex,
+    support_offset: typing.SupportsFloat | typing.SupportsIndex,
+    significance: typing.SupportsFloat | typing.SupportsIndex,
+    amplification: typing.SupportsFloat | typing.SupportsIndex,
+    threshold: typing.SupportsFloat | typing.SupportsIndex,
+    function: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float64],
+]:
+    """
+    The k best other columns of every column of a CSR matrix: (indptr, indices, scores).
+    """
+
+def isa() -> str:
+    """
+    ISA level in use: 'baseline', 'v3' or 'v4'.
+    """
+
+def isa_available() -> list[str]:
+    """
+    ISA levels this machine can run.
+    """
+
+@typing.overload
+def knn_predict(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    t_indptr: numpy.typing.NDArray[numpy.int64],
+    t_indices: numpy.typing.NDArray[numpy.int32],
+    t_data: numpy.typing.NDArray[numpy.float32],
+    s_indptr: numpy.typing.NDArray[numpy.int64],
+    s_indices: numpy.typing.NDArray[numpy.int32],
+    s_data: numpy.typing.NDArray[numpy.float32],
+    st_indptr: numpy.typing.NDArray[numpy.int64],
+    st_indices: numpy.typing.NDArray[numpy.int32],
+    st_data: numpy.typing.NDArray[numpy.float32],
+    query_entity: numpy.typing.NDArray[numpy.int32],
+    query_other: numpy.typing.NDArray[numpy.int32],
+    k: typing.SupportsInt | typing.SupportsIndex,
+    min_k: typing.SupportsInt | typing.SupportsIndex,
+    formula: str,
+    p: numpy.typing.NDArray[numpy.float32] | None,
+    q: numpy.typing.NDArray[numpy.float32] | None,
+    total: typing.SupportsFloat | typing.SupportsIndex,
+    weight: typing.SupportsFloat | typing.SupportsIndex,
+    shrink: typing.SupportsFloat | typing.SupportsIndex,
+    min_support: typing.SupportsInt | typing.SupportsIndex,
+    support_shrink: typing.SupportsFloat | typing.SupportsIndex,
+    support_offset: typing.SupportsFloat | typing.SupportsIndex,
+    significance: typing.SupportsFloat | typing.SupportsIndex,
+    amplification: typing.SupportsFloat | typing.SupportsIndex,
+    threshold: typing.SupportsFloat | typing.SupportsIndex,
+    positive_only: bool,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[
+    numpy.typing.NDArray[numpy.float32],
+    numpy.typing.NDArray[numpy.float32],
+    numpy.typing.NDArray[numpy.int32],
+]:
+    """
+    Sums over the k nearest neighbours of each query: (sum_weighted, sum_abs, n_used).
+    """
+
+@typing.overload
+def knn_predict(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    t_indptr: numpy.typing.NDArray[numpy.int64],
+    t_indices: numpy.typing.NDArray[numpy.int32],
+    t_data: numpy.typing.NDArray[numpy.float64],
+    s_indptr: numpy.typing.NDArray[numpy.int64],
+    s_indices: numpy.typing.NDArray[numpy.int32],
+    s_data: numpy.typing.NDArray[numpy.float64],
+    st_indptr: numpy.typing.NDArray[numpy.int64],
+    st_indices: numpy.typing.NDArray[numpy.int32],
+    st_data: numpy.typing.NDArray[numpy.float64],
+    query_entity: numpy.typing.NDArray[numpy.int32],
+    query_other: numpy.typing.NDArray[numpy.int32],
+    k: typing.SupportsInt | typing.SupportsIndex,
+    min_k: typing.SupportsInt | typing.SupportsIndex,
+    formula: str,
+    p: numpy.typing.NDArray[numpy.float64] | None,
+    q: numpy.typing.NDArray[numpy.float64] | None,
+    total: typing.SupportsFloat | typing.SupportsIndex,
+    weight: typing.SupportsFloat | typing.SupportsIndex,
+    shrink: typing.SupportsFloat | typing.SupportsIndex,
+    min_support: typing.SupportsInt | typing.SupportsIndex,
+    support_shrink: typing.SupportsFloat | typing.SupportsIndex,
+    support_offset: typing.SupportsFloat | typing.SupportsIndex,
+    significance: typing.SupportsFloat | typing.SupportsIndex,
+    amplification: typing.SupportsFloat | typing.SupportsIndex,
+    threshold: typing.SupportsFloat | typing.SupportsIndex,
+    positive_only: bool,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[
+    numpy.typing.NDArray[numpy.float64],
+    numpy.typing.NDArray[numpy.float64],
+    numpy.typing.NDArray[numpy.int32],
+]:
+    """
+    Sums over the k nearest neighbours of each query: (sum_weighted, sum_abs, n_used).
+    """
+
+@typing.overload
+def slope_one_predict(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    t_indptr: numpy.typing.NDArray[numpy.int64],
+    t_indices: numpy.typing.NDArray[numpy.int32],
+    t_data: numpy.typing.NDArray[numpy.float32],
+    query_user: numpy.typing.NDArray[numpy.int32],
+    query_item: numpy.typing.NDArray[numpy.int32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int32]]:
+    """
+    Sum of Slope One deviations of each query and their number: (sum_dev, n_used).
+    """
+
+@typing.overload
+def slope_one_predict(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    t_indptr: numpy.typing.NDArray[numpy.int64],
+    t_indices: numpy.typing.NDArray[numpy.int32],
+    t_data: numpy.typing.NDArray[numpy.float64],
+    query_user: numpy.typing.NDArray[numpy.int32],
+    query_item: numpy.typing.NDArray[numpy.int32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.int32]]:
+    """
+    Sum of Slope One deviations of each query and their number: (sum_dev, n_used).
+    """
+
+@typing.overload
+def spgemm_topk(
+    x_indptr: numpy.typing.NDArray[numpy.int64],
+    x_indices: numpy.typing.NDArray[numpy.int32],
+    x_data: numpy.typing.NDArray[numpy.float32],
+    y_indptr: numpy.typing.NDArray[numpy.int64],
+    y_indices: numpy.typing.NDArray[numpy.int32],
+    y_data: numpy.typing.NDArray[numpy.float32],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    exclude_indices: numpy.typing.NDArray[numpy.int32] | None,
+    allowed: numpy.typing.NDArray[numpy.uint8] | None,
+    formula: str,
+    p: numpy.typing.NDArray[numpy.float32] | None,
+    q: numpy.typing.NDArray[numpy.float32] | None,
+    total: typing.SupportsFloat | typing.SupportsIndex,
+    weight: typing.SupportsFloat | typing.SupportsIndex,
+    shrink: typing.SupportsFloat | typing.SupportsIndex,
+    min_support: typing.SupportsInt | typing.SupportsIndex,
+    support_shrink: typing.SupportsFloat | typing.SupportsIndex,
+    support_offset: typing.SupportsFloat | typing.SupportsIndex,
+    significance: typing.SupportsFloat | typing.SupportsIndex,
+    amplification: typing.SupportsFloat | typing.SupportsIndex,
+    threshold: typing.SupportsFloat | typing.SupportsIndex,
+    function: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32]]:
+    """
+    The k best columns of every row of X Y for CSR X, Y: (indices, scores), padded (-1, -inf).
+    """
+
+@typing.overload
+def spgemm_topk(
+    x_indptr: numpy.typing.NDArray[numpy.int64],
+    x_indices: numpy.typing.NDArray[numpy.int32],
+    x_data: numpy.typing.NDArray[numpy.float64],
+    y_indptr: numpy.typing.NDArray[numpy.int64],
+    y_indices: numpy.typing.NDArray[numpy.int32],
+    y_data: numpy.typing.NDArray[numpy.float64],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    exclude_indices: numpy.typing.NDArray[numpy.int32] | None,
+    allowed: numpy.typing.NDArray[numpy.uint8] | None,
+    formula: str,
+    p: numpy.typing.NDArray[numpy.float64] | None,
+    q: numpy.typing.NDArray[numpy.float64] | None,
+    total: typing.SupportsFloat | typing.SupportsIndex,
+    weight: typing.SupportsFloat | typing.SupportsIndex,
+    shrink: typing.SupportsFloat | typing.SupportsIndex,
+    min_support: typing.SupportsInt | typing.SupportsIndex,
+    support_shrink: typing.SupportsFloat | typing.SupportsIndex,
+    support_offset: typing.SupportsFloat | typing.SupportsIndex,
+    significance: typing.SupportsFloat | typing.SupportsIndex,
+    amplification: typing.SupportsFloat | typing.SupportsIndex,
+    threshold: typing.SupportsFloat | typing.SupportsIndex,
+    function: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float64]]:
+    """
+    The k best columns of every row of X Y for CSR X, Y: (indices, scores), padded (-1, -inf).
+    """
