@@ -1,0 +1,235 @@
+"""Reading table files by suffix, and writing them under a temporary name until they are whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+
+from .._validation import suggest
+from ..data.tables import column_names
+
+__all__ = ["TableWriter", "check_columns", "check_output", "read_columns", "stored_type"]
+
+_OUTPUTS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".feather": "feather",
+            ".arrow": "feather"}  # fmt: skip
+
+
+def check_columns(path: Path, what: str, columns: dict[str, str | None]) -> list[str]:
+    """Check that a table file is there and has some columns.
+
+    Parameters
+    ----------
+    path : Path
+        A Parquet, CSV or Feather file.
+    what : str
+        The argument that names it, for messages.
+    columns : dict
+        Option to column name; ``None`` asks for nothing.
+
+    Returns
+    -------
+    list of str
+        The names of all of its columns.
+
+    Raises
+    ------
+    OSError
+        There is no such file.
+    ValueError
+        It cannot be read, or a column is missing: the message has the nearest name.
+    """
+    if not path.is_file():
+        there = "is a folder: give one file" if path.is_dir() else "does not exist: check the path"
+        raise FileNotFoundError(f"{what}: '{path}' {there}")
+    names = column_names(path)
+    for option, name in columns.items():
+        if name is not None and name not in names:
+            raise ValueError(
+                f"{option}: '{path}' has no column {name!r}{suggest(name, names)}; "
+                f"it has {', '.join(names)}"
+            )
+    return names
+
+
+def stored_type(path: Path, column: str) -> pa.DataType | None:
+    """The type in which a file keeps a column, or None for a file of text.
+
+    Parameters
+    ----------
+    path : Path
+        A Parquet, CSV or Feather file.
+    column : str
+        One of its columns.
+
+    Returns
+    -------
+    pyarrow.DataType or None
+        A dictionary-encoded column gives the type of its values.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".parquet", ".pq"):
+        import pyarrow.parquet as pq
+
+        schema = pq.read_schema(path)
+    elif suffix in (".feather", ".arrow", ".ipc"):
+        with pa.ipc.open_file(path) as reader:
+            schema = reader.schema
+    else:
+        return None
+    kind = schema.field(column).type
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def read_columns(path: Path, columns: list[str]) -> list[list[Any]]:
+    """Read some columns of a table file as Python values; those of a CSV file as text.
+
+    Parameters
+    ----------
+    path : Path
+        A Parquet, CSV or Feather file.
+    columns : list of str
+        Names that `check_columns` has seen.
+
+    Returns
+    -------
+    list of list
+        One for each column.
+    """
+    if stored_type(path, columns[0]) is None:
+        from pyarrow import csv
+
+        convert = csv.ConvertOptions(
+            include_columns=columns,
+            column_types=dict.fromkeys(columns, pa.string()),
+            strings_can_be_null=True,
+        )
+        tabs = {".tsv", ".tab"} & {suffix.lower() for suffix in path.suffixes}
+        parse = csv.ParseOptions(delimiter="\t" if tabs else ",")
+        table = csv.read_csv(path, convert_options=convert, parse_options=parse)
+    elif path.suffix.lower() in (".parquet", ".pq"):
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(path, columns=columns)
+    else:
+        with pa.ipc.open_file(path) as reader:
+            table = reader.read_all()
+    return [table[name].to_pylist() for name in columns]
+
+
+def _output_format(path: Path) -> str:
+    try:
+        return _OUTPUTS[path.suffix.lower()]
+    except KeyError:
+        raise ValueError(
+            f"--out: cannot tell the format of '{path}' from its name: "
+            f"end it with one of {', '.join(_OUTPUTS)}"
+        ) from None
+
+
+def check_output(path: Path, inputs: list[Path]) -> None:
+    """Refuse an output path before any work is done for it.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be written.
+    inputs : list of Path
+        Files that must not be overwritten.
+
+    Raises
+    ------
+    ValueError
+        The suffix is unknown, or the path is one of the inputs.
+    OSError
+        The folder is missing or the path is a folder.
+    """
+    _output_format(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"--out: '{path}' is a folder: give a file name")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"--out: there is no folder '{path.parent}': make it first or write elsewhere"
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"--out: the folder '{path.parent}' cannot be written to")
+    if any(path.resolve() == other.resolve() for other in inputs):
+        raise ValueError(f"--out: '{path}' is also an input file: write to another name")
+
+
+class TableWriter:
+    """Write record batches to a table file that appears only when it is complete.
+
+    Rows go to ``.NAME.PID.part`` beside the target, which is renamed on a clean exit of the
+    ``with`` block and removed on any other.
+
+    Parameters
+    ----------
+    path : Path
+        The target; its suffix names the format.
+    schema : pyarrow.Schema
+        Of every table written.
+
+    Notes
+    -----
+    Memory is that of the tables handed in: a Parquet row group or Arrow batch is on disk when
+    `write` returns.
+
+    Examples
+    --------
+    >>> with TableWriter(Path("recs.parquet"), table.schema) as out:  # doctest: +SKIP
+    ...     out.write(table)
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path = path
+        self.schema = schema
+        self.rows = 0
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+
+    def __enter__(self) -> TableWriter:
+        kind = _output_format(self.path)
+        self._writer: Any
+        try:
+            if kind == "parquet":
+                import pyarrow.parquet as pq
+
+                self._writer = pq.ParquetWriter(self._part, self.schema, compression="zstd")
+            elif kind == "csv":
+                from pyarrow import csv
+
+                self._writer = csv.CSVWriter(self._part, self.schema)
+            else:
+                self._writer = pa.ipc.new_file(self._part, self.schema)
+        except BaseException:
+            self._part.unlink(missing_ok=True)
+            raise
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        """Append a table of the announced schema.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            The rows; an empty table is allowed.
+        """
+        if table.num_rows:
+            self._writer.write_table(table)
+            self.rows += table.num_rows
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._writer.close()
+            if kind is None:
+                self._part.replace(self.path)
+        finally:
+            self._part.unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""Model names of the command line, and options given as text."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from .._validation import suggest
+
+__all__ = ["MODELS", "ModelSpec", "parse_models"]
+
+MODELS = {
+    "item-knn": "ItemKNN",
+    "user-knn": "UserKNN",
+    "context-knn": "ContextKNN",
+    "popularity": "Popularity",
+    "slope-one": "SlopeOne",
+    "baseline": "BaselineOnly",
+}
+_WORDS = {"None": None, "True": True, "False": False}
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model by name with its options; `build` makes a fresh, unfitted one."""
+
+    name: str
+    label: str
+    options: dict[str, Any]
+
+    def build(self) -> Any:
+        """Return an unfitted model with these options."""
+        return _model_class(self.name)(**self.options)
+
+
+def _model_class(name: str) -> Any:
+    import aimass_core
+
+    return getattr(aimass_core, MODELS[name])
+
+
+def _parse_option(text: str, where: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ValueError(f"{where}: expected OPTION=VALUE, got {text!r}: n_neighbors=200")
+    value = value.strip()
+    if value in _WORDS:
+        return name.strip(), _WORDS[value]
+    try:
+        return name.strip(), json.loads(value)
+    except json.JSONDecodeError:
+        return name.strip(), value
+
+
+def parse_models(
+    models: list[str], settings: list[str] | None, defaults: dict[str, Any] | None = None
+) -> list[ModelSpec]:
+    """Turn ``--model`` and ``--set`` texts into models, with every name checked.
+
+    Parameters
+    ----------
+    models : list of str
+        ``NAME`` or ``NAME:OPTION=VALUE,...``.
+    settings : list of str or None
+        ``OPTION=VALUE``; each goes to every model that has the option. The value is read as a
+        JSON scalar, else as text; an option written with the model itself wins.
+    defaults : dict or None
+        Options set where a model has them and nothing else does, such as ``random_state``.
+
+    Returns
+    -------
+    list of ModelSpec
+        In the order given.
+
+    Raises
+    ------
+    ValueError
+        For an unknown model, for an option that no model has, or one written without ``=``.
+    """
+    shared = dict(_parse_option(text, "--set") for text in settings or [])
+    used: set[str] = set()
+    known: dict[str, list[str]] = {}
+    specs = []
+    for text in models:
+        name, _, inline = text.partition(":")
+        if name not in MODELS:
+            raise ValueError(
+                f"--model: there is no model {name!r}{suggest(name, MODELS)}; "
+                f"choose from {', '.join(MODELS)}"
+            )
+        known[name] = _model_class(name)._param_names()
+        own = dict(_parse_option(part, f"--model {name}") for part in inline.split(",") if part)
+        for option in own:
+            if option not in known[name]:
+                raise _unknown_option(f"--model {name}", option, known[name], name)
+        taken = {option: value for option, value in shared.items() if option in known[name]}
+        used.update(taken)
+        given = {o: v for o, v in (defaults or {}).items() if o in known[name]}
+        specs.append(ModelSpec(name, text, {**given, **taken, **own}))
+    for option in shared:
+        if option not in used:
+            names = sorted(set().union(*known.values()))
+            raise _unknown_option("--set", option, names, " or ".join(known))
+    return specs
+
+
+def _unknown_option(where: str, option: str, names: list[str], model: str) -> ValueError:
+    return ValueError(
+        f"{where}: {model} has no option {option!r}{suggest(option, names)}; "
+        f"the options are {', '.join(names)}"
+    )

@@ -1,0 +1,49 @@
+"""``aimass similar`` and ``aimass info``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("typer")
+
+
+def test_neighbours_with_titles(
+    aimass_json: Callable[..., dict[str, Any]], shop: Path, products: Path
+) -> None:
+    answer = aimass_json("similar", shop, "117", "--items", products, "--item-id", "sku", "--k", 4)
+    assert (answer["item"], answer["title"]) == (117, "Product 117")
+    assert [row["rank"] for row in answer["neighbours"]] == [1, 2, 3, 4]
+    scores = [row["score"] for row in answer["neighbours"]]
+    assert scores == sorted(scores, reverse=True)
+    for row in answer["neighbours"]:
+        assert row["item_id"] >= 115
+        assert row["item_id"] != 117
+        assert row["title"] == f"Product {row['item_id']}"
+
+
+def test_neighbours_as_a_table(aimass: Callable[..., Any], shop: Path, products: Path) -> None:
+    shown = aimass("similar", shop, "117", "--items", products, "--item-id", "sku").stdout
+    assert "'Product 117'" in shown
+    assert aimass("similar", shop, "117").exit_code == 0
+
+
+def test_the_measure_is_an_option(aimass_json: Callable[..., dict[str, Any]], shop: Path) -> None:
+    cosine = aimass_json("similar", shop, "117")
+    jaccard = aimass_json("similar", shop, "117", "--set", "measure=jaccard")
+    assert jaccard["neighbours"][0]["score"] < cosine["neighbours"][0]["score"]
+
+
+def test_info(aimass: Callable[..., Any], aimass_json: Callable[..., dict[str, Any]]) -> None:
+    import aimass_core
+
+    found = aimass_json("info")
+    assert found["version"] == aimass_core.__version__
+    assert found["isa"] in found["isa_available"]
+    assert found["optional"]["typer"]
+    shown = aimass("info").stdout
+    for words in ("instruction set", "threads", "BLAS", "pandas (optional)"):
+        assert words in shown
