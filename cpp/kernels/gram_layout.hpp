@@ -61,6 +61,14 @@ struct GramLayout {
   const RowEntry<T>* row_begin(std::int64_t r) const {
     return row.get() + row_ptr[static_cast<std::size_t>(r)];
   }
+  // Brings what entry n of the group lists points to nearer; n may be beyond the end.
+  void prefetch(std::int64_t n, const std::uint32_t* row_end) const {
+    if (n >= group_ptr.back()) return;
+    const GroupEntry entry = group[static_cast<std::size_t>(n)];
+    const RowEntry<T>* const to = row_begin(entry.row);
+    __builtin_prefetch(to + entry.pos);
+    if (row_end) __builtin_prefetch(to + row_end[entry.row]);
+  }
   // How many entries of row r lie in columns before c.
   std::int64_t place_of(std::int64_t r, std::int64_t c) const {
     const auto before = [c](const RowEntry<T>& entry) { return entry.col < c; };

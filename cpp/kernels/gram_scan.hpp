@@ -50,19 +50,9 @@ struct ScanShared {
   // Lets every nonzero sum through when the formula is not simple.
   simd::Scan<T> scan(T* sums, const T* p_i, const T* q_i, const T* worst, const T* worst_i) const {
     if (!simple)
-      return {sums, nullptr, ones.data(), ones.data(), worst, p_i,
-              p_i,  worst_i, T(0),        T(0),        false, true};
-    return {sums,
-            nullptr,
-            p.data(),
-            q.data(),
-            worst,
-            p_i,
-            q_i,
-            worst_i,
-            e.shrink,
-            e.weight,
-            e.formula == Formula::ratio,
+      return {sums, ones.data(), ones.data(), worst, p_i, p_i, worst_i, T(0), T(0), false, true};
+    return {sums,     p.data(), q.data(), worst,    p_i,
+            q_i,      worst_i,  e.shrink, e.weight, e.formula == Formula::ratio,
             symmetric};
   }
 
@@ -85,53 +75,100 @@ class ColumnScan {
   explicit ColumnScan(const ScanShared<T>& shared)
       : shared_(shared),
         sums_(shared.p.size(), Sums{}),
-        flags_(shared.p.size() / simd::kScanBlock, 0),
         worst_(shared.p.size(), -std::numeric_limits<T>::infinity()),
+        notes_(shared.p.size()),
         index_(shared.p.size()),
         found_(shared.p.size()),
         q_(shared.p.size()),
         own_(shared.p.size()),
         other_(shared.symmetric ? 0 : shared.p.size()),
-        local_(shared.lists.k()) {}
+        local_(shared.lists.k()),
+        outbox_(shared.lists) {}
 
   Sums* sums() { return sums_.data(); }
-  std::uint8_t* flags() { return flags_.data(); }
 
-  // Offers the pairs (i, j > i) to both lists and zeroes sums and flags. all: flags were not kept.
-  void finish(std::int64_t i, bool all, double products) {
+  // sums[j] += x * y over the rows of column i and their entries beyond it (and beyond row_end).
+  // note: notes the columns touched, of which there are to be few.
+  void accumulate(std::int64_t g, const std::uint32_t* row_end, bool note, const Run& run) {
+    const GramLayout<T>& a = shared_.a;
+    n_notes_ = note ? 0 : kNoNotes;
+    const std::int64_t end = a.group_ptr[static_cast<std::size_t>(g) + 1];
+    for (std::int64_t n = a.group_ptr[static_cast<std::size_t>(g)]; n < end; ++n) {
+      if (n % 1024 == 0) run.poll();
+      a.prefetch(n + 8, row_end);
+      const GroupEntry entry = a.group[static_cast<std::size_t>(n)];
+      const RowEntry<T>* const row = a.row_begin(entry.row);
+      const RowEntry<T>* const stop = a.row_begin(entry.row + std::int64_t{1});
+      const RowEntry<T>* tail =
+          row + (row_end ? std::max(entry.pos + 1, row_end[entry.row]) : entry.pos + 1);
+      // A column may be noted more than once, when its sum comes back to zero.
+      if (n_notes_ != kNoNotes &&
+          n_notes_ + (stop - tail) > static_cast<std::int64_t>(notes_.size()))
+        n_notes_ = kNoNotes;
+      if (tail < stop) add(row[entry.pos].value, tail, stop - tail);
+    }
+  }
+
+  // Offers the pairs (i, j > i) to both lists and zeroes the sums.
+  void finish(std::int64_t i, double products) {
     const std::int64_t begin = (i + 1) / simd::kScanBlock * simd::kScanBlock;
     if ((work_ += products) > 4.0 * static_cast<double>(shared_.size())) {
       shared_.look_at_thresholds(begin, worst_);
       work_ = 0;
     }
-    const std::int64_t n = collect(i, all, begin);
-    if (!all) std::fill(flags_.begin() + begin / simd::kScanBlock, flags_.end(), std::uint8_t{0});
+    const std::int64_t n = collect(i, begin);
     score(i, n);
     offer(i, n);
   }
 
+  void deliver() { outbox_.deliver(); }
+
  private:
-  std::int64_t collect(std::int64_t i, bool all, std::int64_t begin) {
+  static constexpr std::int64_t kNoNotes = -1;
+
+  void add(T x, const RowEntry<T>* tail, std::int64_t n) {
+    if constexpr (std::is_same_v<Sums, Dot<T>>) {
+      const simd::Kernels<T>& kernels = simd::kernels<T>();
+      T* const sums = &sums_.data()->d;
+      if (n_notes_ == kNoNotes) return kernels.axpy(x, tail, n, sums);
+      n_notes_ = kernels.axpy_note(x, tail, n, sums, notes_.data() + n_notes_) - notes_.data();
+    } else {
+      for (const RowEntry<T>* entry = tail; entry != tail + n; ++entry) {
+        Sums& sums = sums_[entry->col];
+        if (n_notes_ != kNoNotes && !sums.touched())
+          notes_[static_cast<std::size_t>(n_notes_++)] = static_cast<std::int32_t>(entry->col);
+        sums.add(x, entry->value);
+      }
+    }
+  }
+
+  // Moves the sums that may matter to index_ and found_; returns how many.
+  std::int64_t collect(std::int64_t i, std::int64_t begin) {
     if constexpr (std::is_same_v<Sums, Dot<T>>) {
       const T worst_i = shared_.slack(shared_.lists.worst(i));
-      simd::Scan<T> scan =
+      const simd::Scan<T> scan =
           shared_.scan(&sums_.data()->d, &shared_.p[static_cast<std::size_t>(i)],
                        &shared_.q[static_cast<std::size_t>(i)], worst_.data(), &worst_i);
-      if (!all) scan.flags = flags_.data();
-      return simd::kernels<T>().scan(scan, begin, shared_.size(), index_.data(), &found_.data()->d);
-    }
-    std::int64_t n = 0;
-    for (std::int64_t j0 = begin; j0 < shared_.size(); j0 += simd::kScanBlock) {
-      if (!all && !flags_[static_cast<std::size_t>(j0 / simd::kScanBlock)]) continue;
-      for (std::int64_t j = j0; j < j0 + simd::kScanBlock; ++j) {
+      T* const sums = &found_.data()->d;
+      if (n_notes_ == kNoNotes)
+        return simd::kernels<T>().scan(scan, begin, shared_.size(), index_.data(), sums);
+      return simd::kernels<T>().scan_notes(scan, notes_.data(), n_notes_, index_.data(), sums);
+    } else {
+      std::int64_t n = 0;
+      const auto take = [&](std::int64_t j) {
         Sums& sums = sums_[static_cast<std::size_t>(j)];
         index_[static_cast<std::size_t>(n)] = static_cast<std::int32_t>(j);
         found_[static_cast<std::size_t>(n)] = sums;
         n += sums.touched();
         sums = Sums{};
+      };
+      if (n_notes_ == kNoNotes) {
+        for (std::int64_t j = i + 1; j < shared_.a.n_cols; ++j) take(j);
+      } else {
+        for (std::int64_t c = 0; c < n_notes_; ++c) take(notes_[static_cast<std::size_t>(c)]);
       }
+      return n;
     }
-    return n;
   }
 
   // own_[c]: score of candidate c for i; other_[c]: score of i for candidate c.
@@ -159,22 +196,21 @@ class ColumnScan {
       const auto at = static_cast<std::size_t>(c);
       const std::int32_t j = index_[at];
       local_.push({own_[at], id[j]});
-      if (other[at] >= shared_.lists.worst(j)) {
-        const Scored<T> item{other[at], id[i]};
-        shared_.lists.push(j, &item, 1);
-      }
+      if (other[at] >= shared_.lists.worst(j)) outbox_.add(j, {other[at], id[i]});
     }
-    shared_.lists.push(i, local_.items().data(), static_cast<std::int64_t>(local_.items().size()));
+    shared_.lists.push(i, local_.items());
   }
 
   const ScanShared<T>& shared_;
   std::vector<Sums> sums_;
-  std::vector<std::uint8_t> flags_;
   std::vector<T> worst_;  // thresholds as last seen
+  std::int64_t n_notes_ = kNoNotes;
+  std::vector<std::int32_t> notes_;  // columns touched
   std::vector<std::int32_t> index_;
   std::vector<Sums> found_;
   std::vector<T> q_, own_, other_;  // of the candidates found
   TopK<T> local_;                   // best of this column's own
+  Outbox<T> outbox_;
   double work_ = std::numeric_limits<double>::infinity();
 };
 

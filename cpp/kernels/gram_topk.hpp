@@ -48,30 +48,6 @@ std::vector<std::int64_t> tasks_of(const GramLayout<T>& a, std::int64_t dense_wi
   return first;
 }
 
-// sums[j] += x * y over the rows of column i and their entries beyond it (and beyond row_end).
-template <class T, class Sums>
-void accumulate(const GramLayout<T>& a, std::int64_t g, const std::uint32_t* row_end, Sums* sums,
-                std::uint8_t* flags, const Run& run) {
-  for (auto n = a.group_ptr[static_cast<std::size_t>(g)];
-       n < a.group_ptr[static_cast<std::size_t>(g) + 1]; ++n) {
-    const GroupEntry entry = a.group[static_cast<std::size_t>(n)];
-    const RowEntry<T>* const row = a.row_begin(entry.row);
-    const RowEntry<T>* const stop = a.row_begin(entry.row + std::int64_t{1});
-    const T x = row[entry.pos].value;
-    const RowEntry<T>* tail =
-        row + (row_end ? std::max(entry.pos + 1, row_end[entry.row]) : entry.pos + 1);
-    if (n % 1024 == 0) run.poll();
-    if constexpr (std::is_same_v<Sums, Dot<T>>) {
-      simd::kernels<T>().axpy(x, tail, stop - tail, &sums->d, flags);
-    } else {
-      for (; tail < stop; ++tail) {
-        sums[tail->col].add(x, tail->value);
-        if (flags) flags[tail->col / simd::kScanBlock] = 1;
-      }
-    }
-  }
-}
-
 template <class T, class Sums>
 GramTopK<T> run_columns(const Csr<T>& input, const Scales<T>& scales, std::int64_t k,
                         const Epilogue<T>& e, const Run& run) {
@@ -122,14 +98,20 @@ GramTopK<T> run_columns(const Csr<T>& input, const Scales<T>& scales, std::int64
           const double rest = 1.0 - static_cast<double>(i) / static_cast<double>(a.n_cols);
           const double products =
               static_cast<double>(n_entries) * rest * a.squares / static_cast<double>(a.nnz());
-          const bool all = has_dense || products * 16 > static_cast<double>(a.n_cols - i);
+          const bool note = !has_dense && products * 8 < static_cast<double>(a.n_cols - i);
           if constexpr (kDot)
             for (std::int64_t j = i + 1; has_dense && j < dense.width; ++j)
               scan.sums()[j].d = scratch.stripe.row(j)[i - stripe];
-          accumulate(a, g, row_end, scan.sums(), all ? nullptr : scan.flags(), run);
-          scan.finish(i, all, products);
+          scan.accumulate(g, row_end, note, run);
+          scan.finish(i, products);
         }
       });
+  parallel_for(run, run.n_threads(), [&](std::int64_t thread, int) {
+    Scratch& scratch = scratches[static_cast<std::size_t>(thread)];
+    if (scratch.column) scratch.column->deliver();
+    if (scratch.group) scratch.group->deliver();
+    scratch = {};
+  });
   return lists.join(a.col_of.data(), run);
 }
 

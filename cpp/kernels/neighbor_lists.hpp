@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -27,35 +28,39 @@ struct GramTopK {
 template <class T>
 class NeighborLists {
  public:
+  struct Offer {
+    std::int32_t list;
+    Scored<T> item;
+  };
+
   // Nothing below `threshold` is ever kept.
   NeighborLists(std::int64_t n, std::int64_t k, T threshold)
       : k_(k),
         full_(k + std::max<std::int64_t>(64, k / 2)),
         lists_(static_cast<std::size_t>(n)),
         worst_(new std::atomic<T>[static_cast<std::size_t>(n)]),
-        locked_(new std::atomic<std::uint8_t>[static_cast<std::size_t>(n)]) {
-    for (std::int64_t i = 0; i < n; ++i) {
-      worst_[i].store(threshold, std::memory_order_relaxed);
-      locked_[i].store(0, std::memory_order_relaxed);
-    }
+        locked_(new std::atomic<std::uint8_t>[static_cast<std::size_t>(n_blocks())]) {
+    for (std::int64_t i = 0; i < n; ++i) worst_[i].store(threshold, std::memory_order_relaxed);
+    for (std::int64_t b = 0; b < n_blocks(); ++b) locked_[b].store(0, std::memory_order_relaxed);
   }
 
   std::int64_t k() const { return k_; }
+  std::int64_t n_blocks() const { return (static_cast<std::int64_t>(lists_.size()) >> kShift) + 1; }
+  static std::int64_t block_of(std::int64_t list) { return list >> kShift; }
 
   // A lower bound of the k-th best score; what is below it can never enter.
   T worst(std::int64_t list) const { return worst_[list].load(std::memory_order_relaxed); }
 
-  void push(std::int64_t list, const Scored<T>* items, std::int64_t n) {
-    auto& lock = locked_[list];
-    while (lock.exchange(1, std::memory_order_acquire) != 0)
-      while (lock.load(std::memory_order_relaxed) != 0) std::this_thread::yield();
-    auto& kept = lists_[static_cast<std::size_t>(list)];
-    for (std::int64_t i = 0; i < n; ++i) {
-      if (items[i].score < worst_[list].load(std::memory_order_relaxed)) continue;
-      kept.push_back(items[i]);
-      if (static_cast<std::int64_t>(kept.size()) >= full_) shrink(list);
-    }
-    lock.store(0, std::memory_order_release);
+  void push(std::int64_t list, const std::vector<Scored<T>>& items) {
+    const Guard guard(locked_[block_of(list)]);
+    for (const Scored<T>& item : items) add(list, item);
+  }
+
+  // All offers are to lists of one block.
+  void push(const Offer* offers, std::int64_t n) {
+    if (n == 0) return;
+    const Guard guard(locked_[block_of(offers->list)]);
+    for (const Offer* offer = offers; offer != offers + n; ++offer) add(offer->list, offer->item);
   }
 
   // Sorts all lists and joins them; list l becomes row order[l].
@@ -88,17 +93,73 @@ class NeighborLists {
   }
 
  private:
-  void shrink(std::int64_t list) {
+  static constexpr int kShift = 8;  // lists per block, as a power of two
+
+  struct Guard {
+    explicit Guard(std::atomic<std::uint8_t>& lock) : lock_(lock) {
+      while (lock_.exchange(1, std::memory_order_acquire) != 0)
+        while (lock_.load(std::memory_order_relaxed) != 0) std::this_thread::yield();
+    }
+    ~Guard() { lock_.store(0, std::memory_order_release); }
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+    std::atomic<std::uint8_t>& lock_;
+  };
+
+  void add(std::int64_t list, const Scored<T>& item) {
+    if (item.score < worst(list)) return;
     auto& kept = lists_[static_cast<std::size_t>(list)];
-    kept.resize(static_cast<std::size_t>(
-        keep_best(kept.data(), static_cast<std::int64_t>(kept.size()), k_)));
+    kept.push_back(item);
+    if (static_cast<std::int64_t>(kept.size()) < full_) return;
+    kept.resize(static_cast<std::size_t>(keep_best(kept.data(), full_, k_)));
     worst_[list].store(kept[static_cast<std::size_t>(k_ - 1)].score, std::memory_order_relaxed);
   }
 
   std::int64_t k_, full_;
   std::vector<std::vector<Scored<T>>> lists_;
   std::unique_ptr<std::atomic<T>[]> worst_;
-  std::unique_ptr<std::atomic<std::uint8_t>[]> locked_;
+  std::unique_ptr<std::atomic<std::uint8_t>[]> locked_;  // by block
+};
+
+// One thread's offers on their way.
+template <class T>
+class Outbox {
+ public:
+  explicit Outbox(NeighborLists<T>& lists)
+      : lists_(lists),
+        capacity_(static_cast<std::size_t>(
+            std::clamp<std::int64_t>(lists.n_blocks() << 10, 1 << 12, 1 << 20))) {}
+
+  void add(std::int64_t list, const Scored<T>& item) {
+    offers_.push_back({static_cast<std::int32_t>(list), item});
+    if (offers_.size() == capacity_) deliver();
+  }
+
+  void deliver() {
+    place_.assign(static_cast<std::size_t>(lists_.n_blocks()) + 1, 0);
+    for (const Offer& offer : offers_) ++place_[block_of(offer) + 1];
+    std::partial_sum(place_.begin(), place_.end(), place_.begin());
+    sorted_.resize(offers_.size());
+    for (const Offer& offer : offers_)
+      sorted_[static_cast<std::size_t>(place_[block_of(offer)]++)] = offer;
+    std::int64_t begin = 0;
+    for (const std::int64_t end : place_) {
+      lists_.push(sorted_.data() + begin, end - begin);
+      begin = end;
+    }
+    offers_.clear();
+  }
+
+ private:
+  using Offer = typename NeighborLists<T>::Offer;
+  static std::size_t block_of(const Offer& offer) {
+    return static_cast<std::size_t>(NeighborLists<T>::block_of(offer.list));
+  }
+
+  NeighborLists<T>& lists_;
+  std::size_t capacity_;
+  std::vector<Offer> offers_, sorted_;
+  std::vector<std::int64_t> place_;
 };
 
 }  // namespace aimass

@@ -46,15 +46,19 @@ void gemm_tile(Index depth, const T* a, const T* b, T* c, Index ldc) {
 }
 
 template <class T>
-void axpy(T x, const RowEntry<T>* entries, Index n, T* sums, std::uint8_t* flags) {
-  if (flags == nullptr) {
-    for (Index i = 0; i < n; ++i) sums[entries[i].col] += x * entries[i].value;
-    return;
-  }
+void axpy(T x, const RowEntry<T>* entries, Index n, T* sums) {
+  for (Index i = 0; i < n; ++i) sums[entries[i].col] += x * entries[i].value;
+}
+
+template <class T>
+std::int32_t* axpy_note(T x, const RowEntry<T>* entries, Index n, T* sums, std::int32_t* notes) {
   for (Index i = 0; i < n; ++i) {
-    sums[entries[i].col] += x * entries[i].value;
-    flags[entries[i].col / static_cast<std::uint32_t>(kScanBlock)] = 1;
+    const T before = sums[entries[i].col];
+    *notes = static_cast<std::int32_t>(entries[i].col);
+    notes += before == T(0);
+    sums[entries[i].col] = before + x * entries[i].value;
   }
+  return notes;
 }
 
 template <class T>
@@ -87,7 +91,6 @@ Index scan_as(const Scan<T>& s, Index begin, Index end, std::int32_t* out_index,
   const T p_i = *s.p_i, q_i = *s.q_i, worst_i = *s.worst_i;
   Index n = 0;
   for (Index j0 = begin; j0 < end; j0 += kScanBlock) {
-    if (s.flags && !s.flags[j0 / kScanBlock]) continue;
     T* sums = s.sums + j0;
     std::int32_t pass[kScanBlock];
     std::int32_t any = 0;
@@ -105,6 +108,22 @@ Index scan_as(const Scan<T>& s, Index begin, Index end, std::int32_t* out_index,
       }
     }
     for (Index l = 0; l < kScanBlock; ++l) sums[l] = T(0);
+  }
+  return n;
+}
+
+template <bool kRatio, bool kSymmetric, class T>
+Index scan_notes_as(const Scan<T>& s, const std::int32_t* notes, Index size,
+                    std::int32_t* out_index, T* out_sum) {
+  const T p_i = *s.p_i, q_i = *s.q_i, worst_i = *s.worst_i;
+  Index n = 0;
+  for (Index c = 0; c < size; ++c) {
+    const Index j = notes[c];
+    const T d = s.sums[j];
+    out_index[n] = notes[c];
+    out_sum[n] = d;
+    n += passes<kRatio, kSymmetric>(s, d, s.p[j], s.q[j], s.worst[j], p_i, q_i, worst_i);
+    s.sums[j] = T(0);
   }
   return n;
 }
@@ -141,27 +160,38 @@ Index scan_lanes_as(const Scan<T>& s, Index begin, Index end, std::int64_t* out_
 }
 
 template <class T>
-Index scan(const Scan<T>& s, Index begin, Index end, std::int32_t* out_index, T* out_sum) {
+Index scan(const Scan<T>& s, Index begin, Index end, std::int32_t* out, T* out_sum) {
   if (s.ratio)
-    return s.symmetric ? scan_as<true, true>(s, begin, end, out_index, out_sum)
-                       : scan_as<true, false>(s, begin, end, out_index, out_sum);
-  return s.symmetric ? scan_as<false, true>(s, begin, end, out_index, out_sum)
-                     : scan_as<false, false>(s, begin, end, out_index, out_sum);
+    return s.symmetric ? scan_as<true, true>(s, begin, end, out, out_sum)
+                       : scan_as<true, false>(s, begin, end, out, out_sum);
+  return s.symmetric ? scan_as<false, true>(s, begin, end, out, out_sum)
+                     : scan_as<false, false>(s, begin, end, out, out_sum);
 }
 
 template <class T>
-Index scan_lanes(const Scan<T>& s, Index begin, Index end, std::int64_t* out_index, T* out_sum) {
+Index scan_notes(const Scan<T>& s, const std::int32_t* notes, Index n, std::int32_t* out,
+                 T* out_sum) {
   if (s.ratio)
-    return s.symmetric ? scan_lanes_as<true, true>(s, begin, end, out_index, out_sum)
-                       : scan_lanes_as<true, false>(s, begin, end, out_index, out_sum);
-  return s.symmetric ? scan_lanes_as<false, true>(s, begin, end, out_index, out_sum)
-                     : scan_lanes_as<false, false>(s, begin, end, out_index, out_sum);
+    return s.symmetric ? scan_notes_as<true, true>(s, notes, n, out, out_sum)
+                       : scan_notes_as<true, false>(s, notes, n, out, out_sum);
+  return s.symmetric ? scan_notes_as<false, true>(s, notes, n, out, out_sum)
+                     : scan_notes_as<false, false>(s, notes, n, out, out_sum);
+}
+
+template <class T>
+Index scan_lanes(const Scan<T>& s, Index begin, Index end, std::int64_t* out, T* out_sum) {
+  if (s.ratio)
+    return s.symmetric ? scan_lanes_as<true, true>(s, begin, end, out, out_sum)
+                       : scan_lanes_as<true, false>(s, begin, end, out, out_sum);
+  return s.symmetric ? scan_lanes_as<false, true>(s, begin, end, out, out_sum)
+                     : scan_lanes_as<false, false>(s, begin, end, out, out_sum);
 }
 
 template <class T>
 constexpr Kernels<T> kKernels{
-    gemm_tile<T>, kTileRows,     kTileCols<T>, kGain * sizeof(float) / sizeof(T),
-    axpy<T>,      axpy_lanes<T>, scan<T>,      scan_lanes<T>};
+    gemm_tile<T>,  kTileRows,    kTileCols<T>,  kGain * sizeof(float) / sizeof(T),
+    axpy<T>,       axpy_note<T>, axpy_lanes<T>, scan<T>,
+    scan_notes<T>, scan_lanes<T>};
 
 }  // namespace
 

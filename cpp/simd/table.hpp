@@ -23,7 +23,6 @@ struct RowEntry {
 template <class T>
 struct Scan {
   T* sums;
-  const std::uint8_t* flags;  // per block: 0 means that all its sums are zero. Null: look at all
   const T* p;
   const T* q;
   const T* worst;
@@ -42,16 +41,22 @@ struct Kernels {
   std::int64_t tile_rows, tile_cols;
   double dense_gain;  // cost of a sparse product over that of a dense multiply-add
 
-  // sums[col] += x * value for n entries; flags[col / kScanBlock] = 1 where flags are given.
-  void (*axpy)(T x, const RowEntry<T>* entries, std::int64_t n, T* sums, std::uint8_t* flags);
+  // sums[col] += x * value for n entries.
+  void (*axpy)(T x, const RowEntry<T>* entries, std::int64_t n, T* sums);
+  // The same; notes every col whose sum was zero and returns the end of the notes.
+  std::int32_t* (*axpy_note)(T x, const RowEntry<T>* entries, std::int64_t n, T* sums,
+                             std::int32_t* notes);
   // sums[col][lane] += x[lane] * value for n entries.
   void (*axpy_lanes)(const T* x, const RowEntry<T>* entries, std::int64_t n, T* sums);
 
-  // Appends every j in [begin, end) (whole blocks) with a nonzero sum and one of its two scores not
-  // below its threshold, and zeroes the sums. Returns how many.
+  // Appends every j in [begin, end) (whole blocks of kScanBlock) with a nonzero sum and one of its
+  // two scores not below its threshold, and zeroes the sums. Returns how many.
   std::int64_t (*scan)(const Scan<T>& scan, std::int64_t begin, std::int64_t end,
                        std::int32_t* out_index, T* out_sum);
-  // The same for lanes: out_index is j * lanes + lane.
+  // The same for n noted columns; one that was noted twice is appended once.
+  std::int64_t (*scan_notes)(const Scan<T>& scan, const std::int32_t* notes, std::int64_t n,
+                             std::int32_t* out_index, T* out_sum);
+  // The same for lanes, any begin and end: out_index is j * lanes + lane.
   std::int64_t (*scan_lanes)(const Scan<T>& scan, std::int64_t begin, std::int64_t end,
                              std::int64_t* out_index, T* out_sum);
 };
