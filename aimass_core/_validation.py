@@ -22,7 +22,6 @@ __all__ = [
     "as_float",
     "as_indices",
     "as_int",
-    "check_same_shape",
     "csr_parts",
     "suggest",
 ]
@@ -107,8 +106,7 @@ def _as_values(data: NDArray[Any], name: str, dtype: DTypeLike | None) -> NDArra
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise TypeError(f"{name} can be used as float32 or float64, not as {dtype}")
     with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(data, dtype=dtype)
-    return values
+        return np.ascontiguousarray(data, dtype=dtype)
 
 
 def _as_index_array(array: Any, name: str, target: DTypeLike) -> NDArray[Any]:
@@ -131,7 +129,7 @@ def _bad_csr(name: str, status: int, position: int, indices: Any, n_cols: int) -
     if status == 1:
         what = "its indptr does not go from 0 up to the number of entries without going down"
     elif status == 2:
-        what = f"entry {position} has column {indices[position]}, outside of [0, {n_cols})"
+        what = f"entry {position} has index {indices[position]}, outside of [0, {n_cols})"
     else:
         what = f"entry {position} is not a finite number (nan or inf)"
     return ValueError(f"{name} is not a valid sparse matrix: {what}; mend or drop these entries")
@@ -171,12 +169,7 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
     if not sp.issparse(X):
         if isinstance(X, (str, bytes)) or X is None:
             raise TypeError(f"{name} must be a sparse matrix, a 2-D array or Interactions")
-        dense = np.asarray(X)
-        if dense.ndim != 2:
-            raise ValueError(f"{name} must be 2-D (users x items), got {dense.ndim}-D")
-        if dense.dtype.kind not in "biuf":
-            raise TypeError(f"{name} must hold real numbers, got dtype {dense.dtype}")
-        X = sp.csr_array(dense)
+        X = _from_dense(X, name)
     if len(X.shape) != 2:
         raise ValueError(f"{name} must be 2-D (users x items), got {len(X.shape)}-D")
     n_rows, n_cols = (int(n) for n in X.shape)
@@ -225,16 +218,34 @@ def _check_sums(data: NDArray[Any], name: str) -> None:
         raise ValueError(f"{name}: the sum of duplicate entries overflows {data.dtype}")
 
 
+def _from_dense(X: Any, name: str) -> sp.csr_array:
+    if np.ma.is_masked(X):
+        raise TypeError(f"{name} has masked entries: give X.filled(0), or a sparse matrix")
+    try:
+        dense = np.asarray(X)
+    except ValueError:
+        raise ValueError(f"{name} must be 2-D, got rows of unequal lengths") from None
+    if dense.ndim != 2:
+        raise ValueError(f"{name} must be 2-D (users x items), got {dense.ndim}-D")
+    return sp.csr_array(_as_values(dense, name, None))
+
+
 def _from_triplets(X: Any, name: str, dtype: DTypeLike | None) -> sp.csr_array:
     from . import _core
 
     rows = _as_index_array(X.row, f"{name}.row", np.int32)
     cols = _as_index_array(X.col, f"{name}.col", np.int32)
     data = _as_values(np.asarray(X.data), name, dtype)
-    if not np.isfinite(data).all():
-        raise _bad_csr(name, 3, int(np.flatnonzero(~np.isfinite(data))[0]), cols, X.shape[1])
+    wrong = np.flatnonzero(~np.isfinite(data))
+    if wrong.size:
+        raise _bad_csr(name, 3, int(wrong[0]), cols, 0)
     n_rows, n_cols = X.shape
-    indptr, indices, data, _ = _core.coo_to_csr(rows, cols, data, None, n_rows, n_cols, "sum", 1)
+    try:
+        indptr, indices, data, _ = _core.coo_to_csr(
+            rows, cols, data, None, n_rows, n_cols, "sum", 1
+        )
+    except ValueError as error:
+        raise ValueError(f"{name} is not a valid sparse matrix: {error}") from None
     _check_sums(data, name)
     return _wrap_csr(indptr, indices, data, X.shape)
 
@@ -285,12 +296,3 @@ def as_indices(values: Any, name: str, n: int, *, what: str) -> NDArray[np.int64
     if outside.any():
         raise KeyError(f"{name} holds {array[outside][0]}, but the model was fitted on {n} {what}")
     return array.astype(np.int64)
-
-
-def check_same_shape(found: int, expected: int, name: str, what: str, fitted: str) -> None:
-    """Raise when a matrix does not match what the model was fitted on."""
-    if found != expected:
-        raise ValueError(
-            f"{name} has {found} {what}, but {fitted} has {expected}; "
-            "is it transposed? Rows are users, columns are items"
-        )

@@ -188,7 +188,9 @@ def _parse(content: mmap.mmap, size: int) -> tuple[dict[str, str], Arrays]:
     """Check sizes, checksum and layout, in this order; then map the arrays."""
     length = int.from_bytes(content[:8], "little")
     if not 2 <= length <= min(size - 8, _MAX_HEADER):
-        raise DamagedFileError(f"it claims a header of {length} bytes, the file has {size}")
+        raise DamagedFileError(
+            f"it is damaged or not of aimass_core: a header of {length} bytes in a file of {size}"
+        )
     raw = content[8 : 8 + length]
     try:
         header = json.loads(raw.decode(), object_pairs_hook=_distinct)

@@ -158,11 +158,18 @@ def ncf(quick: bool) -> list[Figure]:
         return figures
     some, everyone = (ncf_validation(data, n_users=n) for n in (2000, len(data.users)))
     user_grid = [
-        {"measure": "asymmetric_cosine", "alpha": alpha, "n_neighbors": k, "profile": "raw"}
+        {
+            "measure": "asymmetric_cosine",
+            "alpha": alpha,
+            "n_neighbors": k,
+            "profile": "raw",
+            "neighbors_of": "seen",
+        }
         for alpha, k in product((0.3, 0.4, 0.5), (250, 350, 450))
     ]
     item_grid = [
-        {"measure": "rp3beta", "alpha": alpha, "beta": beta, "n_neighbors": k}
+        {"measure": "rp3beta", "alpha": alpha, "beta": beta, "n_neighbors": k,
+         "neighbors_of": "seen"}
         for alpha, beta, k in product((0.6, 0.8, 1.0), (0.2, 0.4, 0.6), (100, 300))
     ] + [
         {"shrink": shrink, "n_neighbors": k, "weighting": "bm25", "profile": "raw",
@@ -231,7 +238,13 @@ def gowalla(quick: bool) -> list[Figure]:
         return figures
     inner = split.per_user(parts.train, test_size=0.2, random_state=0)
     grid = [
-        {"measure": "rp3beta", "alpha": alpha, "beta": beta, "n_neighbors": 200}
+        {
+            "measure": "rp3beta",
+            "alpha": alpha,
+            "beta": beta,
+            "n_neighbors": 200,
+            "neighbors_of": "seen",
+        }
         for alpha, beta in product((0.4, 0.5, 0.6, 0.7, 0.8), (0.2, 0.3, 0.4, 0.5))
     ]
     best = search(
@@ -346,7 +359,8 @@ def retail(quick: bool) -> list[Figure]:
     path = folder("online-retail-ii") / "transactions_2010_2011_sales.parquet"
     columns = ["--user", "customer_id", "--item", "stock_code"]
     common = [str(path.resolve()), *columns, "--nulls", "drop", "--json"]
-    models = ["popularity", "item-knn", "item-knn:measure=rp3beta,alpha=0.6,beta=0.3", "user-knn"]
+    models = ["popularity", "item-knn", "item-knn:measure=rp3beta,alpha=0.6,beta=0.3,neighbors_of=seen",
+              "user-knn", "user-knn:neighbors_of=seen"]  # fmt: skip
     command = [sys.executable, "-m", "aimass_core.cli"]
     # Not from the source tree, which may hold no built module.
     options: Any = {"capture_output": True, "text": True, "check": True}

@@ -1,4 +1,4 @@
-"""Interactions back as tables of the caller's ids; each library is imported on use only."""
+"""Interactions back as tables of the caller's ids, or as a file; libraries are imported on use."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    import os
+
     from .idmap import IdMap
     from .interactions import Interactions
 
-__all__ = ["to_arrow", "to_pandas", "to_polars"]
+__all__ = ["save", "to_arrow", "to_pandas", "to_polars"]
 
 
 def _times(x: Interactions) -> NDArray[Any] | None:
@@ -27,6 +29,19 @@ def _import(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise ImportError(f"this needs {name}: pip install {name}") from None
+
+
+def save(self: Interactions, path: str | os.PathLike[str]) -> None:
+    """Write ids, values, times and report to one file that `aimass_core.load` reads.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; an older one is replaced only once the new one is complete.
+    """
+    from ..persistence import save as save_file
+
+    save_file(self, path)
 
 
 def to_arrow(

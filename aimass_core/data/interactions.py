@@ -240,11 +240,8 @@ class Interactions(IdMatrix):
             For a matrix that is not valid, or ids that are too many, too few or not distinct.
         """
         matrix = as_csr(X)
-        maps = [
-            _ordered(ids, n, name)
-            for ids, n, name in zip((users, items), matrix.shape, ("users", "items"), strict=True)
-        ]
-        return cls(matrix, maps[0], maps[1])
+        n_users, n_items = matrix.shape
+        return cls(matrix, _ordered(users, n_users, "users"), _ordered(items, n_items, "items"))
 
     @classmethod
     def by_context(cls, table: Table, *, context: str, **options: Any) -> dict[Any, Interactions]:
@@ -282,6 +279,7 @@ class Interactions(IdMatrix):
     to_arrow = _export.to_arrow
     to_pandas = _export.to_pandas
     to_polars = _export.to_polars
+    save = _export.save
 
 
 def _ordered(ids: Any, n: int, name: str) -> IdMap:

@@ -189,6 +189,9 @@ def accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
     truth, predicted = np.asarray(y_true), np.asarray(y_pred)
     if truth.ndim != 1 or predicted.ndim != 1:
         raise ValueError("y_true and y_pred must be 1-D")
+    for labels, name in ((truth, "y_true"), (predicted, "y_pred")):
+        if labels.dtype.kind == "f" and np.isnan(labels).any():
+            raise ValueError(f"{name} holds NaN; drop or fill these entries")
     _same_length(truth, predicted, "y_pred")
     weights = _weights(sample_weight, len(truth))
     return float(np.average(truth == predicted, weights=weights))

@@ -13,7 +13,7 @@ from .._validation import as_csr
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Ask", "one_pair", "which_allowed", "with_denied"]
+__all__ = ["Ask", "check_n_items", "one_pair", "which_allowed", "with_denied"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,15 @@ class Ask:
     exclude: sp.csr_array | None  # what must not come back
     allowed: NDArray[np.uint8] | None  # which items may come back
     n_threads: int
+
+
+def check_n_items(profiles: sp.csr_array, n_items: int) -> None:
+    """Raise when profiles do not have a column for each fitted item."""
+    if profiles.shape[1] != n_items:
+        raise ValueError(
+            f"user_items has {profiles.shape[1]} items, but the fitted matrix has {n_items}; "
+            "is it transposed? Rows are users, columns are items"
+        )
 
 
 def one_pair(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> tuple[int, int]:

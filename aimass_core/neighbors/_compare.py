@@ -97,7 +97,11 @@ def _norms(owner: Array, values: Array, n: int) -> Array:
     largest = np.zeros(n)
     np.maximum.at(largest, owner, np.abs(values))
     largest[largest == 0] = 1.0
-    return largest * np.sqrt(_sum_by(owner, values / largest[owner], n, squared=True))
+    with np.errstate(over="ignore"):
+        norms: Array = largest * np.sqrt(_sum_by(owner, values / largest[owner], n, squared=True))
+    if not np.isfinite(norms).all():
+        raise ValueError(f"X holds values up to {size:.3g}, whose norms overflow; scale X down")
+    return norms
 
 
 def _inverse(values: Array, power: float = 1.0) -> Array:

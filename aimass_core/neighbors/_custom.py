@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ def _compiled(function: Callable[..., float]) -> Any:
     from numba import carray, types
 
     plain = getattr(function, "py_func", function)
+    if not inspect.isfunction(plain):
+        raise TypeError(f"measure must be a name or a Python function, got {function!r}")
     score = numba.njit(error_model="numpy")(plain)
 
     def block(dot, count, x, y, out, m):  # type: ignore[no-untyped-def]

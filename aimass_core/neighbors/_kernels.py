@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Ranked = tuple[NDArray[np.int32], NDArray[Any]]
 
-__all__ = ["PRODUCT", "as_lists", "gram_topk", "spgemm_topk", "take_rows"]
+__all__ = ["PRODUCT", "as_lists", "gram_topk", "plain", "spgemm_topk", "take_rows"]
 
 # The plain product of two matrices, as the arguments of a kernel's epilogue.
 PRODUCT: dict[str, Any] = {
@@ -91,6 +91,14 @@ def as_lists(indices: NDArray[np.int32], scores: NDArray[Any], n_cols: int) -> s
     lists = sp.csr_array((len(indices), n_cols), dtype=scores.dtype)
     lists.indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int64)
     lists.indices, lists.data = indices[kept], scores[kept]
+    return lists
+
+
+def plain(lists: sp.csr_array) -> sp.csr_array:
+    """Give a new matrix the index types SciPy uses itself: its in-place methods need them equal."""
+    dtype = np.int32 if lists.nnz < 2**31 else np.int64
+    lists.indptr = lists.indptr.astype(dtype, copy=False)
+    lists.indices = lists.indices.astype(dtype, copy=False)
     return lists
 
 

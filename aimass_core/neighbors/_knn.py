@@ -69,7 +69,7 @@ class Neighborhood(Recommender):
         threshold: float | None = None,
         weighting: str | None = None,
         profile: str = "weighted",
-        neighbors_of: str = "seen",
+        neighbors_of: str = "target",
         aggregation: str = "sum",
         min_k: int = 1,
         positive_only: bool = True,

@@ -49,9 +49,12 @@ def _moments(R: sp.csr_array) -> tuple[Array, Array]:
     """Mean and standard deviation of each row; the overall deviation where it is 0."""
     rows, n = row_numbers(R), R.shape[0]
     count = np.maximum(np.diff(R.indptr), 1)
-    mean = np.bincount(rows, weights=R.data, minlength=n) / count
-    sigma = np.sqrt(np.bincount(rows, weights=(R.data - mean[rows]) ** 2, minlength=n) / count)
-    overall = float(R.data.std()) if R.nnz else 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.bincount(rows, weights=R.data, minlength=n) / count
+        sigma = np.sqrt(np.bincount(rows, weights=(R.data - mean[rows]) ** 2, minlength=n) / count)
+        overall = float(R.data.std()) if R.nnz else 0.0
+    if not np.isfinite(overall + sigma.sum()):
+        raise ValueError("X holds ratings whose squares overflow; scale X down")
     return mean, np.where(sigma == 0.0, overall or 1.0, sigma)
 
 

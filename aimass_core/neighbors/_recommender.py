@@ -9,8 +9,8 @@ import scipy.sparse as sp
 
 from .._estimator import Estimator
 from .._threads import resolve_n_threads
-from .._validation import as_csr, as_indices, as_int, check_same_shape
-from ._ask import Ask, which_allowed, with_denied
+from .._validation import as_csr, as_indices, as_int
+from ._ask import Ask, check_n_items, which_allowed, with_denied
 from ._kernels import take_rows
 from ._merge import merged, renumbered
 from ._topk import TopK
@@ -222,8 +222,7 @@ class Recommender(Estimator):
             queries = user_items.users.ids
             columns = self.items_.index(user_items.items.ids, what="item")
             profiles = renumbered(profiles, columns, len(self.items_))
-        n_items = self.user_items_.shape[1]
-        check_same_shape(profiles.shape[1], n_items, "user_items", "items", "the fitted matrix")
+        check_n_items(profiles, self.user_items_.shape[1])
         filters = (exclude_seen, items, exclude_items)
         return self._answer(profiles, None, queries, k, filters, n_threads)
 

@@ -56,9 +56,9 @@ class ItemKNN(Neighborhood):
     profile : {"weighted", "raw", "binary"}, default="weighted"
         What of the user is multiplied with the similarities: values after weighting, stored
         values, or ones.
-    neighbors_of : {"seen", "target"}, default="seen"
-        Which lists are cut to ``n_neighbors``: those of the items a user has, or those of the
-        items to be scored (ranking only).
+    neighbors_of : {"target", "seen"}, default="target"
+        Which lists are cut to ``n_neighbors``: "target", those of the items to be scored, or
+        "seen", those of the items a user has (better for rp3beta). Ranking only.
     aggregation : {"sum", "mean", "centered", "zscore", "baseline"}, default="sum"
         "sum" ranks by the sum of similarities times profile. The others predict ratings from the
         nearest among those who rated: their weighted mean, or the same of deviations from their

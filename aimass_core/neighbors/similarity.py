@@ -9,10 +9,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._threads import resolve_n_threads
-from .._validation import as_choice, as_csr, as_int, check_same_shape
+from .._validation import as_choice, as_csr, as_int
 from ._baselines import baseline_of, entity_offsets
 from ._compare import epilogue, features_of, prepare, transpose
-from ._kernels import as_lists, gram_topk, spgemm_topk
+from ._kernels import as_lists, gram_topk, plain, spgemm_topk
 from ._measures import MEASURES, make_measure
 
 __all__ = ["measures", "topk"]
@@ -180,7 +180,11 @@ def topk(
     threads = resolve_n_threads(n_threads)
     A = _features_by_rows(X, "X", threads)
     B = A if Y is None else _features_by_rows(Y, "Y", threads)
-    check_same_shape(B.shape[0], A.shape[0], "Y", "columns", "X")
+    if A.shape[0] != B.shape[0]:
+        raise ValueError(
+            f"Y has {B.shape[0]} columns, but X has {A.shape[0]}: both must have the same features "
+            "as columns; is one of them transposed?"
+        )
     if A.dtype != B.dtype:
         A, B = A.astype(np.float64), B.astype(np.float64)
     if 0 in A.shape or 0 in B.shape:
@@ -195,7 +199,7 @@ def topk(
         rows = transpose(x.scaled(), threads)
         best = spgemm_topk(rows, y.scaled(), min(k, B.shape[1]), threads, score=epilogue(m, x, y))
         lists = as_lists(*best, B.shape[1])
-    return lists if sort_by == "score" else transpose(transpose(lists, threads), threads)
+    return plain(lists if sort_by == "score" else transpose(transpose(lists, threads), threads))
 
 
 def _features_by_rows(X: Any, name: str, n_threads: int) -> sp.csr_array:

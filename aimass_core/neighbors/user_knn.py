@@ -57,10 +57,10 @@ class UserKNN(Neighborhood):
     profile : {"weighted", "raw", "binary"}, default="weighted"
         What of the neighbours is multiplied with the similarities: values after weighting, stored
         values, or ones.
-    neighbors_of : {"seen", "target"}, default="seen"
-        Which lists are cut to ``n_neighbors``: "seen", those of the users whose items are taken (a
-        user's neighbours are those in whose lists it is), or "target", those of the asked users.
-        Ranking only; `fold_in` always cuts the lists of the new users.
+    neighbors_of : {"target", "seen"}, default="target"
+        Which lists are cut to ``n_neighbors``: "target", those of the asked users, or "seen",
+        those of the users whose items are taken (a user's neighbours are those in whose lists it
+        is). Ranking only; `fold_in` always cuts the lists of the new users.
     aggregation : {"sum", "mean", "centered", "zscore", "baseline"}, default="sum"
         "sum" ranks by the sum of similarities times profile. The others predict ratings from the
         nearest among those who rated: their weighted mean, or the same of deviations from their

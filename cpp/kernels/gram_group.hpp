@@ -6,10 +6,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
-#include <new>
 #include <vector>
 
+#include "buffer.hpp"
 #include "gram_dense.hpp"
 #include "gram_layout.hpp"
 #include "gram_scan.hpp"
@@ -23,21 +22,25 @@ class GroupScan {
 
   explicit GroupScan(const ScanShared<T>& shared)
       : shared_(shared),
-        sums_(new Line[static_cast<std::size_t>(shared.a.n_cols)]()),
+        sums_(shared.a.n_cols),
         worst_(shared.p.size(), -std::numeric_limits<T>::infinity()),
         index_(kBlock * kLanes),
         found_(kBlock * kLanes),
         local_(kLanes, TopK<T>(shared.lists.k())),
-        outbox_(shared.lists) {}
+        outbox_(shared.lists) {
+    std::fill_n(sums_.data(), shared.a.n_cols, Line{});
+  }
 
   // Sums of the pairs (i, j), i in the group, j beyond i. row_end: see DensePlan; may be null.
   void accumulate(std::int64_t g, const std::uint32_t* row_end, const Run& run) {
     const GramLayout<T>& a = shared_.a;
     const simd::Kernels<T>& kernels = simd::kernels<T>();
     const std::int64_t i0 = a.group_begin(g);
-    for (auto n = a.group_ptr[static_cast<std::size_t>(g)];
-         n < a.group_ptr[static_cast<std::size_t>(g) + 1]; ++n) {
-      const GroupEntry entry = a.group[static_cast<std::size_t>(n)];
+    const std::int64_t end = a.group_ptr[static_cast<std::size_t>(g) + 1];
+    for (std::int64_t n = a.group_ptr[static_cast<std::size_t>(g)]; n < end; ++n) {
+      if (n % 1024 == 0) run.poll();
+      a.prefetch(n, row_end);
+      const GroupEntry entry = a.group[n];
       const RowEntry<T>* const row = a.row_begin(entry.row);
       const RowEntry<T>* const stop = a.row_begin(entry.row + std::int64_t{1});
       // From the first entry on: lanes at or beyond j then hold sums that nobody looks at.
@@ -55,7 +58,7 @@ class GroupScan {
   void start_from(const DenseStripe<T>& stripe, std::int64_t i0, std::int64_t offset,
                   std::int64_t width) {
     for (std::int64_t j = i0; j < width; ++j)
-      std::copy_n(stripe.row(j) + offset, kLanes, sums_[static_cast<std::size_t>(j)].lane);
+      std::copy_n(stripe.row(j) + offset, kLanes, sums_[j].lane);
   }
 
   // Offers the pairs to both lists and zeroes the sums.
@@ -67,8 +70,8 @@ class GroupScan {
     shared_.look_at_thresholds(i0, worst_);
     // Inside the group only lanes before j are pairs.
     for (std::int64_t j = i0; j < i0 + kLanes; ++j)
-      std::fill(sums_[static_cast<std::size_t>(j)].lane + (j - i0),
-                sums_[static_cast<std::size_t>(j)].lane + kLanes, T(0));
+      std::fill(sums_[j].lane + (j - i0),
+                sums_[j].lane + kLanes, T(0));
     const T* const p_i = shared_.p.data() + i0;
     const T* const q_i = shared_.q.data() + i0;
     const simd::Scan<T> scan = shared_.scan(sums_[0].lane, p_i, q_i, worst_.data(), worst_i);
@@ -113,7 +116,7 @@ class GroupScan {
   }
 
   const ScanShared<T>& shared_;
-  std::unique_ptr<Line[]> sums_;
+  Buffer<Line> sums_;
   std::vector<T> worst_;  // thresholds as last seen
   std::vector<std::int64_t> index_;
   std::vector<T> found_;

@@ -9,12 +9,12 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <memory>
 #include <numeric>
 #include <utility>
 #include <vector>
 
 #include "../simd/simd.hpp"
+#include "buffer.hpp"
 #include "csr.hpp"
 #include "parallel.hpp"
 
@@ -43,11 +43,11 @@ struct GramLayout {
   std::vector<std::int64_t> popularity;  // entries of each column, by new label: falling
   std::vector<std::int64_t> row_of;      // new label -> row of the input
   std::vector<std::int64_t> row_ptr;     // n_rows + 1
-  std::unique_ptr<RowEntry<T>[]> row;
+  Buffer<RowEntry<T>> row;
   double squares = 0;        // sum of squared row lengths
   std::int64_t grouped = 0;  // columns before this one are in groups of kLanes
   std::vector<std::int64_t> group_ptr;
-  std::unique_ptr<GroupEntry[]> group;  // by group, ascending rows
+  Buffer<GroupEntry> group;  // by group, ascending rows
 
   std::int64_t nnz() const { return row_ptr.back(); }
   std::int64_t n_groups() const { return static_cast<std::int64_t>(group_ptr.size()) - 1; }
@@ -59,15 +59,19 @@ struct GramLayout {
   }
 
   const RowEntry<T>* row_begin(std::int64_t r) const {
-    return row.get() + row_ptr[static_cast<std::size_t>(r)];
+    return row.data() + row_ptr[static_cast<std::size_t>(r)];
   }
-  // Brings what entry n of the group lists points to nearer; n may be beyond the end.
+  // Brings what the entries of the group lists some places after n point to nearer.
   void prefetch(std::int64_t n, const std::uint32_t* row_end) const {
-    if (n >= group_ptr.back()) return;
-    const GroupEntry entry = group[static_cast<std::size_t>(n)];
-    const RowEntry<T>* const to = row_begin(entry.row);
-    __builtin_prefetch(to + entry.pos);
-    if (row_end) __builtin_prefetch(to + row_end[entry.row]);
+    constexpr std::int64_t kFar = 24, kNear = 8;
+    if (n + kFar >= group_ptr.back()) return;
+    const std::uint32_t far = group[n + kFar].row;
+    __builtin_prefetch(row_ptr.data() + far);
+    if (row_end) __builtin_prefetch(row_end + far);
+    const GroupEntry near = group[n + kNear];
+    const RowEntry<T>* const to = row_begin(near.row);
+    __builtin_prefetch(to + near.pos);
+    if (row_end) __builtin_prefetch(to + row_end[near.row]);
   }
   // How many entries of row r lie in columns before c.
   std::int64_t place_of(std::int64_t r, std::int64_t c) const {
@@ -171,7 +175,7 @@ GramLayout<T> gram_layout(const Csr<T>& in, const Scales<T>& scales, bool group_
            out.row_ptr.begin();
   };
   const int n_bits = std::bit_width(static_cast<std::uint64_t>(in.n_cols));
-  out.row = std::make_unique_for_overwrite<RowEntry<T>[]>(static_cast<std::size_t>(out.nnz()));
+  out.row = Buffer<RowEntry<T>>(out.nnz());
   std::vector<std::vector<std::int64_t>> place(static_cast<std::size_t>(n_chunks));
   const auto each_group_entry = [&](std::int64_t chunk, auto&& visit) {
     for (auto r = chunk_begin(chunk); r < chunk_begin(chunk + 1); ++r) {
@@ -191,7 +195,7 @@ GramLayout<T> gram_layout(const Csr<T>& in, const Scales<T>& scales, bool group_
     for (auto r = chunk_begin(chunk); r < chunk_begin(chunk + 1); ++r) {
       const std::int64_t source = out.row_of[static_cast<std::size_t>(r)];
       const T row_scale = scales.row ? scales.row[source] : T(1);
-      RowEntry<T>* to = out.row.get() + out.row_ptr[static_cast<std::size_t>(r)];
+      RowEntry<T>* to = out.row.data() + out.row_ptr[static_cast<std::size_t>(r)];
       for (std::int64_t i = in.begin(source); i < in.end(source); ++i) {
         const auto c = static_cast<std::size_t>(in.indices[i]);
         *to++ = {label[c], in.data[i] * row_scale * (scales.col ? scales.col[c] : T(1))};
@@ -209,11 +213,11 @@ GramLayout<T> gram_layout(const Csr<T>& in, const Scales<T>& scales, bool group_
     for (auto& counts : place) total += std::exchange(counts[g], total);
     out.group_ptr[g + 1] = total;
   }
-  out.group = std::make_unique_for_overwrite<GroupEntry[]>(static_cast<std::size_t>(total));
+  out.group = Buffer<GroupEntry>(total);
   parallel_for(run, n_chunks, [&](std::int64_t chunk, int) {
     auto& next = place[static_cast<std::size_t>(chunk)];
     each_group_entry(chunk, [&](std::size_t g, const GroupEntry& entry) {
-      out.group[static_cast<std::size_t>(next[g]++)] = entry;
+      out.group[next[g]++] = entry;
     });
   });
   return out;

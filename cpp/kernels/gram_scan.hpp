@@ -95,8 +95,8 @@ class ColumnScan {
     const std::int64_t end = a.group_ptr[static_cast<std::size_t>(g) + 1];
     for (std::int64_t n = a.group_ptr[static_cast<std::size_t>(g)]; n < end; ++n) {
       if (n % 1024 == 0) run.poll();
-      a.prefetch(n + 8, row_end);
-      const GroupEntry entry = a.group[static_cast<std::size_t>(n)];
+      a.prefetch(n, row_end);
+      const GroupEntry entry = a.group[n];
       const RowEntry<T>* const row = a.row_begin(entry.row);
       const RowEntry<T>* const stop = a.row_begin(entry.row + std::int64_t{1});
       const RowEntry<T>* tail =

@@ -140,3 +140,11 @@ def test_published_item_knn_on_movielens_1m(real_data: Callable[[str], Path]) ->
     hit = rank < 10
     assert hit.mean() == pytest.approx(0.6694, abs=5e-5)
     assert (hit / np.log2(rank + 2)).mean() == pytest.approx(0.3979, abs=5e-5)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
+@pytest.mark.parametrize("documents", ["users", "items"])
+def test_no_users_or_no_items(shape: tuple[int, int], documents: str) -> None:
+    X = sp.csr_array(shape)
+    for weight in (weighting.bm25, weighting.tf_idf):
+        assert weight(X, documents=documents).shape == shape

@@ -68,6 +68,8 @@ def test_refusals_of_the_errors(metric):
 
 
 def test_undefined_values_are_refused():
+    with pytest.raises(ValueError, match="y_true holds NaN"):
+        ev.accuracy([1, np.nan], [1, np.nan])
     with pytest.raises(ValueError, match="one value only"):
         ev.r2([3, 3], [1, 2])
     with pytest.raises(ValueError, match="both labels"):

@@ -223,6 +223,12 @@ class TestPopularity:
             np.testing.assert_array_equal(lists.indices[user, : len(best)], best)
 
 
+@pytest.mark.parametrize("aggregation", ["centered", "zscore"])
+def test_ratings_whose_squares_overflow_are_refused(aggregation):
+    with pytest.raises(ValueError, match="squares overflow; scale X down"):
+        UserKNN(aggregation=aggregation, measure="pearson_corated").fit(np.eye(3) * 1e200 + 1e199)
+
+
 class TestContext:
     def test_old_events_fade(self):
         users, items = [1, 1, 2, 2, 3, 3, 4], list("axaxbya")

@@ -85,6 +85,8 @@ FORMS = {
     "lil": lambda X: X.tolil(),
     "csr_array": sp.csr_array,
     "dense": lambda X: X.toarray(),
+    "dense_float16": lambda X: X.toarray().astype(np.float16),
+    "dense_big_endian": lambda X: X.toarray().astype(">f8"),
     "interactions": Interactions.from_csr,
     **{
         t: lambda X, t=t: X.astype(t)
@@ -112,6 +114,19 @@ def test_unsorted_duplicate_and_explicit_zeros(X):
     dense = X.toarray()
     rows, columns = np.nonzero(np.ones_like(dense))
     same_as_plain(sp.csr_array((dense.ravel(), (rows, columns)), shape=dense.shape), X)
+
+
+@pytest.mark.parametrize("options", [{}, {"sort_by": "score"}, {"Y": np.eye(30)}])
+def test_scipy_can_change_the_result(options, X):
+    S = similarity.topk(X, k=5, **options)
+    assert S.indptr.dtype == S.indices.dtype == np.int32
+    assert S.has_canonical_format == ("sort_by" not in options)
+    before = S.toarray()
+    S.data[0] = 0
+    before[0, S.indices[0]] = 0
+    S.eliminate_zeros()
+    S.sum_duplicates()
+    np.testing.assert_array_equal(S.toarray(), before)
 
 
 def test_readonly_and_memory_mapped(X, tmp_path):
@@ -199,6 +214,8 @@ def test_values_far_from_one(rng):
     for options in ({"shrink": 1.0}, {"measure": "tanimoto"}, {"measure": "dot"}):
         with pytest.raises(ValueError, match="too large"):
             similarity.topk(dense * 1e200, **options)
+    with pytest.raises(ValueError, match="norms overflow; scale X down"):
+        similarity.topk(dense * 3e307)
 
 
 def test_k_and_threads(X):
@@ -225,8 +242,32 @@ def test_shapes_past_int32():
 
 
 def test_two_matrices_must_match(X):
-    with pytest.raises(ValueError, match="Y has 29 columns"):
+    with pytest.raises(ValueError, match="Y has 29 columns, but X has 30: both must have the same"):
         similarity.topk(X, X[:, :29])
+
+
+def test_what_is_no_matrix_is_named(X):
+    dense = X.toarray()
+    with pytest.raises(TypeError, match=r"X has masked entries: give X.filled\(0\)"):
+        similarity.topk(np.ma.masked_equal(dense, 0))
+    with pytest.raises(ValueError, match="X must be 2-D, got rows of unequal lengths"):
+        similarity.topk([[1.0, 2.0], [3.0]])
+    with pytest.raises(TypeError, match="X must hold real numbers, got dtype object"):
+        similarity.topk(dense.astype(object))
+    with pytest.raises(TypeError, match="measure must be a name or a Python function"):
+        similarity.topk(X, measure=len)
+
+
+def test_broken_triplets_are_named(X):
+    for part, value in (("row", 40), ("row", -1), ("col", 30), ("col", -1)):
+        M = X.tocoo(copy=True)
+        getattr(M, part)[3] = value
+        with pytest.raises(ValueError, match=rf"X is not a valid .*: {part}s\[3\] is {value}"):
+            similarity.topk(M)
+    M = X.tocoo()
+    M.data = M.data[:-1]
+    with pytest.raises(ValueError, match="X is not a valid sparse matrix: data"):
+        similarity.topk(M)
 
 
 def test_ties_are_deterministic():

@@ -69,7 +69,7 @@ def tf_idf(X: Weightable, *, documents: str = "users") -> Weightable:
     refuse_negative(matrix, "tf_idf")
     _, n_documents, terms, n_terms = _sides(matrix, documents)
     occurs = np.bincount(terms, minlength=n_terms)
-    idf = np.log(n_documents / (1.0 + occurs))
+    idf = np.log(max(n_documents, 1) / (1.0 + occurs))
     return like(X, matrix, np.sqrt(matrix.data) * idf[terms])
 
 
@@ -128,7 +128,7 @@ def bm25(
     refuse_negative(matrix, "bm25")
     docs, n_documents, terms, n_terms = _sides(matrix, documents)
     occurs = np.bincount(terms, minlength=n_terms)
-    idf = np.log(n_documents / (1.0 + occurs))
+    idf = np.log(max(n_documents, 1) / (1.0 + occurs))
     length = np.bincount(docs, weights=matrix.data, minlength=n_documents)
     mean = length.mean() if n_documents and length.any() else 1.0
     saturation = K1 * (1.0 - B + B * length / mean)
