@@ -24,6 +24,7 @@ $(BIN)/python:
 
 # One stamp for each extra (all, test, bench, dev).
 $(VENV)/.installed-%: $(SOURCES) | $(BIN)/python
+	@echo "Building and installing aimass_core[$*] in $(VENV): a few minutes the first time"
 	$(BIN)/python -m pip install --quiet ".[$*]"
 	@touch $@
 

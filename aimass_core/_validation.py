@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     CsrParts: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]
 
 __all__ = [
+    "as_bool",
     "as_choice",
     "as_csr",
     "as_float",
@@ -93,15 +94,19 @@ def as_choice(value: Any, name: str, choices: Iterable[str]) -> str:
     return value
 
 
+def as_bool(value: Any, name: str) -> bool:
+    """True or False; nothing that merely counts as one of them, such as "no"."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {_shown(value)}")
+    return bool(value)
+
+
 def _as_values(data: NDArray[Any], name: str, dtype: DTypeLike | None) -> NDArray[Any]:
     """Stored values as contiguous, native float32 or float64."""
     if data.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {data.dtype}")
     if dtype is None:
-        small = data.dtype.kind == "b" or data.dtype.itemsize <= (
-            4 if data.dtype.kind == "f" else 2
-        )
-        dtype = np.float32 if small else np.float64
+        dtype = np.float32 if np.can_cast(data.dtype, np.float32, "safe") else np.float64
     dtype = np.dtype(dtype)
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise TypeError(f"{name} can be used as float32 or float64, not as {dtype}")
@@ -118,10 +123,9 @@ def _as_index_array(array: Any, name: str, target: DTypeLike) -> NDArray[Any]:
     target = np.dtype(target)
     bounds = np.iinfo(target)
     if array.size and not np.can_cast(array.dtype, target, "safe"):
-        low, high = array.min(), array.max()
-        if low < bounds.min or high > bounds.max:
-            worst = high if high > bounds.max else low
-            raise ValueError(f"{name} holds {worst}, which is out of range")
+        for extreme in (array.min(), array.max()):
+            if not bounds.min <= extreme <= bounds.max:
+                raise ValueError(f"{name} holds {extreme}, which is out of range")
     return np.ascontiguousarray(array, dtype=target)
 
 
@@ -205,17 +209,8 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
         raise _bad_csr(name, status, position, indices, n_cols)
     if not is_sorted or has_duplicates:
         rows = np.repeat(np.arange(n_rows, dtype=np.int32), np.diff(indptr))
-        indptr, indices, data, _ = _core.coo_to_csr(
-            rows, indices, data, None, n_rows, n_cols, "sum", 1
-        )
-        _check_sums(data, name)
+        return _merged(rows, indices, data, (n_rows, n_cols), name)
     return _wrap_csr(indptr, indices, data, (n_rows, n_cols))
-
-
-def _check_sums(data: NDArray[Any], name: str) -> None:
-    """Sums of duplicates may overflow although every entry is finite."""
-    if not np.isfinite(data).all():
-        raise ValueError(f"{name}: the sum of duplicate entries overflows {data.dtype}")
 
 
 def _from_dense(X: Any, name: str) -> sp.csr_array:
@@ -231,23 +226,29 @@ def _from_dense(X: Any, name: str) -> sp.csr_array:
 
 
 def _from_triplets(X: Any, name: str, dtype: DTypeLike | None) -> sp.csr_array:
-    from . import _core
-
     rows = _as_index_array(X.row, f"{name}.row", np.int32)
     cols = _as_index_array(X.col, f"{name}.col", np.int32)
     data = _as_values(np.asarray(X.data), name, dtype)
     wrong = np.flatnonzero(~np.isfinite(data))
     if wrong.size:
         raise _bad_csr(name, 3, int(wrong[0]), cols, 0)
-    n_rows, n_cols = X.shape
+    return _merged(rows, cols, data, X.shape, name)
+
+
+def _merged(rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str) -> sp.csr_array:
+    """Entries in any order; those of one place are summed."""
+    from . import _core
+
+    n_rows, n_cols = shape
     try:
         indptr, indices, data, _ = _core.coo_to_csr(
             rows, cols, data, None, n_rows, n_cols, "sum", 1
         )
     except ValueError as error:
         raise ValueError(f"{name} is not a valid sparse matrix: {error}") from None
-    _check_sums(data, name)
-    return _wrap_csr(indptr, indices, data, X.shape)
+    if not np.isfinite(data).all():
+        raise ValueError(f"{name}: the sum of duplicate entries overflows {data.dtype}")
+    return _wrap_csr(indptr, indices, data, shape)
 
 
 def _transposed(X: sp.csr_array) -> sp.csr_array:

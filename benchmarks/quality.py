@@ -21,6 +21,7 @@ from aimass_core import BaselineOnly, Interactions, ItemKNN, Popularity, SlopeOn
 from aimass_core.data import split
 from aimass_core.evaluation import evaluate, mae, rank_among, rank_metrics, rmse
 
+SEEN = {"neighbors_of": "seen"}
 USER_ITEM = {"user": "user_id", "item": "item_id"}
 
 
@@ -158,18 +159,11 @@ def ncf(quick: bool) -> list[Figure]:
         return figures
     some, everyone = (ncf_validation(data, n_users=n) for n in (2000, len(data.users)))
     user_grid = [
-        {
-            "measure": "asymmetric_cosine",
-            "alpha": alpha,
-            "n_neighbors": k,
-            "profile": "raw",
-            "neighbors_of": "seen",
-        }
+        {"measure": "asymmetric_cosine", "alpha": alpha, "n_neighbors": k, "profile": "raw", **SEEN}
         for alpha, k in product((0.3, 0.4, 0.5), (250, 350, 450))
     ]
     item_grid = [
-        {"measure": "rp3beta", "alpha": alpha, "beta": beta, "n_neighbors": k,
-         "neighbors_of": "seen"}
+        {"measure": "rp3beta", "alpha": alpha, "beta": beta, "n_neighbors": k, **SEEN}
         for alpha, beta, k in product((0.6, 0.8, 1.0), (0.2, 0.4, 0.6), (100, 300))
     ] + [
         {"shrink": shrink, "n_neighbors": k, "weighting": "bm25", "profile": "raw",
@@ -238,13 +232,7 @@ def gowalla(quick: bool) -> list[Figure]:
         return figures
     inner = split.per_user(parts.train, test_size=0.2, random_state=0)
     grid = [
-        {
-            "measure": "rp3beta",
-            "alpha": alpha,
-            "beta": beta,
-            "n_neighbors": 200,
-            "neighbors_of": "seen",
-        }
+        {"measure": "rp3beta", "alpha": alpha, "beta": beta, "n_neighbors": 200, **SEEN}
         for alpha, beta in product((0.4, 0.5, 0.6, 0.7, 0.8), (0.2, 0.3, 0.4, 0.5))
     ]
     best = search(
@@ -359,8 +347,13 @@ def retail(quick: bool) -> list[Figure]:
     path = folder("online-retail-ii") / "transactions_2010_2011_sales.parquet"
     columns = ["--user", "customer_id", "--item", "stock_code"]
     common = [str(path.resolve()), *columns, "--nulls", "drop", "--json"]
-    models = ["popularity", "item-knn", "item-knn:measure=rp3beta,alpha=0.6,beta=0.3,neighbors_of=seen",
-              "user-knn", "user-knn:neighbors_of=seen"]  # fmt: skip
+    models = [
+        "popularity",
+        "item-knn",
+        "item-knn:measure=rp3beta,alpha=0.6,beta=0.3,neighbors_of=seen",
+        "user-knn",
+        "user-knn:neighbors_of=seen",
+    ]
     command = [sys.executable, "-m", "aimass_core.cli"]
     # Not from the source tree, which may hold no built module.
     options: Any = {"capture_output": True, "text": True, "check": True}

@@ -97,7 +97,7 @@ def test_several_contexts(tmp_path):
 
 def test_interactions(tmp_path):
     x = data("str")
-    save(x, tmp_path / "x")
+    x.save(tmp_path / "x")
     again = load(tmp_path / "x")
     assert list(again) == list(x)
     assert again.report == x.report

@@ -275,6 +275,15 @@ def test_not_fitted(model, blocks):
 
 
 @every
+def test_flags_are_true_or_false(model, blocks):
+    with pytest.raises(TypeError, match="exclude_seen must be True or False, got 'no'"):
+        model.fit(blocks).recommend(exclude_seen="no")
+    for name in {"clip", "positive_only"} & set(model.get_params()):
+        with pytest.raises(TypeError, match=f"{name} must be True or False, got 'False'"):
+            copy.deepcopy(model).set_params(**{name: "False"}).fit(blocks)
+
+
+@every
 def test_empty_and_tiny(model):
     for X in (np.zeros((6, 5)), np.zeros((0, 4)), np.zeros((4, 0)), np.ones((1, 1))):
         lists = model.fit(X).recommend(k=3, exclude_seen=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from typing import Any
@@ -40,7 +41,9 @@ def _one_line(error: BaseException) -> str:
         text = str(error) or "out of memory: use fewer neighbours, a smaller k or fewer rows"
     else:
         text = str(error) or type(error).__name__
-    return " ".join(text.split())
+    text = re.sub(r"\b(nulls|duplicates)=('(\w+)')?", r"--\1 \3", text)  # as it is written here
+    # A broken file is quoted by its reader: nothing of it may reach the terminal as control codes.
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 class _OneLineErrors(TyperGroup):

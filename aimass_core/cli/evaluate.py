@@ -124,8 +124,8 @@ def evaluate(
     facts(ratings.name, facts_shown(found) | {"split": f"{split}, {held} entries to predict"})
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     body = [[label, *(row.get(name) for name in names)] for label, row in rows.items()]
-    grid("Mean over users" + (f" and {len(parts)} folds" if len(parts) > 1 else ""),
-         ["model", *names], body)  # fmt: skip
+    folds_shown = f", mean of {len(parts)} folds" if len(parts) > 1 else ""
+    grid(f"On the test part{folds_shown}", ["model", *names], body)
 
 
 def _judge(

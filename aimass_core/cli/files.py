@@ -49,8 +49,8 @@ def check_columns(path: Path, what: str, columns: dict[str, str | None]) -> list
     for option, name in columns.items():
         if name is not None and name not in names:
             raise ValueError(
-                f"{option}: '{path}' has no column {name!r}{suggest(name, names)}; "
-                f"it has {', '.join(names)}"
+                f"{option}: '{path}' has no column {name!r}; "
+                f"it has {', '.join(names)}{suggest(name, names)}"
             )
     return names
 
@@ -130,34 +130,39 @@ def _output_format(path: Path) -> str:
         ) from None
 
 
-def check_output(path: Path, inputs: list[Path]) -> None:
+def check_output(path: Path, option: str, others: list[Path]) -> None:
     """Refuse an output path before any work is done for it.
 
     Parameters
     ----------
     path : Path
-        The file to be written.
-    inputs : list of Path
-        Files that must not be overwritten.
+        The file to be written; for ``--out`` its suffix must name a format.
+    option : str
+        The option that names it, for messages.
+    others : list of Path
+        Files of the same call, which must not be overwritten.
 
     Raises
     ------
     ValueError
-        The suffix is unknown, or the path is one of the inputs.
+        The suffix is unknown, or the path is one of the others.
     OSError
         The folder is missing or the path is a folder.
     """
-    _output_format(path)
+    if option == "--out":
+        _output_format(path)
     if path.is_dir():
-        raise IsADirectoryError(f"--out: '{path}' is a folder: give a file name")
+        raise IsADirectoryError(f"{option}: '{path}' is a folder: give a file name")
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"--out: there is no folder '{path.parent}': make it first or write elsewhere"
+            f"{option}: there is no folder '{path.parent}': make it first or write elsewhere"
         )
     if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"--out: the folder '{path.parent}' cannot be written to")
-    if any(path.resolve() == other.resolve() for other in inputs):
-        raise ValueError(f"--out: '{path}' is also an input file: write to another name")
+        raise PermissionError(f"{option}: the folder '{path.parent}' cannot be written to")
+    if any(path.resolve() == other.resolve() for other in others):
+        raise ValueError(
+            f"{option}: '{path}' is another file of this command: write to another name"
+        )
 
 
 class TableWriter:

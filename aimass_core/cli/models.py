@@ -43,7 +43,7 @@ def _model_class(name: str) -> Any:
 def _parse_option(text: str, where: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise ValueError(f"{where}: expected OPTION=VALUE, got {text!r}: n_neighbors=200")
+        raise ValueError(f"{where}: expected OPTION=VALUE, got {text!r}; such as n_neighbors=200")
     value = value.strip()
     if value in _WORDS:
         return name.strip(), _WORDS[value]
@@ -86,8 +86,8 @@ def parse_models(
         name, _, inline = text.partition(":")
         if name not in MODELS:
             raise ValueError(
-                f"--model: there is no model {name!r}{suggest(name, MODELS)}; "
-                f"choose from {', '.join(MODELS)}"
+                f"--model: there is no model {name!r}; "
+                f"choose from {', '.join(MODELS)}{suggest(name, MODELS)}"
             )
         known[name] = _model_class(name)._param_names()
         own = dict(_parse_option(part, f"--model {name}") for part in inline.split(",") if part)
@@ -107,6 +107,6 @@ def parse_models(
 
 def _unknown_option(where: str, option: str, names: list[str], model: str) -> ValueError:
     return ValueError(
-        f"{where}: {model} has no option {option!r}{suggest(option, names)}; "
-        f"the options are {', '.join(names)}"
+        f"{where}: {model} has no option {option!r}; "
+        f"the options are {', '.join(names)}{suggest(option, names)}"
     )

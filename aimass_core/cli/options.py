@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .models import MODELS
+
 __all__ = [
     "DuplicatesOption",
     "ItemOption",
@@ -63,7 +65,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="item-knn, user-knn, popularity, slope-one or baseline, with options if wanted: "
+        help=f"One of {', '.join(MODELS)}; with options if wanted: "
         "item-knn:n_neighbors=50,measure=jaccard.",
     ),
 ]

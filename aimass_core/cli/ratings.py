@@ -101,10 +101,15 @@ def read_ratings(
     -------
     Interactions
         Its ``report`` says what was read, merged and dropped.
+
+    Raises
+    ------
+    ValueError
+        There are no rows, or none is left.
     """
     from ..data import Interactions
 
-    return Interactions.from_table(
+    data = Interactions.from_table(
         path,
         user=columns.user,
         item=columns.item,
@@ -113,6 +118,11 @@ def read_ratings(
         duplicates=duplicates,
         nulls=nulls,
     )
+    if not data.nnz:
+        raise ValueError(
+            f"RATINGS: no row of '{path}' can be used; it has {data.report['rows_read']:,}"
+        )
+    return data
 
 
 def data_facts(data: Interactions, columns: Columns) -> dict[str, Any]:

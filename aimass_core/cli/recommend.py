@@ -91,7 +91,9 @@ def recommend(
     The output has one row for each user and rank: the user column, the item column, rank, score.
     """
     as_int(k, "--k", minimum=1)
-    check_output(out, [ratings])
+    check_output(out, "--out", [ratings])
+    if save is not None:
+        check_output(save, "--save", [ratings, out])
     set_threads(threads)
     (spec,) = parse_models([model], settings, {"random_state": seed})
     columns = choose_columns(ratings, user, item, value, time)

@@ -144,6 +144,11 @@ def make_task(
     n_threads: int | None,
 ) -> Task:
     """Check the parts of a split against each other."""
+    if not (hasattr(split, "train") or (isinstance(split, tuple) and len(split) == 2)):
+        raise TypeError(
+            "split must be a Split (from aimass_core.data.split) or a pair (train, test), got "
+            f"{type(split).__name__}"
+        )
     train, test = split if isinstance(split, tuple) else (split.train, split.test)
     fold_in = getattr(split, "fold_in", None)
     seen = as_csr(train, "train")

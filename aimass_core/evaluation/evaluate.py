@@ -126,6 +126,11 @@ def evaluate(
                 if per_user:
                     table.per_user.setdefault(name, {})[column.title] = found
         if rated:
+            if not getattr(model, "predicts_ratings", True):
+                raise ValueError(
+                    f"metrics: {rated[0]!r} needs ratings, but model {name!r} only ranks; leave it "
+                    "out, or take a model of ratings (ItemKNN or UserKNN with aggregation='mean')"
+                )
             start = time.perf_counter()
             predicted = task.predictions(model)
             row["predict_s"] = time.perf_counter() - start

@@ -111,7 +111,7 @@ def rating_range(scale: Any, X: sp.csr_array) -> tuple[float, float]:
         return (float(X.data.min()), float(X.data.max())) if X.nnz else (0.0, 0.0)
     try:
         low, high = scale
-    except TypeError:
+    except (TypeError, ValueError):
         raise TypeError(f"rating_scale must be (lowest, highest), got {scale!r}") from None
     low, high = as_float(low, "rating_scale[0]"), as_float(high, "rating_scale[1]")
     if low > high:

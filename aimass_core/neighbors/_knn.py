@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._threads import resolve_n_threads
-from .._validation import _wrap_csr, as_choice, as_int
+from .._validation import _wrap_csr, as_bool, as_choice, as_int
 from ._ask import Ask
 from ._baselines import als_biases, global_mean, rating_range, row_numbers, sgd_biases
 from ._compare import Baseline, Compared, prepare, transpose
@@ -117,6 +117,8 @@ class Neighborhood(Recommender):
         as_choice(self.baseline, "baseline", ("als", "sgd"))
         as_int(self.n_neighbors, "n_neighbors", minimum=1)
         as_int(self.min_k, "min_k", minimum=0)
+        as_bool(self.positive_only, "positive_only")
+        as_bool(self.clip, "clip")
         if self.weighting is not None:
             as_choice(self.weighting, "weighting", ("bm25", "tf_idf", "log", "binarize"))
         m = make_measure(self.measure, **{name: getattr(self, name) for name in _OPTIONS})
@@ -184,6 +186,7 @@ class Neighborhood(Recommender):
 
     def _prepare(self, n_threads: int) -> None:
         self._m = self._checked_measure()
+        self.predicts_ratings = self._rates
         X = self.user_items_
         self._scale = rating_range(self.rating_scale, X)
         self._engine: RatingEngine | None = None

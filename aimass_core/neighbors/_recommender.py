@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from .._estimator import Estimator
 from .._threads import resolve_n_threads
-from .._validation import as_csr, as_indices, as_int
+from .._validation import as_bool, as_csr, as_indices, as_int
 from ._ask import Ask, check_n_items, which_allowed, with_denied
 from ._kernels import take_rows
 from ._merge import merged, renumbered
@@ -30,6 +30,7 @@ class Recommender(Estimator):
     user_items_: sp.csr_array
     users_: IdMap | None
     items_: IdMap | None
+    predicts_ratings: bool = False  # else scores that only rank
     _fitted_with: dict[str, Any]
 
     _state: ClassVar[tuple[str, ...]] = ("user_items_", "users_", "items_")
@@ -65,7 +66,7 @@ class Recommender(Estimator):
         ----------
         X : Interactions, sparse matrix or 2-D array of shape (n_users, n_items)
             If it is `Interactions`, all other calls take and give its ids, else row and column
-            numbers. Never changed.
+            numbers. Never changed; shared where it is canonical, so don't change it afterwards.
         y : None
             Ignored; scikit-learn passes it.
 
@@ -281,7 +282,7 @@ class Recommender(Estimator):
         """Put the question in row numbers, and the answer in ids."""
         k = min(as_int(k, "k", minimum=1), profiles.shape[1])
         exclude_seen, items, denied = filters
-        exclude = profiles if exclude_seen else None
+        exclude = profiles if as_bool(exclude_seen, "exclude_seen") else None
         if sp.issparse(denied):
             exclude, denied = with_denied(exclude, denied, profiles.shape), None
         allowed = which_allowed(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._validation import as_choice, as_float, as_int
+from .._validation import as_bool, as_choice, as_float, as_int
 from ..exceptions import NumericalError
 from ._ask import Ask
 from ._baselines import (
@@ -79,6 +79,7 @@ class BaselineOnly(Recommender):
     """
 
     _state: ClassVar[tuple[str, ...]] = (*Recommender._state, "user_bias_", "item_bias_")
+    predicts_ratings = True
     _dtype: ClassVar[Any] = np.float64
 
     user_bias_: NDArray[np.float64]
@@ -129,6 +130,7 @@ class BaselineOnly(Recommender):
 
     def _prepare(self, n_threads: int) -> None:
         self.mean_ = global_mean(self.user_items_)
+        as_bool(self.clip, "clip")
         self._scale = rating_range(self.rating_scale, self.user_items_)
 
     def _check_state(self) -> None:

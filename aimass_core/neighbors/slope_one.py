@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .. import _core
-from .._validation import csr_parts
+from .._validation import as_bool, csr_parts
 from ._ask import Ask
 from ._baselines import global_mean, rating_range, row_numbers
 from ._compare import transpose
@@ -62,6 +62,7 @@ class SlopeOne(Recommender):
     [2.5]
     """
 
+    predicts_ratings = True
     _dtype: ClassVar[Any] = np.float64
 
     def __init__(
@@ -72,6 +73,7 @@ class SlopeOne(Recommender):
 
     def _prepare(self, n_threads: int) -> None:
         self._mean = global_mean(self.user_items_)
+        as_bool(self.clip, "clip")
         self._scale = rating_range(self.rating_scale, self.user_items_)
         self._item_users = transpose(self.user_items_, n_threads)
 

@@ -70,8 +70,7 @@ class GroupScan {
     shared_.look_at_thresholds(i0, worst_);
     // Inside the group only lanes before j are pairs.
     for (std::int64_t j = i0; j < i0 + kLanes; ++j)
-      std::fill(sums_[j].lane + (j - i0),
-                sums_[j].lane + kLanes, T(0));
+      std::fill(sums_[j].lane + (j - i0), sums_[j].lane + kLanes, T(0));
     const T* const p_i = shared_.p.data() + i0;
     const T* const q_i = shared_.q.data() + i0;
     const simd::Scan<T> scan = shared_.scan(sums_[0].lane, p_i, q_i, worst_.data(), worst_i);

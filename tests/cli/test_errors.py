@@ -37,20 +37,29 @@ CASES: dict[str, tuple[list[str], str]] = {
     "k of zero": (["recommend", "SHOP", "--k", "0", "--out", "OUT"], "--k must be at least 1"),
     "output of unknown format": (["recommend", "SHOP", "--out", "recs.xlsx"], ".parquet"),
     "output in no folder": (["recommend", "SHOP", "--out", "none/recs.csv"], "no folder"),
-    "output over the input": (["recommend", "SHOP", "--out", "SHOP"], "input file"),
+    "output over the input": (["recommend", "SHOP", "--out", "SHOP"], "another file"),
     "output is a folder": (["recommend", "SHOP", "--out", "FOLDER"], "folder"),
+    "model saved in no folder": (
+        ["recommend", "SHOP", "--out", "OUT", "--save", "none/model"],
+        "--save: there is no folder",
+    ),
+    "model saved over the output": (
+        ["recommend", "SHOP", "--out", "OUT", "--save", "OUT"],
+        "another file",
+    ),
+    "no rows": (["recommend", "BARE", "--out", "OUT"], "no row of"),
     "unknown user": (["recommend", "SHOP", "--users", "c00,zz", "--out", "OUT"], "'zz'"),
     "items of a wrong type": (["recommend", "SHOP", "--deny", "abc", "--out", "OUT"], "'abc'"),
     "missing list": (["recommend", "SHOP", "--allow", "no.csv", "--out", "OUT"], "no.csv"),
     "duplicates without a rule": (
         ["recommend", "SHOP", "--value", "rating", "--out", "OUT"],
-        "duplicates",
+        "--duplicates what",
     ),
     "a column of text as value": (
         ["recommend", "SHOP", "--value", "part", "--out", "OUT"],
         "part",
     ),
-    "nulls": (["recommend", "NULLS", "--out", "OUT"], "null"),
+    "nulls": (["recommend", "NULLS", "--out", "OUT"], "pass --nulls drop"),
     "no such split": (
         ["evaluate", "SHOP", "--model", "popularity", "--split", "temporl"],
         "temporal",
@@ -84,13 +93,15 @@ def test_one_line_and_no_file(
     aimass: Callable[..., Any], shop: Path, tmp_path: Path, case: str
 ) -> None:
     (tmp_path / "folder").mkdir()
-    broken, odd, nulls = (tmp_path / name for name in ("bad.parquet", "odd.csv", "nulls.csv"))
+    names = ("bad.parquet", "odd.csv", "nulls.csv", "bare.csv")
+    broken, odd, nulls, bare = (tmp_path / name for name in names)
     broken.write_bytes(b"PAR1 not really")
+    bare.write_text("user_id,item_id\n")
     odd.write_text("who,what\na,x\n")
     nulls.write_text("user_id,item_id\na,x\n,y\n")
     out = tmp_path / "recs.parquet"
     paths = {"SHOP": shop, "OUT": out, "FOLDER": tmp_path / "folder", "BROKEN": broken,
-             "ODD": odd, "NULLS": nulls}  # fmt: skip
+             "ODD": odd, "NULLS": nulls, "BARE": bare}  # fmt: skip
     words, expected = CASES[case]
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     result = aimass(*(str(paths.get(word, word)) for word in words))

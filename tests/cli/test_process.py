@@ -18,6 +18,11 @@ pq = pytest.importorskip("pyarrow.parquet")
 pytest.importorskip("typer")
 
 COMMAND = [sys.executable, "-m", "aimass_core.cli"]
+# A job in the background of a shell script starts with SIGINT ignored, and hands this on.
+LISTENING = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from aimass_core.cli import main; main()"
+)
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
@@ -58,7 +63,7 @@ def test_an_interrupt_leaves_no_output(tmp_path: Path, sent: signal.Signals) -> 
     words = ["recommend", tmp_path / "large.parquet", "--out", folder / "r.parquet", "--k", 100]
     words += ["--set", "n_neighbors=1000"]
     process = subprocess.Popen(
-        [*COMMAND, *map(str, words)],
+        [sys.executable, "-c", LISTENING, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -237,3 +237,8 @@ def test_impossible_in_time() -> None:
     for make in (split.temporal, split.leave_last, split.random, split.per_user, split.k_fold):
         with pytest.raises(ValueError):
             make(empty)
+
+
+def test_a_matrix_is_not_interactions(small_ratings):
+    with pytest.raises(TypeError, match="x must be Interactions, got csr_array"):
+        split.random(small_ratings)

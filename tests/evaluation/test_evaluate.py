@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from aimass_core import Interactions, ItemKNN
 from aimass_core import evaluation as ev
+from aimass_core.data import split
 
 
 class Fixed:
@@ -167,3 +169,16 @@ def test_bad_input(parts):
     with pytest.raises(ValueError, match="no relevant item"):
         ev.evaluate(model, parts, threshold=99)
     assert model.calls == []  # everything is refused before a fit
+
+
+def test_split_of_a_wrong_kind():
+    for wrong in (None, np.eye(3), [1, 2], (1, 2, 3)):
+        with pytest.raises(TypeError, match="split must be a Split"):
+            ev.evaluate(Fixed([1, 2, 3]), wrong)
+
+
+def test_models_that_only_rank_are_not_judged_by_ratings(small_ratings):
+    parts = split.random(Interactions.from_csr(small_ratings), test_size=0.2, random_state=0)
+    with pytest.raises(ValueError, match="'ItemKNN' only ranks"):
+        ev.evaluate(ItemKNN(), parts, metrics=["rmse"])
+    assert ev.evaluate(ItemKNN(aggregation="mean"), parts, metrics=["rmse"])["ItemKNN"]["rmse"] < 5

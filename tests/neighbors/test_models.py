@@ -141,6 +141,7 @@ def test_parameters_are_checked_at_fit(small_ratings):
         (UserKNN(weighting="bm26"), ValueError, "did you mean 'bm25'"),
         (UserKNN(aggregation="mean", rating_scale=(5, 1)), ValueError, "lowest, highest"),
         (UserKNN(aggregation="mean", rating_scale=5), TypeError, "lowest, highest"),
+        (UserKNN(aggregation="mean", rating_scale=(1, 2, 3)), TypeError, "lowest, highest"),
         (ItemKNN(aggregation="mean", min_k=-1), ValueError, "min_k must be at least 0"),
         (ItemKNN(aggregation="mean", measure=max), ValueError, "ranking"),
         (BaselineOnly(method="x"), ValueError, "method must be one of"),

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from ..._validation import as_float
+from .._checked import takes_interactions
 from .._time import duration, needed_times, time_point
 from ..interactions import Interactions
 
 __all__ = ["clip_values", "time_decay", "time_window"]
 
 
+@takes_interactions
 def clip_values(
     x: Interactions,
     *,
@@ -66,6 +68,7 @@ def clip_values(
     return x.with_matrix(matrix)
 
 
+@takes_interactions
 def time_window(x: Interactions, *, start: Any = None, end: Any = None) -> Interactions:
     """Keep what happened from a start up to but not including an end.
 
@@ -104,6 +107,7 @@ def time_window(x: Interactions, *, start: Any = None, end: Any = None) -> Inter
     return x.keep_entries(keep)
 
 
+@takes_interactions
 def time_decay(x: Interactions, *, half_life: Any, now: Any = None) -> Interactions:
     r"""Older entries weigh less, :math:`x \cdot 2^{-(now - t) / half\_life}`.
 

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._validation import as_choice, as_float, as_int
+from .._checked import takes_interactions
 from .._time import needed_times
 from ..interactions import Interactions
 
 __all__ = ["cap_items", "cap_users", "drop_bots", "k_core", "min_support", "rank_within"]
 
 
+@takes_interactions
 def k_core(x: Interactions, *, users: int = 5, items: int = 5) -> Interactions:
     """The largest part in which every user and every item has enough entries.
 
@@ -74,6 +76,7 @@ def _kept(
     return x.take(np.flatnonzero(keep_user), np.flatnonzero(keep_item))
 
 
+@takes_interactions
 def min_support(x: Interactions, *, users: int = 0, items: int = 0) -> Interactions:
     """Remove users and items with too few entries, once.
 
@@ -111,6 +114,7 @@ def min_support(x: Interactions, *, users: int = 0, items: int = 0) -> Interacti
     )
 
 
+@takes_interactions
 def cap_users(
     x: Interactions, n: int, *, keep: str = "last", random_state: Any = None
 ) -> Interactions:
@@ -144,6 +148,7 @@ def cap_users(
     return _cap(x, n, x.row_indices(), keep, random_state)
 
 
+@takes_interactions
 def cap_items(
     x: Interactions, n: int, *, keep: str = "last", random_state: Any = None
 ) -> Interactions:
@@ -201,6 +206,7 @@ def rank_within(groups: NDArray[Any], key: NDArray[Any]) -> NDArray[np.int64]:
     return rank
 
 
+@takes_interactions
 def drop_bots(
     x: Interactions, *, quantile: float = 0.999, max_entries: int | None = None
 ) -> Interactions:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._validation import as_int
+from .._checked import takes_interactions
 from ..cleaning._support import rank_within
 from ..interactions import Interactions
 from ._parts import Split, cut, ratio
@@ -16,6 +17,7 @@ from ._parts import Split, cut, ratio
 __all__ = ["k_fold", "per_user", "random", "strong_generalization"]
 
 
+@takes_interactions
 def random(x: Interactions, *, test_size: float = 0.2, random_state: Any = None) -> Split:
     """A random part of all entries is the test part.
 
@@ -54,6 +56,7 @@ def random(x: Interactions, *, test_size: float = 0.2, random_state: Any = None)
     return cut(x, test)
 
 
+@takes_interactions
 def per_user(x: Interactions, *, test_size: float = 0.2, random_state: Any = None) -> Split:
     """A random part of each user's entries is the test part.
 
@@ -104,6 +107,7 @@ def _share_of_each_user(
     return test
 
 
+@takes_interactions
 def strong_generalization(
     x: Interactions,
     *,
@@ -172,6 +176,7 @@ def strong_generalization(
     return Split(train, holdout, fold_in=fold_in, holdout=holdout)
 
 
+@takes_interactions
 def k_fold(x: Interactions, *, n_splits: int = 5, random_state: Any = None) -> Iterator[Split]:
     """Cross-validation: every entry is in the test part of exactly one split.
 

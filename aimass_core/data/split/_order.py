@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._validation import as_int
+from .._checked import takes_interactions
 from .._time import needed_times, time_point
 from .._triplets import read_triplets
 from ..cleaning._support import rank_within
@@ -18,6 +19,7 @@ from ._parts import Split, cut, ratio
 __all__ = ["by_column", "folds_by_column", "leave_last", "temporal"]
 
 
+@takes_interactions
 def leave_last(x: Interactions, *, n: int = 1, min_train: int = 1) -> Split:
     """The newest entries of each user are the test part.
 
@@ -71,6 +73,7 @@ def leave_last(x: Interactions, *, n: int = 1, min_train: int = 1) -> Split:
     return cut(x, test, order="user")
 
 
+@takes_interactions
 def temporal(x: Interactions, *, at: Any = None, test_size: float | None = None) -> Split:
     """Everything before a point in time is train, the rest is test.
 
