@@ -31,34 +31,27 @@ class GroupScan {
     std::fill_n(sums_.data(), shared.a.n_cols, Line{});
   }
 
-  // Sums of the pairs (i, j), i in the group, j beyond i. row_end: see DensePlan; may be null.
+  // Sums of the pairs (i, j), i in the group, j beyond i, but for what the dense part has done
+  // (row_end: see DensePlan; may be null).
   void accumulate(std::int64_t g, const std::uint32_t* row_end, const Run& run) {
-    const GramLayout<T>& a = shared_.a;
     const simd::Kernels<T>& kernels = simd::kernels<T>();
-    const std::int64_t i0 = a.group_begin(g);
-    const std::int64_t end = a.group_ptr[static_cast<std::size_t>(g) + 1];
-    for (std::int64_t n = a.group_ptr[static_cast<std::size_t>(g)]; n < end; ++n) {
-      if (n % 1024 == 0) run.poll();
-      a.prefetch(n, row_end);
-      const GroupEntry entry = a.group[n];
-      const RowEntry<T>* const row = a.row_begin(entry.row);
-      const RowEntry<T>* const stop = a.row_begin(entry.row + std::int64_t{1});
+    const auto i0 = static_cast<std::uint32_t>(shared_.a.group_begin(g));
+    shared_.a.each_row(g, row_end, run, [&](const GroupEntry& entry, const RowEntry<T>* row) {
+      const RowEntry<T>* const stop = shared_.a.row_begin(entry.row + std::int64_t{1});
       // From the first entry on: lanes at or beyond j then hold sums that nobody looks at.
       const RowEntry<T>* tail = row + entry.pos;
       Line x{};
-      for (const RowEntry<T>* own = tail;
-           own != stop && own->col < static_cast<std::uint64_t>(i0 + kLanes); ++own)
-        x.lane[own->col - static_cast<std::uint64_t>(i0)] = own->value;
+      for (const RowEntry<T>* own = tail; own != stop && own->col - i0 < kLanes; ++own)
+        x.lane[own->col - i0] = own->value;
       if (row_end) tail = std::max(tail, row + row_end[entry.row]);
       if (tail < stop) kernels.axpy_lanes(x.lane, tail, stop - tail, sums_[0].lane);
-    }
+    });
   }
 
   // Starts from what the dense part has summed.
-  void start_from(const DenseStripe<T>& stripe, std::int64_t i0, std::int64_t offset,
-                  std::int64_t width) {
+  void start_from(const DenseStripe<T>& stripe, std::int64_t i0, std::int64_t width) {
     for (std::int64_t j = i0; j < width; ++j)
-      std::copy_n(stripe.row(j) + offset, kLanes, sums_[j].lane);
+      std::copy_n(stripe.sums_of(j) + (i0 - stripe.begin()), kLanes, sums_[j].lane);
   }
 
   // Offers the pairs to both lists and zeroes the sums.
@@ -67,7 +60,7 @@ class GroupScan {
     T worst_i[kLanes];
     for (std::int64_t l = 0; l < kLanes; ++l)
       local_[static_cast<std::size_t>(l)].clear(shared_.lists.worst(i0 + l));
-    shared_.look_at_thresholds(i0, worst_);
+    shared_.look_at_thresholds(i0, shared_.a.n_cols, worst_);
     // Inside the group only lanes before j are pairs.
     for (std::int64_t j = i0; j < i0 + kLanes; ++j)
       std::fill(sums_[j].lane + (j - i0), sums_[j].lane + kLanes, T(0));

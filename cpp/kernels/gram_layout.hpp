@@ -44,13 +44,17 @@ struct GramLayout {
   std::vector<std::int64_t> row_of;      // new label -> row of the input
   std::vector<std::int64_t> row_ptr;     // n_rows + 1
   Buffer<RowEntry<T>> row;
-  double squares = 0;        // sum of squared row lengths
-  std::int64_t grouped = 0;  // columns before this one are in groups of kLanes
+  double squares = 0;                      // sum of squared row lengths
+  std::int64_t grouped = 0;                // columns before this one are in groups of kLanes
+  std::vector<std::uint32_t> row_grouped;  // by row: its entries in those columns
   std::vector<std::int64_t> group_ptr;
   Buffer<GroupEntry> group;  // by group, ascending rows
 
   std::int64_t nnz() const { return row_ptr.back(); }
   std::int64_t n_groups() const { return static_cast<std::int64_t>(group_ptr.size()) - 1; }
+  std::int64_t group_begin_entry(std::int64_t g) const {
+    return group_ptr[static_cast<std::size_t>(g)];
+  }
   std::int64_t group_of(std::int64_t col) const {
     return col < grouped ? col / kLanes : grouped / kLanes + col - grouped;
   }
@@ -61,18 +65,24 @@ struct GramLayout {
   const RowEntry<T>* row_begin(std::int64_t r) const {
     return row.data() + row_ptr[static_cast<std::size_t>(r)];
   }
-  // Brings what the entries of the group lists some places after n point to nearer. Inlined always:
-  // GCC takes a function of prefetches alone for one without effect, and drops the call.
-  [[gnu::always_inline]] void prefetch(std::int64_t n, const std::uint32_t* row_end) const {
+  // Entries [begin, end) of the group lists, each with its row; brings the rows to come nearer.
+  // tail: the part of a row that will be read, by row; may be null.
+  template <class Visit>
+  void each_row(std::int64_t g, const std::uint32_t* tail, const Run& run, Visit&& visit) const {
     constexpr std::int64_t kFar = 24, kNear = 8;
-    if (n + kFar >= group_ptr.back()) return;
-    const std::uint32_t far = group[n + kFar].row;
-    __builtin_prefetch(row_ptr.data() + far);
-    if (row_end) __builtin_prefetch(row_end + far);
-    const GroupEntry near = group[n + kNear];
-    const RowEntry<T>* const to = row_begin(near.row);
-    __builtin_prefetch(to + near.pos);
-    if (row_end) __builtin_prefetch(to + row_end[near.row]);
+    const std::int64_t end = group_begin_entry(g + 1), last = group_ptr.back();
+    for (std::int64_t n = group_begin_entry(g); n < end; ++n) {
+      if (n % 1024 == 0) run.poll();
+      if (n + kFar < last) {
+        const std::uint32_t far = group[n + kFar].row;
+        __builtin_prefetch(row_ptr.data() + far);
+        if (tail) __builtin_prefetch(tail + far);
+        const GroupEntry near = group[n + kNear];
+        __builtin_prefetch(row_begin(near.row) + near.pos);
+        if (tail) __builtin_prefetch(row_begin(near.row) + tail[near.row]);
+      }
+      visit(group[n], row_begin(group[n].row));
+    }
   }
   // How many entries of row r lie in columns before c.
   std::int64_t place_of(std::int64_t r, std::int64_t c) const {
@@ -165,6 +175,7 @@ GramLayout<T> gram_layout(const Csr<T>& in, const Scales<T>& scales, bool group_
     out.popularity[c] = count[source];
   }
   if (group_columns) out.grouped = d::choose_grouped(out, weight);
+  out.row_grouped.resize(static_cast<std::size_t>(in.n_rows));
 
   // Rows, and how many entries each chunk of rows has in each group.
   const std::int64_t n_groups = out.group_of(in.n_cols);
@@ -202,6 +213,8 @@ GramLayout<T> gram_layout(const Csr<T>& in, const Scales<T>& scales, bool group_
         *to++ = {label[c], in.data[i] * row_scale * (scales.col ? scales.col[c] : T(1))};
       }
       d::sort_row(to - length(source), length(source), n_bits, scratch);
+      out.row_grouped[static_cast<std::size_t>(r)] =
+          static_cast<std::uint32_t>(out.place_of(r, out.grouped));
       if (r % 256 == 0) run.poll();
     }
     auto& counts = place[static_cast<std::size_t>(chunk)];

@@ -62,8 +62,8 @@ struct ScanShared {
     return worst - std::abs(worst) * (16 * std::numeric_limits<T>::epsilon());
   }
   // Thresholds only rise, so old ones are right, but let too much through.
-  void look_at_thresholds(std::int64_t begin, std::vector<T>& worst) const {
-    for (std::int64_t j = begin; j < a.n_cols; ++j)
+  void look_at_thresholds(std::int64_t begin, std::int64_t end, std::vector<T>& worst) const {
+    for (std::int64_t j = begin; j < end; ++j)
       worst[static_cast<std::size_t>(j)] = slack(lists.worst(j));
   }
 };
@@ -87,36 +87,30 @@ class ColumnScan {
 
   Sums* sums() { return sums_.data(); }
 
-  // sums[j] += x * y over the rows of column i and their entries beyond it (and beyond row_end).
-  // note: notes the columns touched, of which there are to be few.
+  // sums[j] += x * y over the rows of the column and their entries before it that are not in
+  // groups, except where the dense part has done it (row_end: see DensePlan; may be null). note:
+  // notes the columns touched, of which there are to be few.
   void accumulate(std::int64_t g, const std::uint32_t* row_end, bool note, const Run& run) {
-    const GramLayout<T>& a = shared_.a;
     n_notes_ = note ? 0 : kNoNotes;
-    const std::int64_t end = a.group_ptr[static_cast<std::size_t>(g) + 1];
-    for (std::int64_t n = a.group_ptr[static_cast<std::size_t>(g)]; n < end; ++n) {
-      if (n % 1024 == 0) run.poll();
-      a.prefetch(n, row_end);
-      const GroupEntry entry = a.group[n];
-      const RowEntry<T>* const row = a.row_begin(entry.row);
-      const RowEntry<T>* const stop = a.row_begin(entry.row + std::int64_t{1});
-      const RowEntry<T>* tail =
-          row + (row_end ? std::max(entry.pos + 1, row_end[entry.row]) : entry.pos + 1);
+    const std::uint32_t* const grouped = shared_.a.row_grouped.data();
+    shared_.a.each_row(g, grouped, run, [&](const GroupEntry& entry, const RowEntry<T>* row) {
+      if (row_end && entry.pos < row_end[entry.row]) return;
+      const RowEntry<T>* const begin = row + grouped[entry.row];
+      const std::int64_t n = row + entry.pos - begin;
       // A column may be noted more than once, when its sum comes back to zero.
-      if (n_notes_ != kNoNotes &&
-          n_notes_ + (stop - tail) > static_cast<std::int64_t>(notes_.size()))
+      if (n_notes_ != kNoNotes && n_notes_ + n > static_cast<std::int64_t>(notes_.size()))
         n_notes_ = kNoNotes;
-      if (tail < stop) add(row[entry.pos].value, tail, stop - tail);
-    }
+      add(row[entry.pos].value, begin, n);
+    });
   }
 
-  // Offers the pairs (i, j > i) to both lists and zeroes the sums.
+  // Offers the pairs (i, j < i) to both lists and zeroes the sums.
   void finish(std::int64_t i, double products) {
-    const std::int64_t begin = (i + 1) / simd::kScanBlock * simd::kScanBlock;
-    if ((work_ += products) > 4.0 * static_cast<double>(shared_.size())) {
-      shared_.look_at_thresholds(begin, worst_);
+    if ((work_ += products) > 4.0 * static_cast<double>(i)) {
+      shared_.look_at_thresholds(shared_.a.grouped, i, worst_);
       work_ = 0;
     }
-    const std::int64_t n = collect(i, begin);
+    const std::int64_t n = collect(i);
     score(i, n);
     offer(i, n);
   }
@@ -143,15 +137,17 @@ class ColumnScan {
   }
 
   // Moves the sums that may matter to index_ and found_; returns how many.
-  std::int64_t collect(std::int64_t i, std::int64_t begin) {
+  std::int64_t collect(std::int64_t i) {
     if constexpr (std::is_same_v<Sums, Dot<T>>) {
       const T worst_i = shared_.slack(shared_.lists.worst(i));
       const simd::Scan<T> scan =
           shared_.scan(&sums_.data()->d, &shared_.p[static_cast<std::size_t>(i)],
                        &shared_.q[static_cast<std::size_t>(i)], worst_.data(), &worst_i);
       T* const sums = &found_.data()->d;
+      const std::int64_t begin = shared_.a.grouped / simd::kScanBlock * simd::kScanBlock;
+      const std::int64_t end = (i + simd::kScanBlock - 1) / simd::kScanBlock * simd::kScanBlock;
       if (n_notes_ == kNoNotes)
-        return simd::kernels<T>().scan(scan, begin, shared_.size(), index_.data(), sums);
+        return simd::kernels<T>().scan(scan, begin, end, index_.data(), sums);
       return simd::kernels<T>().scan_notes(scan, notes_.data(), n_notes_, index_.data(), sums);
     } else {
       std::int64_t n = 0;
@@ -163,7 +159,7 @@ class ColumnScan {
         sums = Sums{};
       };
       if (n_notes_ == kNoNotes) {
-        for (std::int64_t j = i + 1; j < shared_.a.n_cols; ++j) take(j);
+        for (std::int64_t j = shared_.a.grouped; j < i; ++j) take(j);
       } else {
         for (std::int64_t c = 0; c < n_notes_; ++c) take(notes_[static_cast<std::size_t>(c)]);
       }
@@ -192,11 +188,13 @@ class ColumnScan {
     const std::int32_t* const id = shared_.a.col_of.data();
     const std::vector<T>& other = shared_.symmetric ? own_ : other_;
     local_.clear(shared_.lists.worst(i));
-    for (std::int64_t c = 0; c < n; ++c) {
+    for (std::int64_t c = n; c-- > 0;) {  // the least popular first: they tend to score best
       const auto at = static_cast<std::size_t>(c);
       const std::int32_t j = index_[at];
-      local_.push({own_[at], id[j]});
-      if (other[at] >= shared_.lists.worst(j)) outbox_.add(j, {other[at], id[i]});
+      if (own_[at] >= local_.worst()) local_.push({own_[at], id[j]});
+      // First the threshold that the scan has brought near, then the one that holds now.
+      if (other[at] >= worst_[static_cast<std::size_t>(j)] && other[at] >= shared_.lists.worst(j))
+        outbox_.add(j, {other[at], id[i]});
     }
     shared_.lists.push(i, local_.items());
   }
@@ -211,7 +209,7 @@ class ColumnScan {
   std::vector<T> q_, own_, other_;  // of the candidates found
   TopK<T> local_;                   // best of this column's own
   Outbox<T> outbox_;
-  double work_ = std::numeric_limits<double>::infinity();
+  double work_ = 0;
 };
 
 }  // namespace aimass

@@ -21,7 +21,7 @@ bool better(const Scored<T>& a, const Scored<T>& b) {
   return a.score > b.score || (a.score == b.score && a.index < b.index);
 }
 
-// Keeps the min(k, n) best of n at the front; returns how many.
+// Keeps the min(k, n) best of n at the front, the k-th best last; returns how many.
 template <class T>
 std::int64_t keep_best(Scored<T>* items, std::int64_t n, std::int64_t k) {
   if (n <= k) return n;
