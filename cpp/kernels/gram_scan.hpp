@@ -106,7 +106,8 @@ class ColumnScan {
 
   // Offers the pairs (i, j < i) to both lists and zeroes the sums.
   void finish(std::int64_t i, double products) {
-    if ((work_ += products) > 4.0 * static_cast<double>(i)) {
+    work_ += products;
+    if (work_ > 4.0 * static_cast<double>(i)) {
       shared_.look_at_thresholds(shared_.a.grouped, i, worst_);
       work_ = 0;
     }
