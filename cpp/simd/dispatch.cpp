@@ -33,7 +33,7 @@ std::vector<const Table*> supported() {
   return tables;
 }
 
-std::atomic<const Table*> current{&table_baseline};
+std::atomic<int> current{0};  // place in supported()
 
 }  // namespace
 
@@ -45,19 +45,20 @@ std::vector<std::string> available() {
 
 void force(const std::string& level) {
   std::string names;
-  for (const Table* t : supported()) {
-    if (level == t->level) {
-      current.store(t);
+  const std::vector<const Table*> tables = supported();
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    if (level == tables[i]->level) {
+      current.store(static_cast<int>(i));
       return;
     }
-    names += names.empty() ? t->level : std::string(", ") + t->level;
+    names += names.empty() ? tables[i]->level : std::string(", ") + tables[i]->level;
   }
   throw InvalidInput("ISA level '" + level +
                      "' is unknown or not supported by this machine; use one of: " + names);
 }
 
 void init() {
-  current.store(supported().back());
+  current.store(static_cast<int>(supported().size()) - 1);
   const char* wanted = std::getenv("AIMASS_ISA");
   if (wanted == nullptr || *wanted == '\0') return;
   try {
@@ -69,6 +70,15 @@ void init() {
 
 std::string level() { return table().level; }
 
-const Table& table() { return *current.load(std::memory_order_relaxed); }
+int level_index() { return current.load(std::memory_order_relaxed); }
+
+const Table& table() {
+#ifdef AIMASS_X86
+  constexpr const Table* kTables[] = {&table_baseline, &table_v3, &table_v4};
+#else
+  constexpr const Table* kTables[] = {&table_baseline};
+#endif
+  return *kTables[level_index()];
+}
 
 }  // namespace aimass::simd
