@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include "errors.hpp"
 
@@ -235,6 +236,17 @@ void score_block(const Epilogue<T>& e, T p, const T* q, const Sums* sums, std::i
         e.custom(d, n, &p, q + begin, out + begin, size);
         for (std::int64_t i = 0; i < size; ++i)
           out[begin + i] = epilogue_detail::post(e, out[begin + i], n[i]);
+      }
+      return;
+    }
+  }
+  if constexpr (std::is_same_v<Sums, Dot<T>>) {
+    if (e.formula == Formula::product && e.amplification == T(1)) {  // without branches
+      for (std::int64_t i = 0; i < m; ++i) {
+        const T score = sums[i].d / (p * q[i] + e.shrink);
+        const bool kept = (sums[i].d != T(0)) & (score >= e.threshold) &
+                          (std::abs(score) <= std::numeric_limits<T>::max());
+        out[i] = kept ? score + T(0) : epilogue_detail::kNone<T>;
       }
       return;
     }

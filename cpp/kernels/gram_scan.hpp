@@ -25,9 +25,10 @@ struct ScanShared {
   const GramLayout<T>& a;
   const Epilogue<T>& e;
   NeighborLists<T>& lists;
-  std::vector<T> p, q, ones;  // padded with ones
-  bool symmetric;             // both directions of a pair score the same
-  bool simple;                // "product" or "ratio" and nothing after it
+  std::vector<T> p, q;  // padded with ones
+  bool symmetric;       // both directions of a pair score the same
+  bool simple;          // "product" or "ratio" and nothing after it
+  simd::Score score;    // what the vectorised test computes
 
   ScanShared(const GramLayout<T>& layout, const Epilogue<T>& epilogue, NeighborLists<T>& to)
       : a(layout), e(epilogue), lists(to) {
@@ -42,18 +43,20 @@ struct ScanShared {
     symmetric = e.channels() == Channels::moments || (e.formula != Formula::custom && p == q);
     simple = (e.formula == Formula::product || e.formula == Formula::ratio) &&
              e.amplification == T(1) && !e.uses_support();
-    if (!simple) ones.assign(n, T(1));
+    const auto one = [](T v) { return v == T(1); };
+    const bool plain = e.formula == Formula::product && e.shrink == T(0) &&
+                       std::all_of(p.begin(), p.end(), one) && std::all_of(q.begin(), q.end(), one);
+    score = !simple || plain              ? simd::Score::sum
+            : e.formula == Formula::ratio ? simd::Score::ratio
+                                          : simd::Score::product;
   }
 
   std::int64_t size() const { return static_cast<std::int64_t>(p.size()); }
 
-  // Lets every nonzero sum through when the formula is not simple.
+  // Lets every nonzero sum through when the formula is not simple: see slack.
   simd::Scan<T> scan(T* sums, const T* p_i, const T* q_i, const T* worst, const T* worst_i) const {
-    if (!simple)
-      return {sums, ones.data(), ones.data(), worst, p_i, p_i, worst_i, T(0), T(0), false, true};
-    return {sums,     p.data(), q.data(), worst,    p_i,
-            q_i,      worst_i,  e.shrink, e.weight, e.formula == Formula::ratio,
-            symmetric};
+    return {sums,    p.data(), q.data(), worst, p_i,      q_i,
+            worst_i, e.shrink, e.weight, score, symmetric};
   }
 
   // The vectorised test may round otherwise than the score itself.
@@ -128,11 +131,17 @@ class ColumnScan {
       if (n_notes_ == kNoNotes) return kernels.axpy(x, tail, n, sums);
       n_notes_ = kernels.axpy_note(x, tail, n, sums, notes_.data() + n_notes_) - notes_.data();
     } else {
-      for (const RowEntry<T>* entry = tail; entry != tail + n; ++entry) {
-        Sums& sums = sums_[entry->col];
-        if (n_notes_ != kNoNotes && !sums.touched())
-          notes_[static_cast<std::size_t>(n_notes_++)] = static_cast<std::int32_t>(entry->col);
-        sums.add(x, entry->value);
+      if (n_notes_ != kNoNotes) {
+        for (const RowEntry<T>* entry = tail; entry != tail + n; ++entry) {
+          notes_[static_cast<std::size_t>(n_notes_)] = static_cast<std::int32_t>(entry->col);
+          n_notes_ += !sums_[entry->col].touched();
+        }
+      }
+      if constexpr (std::is_same_v<Sums, Moments<T>>) {
+        simd::kernels<T>().axpy_moments(x, tail, n, &sums_.data()->n);
+      } else {
+        for (const RowEntry<T>* entry = tail; entry != tail + n; ++entry)
+          sums_[entry->col].add(x, entry->value);
       }
     }
   }

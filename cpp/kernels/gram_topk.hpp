@@ -131,7 +131,7 @@ template <class T, class Sums>
 GramTopK<T> run_tasks(const Csr<T>& input, const Scales<T>& scales, std::int64_t k,
                       const Epilogue<T>& e, const Run& run) {
   constexpr bool kDot = std::is_same_v<Sums, Dot<T>>;
-  const GramLayout<T> a = gram_layout(input, scales, kDot, run);
+  GramLayout<T> a = gram_layout(input, scales, kDot, run);
   const DensePlan dense = kDot ? plan_dense(a, run) : DensePlan{};
   const std::int64_t most = std::max<std::int64_t>(1, a.n_cols - 1);
   NeighborLists<T> lists(a.n_cols, std::min(k, most), e.threshold);
@@ -148,6 +148,8 @@ GramTopK<T> run_tasks(const Csr<T>& input, const Scales<T>& scales, std::int64_t
     if (worker) worker->deliver();
     worker.reset();
   });
+  a.row = {};  // room for the result
+  a.group = {};
   return lists.join(a.col_of.data(), run);
 }
 

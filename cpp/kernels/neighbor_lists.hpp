@@ -76,11 +76,12 @@ class NeighborLists {
     out.scores.resize(out.indices.size());
     constexpr std::int64_t kLists = 64;
     parallel_for(run, (n + kLists - 1) / kLists, [&](std::int64_t block, int) {
+      std::vector<Scored<T>> scratch;
       for (std::int64_t l = block * kLists; l < std::min(n, (block + 1) * kLists); ++l) {
         auto& items = lists_[static_cast<std::size_t>(l)];
         const std::int64_t size =
             keep_best(items.data(), static_cast<std::int64_t>(items.size()), k_);
-        std::sort(items.begin(), items.begin() + size, better<T>);
+        sort_best(items.data(), size, scratch);
         auto to = static_cast<std::size_t>(out.indptr[static_cast<std::size_t>(order[l])]);
         for (std::int64_t i = 0; i < size; ++i, ++to) {
           out.indices[to] = items[static_cast<std::size_t>(i)].index;
@@ -109,6 +110,12 @@ class NeighborLists {
   void add(std::int64_t list, const Scored<T>& item) {
     if (item.score < worst(list)) return;
     auto& kept = lists_[static_cast<std::size_t>(list)];
+    if (kept.size() == kept.capacity()) {  // grow in few steps, to no more than is ever needed
+      const auto most = static_cast<std::size_t>(full_);
+      kept.reserve(kept.empty()             ? std::min<std::size_t>(16, most)
+                   : kept.size() * 4 > most ? most
+                                            : kept.size() * 4);
+    }
     kept.push_back(item);
     if (static_cast<std::int64_t>(kept.size()) < full_) return;
     kept.resize(static_cast<std::size_t>(keep_best(kept.data(), full_, k_)));
@@ -128,7 +135,7 @@ class Outbox {
   explicit Outbox(NeighborLists<T>& lists)
       : lists_(lists),
         capacity_(static_cast<std::size_t>(
-            std::clamp<std::int64_t>(lists.n_blocks() << 10, 1 << 12, 1 << 20))) {}
+            std::clamp<std::int64_t>(lists.n_blocks() << 9, 1 << 12, 1 << 18))) {}
 
   void add(std::int64_t list, const Scored<T>& item) {
     offers_.push_back({static_cast<std::int32_t>(list), item});

@@ -61,6 +61,32 @@ std::int32_t* axpy_note(T x, const RowEntry<T>* entries, Index n, T* sums, std::
   return notes;
 }
 
+// A product of two vectors for each entry: (1, x, 1, x, x^2, 1, 0, 0) of the row's value, and
+// (1, 1, y, y, 1, y^2, 0, 0) of the entry's, which is y (y b + a) + c for constant a, b, c.
+template <class T>
+void axpy_moments(T x, const RowEntry<T>* entries, Index n, T* sums) {
+  constexpr Index kBytes = 8 * static_cast<Index>(sizeof(T));
+  constexpr Index kWidth = kBytes < kVector ? kBytes : kVector;
+  constexpr Index kVectors = kBytes / kWidth;
+  typedef T V __attribute__((vector_size(kWidth), may_alias));
+  alignas(kBytes) const T own[8] = {1, x, 1, x, x * x, 1, 0, 0};
+  alignas(kBytes) const T square[8] = {0, 0, 0, 0, 0, 1, 0, 0};
+  alignas(kBytes) const T linear[8] = {0, 0, 1, 1, 0, 0, 0, 0};
+  alignas(kBytes) const T constant[8] = {1, 1, 0, 0, 1, 0, 0, 0};
+  V xv[kVectors], a[kVectors], b[kVectors], c[kVectors];
+  for (Index v = 0; v < kVectors; ++v) {
+    xv[v] = reinterpret_cast<const V*>(own)[v];
+    a[v] = reinterpret_cast<const V*>(linear)[v];
+    b[v] = reinterpret_cast<const V*>(square)[v];
+    c[v] = reinterpret_cast<const V*>(constant)[v];
+  }
+  for (Index i = 0; i < n; ++i) {
+    const T y = entries[i].value;
+    V* to = reinterpret_cast<V*>(sums + entries[i].col * 8);
+    for (Index v = 0; v < kVectors; ++v) to[v] += xv[v] * (c[v] + y * (a[v] + y * b[v]));
+  }
+}
+
 template <class T>
 constexpr Index kLanes = kLaneBytes / static_cast<Index>(sizeof(T));
 
@@ -78,15 +104,17 @@ void axpy_lanes(const T* x, const RowEntry<T>* entries, Index n, T* sums) {
 
 // 1 when a pair may enter one of the two lists, else 0; never 0 for one that belongs there, up to
 // rounding, for which the thresholds leave room.
-template <bool kRatio, bool kSymmetric, class T>
+template <Score kScore, bool kSymmetric, class T>
 inline std::int32_t passes(const Scan<T>& s, T d, T p, T q, T worst, T p_i, T q_i, T worst_i) {
+  if (kScore == Score::sum) return (d != T(0)) & ((d >= worst_i) | (d >= worst));
+  constexpr bool kRatio = kScore == Score::ratio;
   const T own = d / (kRatio ? s.weight * d + p_i + q + s.shrink : p_i * q + s.shrink);
   T other = own;
   if (!kSymmetric) other = d / (kRatio ? s.weight * d + p + q_i + s.shrink : p * q_i + s.shrink);
   return (d != T(0)) & ((own >= worst_i) | (other >= worst));
 }
 
-template <bool kRatio, bool kSymmetric, class T>
+template <Score kScore, bool kSymmetric, class T>
 Index scan_as(const Scan<T>& s, Index begin, Index end, std::int32_t* out_index, T* out_sum) {
   const T p_i = *s.p_i, q_i = *s.q_i, worst_i = *s.worst_i;
   Index n = 0;
@@ -97,7 +125,7 @@ Index scan_as(const Scan<T>& s, Index begin, Index end, std::int32_t* out_index,
     for (Index l = 0; l < kScanBlock; ++l) {
       const Index j = j0 + l;
       pass[l] =
-          passes<kRatio, kSymmetric>(s, sums[l], s.p[j], s.q[j], s.worst[j], p_i, q_i, worst_i);
+          passes<kScore, kSymmetric>(s, sums[l], s.p[j], s.q[j], s.worst[j], p_i, q_i, worst_i);
       any |= pass[l];
     }
     if (any) {
@@ -112,7 +140,7 @@ Index scan_as(const Scan<T>& s, Index begin, Index end, std::int32_t* out_index,
   return n;
 }
 
-template <bool kRatio, bool kSymmetric, class T>
+template <Score kScore, bool kSymmetric, class T>
 Index scan_notes_as(const Scan<T>& s, const std::int32_t* notes, Index size,
                     std::int32_t* out_index, T* out_sum) {
   const T p_i = *s.p_i, q_i = *s.q_i, worst_i = *s.worst_i;
@@ -122,13 +150,13 @@ Index scan_notes_as(const Scan<T>& s, const std::int32_t* notes, Index size,
     const T d = s.sums[j];
     out_index[n] = notes[c];
     out_sum[n] = d;
-    n += passes<kRatio, kSymmetric>(s, d, s.p[j], s.q[j], s.worst[j], p_i, q_i, worst_i);
+    n += passes<kScore, kSymmetric>(s, d, s.p[j], s.q[j], s.worst[j], p_i, q_i, worst_i);
     s.sums[j] = T(0);
   }
   return n;
 }
 
-template <bool kRatio, bool kSymmetric, class T>
+template <Score kScore, bool kSymmetric, class T>
 Index scan_lanes_as(const Scan<T>& s, Index begin, Index end, std::int64_t* out_index, T* out_sum) {
   constexpr Index kL = kLanes<T>;
   T p_i[kL], q_i[kL], worst_i[kL];
@@ -143,7 +171,7 @@ Index scan_lanes_as(const Scan<T>& s, Index begin, Index end, std::int64_t* out_
     std::int32_t pass[kL];
     std::int32_t any = 0;
     for (Index l = 0; l < kL; ++l) {
-      pass[l] = passes<kRatio, kSymmetric>(s, sums[l], s.p[j], s.q[j], s.worst[j], p_i[l], q_i[l],
+      pass[l] = passes<kScore, kSymmetric>(s, sums[l], s.p[j], s.q[j], s.worst[j], p_i[l], q_i[l],
                                            worst_i[l]);
       any |= pass[l];
     }
@@ -161,37 +189,40 @@ Index scan_lanes_as(const Scan<T>& s, Index begin, Index end, std::int64_t* out_
 
 template <class T>
 Index scan(const Scan<T>& s, Index begin, Index end, std::int32_t* out, T* out_sum) {
-  if (s.ratio)
-    return s.symmetric ? scan_as<true, true>(s, begin, end, out, out_sum)
-                       : scan_as<true, false>(s, begin, end, out, out_sum);
-  return s.symmetric ? scan_as<false, true>(s, begin, end, out, out_sum)
-                     : scan_as<false, false>(s, begin, end, out, out_sum);
+  if (s.score == Score::sum) return scan_as<Score::sum, true>(s, begin, end, out, out_sum);
+  if (s.score == Score::ratio)
+    return s.symmetric ? scan_as<Score::ratio, true>(s, begin, end, out, out_sum)
+                       : scan_as<Score::ratio, false>(s, begin, end, out, out_sum);
+  return s.symmetric ? scan_as<Score::product, true>(s, begin, end, out, out_sum)
+                     : scan_as<Score::product, false>(s, begin, end, out, out_sum);
 }
 
 template <class T>
 Index scan_notes(const Scan<T>& s, const std::int32_t* notes, Index n, std::int32_t* out,
                  T* out_sum) {
-  if (s.ratio)
-    return s.symmetric ? scan_notes_as<true, true>(s, notes, n, out, out_sum)
-                       : scan_notes_as<true, false>(s, notes, n, out, out_sum);
-  return s.symmetric ? scan_notes_as<false, true>(s, notes, n, out, out_sum)
-                     : scan_notes_as<false, false>(s, notes, n, out, out_sum);
+  if (s.score == Score::sum) return scan_notes_as<Score::sum, true>(s, notes, n, out, out_sum);
+  if (s.score == Score::ratio)
+    return s.symmetric ? scan_notes_as<Score::ratio, true>(s, notes, n, out, out_sum)
+                       : scan_notes_as<Score::ratio, false>(s, notes, n, out, out_sum);
+  return s.symmetric ? scan_notes_as<Score::product, true>(s, notes, n, out, out_sum)
+                     : scan_notes_as<Score::product, false>(s, notes, n, out, out_sum);
 }
 
 template <class T>
 Index scan_lanes(const Scan<T>& s, Index begin, Index end, std::int64_t* out, T* out_sum) {
-  if (s.ratio)
-    return s.symmetric ? scan_lanes_as<true, true>(s, begin, end, out, out_sum)
-                       : scan_lanes_as<true, false>(s, begin, end, out, out_sum);
-  return s.symmetric ? scan_lanes_as<false, true>(s, begin, end, out, out_sum)
-                     : scan_lanes_as<false, false>(s, begin, end, out, out_sum);
+  if (s.score == Score::sum) return scan_lanes_as<Score::sum, true>(s, begin, end, out, out_sum);
+  if (s.score == Score::ratio)
+    return s.symmetric ? scan_lanes_as<Score::ratio, true>(s, begin, end, out, out_sum)
+                       : scan_lanes_as<Score::ratio, false>(s, begin, end, out, out_sum);
+  return s.symmetric ? scan_lanes_as<Score::product, true>(s, begin, end, out, out_sum)
+                     : scan_lanes_as<Score::product, false>(s, begin, end, out, out_sum);
 }
 
 template <class T>
 constexpr Kernels<T> kKernels{
-    gemm_tile<T>,  kTileRows,    kTileCols<T>,  kGain * sizeof(float) / sizeof(T),
-    axpy<T>,       axpy_note<T>, axpy_lanes<T>, scan<T>,
-    scan_notes<T>, scan_lanes<T>};
+    gemm_tile<T>, kTileRows,     kTileCols<T>,    kGain * sizeof(float) / sizeof(T),
+    axpy<T>,      axpy_note<T>,  axpy_moments<T>, axpy_lanes<T>,
+    scan<T>,      scan_notes<T>, scan_lanes<T>};
 
 }  // namespace
 

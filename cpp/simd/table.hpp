@@ -16,9 +16,15 @@ struct RowEntry {
   T value;
 };
 
-// What is known of one row (or of each lane) and of the columns in a scan of sums d:
-//   own score  d / (p_i * q[j] + shrink)     or, for ratio, d / (weight * d + p_i + q[j] + shrink)
-//   other one  p[j] and q_i in place of p_i and q[j]; the same number when symmetric.
+// How a scan scores the sum d of a pair of a row i and a column j; the other score of the pair has
+// p[j] and q_i in place of p_i and q[j].
+enum class Score {
+  sum,      // d: both scores the same
+  product,  // d / (p_i * q[j] + shrink)
+  ratio,    // d / (weight * d + p_i + q[j] + shrink)
+};
+
+// What is known of one row (or of each lane) and of the columns in a scan of sums.
 // p_i, q_i, worst_i: one value, or one per lane. p, q, worst: by column, padded to kScanBlock.
 template <class T>
 struct Scan {
@@ -30,7 +36,8 @@ struct Scan {
   const T* q_i;
   const T* worst_i;
   T shrink, weight;
-  bool ratio, symmetric;
+  Score score;
+  bool symmetric;  // both scores of a pair are the same
 };
 
 template <class T>
@@ -46,6 +53,8 @@ struct Kernels {
   // The same; notes every col whose sum was zero and returns the end of the notes.
   std::int32_t* (*axpy_note)(T x, const RowEntry<T>* entries, std::int64_t n, T* sums,
                              std::int32_t* notes);
+  // sums[8 col + c] += the c-th of (1, x, value, x value, x^2, value^2, 0, 0) for n entries.
+  void (*axpy_moments)(T x, const RowEntry<T>* entries, std::int64_t n, T* sums);
   // sums[col][lane] += x[lane] * value for n entries.
   void (*axpy_lanes)(const T* x, const RowEntry<T>* entries, std::int64_t n, T* sums);
 

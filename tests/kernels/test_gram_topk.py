@@ -187,3 +187,17 @@ def test_refusals():
         call(_core.gram_topk, matrix, 2, formula="custom")
     with pytest.raises(TypeError):
         call(_core.gram_topk, matrix, 2, p=np.ones(8))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [200, 450])
+def test_long_lists_full_of_ties(k, dtype):
+    """Lists that are selected and sorted by digits: sums are exact, so the order must be exact."""
+    matrix = skewed(120, 1500, 0.05, dtype, seed=5)
+    indptr, indices, scores = call(_core.gram_topk, matrix, k, n_threads=2)
+    want = call(reference, matrix, k)
+    np.testing.assert_array_equal(indptr, want[0])
+    np.testing.assert_array_equal(scores, want[2])
+    np.testing.assert_array_equal(indices, want[1])
+    assert (np.diff(indptr) == k).any()
+    assert (scores < 0).any()
