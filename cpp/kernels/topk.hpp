@@ -65,11 +65,11 @@ std::int64_t partition(Scored<T>* items, std::int64_t n, const Scored<T> pivot) 
 template <class T>
 std::int64_t keep_best(Scored<T>* items, std::int64_t n, std::int64_t k) {
   if (n <= k) return n;
-  constexpr std::int64_t kSample = 32, kSmall = 8 * kSample;
+  constexpr std::int64_t kSample = 32, kSmall = 24;
   std::int64_t begin = 0, end = n;
   while (end - begin > kSmall) {
     Scored<T> sample[kSample];
-    constexpr std::int64_t size = kSample;
+    const std::int64_t size = end - begin > 8 * kSample ? kSample : 5;
     for (std::int64_t i = 0; i < size; ++i) sample[i] = items[begin + (end - begin) * i / size];
     const std::int64_t rank = size * (k - 1 - begin) / (end - begin);
     std::nth_element(sample, sample + rank, sample + size, Better<T>{});
