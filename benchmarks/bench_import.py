@@ -19,7 +19,7 @@ from peers import require
 
 OURS = {
     "the package": "import aimass_core",
-    "the package and its models": "import aimass_core; aimass_core.Interactions, aimass_core.ItemKNN",
+    "its models": "import aimass_core; from aimass_core import Interactions, ItemKNN",
 }
 PEERS = {"peer:implicit": "implicit", "empty process": "sys"}
 PROMISE = 0.3  # seconds

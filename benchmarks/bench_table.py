@@ -125,7 +125,7 @@ def bench_parquet_to_item_knn(
         command = [sys.executable, "-c", _FIT, str(path)]
         # Not from the source tree, which may hold no built module.
         done = subprocess.run(command, check=True, capture_output=True, cwd=path.parent)
-        return json.loads(done.stdout)
+        return json.loads(done.stdout.splitlines()[-1])
 
     def check(result: dict[str, float]) -> None:
         assert result["rows"] == SIZES[case][2]
