@@ -20,6 +20,7 @@ from aimass_core import Interactions
 
 CASES = {"small": "ml1m", "medium": "ml20m", "full": "ml20m"}
 MEMBERS = ["native", "peer:pandas"]
+PROMISE = 5e6  # rows a second
 
 
 @cache
@@ -63,8 +64,14 @@ def pandas_and_scipy(frame: Any) -> sp.csr_matrix:
 @pytest.mark.parametrize("kind", ["int", "strings"])
 @pytest.mark.parametrize("member", MEMBERS)
 def bench_from_table(
-    measure: Callable[..., Any], member: str, kind: str, scale: str, n_threads: int
+    measure: Callable[..., Any],
+    benchmark: Any,
+    member: str,
+    kind: str,
+    scale: str,
+    n_threads: int,
 ) -> None:
+    """At least 5 million rows a second where the ids are whole numbers."""
     case = CASES[scale]
     frame, matrix = table(case, kind), named(case)
     used = np.unique(matrix.indices)  # items without an interaction have no id
@@ -87,17 +94,20 @@ def bench_from_table(
     }
     group = f"table to matrix: {len(frame):,} rows, {kind} ids, {case}"
     measure(group, member, calls[member], check, rounds=2, rows=len(frame))
+    if member == "native" and kind == "int" and scale != "small":
+        assert len(frame) / benchmark.stats.stats.min >= PROMISE, "the promise is 5 M rows/s"
 
 
+# VmHWM, not ru_maxrss, which survives exec and so starts from the peak of the parent process.
 _FIT = """
-import json, resource, sys, time
+import json, sys, time
 from aimass_core import Interactions, ItemKNN
 start = time.perf_counter()
 x = Interactions.from_table(sys.argv[1], user="user", item="item", value="rating")
 read = time.perf_counter()
 model = ItemKNN(n_neighbors=100).fit(x)
 fitted = time.perf_counter()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = next(int(line.split()[1]) for line in open("/proc/self/status") if "VmHWM" in line) / 1024
 print(json.dumps({"peak_mib": peak, "read_s": read - start, "fit_s": fitted - read,
                   "rows": x.report["rows_read"], "neighbors": model.similarity_.nnz}))
 """
@@ -115,7 +125,7 @@ def bench_parquet_to_item_knn(
         command = [sys.executable, "-c", _FIT, str(path)]
         # Not from the source tree, which may hold no built module.
         done = subprocess.run(command, check=True, capture_output=True, cwd=path.parent)
-        return json.loads(done.stdout)
+        return json.loads(done.stdout.splitlines()[-1])
 
     def check(result: dict[str, float]) -> None:
         assert result["rows"] == SIZES[case][2]

@@ -91,7 +91,8 @@ def measure(benchmark: Any, scale: str) -> Callable[..., Any]:
     """``measure(group, member, call, check)``: check the result of one call, then time more.
 
     `check` takes the result and raises when it is wrong; the checked call is also the warm-up.
-    Further keyword arguments are kept as extra information of the row (for example ``peak_mib=``).
+    ``warm_up=False`` checks what the timed call gave instead, for peers that take minutes. Further
+    keyword arguments are kept as extra information of the row (for example ``peak_mib=``).
     """
 
     def run(
@@ -100,11 +101,16 @@ def measure(benchmark: Any, scale: str) -> Callable[..., Any]:
         call: Callable[[], Any],
         check: Callable[[Any], None],
         rounds: int = ROUNDS[scale],
+        warm_up: bool = True,
         **extra: Any,
     ) -> Any:
         benchmark.group = group
         benchmark.extra_info.update(member=member, **extra)
-        check(call())
-        return benchmark.pedantic(call, rounds=rounds, iterations=1)
+        if warm_up:
+            check(call())
+        result = benchmark.pedantic(call, rounds=rounds, iterations=1)
+        if not warm_up:
+            check(result)
+        return result
 
     return run

@@ -39,6 +39,8 @@ def _cell(record: dict[str, Any], native: dict[str, Any] | None) -> str:
     if native is not None and record is not native:
         factor = time / native["stats"]["min"]
         text += f" ({factor:.2g}x)" if factor >= 1 else f" (**{factor:.2g}x**)"
+    if "rows" in record["extra_info"]:
+        text += f", {record['extra_info']['rows'] / time / 1e6:.3g} M rows/s"
     if "peak_mib" in record["extra_info"]:
         text += f", {record['extra_info']['peak_mib']:.0f} MiB"
     return text

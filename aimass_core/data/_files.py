@@ -95,7 +95,9 @@ def read(path: Path, wanted: Mapping[str, str], labels: Mapping[str, str]) -> di
                 chunks[role].append(read_array(batch.column(name), labels[role]))
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, kind, error) from None
-    return {role: concat(chunks.pop(role)) for role in wanted}  # frees the chunks one by one
+    columns = {role: concat(chunks.pop(role)) for role in wanted}  # frees the chunks one by one
+    pa.default_memory_pool().release_unused()  # the pool would keep it for tables to come
+    return columns
 
 
 def _parquet_batches(path: Path, names: list[str]) -> Iterator[Any]:

@@ -193,9 +193,11 @@ def prepare(
         if extra is not None and extra_map is not None:
             extra, extra_map = extra_map._compact(extra[keep])
         weights = weights if weights is None else weights[keep]
-    values: NDArray[Any] = np.ones(len(rows), dtype=np.float32)
+    values: NDArray[Any]
     if "value" in columns:
         values = column_values(columns.pop("value"), keep, labels["value"])
+    else:
+        values = np.ones(len(rows), dtype=np.float32)
     if weights is not None:
         values = values * weights
     times, time_unit = None, None

@@ -1,19 +1,20 @@
 // Problem: triplets (row, col, value[, time]) in any order to a canonical CSR: rows sorted by
 // column, duplicates merged by an explicit rule.
-// Cost: O(n) time, about 2 reads and 2 writes of the triplets to memory; n * (8 + sizeof(T)) bytes
-// (+ 8 n with times) of scratch. Layout: triplets are first parted by ranges of rows, stably, so
-// that a part fits the L2 cache; there they are sorted by (row, col, place in the input) packed
-// into one word, and written out where they belong. The result is the same for any n_threads.
+// Cost: O(n) time, about 2 reads and 2 writes of the triplets to memory; n * (4 + sizeof(T)) bytes
+// (+ 8 n with times; 4 n more where row and column take over 32 bits) of scratch. Layout: triplets
+// are first parted by ranges of rows, stably, so that a part fits the L2 cache, row and column in
+// one word; there they are sorted by (row, col, place in the input), again one word, and written
+// out where they belong. The result is the same for any n_threads.
 #pragma once
 
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <memory>
 #include <numeric>
 #include <string>
 #include <vector>
 
+#include "buffer.hpp"
 #include "errors.hpp"
 #include "parallel.hpp"
 #include "partition.hpp"
@@ -51,17 +52,18 @@ struct CsrOut {
 
 namespace coo_detail {
 
-template <class T>
+// key: row within the part | column.
+template <class Word, class T>
 struct Entry {
-  std::int32_t row, col;
+  Word key;
   T value;
 };
 
 // entries and times of one part; order: their sorted order. Merges the run [begin, end) of
 // entries of one cell, which stand in the order of the input.
-template <class T, class At>
-void merge(Duplicates rule, std::int64_t begin, std::int64_t end, At&& at, const Entry<T>* entries,
-           const std::int64_t* times, T& value, std::int64_t* time) {
+template <class Word, class T, class At>
+void merge(Duplicates rule, std::int64_t begin, std::int64_t end, At&& at,
+           const Entry<Word, T>* entries, const std::int64_t* times, T& value, std::int64_t* time) {
   std::int64_t chosen = rule == Duplicates::last ? at(end - 1) : at(begin);
   if (times != nullptr) {
     std::int64_t latest = times[at(begin)];
@@ -103,24 +105,18 @@ void merge(Duplicates rule, std::int64_t begin, std::int64_t end, At&& at, const
   }
 }
 
-}  // namespace coo_detail
-
-// Returns the number of entries written.
-template <class T>
-std::int64_t coo_to_csr(const Run& run, const Coo<T>& x, Duplicates rule, const CsrOut<T>& out) {
-  using coo_detail::Entry;
-  check_bounds(run, x.rows, x.n, x.n_rows, "rows");
-  check_bounds(run, x.cols, x.n, x.n_cols, "cols");
-  Partition plan = plan_partition(run, x.rows, x.n, x.n_rows);
-  const auto n = static_cast<std::size_t>(x.n);
-  const auto entries = std::make_unique_for_overwrite<Entry<T>[]>(n);
-  const auto times =
-      x.times == nullptr ? nullptr : std::make_unique_for_overwrite<std::int64_t[]>(n);
+template <class Word, class T>
+std::int64_t convert(const Run& run, const Coo<T>& x, Partition& plan, int col_bits,
+                     Duplicates rule, const CsrOut<T>& out) {
+  const Buffer<Entry<Word, T>> entries(x.n);
+  const Buffer<std::int64_t> times(x.times == nullptr ? 0 : x.n);
+  const auto low_row = (Word{1} << plan.shift) - 1, low_col = (Word{1} << col_bits) - 1;
   place_parts(run, plan, [&](Range range, std::int64_t* cursor) {
     for (std::int64_t i = range.begin; i < range.end; ++i) {
       const std::int64_t to = cursor[x.rows[i] >> plan.shift]++;
-      entries[static_cast<std::size_t>(to)] = {x.rows[i], x.cols[i], x.data[i]};
-      if (times) times[static_cast<std::size_t>(to)] = x.times[i];
+      const auto row = static_cast<Word>(x.rows[i]) & low_row;
+      entries[to] = {(row << col_bits) | static_cast<Word>(x.cols[i]), x.data[i]};
+      if (x.times != nullptr) times[to] = x.times[i];
     }
   });
 
@@ -131,15 +127,13 @@ std::int64_t coo_to_csr(const Run& run, const Coo<T>& x, Duplicates rule, const 
   std::vector<std::int64_t> n_merged(static_cast<std::size_t>(plan.n_parts), 0);
   std::vector<std::int64_t> first_duplicate(static_cast<std::size_t>(plan.n_parts), -1);
   out.indptr[0] = 0;
-  const int col_bits =
-      std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(x.n_cols - 1, 0)));
   parallel_for(run, plan.n_parts, [&](std::int64_t part, int thread) {
     const std::int64_t start = plan.start[static_cast<std::size_t>(part)];
     const std::int64_t size = plan.size(part);
     const std::int64_t first_row = part << plan.shift;
     const std::int64_t last_row = std::min(x.n_rows, first_row + (std::int64_t{1} << plan.shift));
-    const Entry<T>* part_entries = entries.get() + start;
-    const std::int64_t* part_times = times ? times.get() + start : nullptr;
+    const Entry<Word, T>* part_entries = entries.data() + start;
+    const std::int64_t* part_times = x.times == nullptr ? nullptr : times.data() + start;
     auto& [words, spare] = scratch[static_cast<std::size_t>(thread)];
     words.resize(static_cast<std::size_t>(size));
 
@@ -150,17 +144,14 @@ std::int64_t coo_to_csr(const Run& run, const Coo<T>& x, Duplicates rule, const 
     const bool packed = key_bits + place_bits <= 64;
     if (packed) {
       for (std::int64_t i = 0; i < size; ++i) {
-        const auto row = static_cast<std::uint64_t>(part_entries[i].row - first_row);
-        const auto col = static_cast<std::uint64_t>(part_entries[i].col);
         words[static_cast<std::size_t>(i)] =
-            (((row << col_bits) | col) << place_bits) | static_cast<std::uint64_t>(i);
+            (std::uint64_t{part_entries[i].key} << place_bits) | static_cast<std::uint64_t>(i);
       }
       sort_words(words, spare, place_bits, place_bits + key_bits);
     } else {
       std::iota(words.begin(), words.end(), std::uint64_t{0});
       std::stable_sort(words.begin(), words.end(), [&](std::uint64_t a, std::uint64_t b) {
-        const Entry<T>&x_a = part_entries[a], &x_b = part_entries[b];
-        return x_a.row != x_b.row ? x_a.row < x_b.row : x_a.col < x_b.col;
+        return part_entries[a].key < part_entries[b].key;
       });
     }
     run.poll();
@@ -173,22 +164,20 @@ std::int64_t coo_to_csr(const Run& run, const Coo<T>& x, Duplicates rule, const 
     // Written as if no entry before this part were merged; gaps are closed below.
     std::int64_t to = start, row = first_row;
     for (std::int64_t i = 0; i < size;) {
-      const Entry<T>& entry = part_entries[at(i)];
+      const Entry<Word, T> entry = part_entries[at(i)];
       std::int64_t end = i + 1;
-      while (end < size && part_entries[at(end)].col == entry.col &&
-             part_entries[at(end)].row == entry.row) {
-        ++end;
-      }
-      while (row < entry.row) out.indptr[++row] = to;
-      out.indices[to] = entry.col;
+      while (end < size && part_entries[at(end)].key == entry.key) ++end;
+      const std::int64_t own_row = first_row + static_cast<std::int64_t>(entry.key >> col_bits);
+      while (row < own_row) out.indptr[++row] = to;
+      out.indices[to] = static_cast<std::int32_t>(entry.key & low_col);
       if (end - i == 1) {
         out.data[to] = rule == Duplicates::count ? T{1} : entry.value;
         if (part_times != nullptr) out.times[to] = part_times[at(i)];
       } else {
         auto& duplicate = first_duplicate[static_cast<std::size_t>(part)];
         if (duplicate < 0) duplicate = start + at(i);
-        coo_detail::merge(rule, i, end, at, part_entries, part_times, out.data[to],
-                          out.times == nullptr ? nullptr : out.times + to);
+        merge(rule, i, end, at, part_entries, part_times, out.data[to],
+              out.times == nullptr ? nullptr : out.times + to);
       }
       ++to;
       i = end;
@@ -198,11 +187,12 @@ std::int64_t coo_to_csr(const Run& run, const Coo<T>& x, Duplicates rule, const 
   });
 
   if (rule == Duplicates::error) {
-    for (const std::int64_t i : first_duplicate) {
+    for (std::int64_t part = 0; part < plan.n_parts; ++part) {
+      const std::int64_t i = first_duplicate[static_cast<std::size_t>(part)];
       if (i < 0) continue;
-      const Entry<T>& entry = entries[static_cast<std::size_t>(i)];
-      throw InvalidInput("duplicate entry at (row " + std::to_string(entry.row) + ", col " +
-                         std::to_string(entry.col) +
+      const auto row = (part << plan.shift) + static_cast<std::int64_t>(entries[i].key >> col_bits);
+      throw InvalidInput("duplicate entry at (row " + std::to_string(row) + ", col " +
+                         std::to_string(entries[i].key & low_col) +
                          "); choose a rule for duplicates other than 'error'");
     }
   }
@@ -223,6 +213,21 @@ std::int64_t coo_to_csr(const Run& run, const Coo<T>& x, Duplicates rule, const 
     gap += n_merged[static_cast<std::size_t>(part)];
   }
   return x.n - gap;
+}
+
+}  // namespace coo_detail
+
+// Returns the number of entries written.
+template <class T>
+std::int64_t coo_to_csr(const Run& run, const Coo<T>& x, Duplicates rule, const CsrOut<T>& out) {
+  check_bounds(run, x.rows, x.n, x.n_rows, "rows");
+  check_bounds(run, x.cols, x.n, x.n_cols, "cols");
+  Partition plan = plan_partition(run, x.rows, x.n, x.n_rows);
+  const int col_bits =
+      std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(x.n_cols - 1, 0)));
+  return plan.shift + col_bits < 32
+             ? coo_detail::convert<std::uint32_t>(run, x, plan, col_bits, rule, out)
+             : coo_detail::convert<std::uint64_t>(run, x, plan, col_bits, rule, out);
 }
 
 }  // namespace aimass

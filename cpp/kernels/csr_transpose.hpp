@@ -1,39 +1,43 @@
 // Problem: CSR of the transpose; its rows come out sorted, since a stable sort by column keeps the
-// order of the rows. Cost: O(nnz + n_cols) time, nnz * (8 + sizeof(T)) bytes of scratch. Layout:
-// entries are parted by ranges of columns, then counted and placed inside the cache.
+// order of the rows. Cost: O(nnz + n_cols) time, nnz * (4 + sizeof(T)) bytes of scratch (4 more
+// where the numbers of rows and of columns are both huge). Layout: entries are parted by ranges of
+// columns, row and column within the part in one word, then counted and placed inside the cache.
+// Memory is what limits it, hence the word.
 // Gustavson (1978), "Two fast algorithms for sparse matrices".
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "buffer.hpp"
 #include "csr.hpp"
 #include "parallel.hpp"
 #include "partition.hpp"
 
 namespace aimass {
 
-// indptr: n_cols + 1; indices, data: nnz.
-template <class T>
-void csr_transpose(const Run& run, const Csr<T>& x, std::int64_t* indptr, std::int32_t* indices,
-                   T* data) {
+namespace csr_transpose_detail {
+
+// Word: row | column within the part, the latter in plan.shift bits.
+template <class Word, class T>
+void transpose(const Run& run, const Csr<T>& x, Partition& plan, std::int64_t* indptr,
+               std::int32_t* indices, T* data) {
   struct Entry {
-    std::int32_t row, col;
+    Word word;
     T value;
   };
-  check_bounds(run, x.indices, x.nnz(), x.n_cols, "indices");
-  Partition plan = plan_partition(run, x.indices, x.nnz(), x.n_cols);
-  const auto entries = std::make_unique_for_overwrite<Entry[]>(static_cast<std::size_t>(x.nnz()));
+  const auto low = (Word{1} << plan.shift) - 1;
+  const Buffer<Entry> entries(x.nnz());
   place_parts(run, plan, [&](Range range, std::int64_t* cursor) {
-    if (range.begin == range.end) return;
     auto row = std::upper_bound(x.indptr, x.indptr + x.n_rows, range.begin) - x.indptr - 1;
-    for (std::int64_t i = range.begin; i < range.end; ++i) {
-      while (i >= x.end(row)) ++row;
-      const std::int64_t to = cursor[x.indices[i] >> plan.shift]++;
-      entries[static_cast<std::size_t>(to)] = {static_cast<std::int32_t>(row), x.indices[i],
-                                               x.data[i]};
+    for (std::int64_t i = range.begin; i < range.end; ++row) {
+      const Word high = static_cast<Word>(row) << plan.shift;
+      for (const std::int64_t end = std::min(range.end, x.end(row)); i < end; ++i) {
+        const std::int32_t col = x.indices[i];
+        entries[cursor[col >> plan.shift]++] = {high | (static_cast<Word>(col) & low), x.data[i]};
+      }
     }
   });
   std::vector<std::vector<std::int64_t>> cursors(static_cast<std::size_t>(run.n_threads()));
@@ -46,7 +50,7 @@ void csr_transpose(const Run& run, const Csr<T>& x, std::int64_t* indptr, std::i
     auto& cursor = cursors[static_cast<std::size_t>(thread)];
     cursor.assign(static_cast<std::size_t>(last_col - first_col), 0);
     for (std::int64_t i = start; i < end; ++i) {
-      ++cursor[static_cast<std::size_t>(entries[static_cast<std::size_t>(i)].col - first_col)];
+      ++cursor[static_cast<std::size_t>(entries[i].word & low)];
     }
     std::int64_t total = start;
     for (std::int64_t col = first_col; col < last_col; ++col) {
@@ -56,12 +60,28 @@ void csr_transpose(const Run& run, const Csr<T>& x, std::int64_t* indptr, std::i
       indptr[col + 1] = total;
     }
     for (std::int64_t i = start; i < end; ++i) {
-      const Entry& entry = entries[static_cast<std::size_t>(i)];
-      const std::int64_t to = cursor[static_cast<std::size_t>(entry.col - first_col)]++;
-      indices[to] = entry.row;
+      const Entry entry = entries[i];
+      const std::int64_t to = cursor[static_cast<std::size_t>(entry.word & low)]++;
+      indices[to] = static_cast<std::int32_t>(entry.word >> plan.shift);
       data[to] = entry.value;
     }
   });
+}
+
+}  // namespace csr_transpose_detail
+
+// indptr: n_cols + 1; indices, data: nnz.
+template <class T>
+void csr_transpose(const Run& run, const Csr<T>& x, std::int64_t* indptr, std::int32_t* indices,
+                   T* data) {
+  namespace d = csr_transpose_detail;
+  check_bounds(run, x.indices, x.nnz(), x.n_cols, "indices");
+  Partition plan = plan_partition(run, x.indices, x.nnz(), x.n_cols);
+  if (plan.shift + std::bit_width(static_cast<std::uint64_t>(x.n_rows)) <= 32) {
+    d::transpose<std::uint32_t>(run, x, plan, indptr, indices, data);
+  } else {
+    d::transpose<std::uint64_t>(run, x, plan, indptr, indices, data);
+  }
 }
 
 }  // namespace aimass

@@ -138,7 +138,8 @@ std::vector<std::int64_t> factorize_bytes(const Run& run, const Offset* offsets,
   for (std::int64_t i = 0; i < n; ++i) ok &= offsets[i] <= offsets[i + 1];
   if (!ok) throw InvalidInput("offsets must ascend from >= 0 to at most len(data)");
   if (n == 0) return {};
-  const factorize_detail::StringKeys<Offset> keys{offsets, data, factorize_detail::new_seed()};
+  const factorize_detail::StringKeys<Offset> keys{offsets, data, data_size,
+                                                  factorize_detail::new_seed()};
   return factorize(run, keys, n, codes);
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -32,12 +33,17 @@ inline std::uint64_t new_seed() {
 }
 
 struct IntKeys {
+  using Key = std::int64_t;  // what a table holds of a key
+
   const std::int64_t* values;
   std::uint64_t seed;
 
-  // A table compares tags first, and finds its slots by mixing them. Here the tag is the key.
-  std::uint64_t tag(std::int64_t row) const { return static_cast<std::uint64_t>(values[row]); }
-  bool equal(std::int64_t, std::int64_t) const { return true; }  // of rows whose tags are equal
+  Key key(std::int64_t row) const { return values[row]; }
+  std::uint64_t hash(Key key) const {
+    return mix(static_cast<std::uint64_t>(key) ^ seed ^ kOdd1, kOdd2 ^ seed);
+  }
+  bool equal(Key a, Key b) const { return a == b; }
+  bool equal_rest(Key, std::int64_t, std::int64_t) const { return true; }
   // Sorting looks at this first: ascending like the keys. When it decides all, `less` is never so.
   std::uint64_t prefix(std::int64_t row) const {
     return static_cast<std::uint64_t>(values[row]) ^ (std::uint64_t{1} << 63);
@@ -45,46 +51,63 @@ struct IntKeys {
   bool less(std::int64_t, std::int64_t) const { return false; }
 };
 
+// A table holds all of a string of up to 16 bytes, so that most look-ups see no other memory.
 template <class Offset>
 struct StringKeys {
+  struct Key {
+    std::uint64_t first;  // bytes [0, 8), zeros behind the end
+    std::uint64_t rest;   // bytes [8, 16); of a longer string a hash of all from 8 on
+    std::uint32_t length;
+  };
+  static constexpr std::size_t kHeld = 16;
+
   const Offset* offsets;
   const std::uint8_t* data;
+  std::int64_t size;  // of data
   std::uint64_t seed;
 
   const std::uint8_t* begin(std::int64_t row) const { return data + offsets[row]; }
   std::size_t length(std::int64_t row) const {
     return static_cast<std::size_t>(offsets[row + 1] - offsets[row]);
   }
-  // The next min(length, 8) bytes as a number; no byte past the string is read.
+  // The next min(length, 8) bytes, the first one lowest; no byte past the string is read.
   static std::uint64_t word(const std::uint8_t* bytes, std::size_t length) {
     std::uint64_t w = 0;
-    if (length >= 8) {
-      std::memcpy(&w, bytes, 8);
-    } else if (length >= 4) {  // two overlapping halves
-      std::uint32_t low, high;
-      std::memcpy(&low, bytes, 4);
-      std::memcpy(&high, bytes + length - 4, 4);
-      w = low | (static_cast<std::uint64_t>(high) << 32);
-    } else if (length > 0) {
-      w = bytes[0] | (static_cast<std::uint64_t>(bytes[length / 2]) << 8) |
-          (static_cast<std::uint64_t>(bytes[length - 1]) << 16);
+    for (std::size_t i = 0; i < std::min<std::size_t>(length, 8); ++i) {
+      w |= static_cast<std::uint64_t>(bytes[i]) << (8 * i);
     }
     return w;
   }
-  std::uint64_t tag(std::int64_t row) const {
-    const std::uint8_t* bytes = begin(row);
-    std::size_t left = length(row);
-    std::uint64_t h = mix(seed ^ left, kOdd1);
-    for (; left > 16; left -= 16, bytes += 16) {
-      h = mix(word(bytes, 8) ^ kOdd1, word(bytes + 8, 8) ^ h);
-    }
-    const std::uint64_t first = word(bytes, std::min<std::size_t>(left, 8));
-    const std::uint64_t rest = left > 8 ? word(bytes + left - 8, 8) : 0;
-    return mix(first ^ kOdd2, rest ^ h);
+  static std::uint64_t eight(const std::uint8_t* bytes) {
+    if constexpr (std::endian::native != std::endian::little) return word(bytes, 8);
+    std::uint64_t w;
+    std::memcpy(&w, bytes, 8);
+    return w;
   }
-  bool equal(std::int64_t a, std::int64_t b) const {
-    const std::size_t n = length(a);
-    return n == length(b) && (n == 0 || std::memcmp(begin(a), begin(b), n) == 0);
+  Key key(std::int64_t row) const {
+    const std::uint8_t* bytes = begin(row);
+    const std::size_t n = length(row);
+    const auto shown = static_cast<std::uint32_t>(std::min<std::size_t>(n, UINT32_MAX));
+    if (n > kHeld) [[unlikely]]
+      return {eight(bytes), hash_from(bytes + 8, n - 8), shown};
+    if (static_cast<std::int64_t>(offsets[row]) + 16 > size) [[unlikely]] {
+      return {word(bytes, n), n > 8 ? word(bytes + 8, n - 8) : 0, shown};
+    }
+    // Both words in full, then cut off without a branch: lengths differ from row to row.
+    const std::size_t cut = n < 8 ? 8 * n : 64, cut_rest = n > 8 ? 8 * (n - 8) : 0;
+    return {eight(bytes) & low_bits(cut), eight(bytes + 8) & low_bits(cut_rest), shown};
+  }
+  std::uint64_t hash(const Key& key) const {
+    return mix(key.first ^ seed ^ kOdd1, key.rest ^ (key.length * kOdd2) ^ ~seed);
+  }
+  // Decides for strings that the table holds whole; of longer ones the rest may still differ.
+  bool equal(const Key& a, const Key& b) const {
+    return ((a.first ^ b.first) | (a.rest ^ b.rest) | (a.length ^ b.length)) == 0;
+  }
+  bool equal_rest(const Key& key, std::int64_t a, std::int64_t b) const {
+    if (key.length <= kHeld) [[likely]]
+      return true;
+    return length(a) == length(b) && std::memcmp(begin(a), begin(b), length(a)) == 0;
   }
   std::uint64_t prefix(std::int64_t row) const {
     std::uint64_t w = 0;
@@ -95,8 +118,22 @@ struct StringKeys {
     return w;
   }
   bool less(std::int64_t a, std::int64_t b) const {
-    return std::lexicographical_compare(begin(a), begin(a) + length(a), begin(b),
-                                        begin(b) + length(b));
+    const std::size_t n_a = length(a), n_b = length(b), n = std::min(n_a, n_b);
+    const int order = n == 0 ? 0 : std::memcmp(begin(a), begin(b), n);
+    return order != 0 ? order < 0 : n_a < n_b;
+  }
+
+ private:
+  static std::uint64_t low_bits(std::size_t n) {
+    return n == 0 ? 0 : ~std::uint64_t{0} >> (64 - n);
+  }
+  std::uint64_t hash_from(const std::uint8_t* bytes, std::size_t left) const {
+    std::uint64_t h = mix(seed ^ left, kOdd1);
+    for (; left > 16; left -= 16, bytes += 16) {
+      h = mix(eight(bytes) ^ kOdd1, eight(bytes + 8) ^ h);
+    }
+    const std::uint64_t first = word(bytes, left);
+    return mix(first ^ kOdd2, (left > 8 ? eight(bytes + left - 8) : 0) ^ h);
   }
 };
 
@@ -111,43 +148,44 @@ class Table {
   // Numbers rows [range): codes[row] = place of its key in first_row.
   void number(const Run& run, Range range, std::int32_t* codes) {
     constexpr std::int64_t batch = 32;  // slots are fetched ahead, since most are out of cache
-    std::uint64_t tags[batch];
+    Key keys[batch];
+    std::size_t homes[batch];
     for (std::int64_t begin = range.begin; begin < range.end; begin += batch) {
       if ((begin - range.begin) % (1 << 16) == 0) run.poll();
       const std::int64_t end = std::min(range.end, begin + batch);
       if (2 * (first_row.size() + static_cast<std::size_t>(batch)) > slots_.size()) grow();
       for (std::int64_t row = begin; row < end; ++row) {
-        tags[row - begin] = keys_.tag(row);
-        __builtin_prefetch(&slots_[home(tags[row - begin])]);
+        const std::int64_t i = row - begin;
+        keys[i] = keys_.key(row);
+        homes[i] = keys_.hash(keys[i]) & (slots_.size() - 1);
+        __builtin_prefetch(&slots_[homes[i]]);
       }
       for (std::int64_t row = begin; row < end; ++row) {
-        codes[row] = find_or_add(row, tags[row - begin]);
+        codes[row] = find_or_add(row, keys[row - begin], homes[row - begin]);
       }
     }
   }
 
  private:
+  using Key = typename Keys::Key;
   struct Slot {
-    std::uint64_t tag;
-    std::int64_t code;
+    Key key;
+    std::int32_t code;
   };
   Keys keys_;
-  std::vector<Slot> slots_ = std::vector<Slot>(1024, Slot{0, -1});
+  std::vector<Slot> slots_ = std::vector<Slot>(1024, Slot{{}, -1});
 
-  std::size_t home(std::uint64_t tag) const {
-    return mix(tag ^ keys_.seed ^ kOdd1, kOdd2 ^ keys_.seed) & (slots_.size() - 1);
-  }
-
-  std::int32_t find_or_add(std::int64_t row, std::uint64_t tag) {
-    for (std::size_t i = home(tag);; i = (i + 1) & (slots_.size() - 1)) {
+  std::int32_t find_or_add(std::int64_t row, const Key& key, std::size_t i) {
+    for (;; i = (i + 1) & (slots_.size() - 1)) {
       Slot& slot = slots_[i];
       if (slot.code < 0) {
-        slot = {tag, static_cast<std::int64_t>(first_row.size())};
+        slot = {key, static_cast<std::int32_t>(first_row.size())};
         first_row.push_back(row);
-        return static_cast<std::int32_t>(slot.code);
+        return slot.code;
       }
-      if (slot.tag == tag && keys_.equal(first_row[static_cast<std::size_t>(slot.code)], row)) {
-        return static_cast<std::int32_t>(slot.code);
+      if (keys_.equal(slot.key, key) &&
+          keys_.equal_rest(key, first_row[static_cast<std::size_t>(slot.code)], row)) {
+        return slot.code;
       }
     }
   }
@@ -156,11 +194,11 @@ class Table {
     if (first_row.size() > std::size_t{std::numeric_limits<std::int32_t>::max()} - 64) {
       throw InvalidInput("more than 2**31 distinct keys: codes would not fit int32");
     }
-    std::vector<Slot> old(slots_.size() * 4, Slot{0, -1});
+    std::vector<Slot> old(slots_.size() * 2, Slot{{}, -1});
     old.swap(slots_);
     for (const Slot& slot : old) {
       if (slot.code < 0) continue;
-      std::size_t i = home(slot.tag);
+      std::size_t i = keys_.hash(slot.key) & (slots_.size() - 1);
       while (slots_[i].code >= 0) i = (i + 1) & (slots_.size() - 1);
       slots_[i] = slot;
     }

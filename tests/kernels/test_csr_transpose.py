@@ -52,6 +52,22 @@ def test_many_parts_and_any_number_of_threads(shape):
         np.testing.assert_array_equal(data, scipy.data)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_cols", [2**19, 2**20])
+def test_rows_and_columns_on_both_sides_of_32_bits(n_cols, dtype):
+    """Both are held in one word, of 64 bits where 32 are not enough."""
+    rng = np.random.default_rng(3)
+    n_rows = 2**12
+    rows, cols = rng.integers(n_rows, size=5_000), rng.integers(n_cols, size=5_000)
+    rows[0], cols[0] = n_rows - 1, n_cols - 1
+    x = sp.coo_array((rng.random(5_000).astype(dtype), (rows, cols)), (n_rows, n_cols)).tocsr()
+    x.sum_duplicates()
+    args = x.indptr.astype(np.int64), x.indices.astype(np.int32), x.data, n_cols
+    found, wanted = _core.csr_transpose(*args, 2), x.T.tocsr()
+    for got, want in zip(found, (wanted.indptr, wanted.indices, wanted.data), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 def test_columns_are_checked_before_they_lead_outside():
     indptr, indices, data = matrix(5, 5, 1, np.float64, seed=2)
     for bad in (-1, 5, 2**31 - 1):
