@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from .als_gramian import als_gramian
+from .als_loss import als_loss
+from .als_solve import als_solve
 from .baseline_sgd import baseline_sgd
 from .coo_to_csr import coo_to_csr
 from .csr_check import csr_check
@@ -14,6 +17,9 @@ from .slope_one_predict import slope_one_predict
 from .spgemm_topk import spgemm_topk
 
 __all__ = [
+    "als_gramian",
+    "als_loss",
+    "als_solve",
     "baseline_sgd",
     "coo_to_csr",
     "csr_check",
