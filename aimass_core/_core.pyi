@@ -20,6 +20,7 @@ __all__: list[str] = [
     "isa",
     "isa_available",
     "knn_predict",
+    "score_topk",
     "slope_one_predict",
     "spgemm_topk",
 ]
@@ -304,6 +305,46 @@ def knn_predict(
 ]:
     """
     Sums over the k nearest neighbours of each query: (sum_weighted, sum_abs, n_used).
+    """
+
+@typing.overload
+def score_topk(
+    queries: numpy.typing.NDArray[numpy.float32],
+    panels: numpy.typing.NDArray[numpy.float32],
+    biases: numpy.typing.NDArray[numpy.float32],
+    order: numpy.typing.NDArray[numpy.int32],
+    norms: numpy.typing.NDArray[numpy.float64],
+    offsets: numpy.typing.NDArray[numpy.float64],
+    n_items: typing.SupportsInt | typing.SupportsIndex,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    exclude_indices: numpy.typing.NDArray[numpy.int32] | None,
+    allow_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    allow_indices: numpy.typing.NDArray[numpy.int32] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32]]:
+    """
+    The k best items of every query: (indices, scores), padded (-1, -inf).
+    """
+
+@typing.overload
+def score_topk(
+    queries: numpy.typing.NDArray[numpy.float64],
+    panels: numpy.typing.NDArray[numpy.float64],
+    biases: numpy.typing.NDArray[numpy.float64],
+    order: numpy.typing.NDArray[numpy.int32],
+    norms: numpy.typing.NDArray[numpy.float64],
+    offsets: numpy.typing.NDArray[numpy.float64],
+    n_items: typing.SupportsInt | typing.SupportsIndex,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    exclude_indices: numpy.typing.NDArray[numpy.int32] | None,
+    allow_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    allow_indices: numpy.typing.NDArray[numpy.int32] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float64]]:
+    """
+    The k best items of every query: (indices, scores), padded (-1, -inf).
     """
 
 @typing.overload

@@ -13,6 +13,7 @@ from .factorize_bytes import factorize_bytes
 from .factorize_int64 import factorize_int64
 from .gram_topk import gram_topk
 from .knn_predict import knn_predict
+from .score_topk import score_topk
 from .slope_one_predict import slope_one_predict
 from .spgemm_topk import spgemm_topk
 
@@ -28,6 +29,7 @@ __all__ = [
     "factorize_int64",
     "gram_topk",
     "knn_predict",
+    "score_topk",
     "slope_one_predict",
     "spgemm_topk",
 ]

@@ -1,6 +1,7 @@
 // Selection of the k best under the one total order: score descending, then index ascending.
-// A buffer that holds up to about 1.5 k candidates; when it is full nth_element keeps the k best
-// and the threshold rises. Amortised O(1) per candidate for any k, and no heap.
+// A buffer that holds up to about 1.5 k candidates (`room` more than k); when it is full
+// nth_element keeps the k best and the threshold rises. Amortised O(1) per candidate for any k, and
+// no heap.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,7 @@ bool better(const Scored<T>& a, const Scored<T>& b) {
 // Keeps the min(k, n) best of n at the front, the k-th best last; returns how many.
 template <class T>
 std::int64_t keep_best(Scored<T>* items, std::int64_t n, std::int64_t k) {
-  if (n <= k) return n;
+  if (n < k) return n;
   std::nth_element(items, items + (k - 1), items + n, better<T>);
   return k;
 }
@@ -32,7 +33,8 @@ std::int64_t keep_best(Scored<T>* items, std::int64_t n, std::int64_t k) {
 template <class T>
 class TopK {
  public:
-  explicit TopK(std::int64_t k) : k_(k), full_(k + std::max<std::int64_t>(64, k / 2)) {}
+  explicit TopK(std::int64_t k) : TopK(k, std::max<std::int64_t>(64, k / 2)) {}
+  TopK(std::int64_t k, std::int64_t room) : k_(k), full_(k + room) {}
 
   // Nothing below `threshold` is kept from now on; NaN never is.
   void clear(T threshold = -std::numeric_limits<T>::infinity()) {
@@ -48,6 +50,9 @@ class TopK {
     items_.push_back(item);
     if (static_cast<std::int64_t>(items_.size()) == full_) shrink();
   }
+
+  // Raises the threshold to the k-th best so far, if there are as many.
+  void tighten() { shrink(); }
 
   // At least the k best, in no order.
   const std::vector<Scored<T>>& items() const { return items_; }
