@@ -156,7 +156,7 @@ def test_what_overflows_is_named(solver):
     a = problem(50, 40, 8, np.float32, 9, density=0.5)
     row = 17
     a["data"][a["indptr"][row] : a["indptr"][row + 1]] = 3e38
-    with pytest.raises(NumericalError, match="row 17 .* scale the values down"):
+    with pytest.raises(NumericalError, match=r"row 17 .* scale the values down"):
         _core.als_solve(**a, solver=solver, **OPTIONS)
 
 
