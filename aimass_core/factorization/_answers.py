@@ -29,11 +29,18 @@ __all__ = ["ImplicitAnswers"]
 class ImplicitAnswers(FactorModel):
     """Exact factors for rows that are new or have changed, and explanations."""
 
-    _state: ClassVar[tuple[str, ...]] = (*FactorModel._state, "losses_", "scores_", "n_iter_")
+    _state: ClassVar[tuple[str, ...]] = (
+        *FactorModel._state,
+        "losses_",
+        "scores_",
+        "n_iter_",
+        "unobserved_weight_",
+    )
 
     losses_: NDArray[np.float64]
     scores_: NDArray[np.float64]
     n_iter_: int
+    unobserved_weight_: float
     n_threads: int | None
     solver: str
 
@@ -42,7 +49,9 @@ class ImplicitAnswers(FactorModel):
 
     def _fitted_objective(self) -> Objective:
         """Of the last fit, whatever ``set_params`` did since."""
-        return type(self)(**self._fitted_with)._objective()
+        fitted = type(self)(**self._fitted_with)
+        fitted.unobserved_weight_ = self.unobserved_weight_
+        return fitted._objective()
 
     def _exact(
         self, rows: sp.csr_array, side: str, objective: Objective, n_threads: int
@@ -189,7 +198,8 @@ class ImplicitAnswers(FactorModel):
         fresh.item_factors_ = growth.spread(
             self.item_factors_, growth.items, fresh.user_items_.shape[1]
         )
-        fresh.losses_, fresh.scores_, fresh.n_iter_ = self.losses_, self.scores_, self.n_iter_
+        for name in ("losses_", "scores_", "n_iter_", "unobserved_weight_"):
+            setattr(fresh, name, getattr(self, name))
         threads = resolve_n_threads(self.n_threads)
         objective = fresh._objective()
         T = transpose(fresh.user_items_, threads)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..exceptions import NotFittedError
+from ._model import FactorModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from ._model import FactorModel
 
 __all__ = ["started"]
 
@@ -27,12 +26,12 @@ def started(model: FactorModel, start: Any, sides: list[NDArray[Any]]) -> list[N
             _checked(given, side, name)
             for given, side, name in zip(start, sides, ("user", "item"), strict=True)
         ]
-    if not hasattr(start, "item_factors_"):
-        if hasattr(start, "fit"):
-            raise NotFittedError("start is not fitted: call its fit first, or give two arrays")
+    if not isinstance(start, FactorModel):
         raise TypeError(
             f"start must be a fitted model of factors or two arrays, got {type(start).__name__}"
         )
+    if not start.__sklearn_is_fitted__():
+        raise NotFittedError("start is not fitted: call its fit first, or give two arrays")
     known = ((start.users_, model.users_), (start.items_, model.items_))
     found = (start.user_factors_, start.item_factors_)
     return [
