@@ -250,8 +250,8 @@ class ImplicitALS(ImplicitAnswers):
         entries = int(np.count_nonzero(X.data))
         if entries == 0:
             return 1.0
-        mean = alpha * float(np.abs(X.data).sum(dtype=np.float64)) / entries
-        return mean * min(0.1, 10 * entries / pairs)
+        mean: float = alpha * float(np.abs(X.data).sum(dtype=np.float64)) / entries
+        return float(mean * min(0.1, 10 * entries / pairs))
 
     def _objective(self) -> Objective:
         weights = self.alpha, self.unobserved_weight_, self.confidence
