@@ -11,6 +11,9 @@ _HOMES = {
     "ImplicitALS": "implicit_als",
     "NMF": "nmf",
     "PureSVD": "pure_svd",
+    "RowBlocks": "blocks",
+    "from_implicit": "implicit_files",
+    "to_implicit": "implicit_files",
 }
 
 __all__ = [*_HOMES]

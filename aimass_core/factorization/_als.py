@@ -20,9 +20,19 @@ if TYPE_CHECKING:
     # First row of each block, and its rows as canonical CSR.
     Blocks = Iterable[tuple[int, sp.csr_array]]
 
-__all__ = ["MAX_FACTORS", "Solver", "half_step", "n_entries", "random_factors"]
+__all__ = [
+    "MAX_FACTORS",
+    "InMemory",
+    "Solver",
+    "count_entries",
+    "half_step",
+    "mean_size",
+    "n_entries",
+    "random_factors",
+]
 
 MAX_FACTORS = 1 << 14
+_PIECE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,37 @@ class Solver:
             as_int(block_size, "block_size", minimum=1, maximum=MAX_FACTORS),
             n_threads,
         )
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """A matrix and its transpose as blocks: one of each."""
+
+    X: sp.csr_array
+    T: sp.csr_array
+
+    def rows(self) -> Blocks:
+        """Blocks of users."""
+        return [(0, self.X)]
+
+    def columns(self) -> Blocks:
+        """Blocks of items."""
+        return [(0, self.T)]
+
+
+def count_entries(blocks: Blocks) -> NDArray[np.float64]:
+    """Entries of each row of all blocks; a stored zero is none."""
+    return np.concatenate([n_entries(block) for _, block in blocks] or [np.zeros(0)])
+
+
+def mean_size(data: Array) -> tuple[int, float]:
+    """How many values are not zero, and the mean of their sizes; a mapped array is read once."""
+    n, total = 0, 0.0
+    for begin in range(0, len(data), _PIECE):
+        piece = data[begin : begin + _PIECE]
+        n += int(np.count_nonzero(piece))
+        total += float(np.abs(piece).sum(dtype=np.float64))
+    return n, total / max(n, 1)
 
 
 def random_factors(rng: np.random.Generator, n: int, n_factors: int, scale: Any, dtype: Any) -> Any:

@@ -12,6 +12,7 @@ from .._validation import as_float, as_int
 
 if TYPE_CHECKING:
     from ._model import FactorModel
+    from .blocks import RowBlocks
 
 __all__ = ["Epoch", "Training", "Watch"]
 
@@ -49,6 +50,7 @@ class Training:
     start: Any = None
     callback: Callable[[Epoch], Any] | None = None
     data: Any = None
+    blocks: RowBlocks | None = None
 
 
 class Watch:
@@ -103,9 +105,11 @@ class Watch:
         from ..evaluation import evaluate
 
         self._model._prepare(1)
+        how = self._training
+        data = how.data if how.blocks is None else self._model.user_items_
         table = evaluate(
             {"model": self._model},
-            (self._training.data, self._training.validation),
+            (data, how.validation),
             metrics=[self._metric],
             fit=False,
         )

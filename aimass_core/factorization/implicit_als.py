@@ -6,25 +6,28 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from .._validation import as_bool, as_float, as_int
 from ..neighbors._compare import transpose
 from ._als import (
     MAX_FACTORS,
+    InMemory,
     Solver,
+    count_entries,
     half_step,
-    n_entries,
+    mean_size,
     random_factors,
 )
 from ._answers import ImplicitAnswers
 from ._objective import Objective
 from ._start import started
 from ._training import Epoch, Training, Watch
+from .blocks import RowBlocks
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from typing_extensions import Self
+
+    from ._als import Blocks
 
 __all__ = ["ImplicitALS"]
 
@@ -184,9 +187,10 @@ class ImplicitALS(ImplicitAnswers):
 
         Parameters
         ----------
-        X : Interactions, sparse matrix or 2-D array of shape (n_users, n_items)
+        X : Interactions, sparse matrix, 2-D array or RowBlocks of shape (n_users, n_items)
             If it is `Interactions`, all other calls take and give its ids, else row and column
             numbers. Never changed; shared where it is canonical, so don't change it afterwards.
+            `RowBlocks` are read block by block: memory for the factors and a block.
         y : None
             Ignored; scikit-learn passes it.
         validation : Interactions or matrix like X, optional
@@ -207,39 +211,55 @@ class ImplicitALS(ImplicitAnswers):
         NumericalError
             Where a row's system has no finite solution; it names the row.
         """
-        return self._fit(X, Training(validation, start, callback, X))
+        blocks = X if isinstance(X, RowBlocks) else None
+        return self._fit(X, Training(validation, start, callback, X, blocks))
+
+    def _take(self, X: Any) -> None:
+        if not isinstance(X, RowBlocks):
+            super()._take(X)
+            return
+        self.user_items_ = X.matrix()
+        if self.user_items_.dtype != self._dtype:
+            raise TypeError(
+                f"dtype is {self._dtype}, but the blocks hold {self.user_items_.dtype}: make them "
+                f"with dtype={str(self._dtype)!r}, or set dtype={str(self.user_items_.dtype)!r}"
+            )
+        self.users_ = self.items_ = None
+        self.n_features_in_ = X.shape[1]
 
     def _learn(self, n_threads: int, training: Training | None = None) -> None:
         training = training or Training()
         self.unobserved_weight_ = self._unobserved()
-        objective, solver = self._objective(), self._solver(n_threads)
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
+        objective, solver = self._objective(), self._solver(n_threads)
         n_iter = as_int(self.n_iter, "n_iter", minimum=1)
         watch = Watch(self, training, n_iter, self.metric, self.patience)
         wants_loss = as_bool(self.track_loss, "track_loss") or watch.wants_loss
         rng = np.random.default_rng(as_int(self.random_state, "random_state", minimum=0))
         X = self.user_items_
-        sides = [
-            random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape
-        ]  # fmt: skip
+        sides = [random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape]
         if solver.name == "nonnegative":
             sides = [np.abs(side) for side in sides]
         self.user_factors_, self.item_factors_ = started(self, training.start, sides)
-        T = transpose(X, n_threads)
-        ridges = self._ridges(X, T)
+        blocks = training.blocks or InMemory(X, transpose(X, n_threads))
+        ridges = tuple(
+            objective.ridge(count_entries(side()), n)
+            for side, n in ((blocks.rows, X.shape[1]), (blocks.columns, X.shape[0]))
+        )
         number = 0
         for number in range(1, n_iter + 1):
-            self._improve("item", T, ridges[1], solver, objective)
-            self._improve("user", X, ridges[0], solver, objective)
+            self._improve("item", blocks.columns(), ridges[1], solver, objective)
+            self._improve("user", blocks.rows(), ridges[0], solver, objective)
             loss = None
             if wants_loss:
                 both = self.user_factors_, self.item_factors_
-                loss = objective.loss([(0, X)], *both, ridges, n_threads)
+                loss = objective.loss(blocks.rows(), *both, ridges, n_threads)
             if watch.stops(number, loss):
                 break
         self.n_iter_ = watch.finish(number)
         if solver.name in ("cg", "subspace") and n_factors <= _FINISH and self.regularization > 0:
-            self._improve("user", X, ridges[0], Solver("cholesky", n_threads=n_threads), objective)
+            exact = Solver("cholesky", n_threads=n_threads)
+            self._improve("user", blocks.rows(), ridges[0], exact, objective)
         self.losses_, self.scores_ = np.array(watch.losses), np.array(watch.scores)
 
     def _unobserved(self) -> float:
@@ -247,11 +267,8 @@ class ImplicitALS(ImplicitAnswers):
             return as_float(self.unobserved_weight, "unobserved_weight", minimum=0.0)
         X, alpha = self.user_items_, as_float(self.alpha, "alpha", above=0.0)
         pairs = X.shape[0] * X.shape[1]
-        entries = int(np.count_nonzero(X.data))
-        if entries == 0:
-            return 1.0
-        mean: float = alpha * float(np.abs(X.data).sum(dtype=np.float64)) / entries
-        return float(mean * min(0.1, 10 * entries / pairs))
+        entries, mean = mean_size(X.data)
+        return alpha * mean * min(0.1, 10 * entries / pairs) if entries else 1.0
 
     def _objective(self) -> Objective:
         weights = self.alpha, self.unobserved_weight_, self.confidence
@@ -263,19 +280,13 @@ class ImplicitALS(ImplicitAnswers):
             name = "cholesky" if self.n_factors <= _EXACT else "cg"
         return Solver.checked(name, self.n_steps, self.block_size, n_threads)
 
-    def _ridges(self, X: sp.csr_array, T: sp.csr_array) -> tuple[NDArray[Any], NDArray[Any]]:
-        objective = self._objective()
-        return tuple(  # type: ignore[return-value]
-            objective.ridge(n_entries(side), side.shape[1]) for side in (X, T)
-        )
-
     def _improve(
-        self, side: str, rows: sp.csr_array, ridge: Any, solver: Solver, objective: Objective
+        self, side: str, rows: Blocks, ridge: Any, solver: Solver, objective: Objective
     ) -> None:
         """One half-step."""
         mine, others = f"{side}_factors_", "item_factors_" if side == "user" else "user_factors_"
         factors = getattr(self, others)
         gramian = objective.gramian(factors, solver.n_threads)
         start, weights = getattr(self, mine), objective.weights
-        new = half_step([(0, rows)], factors, gramian, start, ridge, weights, solver, side)
+        new = half_step(rows, factors, gramian, start, ridge, weights, solver, side)
         setattr(self, mine, new)
