@@ -1,6 +1,7 @@
 // Selection of the k best under the one total order: score descending, then index ascending.
-// A buffer that holds up to about 3 k candidates; when it is full a selection keeps the k best
-// and the threshold rises. Amortised O(1) per candidate for any k, and no heap; O(k) to sort.
+// A buffer that holds up to about 3 k candidates (`room` more than k); when it is full a selection
+// keeps the k best and the threshold rises. Amortised O(1) per candidate for any k, and no heap; O(k)
+// to sort.
 #pragma once
 
 #include <algorithm>
@@ -64,7 +65,7 @@ std::int64_t partition(Scored<T>* items, std::int64_t n, const Scored<T> pivot) 
 // with a pivot of about the wanted rank in a sample.
 template <class T>
 std::int64_t keep_best(Scored<T>* items, std::int64_t n, std::int64_t k) {
-  if (n <= k) return n;
+  if (n < k) return n;
   constexpr std::int64_t kSample = 32, kSmall = 24;
   std::int64_t begin = 0, end = n;
   while (end - begin > kSmall) {
@@ -116,7 +117,8 @@ void sort_best(Scored<T>* items, std::int64_t n, std::vector<Scored<T>>& scratch
 template <class T>
 class TopK {
  public:
-  explicit TopK(std::int64_t k) : k_(k), full_(k + std::max<std::int64_t>(64, 2 * k)) {}
+  explicit TopK(std::int64_t k) : TopK(k, std::max<std::int64_t>(64, 2 * k)) {}
+  TopK(std::int64_t k, std::int64_t room) : k_(k), full_(k + room) {}
 
   // Nothing below `threshold` is kept from now on; NaN never is.
   void clear(T threshold = -std::numeric_limits<T>::infinity()) {
@@ -132,6 +134,9 @@ class TopK {
     items_.push_back(item);
     if (static_cast<std::int64_t>(items_.size()) == full_) shrink();
   }
+
+  // Raises the threshold to the k-th best so far, if there are as many.
+  void tighten() { shrink(); }
 
   // At least the k best, in no order.
   const std::vector<Scored<T>>& items() const { return items_; }

@@ -13,6 +13,7 @@
 #include "../kernels/gram_topk.hpp"
 #include "../kernels/spgemm_topk.hpp"
 #include "../simd/simd.hpp"
+#include "stress_als.hpp"
 #include "stress_data_path.hpp"
 
 namespace aimass::stress {
@@ -94,6 +95,8 @@ int main(int argc, char** argv) {
       aimass::simd::force(level);
       aimass::stress::stress_gram<float>(rng);
       aimass::stress::stress_gram<double>(rng);
+      aimass::stress::stress_als<float>(rng);
+      aimass::stress::stress_als<double>(rng);
     }
     aimass::stress::stress_spgemm<float>(rng);
     aimass::stress::stress_spgemm<double>(rng);

@@ -1,0 +1,79 @@
+// score_topk: the best items of queries, from packed factors.
+#include "../kernels/score_topk.hpp"
+#include "arrays.hpp"
+
+namespace aimass::py_border {
+
+namespace {
+
+template <class T>
+using Optional = std::optional<Array<T>>;
+
+template <class T>
+PackedItems<T> packed_items(const Array<T>& panels, const Array<T>& biases,
+                            const Array<std::int32_t>& order, const Array<double>& norms,
+                            const Array<double>& offsets, std::int64_t n_items) {
+  require(panels.ndim() == 3 && panels.shape(2) == simd::kPanelCols<T>,
+          "panels must have shape (n_panels, depth, " + std::to_string(simd::kPanelCols<T>) + ")");
+  const std::int64_t n_panels = panels.shape(0), n_places = n_panels * simd::kPanelCols<T>;
+  require(n_items >= 0 && n_items <= INT32_MAX && n_places <= INT32_MAX,
+          "n_items and the places in panels must fit int32");
+  require_1d(biases, "biases", n_places);
+  require_1d(order, "order", n_places);
+  require_1d(norms, "norms", n_panels);
+  require_1d(offsets, "offsets", n_panels);
+  return {n_items,       panels.shape(1), n_panels,     panels.data(),
+          biases.data(), order.data(),    norms.data(), offsets.data()};
+}
+
+Pattern pattern(const Optional<std::int64_t>& indptr, const Optional<std::int32_t>& indices,
+                const std::string& name, std::int64_t n_rows) {
+  require(indptr.has_value() == indices.has_value(),
+          name + "_indptr and " + name + "_indices must be given together");
+  if (!indptr) return {};
+  require_1d(*indptr, (name + "_indptr").c_str(), n_rows + 1);
+  require(indices->ndim() == 1, name + "_indices must be 1-D");
+  return {indptr->data(), indices->data(), indices->shape(0)};
+}
+
+template <class T>
+void bind(py::module_& m) {
+  m.def(
+      "score_topk",
+      [](const Array<T>& queries, const Array<T>& panels, const Array<T>& biases,
+         const Array<std::int32_t>& order, const Array<double>& norms, const Array<double>& offsets,
+         std::int64_t n_items, std::int64_t k, const Optional<std::int64_t>& exclude_indptr,
+         const Optional<std::int32_t>& exclude_indices, const Optional<std::int64_t>& allow_indptr,
+         const Optional<std::int32_t>& allow_indices, int n_threads) {
+        const PackedItems<T> items = packed_items(panels, biases, order, norms, offsets, n_items);
+        require(queries.ndim() == 2 && queries.shape(1) == items.depth,
+                "queries must have shape (n_queries, " + std::to_string(items.depth) + ")");
+        require(k >= 1, "k must be at least 1, got " + std::to_string(k));
+        const std::int64_t n = queries.shape(0);
+        const Filter filter{pattern(exclude_indptr, exclude_indices, "exclude", n),
+                            pattern(allow_indptr, allow_indices, "allow", n)};
+        Array<std::int32_t> indices({n, k});
+        Array<T> scores({n, k});
+        std::int32_t* out_indices = indices.mutable_data();
+        T* out_scores = scores.mutable_data();
+        {
+          const py::gil_scoped_release release;
+          score_topk(queries.data(), n, items, k, filter, out_indices, out_scores,
+                     make_run(n_threads));
+        }
+        return py::make_tuple(indices, scores);
+      },
+      exact("queries"), exact("panels"), exact("biases"), exact("order"), exact("norms"),
+      exact("offsets"), py::arg("n_items"), py::arg("k"), exact("exclude_indptr"),
+      exact("exclude_indices"), exact("allow_indptr"), exact("allow_indices"), py::arg("n_threads"),
+      "The k best items of every query: (indices, scores), padded (-1, -inf).");
+}
+
+}  // namespace
+
+void bind_retrieval(py::module_& m) {
+  bind<float>(m);
+  bind<double>(m);
+}
+
+}  // namespace aimass::py_border
