@@ -62,7 +62,7 @@ def score_topk(
     O(n_queries * n_items * depth) time, a block of 256 queries times ``n_items`` memory.
     """
     n_queries, depth = queries.shape
-    packed = panels.transpose(0, 2, 1).reshape(-1, depth)
+    packed = panels.transpose(0, 2, 1).reshape(len(order), depth)
     real = (order >= 0) & (order < n_items)
     items = np.zeros((n_items, depth), queries.dtype)
     items[order[real]] = packed[real]

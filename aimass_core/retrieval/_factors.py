@@ -79,10 +79,7 @@ def as_mask(values: Any, name: str, n: int) -> NDArray[np.bool_] | None:
     return mask
 
 
-Lists = tuple["NDArray[np.int64]", "NDArray[np.int32]"]
-
-
-def as_pattern(X: Any, name: str, shape: tuple[int, int]) -> Lists | tuple[None, None]:
+def as_pattern(X: Any, name: str, shape: tuple[int, int]) -> tuple[Any, Any]:
     """(indptr, indices) of the stored places; the kernel checks their values.
 
     A 1-D array of item numbers is the list of the only row.
@@ -123,12 +120,13 @@ def as_pattern(X: Any, name: str, shape: tuple[int, int]) -> Lists | tuple[None,
 def norms_of(X: NDArray[Any]) -> NDArray[np.float64]:
     """Euclidean norms of the rows, without overflow or underflow."""
     if X.dtype == np.float32:  # squares of float32 fit float64
-        return np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
+        norms: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
+        return norms
     largest = np.abs(X).max(axis=1, initial=0.0)
     scale = np.where(largest > 0, largest, 1.0)
     scaled = X / scale[:, None]
     with np.errstate(over="ignore"):
-        norms: NDArray[np.float64] = scale * np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
+        norms = scale * np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
     return norms
 
 

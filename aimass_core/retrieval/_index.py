@@ -73,8 +73,9 @@ class FactorIndex:
     def __init__(self, item_factors: Any, item_biases: Any = None, *, metric: str = "dot") -> None:
         items = as_factors(item_factors, "item_factors")
         self.metric = as_choice(metric, "metric", ("dot", "cosine"))
-        self.n_items, self.n_factors = items.shape
-        self.dtype = items.dtype
+        self.n_items: int = items.shape[0]
+        self.n_factors: int = items.shape[1]
+        self.dtype: np.dtype[Any] = items.dtype
         biases = None
         if item_biases is not None:
             if self.metric == "cosine":
