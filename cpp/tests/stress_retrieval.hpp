@@ -37,7 +37,11 @@ struct Items {
             biases.data(),
             order.data(),
             norms.data(),
-            offsets.data()};
+            offsets.data(),
+            0,
+            0,
+            nullptr,
+            nullptr};
   }
 
   static constexpr std::int64_t kCols = simd::kPanelCols<T>;
