@@ -20,6 +20,7 @@ __all__: list[str] = [
     "isa",
     "isa_available",
     "knn_predict",
+    "reverse_topk",
     "score_topk",
     "slope_one_predict",
     "spgemm_topk",
@@ -305,6 +306,52 @@ def knn_predict(
 ]:
     """
     Sums over the k nearest neighbours of each query: (sum_weighted, sum_abs, n_used).
+    """
+
+@typing.overload
+def reverse_topk(
+    queries: numpy.typing.NDArray[numpy.float32],
+    biases: numpy.typing.NDArray[numpy.float32],
+    items: numpy.typing.NDArray[numpy.int32],
+    panels: numpy.typing.NDArray[numpy.float32],
+    order: numpy.typing.NDArray[numpy.int32],
+    thresholds: numpy.typing.NDArray[numpy.float32],
+    ties: numpy.typing.NDArray[numpy.int32],
+    limits: numpy.typing.NDArray[numpy.float64],
+    n_users: typing.SupportsInt | typing.SupportsIndex,
+    exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    exclude_indices: numpy.typing.NDArray[numpy.int32] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float32],
+]:
+    """
+    The users whose thresholds an item reaches: (indptr, users, scores), best first.
+    """
+
+@typing.overload
+def reverse_topk(
+    queries: numpy.typing.NDArray[numpy.float64],
+    biases: numpy.typing.NDArray[numpy.float64],
+    items: numpy.typing.NDArray[numpy.int32],
+    panels: numpy.typing.NDArray[numpy.float64],
+    order: numpy.typing.NDArray[numpy.int32],
+    thresholds: numpy.typing.NDArray[numpy.float64],
+    ties: numpy.typing.NDArray[numpy.int32],
+    limits: numpy.typing.NDArray[numpy.float64],
+    n_users: typing.SupportsInt | typing.SupportsIndex,
+    exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    exclude_indices: numpy.typing.NDArray[numpy.int32] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float64],
+]:
+    """
+    The users whose thresholds an item reaches: (indptr, users, scores), best first.
     """
 
 @typing.overload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .assign_greedy import assign_greedy
 from .baseline_sgd import baseline_sgd
 from .coo_to_csr import coo_to_csr
 from .csr_check import csr_check
@@ -10,11 +11,13 @@ from .factorize_bytes import factorize_bytes
 from .factorize_int64 import factorize_int64
 from .gram_topk import gram_topk
 from .knn_predict import knn_predict
+from .reverse_topk import reverse_topk
 from .score_topk import score_topk
 from .slope_one_predict import slope_one_predict
 from .spgemm_topk import spgemm_topk
 
 __all__ = [
+    "assign_greedy",
     "baseline_sgd",
     "coo_to_csr",
     "csr_check",
@@ -23,6 +26,7 @@ __all__ = [
     "factorize_int64",
     "gram_topk",
     "knn_predict",
+    "reverse_topk",
     "score_topk",
     "slope_one_predict",
     "spgemm_topk",

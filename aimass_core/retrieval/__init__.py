@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ._audience import Audience, audience
 from ._index import FactorIndex, score_topk
+from ._reverse import AudienceIndex, Reached
 
-__all__ = ["FactorIndex", "score_topk"]
+__all__ = ["Audience", "AudienceIndex", "FactorIndex", "Reached", "audience", "score_topk"]

@@ -213,18 +213,17 @@ class FactorIndex:
             yield rows, indices, scores
 
 
-def _as_biases(values: Any, n: int, dtype: Any) -> NDArray[Any]:
+def _as_biases(values: Any, n: int, dtype: Any, name: str = "item_biases") -> NDArray[Any]:
     biases = np.asarray(values)
     if biases.dtype.kind not in "biuf":
-        raise TypeError(f"item_biases must be real numbers, got {biases.dtype}")
+        raise TypeError(f"{name} must be real numbers, got {biases.dtype}")
     if biases.shape != (n,):
-        raise ValueError(f"item_biases must have shape ({n},), got {biases.shape}")
+        raise ValueError(f"{name} must have shape ({n},), got {biases.shape}")
     with np.errstate(over="ignore"):
         biases = biases.astype(dtype)
     if not np.isfinite(biases).all():
         raise ValueError(
-            f"item_biases hold nan, inf or a number too large for {dtype}: mend these entries, or "
-            "deny the items by `allowed`"
+            f"{name} hold nan, inf or a number too large for {dtype}: mend these entries"
         )
     return biases
 

@@ -1,4 +1,5 @@
-// score_topk: the best items of queries, from packed factors.
+// score_topk, reverse_topk: the best items of queries, the users whom an item reaches.
+#include "../kernels/reverse_topk.hpp"
 #include "../kernels/score_topk.hpp"
 #include "arrays.hpp"
 
@@ -78,6 +79,47 @@ void bind(py::module_& m) {
       exact("exclude_indptr"), exact("exclude_indices"), exact("allow_indptr"),
       exact("allow_indices"), py::arg("n_threads"),
       "The k best items of every query: (indices, scores), padded (-1, -inf).");
+
+  m.def(
+      "reverse_topk",
+      [](const Array<T>& queries, const Array<T>& biases, const Array<std::int32_t>& items,
+         const Array<T>& panels, const Array<std::int32_t>& order, const Array<T>& thresholds,
+         const Array<std::int32_t>& ties, const Array<double>& limits, std::int64_t n_users,
+         const Optional<std::int64_t>& exclude_indptr,
+         const Optional<std::int32_t>& exclude_indices, int n_threads) {
+        require(panels.ndim() == 3 && panels.shape(2) == simd::kPanelCols<T>,
+                "panels must have shape (n_panels, depth, cols)");
+        const std::int64_t n_panels = panels.shape(0), depth = panels.shape(1);
+        const std::int64_t n_places = n_panels * simd::kPanelCols<T>;
+        require(n_users >= 0 && n_users <= n_places && n_places <= INT32_MAX,
+                "n_users must be at most the places in panels, and these must fit int32");
+        require(queries.ndim() == 2 && queries.shape(1) == depth,
+                "queries must have shape (n_queries, " + std::to_string(depth) + ")");
+        const std::int64_t n = queries.shape(0);
+        require_1d(biases, "biases", n);
+        require_1d(items, "items", n);
+        require_1d(order, "order", n_places);
+        require_1d(thresholds, "thresholds", n_places);
+        require_1d(ties, "ties", n_places);
+        require(limits.ndim() == 2 && limits.shape(0) == n_panels && limits.shape(1) == 3,
+                "limits must have shape (n_panels, 3)");
+        const AskedItems<T> asked{n, queries.data(), biases.data(), items.data(),
+                                  pattern(exclude_indptr, exclude_indices, "exclude", n)};
+        const PackedUsers<T> users{n_users,       depth,        n_panels,
+                                   panels.data(), order.data(), thresholds.data(),
+                                   ties.data(),   limits.data()};
+        ReverseTopK<T> result;
+        {
+          const py::gil_scoped_release release;
+          result = reverse_topk(asked, users, make_run(n_threads));
+        }
+        return py::make_tuple(to_array(std::move(result.indptr)), to_array(std::move(result.users)),
+                              to_array(std::move(result.scores)));
+      },
+      exact("queries"), exact("biases"), exact("items"), exact("panels"), exact("order"),
+      exact("thresholds"), exact("ties"), exact("limits"), py::arg("n_users"),
+      exact("exclude_indptr"), exact("exclude_indices"), py::arg("n_threads"),
+      "The users whose thresholds an item reaches: (indptr, users, scores), best first.");
 }
 
 }  // namespace

@@ -11,6 +11,10 @@
 
 namespace aimass {
 
+// The rows of the tile for n of them, and its place in simd::Tiles.
+inline std::int64_t tile_rows(std::int64_t n) { return n > 4 ? 8 : n > 2 ? 4 : n; }
+inline std::int64_t tile_place(std::int64_t n) { return n > 4 ? 3 : n > 2 ? 2 : n - 1; }
+
 template <class T>
 struct PackedItems {
   std::int64_t n_items, depth, n_panels;

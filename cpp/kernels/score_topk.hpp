@@ -78,8 +78,6 @@ class Block {
   static T none() { return std::numeric_limits<T>::quiet_NaN(); }  // a threshold nothing passes
   bool is_done(std::int64_t place) const { return thresholds_[place] != thresholds_[place]; }
   Row& row_at(std::int64_t place) { return rows_[static_cast<std::size_t>(who_[place])]; }
-  static std::int64_t tile_rows(std::int64_t n) { return n > 4 ? 8 : n > 2 ? 4 : n; }
-  static int tile_index(std::int64_t size) { return size == 8 ? 3 : static_cast<int>(size / 2); }
   static std::int64_t cost(std::int64_t n) { return n / 8 * 8 + tile_rows(n % 8); }
 
   void start(const T* queries, std::int64_t begin, std::int64_t n) {
@@ -183,7 +181,7 @@ class Block {
       }
     }
     if (!any) return;
-    const std::int64_t size = tile_rows(n), depth = items_.depth, cols = simd::kPanelCols<T>;
+    const std::int64_t depth = items_.depth, cols = simd::kPanelCols<T>;
     const auto& kernels = simd::score_kernels<T>();
     simd::ScoreTile<T> tile{depth,
                             queries_.data() + place * depth,
@@ -200,11 +198,11 @@ class Block {
       head.queries = heads_.data() + place * head.depth;
       head.panel = items_.heads + panel * head.depth * cols;
       head.thresholds = head_thresholds_ + place;
-      const bool reached = kernels.reach[tile_index(size)](head);
+      const bool reached = kernels.reach.of_rows[tile_place(n)](head);
       judge_heads(reached);
       if (!reached) return;
     }
-    if (!kernels.append[tile_index(size)](tile)) return;
+    if (!kernels.append.of_rows[tile_place(n)](tile)) return;
     for (std::int64_t j = place; j < place + n; ++j)
       if (counts_[j] >= row_at(j).best.kept() + limit_) settle(j);
   }

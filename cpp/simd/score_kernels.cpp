@@ -65,25 +65,26 @@ inline void append_positions(std::int32_t position, std::uint32_t mask, std::int
   const __m512i x = _mm512_add_epi32(lanes, _mm512_set1_epi32(position));
   _mm512_storeu_si512(to, _mm512_maskz_compress_epi32(static_cast<__mmask16>(mask), x));
 }
-template <class T>
-inline std::uint32_t at_least(V<T> x, T y) {
-  return compare<_CMP_GE_OQ>(x, y);
+inline std::uint32_t at_least(V<float> x, V<float> y) {
+  return _mm512_cmp_ps_mask(x, y, _CMP_GE_OQ);
+}
+inline std::uint32_t at_least(V<double> x, V<double> y) {
+  return _mm512_cmp_pd_mask(x, y, _CMP_GE_OQ);
 }
 #else
 #if defined(__AVX2__)
-inline std::uint32_t at_least(V<float> x, float y) {
-  return static_cast<std::uint32_t>(
-      _mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_set1_ps(y), _CMP_GE_OQ)));
+inline std::uint32_t at_least(V<float> x, V<float> y) {
+  return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_GE_OQ)));
 }
-inline std::uint32_t at_least(V<double> x, double y) {
-  return static_cast<std::uint32_t>(
-      _mm256_movemask_pd(_mm256_cmp_pd(x, _mm256_set1_pd(y), _CMP_GE_OQ)));
+inline std::uint32_t at_least(V<double> x, V<double> y) {
+  return static_cast<std::uint32_t>(_mm256_movemask_pd(_mm256_cmp_pd(x, y, _CMP_GE_OQ)));
 }
 #else
-template <class T>
-inline std::uint32_t at_least(V<T> x, T y) {
+template <class W>
+inline std::uint32_t at_least(W x, W y) {
   std::uint32_t mask = 0;
-  for (Index l = 0; l < Vector<T>::lanes; ++l) mask |= static_cast<std::uint32_t>(x[l] >= y) << l;
+  for (unsigned l = 0; l < sizeof(W) / sizeof(x[0]); ++l)
+    mask |= static_cast<std::uint32_t>(x[l] >= y[l]) << l;
   return mask;
 }
 #endif
@@ -97,14 +98,23 @@ inline void append_positions(std::int32_t position, std::uint32_t mask, std::int
 }
 #endif
 
+// What a tile does with its sums. over: thresholds belong to the columns, biases to the rows.
+enum class Mode { append, reach, over };
+
+template <class T>
+inline V<T> all_lanes(T x) {
+  return V<T>{} + x;
+}
+
 // kRows of the tile's kStride queries against a part of the panel.
-template <bool kAppend, Index kRows, Index kStride, class T>
+template <Mode kMode, Index kRows, Index kStride, class T>
 inline bool block(const ScoreTile<T>& t, Index row, Index col) {
   constexpr Index kLanes = Vector<T>::lanes;
   V<T> sum[kRows][kBlockVectors];
   for (Index r = 0; r < kRows; ++r)
     for (Index v = 0; v < kBlockVectors; ++v)
-      sum[r][v] = *reinterpret_cast<const V<T>*>(t.bias + col + v * kLanes);
+      sum[r][v] = kMode == Mode::over ? all_lanes(t.bias[row + r])
+                                      : *reinterpret_cast<const V<T>*>(t.bias + col + v * kLanes);
   const T* a = t.queries + row;
   const T* b = t.panel + col;
   for (Index l = 0; l < t.depth; ++l) {
@@ -118,13 +128,17 @@ inline bool block(const ScoreTile<T>& t, Index row, Index col) {
   }
   bool any = false;
   for (Index r = 0; r < kRows; ++r) {
-    const T threshold = t.thresholds[row + r];
     std::uint32_t mask[kBlockVectors];
     std::uint32_t all = 0;
-    for (Index v = 0; v < kBlockVectors; ++v) all |= mask[v] = at_least(sum[r][v], threshold);
+    for (Index v = 0; v < kBlockVectors; ++v) {
+      const V<T> threshold = kMode == Mode::over
+                                 ? *reinterpret_cast<const V<T>*>(t.thresholds + col + v * kLanes)
+                                 : all_lanes(t.thresholds[row + r]);
+      all |= mask[v] = at_least(sum[r][v], threshold);
+    }
     if (all == 0) continue;
     any = true;
-    if constexpr (kAppend) {
+    if constexpr (kMode != Mode::reach) {
       std::int32_t n = t.counts[row + r];
       for (Index v = 0; v < kBlockVectors; ++v) {
         append(sum[r][v], mask[v], t.scores[row + r] + n);
@@ -138,13 +152,13 @@ inline bool block(const ScoreTile<T>& t, Index row, Index col) {
   return any;
 }
 
-template <bool kAppend, Index kRows, class T>
+template <Mode kMode, Index kRows, class T>
 bool tile(const ScoreTile<T>& t) {
   constexpr Index kStep = kRows < kBlockRows ? kRows : kBlockRows;
   bool any = false;
   for (Index row = 0; row < kRows; row += kStep)
     for (Index c = 0; c < kBlocks; ++c)
-      any |= block<kAppend, kStep, kRows>(t, row, c * kBlockVectors * Vector<T>::lanes);
+      any |= block<kMode, kStep, kRows>(t, row, c * kBlockVectors * Vector<T>::lanes);
   return any;
 }
 
@@ -214,7 +228,7 @@ Index keep_best(T* scores, std::int32_t* items, Index n, Index k, T* scratch, T*
   constexpr Index kLanes = Vector<T>::lanes;
   for (; i + kLanes <= n; i += kLanes) {
     const V<T> x = *reinterpret_cast<const V<T>*>(scores + i);
-    const std::uint32_t mask = at_least<T>(x, least);
+    const std::uint32_t mask = at_least(x, all_lanes(least));
     append_items<T>(items + i, mask, items + kept);
     append(x, mask, scores + kept);
     kept += __builtin_popcount(mask);
@@ -243,12 +257,13 @@ void sort_few(const T* scores, const std::int32_t* items, Index n, T* out_scores
   }
 }
 
+template <Mode kMode, class T>
+constexpr Tiles<T> kTiles = {tile<kMode, 1, T>, tile<kMode, 2, T>, tile<kMode, 4, T>,
+                             tile<kMode, 8, T>};
+
 template <class T>
-constexpr ScoreKernels<T> kKernels{
-    {tile<true, 1, T>, tile<true, 2, T>, tile<true, 4, T>, tile<true, 8, T>},
-    {tile<false, 1, T>, tile<false, 2, T>, tile<false, 4, T>, tile<false, 8, T>},
-    keep_best<T>,
-    sort_few<T>};
+constexpr ScoreKernels<T> kKernels{kTiles<Mode::append, T>, kTiles<Mode::reach, T>,
+                                   kTiles<Mode::over, T>, keep_best<T>, sort_few<T>};
 
 }  // namespace
 

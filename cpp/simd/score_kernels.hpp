@@ -34,11 +34,17 @@ struct ScoreTile {
   std::int32_t* counts;            // rows: entries so far
 };
 
+// For 1, 2, 4 and 8 rows; true when something passed.
+template <class T>
+struct Tiles {
+  bool (*of_rows[4])(const ScoreTile<T>& tile);
+};
+
 template <class T>
 struct ScoreKernels {
-  // For 1, 2, 4 and 8 rows. append: true when something passed. reach: the same, nothing appended.
-  bool (*append[4])(const ScoreTile<T>& tile);
-  bool (*reach[4])(const ScoreTile<T>& tile);
+  Tiles<T> append;
+  Tiles<T> reach;  // nothing is appended
+  Tiles<T> over;   // as append, with kPanelCols thresholds, and biases of the rows
   // Keeps the entries whose score is not below the k-th best (more than k when tied with it), in
   // their order; 1 <= k <= n. Returns how many and sets `kth`; -1 when the numbers resist. scratch:
   // 2 (n + kScoreSlack).

@@ -97,6 +97,8 @@ int main(int argc, char** argv) {
       aimass::stress::stress_gram<double>(rng);
       aimass::stress::stress_score<float>(rng);
       aimass::stress::stress_score<double>(rng);
+      aimass::stress::stress_reverse<float>(rng);
+      aimass::stress::stress_reverse<double>(rng);
     }
     aimass::stress::stress_spgemm<float>(rng);
     aimass::stress::stress_spgemm<double>(rng);

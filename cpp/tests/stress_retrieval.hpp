@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <random>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "../kernels/reverse_topk.hpp"
 #include "../kernels/score_topk.hpp"
 #include "stress_data_path.hpp"
 
@@ -76,6 +78,41 @@ void stress_score(std::mt19937_64& rng) {
     return std::pair(indices, scores);
   };
   expect(topk(1) == topk(2 + static_cast<int>(rng() % 4)), "score_topk depends on threads");
+}
+
+// Random users instead of items, random thresholds, no pruning but by what is not a number.
+template <class T>
+void stress_reverse(std::mt19937_64& rng) {
+  const Items<T> packed(rng);
+  const std::int64_t n = below(rng, 40);
+  const std::vector<T> thresholds(packed.biases.size(), static_cast<T>(below(rng, 9)));
+  const std::vector<std::int32_t> ties(packed.biases.size(), 20),
+      numbers(static_cast<std::size_t>(n), static_cast<std::int32_t>(below(rng, 40)));
+  std::vector<std::int32_t> order(packed.order);
+  for (auto& user : order) user = std::max(user, 0);
+  const std::vector<double> limits(static_cast<std::size_t>(3 * packed.n_panels),
+                                   static_cast<double>(below(rng, 5)));
+  std::vector<T> factors(static_cast<std::size_t>(n * packed.depth), T(1));
+  const std::vector<T> biases(static_cast<std::size_t>(n), T(2));
+  std::vector<std::int64_t> indptr{0};
+  std::vector<std::int32_t> lists;
+  for (std::int64_t r = 0; r < n; ++r) {
+    for (std::int64_t i = 0; packed.n > 0 && i < below(rng, 30); ++i)
+      lists.push_back(static_cast<std::int32_t>(below(rng, packed.n)));
+    indptr.push_back(static_cast<std::int64_t>(lists.size()));
+  }
+  const AskedItems<T> asked{n,
+                            factors.data(),
+                            biases.data(),
+                            numbers.data(),
+                            {indptr.data(), lists.data(), static_cast<std::int64_t>(lists.size())}};
+  const PackedUsers<T> users{packed.n,     packed.depth,      packed.n_panels, packed.panels.data(),
+                             order.data(), thresholds.data(), ties.data(),     limits.data()};
+  auto reverse = [&](int n_threads) {
+    const ReverseTopK<T> out = reverse_topk(asked, users, Run(n_threads));
+    return std::tuple(out.indptr, out.users, out.scores);
+  };
+  expect(reverse(1) == reverse(2 + static_cast<int>(rng() % 4)), "reverse_topk depends on threads");
 }
 
 }  // namespace aimass::stress
