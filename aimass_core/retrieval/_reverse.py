@@ -3,54 +3,26 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _core
 from .._threads import resolve_n_threads
-from .._validation import as_csr, as_indices, as_int, csr_parts
-from ._factors import PANEL_BYTES, _panels, as_factors, as_mask, norms_of
+from .._validation import _transposed, as_csr, as_indices, as_int, csr_parts
+from ._factors import as_factors, as_mask
 from ._index import FactorIndex, _as_biases
+from ._reached import Reached, pack_users, reached_of
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-__all__ = ["AudienceIndex", "Reached"]
+__all__ = ["AudienceIndex"]
 
 _BLOCK = 1 << 14  # users whose lists are held at once
 _LAST = np.iinfo(np.int32).max
-
-
-class Reached(NamedTuple):
-    """Users of each asked item, best first: score descending, then user ascending.
-
-    Those of the i-th item are ``users[indptr[i]:indptr[i + 1]]``.
-    """
-
-    indptr: NDArray[np.int64]
-    users: NDArray[np.int32]
-    scores: NDArray[Any]
-
-    def of(self, place: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        """Users and scores of one of the asked items.
-
-        Parameters
-        ----------
-        place : int
-            Its place in the question.
-
-        Returns
-        -------
-        users : ndarray of int32
-            Best first.
-        scores : ndarray
-            Their scores.
-        """
-        part = slice(self.indptr[place], self.indptr[place + 1])
-        return self.users[part], self.scores[part]
 
 
 class AudienceIndex:
@@ -97,8 +69,7 @@ class AudienceIndex:
 
     References
     ----------
-    Amagata and Hara, Reverse Maximum Inner Product Search: How to efficiently find users who would
-    like to buy my item? WWW 2021.
+    Amagata and Hara, Reverse Maximum Inner Product Search, WWW 2021.
 
     Examples
     --------
@@ -187,8 +158,7 @@ class AudienceIndex:
         scores = np.full(self.n_users, np.finfo(self._users.dtype).min, dtype=self._users.dtype)
         items = np.full(self.n_users, _LAST, dtype=np.int32)
         if self.k <= self.n_items:
-            index = FactorIndex(self._items, self._biases)
-            for rows, found, values in index.topk_blocks(
+            for rows, found, values in self._item_index.topk_blocks(
                 self._users, self.k, exclude=self._has, block_size=_BLOCK, n_threads=n_threads
             ):
                 is_full = found[:, -1] >= 0
@@ -197,45 +167,16 @@ class AudienceIndex:
         return scores, items
 
     @cached_property
-    def _packed(self) -> tuple[Any, ...]:
-        """Users in the kernel's form, by what an item's length has to be."""
-        U, cols = self._users, PANEL_BYTES // self._users.dtype.itemsize
-        n_panels = -(-self.n_users // cols)
-        places = n_panels * cols
-        norms = norms_of(U)
-        needed = np.full(self.n_users, -np.inf)
-        with np.errstate(over="ignore"):
-            np.divide(self._thresholds, norms, out=needed, where=norms > 0, dtype=np.float64)
-        order = np.argsort(needed, kind="stable").astype(np.int32)
+    def _packed(self) -> Any:
+        return pack_users(self._users, self._thresholds, self._ties)
 
-        def padded(values: NDArray[Any], fill: Any) -> NDArray[Any]:
-            out = np.full((places, *values.shape[1:]), fill, dtype=values.dtype)
-            out[: self.n_users] = values[order]
-            return out
-
-        limits = np.stack(
-            [
-                padded(needed, np.inf).reshape(n_panels, cols).min(axis=1),
-                padded(norms, np.inf).reshape(n_panels, cols).min(axis=1),
-                padded(norms, 0).reshape(n_panels, cols).max(axis=1),
-            ],
-            axis=1,
-        )
-        who = np.zeros(places, dtype=np.int32)
-        who[: self.n_users] = order
-        return (
-            _panels(padded(U, 0), cols),
-            who,
-            padded(self._thresholds, np.nan),
-            padded(self._ties, -1),
-            np.ascontiguousarray(limits),
-        )
+    @cached_property
+    def _item_index(self) -> FactorIndex:
+        return FactorIndex(self._items, self._biases)
 
     @cached_property
     def _owners(self) -> sp.csr_array | None:
         """Who has each item: items x users."""
-        from .._validation import _transposed
-
         return None if self._has is None else _transposed(self._has)
 
     @cached_property
@@ -260,7 +201,7 @@ class AudienceIndex:
         Parameters
         ----------
         items : array-like of int, optional
-            Item numbers. Default: all items.
+            Default: all items.
         factors : array-like of shape (n, n_factors), optional
             New items instead: each is asked for as if it were one more item after the known ones.
         biases : array-like of shape (n,), optional
@@ -292,11 +233,8 @@ class AudienceIndex:
                 raise ValueError("items and factors are two ways to ask: give one of them")
             asked = as_factors(factors, "factors", dtype, n_factors=self.n_factors)
             numbers = np.full(len(asked), self.n_items, dtype=np.int32)
-            offsets = (
-                np.zeros(len(asked), dtype)
-                if biases is None
-                else _as_biases(biases, len(asked), dtype)
-            )
+            given = np.zeros(len(asked)) if biases is None else biases
+            offsets = _as_biases(given, len(asked), dtype, "biases")
             return self._scan(asked, offsets, numbers, None, threads)
         if biases is not None:
             raise ValueError("biases belong to new items: give their factors too")
@@ -310,30 +248,26 @@ class AudienceIndex:
     def _scan(
         self, asked: Any, offsets: Any, numbers: Any, owners: sp.csr_array | None, n_threads: int
     ) -> Reached:
-        lists = (None, None) if owners is None else csr_parts(owners)[:2]
+        lists: Any = (None, None) if owners is None else csr_parts(owners)[:2]
         indptr, users, scores = _core.reverse_topk(
             asked, offsets, numbers, *self._packed, self.n_users, *lists, n_threads
         )
         if self._user_biases is None:
             return Reached(indptr, users, scores)
         which = np.repeat(np.arange(len(asked)), np.diff(indptr))
-        return self._sorted(which, users, scores, len(asked))
-
-    def _sorted(self, items: Any, users: Any, scores: Any, n: int) -> Reached:
-        if self._user_biases is not None:
-            scores = scores + self._user_biases[users]
-        order = np.lexsort((users, -scores, items))
-        indptr = np.zeros(n + 1, dtype=np.int64)
-        np.cumsum(np.bincount(items, minlength=n), out=indptr[1:])
-        return Reached(indptr, users[order], scores[order])
+        return reached_of(which, users, scores + self._user_biases[users], len(asked))
 
     def _invert(self, n_threads: int) -> Reached:
         """Everyone's list, turned around."""
-        index = FactorIndex(self._items, self._biases)
-        found, scores = index.topk(self._users, self.k, exclude=self._has, n_threads=n_threads)
+        found, scores = self._item_index.topk(
+            self._users, self.k, exclude=self._has, n_threads=n_threads
+        )
         is_in = found.ravel() >= 0
         users = np.repeat(np.arange(self.n_users, dtype=np.int32), found.shape[1])[is_in]
-        return self._sorted(found.ravel()[is_in], users, scores.ravel()[is_in], self.n_items)
+        values = scores.ravel()[is_in]
+        if self._user_biases is not None:
+            values = values + self._user_biases[users]
+        return reached_of(found.ravel()[is_in], users, values, self.n_items)
 
     def best_users(
         self, items: Any, n: int, *, eligible: Any = None, n_threads: int | None = None
