@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import data, evaluation, neighbors
+    from . import data, evaluation, factorization, neighbors
     from ._config import show_config
     from .data import IdMap, Interactions, datasets
+    from .factorization import NMF, ExplicitALS, ImplicitALS, PureSVD
     from .neighbors import (
         BaselineOnly,
         ContextKNN,
@@ -29,15 +30,20 @@ if TYPE_CHECKING:
 _HOMES = {
     "BaselineOnly": "neighbors",
     "ContextKNN": "neighbors",
+    "ExplicitALS": "factorization",
     "IdMap": "data",
+    "ImplicitALS": "factorization",
     "Interactions": "data",
     "ItemKNN": "neighbors",
+    "NMF": "factorization",
     "Popularity": "neighbors",
+    "PureSVD": "factorization",
     "SlopeOne": "neighbors",
     "UserKNN": "neighbors",
     "data": "",
     "datasets": "data",
     "evaluation": "",
+    "factorization": "",
     "load": "persistence",
     "neighbors": "",
     "show_config": "_config",
@@ -45,18 +51,23 @@ _HOMES = {
 }
 
 __all__ = [
+    "NMF",
     "BaselineOnly",
     "ContextKNN",
+    "ExplicitALS",
     "IdMap",
+    "ImplicitALS",
     "Interactions",
     "ItemKNN",
     "Popularity",
+    "PureSVD",
     "SlopeOne",
     "UserKNN",
     "__version__",
     "data",
     "datasets",
     "evaluation",
+    "factorization",
     "load",
     "neighbors",
     "show_config",

@@ -24,10 +24,14 @@ __all__ = ["decode", "encode"]
 _CLASSES = {
     "BaselineOnly": "neighbors.baseline",
     "ContextKNN": "neighbors.context_knn",
+    "ExplicitALS": "factorization.explicit_als",
     "IdMap": "data.idmap",
+    "ImplicitALS": "factorization.implicit_als",
     "Interactions": "data.interactions",
     "ItemKNN": "neighbors.item_knn",
+    "NMF": "factorization.nmf",
     "Popularity": "neighbors.popularity",
+    "PureSVD": "factorization.pure_svd",
     "SlopeOne": "neighbors.slope_one",
     "UserKNN": "neighbors.user_knn",
 }

@@ -10,6 +10,9 @@ import numpy
 import numpy.typing
 
 __all__: list[str] = [
+    "als_gramian",
+    "als_loss",
+    "als_solve",
     "coo_to_csr",
     "csr_check",
     "csr_transpose",
@@ -25,6 +28,102 @@ __all__: list[str] = [
     "slope_one_predict",
     "spgemm_topk",
 ]
+
+@typing.overload
+def als_gramian(
+    factors: numpy.typing.NDArray[numpy.float32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    factors' factors in float64.
+    """
+
+@typing.overload
+def als_gramian(
+    factors: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    factors' factors in float64.
+    """
+
+@typing.overload
+def als_loss(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    row_factors: numpy.typing.NDArray[numpy.float32],
+    factors: numpy.typing.NDArray[numpy.float32],
+    alpha: typing.SupportsFloat | typing.SupportsIndex,
+    weight_shift: typing.SupportsFloat | typing.SupportsIndex,
+    target_shift: typing.SupportsFloat | typing.SupportsIndex,
+    preferences: bool,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    What the stored entries add to the loss.
+    """
+
+@typing.overload
+def als_loss(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    row_factors: numpy.typing.NDArray[numpy.float64],
+    factors: numpy.typing.NDArray[numpy.float64],
+    alpha: typing.SupportsFloat | typing.SupportsIndex,
+    weight_shift: typing.SupportsFloat | typing.SupportsIndex,
+    target_shift: typing.SupportsFloat | typing.SupportsIndex,
+    preferences: bool,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    What the stored entries add to the loss.
+    """
+
+@typing.overload
+def als_solve(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    factors: numpy.typing.NDArray[numpy.float32],
+    gramian: numpy.typing.NDArray[numpy.float64],
+    start: numpy.typing.NDArray[numpy.float32],
+    ridge: numpy.typing.NDArray[numpy.float64],
+    alpha: typing.SupportsFloat | typing.SupportsIndex,
+    weight_shift: typing.SupportsFloat | typing.SupportsIndex,
+    target_shift: typing.SupportsFloat | typing.SupportsIndex,
+    preferences: bool,
+    solver: str,
+    n_steps: typing.SupportsInt | typing.SupportsIndex,
+    block_size: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    Factors of every row, the other side's being fixed: one half-step of least squares.
+    """
+
+@typing.overload
+def als_solve(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    factors: numpy.typing.NDArray[numpy.float64],
+    gramian: numpy.typing.NDArray[numpy.float64],
+    start: numpy.typing.NDArray[numpy.float64],
+    ridge: numpy.typing.NDArray[numpy.float64],
+    alpha: typing.SupportsFloat | typing.SupportsIndex,
+    weight_shift: typing.SupportsFloat | typing.SupportsIndex,
+    target_shift: typing.SupportsFloat | typing.SupportsIndex,
+    preferences: bool,
+    solver: str,
+    n_steps: typing.SupportsInt | typing.SupportsIndex,
+    block_size: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Factors of every row, the other side's being fixed: one half-step of least squares.
+    """
 
 @typing.overload
 def coo_to_csr(

@@ -17,7 +17,18 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from aimass_core import BaselineOnly, ItemKNN, Popularity, SlopeOne, UserKNN, similarity
+from aimass_core import (
+    NMF,
+    BaselineOnly,
+    ExplicitALS,
+    ImplicitALS,
+    ItemKNN,
+    Popularity,
+    PureSVD,
+    SlopeOne,
+    UserKNN,
+    similarity,
+)
 from aimass_core._validation import as_csr
 
 MODELS = [
@@ -28,6 +39,10 @@ MODELS = [
     SlopeOne(),
     BaselineOnly(),
     Popularity(),
+    ImplicitALS(n_factors=9),
+    ExplicitALS(n_factors=9),
+    NMF(n_factors=9),
+    PureSVD(n_factors=9),
 ]
 every = pytest.mark.parametrize("model", MODELS, ids=repr)
 

@@ -15,11 +15,15 @@ import numpy as np
 import pytest
 
 from aimass_core import (
+    NMF,
     BaselineOnly,
     ContextKNN,
+    ExplicitALS,
+    ImplicitALS,
     Interactions,
     ItemKNN,
     Popularity,
+    PureSVD,
     SlopeOne,
     UserKNN,
     load,
@@ -37,6 +41,10 @@ MODELS = [
     SlopeOne(),
     BaselineOnly(method="sgd"),
     ContextKNN(half_life=100, base="user"),
+    ImplicitALS(n_factors=6, track_loss=True),
+    ExplicitALS(n_factors=6),
+    NMF(n_factors=4),
+    PureSVD(n_factors=4),
 ]
 
 

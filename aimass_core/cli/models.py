@@ -17,6 +17,10 @@ MODELS = {
     "popularity": "Popularity",
     "slope-one": "SlopeOne",
     "baseline": "BaselineOnly",
+    "als": "ImplicitALS",
+    "explicit-als": "ExplicitALS",
+    "nmf": "NMF",
+    "pure-svd": "PureSVD",
 }
 _WORDS = {"None": None, "True": True, "False": False}
 

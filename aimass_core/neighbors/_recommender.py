@@ -75,12 +75,19 @@ class Recommender(Estimator):
         Self
             The object itself; where this raises, it stays what it was.
         """
+        return self._fit(X)
+
+    def _fit(self, X: Any, *how: Any) -> Self:
+        """Fit a fresh model and take over what it has learned; ``how`` goes to ``_learn``."""
         threads = resolve_n_threads(getattr(self, "n_threads", None))
         fresh = type(self)(**self.get_params(deep=False))
         fresh._take(X)
-        fresh._learn(threads)
-        fresh._prepare(threads)
-        fresh._fitted_with = self.get_params(deep=False)
+        fresh._learn(threads, *how)
+        return self._become(fresh, threads)
+
+    def _become(self, fresh: Self, n_threads: int) -> Self:
+        fresh._prepare(n_threads)
+        fresh._fitted_with = fresh.get_params(deep=False)
         learned = {name: v for name, v in vars(fresh).items() if name not in fresh._fitted_with}
         for name in getattr(self, "_learned", ()):  # nothing of an earlier fit stays
             del vars(self)[name]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
+from .als_gramian import als_gramian
+from .als_loss import als_loss
+from .als_solve import als_solve
 from .assign_greedy import assign_greedy
 from .baseline_sgd import baseline_sgd
 from .coo_to_csr import coo_to_csr
@@ -17,6 +21,9 @@ from .slope_one_predict import slope_one_predict
 from .spgemm_topk import spgemm_topk
 
 __all__ = [
+    "als_gramian",
+    "als_loss",
+    "als_solve",
     "assign_greedy",
     "baseline_sgd",
     "coo_to_csr",

@@ -120,10 +120,8 @@ class AudienceIndex:
         model : fitted model with ``user_factors_`` and ``item_factors_``
             Such as ImplicitALS; ``item_bias_``, ``user_bias_`` and ``user_items_`` are used where
             it has them.
-        k : int, default=10
-            The length of the lists asked about.
-        n_threads : int, optional
-            Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
+        k, n_threads
+            As of the class.
 
         Returns
         -------
@@ -139,9 +137,9 @@ class AudienceIndex:
         if check is not None:
             check()
         if not hasattr(model, "user_factors_") or not hasattr(model, "item_factors_"):
+            name = type(model).__name__
             raise TypeError(
-                f"{type(model).__name__} has no factors of users and items: audiences need a "
-                "factor model, such as ImplicitALS"
+                f"{name} has no factors: audiences need a factor model, such as ImplicitALS"
             )
         return cls(
             model.user_factors_,
@@ -249,9 +247,8 @@ class AudienceIndex:
         self, asked: Any, offsets: Any, numbers: Any, owners: sp.csr_array | None, n_threads: int
     ) -> Reached:
         lists: Any = (None, None) if owners is None else csr_parts(owners)[:2]
-        indptr, users, scores = _core.reverse_topk(
-            asked, offsets, numbers, *self._packed, self.n_users, *lists, n_threads
-        )
+        parts: Any = (asked, offsets, numbers, *self._packed, self.n_users, *lists, n_threads)
+        indptr, users, scores = _core.reverse_topk(*parts)
         if self._user_biases is None:
             return Reached(indptr, users, scores)
         which = np.repeat(np.arange(len(asked)), np.diff(indptr))
@@ -272,7 +269,7 @@ class AudienceIndex:
     def best_users(
         self, items: Any, n: int, *, eligible: Any = None, n_threads: int | None = None
     ) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        """The n users with the highest score for each item, whatever else they would like.
+        """The n best users for each item.
 
         Parameters
         ----------

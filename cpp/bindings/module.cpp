@@ -10,6 +10,7 @@ void bind_csr(py::module_& m);
 void bind_factorize(py::module_& m);
 void bind_similarity(py::module_& m);
 void bind_predict(py::module_& m);
+void bind_als(py::module_& m);
 void bind_retrieval(py::module_& m);
 }  // namespace aimass::py_border
 
@@ -40,5 +41,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   aimass::py_border::bind_factorize(m);
   aimass::py_border::bind_similarity(m);
   aimass::py_border::bind_predict(m);
+  aimass::py_border::bind_als(m);
   aimass::py_border::bind_retrieval(m);
 }

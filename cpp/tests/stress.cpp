@@ -13,6 +13,7 @@
 #include "../kernels/gram_topk.hpp"
 #include "../kernels/spgemm_topk.hpp"
 #include "../simd/simd.hpp"
+#include "stress_als.hpp"
 #include "stress_data_path.hpp"
 #include "stress_retrieval.hpp"
 
@@ -99,6 +100,8 @@ int main(int argc, char** argv) {
       aimass::stress::stress_score<double>(rng);
       aimass::stress::stress_reverse<float>(rng);
       aimass::stress::stress_reverse<double>(rng);
+      aimass::stress::stress_als<float>(rng);
+      aimass::stress::stress_als<double>(rng);
     }
     aimass::stress::stress_spgemm<float>(rng);
     aimass::stress::stress_spgemm<double>(rng);

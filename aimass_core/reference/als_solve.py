@@ -1,0 +1,121 @@
+"""One half-step of alternating least squares: a linear system for each row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._als_weights import als_weights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+__all__ = ["als_solve"]
+
+
+def als_solve(
+    indptr: Array,
+    indices: Array,
+    data: Array,
+    factors: Array,
+    gramian: Array,
+    start: Array,
+    ridge: Array,
+    alpha: float,
+    weight_shift: float,
+    target_shift: float,
+    preferences: bool,
+    solver: str,
+    n_steps: int,
+    block_size: int,
+    n_threads: int,
+) -> Array:
+    """Factors of every row, the other side's being fixed.
+
+    Row by row the minimum over x of ``x' (gramian + ridge I) x`` plus the sum over its entries of
+    ``weight (y'x)^2 - 2 target y'x``, in float64.
+
+    Parameters
+    ----------
+    indptr, indices, data : ndarray
+        Canonical CSR of shape (n_rows, n_columns).
+    factors : ndarray of shape (n_columns, f)
+        The other side's, of the dtype of `data`.
+    gramian : ndarray of float64, shape (f, f)
+        What all columns together add to the matrix of every row.
+    start : ndarray of shape (n_rows, f)
+        Where iterations start from; not used by "cholesky".
+    ridge : ndarray of float64, shape (n_rows,)
+        Added to the diagonal.
+    alpha, weight_shift, target_shift, preferences : float, float, float, bool
+        Weight and target of an entry: with `preferences` ``alpha |v| + weight_shift`` and, for
+        v > 0, ``alpha v + target_shift``, else 0; without, ``weight_shift`` and v.
+    solver : {"cholesky", "cg", "subspace", "nonnegative"}
+        Exact; conjugate gradient; sweeps over blocks of coordinates, each exact; coordinate descent
+        with x >= 0.
+    n_steps : int
+        Steps or sweeps.
+    block_size : int
+        Coordinates of a block of "subspace", rounded up to a multiple of 64 bytes.
+    n_threads : int
+        Not used here.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, f)
+        Zero for a row all of whose targets are zero.
+    """
+    f = factors.shape[1]
+    solution = np.zeros(start.shape)
+    for row in range(len(indptr) - 1):
+        entries = slice(indptr[row], indptr[row + 1])
+        weight, target = als_weights(data[entries], alpha, weight_shift, target_shift, preferences)
+        if not target.any():
+            continue
+        y = factors[indices[entries]].astype(np.float64)
+        matrix = gramian + ridge[row] * np.eye(f) + y.T @ (weight[:, None] * y)
+        x = start[row].astype(np.float64)
+        if solver == "cholesky":
+            x = np.linalg.solve(matrix, y.T @ target)
+        elif solver == "cg":
+            x = _conjugate(matrix, y.T @ target, x, n_steps)
+        elif solver == "subspace":
+            pad = 64 // data.dtype.itemsize
+            x = _subspace(matrix, y.T @ target, x, n_steps, -(-block_size // pad) * pad)
+        else:
+            x = _nonnegative(matrix, y.T @ target, x, n_steps)
+        solution[row] = x
+    return solution.astype(data.dtype)
+
+
+def _conjugate(a: Array, b: Array, x: Array, n_steps: int) -> Array:
+    r = b - a @ x
+    p = r
+    for _ in range(n_steps):
+        curvature = p @ a @ p
+        if r @ r == 0 or curvature <= 0:
+            break
+        length = (r @ r) / curvature
+        x = x + length * p
+        after = r - length * (a @ p)
+        p = after + (after @ after) / (r @ r) * p
+        r = after
+    return x
+
+
+def _subspace(a: Array, b: Array, x: Array, n_steps: int, block_size: int) -> Array:
+    for _ in range(n_steps):
+        for begin in range(0, len(x), block_size):
+            block = slice(begin, begin + block_size)
+            x[block] += np.linalg.solve(a[block, block], (b - a @ x)[block])
+    return x
+
+
+def _nonnegative(a: Array, b: Array, x: Array, n_steps: int) -> Array:
+    for _ in range(n_steps):
+        for k in range(len(x)):
+            x[k] = max(0.0, x[k] + (b[k] - a[k] @ x) / a[k, k]) if a[k, k] > 0 else 0.0
+    return x

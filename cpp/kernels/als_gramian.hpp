@@ -1,0 +1,47 @@
+// Problem: factors' factors in float64, whatever the factors' type: what all rows of one side give
+// to every system of the other (als_solve.hpp). The difference between this sum and what float32
+// would make of it is seen in the factors, its cost is not: n f (f + 1) / 2 multiply-adds once an
+// iteration. Memory: one f x f partial for each of at most 16 blocks of rows, added in their order.
+#pragma once
+
+#include "als_problem.hpp"
+
+namespace aimass {
+
+template <class T>
+void als_gramian(const Run& run, const T* factors, std::int64_t n, std::int64_t f,
+                 double* gramian) {
+  constexpr std::int64_t kChunk = 32, kBytes = 64 << 20;
+  const auto& kernels = simd::als_kernels<double>();
+  const std::int64_t width = PaddedFactors<double>::padded(f), size = width * width;
+  const std::int64_t most = std::clamp<std::int64_t>(kBytes / (size * 8), 1, 16);
+  const std::int64_t n_blocks = std::clamp<std::int64_t>(n / 1024, 1, most);
+  Buffer<double> partial(n_blocks * size);
+  parallel_for(run, n_blocks, [&](std::int64_t block, int) {
+    const Range range = block_range(n, n_blocks, block);
+    Buffer<double> panel(kChunk * width);
+    double* sum = partial.data() + block * size;
+    std::fill(sum, sum + size, 0.0);
+    std::fill(panel.data(), panel.data() + kChunk * width, 0.0);
+    for (std::int64_t begin = range.begin; begin < range.end; begin += kChunk) {
+      const std::int64_t rows = std::min(kChunk, range.end - begin);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        const T* row = factors + (begin + i) * f;
+        std::copy(row, row + f, panel.data() + i * width);
+      }
+      kernels.syrk(rows, panel.data(), panel.data(), width, sum);
+      run.poll();
+    }
+  });
+  for (std::int64_t r = 0; r < f; ++r) {
+    for (std::int64_t c = r; c < f; ++c) {
+      double sum = 0;
+      for (std::int64_t block = 0; block < n_blocks; ++block) {
+        sum += partial[block * size + r * width + c];
+      }
+      gramian[r * f + c] = gramian[c * f + r] = sum;
+    }
+  }
+}
+
+}  // namespace aimass

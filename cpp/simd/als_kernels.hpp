@@ -1,0 +1,52 @@
+// Micro-kernels of alternating least squares. As table.hpp: included by the files compiled with ISA
+// flags, so no inline functions. Widths and strides are multiples of kAlsPad<T>, padding is zero.
+#pragma once
+
+#include <cstdint>
+
+namespace aimass::simd {
+
+template <class T>
+constexpr std::int64_t kAlsPad = 64 / static_cast<std::int64_t>(sizeof(T));
+constexpr std::int64_t kAlsPivots = 16;  // rows that one step of the factorisation eliminates
+
+// The entries of one row of the matrix: entry i has the vector at base + indices[i] * stride.
+template <class T>
+struct AlsEntries {
+  const T* base;
+  const std::int32_t* indices;  // nullptr: 0, 1, 2, ...
+  std::int64_t stride;
+  const T* weight;
+  const T* target;
+  std::int64_t n;
+};
+
+template <class T>
+struct AlsKernels {
+  // p[i] = vector of entry begin + i, q[i] = weight * p[i] (q may be nullptr), for n entries.
+  void (*copy)(const AlsEntries<T>& entries, std::int64_t begin, std::int64_t n, std::int64_t width,
+               T* p, T* q);
+  // c += q' p for panels of n rows; c is width x width, whole tiles on and above its diagonal.
+  void (*syrk)(std::int64_t n, const T* p, const T* q, std::int64_t width, T* c);
+  // scores[i] (+)= vector of entry i times x.
+  void (*scores)(const AlsEntries<T>& entries, std::int64_t width, const T* x, bool add, T* scores);
+  // out += sum of coefficient[i] * vector of entry i.
+  void (*combine)(const AlsEntries<T>& entries, std::int64_t width, const T* coefficient, T* out);
+  // Solves c x = b for the n x n part of c, of which the upper triangle is read; x holds b. Returns
+  // -1, or the first pivot not above its floor. p and q: kAlsPivots x width, inverse: width.
+  std::int64_t (*solve)(std::int64_t n, std::int64_t width, T* c, const T* floor, T* p, T* q,
+                        T* inverse, T* x);
+  // n_steps of conjugate gradient on (gramian + ridge I + sum weight y y') x = sum target y from x.
+  // work: 4 x width.
+  void (*conjugate)(const AlsEntries<T>& entries, std::int64_t width, const T* gramian,
+                    std::int64_t n, T ridge, std::int64_t n_steps, T* work, T* x);
+  // n_steps of cyclic coordinate descent on the same with x >= 0; c becomes symmetric, b is lost.
+  void (*descend)(std::int64_t n, std::int64_t width, T* c, T* b, std::int64_t n_steps, T* x);
+};
+
+struct AlsTable {
+  AlsKernels<float> f32;
+  AlsKernels<double> f64;
+};
+
+}  // namespace aimass::simd

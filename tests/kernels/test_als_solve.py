@@ -1,0 +1,216 @@
+"""als_solve against its reference, its optimality, and what must hold for any input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from _als import SOLVERS, WEIGHTS, problem
+from _similarity import DTYPES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aimass_core import _core, reference
+from aimass_core.exceptions import NumericalError
+
+OPTIONS = {"n_steps": 2, "block_size": 16, "n_threads": 1}
+LEVELS = _core.isa_available()
+
+
+@pytest.fixture(params=LEVELS)
+def level(request):
+    before = _core.isa()
+    _core.force_isa(request.param)
+    yield request.param
+    _core.force_isa(before)
+
+
+def check(arguments, solver, **options):
+    options = OPTIONS | options
+    kept = {name: a.copy() for name, a in arguments.items() if isinstance(a, np.ndarray)}
+    got = _core.als_solve(**arguments, solver=solver, **options)
+    expected = reference.als_solve(**arguments, solver=solver, **options)
+    dtype = arguments["data"].dtype
+    assert got.dtype == dtype
+    scale = max(1.0, float(np.abs(expected).max(initial=0)))
+    tolerance = (2e-4 if dtype == np.float32 else 1e-9) * scale
+    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
+    for name, before in kept.items():
+        np.testing.assert_array_equal(arguments[name], before)
+    return got
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_equals_reference_at_every_level(solver, weights, dtype, level):
+    for f in (1, 7, 16, 33, 64):
+        check(problem(40, 60, f, dtype, f, weights=weights), solver)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("f", [100, 129, 200])
+def test_more_factors_than_columns(solver, f):
+    check(problem(12, 50, f, np.float64, 1), solver, block_size=64)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, 12),
+    st.integers(0, 30),
+    st.integers(1, 40),
+    st.floats(0, 1),
+    st.sampled_from(SOLVERS),
+    st.sampled_from(list(WEIGHTS)),
+    st.integers(1, 50),
+    st.integers(0, 2**32 - 1),
+)
+def test_any_shape(n_rows, n_cols, f, density, solver, weights, block_size, seed):
+    arguments = problem(n_rows, n_cols, f, np.float64, seed, density=density, weights=weights)
+    check(arguments, solver, block_size=block_size)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_long_rows(solver, level):
+    # Longer than the panels: chunks, and vectors gathered anew in every pass.
+    arguments = problem(3, 9_000, 20, np.float32, 5, density=0.9)
+    got = check(arguments, solver)
+    check(problem(3, 9_000, 20, np.float64, 5, density=0.9), solver)
+    assert np.isfinite(got).all()
+
+
+@pytest.mark.parametrize("weights", ["hu", "total", "values"])
+def test_the_gradient_vanishes(weights):
+    a = problem(80, 50, 12, np.float64, 3, weights=weights)
+    x = _core.als_solve(**a, solver="cholesky", **OPTIONS)
+    for row in range(80):
+        part = slice(a["indptr"][row], a["indptr"][row + 1])
+        y = a["factors"][a["indices"][part]]
+        weight, target = reference.als_solve.__globals__["als_weights"](
+            a["data"][part], *(a[n] for n in ("alpha", "weight_shift", "target_shift")),
+            a["preferences"],
+        )  # fmt: skip
+        gradient = (a["gramian"] + a["ridge"][row] * np.eye(12)) @ x[row]
+        gradient += y.T @ (weight * (y @ x[row]) - target)
+        if target.any():
+            np.testing.assert_allclose(gradient, 0, atol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["cg", "subspace"])
+def test_iterations_reach_the_exact_solution(solver):
+    a = problem(50, 40, 24, np.float64, 4)
+    exact = _core.als_solve(**a, solver="cholesky", **OPTIONS)
+    got = _core.als_solve(**a, solver=solver, **OPTIONS | {"n_steps": 200})
+    np.testing.assert_allclose(got, exact, atol=1e-7)
+
+
+def test_nonnegative_meets_the_optimality_conditions():
+    a = problem(50, 40, 10, np.float64, 4)
+    x = _core.als_solve(**a, solver="nonnegative", **OPTIONS | {"n_steps": 3000})
+    assert (x >= 0).all()
+    assert (x == 0).any()
+    free = _core.als_solve(**a, solver="cholesky", **OPTIONS)
+    inside = (free > 0).all(axis=1)
+    np.testing.assert_allclose(x[inside], free[inside], atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_bits_do_not_depend_on_threads(solver, dtype):
+    a = problem(700, 90, 33, dtype, 6, density=0.4)
+    one = _core.als_solve(**a, solver=solver, **OPTIONS)
+    for n_threads in (2, 3, 7):
+        more = _core.als_solve(**a, solver=solver, **OPTIONS | {"n_threads": n_threads})
+        np.testing.assert_array_equal(one, more)
+
+
+def test_a_row_does_not_depend_on_the_others():
+    a = problem(60, 50, 20, np.float32, 7)
+    whole = _core.als_solve(**a, solver="cg", **OPTIONS)
+    begin, end = a["indptr"][20], a["indptr"][31]
+    part = a | {
+        "indptr": a["indptr"][20:32] - begin,
+        "indices": a["indices"][begin:end].copy(),
+        "data": a["data"][begin:end].copy(),
+        "start": a["start"][20:31].copy(),
+        "ridge": a["ridge"][20:31].copy(),
+    }
+    np.testing.assert_array_equal(_core.als_solve(**part, solver="cg", **OPTIONS), whole[20:31])
+
+
+@pytest.mark.parametrize("n_threads", [1, 4])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_singular_row_is_named(dtype, n_threads):
+    a = problem(400, 50, 20, dtype, 8, density=0.9, weights="values")
+    a["ridge"][:] = 0  # no row is deficient: each has far more entries than factors
+    _core.als_solve(**a, solver="cholesky", **OPTIONS)
+    a["factors"][:, 7] = a["factors"][:, 3]
+    a["ridge"][:] = 1
+    a["ridge"][[311, 144, 390]] = 0
+    for _ in range(5):
+        with pytest.raises(NumericalError, match=r"^row 144 .* raise regularization"):
+            _core.als_solve(**a, solver="cholesky", **OPTIONS | {"n_threads": n_threads})
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_what_overflows_is_named(solver):
+    a = problem(50, 40, 8, np.float32, 9, density=0.5)
+    row = 17
+    a["data"][a["indptr"][row] : a["indptr"][row + 1]] = 3e38
+    with pytest.raises(NumericalError, match=r"row 17 .* scale the values down"):
+        _core.als_solve(**a, solver=solver, **OPTIONS)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_stored_zeros_and_denormals(solver):
+    a = problem(30, 40, 8, np.float32, 10)
+    a["data"][:] = 0
+    assert (_core.als_solve(**a, solver=solver, **OPTIONS) == 0).all()
+    a["data"][:] = 1e-42
+    assert np.isfinite(_core.als_solve(**a, solver=solver, **OPTIONS)).all()
+    a["data"][:] = -1e6
+    assert (_core.als_solve(**a, solver=solver, **OPTIONS) == 0).all()
+
+
+def test_a_stored_zero_is_no_preference():
+    a = problem(30, 40, 8, np.float64, 11, weights="total")
+    keep = a["data"] != 0
+    assert not keep.all()
+    rows = np.repeat(np.arange(30), np.diff(a["indptr"]))[keep]
+    without = a | {
+        "indptr": np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=30))]),
+        "indices": a["indices"][keep],
+        "data": a["data"][keep],
+    }
+    np.testing.assert_allclose(
+        _core.als_solve(**a, solver="cholesky", **OPTIONS),
+        _core.als_solve(**without, solver="cholesky", **OPTIONS),
+        atol=1e-12,
+    )
+
+
+def test_read_only_input():
+    a = problem(30, 40, 8, np.float32, 12)
+    for array in a.values():
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    check(a, "cholesky")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gramian": np.zeros((3, 3))}, r"gramian must have shape \(8, 8\)"),
+        ({"start": np.zeros((2, 8), np.float32)}, r"start must have shape \(30, 8\)"),
+        ({"ridge": np.zeros(3)}, "ridge must be 1-D of length 30"),
+        ({"solver": "lu"}, "solver must be one of cholesky, cg, subspace, nonnegative, got lu"),
+        ({"n_steps": 0}, "n_steps must be at least 1"),
+        ({"block_size": 0}, "block_size must be within"),
+        ({"factors": np.zeros((40, 0), np.float32)}, "factors must be 2-D"),
+    ],
+)
+def test_refusals(change, message):
+    a = problem(30, 40, 8, np.float32, 13) | {"solver": "cg"} | OPTIONS
+    with pytest.raises(ValueError, match=message):
+        _core.als_solve(**a | change)
+    with pytest.raises(TypeError):
+        _core.als_solve(**a | {"factors": a["factors"].astype(np.float64)})
