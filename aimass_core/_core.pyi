@@ -23,6 +23,7 @@ __all__: list[str] = [
     "isa",
     "isa_available",
     "knn_predict",
+    "reverse_topk",
     "score_topk",
     "slope_one_predict",
     "spgemm_topk",
@@ -407,6 +408,52 @@ def knn_predict(
     """
 
 @typing.overload
+def reverse_topk(
+    queries: numpy.typing.NDArray[numpy.float32],
+    biases: numpy.typing.NDArray[numpy.float32],
+    items: numpy.typing.NDArray[numpy.int32],
+    panels: numpy.typing.NDArray[numpy.float32],
+    order: numpy.typing.NDArray[numpy.int32],
+    thresholds: numpy.typing.NDArray[numpy.float32],
+    ties: numpy.typing.NDArray[numpy.int32],
+    limits: numpy.typing.NDArray[numpy.float64],
+    n_users: typing.SupportsInt | typing.SupportsIndex,
+    exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    exclude_indices: numpy.typing.NDArray[numpy.int32] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float32],
+]:
+    """
+    The users whose thresholds an item reaches: (indptr, users, scores), best first.
+    """
+
+@typing.overload
+def reverse_topk(
+    queries: numpy.typing.NDArray[numpy.float64],
+    biases: numpy.typing.NDArray[numpy.float64],
+    items: numpy.typing.NDArray[numpy.int32],
+    panels: numpy.typing.NDArray[numpy.float64],
+    order: numpy.typing.NDArray[numpy.int32],
+    thresholds: numpy.typing.NDArray[numpy.float64],
+    ties: numpy.typing.NDArray[numpy.int32],
+    limits: numpy.typing.NDArray[numpy.float64],
+    n_users: typing.SupportsInt | typing.SupportsIndex,
+    exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    exclude_indices: numpy.typing.NDArray[numpy.int32] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float64],
+]:
+    """
+    The users whose thresholds an item reaches: (indptr, users, scores), best first.
+    """
+
+@typing.overload
 def score_topk(
     queries: numpy.typing.NDArray[numpy.float32],
     panels: numpy.typing.NDArray[numpy.float32],
@@ -414,6 +461,8 @@ def score_topk(
     order: numpy.typing.NDArray[numpy.int32],
     norms: numpy.typing.NDArray[numpy.float64],
     offsets: numpy.typing.NDArray[numpy.float64],
+    heads: numpy.typing.NDArray[numpy.float32],
+    axes: numpy.typing.NDArray[numpy.float64],
     n_items: typing.SupportsInt | typing.SupportsIndex,
     k: typing.SupportsInt | typing.SupportsIndex,
     exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
@@ -434,6 +483,8 @@ def score_topk(
     order: numpy.typing.NDArray[numpy.int32],
     norms: numpy.typing.NDArray[numpy.float64],
     offsets: numpy.typing.NDArray[numpy.float64],
+    heads: numpy.typing.NDArray[numpy.float64],
+    axes: numpy.typing.NDArray[numpy.float64],
     n_items: typing.SupportsInt | typing.SupportsIndex,
     k: typing.SupportsInt | typing.SupportsIndex,
     exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from .als_gramian import als_gramian
 from .als_loss import als_loss
 from .als_solve import als_solve
+from .assign_greedy import assign_greedy
 from .baseline_sgd import baseline_sgd
 from .coo_to_csr import coo_to_csr
 from .csr_check import csr_check
@@ -13,6 +15,7 @@ from .factorize_bytes import factorize_bytes
 from .factorize_int64 import factorize_int64
 from .gram_topk import gram_topk
 from .knn_predict import knn_predict
+from .reverse_topk import reverse_topk
 from .score_topk import score_topk
 from .slope_one_predict import slope_one_predict
 from .spgemm_topk import spgemm_topk
@@ -21,6 +24,7 @@ __all__ = [
     "als_gramian",
     "als_loss",
     "als_solve",
+    "assign_greedy",
     "baseline_sgd",
     "coo_to_csr",
     "csr_check",
@@ -29,6 +33,7 @@ __all__ = [
     "factorize_int64",
     "gram_topk",
     "knn_predict",
+    "reverse_topk",
     "score_topk",
     "slope_one_predict",
     "spgemm_topk",

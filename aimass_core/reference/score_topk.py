@@ -17,6 +17,8 @@ def score_topk(
     order: Array,
     norms: Array,
     offsets: Array,
+    heads: Array,
+    axes: Array,
     n_items: int,
     k: int,
     exclude_indptr: Array | None,
@@ -38,7 +40,13 @@ def score_topk(
     order : ndarray of int32, shape (n_panels * cols,)
         The item at a position; any number at positions without one.
     norms, offsets : ndarray of float64, shape (n_panels,)
-        Not used here: bounds by which the kernel ends early.
+        The largest norm and bias in a panel and those after it. Not used here: bounds by which
+        the kernel ends early.
+    heads : ndarray, shape (n_panels, n_axes + 2 or + 3, cols)
+        Products of the items with the axes, lengths of the remainders, rounding errors. Not used
+        here: bounds of the scores.
+    axes : ndarray of float64, shape (n_axes, depth)
+        Orthonormal vectors. Not used here.
     n_items : int
         Number of items.
     k : int
@@ -62,7 +70,7 @@ def score_topk(
     O(n_queries * n_items * depth) time, a block of 256 queries times ``n_items`` memory.
     """
     n_queries, depth = queries.shape
-    packed = panels.transpose(0, 2, 1).reshape(-1, depth)
+    packed = panels.transpose(0, 2, 1).reshape(len(order), depth)
     real = (order >= 0) & (order < n_items)
     items = np.zeros((n_items, depth), queries.dtype)
     items[order[real]] = packed[real]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from ._assignment import Audience
+from ._audience import audience
 from ._index import FactorIndex, score_topk
+from ._reached import Reached
+from ._reverse import AudienceIndex
 
-__all__ = ["FactorIndex", "score_topk"]
+__all__ = ["Audience", "AudienceIndex", "FactorIndex", "Reached", "audience", "score_topk"]

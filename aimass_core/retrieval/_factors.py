@@ -79,10 +79,7 @@ def as_mask(values: Any, name: str, n: int) -> NDArray[np.bool_] | None:
     return mask
 
 
-Lists = tuple["NDArray[np.int64]", "NDArray[np.int32]"]
-
-
-def as_pattern(X: Any, name: str, shape: tuple[int, int]) -> Lists | tuple[None, None]:
+def as_pattern(X: Any, name: str, shape: tuple[int, int]) -> tuple[Any, Any]:
     """(indptr, indices) of the stored places; the kernel checks their values.
 
     A 1-D array of item numbers is the list of the only row.
@@ -123,12 +120,13 @@ def as_pattern(X: Any, name: str, shape: tuple[int, int]) -> Lists | tuple[None,
 def norms_of(X: NDArray[Any]) -> NDArray[np.float64]:
     """Euclidean norms of the rows, without overflow or underflow."""
     if X.dtype == np.float32:  # squares of float32 fit float64
-        return np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
+        norms: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
+        return norms
     largest = np.abs(X).max(axis=1, initial=0.0)
     scale = np.where(largest > 0, largest, 1.0)
     scaled = X / scale[:, None]
     with np.errstate(over="ignore"):
-        norms: NDArray[np.float64] = scale * np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
+        norms = scale * np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
     return norms
 
 
@@ -149,6 +147,8 @@ class Packed(NamedTuple):
     order: NDArray[np.int32]
     norms: NDArray[np.float64]
     offsets: NDArray[np.float64]
+    heads: NDArray[Any]
+    axes: NDArray[np.float64]
 
 
 def _suffix_max(values: NDArray[Any], cols: int) -> NDArray[np.float64]:
@@ -172,20 +172,64 @@ def pack(
     order = np.argsort(-by, kind="stable")
     packed = np.zeros((n_panels * cols, n_factors), dtype=items.dtype)
     packed[:n] = items[order]
-    panels = packed.reshape(n_panels, cols, n_factors).transpose(0, 2, 1)
     places = np.full(n_panels * cols, -1, dtype=np.int32)
     places[:n] = order if ids is None else ids[order]
     lengths = np.zeros(n_panels * cols)
     lengths[:n] = norms[order]
     offsets = np.full(n_panels * cols, -np.inf, dtype=items.dtype)
     offsets[:n] = 0 if biases is None else biases[order]
+    axes, heads = _heads(packed, lengths, None if biases is None else offsets)
     return Packed(
-        np.ascontiguousarray(panels),
+        _panels(packed, cols),
         offsets,
         places,
         _suffix_max(lengths, cols),
         _suffix_max(offsets, cols),
+        _panels(heads, cols),
+        axes,
     )
+
+
+def _panels(rows: NDArray[Any], cols: int) -> NDArray[Any]:
+    n, width = rows.shape
+    return np.ascontiguousarray(rows.reshape(n // cols, cols, width).transpose(0, 2, 1))
+
+
+_N_AXES = 8
+_HEAD_SHARE = 0.25  # of the squared lengths that has to lie along the axes
+
+
+def _heads(
+    rows: NDArray[Any], norms: NDArray[np.float64], biases: NDArray[Any] | None
+) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """The directions in which the items are longest, and what each item has along them.
+
+    Trained factors are long in a few directions, so that a product with these few bounds the
+    score; where they are not (or too few, or extreme), there are no axes.
+    """
+    n, n_factors = rows.shape
+    none = np.empty((0, n_factors)), np.empty((n, 0), dtype=rows.dtype)
+    longest = norms.max(initial=0.0)
+    if not 4 * _N_AXES <= n_factors <= 1024 or n < 20 * n_factors or not 1e-9 < longest < 1e9:
+        return none
+    gram = (rows.T @ rows).astype(np.float64)
+    values, vectors = np.linalg.eigh(gram)
+    if values[-_N_AXES:].sum() < _HEAD_SHARE * values.sum():
+        return none
+    axes = np.ascontiguousarray(vectors[:, -_N_AXES:].T)
+    heads = np.empty((n, _N_AXES + 2 + (biases is not None)), dtype=rows.dtype)
+    eps = float(np.finfo(rows.dtype).eps)
+    up, error = 1 + 8 * eps, (4 * n_factors + 64) * eps
+    for begin in range(0, n, 1 << 16):
+        part = slice(begin, begin + (1 << 16))
+        along = rows[part] @ axes.T  # float64
+        rest = np.maximum(norms[part] ** 2 - np.einsum("ij,ij->i", along, along), 0)
+        heads[part, :_N_AXES] = along
+        heads[part, _N_AXES] = np.sqrt(rest + 1e-12 * norms[part] ** 2) * up
+        heads[part, _N_AXES + 1] = norms[part] * error
+    if biases is not None:
+        heads[:, -1] = np.where(np.isfinite(biases), np.abs(biases), 0) * error
+    return axes, heads
 
 
 def restrict(packed: Packed, allowed: NDArray[np.bool_], n_queries: int) -> Packed:

@@ -73,8 +73,9 @@ class FactorIndex:
     def __init__(self, item_factors: Any, item_biases: Any = None, *, metric: str = "dot") -> None:
         items = as_factors(item_factors, "item_factors")
         self.metric = as_choice(metric, "metric", ("dot", "cosine"))
-        self.n_items, self.n_factors = items.shape
-        self.dtype = items.dtype
+        self.n_items: int = items.shape[0]
+        self.n_factors: int = items.shape[1]
+        self.dtype: np.dtype[Any] = items.dtype
         biases = None
         if item_biases is not None:
             if self.metric == "cosine":
@@ -212,18 +213,17 @@ class FactorIndex:
             yield rows, indices, scores
 
 
-def _as_biases(values: Any, n: int, dtype: Any) -> NDArray[Any]:
+def _as_biases(values: Any, n: int, dtype: Any, name: str = "item_biases") -> NDArray[Any]:
     biases = np.asarray(values)
     if biases.dtype.kind not in "biuf":
-        raise TypeError(f"item_biases must be real numbers, got {biases.dtype}")
+        raise TypeError(f"{name} must be real numbers, got {biases.dtype}")
     if biases.shape != (n,):
-        raise ValueError(f"item_biases must have shape ({n},), got {biases.shape}")
+        raise ValueError(f"{name} must have shape ({n},), got {biases.shape}")
     with np.errstate(over="ignore"):
         biases = biases.astype(dtype)
     if not np.isfinite(biases).all():
         raise ValueError(
-            f"item_biases hold nan, inf or a number too large for {dtype}: mend these entries, or "
-            "deny the items by `allowed`"
+            f"{name} hold nan, inf or a number too large for {dtype}: mend these entries"
         )
     return biases
 

@@ -1,4 +1,5 @@
-// score_topk: the best items of queries, from packed factors.
+// score_topk, reverse_topk: the best items of queries, the users whom an item reaches.
+#include "../kernels/reverse_topk.hpp"
 #include "../kernels/score_topk.hpp"
 #include "arrays.hpp"
 
@@ -12,7 +13,8 @@ using Optional = std::optional<Array<T>>;
 template <class T>
 PackedItems<T> packed_items(const Array<T>& panels, const Array<T>& biases,
                             const Array<std::int32_t>& order, const Array<double>& norms,
-                            const Array<double>& offsets, std::int64_t n_items) {
+                            const Array<double>& offsets, const Array<T>& heads,
+                            const Array<double>& axes, std::int64_t n_items) {
   require(panels.ndim() == 3 && panels.shape(2) == simd::kPanelCols<T>,
           "panels must have shape (n_panels, depth, " + std::to_string(simd::kPanelCols<T>) + ")");
   const std::int64_t n_panels = panels.shape(0), n_places = n_panels * simd::kPanelCols<T>;
@@ -22,8 +24,15 @@ PackedItems<T> packed_items(const Array<T>& panels, const Array<T>& biases,
   require_1d(order, "order", n_places);
   require_1d(norms, "norms", n_panels);
   require_1d(offsets, "offsets", n_panels);
-  return {n_items,       panels.shape(1), n_panels,     panels.data(),
-          biases.data(), order.data(),    norms.data(), offsets.data()};
+  require(axes.ndim() == 2 && axes.shape(1) == panels.shape(1),
+          "axes must have shape (n_axes, depth)");
+  const std::int64_t n_axes = axes.shape(0), head_depth = heads.ndim() == 3 ? heads.shape(1) : -1;
+  require(
+      heads.ndim() == 3 && heads.shape(0) == n_panels && heads.shape(2) == simd::kPanelCols<T> &&
+          (n_axes == 0 ? head_depth == 0 : head_depth == n_axes + 2 || head_depth == n_axes + 3),
+      "heads must have shape (n_panels, n_axes + 2 or + 3, cols), or (n_panels, 0, cols)");
+  return {n_items,      panels.shape(1), n_panels, panels.data(), biases.data(), order.data(),
+          norms.data(), offsets.data(),  n_axes,   head_depth,    heads.data(),  axes.data()};
 }
 
 Pattern pattern(const Optional<std::int64_t>& indptr, const Optional<std::int32_t>& indices,
@@ -42,10 +51,12 @@ void bind(py::module_& m) {
       "score_topk",
       [](const Array<T>& queries, const Array<T>& panels, const Array<T>& biases,
          const Array<std::int32_t>& order, const Array<double>& norms, const Array<double>& offsets,
-         std::int64_t n_items, std::int64_t k, const Optional<std::int64_t>& exclude_indptr,
+         const Array<T>& heads, const Array<double>& axes, std::int64_t n_items, std::int64_t k,
+         const Optional<std::int64_t>& exclude_indptr,
          const Optional<std::int32_t>& exclude_indices, const Optional<std::int64_t>& allow_indptr,
          const Optional<std::int32_t>& allow_indices, int n_threads) {
-        const PackedItems<T> items = packed_items(panels, biases, order, norms, offsets, n_items);
+        const PackedItems<T> items =
+            packed_items(panels, biases, order, norms, offsets, heads, axes, n_items);
         require(queries.ndim() == 2 && queries.shape(1) == items.depth,
                 "queries must have shape (n_queries, " + std::to_string(items.depth) + ")");
         require(k >= 1, "k must be at least 1, got " + std::to_string(k));
@@ -64,9 +75,51 @@ void bind(py::module_& m) {
         return py::make_tuple(indices, scores);
       },
       exact("queries"), exact("panels"), exact("biases"), exact("order"), exact("norms"),
-      exact("offsets"), py::arg("n_items"), py::arg("k"), exact("exclude_indptr"),
-      exact("exclude_indices"), exact("allow_indptr"), exact("allow_indices"), py::arg("n_threads"),
+      exact("offsets"), exact("heads"), exact("axes"), py::arg("n_items"), py::arg("k"),
+      exact("exclude_indptr"), exact("exclude_indices"), exact("allow_indptr"),
+      exact("allow_indices"), py::arg("n_threads"),
       "The k best items of every query: (indices, scores), padded (-1, -inf).");
+
+  m.def(
+      "reverse_topk",
+      [](const Array<T>& queries, const Array<T>& biases, const Array<std::int32_t>& items,
+         const Array<T>& panels, const Array<std::int32_t>& order, const Array<T>& thresholds,
+         const Array<std::int32_t>& ties, const Array<double>& limits, std::int64_t n_users,
+         const Optional<std::int64_t>& exclude_indptr,
+         const Optional<std::int32_t>& exclude_indices, int n_threads) {
+        require(panels.ndim() == 3 && panels.shape(2) == simd::kPanelCols<T>,
+                "panels must have shape (n_panels, depth, cols)");
+        const std::int64_t n_panels = panels.shape(0), depth = panels.shape(1);
+        const std::int64_t n_places = n_panels * simd::kPanelCols<T>;
+        require(n_users >= 0 && n_users <= n_places && n_places <= INT32_MAX,
+                "n_users must be at most the places in panels, and these must fit int32");
+        require(queries.ndim() == 2 && queries.shape(1) == depth,
+                "queries must have shape (n_queries, " + std::to_string(depth) + ")");
+        const std::int64_t n = queries.shape(0);
+        require_1d(biases, "biases", n);
+        require_1d(items, "items", n);
+        require_1d(order, "order", n_places);
+        require_1d(thresholds, "thresholds", n_places);
+        require_1d(ties, "ties", n_places);
+        require(limits.ndim() == 2 && limits.shape(0) == n_panels && limits.shape(1) == 3,
+                "limits must have shape (n_panels, 3)");
+        const AskedItems<T> asked{n, queries.data(), biases.data(), items.data(),
+                                  pattern(exclude_indptr, exclude_indices, "exclude", n)};
+        const PackedUsers<T> users{n_users,       depth,        n_panels,
+                                   panels.data(), order.data(), thresholds.data(),
+                                   ties.data(),   limits.data()};
+        ReverseTopK<T> result;
+        {
+          const py::gil_scoped_release release;
+          result = reverse_topk(asked, users, make_run(n_threads));
+        }
+        return py::make_tuple(to_array(std::move(result.indptr)), to_array(std::move(result.users)),
+                              to_array(std::move(result.scores)));
+      },
+      exact("queries"), exact("biases"), exact("items"), exact("panels"), exact("order"),
+      exact("thresholds"), exact("ties"), exact("limits"), py::arg("n_users"),
+      exact("exclude_indptr"), exact("exclude_indices"), py::arg("n_threads"),
+      "The users whose thresholds an item reaches: (indptr, users, scores), best first.");
 }
 
 }  // namespace

@@ -29,70 +29,92 @@ struct Vector {
 template <class T>
 using V = typename Vector<T>::type;
 
-// Bit l: lane l is not below the threshold. append: those lanes to the end of a buffer.
+// Masks have a bit for each lane. append: the lanes of a mask to the end of a buffer; what lies
+// behind them may be overwritten.
 #if defined(__AVX512F__)
-inline std::uint32_t at_least(V<float> sum, float threshold) {
-  return _mm512_cmp_ps_mask(sum, _mm512_set1_ps(threshold), _CMP_GE_OQ);
+template <int kCompare>
+inline std::uint32_t compare(V<float> x, float y) {
+  return _mm512_cmp_ps_mask(x, _mm512_set1_ps(y), kCompare);
 }
-inline std::uint32_t at_least(V<double> sum, double threshold) {
-  return _mm512_cmp_pd_mask(sum, _mm512_set1_pd(threshold), _CMP_GE_OQ);
+template <int kCompare>
+inline std::uint32_t compare(V<double> x, double y) {
+  return _mm512_cmp_pd_mask(x, _mm512_set1_pd(y), kCompare);
 }
 // Compressed in a register first: the form that writes to memory is slow on some processors.
-inline void append(V<float> sum, std::uint32_t mask, std::int32_t position, float* scores,
-                   std::int32_t* positions) {
-  const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-  const auto m = static_cast<__mmask16>(mask);
-  _mm512_storeu_ps(scores, _mm512_maskz_compress_ps(m, sum));
-  _mm512_storeu_si512(positions, _mm512_maskz_compress_epi32(
-                                     m, _mm512_add_epi32(lanes, _mm512_set1_epi32(position))));
+inline void append(V<float> x, std::uint32_t mask, float* to) {
+  _mm512_storeu_ps(to, _mm512_maskz_compress_ps(static_cast<__mmask16>(mask), x));
 }
-inline void append(V<double> sum, std::uint32_t mask, std::int32_t position, double* scores,
-                   std::int32_t* positions) {
-  const __m256i lanes = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
-  const auto m = static_cast<__mmask8>(mask);
-  _mm512_storeu_pd(scores, _mm512_maskz_compress_pd(m, sum));
-  _mm256_storeu_si256(
-      reinterpret_cast<__m256i*>(positions),
-      _mm256_maskz_compress_epi32(m, _mm256_add_epi32(lanes, _mm256_set1_epi32(position))));
+inline void append(V<double> x, std::uint32_t mask, double* to) {
+  _mm512_storeu_pd(to, _mm512_maskz_compress_pd(static_cast<__mmask8>(mask), x));
+}
+// As many integers as T has lanes.
+template <class T>
+inline void append_items(const std::int32_t* from, std::uint32_t mask, std::int32_t* to) {
+  if constexpr (sizeof(T) == 4) {
+    const __m512i x = _mm512_loadu_si512(from);
+    _mm512_storeu_si512(to, _mm512_maskz_compress_epi32(static_cast<__mmask16>(mask), x));
+  } else {
+    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                        _mm256_maskz_compress_epi32(static_cast<__mmask8>(mask), x));
+  }
+}
+template <class T>
+inline void append_positions(std::int32_t position, std::uint32_t mask, std::int32_t* to) {
+  const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  const __m512i x = _mm512_add_epi32(lanes, _mm512_set1_epi32(position));
+  _mm512_storeu_si512(to, _mm512_maskz_compress_epi32(static_cast<__mmask16>(mask), x));
+}
+inline std::uint32_t at_least(V<float> x, V<float> y) {
+  return _mm512_cmp_ps_mask(x, y, _CMP_GE_OQ);
+}
+inline std::uint32_t at_least(V<double> x, V<double> y) {
+  return _mm512_cmp_pd_mask(x, y, _CMP_GE_OQ);
 }
 #else
 #if defined(__AVX2__)
-inline std::uint32_t at_least(V<float> sum, float threshold) {
-  const __m256 passes = _mm256_cmp_ps(sum, _mm256_set1_ps(threshold), _CMP_GE_OQ);
-  return static_cast<std::uint32_t>(_mm256_movemask_ps(passes));
+inline std::uint32_t at_least(V<float> x, V<float> y) {
+  return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_GE_OQ)));
 }
-inline std::uint32_t at_least(V<double> sum, double threshold) {
-  const __m256d passes = _mm256_cmp_pd(sum, _mm256_set1_pd(threshold), _CMP_GE_OQ);
-  return static_cast<std::uint32_t>(_mm256_movemask_pd(passes));
+inline std::uint32_t at_least(V<double> x, V<double> y) {
+  return static_cast<std::uint32_t>(_mm256_movemask_pd(_mm256_cmp_pd(x, y, _CMP_GE_OQ)));
 }
 #else
-template <class T>
-inline std::uint32_t at_least(V<T> sum, T threshold) {
+template <class W>
+inline std::uint32_t at_least(W x, W y) {
   std::uint32_t mask = 0;
-  for (Index l = 0; l < Vector<T>::lanes; ++l)
-    mask |= static_cast<std::uint32_t>(sum[l] >= threshold) << l;
+  for (unsigned l = 0; l < sizeof(W) / sizeof(x[0]); ++l)
+    mask |= static_cast<std::uint32_t>(x[l] >= y[l]) << l;
   return mask;
 }
 #endif
 template <class T>
-inline void append(V<T> sum, std::uint32_t mask, std::int32_t position, T* scores,
-                   std::int32_t* positions) {
-  for (Index n = 0; mask != 0; mask &= mask - 1, ++n) {
-    const int lane = __builtin_ctz(mask);
-    scores[n] = reinterpret_cast<const T*>(&sum)[lane];
-    positions[n] = position + lane;
-  }
+inline void append(V<T> x, std::uint32_t mask, T* to) {
+  for (; mask != 0; mask &= mask - 1) *to++ = reinterpret_cast<const T*>(&x)[__builtin_ctz(mask)];
+}
+template <class T>
+inline void append_positions(std::int32_t position, std::uint32_t mask, std::int32_t* to) {
+  for (; mask != 0; mask &= mask - 1) *to++ = position + __builtin_ctz(mask);
 }
 #endif
 
+// What a tile does with its sums. over: thresholds belong to the columns, biases to the rows.
+enum class Mode { append, reach, over };
+
+template <class T>
+inline V<T> all_lanes(T x) {
+  return V<T>{} + x;
+}
+
 // kRows of the tile's kStride queries against a part of the panel.
-template <Index kRows, Index kStride, class T>
+template <Mode kMode, Index kRows, Index kStride, class T>
 inline bool block(const ScoreTile<T>& t, Index row, Index col) {
   constexpr Index kLanes = Vector<T>::lanes;
   V<T> sum[kRows][kBlockVectors];
   for (Index r = 0; r < kRows; ++r)
     for (Index v = 0; v < kBlockVectors; ++v)
-      sum[r][v] = *reinterpret_cast<const V<T>*>(t.bias + col + v * kLanes);
+      sum[r][v] = kMode == Mode::over ? all_lanes(t.bias[row + r])
+                                      : *reinterpret_cast<const V<T>*>(t.bias + col + v * kLanes);
   const T* a = t.queries + row;
   const T* b = t.panel + col;
   for (Index l = 0; l < t.depth; ++l) {
@@ -106,36 +128,142 @@ inline bool block(const ScoreTile<T>& t, Index row, Index col) {
   }
   bool any = false;
   for (Index r = 0; r < kRows; ++r) {
-    const T threshold = t.thresholds[row + r];
     std::uint32_t mask[kBlockVectors];
     std::uint32_t all = 0;
-    for (Index v = 0; v < kBlockVectors; ++v) all |= mask[v] = at_least(sum[r][v], threshold);
+    for (Index v = 0; v < kBlockVectors; ++v) {
+      const V<T> threshold = kMode == Mode::over
+                                 ? *reinterpret_cast<const V<T>*>(t.thresholds + col + v * kLanes)
+                                 : all_lanes(t.thresholds[row + r]);
+      all |= mask[v] = at_least(sum[r][v], threshold);
+    }
     if (all == 0) continue;
     any = true;
-    std::int32_t n = t.counts[row + r];
-    const Index buffer = (row + r) * t.stride;
-    for (Index v = 0; v < kBlockVectors; ++v) {
-      append(sum[r][v], mask[v], t.position + static_cast<std::int32_t>(col + v * kLanes),
-             t.scores + buffer + n, t.positions + buffer + n);
-      n += __builtin_popcount(mask[v]);
+    if constexpr (kMode != Mode::reach) {
+      std::int32_t n = t.counts[row + r];
+      for (Index v = 0; v < kBlockVectors; ++v) {
+        append(sum[r][v], mask[v], t.scores[row + r] + n);
+        append_positions<T>(t.position + static_cast<std::int32_t>(col + v * kLanes), mask[v],
+                            t.positions[row + r] + n);
+        n += __builtin_popcount(mask[v]);
+      }
+      t.counts[row + r] = n;
     }
-    t.counts[row + r] = n;
   }
   return any;
 }
 
-template <Index kRows, class T>
+template <Mode kMode, Index kRows, class T>
 bool tile(const ScoreTile<T>& t) {
   constexpr Index kStep = kRows < kBlockRows ? kRows : kBlockRows;
   bool any = false;
   for (Index row = 0; row < kRows; row += kStep)
     for (Index c = 0; c < kBlocks; ++c)
-      any |= block<kStep, kRows>(t, row, c * kBlockVectors * Vector<T>::lanes);
+      any |= block<kMode, kStep, kRows>(t, row, c * kBlockVectors * Vector<T>::lanes);
   return any;
 }
 
+// What is above the pivot to `above` (which may be `from`), what is below to `below`.
 template <class T>
-constexpr ScoreKernels<T> kKernels{{tile<1, T>, tile<2, T>, tile<4, T>, tile<8, T>}};
+inline void partition(const T* from, Index n, T pivot, T* above, Index* n_above, T* below,
+                      Index* n_below) {
+  Index a = 0, b = 0, i = 0;
+#if defined(__AVX512F__)
+  constexpr Index kLanes = Vector<T>::lanes;
+  for (; i + kLanes <= n; i += kLanes) {
+    const V<T> x = *reinterpret_cast<const V<T>*>(from + i);
+    const std::uint32_t up = compare<_CMP_GT_OQ>(x, pivot), down = compare<_CMP_LT_OQ>(x, pivot);
+    append(x, up, above + a);
+    append(x, down, below + b);
+    a += __builtin_popcount(up);
+    b += __builtin_popcount(down);
+  }
+#endif
+  for (; i < n; ++i) {
+    const T x = from[i];
+    above[a] = x;
+    a += x > pivot;
+    below[b] = x;
+    b += x < pivot;
+  }
+  *n_above = a;
+  *n_below = b;
+}
+
+// The k-th largest by quickselect. False when the pivots were unlucky for very long.
+template <class T>
+bool select(const T* scores, Index n, Index k, T* scratch, T* kth) {
+  T* other = scratch + n + kScoreSlack;
+  T* target = scratch;  // of what is above
+  const T* from = scores;
+  Index rank = k;
+  for (int pass = 0; pass < 100; ++pass) {
+    const T x = from[0], y = from[n / 2], z = from[n - 1];
+    const T low = x < y ? x : y, high = x < y ? y : x;
+    const T pivot = z < low ? low : z > high ? high : z;
+    Index above, below;
+    partition(from, n, pivot, target, &above, other, &below);
+    if (rank <= above) {
+      from = target;
+      n = above;
+    } else if (rank <= n - below) {
+      *kth = pivot;
+      return true;
+    } else {
+      rank -= n - below;
+      from = other;
+      n = below;
+      other = target;
+      target = const_cast<T*>(from);
+    }
+  }
+  return false;
+}
+
+template <class T>
+Index keep_best(T* scores, std::int32_t* items, Index n, Index k, T* scratch, T* kth) {
+  if (!select(scores, n, k, scratch, kth)) return -1;
+  const T least = *kth;
+  Index kept = 0, i = 0;
+#if defined(__AVX512F__)
+  constexpr Index kLanes = Vector<T>::lanes;
+  for (; i + kLanes <= n; i += kLanes) {
+    const V<T> x = *reinterpret_cast<const V<T>*>(scores + i);
+    const std::uint32_t mask = at_least(x, all_lanes(least));
+    append_items<T>(items + i, mask, items + kept);
+    append(x, mask, scores + kept);
+    kept += __builtin_popcount(mask);
+  }
+#endif
+  for (; i < n; ++i) {
+    const T score = scores[i];
+    scores[kept] = score;
+    items[kept] = items[i];
+    kept += score >= least;
+  }
+  return kept;
+}
+
+template <class T>
+void sort_few(const T* scores, const std::int32_t* items, Index n, T* out_scores,
+              std::int32_t* out_items) {
+  for (Index i = 0; i < n; ++i) {
+    const T score = scores[i];
+    const std::int32_t item = items[i];
+    std::int32_t place = 0;
+    for (Index j = 0; j < n; ++j)
+      place += (scores[j] > score) | ((scores[j] == score) & (items[j] < item));
+    out_scores[place] = score;
+    out_items[place] = item;
+  }
+}
+
+template <Mode kMode, class T>
+constexpr Tiles<T> kTiles = {tile<kMode, 1, T>, tile<kMode, 2, T>, tile<kMode, 4, T>,
+                             tile<kMode, 8, T>};
+
+template <class T>
+constexpr ScoreKernels<T> kKernels{kTiles<Mode::append, T>, kTiles<Mode::reach, T>,
+                                   kTiles<Mode::over, T>, keep_best<T>, sort_few<T>};
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // Dense scores of a few queries against a panel of packed items, with the selection's first test in
-// registers. Included by files compiled with ISA flags: types only, see table.hpp.
+// registers; and the selection itself. Included by files compiled with ISA flags: types only, see
+// table.hpp.
 #pragma once
 
 #include <cstdint>
@@ -12,30 +13,46 @@ constexpr std::int64_t kPanelBytes = 192;
 template <class T>
 constexpr std::int64_t kPanelCols = kPanelBytes / static_cast<std::int64_t>(sizeof(T));
 
-constexpr std::int64_t kScoreRows = 8;  // queries of the largest tile
+constexpr std::int64_t kScoreRows = 8;    // queries of the largest tile
+constexpr std::int64_t kScoreSlack = 16;  // places that a kernel may overwrite behind a buffer
 
-// One tile: scores of `rows` queries and the items of one panel. Every score is
+// One tile: scores of 1, 2, 4 or 8 rows (queries) and the items of one panel. Every score is
 // bias + q_0 v_0 + q_1 v_1 + ..., summed in this order in every tile, so its bits do not depend on
-// what it is computed with. The scores not below the row's threshold (none when that is NaN) are
-// appended to the row's buffers, which need room for a whole panel and one vector more.
+// what it is computed with. A score passes that is not below its row's threshold; none does when
+// that is NaN.
 template <class T>
 struct ScoreTile {
   std::int64_t depth;
-  const T* queries;         // depth x rows
-  const T* panel;           // depth x kPanelCols
-  const T* bias;            // kPanelCols
-  const T* thresholds;      // rows
-  std::int32_t position;    // of the panel's first item
-  std::int64_t stride;      // of the buffers, in entries
-  T* scores;                // rows x stride
-  std::int32_t* positions;  // rows x stride
-  std::int32_t* counts;     // rows; entries in each buffer
+  const T* queries;     // depth x rows
+  const T* panel;       // depth x kPanelCols
+  const T* bias;        // kPanelCols
+  const T* thresholds;  // rows
+  // What passes is appended: score, and position = `position` + column.
+  std::int32_t position;
+  T* const* scores;                // rows; room for a panel and kScoreSlack
+  std::int32_t* const* positions;  // the same
+  std::int32_t* counts;            // rows: entries so far
+};
+
+// For 1, 2, 4 and 8 rows; true when something passed.
+template <class T>
+struct Tiles {
+  bool (*of_rows[4])(const ScoreTile<T>& tile);
 };
 
 template <class T>
 struct ScoreKernels {
-  // For 1, 2, 4 and 8 rows. True when something was appended.
-  bool (*tile[4])(const ScoreTile<T>& tile);
+  Tiles<T> append;
+  Tiles<T> reach;  // nothing is appended
+  Tiles<T> over;   // as append, with kPanelCols thresholds, and biases of the rows
+  // Keeps the entries whose score is not below the k-th best (more than k when tied with it), in
+  // their order; 1 <= k <= n. Returns how many and sets `kth`; -1 when the numbers resist. scratch:
+  // 2 (n + kScoreSlack).
+  std::int64_t (*keep_best)(T* scores, std::int32_t* items, std::int64_t n, std::int64_t k,
+                            T* scratch, T* kth);
+  // To the order score descending, item ascending; n^2 comparisons.
+  void (*sort_few)(const T* scores, const std::int32_t* items, std::int64_t n, T* out_scores,
+                   std::int32_t* out_items);
 };
 
 struct ScoreTable {

@@ -15,6 +15,7 @@
 #include "../simd/simd.hpp"
 #include "stress_als.hpp"
 #include "stress_data_path.hpp"
+#include "stress_retrieval.hpp"
 
 namespace aimass::stress {
 
@@ -95,6 +96,10 @@ int main(int argc, char** argv) {
       aimass::simd::force(level);
       aimass::stress::stress_gram<float>(rng);
       aimass::stress::stress_gram<double>(rng);
+      aimass::stress::stress_score<float>(rng);
+      aimass::stress::stress_score<double>(rng);
+      aimass::stress::stress_reverse<float>(rng);
+      aimass::stress::stress_reverse<double>(rng);
       aimass::stress::stress_als<float>(rng);
       aimass::stress::stress_als<double>(rng);
     }

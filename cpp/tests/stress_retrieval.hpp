@@ -1,0 +1,118 @@
+// Retrieval kernels on random factors for the stress program.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "../kernels/reverse_topk.hpp"
+#include "../kernels/score_topk.hpp"
+#include "stress_data_path.hpp"
+
+namespace aimass::stress {
+
+// Random items in panels, already in order of norm because they are scaled down one after another.
+template <class T>
+struct Items {
+  explicit Items(std::mt19937_64& rng)
+      : n(below(rng, 300)),
+        depth(below(rng, 20)),
+        n_panels((n + kCols - 1) / kCols),
+        panels(static_cast<std::size_t>(n_panels * depth * kCols + 1)),
+        biases(static_cast<std::size_t>(n_panels * kCols), -std::numeric_limits<T>::infinity()),
+        order(biases.size(), -1),
+        norms(static_cast<std::size_t>(n_panels), 1e9),
+        offsets(norms.size(), 4) {
+    for (auto& x : panels) x = static_cast<T>(below(rng, 9)) - T(4);
+    for (std::int64_t i = 0; i < n; ++i) {
+      order[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(n - 1 - i);
+      biases[static_cast<std::size_t>(i)] = static_cast<T>(below(rng, 4));
+    }
+  }
+  PackedItems<T> view() const {
+    return {n,
+            depth,
+            n_panels,
+            panels.data(),
+            biases.data(),
+            order.data(),
+            norms.data(),
+            offsets.data(),
+            0,
+            0,
+            nullptr,
+            nullptr};
+  }
+
+  static constexpr std::int64_t kCols = simd::kPanelCols<T>;
+  std::int64_t n, depth, n_panels;
+  std::vector<T> panels, biases;
+  std::vector<std::int32_t> order;
+  std::vector<double> norms, offsets;
+};
+
+template <class T>
+void stress_score(std::mt19937_64& rng) {
+  const Items<T> items(rng);
+  const std::int64_t n = below(rng, 150), k = 1 + below(rng, 80);
+  std::vector<T> queries(static_cast<std::size_t>(n * items.depth));
+  for (auto& x : queries) x = static_cast<T>(below(rng, 9)) - T(4);
+  std::vector<std::int64_t> indptr{0};
+  std::vector<std::int32_t> lists;
+  for (std::int64_t r = 0; r < n; ++r) {
+    for (std::int64_t i = 0; items.n > 0 && i < below(rng, 30); ++i)
+      lists.push_back(static_cast<std::int32_t>(below(rng, items.n)));
+    indptr.push_back(static_cast<std::int64_t>(lists.size()));
+  }
+  const Pattern pattern{indptr.data(), lists.data(), static_cast<std::int64_t>(lists.size())};
+  Filter filter;
+  if (rng() % 2 == 0) filter.exclude = pattern;
+  if (rng() % 3 == 0) filter.allow = pattern;
+  auto topk = [&](int n_threads) {
+    std::vector<std::int32_t> indices(static_cast<std::size_t>(n * k));
+    std::vector<T> scores(indices.size());
+    score_topk(queries.data(), n, items.view(), k, filter, indices.data(), scores.data(),
+               Run(n_threads));
+    return std::pair(indices, scores);
+  };
+  expect(topk(1) == topk(2 + static_cast<int>(rng() % 4)), "score_topk depends on threads");
+}
+
+// Random users instead of items, random thresholds, no pruning but by what is not a number.
+template <class T>
+void stress_reverse(std::mt19937_64& rng) {
+  const Items<T> packed(rng);
+  const std::int64_t n = below(rng, 40);
+  const std::vector<T> thresholds(packed.biases.size(), static_cast<T>(below(rng, 9)));
+  const std::vector<std::int32_t> ties(packed.biases.size(), 20),
+      numbers(static_cast<std::size_t>(n), static_cast<std::int32_t>(below(rng, 40)));
+  std::vector<std::int32_t> order(packed.order);
+  for (auto& user : order) user = std::max(user, 0);
+  const std::vector<double> limits(static_cast<std::size_t>(3 * packed.n_panels),
+                                   static_cast<double>(below(rng, 5)));
+  std::vector<T> factors(static_cast<std::size_t>(n * packed.depth), T(1));
+  const std::vector<T> biases(static_cast<std::size_t>(n), T(2));
+  std::vector<std::int64_t> indptr{0};
+  std::vector<std::int32_t> lists;
+  for (std::int64_t r = 0; r < n; ++r) {
+    for (std::int64_t i = 0; packed.n > 0 && i < below(rng, 30); ++i)
+      lists.push_back(static_cast<std::int32_t>(below(rng, packed.n)));
+    indptr.push_back(static_cast<std::int64_t>(lists.size()));
+  }
+  const AskedItems<T> asked{n,
+                            factors.data(),
+                            biases.data(),
+                            numbers.data(),
+                            {indptr.data(), lists.data(), static_cast<std::int64_t>(lists.size())}};
+  const PackedUsers<T> users{packed.n,     packed.depth,      packed.n_panels, packed.panels.data(),
+                             order.data(), thresholds.data(), ties.data(),     limits.data()};
+  auto reverse = [&](int n_threads) {
+    const ReverseTopK<T> out = reverse_topk(asked, users, Run(n_threads));
+    return std::tuple(out.indptr, out.users, out.scores);
+  };
+  expect(reverse(1) == reverse(2 + static_cast<int>(rng() % 4)), "reverse_topk depends on threads");
+}
+
+}  // namespace aimass::stress

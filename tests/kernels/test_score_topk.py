@@ -1,0 +1,171 @@
+"""score_topk against its reference, and what must hold for any input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aimass_core import _core
+from aimass_core.reference import score_topk as reference
+from aimass_core.retrieval._factors import pack
+
+DTYPES = (np.float32, np.float64)
+LEVELS = _core.isa_available()
+
+
+@pytest.fixture(params=LEVELS)
+def _level(request):
+    before = _core.isa()
+    _core.force_isa(request.param)
+    yield
+    _core.force_isa(before)
+
+
+def whole(rng, shape, dtype):
+    """Whole numbers: products are exact, and ties are many."""
+    return rng.integers(-3, 4, shape).astype(dtype)
+
+
+def pattern(rng, shape, density):
+    lists = sp.csr_array(rng.random(shape) < density)
+    return lists.indptr.astype(np.int64), lists.indices.astype(np.int32)
+
+
+def call(kernel, queries, items, k, *, biases=None, exclude=None, allow=None, n_threads=1):
+    none = (None, None)
+    packed = pack(items, biases)
+    return kernel(
+        queries, *packed, len(items), k, *(exclude or none), *(allow or none), n_threads
+    )  # fmt: skip
+
+
+def check(queries, items, k, **arguments):
+    got = call(_core.score_topk, queries, items, k, **arguments)
+    want = call(reference, queries, items, k, **arguments)
+    for a, b in zip(got, want):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    return got
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    shape=st.tuples(st.integers(0, 150), st.integers(0, 300), st.integers(0, 40)),
+    k=st.integers(1, 320),
+    dtype=st.sampled_from(DTYPES),
+    biased=st.booleans(),
+    exclude=st.booleans(),
+    allow=st.booleans(),
+    density=st.floats(0, 1),
+    decay=st.booleans(),
+    n_threads=st.integers(1, 4),
+    level=st.sampled_from(LEVELS),
+    seed=st.integers(0, 1000),
+)
+def test_any_shape(
+    shape, k, dtype, biased, exclude, allow, density, decay, n_threads, level, seed
+):  # fmt: skip
+    n, m, f = shape
+    rng = np.random.default_rng(seed)
+    items = whole(rng, (m, f), dtype)
+    if decay:
+        items *= 2.0 ** -rng.integers(0, 8, (m, 1)).astype(dtype)
+    before = _core.isa()
+    try:
+        _core.force_isa(level)
+        check(
+            whole(rng, (n, f), dtype),
+            items,
+            k,
+            biases=whole(rng, m, dtype) if biased else None,
+            exclude=pattern(rng, (n, m), density) if exclude else None,
+            allow=pattern(rng, (n, m), density) if allow else None,
+            n_threads=n_threads,
+        )
+    finally:
+        _core.force_isa(before)
+
+
+@pytest.mark.usefixtures("_level")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_do_not_depend_on_threads_or_batch(rng, dtype):
+    """Tiles of 1, 2, 4 and 8 queries, full and packed together, make the same sums."""
+    U = rng.standard_normal((333, 37)).astype(dtype)
+    V = (rng.standard_normal((3000, 37)) / np.arange(1, 3001)[:, None] ** 0.6).astype(dtype)
+    one = call(_core.score_topk, U, V, 20)
+    for n_threads in (2, 5):
+        for a, b in zip(one, call(_core.score_topk, U, V, 20, n_threads=n_threads)):
+            np.testing.assert_array_equal(a, b)
+    for rows in ([0], [332], [5, 9], [7, 1, 3], list(range(50, 55)), list(range(100, 175))):
+        part = call(_core.score_topk, np.ascontiguousarray(U[rows]), V, 20)
+        for a, b in zip(one, part):
+            np.testing.assert_array_equal(a[rows], b)
+    scores = U.astype(np.float64) @ V.astype(np.float64).T
+    want = -np.sort(-scores, axis=1)[:, :20]
+    np.testing.assert_allclose(one[1], want, rtol=1e-4 if dtype == np.float32 else 1e-11)
+    found = np.take_along_axis(scores, one[0].astype(np.int64), axis=1)
+    np.testing.assert_allclose(found, one[1], rtol=1e-4 if dtype == np.float32 else 1e-11)
+
+
+@pytest.mark.usefixtures("_level")
+def test_the_bound_holds_with_ties_and_biases(rng):
+    """Items of one direction: the bound is as tight as it gets; equal scores at the cut."""
+    direction = whole(rng, 24, np.float32)
+    lengths = rng.integers(1, 40, 2000).astype(np.float32)
+    V = lengths[:, None] * direction
+    for k in (1, 7, 60):
+        check(direction[None] * np.float32([[1], [-1], [0], [2.5]]), V, k)
+    biases = rng.integers(-20, 20, 2000).astype(np.float32)
+    check(direction[None], V, 50, biases=biases)
+
+
+@pytest.mark.parametrize("n_items", [300, 70_000])
+def test_long_lists_in_wide_catalogues(rng, n_items):
+    """More items than bits in a row's bitmap; long, unsorted and repeating lists."""
+    U, V = whole(rng, (20, 6), np.float32), whole(rng, (n_items, 6), np.float32)
+    lengths = rng.integers(0, n_items // 2, 20)
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    lists = indptr, rng.integers(0, n_items, indptr[-1]).astype(np.int32)
+    check(U, V, 25, exclude=lists, n_threads=2)
+    check(U, V, 25, allow=lists, n_threads=2)
+    check(U, V, 25, exclude=lists, allow=lists)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_extreme_numbers(rng, dtype):
+    """Scores that overflow upwards lead, those that overflow downwards or are nan are left out."""
+    tiny, huge = np.finfo(dtype).tiny, np.finfo(dtype).max
+    values = np.array([tiny, -tiny, huge / 4, -huge / 4, 0, 1, tiny / 8], dtype=dtype)
+    U = rng.choice(values, (40, 3)).astype(dtype)
+    V = rng.choice(values, (500, 3)).astype(dtype)
+    indices, scores = check_extreme(U, V, 30)
+    assert not np.isnan(scores).any()
+    for row in indices:
+        found = row[row >= 0]
+        assert len(set(found.tolist())) == len(found)
+
+
+def check_extreme(U, V, k):
+    got = call(_core.score_topk, U, V, k)
+    want = call(reference, U, V, k)
+    np.testing.assert_allclose(got[1], want[1], rtol=1e-5)
+    return got
+
+
+def test_refusals(rng):
+    U, V = whole(rng, (3, 4), np.float32), whole(rng, (60, 4), np.float32)
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        call(_core.score_topk, U, V, 0)
+    with pytest.raises(ValueError, match=r"queries must have shape \(n_queries, 4\)"):
+        call(_core.score_topk, U[:, :3].copy(), V, 2)
+    bad = np.array([0, 1, 2, 3], np.int64), np.array([5, 60, 1], np.int32)
+    with pytest.raises(ValueError, match=r"exclude holds item 60, outside of \[0, 60\)"):
+        call(_core.score_topk, U, V, 2, exclude=bad)
+    down = np.array([0, 3, 1, 3], np.int64), np.array([5, 6, 1], np.int32)
+    with pytest.raises(ValueError, match=r"allow\.indptr must go from 0 up"):
+        call(_core.score_topk, U, V, 2, allow=down)
+    with pytest.raises(TypeError):
+        call(_core.score_topk, U.astype(np.float64), V, 2)
