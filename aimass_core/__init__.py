@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import data, evaluation, neighbors
+    from . import data, evaluation, neighbors, segmentation
     from ._config import show_config
     from .data import IdMap, Interactions, datasets
     from .neighbors import (
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         similarity,
     )
     from .persistence import load
+    from .segmentation import Segmentation, rfm, segments
 
 _HOMES = {
     "BaselineOnly": "neighbors",
@@ -33,6 +34,7 @@ _HOMES = {
     "Interactions": "data",
     "ItemKNN": "neighbors",
     "Popularity": "neighbors",
+    "Segmentation": "segmentation",
     "SlopeOne": "neighbors",
     "UserKNN": "neighbors",
     "data": "",
@@ -40,6 +42,9 @@ _HOMES = {
     "evaluation": "",
     "load": "persistence",
     "neighbors": "",
+    "rfm": "segmentation",
+    "segmentation": "",
+    "segments": "segmentation",
     "show_config": "_config",
     "similarity": "neighbors",
 }
@@ -51,6 +56,7 @@ __all__ = [
     "Interactions",
     "ItemKNN",
     "Popularity",
+    "Segmentation",
     "SlopeOne",
     "UserKNN",
     "__version__",
@@ -59,6 +65,9 @@ __all__ = [
     "evaluation",
     "load",
     "neighbors",
+    "rfm",
+    "segmentation",
+    "segments",
     "show_config",
     "similarity",
 ]
