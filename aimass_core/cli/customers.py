@@ -15,11 +15,11 @@ _IDS = ("customer_id", "customerid", "customer", "user_id", "userid", "user", "c
 _KINDS = ("auto", "standard", "robust", "log")
 
 
-def need_matplotlib() -> None:
+def need_matplotlib(option: str) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise ImportError("--report needs matplotlib: pip install 'aimass_core[plot]'") from None
+        raise ImportError(f"{option} needs matplotlib: pip install 'aimass_core[plot]'") from None
 
 
 def scales_asked(words: list[str] | None) -> str | dict[str, str]:

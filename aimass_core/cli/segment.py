@@ -47,6 +47,12 @@ def segment(
         Path | None,
         typer.Option("--report", metavar="FILE", help="Also write an HTML report with pictures."),
     ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--pictures", metavar="FOLDER", help="Also write map.png, profile.png, selection.png."
+        ),
+    ] = None,
     title: Annotated[
         str, typer.Option("--title", metavar="TEXT", help="Its heading.")
     ] = "Customer segments",
@@ -163,8 +169,11 @@ def segment(
         if path is not None:
             check_output(path, option, others)
             others.append(path)
-    if report is not None:
-        need_matplotlib()
+    for option, path in (("--report", report), ("--pictures", pictures)):
+        if path is not None:
+            need_matplotlib(option)
+    if pictures is not None and not pictures.is_dir():
+        raise FileNotFoundError(f"--pictures: there is no folder '{pictures}': make it first")
     if use is not None and save is not None:
         raise ValueError("--save: there is nothing new to save with --use")
     as_int(bootstrap, "--bootstrap", minimum=0)
@@ -204,6 +213,9 @@ def segment(
             writer.write(rows)
             if report is not None:
                 found.report(report, people, title=title)
+            if pictures is not None:
+                for kind in ("map", "profile", "selection"):
+                    found.picture(kind, pictures / f"{kind}.png", table=people)
             if save is not None:
                 found.save(save)
     summary = {

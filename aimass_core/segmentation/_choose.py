@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Progress = Callable[[str, int, int], None]
 
-__all__ = ["MAX_ROWS", "Choice", "canonical_order", "choose", "refit", "thinned"]
+__all__ = ["MAX_ROWS", "Choice", "canonical_order", "choose", "refit", "thinned", "without_ties"]
 
 MAX_ROWS = 20_000
 _BLOCK = 1 << 16
+_HALF_CELL = 0.5
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,39 @@ def canonical_order(Z: Floats) -> NDArray[np.intp]:
     for j in range(Z.shape[1]):  # column by column: the same bits wherever a row stands
         key += Z[:, j] * (0.5 + (j + 1) * 0.6180339887498949 % 1.0)
     return np.argsort(key, kind="stable")
+
+
+def without_ties(Z: Floats, seed: int) -> Floats:
+    """Rows whose repeated values are spread over the cell that rounding gave them.
+
+    Whole numbers (and zeros, of which customers have many) have no density: a component narrowed
+    down to one value gains likelihood without bound, and BIC would count values, not groups. So a
+    value that several rows share becomes uniform between the midpoints to its neighbours, at most
+    half a spread to each side. Values that occur once stay as they are.
+
+    Parameters
+    ----------
+    Z : ndarray of float64, shape (n, d)
+        Scaled rows in canonical order, which makes the result independent of the table's order.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, d)
+        A new array.
+    """
+    rng = np.random.default_rng(seed)
+    out = np.empty_like(Z)
+    for j in range(Z.shape[1]):
+        values, places, counts = np.unique(Z[:, j], return_inverse=True, return_counts=True)
+        half = np.diff(values) / 2
+        below = np.append(half[:1], half)  # the ends mirror the side that they have
+        above = np.append(half, half[-1:])
+        below, above = (np.minimum(side, _HALF_CELL) * (counts > 1) for side in (below, above))
+        u = rng.uniform(-1.0, 1.0, len(Z))
+        out[:, j] = Z[:, j] + np.where(u < 0, u * below[places], u * above[places])
+    return out
 
 
 def thinned(Z: Floats, seed: int) -> Floats:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["differences", "jaccard", "profiles", "shown", "summary", "text"]
+__all__ = ["SMALL", "differences", "jaccard", "profiles", "shown", "summary", "text"]
+
+SMALL = 0.2  # effects below are not worth a line (Cohen)
 
 
 def shown(value: float) -> str:
@@ -94,32 +96,20 @@ def profiles(self: FittedSegments) -> dict[str, Any]:
 
 
 def differences(self: FittedSegments, i: int, n: int) -> list[tuple[str, float, str]]:
-    """The largest differences of a segment: column, effect, and the figures in words."""
+    """The largest differences of a segment, one for each column: name, effect, figures in words."""
     numbers, words = self.numbers_, self.categories_
-    found = [
-        (
-            abs(effect),
-            name,
-            effect,
-            f"median {shown(numbers['median'][i, j])}, all {shown(numbers['overall_median'][j])}",
-        )
-        for j, (name, effect) in enumerate(
-            zip(numbers["column"], numbers["effect"][i].tolist(), strict=True)
-        )
-    ]
-    found += [
-        (
-            abs(effect),
-            f"{name} = {value}",
-            effect,
-            f"{words['share'][i, j]:.0%}, rest {words['rest_share'][i, j]:.0%}",
-        )
-        for j, (name, value, effect) in enumerate(
-            zip(words["column"], words["value"], words["effect"][i].tolist(), strict=True)
-        )
-    ]
-    found.sort(key=lambda row: -row[0])
-    return [row[1:] for row in found[:n] if row[0] >= 0.2]
+    found: dict[str, tuple[str, float, str]] = {}
+    for j in np.argsort(-np.abs(words["effect"][i]), kind="stable"):
+        column = words["column"][j]
+        figures = f"{words['share'][i, j]:.0%}, rest {words['rest_share'][i, j]:.0%}"
+        name = f"{column} = {words['value'][j]}"
+        found.setdefault(column, (name, float(words["effect"][i, j]), figures))
+    for j, column in enumerate(numbers["column"]):
+        middle, everyone = numbers["median"][i, j], numbers["overall_median"][j]
+        figures = f"median {shown(middle)}, all {shown(everyone)}"
+        found[column] = (column, float(numbers["effect"][i, j]), figures)
+    ranked = sorted(found.values(), key=lambda row: -abs(row[1]))
+    return [row for row in ranked[:n] if abs(row[1]) >= SMALL]
 
 
 def text(self: FittedSegments) -> str:

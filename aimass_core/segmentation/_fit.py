@@ -9,7 +9,7 @@ import numpy as np
 
 from .._threads import resolve_n_threads
 from .._validation import as_choice, as_float, as_int
-from ._choose import MAX_ROWS, canonical_order, choose, refit, thinned
+from ._choose import MAX_ROWS, canonical_order, choose, refit, thinned, without_ties
 from ._columns import chosen_names
 from ._customers import read_customers
 from ._mixture import TYPES
@@ -89,10 +89,9 @@ def _scales(people: Customers, scaling: Any, notes: list[str]) -> dict[str, Scal
 
 
 def _chosen(
-    p: dict[str, Any], Z: Floats, progress: Progress, notes: list[str]
+    p: dict[str, Any], Z: Floats, n_distinct: int, progress: Progress, notes: list[str]
 ) -> tuple[Choice, Any]:
     """The best mixture on the thinned rows, and on all."""
-    n_distinct = _n_distinct(Z)
     types = AUTO_TYPES if p["covariance_type"] == "auto" else (p["covariance_type"],)
     if p["n_segments"] is not None:
         if p["n_segments"] > n_distinct:
@@ -187,7 +186,8 @@ def fit_segments(params: dict[str, Any], table: Any, progress: Progress) -> dict
     rows = np.flatnonzero(complete)
     rows = rows[canonical_order(Z[rows])]
     Z = Z[rows]
-    choice, mixture = _chosen(p, Z, progress, notes)
+    smooth = without_ties(Z, p["random_state"])
+    choice, mixture = _chosen(p, smooth, _n_distinct(Z), progress, notes)
 
     progress("describing the segments", 0, 0)
     k = len(mixture.weights_)
@@ -206,7 +206,7 @@ def fit_segments(params: dict[str, Any], table: Any, progress: Progress) -> dict
     if p["n_bootstrap"] and k > 1:
         options = {"reg_covar": p["min_spread"] ** 2, "n_init": 1, "max_iter": p["max_iter"],
                    "n_threads": p["n_threads"]}  # fmt: skip
-        part = thinned(Z, p["random_state"])
+        part = thinned(smooth, p["random_state"])
         rand, jaccard = bootstrap(
             part, mixture, p["n_bootstrap"], p["random_state"], progress, options
         )

@@ -14,7 +14,7 @@ import numpy as np
 from .._version import __version__
 from . import _pictures
 from ._assign import scaled_features
-from ._describe import differences, shown, summary
+from ._describe import SMALL, differences, shown, summary
 from ._pictures import DARK, Theme, colour
 from ._style import STYLE
 
@@ -152,7 +152,9 @@ def _image(draw: Callable[[Theme], bytes], alt: str, caption: str) -> str:
 
 
 def _key(self: FittedSegments, i: int) -> str:
-    return f'<span class="key" style="--own: {colour(i)}">{self.keys_[i]}</span>'
+    red, green, blue = (int(colour(i)[at : at + 2], 16) for at in (1, 3, 5))
+    ink = "#000" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#fff"
+    return f'<span class="key" style="--own: {colour(i)}; color: {ink}">{self.keys_[i]}</span>'
 
 
 def _head(self: FittedSegments, title: str) -> str:
@@ -244,20 +246,22 @@ def _profile(self: FittedSegments) -> str:
 
 def _words(self: FittedSegments) -> str:
     words, rows = self.categories_, []
-    for j, (name, value) in enumerate(zip(words["column"], words["value"], strict=True)):
+    telling = np.abs(words["effect"]).max(axis=0, initial=0.0) >= SMALL
+    for j in np.flatnonzero(telling):
         cells = "".join(
             _cell(words["effect"][i, j], f"{words['share'][i, j]:.0%}")
             for i in range(len(self.names_))
         )
         rows.append(
-            f"<tr><td>{escape(name)} = {escape(value)}</td>"
+            f"<tr><td>{escape(words['column'][j])} = {escape(words['value'][j])}</td>"
             f"<td>{words['overall_share'][j]:.0%}</td>{cells}</tr>"
         )
     if not rows:
         return ""
     return (
-        '<h2>Words</h2><p class="soft">Shares of each word, and Cohen\'s h against the rest. '
-        "These columns describe the segments and did not form them.</p>"
+        '<h2>Words</h2><p class="soft">Shares of each word, and Cohen\'s h against the rest: those '
+        f"with an effect of {SMALL} or more somewhere. These columns describe the segments and did "
+        "not form them.</p>"
         f'<div class="wide"><table>{_header(self, "column", "all")}{"".join(rows)}</table></div>'
     )
 

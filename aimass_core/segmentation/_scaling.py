@@ -8,7 +8,8 @@ the segments of euros are those of cents. The rule of ``"auto"``:
   the skewness. It is ``sign(x) log(1 + |x| / unit)``, with
   the 5 % quantile of the sizes but zero as unit, so zeros need no special case;
 - ``"robust"`` for a column with values more than 10 robust standard deviations from its median:
-  median and interquartile range / 1.349, cut at 8 of them;
+  ``asinh`` of the distance from the median in units of interquartile range / 1.349, which is the
+  distance itself in the middle and its logarithm in the tails;
 - ``"standard"`` for the rest: mean and standard deviation.
 """
 
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Scale", "fit_scale"]
 
 KINDS = ("auto", "standard", "robust", "log")
-_SKEWED, _WIDE, _NEGATIVE, _FAR, _CUT = 1.0, 20.0, 0.05, 10.0, 8.0
+_SKEWED, _WIDE, _NEGATIVE, _FAR = 1.0, 20.0, 0.05, 10.0
 _IQR_OF_NORMAL = 1.349
-_ANY_CUT = 1e6  # far beyond all that was fitted, and its square is still a number
+_LIMIT = 1e6  # far beyond all that was fitted, and its square is still a number
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,10 @@ class Scale:
         ndarray of float64
             About 0 in the middle, about 1 as spread.
         """
-        cut = _CUT if self.kind == "robust" else _ANY_CUT
         with np.errstate(over="ignore"):
             scaled = (_transformed(values, self.kind, self.unit) - self.center) / self.spread
-        return np.clip(scaled, -cut, cut)
+        scaled = np.clip(scaled, -_LIMIT, _LIMIT)
+        return np.arcsinh(scaled) if self.kind == "robust" else scaled
 
 
 def _transformed(values: Floats, kind: str, unit: float) -> Floats:

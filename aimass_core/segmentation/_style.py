@@ -20,7 +20,7 @@ p, ul { margin: .4rem 0; } .soft { color: var(--soft); font-size: .9rem; }
 .card { background: var(--card); border-radius: .6rem; padding: .8rem 1rem;
   border-left: .35rem solid var(--own); }
 .key { display: inline-block; min-width: 1.6em; padding: 0 .4em; border-radius: 1em;
-  text-align: center; font-weight: 700; color: #fff; background: var(--own); }
+  text-align: center; font-weight: 700; background: var(--own); }
 .big { font-size: 1.35rem; font-weight: 650; }
 .bar { height: .35rem; border-radius: 1rem; background: var(--line); margin: .35rem 0; }
 .bar i { display: block; height: 100%; border-radius: 1rem; background: var(--own); }
@@ -31,7 +31,7 @@ th, td { padding: .3rem .5rem; text-align: right; border-bottom: 1px solid var(-
   white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: anywhere;
   min-width: 7rem; }
-td small { display: block; color: var(--soft); }
+td small { display: block; opacity: .75; }
 figure { margin: .6rem 0; } figure img { max-width: 100%; height: auto; border-radius: .4rem; }
 figcaption { color: var(--soft); font-size: .9rem; }
 .pair { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); }

@@ -55,9 +55,9 @@ class Segmentation(FittedSegments):
         rows get no segment (-1). Nulls elsewhere are skipped in the profiles.
     min_share : float, default=0.02
         No segment may be smaller; ignored when `n_segments` is given.
-    min_spread : float, default=0.1
-        No segment counts as narrower than this part of the overall spread in any column: columns
-        with few values would otherwise pull a segment onto a single value.
+    min_spread : float, default=0.2
+        No segment counts as narrower than this part of the overall spread in any column. Lower it
+        to find narrow groups; BIC then rather takes many.
     n_init : int, default=3
         Starts of each mixture.
     max_iter : int, default=200
@@ -98,6 +98,11 @@ class Segmentation(FittedSegments):
 
     Notes
     -----
+    Whole numbers have no density, and a mixture could gain likelihood without bound by taking a
+    segment for each value: for the fit, values that several customers share are spread evenly over
+    their cell (up to half of the way to the next value, at most half a spread). Memberships and
+    profiles are those of the values themselves.
+
     Time: ``max_segments * 3 * n_init`` mixtures on at most 20,000 rows, one on all rows, and
     `n_bootstrap` on at most 20,000; memory: two tables of float64. The result does not depend on
     the order of the rows, nor on the units of the columns beyond rounding.
@@ -125,7 +130,7 @@ class Segmentation(FittedSegments):
         self, *, columns: Sequence[str] | None = None, id: str | None = None,
         n_segments: int | None = None, max_segments: int = 10, criterion: str = "bic",
         covariance_type: str = "auto", scaling: str | Mapping[str, str] = "auto",
-        missing: str = "error", min_share: float = 0.02, min_spread: float = 0.1,
+        missing: str = "error", min_share: float = 0.02, min_spread: float = 0.2,
         n_init: int = 3, max_iter: int = 200, n_bootstrap: int = 20, random_state: int = 0,
         n_threads: int | None = None,
     ) -> None:  # fmt: skip
