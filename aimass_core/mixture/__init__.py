@@ -1,0 +1,1 @@
+"""Gaussian mixtures: soft segments of customers."""
