@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import data, evaluation, neighbors
+    from . import data, evaluation, mixture, neighbors
     from ._config import show_config
     from .data import IdMap, Interactions, datasets
+    from .mixture import GaussianMixture
     from .neighbors import (
         BaselineOnly,
         ContextKNN,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "BaselineOnly": "neighbors",
     "ContextKNN": "neighbors",
+    "GaussianMixture": "mixture",
     "IdMap": "data",
     "Interactions": "data",
     "ItemKNN": "neighbors",
@@ -39,6 +41,7 @@ _HOMES = {
     "datasets": "data",
     "evaluation": "",
     "load": "persistence",
+    "mixture": "",
     "neighbors": "",
     "show_config": "_config",
     "similarity": "neighbors",
@@ -47,6 +50,7 @@ _HOMES = {
 __all__ = [
     "BaselineOnly",
     "ContextKNN",
+    "GaussianMixture",
     "IdMap",
     "Interactions",
     "ItemKNN",
@@ -58,6 +62,7 @@ __all__ = [
     "datasets",
     "evaluation",
     "load",
+    "mixture",
     "neighbors",
     "show_config",
     "similarity",

@@ -81,7 +81,7 @@ class Prior:
         if covariance_type == "tied":
             total = counts.sum()
             scatter = covariances * total + (means * pull).T @ means + self.scatter * np.eye(d)
-            return new_means, scatter / (total + freedom + d + 2)
+            return new_means, scatter / (total + freedom + d + 1 + len(means))
         if covariance_type == "diag":
             scatter = covariances * n + pull * means**2 + self.scatter
             return new_means, scatter / (n + freedom + 3)
@@ -91,7 +91,7 @@ class Prior:
     def log_density(self, parameters: Parameters) -> float:
         """Log of the prior at the parameters, up to a constant: what EM adds to the likelihood."""
         weights, means = parameters.weights, parameters.means
-        d = means.shape[1]
+        k, d = means.shape
         value = (self.concentration - 1) * np.log(np.maximum(weights, 1e-300)).sum()
         root, log_det = parameters.precision_roots, parameters.log_det
         freedom = self.degrees_of_freedom
@@ -100,7 +100,7 @@ class Prior:
         if kind == "full":
             terms = (freedom + d + 2) * 2 * log_det - self.scatter * (root**2).sum(axis=(1, 2))
         elif kind == "tied":
-            terms = (freedom + d + 2) * 2 * log_det - self.scatter * (root**2).sum()
+            terms = (freedom + d + 1 + k) * 2 * log_det - self.scatter * (root**2).sum()
             return float(value + 0.5 * (terms - pulled.sum()))
         elif kind == "diag":
             terms = (freedom + 3) * 2 * log_det - self.scatter * (root**2).sum(axis=1)

@@ -39,10 +39,12 @@ def gmm_score(
     """
     scores = features(X, shift, scale, score_form) @ coefficients.T
     if output == "labels":
-        return scores.argmax(axis=1)
+        labels: Array = scores.argmax(axis=1)
+        return labels
     total = log_sum_exp(scores)
     if output == "resp":
-        return np.exp(scores - total[:, None]).astype(X.dtype)
+        resp: Array = np.exp(scores - total[:, None]).astype(X.dtype)
+        return resp
     if common is not None:
         total += (features(X, shift, scale, "full") @ common.T)[:, 0]
     return total
