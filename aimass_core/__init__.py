@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import data, evaluation, neighbors, segmentation
+    from . import data, evaluation, mixture, neighbors, segmentation
     from ._config import show_config
     from .data import IdMap, Interactions, datasets
+    from .mixture import GaussianMixture
     from .neighbors import (
         BaselineOnly,
         ContextKNN,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "BaselineOnly": "neighbors",
     "ContextKNN": "neighbors",
+    "GaussianMixture": "mixture",
     "IdMap": "data",
     "Interactions": "data",
     "ItemKNN": "neighbors",
@@ -41,6 +43,7 @@ _HOMES = {
     "datasets": "data",
     "evaluation": "",
     "load": "persistence",
+    "mixture": "",
     "neighbors": "",
     "rfm": "segmentation",
     "segmentation": "",
@@ -52,6 +55,7 @@ _HOMES = {
 __all__ = [
     "BaselineOnly",
     "ContextKNN",
+    "GaussianMixture",
     "IdMap",
     "Interactions",
     "ItemKNN",
@@ -64,6 +68,7 @@ __all__ = [
     "datasets",
     "evaluation",
     "load",
+    "mixture",
     "neighbors",
     "rfm",
     "segmentation",

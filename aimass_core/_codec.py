@@ -25,6 +25,7 @@ __all__ = ["decode", "encode"]
 _CLASSES = {
     "BaselineOnly": "neighbors.baseline",
     "ContextKNN": "neighbors.context_knn",
+    "GaussianMixture": "mixture.gaussian_mixture",
     "IdMap": "data.idmap",
     "Interactions": "data.interactions",
     "ItemKNN": "neighbors.item_knn",

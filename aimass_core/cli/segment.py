@@ -116,7 +116,7 @@ def segment(
     ] = "error",
     min_share: Annotated[
         float, typer.Option("--min-share", metavar="X", help="No segment is smaller than this.")
-    ] = 0.02,
+    ] = 0.05,
     bootstrap: Annotated[
         int, typer.Option("--bootstrap", metavar="N", help="Resamples for the stability; 0: none.")
     ] = 20,

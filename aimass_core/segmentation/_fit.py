@@ -103,10 +103,7 @@ def _chosen(
     else:
         counts = list(range(1, min(p["max_segments"], n_distinct) + 1))
         min_share = p["min_share"]
-    options = {
-        "reg_covar": p["min_spread"] ** 2, "n_init": p["n_init"], "max_iter": p["max_iter"],
-        "random_state": p["random_state"], "n_threads": p["n_threads"],
-    }  # fmt: skip
+    options = _options(p)
     part = thinned(Z, p["random_state"])
     choice = choose(part, counts, types, p["criterion"], min_share, progress, options)
     mixture = choice.mixture
@@ -127,6 +124,14 @@ def _chosen(
             "would fit better, fewer may be easier to use"
         )
     return choice, mixture
+
+
+def _options(p: dict[str, Any]) -> dict[str, Any]:
+    """For every mixture of a fit."""
+    return {
+        "reg_covar": p["min_spread"] ** 2, "n_init": p["n_init"], "max_iter": p["max_iter"],
+        "random_state": p["random_state"], "n_threads": p["n_threads"],
+    }  # fmt: skip
 
 
 def _n_distinct(Z: Floats) -> int:
@@ -204,8 +209,7 @@ def fit_segments(params: dict[str, Any], table: Any, progress: Progress) -> dict
         notes.append("a segment is nobody's most probable one: ask for fewer segments")
     rand, jaccard = np.empty(0), np.empty((0, k))
     if p["n_bootstrap"] and k > 1:
-        options = {"reg_covar": p["min_spread"] ** 2, "n_init": 1, "max_iter": p["max_iter"],
-                   "n_threads": p["n_threads"]}  # fmt: skip
+        options = _options(p)
         part = thinned(smooth, p["random_state"])
         rand, jaccard = bootstrap(
             part, mixture, p["n_bootstrap"], p["random_state"], progress, options

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..mixture import GaussianMixture
+from ..mixture._forms import precision_roots
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -18,22 +21,18 @@ TYPES = ("full", "tied", "diag", "spherical")
 
 
 def fit_mixture(Z: Floats, n_components: int, covariance_type: str, **options: Any) -> Any:
-    """A fitted mixture; that EM ran out of iterations is left in its ``converged_``."""
-    from sklearn.mixture import GaussianMixture
-
-    options.pop("n_threads", None)
-    mixture = GaussianMixture(n_components, covariance_type=covariance_type, **options)
+    """A fitted mixture; that EM ran out of passes is left in its ``converged_``."""
+    mixture = GaussianMixture(
+        n_components, covariance_type=covariance_type, accelerate=True, **options
+    )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # that a component was started anew, too
         return mixture.fit(Z)
 
 
 def rebuilt(weights: Floats, means: Floats, covariances: Floats, covariance_type: str) -> Any:
     """A mixture out of its parameters, ready to predict."""
-    from sklearn.mixture import GaussianMixture
-    from sklearn.mixture._gaussian_mixture import _compute_precision_cholesky
-
     mixture = GaussianMixture(len(weights), covariance_type=covariance_type)
-    mixture.weights_, mixture.means_, mixture.covariances_ = weights, means, covariances
-    mixture.precisions_cholesky_ = _compute_precision_cholesky(covariances, covariance_type)
+    roots = precision_roots(covariance_type, covariances, means)
+    mixture._set(covariance_type, weights, means, covariances, roots)
     return mixture

@@ -53,13 +53,13 @@ class Segmentation(FittedSegments):
     missing : {"error", "median", "drop"}, default="error"
         Nulls in a feature are refused, replaced by the column's median of the fit, or their
         rows get no segment (-1). Nulls elsewhere are skipped in the profiles.
-    min_share : float, default=0.02
+    min_share : float, default=0.05
         No segment may be smaller; ignored when `n_segments` is given.
     min_spread : float, default=0.2
         No segment counts as narrower than this part of the overall spread in any column. Lower it
         to find narrow groups; BIC then rather takes many.
     n_init : int, default=3
-        Starts of each mixture.
+        Starts of each mixture, also under the bootstrap.
     max_iter : int, default=200
         Iterations of EM.
     n_bootstrap : int, default=20
@@ -130,7 +130,7 @@ class Segmentation(FittedSegments):
         self, *, columns: Sequence[str] | None = None, id: str | None = None,
         n_segments: int | None = None, max_segments: int = 10, criterion: str = "bic",
         covariance_type: str = "auto", scaling: str | Mapping[str, str] = "auto",
-        missing: str = "error", min_share: float = 0.02, min_spread: float = 0.2,
+        missing: str = "error", min_share: float = 0.05, min_spread: float = 0.2,
         n_init: int = 3, max_iter: int = 200, n_bootstrap: int = 20, random_state: int = 0,
         n_threads: int | None = None,
     ) -> None:  # fmt: skip

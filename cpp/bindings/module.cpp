@@ -10,6 +10,7 @@ void bind_csr(py::module_& m);
 void bind_factorize(py::module_& m);
 void bind_similarity(py::module_& m);
 void bind_predict(py::module_& m);
+void bind_gmm(py::module_& m);
 }  // namespace aimass::py_border
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
@@ -39,4 +40,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   aimass::py_border::bind_factorize(m);
   aimass::py_border::bind_similarity(m);
   aimass::py_border::bind_predict(m);
+  aimass::py_border::bind_gmm(m);
 }

@@ -14,6 +14,7 @@
 #include "../kernels/spgemm_topk.hpp"
 #include "../simd/simd.hpp"
 #include "stress_data_path.hpp"
+#include "stress_mixtures.hpp"
 
 namespace aimass::stress {
 
@@ -94,6 +95,8 @@ int main(int argc, char** argv) {
       aimass::simd::force(level);
       aimass::stress::stress_gram<float>(rng);
       aimass::stress::stress_gram<double>(rng);
+      aimass::stress::stress_mixtures<float>(rng);
+      aimass::stress::stress_mixtures<double>(rng);
     }
     aimass::stress::stress_spgemm<float>(rng);
     aimass::stress::stress_spgemm<double>(rng);

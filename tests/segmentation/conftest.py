@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn")
-
 
 def planted(n: int = 600, seed: int = 3) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
     """Three kinds of customers in columns of unlike scales; truth 0, 1, 2 with shares .5 .3 .2."""

@@ -60,7 +60,7 @@ class TestPlanted:
     def test_choice_is_the_smallest_bic(self, found: Segmentation) -> None:
         tried = found.selection_
         assert tried["n_segments"][found.chosen_] == 3
-        passing = tried["smallest"] >= 0.02
+        passing = tried["smallest"] >= 0.05
         assert tried["bic"][found.chosen_] == tried["bic"][passing].min()
         assert (tried["icl"] >= tried["bic"] - 1e-6).all()  # an entropy is not negative
 
@@ -215,12 +215,12 @@ class TestTables:
 
 class TestParts:
     def test_adjusted_rand_is_scikit_learns(self) -> None:
-        from sklearn.metrics import adjusted_rand_score
+        metrics = pytest.importorskip("sklearn.metrics")
 
         rng = np.random.default_rng(2)
         for _ in range(10):
             a, b = rng.integers(0, 4, 50), rng.integers(0, 3, 50)
-            assert agreement(a, b) == pytest.approx(adjusted_rand_score(a, b))
+            assert agreement(a, b) == pytest.approx(metrics.adjusted_rand_score(a, b))
         assert agreement(a, a) == 1.0
 
     def test_best_jaccard(self) -> None:

@@ -1,0 +1,7 @@
+"""Gaussian mixtures: soft segments of customers."""
+
+from __future__ import annotations
+
+from .gaussian_mixture import GaussianMixture
+
+__all__ = ["GaussianMixture"]
