@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Progress = Callable[[str, int, int], None]
 
-__all__ = ["MAX_ROWS", "Choice", "canonical_order", "choose", "refit", "thinned", "without_ties"]
+__all__ = ["MAX_ROWS", "Choice", "canonical_order", "choose", "thinned", "without_ties"]
 
 MAX_ROWS = 20_000
 _BLOCK = 1 << 16
@@ -161,16 +161,3 @@ def choose(
         for name, values in rows.items()
     }
     return Choice(best[2], tried, best[1])
-
-
-def refit(mixture: Any, Z: Floats, options: dict[str, Any]) -> Any:
-    """The mixture fitted on all rows, from where it stands."""
-    return fit_mixture(
-        Z,
-        len(mixture.weights_),
-        mixture.covariance_type,
-        **(options | {"n_init": 1}),
-        weights_init=mixture.weights_,
-        means_init=mixture.means_,
-        precisions_init=mixture.precisions_,
-    )

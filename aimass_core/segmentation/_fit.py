@@ -9,10 +9,10 @@ import numpy as np
 
 from .._threads import resolve_n_threads
 from .._validation import as_choice, as_float, as_int
-from ._choose import MAX_ROWS, canonical_order, choose, refit, thinned, without_ties
+from ._choose import MAX_ROWS, canonical_order, choose, thinned, without_ties
 from ._columns import chosen_names
 from ._customers import read_customers
-from ._mixture import TYPES
+from ._mixture import TYPES, continued
 from ._profile import describe_categories, describe_numbers, names_of
 from ._scaling import KINDS, Scale, fit_scale
 from ._stability import bootstrap
@@ -109,7 +109,8 @@ def _chosen(
     mixture = choice.mixture
     if len(part) < len(Z):
         progress("fitting all rows", 0, 0)
-        mixture = refit(mixture, Z, options)
+        del options["n_init"]
+        mixture = continued(mixture, Z, **options)
         notes.append(
             f"the number of segments and the stability come from {MAX_ROWS:,} of {len(Z):,} rows, "
             "drawn at random; the segments from all"

@@ -58,8 +58,8 @@ class Segmentation(FittedSegments):
     min_spread : float, default=0.2
         No segment counts as narrower than this part of the overall spread in any column. Lower it
         to find narrow groups; BIC then rather takes many.
-    n_init : int, default=3
-        Starts of each mixture, also under the bootstrap.
+    n_init : int, default=10
+        Random starts of each mixture besides that from k-means, also under the bootstrap.
     max_iter : int, default=200
         Iterations of EM.
     n_bootstrap : int, default=20
@@ -103,9 +103,9 @@ class Segmentation(FittedSegments):
     their cell (up to half of the way to the next value, at most half a spread). Memberships and
     profiles are those of the values themselves.
 
-    Time: ``max_segments * 3 * n_init`` mixtures on at most 20,000 rows, one on all rows, and
-    `n_bootstrap` on at most 20,000; memory: two tables of float64. The result does not depend on
-    the order of the rows, nor on the units of the columns beyond rounding.
+    Time: ``3 max_segments`` mixtures on at most 20,000 rows, each from `n_init` + 1 starts, one on
+    all rows, and `n_bootstrap` on at most 20,000; memory: three tables of float64. The result does
+    not depend on the order of the rows, nor on the units of the columns beyond rounding.
 
     References
     ----------
@@ -131,7 +131,7 @@ class Segmentation(FittedSegments):
         n_segments: int | None = None, max_segments: int = 10, criterion: str = "bic",
         covariance_type: str = "auto", scaling: str | Mapping[str, str] = "auto",
         missing: str = "error", min_share: float = 0.05, min_spread: float = 0.2,
-        n_init: int = 3, max_iter: int = 200, n_bootstrap: int = 20, random_state: int = 0,
+        n_init: int = 10, max_iter: int = 200, n_bootstrap: int = 20, random_state: int = 0,
         n_threads: int | None = None,
     ) -> None:  # fmt: skip
         self.columns = columns
