@@ -58,7 +58,7 @@ class Segmentation(FittedSegments):
     min_spread : float, default=0.2
         No segment counts as narrower than this part of the overall spread in any column. Lower it
         to find narrow groups; BIC then rather takes many.
-    n_init : int, default=10
+    n_init : int, default=20
         Random starts of each mixture besides that from k-means, also under the bootstrap.
     max_iter : int, default=200
         Iterations of EM.
@@ -131,7 +131,7 @@ class Segmentation(FittedSegments):
         n_segments: int | None = None, max_segments: int = 10, criterion: str = "bic",
         covariance_type: str = "auto", scaling: str | Mapping[str, str] = "auto",
         missing: str = "error", min_share: float = 0.05, min_spread: float = 0.2,
-        n_init: int = 10, max_iter: int = 200, n_bootstrap: int = 20, random_state: int = 0,
+        n_init: int = 20, max_iter: int = 200, n_bootstrap: int = 20, random_state: int = 0,
         n_threads: int | None = None,
     ) -> None:  # fmt: skip
         self.columns = columns
