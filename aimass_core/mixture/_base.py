@@ -13,8 +13,11 @@ from .._threads import resolve_n_threads
 from ..exceptions import NotFittedError, NumericalError
 from ._forms import SCORE_FORM, Parameters
 from ._gauge import Gauge
-from ._input import as_matrix, as_weights, column_names
+from ._input import column_names
+from ._intake import rows_of
+from ._missing import Missing
 from ._sources import Dense
+from ._sparse import Sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +37,7 @@ class MixtureBase(Estimator):
     n_features_in_: int
     n_threads: int | None
     covariance_type: str
+    missing: str
     random_state: Any
     lower_bounds_: list[float]
     _covariance_type: str  # of the fit
@@ -56,10 +60,6 @@ class MixtureBase(Estimator):
         kinds = (NotFittedError, theirs.NotFittedError)
         raise type("NotFittedError", kinds, {"__module__": NotFittedError.__module__})(message)
 
-    def _source(self, X: Any, sample_weight: Any, n_threads: int) -> Any:
-        matrix = as_matrix(X)
-        return Dense(matrix, as_weights(sample_weight, len(matrix)), n_threads)
-
     def _set(
         self, kind: str, weights: Array, means: Array, covariances: Array, roots: Array
     ) -> None:
@@ -68,9 +68,8 @@ class MixtureBase(Estimator):
         self._covariance_type = kind
         self.n_features_in_ = means.shape[1]
 
-    def _note_columns(self, X: Any, d: int) -> None:
+    def _note_columns(self, names: Any, d: int) -> None:
         self.n_features_in_ = d
-        names = column_names(X)
         if names is not None:
             self.feature_names_in_ = names
         elif hasattr(self, "feature_names_in_"):
@@ -95,13 +94,25 @@ class MixtureBase(Estimator):
 
     def _ask(self, X: Any, output: str) -> NDArray[Any]:
         self._check_fitted()
-        matrix = self._matrix(X)
+        kind = self._covariance_type
+        threads = resolve_n_threads(self.n_threads)
+        source = self._rows(X, threads)
         gauge, parameters = self._scorer()
-        found: NDArray[Any] = _core.gmm_score(
-            matrix, gauge.shift, gauge.scale, parameters.coefficients(),
-            parameters.common() if output == "score" else None,
-            SCORE_FORM[self._covariance_type], output, resolve_n_threads(self.n_threads),
-        )  # fmt: skip
+        found: NDArray[Any]
+        if isinstance(source, Missing):
+            found = source.ask(gauge, parameters, output)
+        elif isinstance(source, Sparse):
+            gauge = Gauge(np.zeros(source.d), gauge.scale)
+            parameters = Parameters.rescaled(
+                kind, self.weights_, self.means_, self.covariances_, gauge
+            )
+            found = source.ask(gauge, parameters.coefficients(), SCORE_FORM[kind], output)
+        else:
+            found = _core.gmm_score(
+                source.X, gauge.shift, gauge.scale, parameters.coefficients(),
+                parameters.common() if output == "score" else None, SCORE_FORM[kind], output,
+                threads,
+            )  # fmt: skip
         if output == "score":
             found += gauge.log_det
         if output != "labels" and not np.isfinite(found).all():
@@ -111,14 +122,17 @@ class MixtureBase(Estimator):
             )
         return found
 
-    def _matrix(self, X: Any) -> NDArray[Any]:
+    def _rows(self, X: Any, n_threads: int) -> Dense | Sparse:
         names, known = column_names(X), getattr(self, "feature_names_in_", None)
         if names is not None and known is not None and list(names) != list(known):
             raise ValueError(
                 "The feature names should match those that were passed during fit: "
                 f"got {list(names)[:5]}, fitted on {list(known)[:5]}"
             )
-        return as_matrix(X, n_columns=self.n_features_in_, what=type(self).__name__)
+        return rows_of(
+            X, None, n_threads, self._covariance_type, self.missing,
+            n_columns=self.n_features_in_, what=type(self).__name__,
+        )  # fmt: skip
 
     def _fitted_parameters(self) -> dict[str, Any]:
         """The parameters of the fit as a file can hold them."""

@@ -46,13 +46,16 @@ class Problem:
     def step(self, parameters: Parameters) -> tuple[Array, float]:
         """E-step: the sums, and the mean log-likelihood (plus prior) in the user's coordinates."""
         kind = self.covariance_type
-        sums, score = self.source.step(
-            self.gauge, parameters.coefficients(), SCORE_FORM[kind], SUMS_FORM[kind], False
-        )
-        common = parameters.common()
-        if common is not None:
-            assert self.total is not None
-            score += float(common[0, -len(self.total) :] @ self.total)
+        if hasattr(self.source, "em_step"):  # missing values: their statistics need more
+            sums, score, self.total = self.source.em_step(self.gauge, parameters)
+        else:
+            sums, score = self.source.step(
+                self.gauge, parameters.coefficients(), SCORE_FORM[kind], SUMS_FORM[kind], False
+            )
+            common = parameters.common()
+            if common is not None:
+                assert self.total is not None
+                score += float(common[0, -len(self.total) :] @ self.total)
         if self.prior is not None:
             score += self.prior.log_density(parameters)
         if not np.isfinite(score):

@@ -58,6 +58,9 @@ def gauge_of(rows: Any, common: bool) -> Gauge:
     Gauge
         Of columns that do not vary, the scale is 1.
     """
+    if hasattr(rows, "gauge"):
+        own: Gauge = rows.gauge(common)
+        return own
     low, high = rows.bounds()
     half = high / 2 - low / 2
     gauge = Gauge(low / 2 + high / 2, _inverse(half, common=False))

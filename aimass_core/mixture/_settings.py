@@ -57,6 +57,10 @@ class Settings:
         for name in ("mean_precision_prior", "degrees_of_freedom_prior"):
             as_float(getattr(model, name), name, minimum=0)
         as_float(model.weight_concentration_prior, "weight_concentration_prior", above=0)
+        as_choice(model.missing, "missing", ("error", "marginalize"))
+        as_float(model.learning_decay, "learning_decay", above=0, maximum=1)
+        as_float(model.learning_offset, "learning_offset", minimum=0)
+        as_float(model.min_learning_rate, "min_learning_rate", minimum=0, maximum=1)
         if model.callback is not None and not callable(model.callback):
             raise TypeError(f"callback must be callable, got {type(model.callback).__name__}")
         return cls(

@@ -6,28 +6,23 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from .._threads import resolve_n_threads
 from ..exceptions import ConvergenceWarning
-from ._answers import Answers
-from ._em import Problem, Result, iterate
-from ._forms import Parameters
-from ._gauge import Gauge, gauge_of
-from ._report import Reporter
-from ._seeding import first_parameters
+from ._em import Result
+from ._fitting import Fitting
+from ._intake import names_of, rows_of, source_of
+from ._online import Online
 from ._settings import Settings
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
     from typing_extensions import Self
-
-    Array = NDArray[np.float64]
 
 __all__ = ["GaussianMixture"]
 
 
-class GaussianMixture(Answers):
+class GaussianMixture(Fitting):
     """Mixture of Gaussian distributions, fitted by EM.
 
     Attributes, methods and defaults are those of ``sklearn.mixture.GaussianMixture``; the
@@ -72,6 +67,12 @@ class GaussianMixture(Answers):
         the variance of the columns over K^(2/d), as of Fraley and Raftery.
     weight_concentration_prior : float, default=1.0
         Dirichlet prior of the weights: above 1 keeps small components alive, below 1 ends them.
+    missing : {"error", "marginalize"}, default="error"
+        What NaN means: a mistake, or an unknown value that the likelihood leaves out exactly (in
+        `fit`, `predict` and the others; costs a pass of NumPy per pattern of known columns).
+    learning_decay, learning_offset, min_learning_rate : float, default=0.7, 10.0, 0.0
+        Batch t of `partial_fit` counts max((t + offset)^-decay, min_learning_rate); a minimum above
+        0 lets old batches fade, for customers who change.
     callback : callable, optional
         ``callback(n_iter, lower_bound)`` after each pass; True stops the run.
     n_threads : int, optional
@@ -148,6 +149,10 @@ class GaussianMixture(Answers):
         mean_precision_prior: float = 0.0,
         degrees_of_freedom_prior: float = 0.0,
         weight_concentration_prior: float = 1.0,
+        missing: str = "error",
+        learning_decay: float = 0.7,
+        learning_offset: float = 10.0,
+        min_learning_rate: float = 0.0,
         callback: Callable[[int, float], Any] | None = None,
         n_threads: int | None = None,
     ) -> None:
@@ -170,6 +175,10 @@ class GaussianMixture(Answers):
         self.mean_precision_prior = mean_precision_prior
         self.degrees_of_freedom_prior = degrees_of_freedom_prior
         self.weight_concentration_prior = weight_concentration_prior
+        self.missing = missing
+        self.learning_decay = learning_decay
+        self.learning_offset = learning_offset
+        self.min_learning_rate = min_learning_rate
         self.callback = callback
         self.n_threads = n_threads
 
@@ -180,12 +189,14 @@ class GaussianMixture(Answers):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers, finite. float32 and float64 in C order are not copied.
+        X : array-like of shape (n_samples, n_features), sparse matrix, or path
+            Numbers, finite. float32 and float64 in C order are not copied. Sparse: covariance_type
+            "diag" or "spherical". A ``.npy`` file is mapped, a Parquet file of numbers read batch
+            by batch in each pass.
         y : None
             Ignored; scikit-learn passes it.
         sample_weight : array-like of shape (n_samples,), optional
-            How often each row counts; at least 0.
+            How often each row counts; at least 0. For a Parquet file the name of a column.
 
         Returns
         -------
@@ -200,13 +211,11 @@ class GaussianMixture(Answers):
             Where a covariance is not positive definite in spite of ``reg_covar``.
         """
         settings = Settings.of(self)
-        source = self._source(X, sample_weight, resolve_n_threads(self.n_threads))
-        if source.n < settings.n_components:
-            raise ValueError(
-                f"Expected n_samples >= n_components but got n_components = "
-                f"{settings.n_components}, n_samples = {source.n} sample(s)"
-            )
-        best, gauge = self._best(settings, source)
+        source = source_of(
+            X, sample_weight, resolve_n_threads(self.n_threads), settings.covariance_type,
+            self.missing,
+        )  # fmt: skip
+        best, problem = self._best(settings, source)
         if not best.converged and settings.max_iter > 0 and self.callback is None:
             warnings.warn(
                 f"EM did not converge in {best.n_iter} passes: raise max_iter or tol, set "
@@ -214,8 +223,54 @@ class GaussianMixture(Answers):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        self._learn(best, gauge)
-        self._note_columns(X, source.d)
+        self._learn(best.parameters, problem.gauge, best)
+        self._note_columns(names_of(X, source), source.d)
+        self._online = None
+        return self
+
+    def partial_fit(self, X: Any, y: None = None, sample_weight: Any = None) -> Self:
+        """Learn from one more batch of rows: stepwise EM.
+
+        The first batch is fitted as by `fit` and fixes the number of components; each further one
+        is read once. After `fit` or loading, it begins anew from the fitted parameters.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        Self
+            The object itself; ``lower_bounds_`` holds the mean log-likelihood of each batch before
+            it was learnt.
+
+        References
+        ----------
+        O. Cappé, E. Moulines, "On-line Expectation-Maximization Algorithm for Latent Data Models",
+        2009.
+        """
+        settings = Settings.of(self)
+        threads = resolve_n_threads(self.n_threads)
+        online = self._online
+        d = None if online is None else self.n_features_in_
+        source: Any = rows_of(
+            X, sample_weight, threads, settings.covariance_type, self.missing, n_columns=d,
+            what=type(self).__name__,
+        )  # fmt: skip
+        if online is None or not self._fits(settings, source.d):
+            best, problem = self._best(settings, source, warm=hasattr(self, "weights_"))
+            online = Online.begin(problem, best.parameters)
+            self._learn(best.parameters, problem.gauge, best)
+        else:
+            bound = online.learn(
+                source, self.learning_decay, self.learning_offset, self.min_learning_rate
+            )
+            bounds = [*self.lower_bounds_, bound]
+            result = Result(online.parameters, bounds, self.n_iter_ + 1, False)
+            self._learn(online.parameters, online.problem.gauge, result)
+        self._note_columns(names_of(X, source), source.d)
+        self._online = online
         return self
 
     def fit_predict(self, X: Any, y: None = None, sample_weight: Any = None) -> NDArray[np.int64]:
@@ -232,59 +287,3 @@ class GaussianMixture(Answers):
             The most probable component of each row, by the final parameters.
         """
         return self.fit(X, y, sample_weight).predict(X)
-
-    def _best(self, settings: Settings, source: Any) -> tuple[Result, Gauge]:
-        gauge = gauge_of(source, common=settings.covariance_type == "spherical")
-        problem = Problem(
-            source, gauge, settings.covariance_type, settings.regularization(gauge),
-            settings.prior(source.d),
-        )  # fmt: skip
-        rng = settings.rng()
-        warm = self.warm_start and hasattr(self, "weights_") and self._fits(settings, source.d)
-        results = []
-        for start in range(1 if warm else settings.n_init):
-            if warm:
-                begin = Parameters.rescaled(
-                    settings.covariance_type, self.weights_, self.means_, self.covariances_, gauge
-                )
-            else:
-                begin = self._start(settings, problem, rng)
-            reporter = Reporter(self.verbose, self.verbose_interval, self.callback, start)
-            results.append(
-                iterate(
-                    problem, begin, tol=settings.tol, max_iter=settings.max_iter,
-                    accelerate=self.accelerate, rng=rng, report=reporter,
-                )
-            )  # fmt: skip
-            reporter.end(results[-1].converged)
-        return max(results, key=lambda r: r.lower_bounds[-1] if r.lower_bounds else -np.inf), gauge
-
-    def _fits(self, settings: Settings, d: int) -> bool:
-        return (
-            self.means_.shape == (settings.n_components, d)
-            and self._covariance_type == settings.covariance_type
-        )
-
-    def _start(self, settings: Settings, problem: Problem, rng: np.random.Generator) -> Parameters:
-        k, d, kind = settings.n_components, problem.source.d, settings.covariance_type
-        weights, means, covariances = settings.start(d)
-        if weights is None or means is None or covariances is None:
-            begin = first_parameters(
-                problem.source, problem.gauge, kind, k, settings.init_params,
-                problem.regularization, problem.prior, problem.total, rng,
-            )  # fmt: skip
-            found_means, found_covariances, _ = begin.unscaled(problem.gauge)
-            weights = begin.weights if weights is None else weights
-            means = found_means if means is None else means
-            covariances = found_covariances if covariances is None else covariances
-        return Parameters.rescaled(kind, weights, means, covariances, problem.gauge)
-
-    def _learn(self, best: Result, gauge: Gauge) -> None:
-        parameters = best.parameters
-        means, covariances, roots = parameters.unscaled(gauge)
-        self._set(parameters.covariance_type, parameters.weights, means, covariances, roots)
-        self._fitted_with = self.get_params(deep=False)
-        self.converged_ = best.converged
-        self.n_iter_ = best.n_iter
-        self.lower_bound_ = best.lower_bounds[-1] if best.lower_bounds else -np.inf
-        self.lower_bounds_ = best.lower_bounds

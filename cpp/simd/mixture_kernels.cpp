@@ -230,29 +230,43 @@ void argmax(Index n_components, const double* scores_in, double* score_of_row, I
   }
 }
 
-// Features [begin, begin + n) of one row, in order; up to kLanes - 1 values more are written.
-inline void features_of_row(const double* row, Index d, Index begin, Index n, double* phi) {
-  Index done = 0;
-  while (done < n) {
-    const Index s = (begin + done) / d - 1, i0 = (begin + done) % d;
-    const Index count = d - i0 < n - done ? d - i0 : n - done;
-    const double* x = row + i0;
-    double* to = phi + done;
-    if (s < 0)
-      for (Index i = 0; i < count; i += kLanes) store(to + i, load(x + i));
-    else
-      for (Index i = 0; i < count; i += kLanes) store(to + i, load(x + i) * load(x + i + s));
-    done += count;
+// Features [begin, begin + n) in order, as pieces of one group each.
+struct Pieces {
+  Index n = 0;
+  struct {
+    Index i, s, count, at;  // at: of the first among the features asked for
+  } piece[kFeatures];
+
+  Pieces(Index d, Index begin, Index n_features) {
+    for (Index done = 0; done < n_features; ++n) {
+      const Index i = (begin + done) % d, s = (begin + done) / d - 1;
+      const Index count = d - i < n_features - done ? d - i : n_features - done;
+      piece[n] = {i, s, count, done};
+      done += count;
+    }
   }
-}
+
+  // Those of one row; up to kLanes - 1 values more are written.
+  void write(const double* row, double* phi) const {
+    for (Index p = 0; p < n; ++p) {
+      const Index count = piece[p].count, s = piece[p].s;
+      const double* x = row + piece[p].i;
+      double* to = phi + piece[p].at;
+      if (s < 0)
+        for (Index i = 0; i < count; i += kLanes) store(to + i, load(x + i));
+      else
+        for (Index i = 0; i < count; i += kLanes) store(to + i, load(x + i) * load(x + i + s));
+    }
+  }
+};
 
 void statistics(const Features& f, Index n_components, const double* rows, const double* r,
                 const Sums& sums, double* phi) {
   constexpr Index kWidth = kFeatures + kPadding;
   for (Index begin = 0; begin < f.size; begin += kFeatures) {
     const Index width = f.size - begin < kFeatures ? f.size - begin : kFeatures;
-    for (Index b = 0; b < kRows; ++b)
-      features_of_row(rows + b * f.stride, f.d, begin, width, phi + b * kWidth);
+    const Pieces pieces(f.d, begin, width);
+    for (Index b = 0; b < kRows; ++b) pieces.write(rows + b * f.stride, phi + b * kWidth);
     for (Index c = 0; c < width; c += kVectors * kLanes) {
       const Index vectors = (width - c + kLanes - 1) / kLanes;
       const Index n_vectors = vectors < kVectors ? vectors : kVectors;
@@ -268,18 +282,21 @@ void statistics(const Features& f, Index n_components, const double* rows, const
 
 void scatter(const Features& f, const double* rows, const double* weights, const double* squares,
              const double* score_of_row, const Index* labels, const Sums& sums, double* phi) {
-  for (Index b = 0; b < kRows; ++b) {
-    const double weight = weights[b];
-    if (weight == 0) continue;
-    double* to = sums.features + labels[b] * sums.stride;
-    for (Index begin = 0; begin < f.size; begin += kFeatures) {
-      const Index width = f.size - begin < kFeatures ? f.size - begin : kFeatures;
-      features_of_row(rows + b * f.stride, f.d, begin, width, phi);
-      for (Index c = 0; c < width; ++c) to[begin + c] += weight * phi[c];
+  for (Index begin = 0; begin < f.size; begin += kFeatures) {
+    const Index width = f.size - begin < kFeatures ? f.size - begin : kFeatures;
+    const Pieces pieces(f.d, begin, width);
+    for (Index b = 0; b < kRows; ++b) {
+      if (weights[b] == 0) continue;
+      double* to = sums.features + labels[b] * sums.stride + begin;
+      pieces.write(rows + b * f.stride, phi);
+      for (Index c = 0; c < width; ++c) to[c] += weights[b] * phi[c];
     }
-    sums.counts[labels[b] * kLanes] += weight;
-    if (sums.squares) sums.squares[labels[b] * kLanes] += weight * squares[b];
-    sums.score[0] += weight * score_of_row[b];
+  }
+  for (Index b = 0; b < kRows; ++b) {
+    if (weights[b] == 0) continue;
+    sums.counts[labels[b] * kLanes] += weights[b];
+    if (sums.squares) sums.squares[labels[b] * kLanes] += weights[b] * squares[b];
+    sums.score[0] += weights[b] * score_of_row[b];
   }
 }
 
