@@ -1,6 +1,7 @@
 """Do segments help a purchase-propensity model? Bank marketing, without the leaking ``duration``.
 
-Usage: ``python benchmarks/propensity.py`` with AIMASS_DATA naming the folder of the data sets.
+Usage: ``python benchmarks/propensity.py [logistic|boosting]`` with AIMASS_DATA naming the folder of
+the data sets.
 Prints a markdown table: the same classifier with and without soft memberships as features, on the
 same folds of repeated stratified cross-validation. The interval of the difference is that of
 Nadeau and Bengio (Machine Learning 52, 2003), which allows for the overlap of the training sets.
@@ -102,10 +103,11 @@ def main() -> int:
     if not os.environ.get("AIMASS_DATA"):
         print("AIMASS_DATA must name the folder of the data sets", file=sys.stderr)
         return 2
+    chosen = {n: c for n, c in CLASSIFIERS.items() if all(word in n for word in sys.argv[1:])}
     X, y = read(Path(os.environ["AIMASS_DATA"]))
     print("| classifier | metric | without | with 8 segments | difference (95 % interval) |")
     print("|---|---|---:|---:|---:|")
-    for row in compare(X, y):
+    for row in compare(X, y, classifiers=chosen):
         print(
             f"| {row['classifier']} | {row['metric']} | {row['without']:.4f} | {row['with']:.4f} | "
             f"{row['difference']:+.4f} ({row['low']:+.4f} to {row['high']:+.4f}) |"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["SMALL", "differences", "jaccard", "profiles", "shown", "summary", "text"]
+__all__ = ["SMALL", "differences", "jaccard", "profiles", "shown", "signed", "summary", "text"]
 
 SMALL = 0.2  # effects below are not worth a line (Cohen)
 
@@ -28,6 +28,12 @@ def shown(value: float) -> str:
     if size >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.2f}" if size >= 1 else f"{value:.3g}"
+
+
+def signed(effect: float) -> str:
+    """An effect with its sign and one digit; none for what rounds to nothing."""
+    text = f"{effect:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
 
 
 def jaccard(self: FittedSegments) -> Floats:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._axes import Axes, full_covariances, leading_axes
+from ._describe import signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,7 +237,7 @@ def profile_picture(self: FittedSegments, theme: Theme) -> bytes:
         axis.imshow(part, cmap=blend, vmin=-2.5, vmax=2.5, aspect="auto")
         for (row, place), value in np.ndenumerate(part):
             axis.text(
-                place, row, f"{value:+.1f}", ha="center", va="center", fontsize=8,
+                place, row, signed(value), ha="center", va="center", fontsize=8,
                 color="#ffffff" if abs(value) > 1.6 else theme.ink,
             )  # fmt: skip
         axis.set_xticks(range(part.shape[1]), self.keys_, fontweight="bold")
@@ -256,9 +257,11 @@ def selection_picture(self: FittedSegments, theme: Theme) -> bytes:
     with _style(theme):
         figure = _figure(6.4, 3.6, theme)
         axis = figure.add_subplot()
+        lines = []
         for place, name in enumerate(("bic", "icl")):
             values = tried[name]
             line = [values[counts == k].min() for k in np.unique(counts)]
+            lines += line
             axis.plot(np.unique(counts), line, color=COLOURS[place], linewidth=1.8,
                       label=f"{name.upper()}, best form")  # fmt: skip
         for kind, marker in (("full", "o"), ("tied", "s"), ("diag", "^"), ("spherical", "D")):
@@ -271,6 +274,8 @@ def selection_picture(self: FittedSegments, theme: Theme) -> bytes:
             small = rows & ~fits
             axis.scatter(counts[small], tried["bic"][small], marker=marker, s=24, zorder=3,
                          facecolors="none", edgecolors=COLOURS[0])  # fmt: skip
+        margin = 0.06 * (max(lines) - min(lines)) or 1.0  # forms far off would flatten the lines
+        axis.set_ylim(min(lines) - margin, max(lines) + margin)
         at = self.chosen_
         axis.axvline(counts[at], color=theme.ink, linewidth=1, linestyle=":")
         axis.annotate(

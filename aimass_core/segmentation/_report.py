@@ -14,7 +14,7 @@ import numpy as np
 from .._version import __version__
 from . import _pictures
 from ._assign import scaled_features
-from ._describe import SMALL, differences, shown, summary
+from ._describe import SMALL, differences, shown, signed, summary
 from ._pictures import DARK, Theme, colour
 from ._style import STYLE
 
@@ -176,7 +176,7 @@ def _cards(self: FittedSegments) -> str:
     for i, name in enumerate(rows["name"]):
         share, stable = rows["share"][i], rows["stability"][i]
         found = "".join(
-            f"<li>{'▲' if effect > 0 else '▼'} <b>{escape(column)}</b> {effect:+.1f} "
+            f"<li>{'▲' if effect > 0 else '▼'} <b>{escape(column)}</b> {signed(effect)} "
             f'<span class="soft">({escape(words)})</span></li>'
             for column, effect, words in differences(self, i, 6)
         )
@@ -216,7 +216,7 @@ def _cell(effect: float, inside: str) -> str:
     strength = min(abs(effect) / 2.5, 1.0) * 0.75
     return (
         f'<td style="background: rgba(var(--{tone}), {strength:.2f})">{inside}'
-        f"<small>{effect:+.1f}</small></td>"
+        f"<small>{signed(effect)}</small></td>"
     )
 
 
