@@ -31,23 +31,24 @@ class Cell(NamedTuple):
     dtype: str = "float64"
 
     def __str__(self) -> str:
-        return f"{self.covariance_type} {self.dtype} {self.n:,} x {self.d}, K = {self.k}"
+        rows = f"{self.n // 1000}k"
+        return f"{self.covariance_type}-{self.dtype}-{rows}-d{self.d}-K{self.k}"
 
 
-# Columns and components at 100,000 rows; the largest ones at fewer, to take seconds, not minutes.
-GRID = [(8, 4), (8, 32), (16, 8), (32, 8), (32, 32), (64, 32), (32, 128), (128, 32)]
+TYPES = ("full", "tied", "diag", "spherical")
 CELLS = {
-    "small": [Cell(t, 2_000, 8, 8) for t in ("full", "tied", "diag", "spherical")],
-    "medium": [
-        Cell(t, 100_000 if d * k < 4000 else 20_000, d, k, dtype)
-        for t in ("full", "tied", "diag", "spherical")
-        for d, k in GRID
-        for dtype in ("float64", "float32")
+    "small": [Cell(t, 2_000, 8, 8) for t in TYPES],
+    "medium": [  # about two minutes with all peers
+        *(Cell(t, 100_000, d, k) for t in TYPES for d, k in ((8, 4), (8, 32), (32, 8), (32, 32))),
+        *(Cell(t, 100_000, 32, 32, "float32") for t in TYPES),
+        *(Cell("full", 20_000, 64, 32, dtype) for dtype in ("float64", "float32")),
+        Cell("full", 10_000, 128, 32),
+        Cell("diag", 1_000_000, 8, 4, "float32"),
     ],
 }
 CELLS["full"] = [
     Cell(t, n, d, k, dtype)
-    for t in ("full", "tied", "diag", "spherical")
+    for t in TYPES
     for n in (100_000, 1_000_000)
     for d in (8, 16, 32, 64, 128)
     for k in (4, 8, 32, 128)
@@ -133,8 +134,9 @@ def check(cell: Cell) -> Callable[[Start], None]:
         spread = np.sqrt(np.abs(right.covariances).max())
         np.testing.assert_allclose(found.weights, right.weights, rtol=tolerance, atol=tolerance)
         np.testing.assert_allclose(found.means, right.means, rtol=0, atol=tolerance * spread)
+        # oneDAL adds its regularisation of 1e-6 only to covariances that need it.
         np.testing.assert_allclose(
-            found.covariances, right.covariances, rtol=0, atol=tolerance * spread**2
+            found.covariances, right.covariances, rtol=0, atol=tolerance * spread**2 + 1.1e-6
         )
 
     return equal

@@ -58,30 +58,77 @@ inline V log_positive(V x) {
   return e * 6.93147180559945286227e-01 + (2.0 * f + 2.0 * f * f2 * p);
 }
 
+template <Index... kJ>
+struct Lanes {};
+#if defined(__AVX512F__)
+using AllLanes = Lanes<0, 1, 2, 3, 4, 5, 6, 7>;
+#elif defined(__AVX2__)
+using AllLanes = Lanes<0, 1, 2, 3>;
+#else
+using AllLanes = Lanes<0, 1>;
+#endif
+
+// One step of a transposition: exchanges the off-diagonal blocks of size kS of the rows x and y.
+template <Index kS, Index... kJ>
+inline void exchange(V& x, V& y, Lanes<kJ...>) {
+  const V low = __builtin_shufflevector(x, y, (kJ & kS ? kLanes + kJ - kS : kJ)...);
+  y = __builtin_shufflevector(x, y, (kJ & kS ? kLanes + kJ : kJ + kS)...);
+  x = low;
+}
+
+template <Index kS>
+inline void exchange_all(V* rows) {
+  for (Index i = 0; i < kLanes; ++i)
+    if (!(i & kS)) exchange<kS>(rows[i], rows[i + kS], AllLanes{});
+}
+
+// A kLanes x kLanes square.
+inline void transpose(const double* from, Index stride, double* to) {
+  V rows[kLanes];
+  for (Index i = 0; i < kLanes; ++i) rows[i] = load(from + i * stride);
+  exchange_all<1>(rows);
+  if constexpr (kLanes > 2) exchange_all<2>(rows);
+  if constexpr (kLanes > 4) exchange_all<4>(rows);
+  for (Index i = 0; i < kLanes; ++i) store(to + i * kGroup, rows[i]);
+}
+
 template <class T>
 void pack(const T* x, Index n, Index d, const double* shift, const double* scale, Index stride,
           double* rows, double* columns, double* squares) {
-  for (Index b = 0; b < n; ++b) {
-    double* row = rows + b * stride;
-    const T* from = x + b * d;
-    for (Index i = 0; i < d; ++i) row[i] = (static_cast<double>(from[i]) - shift[i]) * scale[i];
-    for (Index i = 0; i < d / 2 + 1; ++i) row[d + i] = row[i];
-  }
-  for (Index b = n; b < kRows; ++b)
-    for (Index i = 0; i < d + d / 2 + 1; ++i) rows[b * stride + i] = 0;
-  for (Index g = 0; g < kGroups; ++g) {
+  typedef T F __attribute__((vector_size(kLanes * sizeof(T)), aligned(sizeof(T)), may_alias));
+  const Index whole = d / kLanes * kLanes;
+  for (Index g = 0; g < kGroups; ++g) {  // a group's rows are still in L1 when they are turned
+    for (Index b = g * kGroup; b < (g + 1) * kGroup; ++b) {
+      double* row = rows + b * stride;
+      if (b >= n) {
+        for (Index i = 0; i < d + d / 2 + 1; ++i) row[i] = 0;
+        continue;
+      }
+      const T* from = x + b * d;
+      for (Index i = 0; i < whole; i += kLanes) {
+        const V value = __builtin_convertvector(*reinterpret_cast<const F*>(from + i), V);
+        store(row + i, (value - load(shift + i)) * load(scale + i));
+      }
+      for (Index i = whole; i < d; ++i)
+        row[i] = (static_cast<double>(from[i]) - shift[i]) * scale[i];
+      for (Index i = 0; i < d / 2 + 1; i += kLanes)  // the cyclic order goes on
+        store(row + d + i, load(row + i));
+    }
     const double* from = rows + g * kGroup * stride;
     double* to = columns + g * kGroup * d;
-    for (Index i = 0; i < d; ++i)
+    for (Index i = 0; i < whole; i += kLanes)
+      for (Index r = 0; r < kGroup; r += kLanes)
+        transpose(from + r * stride + i, stride, to + i * kGroup + r);
+    for (Index i = whole; i < d; ++i)
       for (Index r = 0; r < kGroup; ++r) to[i * kGroup + r] = from[r * stride + i];
-    for (Index v = 0; v < kVectors; ++v) {
-      V sum{};
-      for (Index i = 0; i < d; ++i) {
+    V sum[kVectors]{};
+    for (Index i = 0; i < d; ++i) {
+      for (Index v = 0; v < kVectors; ++v) {
         const V z = load(to + i * kGroup + v * kLanes);
-        sum += z * z;
+        sum[v] += z * z;
       }
-      store(squares + g * kGroup + v * kLanes, sum);
     }
+    for (Index v = 0; v < kVectors; ++v) store(squares + g * kGroup + v * kLanes, sum[v]);
   }
 }
 
