@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import data, evaluation, factorization, neighbors
+    from . import data, evaluation, factorization, mixture, neighbors, segmentation
     from ._config import show_config
     from .data import IdMap, Interactions, datasets
     from .factorization import NMF, ExplicitALS, ImplicitALS, PureSVD
+    from .mixture import GaussianMixture
     from .neighbors import (
         BaselineOnly,
         ContextKNN,
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
         similarity,
     )
     from .persistence import load
+    from .segmentation import Segmentation, rfm, segments
 
 _HOMES = {
     "BaselineOnly": "neighbors",
     "ContextKNN": "neighbors",
     "ExplicitALS": "factorization",
+    "GaussianMixture": "mixture",
     "IdMap": "data",
     "ImplicitALS": "factorization",
     "Interactions": "data",
@@ -38,6 +41,7 @@ _HOMES = {
     "NMF": "factorization",
     "Popularity": "neighbors",
     "PureSVD": "factorization",
+    "Segmentation": "segmentation",
     "SlopeOne": "neighbors",
     "UserKNN": "neighbors",
     "data": "",
@@ -45,7 +49,11 @@ _HOMES = {
     "evaluation": "",
     "factorization": "",
     "load": "persistence",
+    "mixture": "",
     "neighbors": "",
+    "rfm": "segmentation",
+    "segmentation": "",
+    "segments": "segmentation",
     "show_config": "_config",
     "similarity": "neighbors",
 }
@@ -55,12 +63,14 @@ __all__ = [
     "BaselineOnly",
     "ContextKNN",
     "ExplicitALS",
+    "GaussianMixture",
     "IdMap",
     "ImplicitALS",
     "Interactions",
     "ItemKNN",
     "Popularity",
     "PureSVD",
+    "Segmentation",
     "SlopeOne",
     "UserKNN",
     "__version__",
@@ -69,7 +79,11 @@ __all__ = [
     "evaluation",
     "factorization",
     "load",
+    "mixture",
     "neighbors",
+    "rfm",
+    "segmentation",
+    "segments",
     "show_config",
     "similarity",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ _CLASSES = {
     "BaselineOnly": "neighbors.baseline",
     "ContextKNN": "neighbors.context_knn",
     "ExplicitALS": "factorization.explicit_als",
+    "GaussianMixture": "mixture.gaussian_mixture",
     "IdMap": "data.idmap",
     "ImplicitALS": "factorization.implicit_als",
     "Interactions": "data.interactions",
@@ -32,6 +34,7 @@ _CLASSES = {
     "NMF": "factorization.nmf",
     "Popularity": "neighbors.popularity",
     "PureSVD": "factorization.pure_svd",
+    "Segmentation": "segmentation.segmentation",
     "SlopeOne": "neighbors.slope_one",
     "UserKNN": "neighbors.user_knn",
 }
@@ -99,6 +102,8 @@ def _plain(value: Any, name: str) -> Any:
         return {"nanoseconds": int(np.timedelta64(value, "ns").astype(np.int64))}
     if isinstance(value, (tuple, list)):
         return [_plain(v, name) for v in value]
+    if isinstance(value, Mapping):
+        return {"pairs": [[_plain(k, name), _plain(v, name)] for k, v in value.items()]}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(
@@ -109,6 +114,8 @@ def _plain(value: Any, name: str) -> Any:
 
 def _unplain(value: Any) -> Any:
     if isinstance(value, dict):
+        if set(value) == {"pairs"}:
+            return {_unplain(k): _unplain(v) for k, v in value["pairs"]}
         if set(value) == {"datetime"}:
             return np.datetime64(value["datetime"])
         return np.timedelta64(value["nanoseconds"], "ns")

@@ -21,6 +21,7 @@ _OPTIONAL = (
     "rich",
     "scikit-learn",
     "openpyxl",
+    "matplotlib",
     "implicit",
     "sparse_dot_topn",
     "scikit-surprise",

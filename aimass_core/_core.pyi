@@ -19,6 +19,8 @@ __all__: list[str] = [
     "factorize_bytes",
     "factorize_int64",
     "force_isa",
+    "gmm_em_step",
+    "gmm_score",
     "gram_topk",
     "isa",
     "isa_available",
@@ -249,6 +251,70 @@ def factorize_int64(
 def force_isa(level: str) -> None:
     """
     Switch to another level for tests; not to be called while a kernel runs.
+    """
+
+@typing.overload
+def gmm_em_step(
+    X: numpy.typing.NDArray[numpy.float32],
+    shift: numpy.typing.NDArray[numpy.float64],
+    scale: numpy.typing.NDArray[numpy.float64],
+    sample_weight: numpy.typing.NDArray[numpy.float64] | None,
+    coefficients: numpy.typing.NDArray[numpy.float64] | None,
+    resp: numpy.typing.NDArray[numpy.float64] | None,
+    score_form: str,
+    sums_form: str,
+    hard: bool,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.float64], float]:
+    """
+    Sums of the features weighted by responsibilities, and the sum of the scores.
+    """
+
+@typing.overload
+def gmm_em_step(
+    X: numpy.typing.NDArray[numpy.float64],
+    shift: numpy.typing.NDArray[numpy.float64],
+    scale: numpy.typing.NDArray[numpy.float64],
+    sample_weight: numpy.typing.NDArray[numpy.float64] | None,
+    coefficients: numpy.typing.NDArray[numpy.float64] | None,
+    resp: numpy.typing.NDArray[numpy.float64] | None,
+    score_form: str,
+    sums_form: str,
+    hard: bool,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.float64], float]:
+    """
+    Sums of the features weighted by responsibilities, and the sum of the scores.
+    """
+
+@typing.overload
+def gmm_score(
+    X: numpy.typing.NDArray[numpy.float32],
+    shift: numpy.typing.NDArray[numpy.float64],
+    scale: numpy.typing.NDArray[numpy.float64],
+    coefficients: numpy.typing.NDArray[numpy.float64],
+    common: numpy.typing.NDArray[numpy.float64] | None,
+    score_form: str,
+    output: str,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> typing.Any:
+    """
+    Labels, log-densities or responsibilities of rows.
+    """
+
+@typing.overload
+def gmm_score(
+    X: numpy.typing.NDArray[numpy.float64],
+    shift: numpy.typing.NDArray[numpy.float64],
+    scale: numpy.typing.NDArray[numpy.float64],
+    coefficients: numpy.typing.NDArray[numpy.float64],
+    common: numpy.typing.NDArray[numpy.float64] | None,
+    score_form: str,
+    output: str,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> typing.Any:
+    """
+    Labels, log-densities or responsibilities of rows.
     """
 
 @typing.overload

@@ -25,7 +25,8 @@ OVERLONG = {  # path -> why it may pass the limit
 }
 
 # Nothing of this may be loaded by `import aimass_core`: it would pass the 0.3 s that it may take.
-HEAVY = {"numba", "pandas", "polars", "pyarrow", "nanoarrow", "duckdb", "sklearn", "typer", "rich"}
+HEAVY = {"numba", "pandas", "polars", "pyarrow", "nanoarrow", "duckdb", "sklearn", "matplotlib",
+         "typer", "rich"}  # fmt: skip
 
 
 def functions(path: Path) -> dict[str, list[list[str]]]:

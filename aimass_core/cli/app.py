@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from . import demo, evaluate, info, recommend, similar
+from . import demo, evaluate, info, recommend, segment, similar
 
 __all__ = ["app"]
 
@@ -41,7 +41,9 @@ def _one_line(error: BaseException) -> str:
         text = str(error) or "out of memory: use fewer neighbours, a smaller k or fewer rows"
     else:
         text = str(error) or type(error).__name__
-    text = re.sub(r"\b(nulls|duplicates)=('(\w+)')?", r"--\1 \3", text)  # as it is written here
+    text = re.sub(
+        r"\b(nulls|duplicates|missing)=('(\w+)')?", r"--\1 \3", text
+    )  # as it is written here
     # A broken file is quoted by its reader: nothing of it may reach the terminal as control codes.
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
@@ -90,7 +92,7 @@ def _terminate(signum: int, frame: object) -> None:
 app = typer.Typer(
     cls=_OneLineErrors,
     name="aimass",
-    help="Recommendations, their evaluation and item neighbours from a table of interactions. "
+    help="Recommendations, their evaluation, item neighbours and customer segments from tables. "
     "Add --debug to any command to see the traceback of an error.",
     no_args_is_help=True,
     add_completion=False,
@@ -106,5 +108,6 @@ def _root() -> None:
 app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
 app.command("similar")(similar.similar)
+app.command("segment")(segment.segment)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)

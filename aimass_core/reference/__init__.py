@@ -13,6 +13,8 @@ from .csr_check import csr_check
 from .csr_transpose import csr_transpose
 from .factorize_bytes import factorize_bytes
 from .factorize_int64 import factorize_int64
+from .gmm_em_step import gmm_em_step
+from .gmm_score import gmm_score
 from .gram_topk import gram_topk
 from .knn_predict import knn_predict
 from .reverse_topk import reverse_topk
@@ -31,6 +33,8 @@ __all__ = [
     "csr_transpose",
     "factorize_bytes",
     "factorize_int64",
+    "gmm_em_step",
+    "gmm_score",
     "gram_topk",
     "knn_predict",
     "reverse_topk",

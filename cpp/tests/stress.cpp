@@ -16,6 +16,7 @@
 #include "stress_als.hpp"
 #include "stress_data_path.hpp"
 #include "stress_retrieval.hpp"
+#include "stress_mixtures.hpp"
 
 namespace aimass::stress {
 
@@ -102,6 +103,8 @@ int main(int argc, char** argv) {
       aimass::stress::stress_reverse<double>(rng);
       aimass::stress::stress_als<float>(rng);
       aimass::stress::stress_als<double>(rng);
+      aimass::stress::stress_mixtures<float>(rng);
+      aimass::stress::stress_mixtures<double>(rng);
     }
     aimass::stress::stress_spgemm<float>(rng);
     aimass::stress::stress_spgemm<double>(rng);

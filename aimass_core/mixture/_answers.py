@@ -1,0 +1,175 @@
+"""What a fitted mixture answers: labels, shares, densities, samples, information criteria."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._validation import as_int
+from ._base import MixtureBase
+from ._forms import n_covariance_parameters
+from ._input import as_weights
+from ._settings import as_rng
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+__all__ = ["Answers"]
+
+
+class Answers(MixtureBase):
+    """The public questions, under scikit-learn's names."""
+
+    @property
+    def precisions_(self) -> Array:
+        """Inverse covariances, in their shape."""
+        root = self.precisions_cholesky_
+        if self._covariance_type in ("full", "tied"):
+            return root @ np.swapaxes(root, -1, -2)
+        squared: Array = root**2
+        return squared
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """The most probable component of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_samples,)
+            Component numbers; of equals, the first.
+        """
+        return self._ask(X, "labels")
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Share of each component in each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Rows sum to 1; float32 for float32 rows, else float64.
+        """
+        return self._ask(X, "resp")
+
+    def score_samples(self, X: Any) -> Array:
+        """Log-density of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples,)
+            Natural logarithms.
+        """
+        return self._ask(X, "score")
+
+    def score(self, X: Any, y: None = None, sample_weight: Any = None) -> float:
+        """Mean log-density of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the mean.
+
+        Returns
+        -------
+        float
+            The mean.
+        """
+        scores = self.score_samples(X)
+        return float(np.average(scores, weights=as_weights(sample_weight, len(scores))))
+
+    def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.int64]]:
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Rows, by component.
+        y : ndarray of int64, shape (n_samples,)
+            Their components.
+        """
+        self._check_fitted()
+        n = as_int(n_samples, "n_samples", minimum=1)
+        rng = as_rng(self.random_state)
+        kind = self._covariance_type
+        counts = rng.multinomial(n, self.weights_ / self.weights_.sum())
+        y = np.repeat(np.arange(len(counts)), counts)
+        noise = rng.standard_normal((n, self.n_features_in_))
+        if kind == "tied":
+            noise = noise @ np.linalg.cholesky(self.covariances_).T
+        elif kind == "full":
+            ends = np.cumsum(counts)
+            for k in np.flatnonzero(counts):
+                rows = slice(ends[k] - counts[k], ends[k])
+                noise[rows] = noise[rows] @ np.linalg.cholesky(self.covariances_[k]).T
+        else:
+            deviation = np.sqrt(self.covariances_)[y]
+            noise *= deviation if deviation.ndim == 2 else deviation[:, None]
+        return self.means_[y] + noise, y
+
+    def _n_parameters(self) -> int:
+        k, d = int(self.means_.shape[0]), int(self.means_.shape[1])
+        return n_covariance_parameters(self._covariance_type, k, d) + k * d + k - 1
+
+    def bic(self, X: Any, sample_weight: Any = None) -> float:
+        """Bayesian information criterion; lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        sample_weight : array-like of shape (n_samples,), optional
+            Their weights; their sum is the number of rows.
+
+        Returns
+        -------
+        float
+            -2 log-likelihood + parameters x log(rows).
+        """
+        return self._criterion(X, sample_weight, None)
+
+    def aic(self, X: Any, sample_weight: Any = None) -> float:
+        """Akaike information criterion; lower is better.
+
+        Parameters
+        ----------
+        X, sample_weight
+            As in `bic`.
+
+        Returns
+        -------
+        float
+            -2 log-likelihood + 2 x parameters.
+        """
+        return self._criterion(X, sample_weight, 2.0)
+
+    def _criterion(self, X: Any, sample_weight: Any, price: float | None) -> float:
+        scores = self.score_samples(X)
+        weights = as_weights(sample_weight, len(scores))
+        n = len(scores) if weights is None else float(weights.sum())
+        total = float(scores.sum() if weights is None else scores @ weights)
+        return -2 * total + self._n_parameters() * (np.log(n) if price is None else price)

@@ -1,0 +1,144 @@
+"""The EM iteration: plain, or extrapolated by SQUAREM under the guard of the likelihood."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..exceptions import ConvergenceWarning, NumericalError
+from ._forms import SCORE_FORM, SUMS_FORM, Parameters, from_sums
+from ._seeding import revived
+from ._squarem import extrapolated
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._forms import Prior
+    from ._gauge import Gauge
+
+    Array = NDArray[np.float64]
+
+__all__ = ["Problem", "Result", "iterate"]
+
+_DEAD = 1e-3  # rows: a component that holds less has died
+_MAX_REVIVALS = 3
+
+
+@dataclass
+class Problem:
+    """What stays the same through a fit."""
+
+    source: Any
+    gauge: Gauge
+    covariance_type: str
+    regularization: Any
+    prior: Prior | None = None
+    total: Array | None = field(init=False, default=None)  # sums of z z', tied only
+
+    def __post_init__(self) -> None:
+        if self.covariance_type == "tied":
+            self.total = self.source.products(self.gauge)
+
+    def step(self, parameters: Parameters) -> tuple[Array, float]:
+        """E-step: the sums, and the mean log-likelihood (plus prior) in the user's coordinates."""
+        kind = self.covariance_type
+        if hasattr(self.source, "em_step"):  # missing values: their statistics need more
+            sums, score, self.total = self.source.em_step(self.gauge, parameters)
+        else:
+            sums, score = self.source.step(
+                self.gauge, parameters.coefficients(), SCORE_FORM[kind], SUMS_FORM[kind], False
+            )
+            common = parameters.common()
+            if common is not None:
+                assert self.total is not None
+                score += float(common[0, -len(self.total) :] @ self.total)
+        if self.prior is not None:
+            score += self.prior.log_density(parameters)
+        if not np.isfinite(score):
+            raise NumericalError(
+                "the likelihood is not a finite number: some row is too far from every component; "
+                "look for outliers beyond 1e150 standard deviations"
+            )
+        return sums, score / self.source.total + self.gauge.log_det
+
+    def maximize(self, sums: Array) -> Parameters:
+        """M-step."""
+        return from_sums(self.covariance_type, sums, self.total, self.regularization, self.prior)
+
+
+@dataclass
+class Result:
+    """The end of one run."""
+
+    parameters: Parameters
+    lower_bounds: list[float]
+    n_iter: int
+    converged: bool
+
+
+def iterate(
+    problem: Problem,
+    parameters: Parameters,
+    *,
+    tol: float,
+    max_iter: int,
+    accelerate: bool,
+    rng: np.random.Generator,
+    report: Callable[[int, float, Parameters], bool],
+) -> Result:
+    """Iterate until the mean log-likelihood changes by less than ``tol``.
+
+    ``report(n_iter, lower_bound, parameters)`` is called after each pass; True ends the run.
+    """
+    bounds: list[float] = []
+    revivals = 0
+    cycle: list[Parameters] = []  # SQUAREM: three successive iterates
+    fallback: Parameters | None = None
+    for n_iter in range(1, max_iter + 1):
+        try:
+            sums, bound = problem.step(parameters)
+            new = problem.maximize(sums)
+        except NumericalError:
+            if fallback is None:
+                raise
+            bound = -np.inf
+        if fallback is not None and not bound >= bounds[-1]:
+            # The extrapolation overshot: this pass is lost, the plain iterate is as good as ever.
+            parameters, fallback, cycle = fallback, None, []
+            continue
+        fallback = None
+        dead = sums[:, 0] < _DEAD * problem.source.total / problem.source.n
+        change = bound - bounds[-1] if bounds else np.inf
+        bounds.append(bound)
+        if dead.any() and revivals < _MAX_REVIVALS and problem.source.n > len(dead):
+            new, cycle, change = _revived(problem, new, dead, rng), [], np.inf
+            revivals += 1
+        if report(n_iter, bound, new) or abs(change) < tol:
+            return Result(new, bounds, n_iter, bool(abs(change) < tol))
+        if not accelerate:
+            parameters = new
+            continue
+        cycle = [*(cycle or [parameters]), new]
+        parameters = new
+        if len(cycle) == 3:
+            parameters, fallback, cycle = extrapolated(*cycle), new, []
+    return Result(fallback or parameters, bounds, max_iter, False)
+
+
+def _revived(
+    problem: Problem, parameters: Parameters, dead: NDArray[np.bool_], rng: np.random.Generator
+) -> Parameters:
+    which = ", ".join(map(str, np.flatnonzero(dead)))
+    warnings.warn(
+        f"component {which} lost all its rows and starts again at a random row: "
+        f"n_components={len(dead)} may be too many for this data",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
+    rows, _ = problem.source.sample(1000, rng)
+    Z = (rows - problem.gauge.shift) * problem.gauge.scale
+    return revived(parameters, dead, Z[rng.integers(len(Z), size=len(dead))])

@@ -1,0 +1,163 @@
+"""Rows with missing values (NaN), left out of the likelihood exactly (Ghahramani, Jordan 1994).
+
+A row's density is that of its known columns. In the statistics a missing value counts with its
+conditional mean and variance given the known ones under each component. Rows with the same pattern
+share their matrices, so time grows with patterns x components x d^3 besides rows x K x d^2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+
+from ._forms import _pairs
+from ._gauge import Gauge, _inverse
+from ._sources import Dense
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._forms import Parameters
+
+    Array = NDArray[np.float64]
+
+__all__ = ["Missing"]
+
+_ROWS = 8192
+
+
+class Missing(Dense):
+    """A matrix with NaN. Seeds come from the rows with the column means filled in.
+
+    Parameters
+    ----------
+    X : ndarray of float32 or float64, shape (n, d)
+        No infinite values.
+    weight : ndarray of float64, shape (n,), or None
+        Weights of the rows.
+    n_threads : int
+        For the kernels that seed.
+    """
+
+    def __init__(self, X: NDArray[Any], weight: Array | None, n_threads: int) -> None:
+        known = ~np.isnan(X)
+        self.patterns, which = np.unique(known, axis=0, return_inverse=True)
+        order = np.argsort(which.reshape(-1), kind="stable")
+        ends = np.cumsum(np.bincount(which.reshape(-1)))
+        self.rows_of = np.split(order, ends[:-1])
+        self.holed = X
+        with np.errstate(invalid="ignore"):
+            w = np.ones(len(X)) if weight is None else weight
+            counts = w @ known
+            means = np.where(known, X, 0).T @ w / np.maximum(counts, 1e-300)
+        if (counts == 0).any():
+            raise ValueError(
+                f"column {int(counts.argmin())} of X has no known value in any row that has a "
+                "weight: drop it"
+            )
+        filled = np.where(known, X, means).astype(X.dtype)
+        super().__init__(filled, weight, n_threads)
+        self.known_share = counts / self.total
+
+    def gauge(self, common: bool) -> Gauge:
+        """Mean and deviation of the known values."""
+        low, high = self.bounds()
+        middle, half = low / 2 + high / 2, np.maximum(high / 2 - low / 2, 1e-300)
+        sums = self.moments(Gauge(middle, 1 / half))
+        mean = sums[1 : 1 + self.d] / self.total
+        variance = np.maximum(sums[1 + self.d :] / self.total - mean**2, 0) / self.known_share
+        return Gauge(middle + mean * half, _inverse(np.sqrt(variance) * half, common))
+
+    def conditionals(self, parameters: Parameters, known: NDArray[np.bool_]) -> list[Any]:
+        """Of each component for one pattern: what scores and statistics need."""
+        kind, d = parameters.covariance_type, len(known)
+        found = []
+        for k, mean in enumerate(parameters.means):
+            own = parameters.covariances if kind == "tied" else parameters.covariances[k]
+            covariance = own if own.ndim == 2 else np.eye(d) * own
+            factor = cho_factor(covariance[np.ix_(known, known)], lower=True)
+            gain = cho_solve(factor, covariance[np.ix_(known, ~known)])
+            left = covariance[np.ix_(~known, ~known)] - covariance[np.ix_(~known, known)] @ gain
+            found.append((mean, factor[0], gain, left))
+        return found
+
+    def em_step(self, gauge: Gauge, parameters: Parameters) -> tuple[Array, float, Array]:
+        """Sums in the form of the covariance type, the score, and the total of z z'."""
+        k, d = parameters.means.shape
+        i, j, _ = _pairs(d)
+        counts, first, second = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
+        total = 0.0
+        for known, rows, weight in self._parts():
+            conditionals = self.conditionals(parameters, known)
+            Z = self._standardised(gauge, known, rows)
+            scores = self._scores(parameters, conditionals, known, Z)
+            best = scores.max(axis=1, keepdims=True)
+            resp = np.exp(scores - best)
+            norm = resp.sum(axis=1, keepdims=True)
+            total += float(weight @ (best + np.log(norm))[:, 0])
+            resp *= weight[:, None] / norm
+            counts += resp.sum(axis=0)
+            complete = np.empty((len(rows), d))
+            complete[:, known] = Z
+            for c, (mean, _, gain, left) in enumerate(conditionals):
+                complete[:, ~known] = mean[~known] + (Z - mean[known]) @ gain
+                first[c] += resp[:, c] @ complete
+                second[c] += (complete * resp[:, c : c + 1]).T @ complete
+                second[c][np.ix_(~known, ~known)] += resp[:, c].sum() * left
+        quadratic = second[:, i, j]
+        if parameters.covariance_type != "full":
+            quadratic = np.diagonal(second, axis1=1, axis2=2)
+        if parameters.covariance_type == "spherical":
+            quadratic = quadratic.sum(axis=1, keepdims=True)
+        if parameters.covariance_type == "tied":
+            quadratic = quadratic[:, :0]
+        sums = np.hstack([counts[:, None], first, quadratic])
+        # The scale of a column counts for its known values only.
+        known_scale = float(self.known_share @ np.log(gauge.scale)) - gauge.log_det
+        return sums, total + self.total * known_scale, second.sum(axis=0)[i, j]
+
+    def ask(self, gauge: Gauge, parameters: Parameters, output: str) -> NDArray[Any]:
+        """As the kernel `gmm_score`, the log-density in the user's coordinates less log_det."""
+        k = len(parameters.weights)
+        shape = {"labels": (self.n,), "score": (self.n,), "resp": (self.n, k)}[output]
+        found = np.empty(shape, np.int64 if output == "labels" else np.float64)
+        for known, rows, _ in self._parts():
+            Z = self._standardised(gauge, known, rows)
+            scores = self._scores(parameters, self.conditionals(parameters, known), known, Z)
+            if output == "labels":
+                found[rows] = scores.argmax(axis=1)
+                continue
+            best = scores.max(axis=1, keepdims=True)
+            resp = np.exp(scores - best)
+            norm = resp.sum(axis=1, keepdims=True)
+            if output == "resp":
+                found[rows] = resp / norm
+            else:
+                missed = float(np.log(gauge.scale[~known]).sum())
+                found[rows] = (best + np.log(norm))[:, 0] - missed
+        return found
+
+    def _parts(self) -> Any:
+        for known, all_rows in zip(self.patterns, self.rows_of):
+            for begin in range(0, len(all_rows), _ROWS):
+                rows = all_rows[begin : begin + _ROWS]
+                yield known, rows, np.ones(len(rows)) if self.weight is None else self.weight[rows]
+
+    def _standardised(self, gauge: Gauge, known: NDArray[np.bool_], rows: Any) -> Array:
+        part = self.holed[np.ix_(rows, np.flatnonzero(known))].astype(np.float64)
+        standardised: Array = (part - gauge.shift[known]) * gauge.scale[known]
+        return standardised
+
+    @staticmethod
+    def _scores(
+        parameters: Parameters, conditionals: list[Any], known: NDArray[np.bool_], Z: Array
+    ) -> Array:
+        scores = np.empty((len(Z), len(conditionals)))
+        with np.errstate(divide="ignore"):
+            scores[:] = np.log(parameters.weights) - 0.5 * known.sum() * np.log(2 * np.pi)
+        for c, (mean, lower, _, _) in enumerate(conditionals):
+            y = solve_triangular(lower, (Z - mean[known]).T, lower=True)
+            scores[:, c] -= 0.5 * np.einsum("ij,ij->j", y, y) + np.log(np.diag(lower)).sum()
+        return scores

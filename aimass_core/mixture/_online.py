@@ -1,0 +1,55 @@
+"""Learning batch by batch: stepwise EM (Cappe and Moulines 2009)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._em import Problem
+    from ._forms import Parameters
+
+    Array = NDArray[np.float64]
+
+__all__ = ["Online"]
+
+
+@dataclass
+class Online:
+    """Running means of the statistics per row, and the coordinates they are in."""
+
+    problem: Problem
+    parameters: Parameters
+    sums: Array
+    total: Array | None
+    weight: float
+    steps: int = 0
+
+    @classmethod
+    def begin(cls, problem: Problem, parameters: Parameters) -> Online:
+        """From a first batch and parameters that fit it."""
+        weight = problem.source.total
+        sums, _ = problem.step(parameters)
+        total = None if problem.total is None else problem.total / weight
+        return cls(problem, parameters, sums / weight, total, weight)
+
+    def learn(self, source: object, decay: float, offset: float, min_rate: float) -> float:
+        """Take in one batch; returns its mean log-likelihood before."""
+        first = self.problem
+        problem = replace(first, source=source)
+        sums, bound = problem.step(self.parameters)
+        self.steps += 1
+        rate = max((self.steps + offset) ** -decay, min_rate)
+        weight = problem.source.total
+        self.sums = (1 - rate) * self.sums + rate * sums / weight
+        if self.total is not None and problem.total is not None:
+            self.total = (1 - rate) * self.total + rate * problem.total / weight
+        self.weight += weight
+        problem.total = None if self.total is None else self.total * self.weight
+        self.parameters = problem.maximize(self.sums * self.weight)
+        self.problem = problem
+        return bound

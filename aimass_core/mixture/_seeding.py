@@ -1,0 +1,116 @@
+"""Starting values: k-means on the fused kernel, its seeds alone, or chance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._forms import SUMS_FORM, Parameters, from_sums
+from ._sources import Dense
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._forms import Prior
+    from ._gauge import Gauge
+
+    Array = NDArray[np.float64]
+
+__all__ = ["INIT_PARAMS", "first_parameters", "revived"]
+
+INIT_PARAMS = ("kmeans", "k-means++", "random", "random_from_data")
+_SEED_ROWS = 10_000  # rows that seeds are drawn from, at least
+_SEED_ROWS_EACH = 100  # and for each component
+_SAMPLE_PASSES, _PASSES = 50, 8  # of Lloyd's algorithm over the sample and over all rows
+_TOLERANCE = 1e-4  # mean squared move of the centres, the variance of the data being 1
+
+
+def spread_seeds(Z: Array, weight: Array | None, k: int, rng: np.random.Generator) -> Array:
+    """k rows by greedy k-means++ (Arthur and Vassilvitskii 2007): the best of some draws each."""
+    n = len(Z)
+    w = np.ones(n) if weight is None else weight
+    square = np.einsum("ij,ij->i", Z, Z)
+    trials = 2 + int(np.log(k))
+    first = int(np.searchsorted(np.cumsum(w), rng.random() * w.sum(), side="right"))
+    chosen = [min(first, n - 1)]
+    nearest = np.maximum(square - 2 * Z @ Z[chosen[0]] + square[chosen[0]], 0)
+    for _ in range(1, k):
+        cumulated = np.cumsum(nearest * w)
+        if not cumulated[-1] > 0:  # fewer distinct rows than components: repeat some
+            chosen.append(int(rng.integers(n)))
+            continue
+        drawn = np.searchsorted(cumulated, rng.random(trials) * cumulated[-1], side="right")
+        drawn = np.minimum(drawn, n - 1)
+        distances = square[:, None] - 2 * Z @ Z[drawn].T + square[drawn]
+        np.clip(distances, 0, nearest[:, None], out=distances)
+        best = int((w @ distances).argmin())
+        chosen.append(int(drawn[best]))
+        nearest = distances[:, best]
+    return Z[chosen]
+
+
+def nearest_scores(centres: Array) -> Array:
+    """Coefficients whose best component is the nearest centre."""
+    return np.hstack([-0.5 * (centres**2).sum(axis=1, keepdims=True), centres])
+
+
+def lloyd(source: Any, gauge: Gauge, centres: Array, passes: int) -> Array:
+    """Lloyd's algorithm; a centre without rows stays where it is."""
+    for _ in range(passes):
+        sums, _ = source.step(gauge, nearest_scores(centres), "linear", "linear", True)
+        counts = sums[:, :1]
+        moved = np.where(counts > 0, sums[:, 1:] / np.maximum(counts, 1e-300), centres)
+        change = ((moved - centres) ** 2).sum() / centres.size
+        centres = moved
+        if change <= _TOLERANCE:
+            break
+    return centres
+
+
+def first_parameters(
+    source: Any,
+    gauge: Gauge,
+    covariance_type: str,
+    n_components: int,
+    init_params: str,
+    regularization: Any,
+    prior: Prior | None,
+    total: Array | None,
+    rng: np.random.Generator,
+) -> Parameters:
+    """Parameters to start EM from, in the coordinates of ``gauge``."""
+    form = SUMS_FORM[covariance_type]
+    if init_params == "random":
+        sums = source.random_step(gauge, rng, n_components, form)
+        return from_sums(covariance_type, sums, total, regularization, prior)
+    size = max(_SEED_ROWS, _SEED_ROWS_EACH * n_components)
+    rows, weight = source.sample(size, rng)
+    Z = (rows - gauge.shift) * gauge.scale
+    if init_params == "random_from_data":
+        centres = Z[rng.choice(len(Z), n_components, replace=len(Z) < n_components)]
+    else:
+        centres = spread_seeds(Z, weight, n_components, rng)
+    if init_params == "kmeans":
+        centres = lloyd(Dense(rows, weight, source.n_threads), gauge, centres, _SAMPLE_PASSES)
+        if source.n > len(Z):
+            centres = lloyd(source, gauge, centres, _PASSES)
+    sums, _ = source.step(gauge, nearest_scores(centres), "linear", form, True)
+    empty = sums[:, 0] <= 0
+    parameters = from_sums(covariance_type, sums, total, regularization, prior)
+    return revived(parameters, empty, centres) if empty.any() else parameters
+
+
+def revived(parameters: Parameters, dead: NDArray[np.bool_], centres: Array) -> Parameters:
+    """The dead components take an even share of the weight, new centres and the widest shape."""
+    kind = parameters.covariance_type
+    weights, means = parameters.weights.copy(), parameters.means.copy()
+    covariances = parameters.covariances
+    share = 1 / len(weights)
+    weights[dead] = share
+    means[dead] = centres[dead]
+    if kind != "tied":
+        covariances = covariances.copy()
+        # The variance of all rows is 1 in these coordinates.
+        covariances[dead] = np.eye(means.shape[1]) if kind == "full" else 1.0
+    return Parameters(kind, weights / weights.sum(), means, covariances)

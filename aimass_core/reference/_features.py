@@ -1,0 +1,34 @@
+"""Features of standardised rows for the references of the mixture kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def features(X: Array, shift: Array, scale: Array, form: str) -> Array:
+    """Features of z = (X - shift) * scale, one row each.
+
+    1 and z; then nothing ("linear"), \\|z\\|^2 ("spherical"), z_i^2 ("diag") or z_i z_j for i <= j
+    in the order of ``np.triu_indices`` ("full").
+    """
+    z = (X.astype(np.float64) - shift) * scale
+    i, j = np.triu_indices(z.shape[1])
+    quadratic = {
+        "linear": z[:, :0],
+        "spherical": (z * z).sum(axis=1, keepdims=True),
+        "diag": z * z,
+        "full": z[:, i] * z[:, j],
+    }[form]
+    return np.hstack([np.ones((len(z), 1)), z, quadratic])
+
+
+def log_sum_exp(scores: Array) -> Array:
+    """Log of the sum of exp over the columns, one row each."""
+    best = scores.max(axis=1, keepdims=True)
+    total: Array = best[:, 0] + np.log(np.exp(scores - best).sum(axis=1))
+    return total

@@ -1,0 +1,81 @@
+#include <tuple>
+
+#include "../kernels/gmm_score.hpp"
+#include "gmm_args.hpp"
+
+namespace aimass::py_border {
+namespace {
+
+template <class T>
+void bind(py::module_& m) {
+  m.def(
+      "gmm_em_step",
+      [](const Array<T>& X, const Doubles& shift, const Doubles& scale,
+         const std::optional<Doubles>& sample_weight, const std::optional<Doubles>& coefficients,
+         const std::optional<Doubles>& resp, const std::string& score_form,
+         const std::string& sums_form, bool hard, int n_threads) {
+        const GmmRows<T> rows = rows_view(X, shift, scale, sample_weight);
+        require(coefficients.has_value() != resp.has_value(),
+                "give either coefficients or resp, not both");
+        std::optional<Coefficients> model;
+        if (coefficients)
+          model = coefficients_view(*coefficients, score_form, rows.d, "coefficients");
+        if (resp)
+          require(resp->ndim() == 2 && resp->shape(0) == rows.n && resp->shape(1) >= 1,
+                  "resp must have one row per row of X and one column per component");
+        const GmmAssignment to{resp ? resp->data() : nullptr, model ? &*model : nullptr,
+                               model ? model->n_components() : resp->shape(1), hard};
+        const Form form = parse_form(sums_form, "sums_form");
+        Doubles sums({to.n_components, n_features(form, rows.d)});
+        double* const out = sums.mutable_data();
+        double score = 0;
+        {
+          const py::gil_scoped_release release;
+          score = gmm_em_step(make_run(n_threads), rows, to, form, out);
+        }
+        return std::tuple(sums, score);
+      },
+      exact("X"), exact("shift"), exact("scale"), exact("sample_weight"), exact("coefficients"),
+      exact("resp"), py::arg("score_form"), py::arg("sums_form"), py::arg("hard"),
+      py::arg("n_threads"),
+      "Sums of the features weighted by responsibilities, and the sum of the scores.");
+  m.def(
+      "gmm_score",
+      [](const Array<T>& X, const Doubles& shift, const Doubles& scale, const Doubles& coefficients,
+         const std::optional<Doubles>& common, const std::string& score_form,
+         const std::string& output, int n_threads) -> py::object {
+        const GmmRows<T> rows = rows_view(X, shift, scale, std::nullopt);
+        const Coefficients model =
+            coefficients_view(coefficients, score_form, rows.d, "coefficients");
+        std::optional<Coefficients> added;
+        if (common) added = coefficients_view(*common, "full", rows.d, "common");
+        require(!added || added->n_components() == 1, "common must have one row");
+        const bool want_labels = output == "labels", want_score = output == "score";
+        require(want_labels || want_score || output == "resp",
+                "output must be labels, score or resp, got '" + output + "'");
+        Array<std::int64_t> labels(want_labels ? rows.n : 0);
+        Doubles score(want_score ? rows.n : 0);
+        Array<T> resp({want_labels || want_score ? 0 : rows.n, model.n_components()});
+        const GmmScores<T> out{want_labels ? labels.mutable_data() : nullptr,
+                               want_score ? score.mutable_data() : nullptr, resp.mutable_data()};
+        {
+          const py::gil_scoped_release release;
+          gmm_score(make_run(n_threads), rows, model, added ? &*added : nullptr, out);
+        }
+        if (want_labels) return labels;
+        if (want_score) return score;
+        return resp;
+      },
+      exact("X"), exact("shift"), exact("scale"), exact("coefficients"), exact("common"),
+      py::arg("score_form"), py::arg("output"), py::arg("n_threads"),
+      "Labels, log-densities or responsibilities of rows.");
+}
+
+}  // namespace
+
+void bind_gmm(py::module_& m) {
+  bind<float>(m);
+  bind<double>(m);
+}
+
+}  // namespace aimass::py_border

@@ -1,0 +1,188 @@
+"""``aimass segment`` from customers and from transactions, and every mistake in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+FAST = ("--max-segments", "3", "--bootstrap", "2")
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    group = np.repeat([0, 1], [120, 80])
+    path = tmp_path / "people.parquet"
+    table = {
+        "customer_id": [f"c{i}" for i in range(200)],
+        "spend": np.exp(rng.normal(3 + 3 * group, 0.3)),
+        "visits": rng.normal(20 - 12 * group, 2),
+        "region": ["north", "south"] * 100,
+    }
+    pq.write_table(pa.table(table), path)
+    return path
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(1)
+    who = np.repeat(np.arange(100), np.where(np.arange(100) < 60, 3, 40))
+    path = tmp_path / "lines.parquet"
+    days = rng.integers(0, 300, len(who))
+    table = {
+        "customer": who,
+        "day": np.datetime64("2024-01-01", "s") + days * np.timedelta64(86400, "s"),
+        "quantity": rng.integers(1, 5, len(who)),
+        "price": rng.gamma(3, 2, len(who)),
+        "name": ["x"] * len(who),
+    }
+    pq.write_table(pa.table(table), path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "feather"])
+def test_customers(people: Path, aimass_json: Callable[..., Any], suffix: str) -> None:
+    out, report = people.parent / f"out.{suffix}", people.parent / "r.html"
+    answer = aimass_json("segment", people, "--out", out, "--report", report, *FAST)
+    assert [row["size"] for row in answer["segments"]] == [120, 80]
+    assert answer["columns"] == {"spend": "log", "visits": "standard"}
+    assert answer["id"] == "customer_id"
+    assert answer["rows_written"] == 200
+    read = {"parquet": pq.read_table, "csv": pa_csv, "feather": pa_feather}[suffix]
+    rows = read(out).to_pydict()
+    assert list(rows) == ["customer_id", "segment", "name", "probability", "p_A", "p_B"]
+    assert rows["segment"] == ["A"] * 120 + ["B"] * 80
+    assert rows["customer_id"][:2] == ["c0", "c1"]
+    assert report.read_text().startswith("<!doctype html>")
+    assert sorted(p.name for p in people.parent.iterdir()) == sorted(
+        [people.name, out.name, report.name]
+    )
+
+
+def pa_csv(path: Path) -> Any:
+    from pyarrow import csv
+
+    return csv.read_csv(path)
+
+
+def pa_feather(path: Path) -> Any:
+    from pyarrow import feather
+
+    return feather.read_table(path)
+
+
+def test_tables_for_people(people: Path, aimass: Callable[..., Any]) -> None:
+    result = aimass("segment", people, "--out", people.parent / "o.csv", *FAST)
+    assert result.exit_code == 0, result.output
+    for words in ("200 customers in 2 segments", "high spend", "log scale", "200 rows to"):
+        assert words in result.stdout
+
+
+def test_save_and_use(people: Path, aimass_json: Callable[..., Any]) -> None:
+    folder = people.parent
+    aimass_json("segment", people, "--out", folder / "a.parquet", "--save", folder / "m", *FAST)
+    aimass_json("segment", people, "--out", folder / "b.parquet", "--use", folder / "m")
+    assert pq.read_table(folder / "a.parquet") == pq.read_table(folder / "b.parquet")
+
+
+def test_options(people: Path, aimass_json: Callable[..., Any]) -> None:
+    answer = aimass_json(
+        "segment", people, "--out", people.parent / "o.parquet", "--columns", "vis*,spend",
+        "--segments", "4", "--criterion", "icl", "--form", "diag", "--scaling", "spend=robust",
+        "--missing", "median", "--bootstrap", "0", "--seed", "3", "--id", "region",
+    )  # fmt: skip
+    assert len(answer["segments"]) == 4
+    assert answer["form"] == "diag"
+    assert answer["columns"] == {"visits": "standard", "spend": "robust"}
+    assert answer["adjusted_rand"] is None
+
+
+def test_transactions(lines: Path, aimass_json: Callable[..., Any]) -> None:
+    out = lines.parent / "o.parquet"
+    words = ("--rfm", "--user", "customer", "--time", "day", "--amount", "quantity*price")
+    answer = aimass_json("segment", lines, "--out", out, *words, *FAST)
+    assert set(answer["columns"]) == {"recency", "frequency", "monetary"}
+    rows = pq.read_table(out).to_pydict()
+    assert rows["customer"] == list(range(100))
+    assert list(rows)[-3:] == ["recency", "frequency", "monetary"]
+    assert set(rows["segment"][:60]) != set(rows["segment"][60:])
+
+
+CASES: dict[str, tuple[list[str], str]] = {
+    "missing file": (["NOWHERE.parquet", "--out", "OUT"], "does not exist"),
+    "a folder": (["FOLDER", "--out", "OUT"], "is a folder"),
+    "wrong contents": (["BROKEN", "--out", "OUT"], "cannot be read"),
+    "no out": (["PEOPLE"], "--out"),
+    "out of unknown format": (["PEOPLE", "--out", "o.xlsx"], ".parquet"),
+    "out over the input": (["PEOPLE", "--out", "PEOPLE"], "another file"),
+    "report over the output": (["PEOPLE", "--out", "OUT", "--report", "OUT"], "another file"),
+    "report in no folder": (["PEOPLE", "--out", "OUT", "--report", "no/r.html"], "no folder"),
+    "unknown id": (["PEOPLE", "--out", "OUT", "--id", "customer"], "did you mean 'customer_id'?"),
+    "unknown column": (["PEOPLE", "--out", "OUT", "--columns", "spent"], "did you mean 'spend'?"),
+    "a column of text": (["PEOPLE", "--out", "OUT", "--columns", "region"], "not text"),
+    "too many": (["PEOPLE", "--out", "OUT", "--segments", "500"], "only 200 different rows"),
+    "zero": (["PEOPLE", "--out", "OUT", "--segments", "0"], "--segments must be at least 1"),
+    "criterion": (["PEOPLE", "--out", "OUT", "--criterion", "aic"], "one of bic, icl"),
+    "scaling": (["PEOPLE", "--out", "OUT", "--scaling", "spend=lg"], "did you mean 'log'?"),
+    "two scalings": (
+        ["PEOPLE", "--out", "OUT", "--scaling", "log", "--scaling", "log"],
+        "COL=KIND",
+    ),
+    "nulls": (["GAPS", "--out", "OUT"], "pass --missing median"),
+    "no features": (["WORDS", "--out", "OUT"], "can tell customers apart"),
+    "rfm without user": (["PEOPLE", "--out", "OUT", "--rfm"], "--user is needed"),
+    "rfm words without rfm": (["PEOPLE", "--out", "OUT", "--user", "x"], "add --rfm"),
+    "rfm of a wrong column": (
+        ["PEOPLE", "--out", "OUT", "--rfm", "--user", "customer_id", "--time", "visits",
+         "--amount", "spend*visit"],
+        "did you mean 'visits'?",
+    ),
+    "use of nothing": (["PEOPLE", "--out", "OUT", "--use", "none"], "there is no file"),
+    "use of a table": (["PEOPLE", "--out", "OUT", "--use", "PEOPLE"], "not of aimass_core"),
+    "use and save": (["PEOPLE", "--out", "OUT", "--use", "x", "--save", "y"], "nothing new"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_mistakes(name: str, people: Path, tmp_path: Path, aimass: Callable[..., Any]) -> None:
+    (tmp_path / "broken.parquet").write_bytes(b"no table")
+    (tmp_path / "folder").mkdir()
+    gaps = pa.table({"a": [1.0, None, 2.0, 3.0], "b": [3.0, 1.0, 2.0, 5.0]})
+    pq.write_table(gaps, tmp_path / "gaps.parquet")
+    pq.write_table(pa.table({"a": ["x", "y"]}), tmp_path / "words.parquet")
+    places = {"PEOPLE": people, "OUT": tmp_path / "out.parquet", "FOLDER": tmp_path / "folder",
+              "BROKEN": tmp_path / "broken.parquet", "GAPS": tmp_path / "gaps.parquet",
+              "WORDS": tmp_path / "words.parquet"}  # fmt: skip
+    words, expected = CASES[name]
+    before = sorted(p.name for p in tmp_path.iterdir())
+    result = aimass("segment", *(places.get(word, word) for word in words))
+    assert result.exit_code == 2, result.output
+    assert expected in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1 or name == "no out"
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_nothing_is_left_when_the_report_fails(
+    people: Path, aimass: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aimass_core import Segmentation
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(Segmentation, "report", broken)
+    folder = people.parent
+    result = aimass(
+        "segment", people, "--out", folder / "o.parquet", "--report", folder / "r.html", *FAST
+    )
+    assert result.exit_code == 2
+    assert "the disk is full" in result.stderr
+    assert [p.name for p in folder.iterdir()] == [people.name]

@@ -1,0 +1,280 @@
+"""GaussianMixture against scikit-learn from the same start, and what EM must do."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from aimass_core import GaussianMixture, load
+from aimass_core.exceptions import ConvergenceWarning, NotFittedError
+
+sklearn_mixture = pytest.importorskip("sklearn.mixture")
+TYPES = ["full", "tied", "diag", "spherical"]
+every_type = pytest.mark.parametrize("kind", TYPES)
+
+
+def groups(n=1500, d=4, k=3, seed=0, apart=4.0):
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(0, apart, (k, d))
+    label = rng.integers(0, k, n)
+    mix = rng.normal(0, 0.3, (d, d)) + np.diag(rng.uniform(0.5, 3, d))
+    return centres[label] + rng.normal(size=(n, d)) @ mix, label
+
+
+def same_start(X, k, kind, seed=0):
+    """Parameters that start both libraries at the same place."""
+    d = X.shape[1]
+    covariance = np.cov(X.T).reshape(d, d)
+    precision = np.linalg.inv(covariance)
+    precisions = {
+        "full": np.repeat(precision[None], k, 0),
+        "tied": precision,
+        "diag": np.repeat(1 / X.var(axis=0)[None], k, 0),
+        "spherical": np.full(k, 1 / X.var(axis=0).mean()),
+    }[kind]
+    means = X[np.random.default_rng(seed).choice(len(X), k, replace=False)]
+    return {
+        "n_components": k, "covariance_type": kind, "weights_init": np.full(k, 1 / k),
+        "means_init": means, "precisions_init": precisions,
+    }  # fmt: skip
+
+
+def fitted(X, **parameters):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return GaussianMixture(**parameters).fit(X)
+
+
+def theirs(X, **parameters):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return sklearn_mixture.GaussianMixture(**parameters).fit(X)
+
+
+@every_type
+@pytest.mark.parametrize(("d", "k"), [(1, 2), (4, 3), (11, 5)])
+def test_fifty_iterations_like_scikit_learn(kind, d, k):
+    X, _ = groups(d=d, k=k, apart=1.5)
+    start = same_start(X, k, kind) | {"tol": 0.0, "max_iter": 50}
+    ours = fitted(X, **start, reg_unit="absolute")
+    other = theirs(X, **start)
+    assert ours.n_iter_ == other.n_iter_ == 50
+    np.testing.assert_allclose(ours.lower_bounds_, other.lower_bounds_, rtol=1e-9)
+    for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(other, name), rtol=1e-6, atol=1e-8)
+    for name in ("score_samples", "predict_proba", "score", "bic", "aic"):
+        np.testing.assert_allclose(
+            getattr(ours, name)(X), getattr(other, name)(X), rtol=1e-7, atol=1e-8
+        )
+    np.testing.assert_array_equal(ours.predict(X), other.predict(X))
+
+
+@every_type
+def test_float32_is_as_good_as_float64(kind):
+    X, _ = groups()
+    start = same_start(X, 3, kind)
+    X = (X + 1000).astype(np.float32)
+    start["means_init"] = start["means_init"] + 1000
+    low, high = fitted(X, **start), fitted(X.astype(np.float64), **start)
+    np.testing.assert_allclose(low.lower_bounds_, high.lower_bounds_, rtol=1e-12)
+    assert (low.covariances_[0] > 0).any()
+    assert low.predict_proba(X).dtype == np.float32
+
+
+@every_type
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 10_000), st.booleans(), st.booleans())
+def test_likelihood_never_falls(kind, d, k, seed, accelerate, prior):
+    X, _ = groups(300, d, k, seed, apart=1.0)
+    extra = {"mean_precision_prior": 0.5, "degrees_of_freedom_prior": d + 2.0} if prior else {}
+    # Without reg_covar: what is added to the variances is not part of the likelihood.
+    model = GaussianMixture(
+        k, covariance_type=kind, tol=1e-7, reg_covar=0.0, accelerate=accelerate,
+        init_params="k-means++", random_state=seed, **extra,
+    )  # fmt: skip
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        model.fit(X)
+    assume(not any("starts again" in str(note.message) for note in notes))
+    bounds = np.array(model.lower_bounds_)
+    assert (np.diff(bounds) >= -1e-10 * (1 + np.abs(bounds[1:]))).all()
+
+
+@every_type
+def test_planted_groups_are_found(kind):
+    X, label = groups(4000, d=5, k=4, apart=12.0)
+    model = GaussianMixture(4, covariance_type=kind, random_state=0).fit(X)
+    found = model.predict(X)
+    assert all(len(np.unique(found[label == k])) == 1 for k in range(4))
+    assert len(np.unique(found)) == 4
+    np.testing.assert_allclose(
+        np.sort(model.weights_), np.sort(np.bincount(label) / 4000), atol=1e-3
+    )
+
+
+@every_type
+def test_bits_do_not_depend_on_threads(kind):
+    X, _ = groups(20_000, apart=1.0)
+    one, two, five = (
+        fitted(X, n_components=6, covariance_type=kind, random_state=3, n_threads=t)
+        for t in (1, 2, 5)
+    )
+    for other in (two, five):
+        assert one.lower_bounds_ == other.lower_bounds_
+        assert (one.covariances_ == other.covariances_).all()
+        assert (one.predict_proba(X) == other.predict_proba(X)).all()
+
+
+@every_type
+@pytest.mark.parametrize("reg_unit", ["variance", "absolute"])
+def test_weights_are_repetitions(kind, reg_unit):
+    X, _ = groups(500)
+    times = np.random.default_rng(1).integers(0, 4, len(X))
+    start = same_start(X, 3, kind) | {"max_iter": 20, "tol": 0.0, "reg_unit": reg_unit}
+    repeated = fitted(np.repeat(X, times, axis=0), **start)
+    with pytest.warns(ConvergenceWarning):
+        weighted = GaussianMixture(**start).fit(X, sample_weight=times)
+    np.testing.assert_allclose(weighted.lower_bounds_, repeated.lower_bounds_, rtol=1e-12)
+    np.testing.assert_allclose(weighted.means_, repeated.means_, rtol=1e-9)
+    np.testing.assert_allclose(
+        weighted.bic(X, sample_weight=times), repeated.bic(np.repeat(X, times, axis=0))
+    )
+
+
+@every_type
+def test_order_of_rows_changes_nothing(kind):
+    X, _ = groups()
+    start = same_start(X, 3, kind)
+    turned = fitted(X[np.random.default_rng(0).permutation(len(X))], **start)
+    np.testing.assert_allclose(fitted(X, **start).means_, turned.means_, rtol=1e-9)
+
+
+@every_type
+def test_units_change_nothing(kind):
+    X, _ = groups()
+    X *= [1e-9, 1.0, 1.0, 1e12] if kind != "spherical" else 1e-9
+    factor = X.std(axis=0) if kind != "spherical" else X.std()
+    plain = GaussianMixture(3, covariance_type=kind, random_state=0).fit(X / factor)
+    odd = GaussianMixture(3, covariance_type=kind, random_state=0).fit(X)
+    np.testing.assert_allclose(odd.means_ / factor, plain.means_, rtol=1e-6, atol=1e-9)
+    assert (odd.predict(X) == plain.predict(X / factor)).all()
+
+
+@every_type
+@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
+def test_every_start_arrives(kind, init_params):
+    X, label = groups(1500, k=2, apart=6.0)
+    model = GaussianMixture(
+        2, covariance_type=kind, init_params=init_params, n_init=5, random_state=0, max_iter=2000,
+        tol=1e-10, accelerate=True,
+    ).fit(X)  # fmt: skip
+    one = GaussianMixture(covariance_type=kind).fit(X)
+    assert model.lower_bound_ > one.lower_bound_
+    if init_params != "random":  # which begins at a saddle and may end anywhere
+        assert abs(np.corrcoef(model.predict(X), label)[0, 1]) > 0.95
+
+
+@every_type
+def test_acceleration_arrives_sooner_at_the_same_place(kind):
+    X, _ = groups(3000, d=2, k=3, apart=1.2, seed=5)
+    start = same_start(X, 3, kind) | {"tol": 1e-9, "max_iter": 5000}
+    plain, fast = GaussianMixture(**start).fit(X), GaussianMixture(**start, accelerate=True).fit(X)
+    assert fast.lower_bound_ >= plain.lower_bound_ - 1e-5
+    assert fast.n_iter_ <= plain.n_iter_
+
+
+def test_warm_start_goes_on():
+    X, _ = groups(apart=1.0)
+    start = same_start(X, 3, "full") | {"tol": 0.0}
+    model = GaussianMixture(**start, max_iter=5, warm_start=True)
+    with pytest.warns(ConvergenceWarning):
+        first = model.fit(X).lower_bounds_
+    with pytest.warns(ConvergenceWarning):
+        second = model.fit(X).lower_bounds_
+    long = fitted(X, **start, max_iter=10)
+    np.testing.assert_allclose(first + second, long.lower_bounds_, rtol=1e-10)
+
+
+def test_one_component_has_the_moments():
+    X, _ = groups()
+    model = GaussianMixture(reg_covar=0.0).fit(X)
+    np.testing.assert_allclose(model.means_[0], X.mean(axis=0))
+    np.testing.assert_allclose(model.covariances_[0], np.cov(X.T, bias=True))
+
+
+@every_type
+def test_samples_have_the_moments(kind):
+    X, _ = groups()
+    model = GaussianMixture(3, covariance_type=kind, random_state=0).fit(X)
+    drawn, y = model.sample(200_000)
+    again = model.sample(200_000)[0]
+    assert (drawn == again).all()
+    np.testing.assert_allclose(np.bincount(y) / 200_000, model.weights_, atol=0.01)
+    one = drawn[y == 1]
+    np.testing.assert_allclose(one.mean(axis=0), model.means_[1], atol=0.1)
+    shape = {
+        "full": lambda: model.covariances_[1],
+        "tied": lambda: model.covariances_,
+        "diag": lambda: np.diag(model.covariances_[1]),
+        "spherical": lambda: np.eye(4) * model.covariances_[1],
+    }[kind]()
+    np.testing.assert_allclose(np.cov(one.T), shape, atol=0.06 * np.abs(shape).max())
+
+
+@every_type
+def test_save_and_load(kind, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame(groups()[0], columns=list("abcd"))
+    model = GaussianMixture(3, covariance_type=kind, random_state=0).fit(X)
+    model.save(tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert again.get_params() == model.get_params()
+    assert (again.predict_proba(X) == model.predict_proba(X)).all()
+    assert again.lower_bounds_ == model.lower_bounds_
+    assert list(again.feature_names_in_) == list("abcd")
+    with pytest.raises(ValueError, match="feature names"):
+        again.predict(X[list("dcba")])
+
+
+def test_a_start_can_be_saved(tmp_path):
+    X, _ = groups()
+    model = fitted(X, **same_start(X, 3, "full"), callback=lambda n, bound: n == 2)
+    assert model.n_iter_ == 2
+    model.save(tmp_path / "m")
+    assert load(tmp_path / "m").n_iter_ == 2
+
+
+def test_verbose_tells(capsys):
+    X, _ = groups()
+    fitted(X, n_components=3, verbose=2, verbose_interval=1, n_init=2, random_state=0)
+    text = capsys.readouterr().out
+    assert text.count("Initialization") == 4
+    assert "ll change" in text
+
+
+@pytest.mark.parametrize("n_components", [1, 2])
+def test_estimator_checks_of_scikit_learn(n_components):
+    checks = pytest.importorskip("sklearn.utils.estimator_checks")
+    model = GaussianMixture(n_components, max_iter=500)
+    other_seeds = "repeated rows draw other seeds, so another optimum may be found"
+    expected = {"check_sample_weight_equivalence_on_dense_data": other_seeds}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = checks.check_estimator(
+            model, on_fail=None, expected_failed_checks=expected if n_components > 1 else None
+        )
+    assert len(results) > 40
+    assert not [r["check_name"] for r in results if r["status"] == "failed"]
+
+
+def test_unfitted():
+    model = GaussianMixture()
+    for call in (model.predict, model.predict_proba, model.score_samples, model.score, model.bic):
+        with pytest.raises(NotFittedError, match="not fitted"):
+            call(np.ones((3, 2)))
+    with pytest.raises(NotFittedError):
+        model.sample()
