@@ -25,6 +25,7 @@ class Estimator:
 
     # Names of the learned attributes that a file holds; `_restore` derives the rest.
     _state: ClassVar[tuple[str, ...]] = ()
+    _fitted_with: dict[str, Any]
 
     @classmethod
     def _param_names(cls) -> list[str]:
@@ -100,8 +101,17 @@ class Estimator:
             raise NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first")
 
     def _fitted_parameters(self) -> dict[str, Any]:
-        """The parameters of the last fit; a subclass knows what ``set_params`` did since."""
-        return self.get_params(deep=False)
+        """The parameters of the last fit, whatever ``set_params`` did since."""
+        return getattr(self, "_fitted_with", None) or self.get_params(deep=False)
+
+    def _become(self, fresh: Self) -> Self:
+        """Take over what a fresh model of the same parameters has learned, all at once."""
+        fresh._fitted_with = fresh.get_params(deep=False)
+        learned = {name: v for name, v in vars(fresh).items() if name not in fresh._fitted_with}
+        for name in getattr(self, "_learned", ()):  # nothing of an earlier fit stays
+            del vars(self)[name]
+        vars(self).update(learned, _learned=tuple(learned))
+        return self
 
     def _restore(self) -> None:
         """Check and complete a model whose ``_state`` came from a file."""

@@ -98,6 +98,7 @@ def implicit_iterations(scale: str, sides: Sides, solver: str, n_threads: int, n
     """implicit's solvers, called as its `fit` calls them."""
     require("implicit")
     from implicit.cpu import _als
+    from threadpoolctl import threadpool_limits  # implicit asks for a BLAS of one thread
 
     solve = _als.least_squares_cg if solver == "cg" else _als.least_squares
     n_users, n_items, _ = SHAPES[scale]
@@ -108,9 +109,10 @@ def implicit_iterations(scale: str, sides: Sides, solver: str, n_threads: int, n
             problem(scale), ((n_users, n_items), (n_items, n_users)), strict=True
         )
     ]
-    for _ in range(n):
-        solve(matrices[0], users, items, REGULARIZATION, num_threads=n_threads)
-        solve(matrices[1], items, users, REGULARIZATION, num_threads=n_threads)
+    with threadpool_limits(1, "blas"):
+        for _ in range(n):
+            solve(matrices[0], users, items, REGULARIZATION, num_threads=n_threads)
+            solve(matrices[1], items, users, REGULARIZATION, num_threads=n_threads)
     return users, items
 
 

@@ -213,4 +213,5 @@ class ImplicitAnswers(FactorModel):
             factors = getattr(fresh, mine).copy()
             factors[changed] = solved
             setattr(fresh, mine, factors)
-        return self._become(fresh, threads)
+        fresh._prepare(threads)
+        return self._become(fresh)

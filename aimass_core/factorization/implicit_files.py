@@ -95,7 +95,8 @@ def from_implicit(path: str | os.PathLike[str], user_items: Any = None) -> Impli
     fresh.user_factors_, fresh.item_factors_ = (np.ascontiguousarray(s) for s in (users, items))
     fresh.unobserved_weight_, fresh.n_iter_ = 1.0, fresh.n_iter
     fresh.losses_ = fresh.scores_ = np.zeros(0)
-    return model._become(fresh, resolve_n_threads(None))
+    fresh._prepare(resolve_n_threads(None))
+    return model._become(fresh)
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:

@@ -31,7 +31,6 @@ class Recommender(Estimator):
     users_: IdMap | None
     items_: IdMap | None
     predicts_ratings: bool = False  # else scores that only rank
-    _fitted_with: dict[str, Any]
 
     _state: ClassVar[tuple[str, ...]] = ("user_items_", "users_", "items_")
     _dtype: ClassVar[Any] = None  # of the values, None: as given
@@ -78,25 +77,12 @@ class Recommender(Estimator):
         return self._fit(X)
 
     def _fit(self, X: Any, *how: Any) -> Self:
-        """Fit a fresh model and take over what it has learned; ``how`` goes to ``_learn``."""
         threads = resolve_n_threads(getattr(self, "n_threads", None))
         fresh = type(self)(**self.get_params(deep=False))
         fresh._take(X)
         fresh._learn(threads, *how)
-        return self._become(fresh, threads)
-
-    def _become(self, fresh: Self, n_threads: int) -> Self:
-        fresh._prepare(n_threads)
-        fresh._fitted_with = fresh.get_params(deep=False)
-        learned = {name: v for name, v in vars(fresh).items() if name not in fresh._fitted_with}
-        for name in getattr(self, "_learned", ()):  # nothing of an earlier fit stays
-            del vars(self)[name]
-        vars(self).update(learned, _learned=tuple(learned))
-        return self
-
-    def _fitted_parameters(self) -> dict[str, Any]:
-        """The parameters of the last fit, whatever ``set_params`` did since."""
-        return self._fitted_with
+        fresh._prepare(threads)
+        return self._become(fresh)
 
     def _restore(self) -> None:
         """Complete a model whose ``_state`` came from a file."""

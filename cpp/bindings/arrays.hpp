@@ -50,6 +50,13 @@ void require_1d(const Array<T>& array, const char* name, std::int64_t length) {
               std::to_string(array.ndim()) + "-D of size " + std::to_string(array.size()));
 }
 
+template <class T>
+void require_2d(const Array<T>& array, const char* name, std::int64_t rows, std::int64_t columns) {
+  require(array.ndim() == 2 && array.shape(0) == rows && array.shape(1) == columns,
+          std::string(name) + " must have shape (" + std::to_string(rows) + ", " +
+              std::to_string(columns) + ")");
+}
+
 // O(1) checks only; values are checked by aimass_core._validation.
 template <class T>
 Csr<T> csr_view(const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,

@@ -19,13 +19,6 @@ AlsSolver solver_named(const std::string& name) {
 }
 
 template <class T>
-void require_2d(const Array<T>& array, const char* name, std::int64_t rows, std::int64_t columns) {
-  require(array.ndim() == 2 && array.shape(0) == rows && array.shape(1) == columns,
-          std::string(name) + " must have shape (" + std::to_string(rows) + ", " +
-              std::to_string(columns) + ")");
-}
-
-template <class T>
 std::int64_t n_factors_of(const Array<T>& factors) {
   require(factors.ndim() == 2 && factors.shape(1) >= 1 && factors.shape(1) <= 1 << 14,
           "factors must be 2-D with 1 to 16384 columns");

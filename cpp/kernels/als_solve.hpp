@@ -76,8 +76,9 @@ class RowSolver {
     const T ridge = static_cast<T>(p_.ridge[row]);
     bool solved = true;
     if (p_.solver == AlsSolver::cg) {
+      const bool fits = entries.n * width_ * kSize <= kPanel;
       kernels_.conjugate(resident(entries), width_, gramian_, f_, ridge, p_.n_steps, work_.data(),
-                         x_.data());
+                         x_.data(), following(entries, n, fits ? kNextRow / (width_ * kSize) : 0));
     } else if (p_.solver == AlsSolver::subspace) {
       solved = sweep(run, resident(entries), ridge);
     } else {
@@ -89,7 +90,8 @@ class RowSolver {
 
  private:
   static constexpr std::int64_t kSize = sizeof(T);
-  static constexpr std::int64_t kFirstCache = 24 << 10, kPanel = 512 << 10;
+  static constexpr std::int64_t kFirstCache = 24 << 10, kPanel = 640 << 10, kNextRow = 128 << 10;
+  static constexpr std::int64_t kAhead = 128;  // entries
 
   void allocate(std::int64_t n) {
     if (work_.data() == nullptr) {
@@ -106,6 +108,15 @@ class RowSolver {
     weight_ = Buffer<T>(n);
     target_ = Buffer<T>(n);
     if (p_.solver == AlsSolver::subspace) scores_ = Buffer<T>(n);
+  }
+
+  // The n entries from `place` of a row on, into the next rows: where the matrix has them.
+  simd::AlsAhead<T> following(const simd::AlsEntries<T>& entries, std::int64_t place,
+                              std::int64_t n) const {
+    if (entries.indices == nullptr) return {};
+    const std::int32_t* first = entries.indices + place;
+    const std::int32_t* last = p_.rows.indices + p_.rows.nnz();
+    return {entries.base, first, width_, std::min<std::int64_t>(n, last - first)};
   }
 
   // The same entries, copied together where they fit into the second cache.
@@ -132,7 +143,10 @@ class RowSolver {
     for (std::int64_t begin = 0; begin < entries.n; begin += chunk_) {
       const std::int64_t n = std::min(chunk_, entries.n - begin);
       kernels_.copy(entries, begin, n, width, p, weighted ? q : nullptr);
-      if (weighted) kernels_.syrk(n, p, q, width, matrix_.data());
+      if (weighted) {
+        const auto ahead = following(entries, begin + n, std::min(chunk_, kAhead));
+        kernels_.syrk(n, p, q, width, matrix_.data(), ahead);
+      }
       kernels_.combine({p, nullptr, width, nullptr, nullptr, n}, width, coefficient + begin, rhs);
       run.poll();
     }

@@ -22,6 +22,7 @@ struct Simd {
   static constexpr Index lanes = kVector / static_cast<Index>(sizeof(T));
   using Lane = T;
   typedef T V __attribute__((vector_size(kVector), aligned(alignof(T)), may_alias));
+  typedef T Half __attribute__((vector_size(kVector / 2), aligned(alignof(T)), may_alias));
   typedef T Part __attribute__((vector_size(16), aligned(alignof(T)), may_alias));
 };
 template <class T>
@@ -50,6 +51,16 @@ void prefetch(const AlsEntries<T>& e, Index i, Index width) {
   const char* p = reinterpret_cast<const char*>(vector_of(e, i));
   const char* end = p + width * static_cast<Index>(sizeof(T));
   for (; p < end; p += 64) __builtin_prefetch(p);
+}
+
+template <class T>
+void prefetch(const AlsAhead<T>& ahead, Index begin, Index end, Index width) {
+  if (end > ahead.n) end = ahead.n;
+  for (Index i = begin; i < end; ++i) {
+    const char* p = reinterpret_cast<const char*>(ahead.base + ahead.indices[i] * ahead.stride);
+    const char* last = p + width * static_cast<Index>(sizeof(T));
+    for (; p < last; p += 64) __builtin_prefetch(p, 0, 2);
+  }
 }
 
 template <class T>
@@ -93,12 +104,62 @@ void tile(Index n, const T* p, const T* q, Index width, T* c) {
     for (Index v = 0; v < n_vectors; ++v) at(c + r * width, v) = sum[r][v];
 }
 
+// The same for half a vector and n_vectors whole ones behind it.
+template <class T, Index n_vectors>
+void half_tile(Index n, const T* p, const T* q, Index width, T* c) {
+  using Half = typename Simd<T>::Half;
+  constexpr Index kHalf = kLanes<T> / 2;
+  Half first[kTileRows];
+  V<T> sum[kTileRows][n_vectors > 0 ? n_vectors : 1];
+  for (Index r = 0; r < kTileRows; ++r) {
+    first[r] = *reinterpret_cast<const Half*>(c + r * width);
+    for (Index v = 0; v < n_vectors; ++v) sum[r][v] = at(c + r * width + kHalf, v);
+  }
+  for (Index i = 0; i < n; ++i) {
+    const Half a = *reinterpret_cast<const Half*>(p);
+    V<T> b[n_vectors > 0 ? n_vectors : 1];
+    for (Index v = 0; v < n_vectors; ++v) b[v] = at(p + kHalf, v);
+    for (Index r = 0; r < kTileRows; ++r) {
+      first[r] += q[r] * a;
+      for (Index v = 0; v < n_vectors; ++v) sum[r][v] += q[r] * b[v];
+    }
+    p += width;
+    q += width;
+  }
+  for (Index r = 0; r < kTileRows; ++r) {
+    *reinterpret_cast<Half*>(c + r * width) = first[r];
+    for (Index v = 0; v < n_vectors; ++v) at(c + r * width + kHalf, v) = sum[r][v];
+  }
+}
+
 // Rows and columns of c from `first` (a multiple of kTileRows) on, above the diagonal.
 template <class T>
-void syrk_from(Index first, Index n, const T* p, const T* q, Index width, T* c) {
+void syrk_from(Index first, Index n, const T* p, const T* q, Index width, T* c,
+               const AlsAhead<T>& ahead) {
   const Index nv = width / kLanes<T>;
+  const Index share = (ahead.n * kTileRows + width - 1) / width;  // of each row of tiles
+  Index fetched = 0;
   for (Index r = first; r < width; r += kTileRows) {
-    for (Index v = r / kLanes<T>; v < nv;) {
+    prefetch(ahead, fetched, fetched + share, width);
+    fetched += share;
+    Index v = r / kLanes<T>;
+    if constexpr (kVector == 64 && 2 * kTileRows == kLanes<T>) {
+      if (r % kLanes<T> != 0) {  // the vector's first half is below the diagonal
+        const Index left = nv - v - 1;
+        T* out = c + r * width + r;
+        if (left == 0) {
+          half_tile<T, 0>(n, p + r, q + r, width, out);
+          v += 1;
+        } else if (left == 1 || left == 3) {
+          half_tile<T, 1>(n, p + r, q + r, width, out);
+          v += 2;
+        } else {
+          half_tile<T, 2>(n, p + r, q + r, width, out);
+          v += 3;
+        }
+      }
+    }
+    while (v < nv) {
       const Index left = nv - v;
       const T* b = p + v * kLanes<T>;
       T* out = c + r * width + v * kLanes<T>;
@@ -117,8 +178,8 @@ void syrk_from(Index first, Index n, const T* p, const T* q, Index width, T* c) 
 }
 
 template <class T>
-void syrk(Index n, const T* p, const T* q, Index width, T* c) {
-  syrk_from(0, n, p, q, width, c);
+void syrk(Index n, const T* p, const T* q, Index width, T* c, const AlsAhead<T>& ahead) {
+  syrk_from(0, n, p, q, width, c, ahead);
 }
 
 // --- products with kGroup vectors at once ---
@@ -251,25 +312,28 @@ Index solve(Index n, Index width, T* c, const T* floor, T* p, T* q, T* inverse, 
         at(u, v) = at(row, v);
         at(s, v) = factor * at(row, v);
       }
-      for (Index j = k + 1; j < end; ++j)
-        for (Index v = first; v < nv; ++v) at(c + j * width, v) += s[j] * at(u, v);
+      for (Index j = k + 1; j < end; ++j) {
+        const T l = factor * row[j];  // is s[j], but does not wait for its store
+        for (Index v = first; v < nv; ++v) at(c + j * width, v) += l * at(u, v);
+      }
       const T b = x[k];
       for (Index v = first; v < nv; ++v) at(x, v) += b * at(s, v);
     }
-    if (end < n) syrk_from(end, end - begin, p, q, width, c);
+    if (end < n) syrk_from(end, end - begin, p, q, width, c, AlsAhead<T>{});
   }
   // q holds what is known of the solution, zero elsewhere.
   for (Index v = 0; v < nv; ++v) at(q, v) = V<T>{};
   for (Index begin = (n - 1) / kGroup * kGroup; begin >= 0; begin -= kGroup) {
     const T* rows[kGroup];
-    T known[kGroup];
+    T left[kGroup];
     const Index first = begin / kLanes<T>, skipped = first * kLanes<T>;
     for (Index i = 0; i < kGroup; ++i) rows[i] = c + (begin + i) * width + skipped;
-    dots(rows, nv - first, q + skipped, known);
-    for (Index k = (begin + kGroup < n ? begin + kGroup : n) - 1; k >= begin; --k) {
-      T left = x[k] - known[k - begin];
-      for (Index j = k + 1; j < begin + kGroup; ++j) left -= c[k * width + j] * q[j];
-      q[k] = left * inverse[k];
+    dots(rows, nv - first, q + skipped, left);
+    for (Index i = 0; i < kGroup; ++i) left[i] = x[begin + i] - left[i];
+    for (Index i = kGroup - 1; i >= 0; --i) {  // column by column: a short chain
+      const T solved = begin + i < n ? left[i] * inverse[begin + i] : T(0);
+      q[begin + i] = solved;
+      for (Index j = 0; j < i; ++j) left[j] -= c[(begin + j) * width + begin + i] * solved;
     }
   }
   for (Index v = 0; v < nv; ++v) at(x, v) = at(q, v);
@@ -296,7 +360,7 @@ T dot(Index nv, const T* a, const T* b) {
 // out = -(gramian + ridge I) x + sum of (target - weight * y'x) y; the targets only if asked for.
 template <class T>
 void residual(const AlsEntries<T>& e, Index width, const T* gramian, Index n, T ridge, const T* x,
-              bool targets, T* negative, T* out) {
+              bool targets, T* negative, T* out, const AlsAhead<T>& ahead) {
   const Index nv = width / kLanes<T>;
   for (Index v = 0; v < nv; ++v) {
     at(negative, v) = -at(x, v);
@@ -307,6 +371,7 @@ void residual(const AlsEntries<T>& e, Index width, const T* gramian, Index n, T 
   T s[kGroup];
   for (Index i = 0; i < e.n; i += kGroup) {
     const Index m = group_at(e, i, width, y);
+    prefetch(ahead, i, i + kGroup, width);
     dots(y, nv, x, s);
     for (Index j = 0; j < kGroup; ++j) {
       if (j < m)
@@ -320,14 +385,14 @@ void residual(const AlsEntries<T>& e, Index width, const T* gramian, Index n, T 
 
 template <class T>
 void conjugate(const AlsEntries<T>& e, Index width, const T* gramian, Index n, T ridge,
-               Index n_steps, T* work, T* x) {
+               Index n_steps, T* work, T* x, const AlsAhead<T>& ahead) {
   const Index nv = width / kLanes<T>;
   T *r = work, *p = work + width, *minus_ap = work + 2 * width, *negative = work + 3 * width;
-  residual(e, width, gramian, n, ridge, x, true, negative, r);
+  residual(e, width, gramian, n, ridge, x, true, negative, r, ahead);
   for (Index v = 0; v < nv; ++v) at(p, v) = at(r, v);
   T rr = dot(nv, r, r);
   for (Index step = 0; step < n_steps && rr != 0; ++step) {
-    residual(e, width, gramian, n, ridge, p, false, negative, minus_ap);
+    residual(e, width, gramian, n, ridge, p, false, negative, minus_ap, AlsAhead<T>{});
     const T curvature = -dot(nv, p, minus_ap);
     if (curvature <= 0)
       return;  // singular in this direction; NaN goes on and is found by the caller

@@ -21,13 +21,23 @@ struct AlsEntries {
   std::int64_t n;
 };
 
+// Vectors that will be needed after these: fetched into the second cache while there is work to do.
+template <class T>
+struct AlsAhead {
+  const T* base;
+  const std::int32_t* indices;
+  std::int64_t stride;
+  std::int64_t n;
+};
+
 template <class T>
 struct AlsKernels {
   // p[i] = vector of entry begin + i, q[i] = weight * p[i] (q may be nullptr), for n entries.
   void (*copy)(const AlsEntries<T>& entries, std::int64_t begin, std::int64_t n, std::int64_t width,
                T* p, T* q);
   // c += q' p for panels of n rows; c is width x width, whole tiles on and above its diagonal.
-  void (*syrk)(std::int64_t n, const T* p, const T* q, std::int64_t width, T* c);
+  void (*syrk)(std::int64_t n, const T* p, const T* q, std::int64_t width, T* c,
+               const AlsAhead<T>& ahead);
   // scores[i] (+)= vector of entry i times x.
   void (*scores)(const AlsEntries<T>& entries, std::int64_t width, const T* x, bool add, T* scores);
   // out += sum of coefficient[i] * vector of entry i.
@@ -39,7 +49,8 @@ struct AlsKernels {
   // n_steps of conjugate gradient on (gramian + ridge I + sum weight y y') x = sum target y from x.
   // work: 4 x width.
   void (*conjugate)(const AlsEntries<T>& entries, std::int64_t width, const T* gramian,
-                    std::int64_t n, T ridge, std::int64_t n_steps, T* work, T* x);
+                    std::int64_t n, T ridge, std::int64_t n_steps, T* work, T* x,
+                    const AlsAhead<T>& ahead);
   // n_steps of cyclic coordinate descent on the same with x >= 0; c becomes symmetric, b is lost.
   void (*descend)(std::int64_t n, std::int64_t width, T* c, T* b, std::int64_t n_steps, T* x);
 };
