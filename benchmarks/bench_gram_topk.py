@@ -28,6 +28,7 @@ SHAPES = {
     "wide": SIZES["wide"],
 }
 CASES = {"small": ["tiny"], "medium": ["ml1m-like"], "full": ["ml1m-like", "ml20m-like", "wide"]}
+LARGE = {"ml20m-like", "wide"}
 MEMBERS = ["native", "reference", *(f"peer:{name}" for name in KNN_PEERS)]
 # Members that form the whole product or run in NumPy: minutes and gigabytes on the large cases.
 SLOW = {"reference", "peer:scipy", "peer:sklearn", "peer:surprise"}
@@ -86,9 +87,12 @@ def small_case(scale: str) -> str:
     return CASES[scale][0]
 
 
-def rounds(member: str) -> dict[str, Any]:
-    """One round for the members that take long."""
-    return {"rounds": 1} if member in SLOW else {}
+def rounds(member: str, case: str = "") -> dict[str, Any]:
+    """One round, checked itself, for members that take long; two native ones of the large cases."""
+    large = case in LARGE
+    if member == "native" or not (large or member in SLOW):
+        return {"rounds": 2} if large else {}
+    return {"rounds": 1, "warm_up": not large}
 
 
 def knn(member: str, case: str, side: str, k: int, n_threads: int) -> Callable[[], Any]:
@@ -120,9 +124,9 @@ def checked(case: str, side: str, k: int) -> Callable[[Any], None]:
 def bench_item_item_cosine(
     measure: Callable[..., Any], member: str, case: str, k: int, n_threads: int
 ) -> None:
-    if member in SLOW and case in ("ml20m-like", "wide"):
+    if member in SLOW and case in LARGE:
         pytest.skip(f"{member} needs minutes and gigabytes on {case}")
-    extra = rounds(member)
+    extra = rounds(member, case)
     if member.startswith("peer:"):
         require(member[5:])  # before another process needs it
     if k == 100 and member in ("native", "peer:implicit", "peer:sparse_dot_topn"):
