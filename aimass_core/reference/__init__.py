@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from .als_gramian import als_gramian
 from .als_loss import als_loss
 from .als_solve import als_solve
