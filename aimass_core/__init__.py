@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import data, evaluation, factorization, neighbors
+    from . import data, evaluation, factorization, neighbors, retrieval
     from ._config import show_config
     from .data import IdMap, Interactions, datasets
     from .factorization import NMF, ExplicitALS, ImplicitALS, PureSVD
@@ -46,6 +46,7 @@ _HOMES = {
     "factorization": "",
     "load": "persistence",
     "neighbors": "",
+    "retrieval": "",
     "show_config": "_config",
     "similarity": "neighbors",
 }
@@ -70,6 +71,7 @@ __all__ = [
     "factorization",
     "load",
     "neighbors",
+    "retrieval",
     "show_config",
     "similarity",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from . import demo, evaluate, info, recommend, similar
+from . import audience, demo, evaluate, info, recommend, similar
 
 __all__ = ["app"]
 
@@ -90,7 +90,7 @@ def _terminate(signum: int, frame: object) -> None:
 app = typer.Typer(
     cls=_OneLineErrors,
     name="aimass",
-    help="Recommendations, their evaluation and item neighbours from a table of interactions. "
+    help="Recommendations, audiences, their evaluation and item neighbours from a table. "
     "Add --debug to any command to see the traceback of an error.",
     no_args_is_help=True,
     add_completion=False,
@@ -106,5 +106,6 @@ def _root() -> None:
 app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
 app.command("similar")(similar.similar)
+app.command("audience")(audience.audience)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)
