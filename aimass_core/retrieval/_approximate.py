@@ -41,8 +41,8 @@ class ApproximateIndex:
         Edges of an item in the graph.
     expansion : int, default=128
         Items looked at in building; in asking at least this, and four times the number proposed.
-    n_threads : int, optional
-        For building. Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
+    n_threads : int, default=1
+        For building: with more than one the graph, and so the answers, differ from run to run.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class ApproximateIndex:
         oversampling: int = 4,
         connectivity: int = 16,
         expansion: int = 128,
-        n_threads: int | None = None,
+        n_threads: int = 1,
     ) -> None:
         try:
             from usearch.index import Index
