@@ -26,7 +26,7 @@ _LAST = np.iinfo(np.int32).max
 
 
 class AudienceIndex:
-    """Users prepared for exact reverse top-k: in whose k best items does an item stand?
+    """Users prepared for exact reverse top-k: who has an item among the k best.
 
     Preparing finds every user's k-th best score once (exact, by `FactorIndex`); then an item asks
     for the users whose k-th score it reaches, and most panels of users are pruned because the item
