@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import data, evaluation, factorization, mixture, neighbors, segmentation
+    from . import data, evaluation, factorization, mixture, neighbors, retrieval, segmentation
     from ._config import show_config
     from .data import IdMap, Interactions, datasets
     from .factorization import NMF, ExplicitALS, ImplicitALS, PureSVD
@@ -51,6 +51,7 @@ _HOMES = {
     "load": "persistence",
     "mixture": "",
     "neighbors": "",
+    "retrieval": "",
     "rfm": "segmentation",
     "segmentation": "",
     "segments": "segmentation",
@@ -81,6 +82,7 @@ __all__ = [
     "load",
     "mixture",
     "neighbors",
+    "retrieval",
     "rfm",
     "segmentation",
     "segments",

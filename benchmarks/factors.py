@@ -1,8 +1,15 @@
-"""Factors to retrieve from: trained on the suite's matrices by implicit, or random ones."""
+"""Factors to retrieve from: trained on the suite's matrices by implicit, or random ones.
+
+``AIMASS_BENCH_CACHE`` names a folder where trained factors and their matrices are kept between
+runs; without it each run trains anew (minutes at full scale).
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,10 +26,31 @@ CASES = {
 }
 
 
+def kept(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays from the cache folder, made when they are not there."""
+    folder = os.environ.get("AIMASS_BENCH_CACHE")
+    if not folder:
+        return make()
+    path = Path(folder) / f"{name.replace(' ', '-')}.npz"
+    if not path.exists():
+        np.savez(path, **make())
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
 @cache
 def seen(case: str) -> sp.csr_array:
     """What every user has."""
-    return power_law(*CASES[case][:3])
+    n_users, n_items, nnz = CASES[case][:3]
+
+    def make() -> dict[str, np.ndarray]:
+        X = power_law(n_users, n_items, nnz)
+        return {"indptr": X.indptr, "indices": X.indices, "data": X.data}
+
+    parts = kept(f"{n_users}x{n_items}x{nnz}", make)
+    X = sp.csr_array((n_users, n_items), dtype=np.float32)
+    X.indptr, X.indices, X.data = parts["indptr"], parts["indices"], parts["data"]
+    return X
 
 
 @cache
@@ -33,11 +61,16 @@ def factors(case: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(0)
         U, V = (rng.standard_normal((n, n_factors), dtype=np.float32) for n in (n_users, n_items))
         return U, V
-    X = seen(case)
-    matrix = sp.csr_matrix((X.data, X.indices, X.indptr.astype(np.int32)), shape=X.shape)
-    als = require("implicit.als", "implicit")
-    model = als.AlternatingLeastSquares(
-        factors=n_factors, regularization=0.05, iterations=n_iter, num_threads=2, random_state=0
-    )
-    model.fit(matrix, show_progress=False)
-    return model.user_factors, model.item_factors
+
+    def make() -> dict[str, np.ndarray]:
+        X = seen(case)
+        matrix = sp.csr_matrix((X.data, X.indices, X.indptr.astype(np.int32)), shape=X.shape)
+        als = require("implicit.als", "implicit")
+        model = als.AlternatingLeastSquares(
+            factors=n_factors, regularization=0.05, iterations=n_iter, num_threads=2, random_state=0
+        )
+        model.fit(matrix, show_progress=False)
+        return {"U": model.user_factors, "V": model.item_factors}
+
+    found = kept(f"{case} {n_iter}", make)
+    return found["U"], found["V"]

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from . import demo, evaluate, info, recommend, segment, similar
+from . import audience, demo, evaluate, info, recommend, segment, similar
 
 __all__ = ["app"]
 
@@ -92,7 +92,7 @@ def _terminate(signum: int, frame: object) -> None:
 app = typer.Typer(
     cls=_OneLineErrors,
     name="aimass",
-    help="Recommendations, their evaluation, item neighbours and customer segments from tables. "
+    help="Recommendations, audiences, customer segments, item neighbours and their evaluation, from tables. "
     "Add --debug to any command to see the traceback of an error.",
     no_args_is_help=True,
     add_completion=False,
@@ -108,6 +108,7 @@ def _root() -> None:
 app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
 app.command("similar")(similar.similar)
+app.command("audience")(audience.audience)
 app.command("segment")(segment.segment)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)

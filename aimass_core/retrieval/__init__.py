@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from ._approximate import ApproximateIndex
 from ._assignment import Audience
 from ._audience import audience
 from ._index import FactorIndex, score_topk
 from ._reached import Reached
 from ._reverse import AudienceIndex
 
-__all__ = ["Audience", "AudienceIndex", "FactorIndex", "Reached", "audience", "score_topk"]
+__all__ = [
+    "ApproximateIndex",
+    "Audience",
+    "AudienceIndex",
+    "FactorIndex",
+    "Reached",
+    "audience",
+    "score_topk",
+]

@@ -170,8 +170,8 @@ class FactorIndex:
         exclude: Any = None,
         allowed: Any = None,
         allowed_rows: Any = None,
-        block_size: int = 8192,
         n_threads: int | None = None,
+        block_size: int = 8192,
     ) -> Iterator[tuple[slice, NDArray[np.int32], NDArray[Any]]]:
         """The answer of `topk` in blocks of rows: memory for one block at a time.
 
@@ -233,12 +233,12 @@ def score_topk(
     item_factors: Any,
     k: int,
     *,
-    item_biases: Any = None,
-    metric: str = "dot",
     exclude: Any = None,
     allowed: Any = None,
     allowed_rows: Any = None,
     n_threads: int | None = None,
+    item_biases: Any = None,
+    metric: str = "dot",
 ) -> Ranked:
     """The k best items of each user from the factors of both, in one call.
 

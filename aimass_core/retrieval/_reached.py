@@ -19,6 +19,15 @@ class Reached(NamedTuple):
     """Users of each asked item, best first: score descending, then user ascending.
 
     Those of the i-th item are ``users[indptr[i]:indptr[i + 1]]``.
+
+    Parameters
+    ----------
+    indptr : ndarray of int64, shape (n + 1,)
+        Where the users of each item begin.
+    users : ndarray of int32
+        Best first within an item.
+    scores : ndarray
+        Their scores.
     """
 
     indptr: NDArray[np.int64]

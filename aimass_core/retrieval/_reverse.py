@@ -26,7 +26,7 @@ _LAST = np.iinfo(np.int32).max
 
 
 class AudienceIndex:
-    """Users prepared for exact reverse top-k: in whose k best items does an item stand?
+    """Users prepared for exact reverse top-k: who has an item among the k best.
 
     Preparing finds every user's k-th best score once (exact, by `FactorIndex`); then an item asks
     for the users whose k-th score it reaches, and most panels of users are pruned because the item
@@ -255,7 +255,6 @@ class AudienceIndex:
         return reached_of(which, users, scores + self._user_biases[users], len(asked))
 
     def _invert(self, n_threads: int) -> Reached:
-        """Everyone's list, turned around."""
         found, scores = self._item_index.topk(
             self._users, self.k, exclude=self._has, n_threads=n_threads
         )
@@ -276,7 +275,7 @@ class AudienceIndex:
         items : array-like of int
             Item numbers.
         n : int
-            Users of each.
+            Users of each item.
         eligible : array of bool, shape (n_users,), optional
             Who may come back. Who has an item (``exclude``) never does.
         n_threads : int, optional

@@ -1,0 +1,64 @@
+"""ApproximateIndex: recall, exact scores, filters; the package it needs."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from aimass_core.retrieval import ApproximateIndex, FactorIndex
+
+
+@pytest.fixture
+def factors(rng):
+    V = rng.standard_normal((2000, 16)) / np.arange(1, 2001)[:, None] ** 0.3
+    return rng.standard_normal((50, 16)).astype(np.float32), V.astype(np.float32)
+
+
+def test_without_usearch_it_says_what_to_install(monkeypatch, factors):
+    monkeypatch.setitem(sys.modules, "usearch.index", None)
+    with pytest.raises(ImportError, match=r"pip install aimass_core\[ann\]"):
+        ApproximateIndex(factors[1])
+
+
+@pytest.mark.parametrize("metric", ["dot", "cosine"])
+def test_recall_and_scores(factors, metric):
+    pytest.importorskip("usearch")
+    U, V = factors
+    index, exact = ApproximateIndex(V, metric=metric), FactorIndex(V, metric=metric)
+    assert index.recall(U, 10) > 0.95
+    indices, scores = index.topk(U, 10)
+    want_indices, want_scores = exact.topk(U, 10)
+    same = indices == want_indices
+    assert same.mean() > 0.9
+    np.testing.assert_allclose(scores[same], want_scores[same], rtol=1e-6)
+    assert (np.diff(scores, axis=1) <= 0).all()
+
+
+def test_filters(factors, rng):
+    pytest.importorskip("usearch")
+    U, V = factors
+    index = ApproximateIndex(V)
+    best, _ = FactorIndex(V).topk(U, 30)
+    seen = sp.csr_array(
+        (np.ones(best.size), (np.repeat(np.arange(50), 30), best.ravel())), (50, 2000)
+    )
+    indices, _ = index.topk(U, 10, exclude=seen)
+    assert all(not set(a) & set(b) for a, b in zip(indices.tolist(), best.tolist()))
+    want, _ = FactorIndex(V).topk(U, 10, exclude=seen)
+    assert np.mean([np.isin(a, b).mean() for a, b in zip(want, indices)]) > 0.9
+    mask = rng.random(2000) < 0.5
+    indices, _ = index.topk(U, 10, allowed=mask, allowed_rows=seen)
+    assert mask[indices[indices >= 0]].all()
+    assert all(set(a) - {-1} <= set(b) for a, b in zip(indices.tolist(), best.tolist()))
+
+
+def test_small_and_bad_input(factors):
+    pytest.importorskip("usearch")
+    index = ApproximateIndex(factors[1][:3])
+    assert index.topk(factors[0], 10)[0].shape == (50, 3)
+    assert ApproximateIndex(np.ones((0, 4))).topk(np.ones((2, 4)), 3)[0].shape == (2, 0)
+    with pytest.raises(ValueError, match="queries row 0 holds nan"):
+        index.topk(np.full((1, 16), np.nan, np.float32), 3)
