@@ -24,7 +24,7 @@ from aimass_core.evaluation import evaluate, rmse
 NCF = {"n_factors": 192, "regularization": 0.007, "unobserved_weight": 0.3, "n_iter": 12}
 # Best on the validation part, see `search`.
 GOWALLA = {"n_factors": 1024, "regularization": 0.006, "unobserved_weight": 0.01, "n_iter": 10}
-RATINGS = {"n_factors": 64, "regularization": 0.05, "n_iter": 15}
+RATINGS = {"n_factors": 64, "regularization": 0.07, "n_iter": 15}
 
 
 def ncf(search: bool) -> list[Figure]:
