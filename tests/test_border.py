@@ -125,7 +125,7 @@ def test_fork_after_use(model, small_ratings):
 INTERRUPTED = """
 import signal, sys, time
 import numpy as np, scipy.sparse as sp
-from aimass_core import ItemKNN, SlopeOne, UserKNN, similarity
+from aimass_core import ImplicitALS, ItemKNN, SlopeOne, UserKNN, similarity
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 rng = np.random.default_rng(0)
 X = sp.random_array((20_000, 12_000), density=0.02, rng=rng, format="csr", dtype=np.float32)
@@ -146,6 +146,8 @@ LONG = {
         "m = UserKNN(aggregation='mean', measure='pearson_corated').fit(X)",
         "m.predict(np.arange(20_000).repeat(50), np.tile(np.arange(50), 20_000))",
     ),
+    "als": ("", "ImplicitALS(n_factors=200, solver='cholesky').fit(X)"),
+    "als, many factors": ("", "ImplicitALS(n_factors=1500).fit(X)"),
     "slope one": (
         "m = SlopeOne().fit(X)",
         "m.predict(np.arange(20_000).repeat(50), np.tile(np.arange(50), 20_000))",

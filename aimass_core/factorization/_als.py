@@ -89,8 +89,12 @@ def mean_size(data: Array) -> tuple[int, float]:
 def random_factors(rng: np.random.Generator, n: int, n_factors: int, scale: Any, dtype: Any) -> Any:
     """Normal with standard deviation ``scale / sqrt(n_factors)`` (Rendle et al. 2021)."""
     spread = as_float(scale, "init_scale", minimum=0.0) / np.sqrt(n_factors)
-    factors = rng.standard_normal((n, n_factors), dtype=np.float32)
-    return (factors * np.float32(spread)).astype(dtype, copy=False)
+    factors = np.empty((n, n_factors), dtype=np.float32)
+    step = max(1, _PIECE // n_factors)  # in pieces, so that Ctrl-C is heard
+    for begin in range(0, n, step):
+        part = rng.standard_normal((min(step, n - begin), n_factors), dtype=np.float32)
+        factors[begin : begin + step] = part * np.float32(spread)
+    return factors.astype(dtype, copy=False)
 
 
 def half_step(

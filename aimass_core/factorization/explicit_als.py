@@ -43,7 +43,7 @@ class ExplicitALS(FactorModel):
     ----------
     n_factors : int, default=64
         Length of the vectors, 1 to 16384.
-    regularization : float, default=0.05
+    regularization : float, default=0.07
         :math:`\lambda`, at least 0.
     nu : float, default=1.0
         1: weighted by the number of ratings (ALS-WR); 0: the same for every row.
@@ -105,7 +105,7 @@ class ExplicitALS(FactorModel):
         self,
         *,
         n_factors: int = 64,
-        regularization: float = 0.05,
+        regularization: float = 0.07,
         nu: float = 1.0,
         biases: bool = True,
         n_iter: int = 15,

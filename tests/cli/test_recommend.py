@@ -14,7 +14,10 @@ csv = pytest.importorskip("pyarrow.csv")
 feather = pytest.importorskip("pyarrow.feather")
 pq = pytest.importorskip("pyarrow.parquet")
 
-MODELS = ["item-knn", "user-knn", "popularity", "slope-one", "baseline"]
+MODELS = [
+    "item-knn", "user-knn", "popularity", "slope-one", "baseline", "als", "explicit-als", "nmf",
+    "pure-svd",
+]  # fmt: skip
 
 
 def seen(shop: Path) -> set[tuple[str, int]]:

@@ -31,7 +31,7 @@ def test_the_users_part_is_a_minimum(ratings, biases, nu, rng):
     def loss(p, b):
         rated = model.mean_ + b[coo.row] + model.item_bias_[coo.col]
         rated = rated + (p[coo.row] * model.item_factors_[coo.col]).sum(axis=1)
-        weight = 0.05 * np.diff(ratings.indptr) ** nu
+        weight = 0.07 * np.diff(ratings.indptr) ** nu
         return ((coo.data - rated) ** 2).sum() + weight @ ((p**2).sum(axis=1) + b**2)
 
     best = loss(model.user_factors_, model.user_bias_)
