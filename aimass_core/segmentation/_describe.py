@@ -105,7 +105,8 @@ def differences(self: FittedSegments, i: int, n: int) -> list[tuple[str, float, 
     """The largest differences of a segment, one for each column: name, effect, figures in words."""
     numbers, words = self.numbers_, self.categories_
     found: dict[str, tuple[str, float, str]] = {}
-    for j in np.argsort(-np.abs(words["effect"][i]), kind="stable"):
+    effects = words["effect"][i]
+    for j in np.lexsort((-effects, -np.round(np.abs(effects), 9))):  # of yes and no: what rises
         column = words["column"][j]
         figures = f"{words['share'][i, j]:.0%}, rest {words['rest_share'][i, j]:.0%}"
         name = f"{column} = {words['value'][j]}"

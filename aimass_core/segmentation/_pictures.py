@@ -144,7 +144,7 @@ def map_picture(
         axis.set_xlabel(_axis_label(self, axes, pair[0]))
         axis.tick_params(length=0)
         handles = [
-            _handle(colour(i), f"{key}  {_short(name, 44)}")
+            _handle(colour(i), f"{key}  {_short(name, 80 if len(self.keys_) < 6 else 42)}")
             for i, (key, name) in enumerate(zip(self.keys_, self.names_, strict=True))
         ]
         figure.legend(
