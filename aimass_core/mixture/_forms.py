@@ -57,7 +57,8 @@ def n_covariance_parameters(covariance_type: str, n_components: int, d: int) -> 
 class Prior:
     """Conjugate prior in standardised coordinates: normal-inverse-Wishart and Dirichlet.
 
-    ``scatter`` is the diagonal of the inverse Wishart's scale matrix.
+    ``scatter`` is the diagonal of the inverse Wishart's scale matrix. A concentration below 1 takes
+    rows from every component and ends those that have none left.
     """
 
     mean_precision: float = 0.0
@@ -176,6 +177,14 @@ class Parameters:
         quadratic = precision[i, j] * np.where(i == j, -0.5, -1.0)
         return np.concatenate([np.zeros(1 + d), quadratic])[None]
 
+    def only(self, keep: NDArray[np.bool_]) -> Parameters:
+        """Without the other components; the weights sum to 1 again."""
+        weights = self.weights[keep]
+        covariances = self.covariances if self.covariance_type == "tied" else self.covariances[keep]
+        return Parameters(
+            self.covariance_type, weights / weights.sum(), self.means[keep], covariances
+        )
+
     def unscaled(self, gauge: Gauge) -> tuple[Array, Array, Array]:
         """Means, covariances and roots of the precisions in the user's coordinates."""
         scale = gauge.scale
@@ -265,6 +274,8 @@ def from_sums(
     weights = counts / counts.sum()
     if prior is not None:
         weights = np.maximum(counts + prior.concentration - 1, 0)
+        if not weights.any():
+            weights[counts.argmax()] = 1.0
         weights = weights / weights.sum()
         means, covariances = prior.moments(covariance_type, counts, means, covariances)
     if covariance_type in ("full", "tied"):
