@@ -119,15 +119,19 @@ def iterate(
         dead = sums[:, 0] < _DEAD * problem.source.total / problem.source.n
         change = bound - bounds[-1] if bounds else np.inf
         bounds.append(bound)
-        if problem.prunes:
-            if not new.weights.all():
-                new, cycle, change = new.only(new.weights > 0), [], np.inf
-        elif dead.any() and revivals < _MAX_REVIVALS and problem.source.n > len(dead):
+        if len(new.weights) < len(dead):  # some ended, by the prior's will
+            cycle, change = [], np.inf
+        elif (
+            not problem.prunes
+            and dead.any()
+            and revivals < _MAX_REVIVALS
+            and problem.source.n > len(dead)
+        ):
             new, cycle, change = _revived(problem, new, dead, rng), [], np.inf
             revivals += 1
         if report(n_iter, bound, new) or abs(change) < tol:
             return Result(new, bounds, n_iter, bool(abs(change) < tol))
-        if not accelerate:
+        if not accelerate or change == np.inf:  # a new beginning is no iterate to extrapolate
             parameters = new
             continue
         cycle = [*(cycle or [parameters]), new]

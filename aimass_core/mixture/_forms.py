@@ -6,7 +6,7 @@ are near 1 and nothing cancels; `Parameters.unscaled` and `rescaled` go to the u
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -66,14 +66,19 @@ class Prior:
     scatter: float = 0.0
     concentration: float = 1.0
 
+    def keeping(self) -> Prior:
+        """The same, but that no component ends."""
+        return replace(self, concentration=max(self.concentration, 1.0))
+
     def moments(
         self, covariance_type: str, counts: Array, means: Array, covariances: Array
     ) -> tuple[Array, Array]:
         """Posterior mode of means and covariances (Fraley and Raftery 2007, section 3)."""
         d, strength = means.shape[1], self.mean_precision
         n = counts[:, None]
-        pull = strength * n / (strength + n)
-        new_means = n * means / (strength + n)
+        held = np.maximum(strength + n, 1e-300)  # a component without rows stays at 0
+        pull = strength * n / held
+        new_means = n * means / held
         freedom = self.degrees_of_freedom
         if covariance_type == "full":
             outer = means[:, :, None] * means[:, None, :] * pull[:, :, None]
@@ -177,14 +182,6 @@ class Parameters:
         quadratic = precision[i, j] * np.where(i == j, -0.5, -1.0)
         return np.concatenate([np.zeros(1 + d), quadratic])[None]
 
-    def only(self, keep: NDArray[np.bool_]) -> Parameters:
-        """Without the other components; the weights sum to 1 again."""
-        weights = self.weights[keep]
-        covariances = self.covariances if self.covariance_type == "tied" else self.covariances[keep]
-        return Parameters(
-            self.covariance_type, weights / weights.sum(), self.means[keep], covariances
-        )
-
     def unscaled(self, gauge: Gauge) -> tuple[Array, Array, Array]:
         """Means, covariances and roots of the precisions in the user's coordinates."""
         scale = gauge.scale
@@ -278,6 +275,10 @@ def from_sums(
             weights[counts.argmax()] = 1.0
         weights = weights / weights.sum()
         means, covariances = prior.moments(covariance_type, counts, means, covariances)
+        keep = weights > 0  # the others have ended
+        weights, means = weights[keep], means[keep]
+        if covariance_type != "tied":
+            covariances = covariances[keep]
     if covariance_type in ("full", "tied"):
         covariances[..., np.arange(d), np.arange(d)] += regularization
     else:

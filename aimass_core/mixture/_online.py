@@ -33,6 +33,8 @@ class Online:
     def begin(cls, problem: Problem, parameters: Parameters) -> Online:
         """From a first batch and parameters that fit it."""
         weight = problem.source.total
+        if problem.prior is not None:  # the running sums are those of these components
+            problem = replace(problem, prior=problem.prior.keeping())
         sums, _ = problem.step(parameters)
         total = None if problem.total is None else problem.total / weight
         online = cls(problem, parameters, sums / weight, total, weight)

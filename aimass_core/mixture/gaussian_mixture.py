@@ -261,7 +261,7 @@ class GaussianMixture(Fitting):
             X, sample_weight, threads, settings.covariance_type, self.missing, n_columns=d,
             what=type(self).__name__,
         )  # fmt: skip
-        if online is None or not self._fits(settings, source.d):
+        if online is None or self._covariance_type != settings.covariance_type:
             best, problem = self._best(settings, source, warm=hasattr(self, "weights_"))
             online = Online.begin(problem, best.parameters)
             self._learn(best.parameters, problem.gauge, best)

@@ -188,12 +188,13 @@ def test_acceleration_arrives_sooner_at_the_same_place(kind):
 
 
 @every_type
-def test_too_many_components_end_by_minimum_message_length(kind):
+@pytest.mark.parametrize("accelerate", [False, True])
+def test_too_many_components_end_by_minimum_message_length(kind, accelerate):
     rng = np.random.default_rng(2)
     X = np.concatenate([rng.normal(m, 1, (400, 3)) for m in (0, 12, 24)])
     model = fitted(
         X, n_components=12, covariance_type=kind, weight_concentration_prior="mml", random_state=0,
-        max_iter=500, tol=1e-6,
+        max_iter=500, tol=1e-6, accelerate=accelerate,
     )  # fmt: skip
     k = len(model.means_)
     # A spherical component costs little and a tied one next to nothing, so more of them stay.
