@@ -14,10 +14,15 @@ from ._settings import as_rng
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     Array = NDArray[np.float64]
 
 __all__ = ["Answers"]
+
+_SHARED = (
+    "weights_", "means_", "covariances_", "converged_", "n_iter_", "lower_bound_", "lower_bounds_",
+)  # fmt: skip
 
 
 class Answers(MixtureBase):
@@ -173,3 +178,70 @@ class Answers(MixtureBase):
         n = len(scores) if weights is None else float(weights.sum())
         total = float(scores.sum() if weights is None else scores @ weights)
         return -2 * total + self._n_parameters() * (np.log(n) if price is None else price)
+
+    # ---- to and from scikit-learn ------------------------------------------------------------
+
+    def to_sklearn(self) -> Any:
+        """The same fitted model as scikit-learn's class.
+
+        Returns
+        -------
+        sklearn.mixture.GaussianMixture
+            With its parameters and learned attributes; it shares no array with this one.
+
+        Raises
+        ------
+        ImportError
+            Without scikit-learn.
+        """
+        try:
+            from sklearn.mixture import GaussianMixture as Theirs
+        except ImportError:
+            raise ImportError("to_sklearn needs scikit-learn: pip install scikit-learn") from None
+        self._check_fitted()
+        ours, other = self._fitted_with, Theirs()
+        other.set_params(**{name: ours[name] for name in other.get_params() if name in ours})
+        for name in (*_SHARED, "precisions_", "precisions_cholesky_"):
+            value = getattr(self, name)
+            setattr(other, name, value.copy() if isinstance(value, np.ndarray) else value)
+        other.n_features_in_ = self.n_features_in_
+        if hasattr(self, "feature_names_in_"):
+            other.feature_names_in_ = self.feature_names_in_.copy()
+        return other
+
+    @classmethod
+    def from_sklearn(cls, model: Any) -> Self:
+        """This package's model from a fitted one of scikit-learn.
+
+        Parameters
+        ----------
+        model : sklearn.mixture.GaussianMixture
+            Fitted; it is not changed, and no array is shared with it.
+
+        Returns
+        -------
+        Self
+            It answers like `model`.
+
+        Raises
+        ------
+        ValueError
+            If `model` is not fitted.
+        """
+        if not hasattr(model, "precisions_cholesky_"):
+            raise ValueError(f"model must be a fitted GaussianMixture, got {model!r}: fit it first")
+        own = cls()
+        known = own.get_params()
+        own.set_params(**{n: v for n, v in model.get_params().items() if n in known})
+        own.set_params(reg_unit="absolute")
+        arrays = [
+            np.array(getattr(model, name), dtype=np.float64)
+            for name in ("weights_", "means_", "covariances_", "precisions_cholesky_")
+        ]
+        own._set(model.covariance_type, arrays[0], arrays[1], arrays[2], arrays[3])
+        own._fitted_with = own.get_params(deep=False)
+        for name in ("converged_", "n_iter_", "lower_bound_"):
+            setattr(own, name, getattr(model, name))
+        own.lower_bounds_ = [float(b) for b in getattr(model, "lower_bounds_", [])]
+        own._note_columns(getattr(model, "feature_names_in_", None), own.n_features_in_)
+        return own

@@ -39,6 +39,9 @@ class MixtureBase(Estimator):
     covariance_type: str
     missing: str
     random_state: Any
+    converged_: bool
+    n_iter_: int
+    lower_bound_: float
     lower_bounds_: list[float]
     _covariance_type: str  # of the fit
     _fitted_with: dict[str, Any]

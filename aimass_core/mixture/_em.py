@@ -43,6 +43,11 @@ class Problem:
         if self.covariance_type == "tied":
             self.total = self.source.products(self.gauge)
 
+    @property
+    def prunes(self) -> bool:
+        """Whether components may end."""
+        return self.prior is not None and self.prior.concentration < 1
+
     def step(self, parameters: Parameters) -> tuple[Array, float]:
         """E-step: the sums, and the mean log-likelihood (plus prior) in the user's coordinates."""
         kind = self.covariance_type
@@ -114,12 +119,19 @@ def iterate(
         dead = sums[:, 0] < _DEAD * problem.source.total / problem.source.n
         change = bound - bounds[-1] if bounds else np.inf
         bounds.append(bound)
-        if dead.any() and revivals < _MAX_REVIVALS and problem.source.n > len(dead):
+        if len(new.weights) < len(dead):  # some ended, by the prior's will
+            cycle, change = [], np.inf
+        elif (
+            not problem.prunes
+            and dead.any()
+            and revivals < _MAX_REVIVALS
+            and problem.source.n > len(dead)
+        ):
             new, cycle, change = _revived(problem, new, dead, rng), [], np.inf
             revivals += 1
         if report(n_iter, bound, new) or abs(change) < tol:
             return Result(new, bounds, n_iter, bool(abs(change) < tol))
-        if not accelerate:
+        if not accelerate or change == np.inf:  # a new beginning is no iterate to extrapolate
             parameters = new
             continue
         cycle = [*(cycle or [parameters]), new]

@@ -6,7 +6,7 @@ are near 1 and nothing cancels; `Parameters.unscaled` and `rescaled` go to the u
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,8 @@ def n_covariance_parameters(covariance_type: str, n_components: int, d: int) -> 
 class Prior:
     """Conjugate prior in standardised coordinates: normal-inverse-Wishart and Dirichlet.
 
-    ``scatter`` is the diagonal of the inverse Wishart's scale matrix.
+    ``scatter`` is the diagonal of the inverse Wishart's scale matrix. A concentration below 1 takes
+    rows from every component and ends those that have none left.
     """
 
     mean_precision: float = 0.0
@@ -65,14 +66,19 @@ class Prior:
     scatter: float = 0.0
     concentration: float = 1.0
 
+    def keeping(self) -> Prior:
+        """The same, but that no component ends."""
+        return replace(self, concentration=max(self.concentration, 1.0))
+
     def moments(
         self, covariance_type: str, counts: Array, means: Array, covariances: Array
     ) -> tuple[Array, Array]:
         """Posterior mode of means and covariances (Fraley and Raftery 2007, section 3)."""
         d, strength = means.shape[1], self.mean_precision
         n = counts[:, None]
-        pull = strength * n / (strength + n)
-        new_means = n * means / (strength + n)
+        held = np.maximum(strength + n, 1e-300)  # a component without rows stays at 0
+        pull = strength * n / held
+        new_means = n * means / held
         freedom = self.degrees_of_freedom
         if covariance_type == "full":
             outer = means[:, :, None] * means[:, None, :] * pull[:, :, None]
@@ -265,8 +271,14 @@ def from_sums(
     weights = counts / counts.sum()
     if prior is not None:
         weights = np.maximum(counts + prior.concentration - 1, 0)
+        if not weights.any():
+            weights[counts.argmax()] = 1.0
         weights = weights / weights.sum()
         means, covariances = prior.moments(covariance_type, counts, means, covariances)
+        keep = weights > 0  # the others have ended
+        weights, means = weights[keep], means[keep]
+        if covariance_type != "tied":
+            covariances = covariances[keep]
     if covariance_type in ("full", "tied"):
         covariances[..., np.arange(d), np.arange(d)] += regularization
     else:

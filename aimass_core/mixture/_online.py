@@ -33,14 +33,17 @@ class Online:
     def begin(cls, problem: Problem, parameters: Parameters) -> Online:
         """From a first batch and parameters that fit it."""
         weight = problem.source.total
+        if problem.prior is not None:  # the running sums are those of these components
+            problem = replace(problem, prior=problem.prior.keeping())
         sums, _ = problem.step(parameters)
         total = None if problem.total is None else problem.total / weight
-        return cls(problem, parameters, sums / weight, total, weight)
+        online = cls(problem, parameters, sums / weight, total, weight)
+        problem.source = None  # the rows are not kept
+        return online
 
     def learn(self, source: object, decay: float, offset: float, min_rate: float) -> float:
         """Take in one batch; returns its mean log-likelihood before."""
-        first = self.problem
-        problem = replace(first, source=source)
+        problem = replace(self.problem, source=source)
         sums, bound = problem.step(self.parameters)
         self.steps += 1
         rate = max((self.steps + offset) ** -decay, min_rate)
@@ -51,5 +54,6 @@ class Online:
         self.weight += weight
         problem.total = None if self.total is None else self.total * self.weight
         self.parameters = problem.maximize(self.sums * self.weight)
+        problem.source = None
         self.problem = problem
         return bound

@@ -81,6 +81,7 @@ def first_parameters(
 ) -> Parameters:
     """Parameters to start EM from, in the coordinates of ``gauge``."""
     form = SUMS_FORM[covariance_type]
+    prior = None if prior is None else prior.keeping()
     if init_params == "random":
         sums = source.random_step(gauge, rng, n_components, form)
         return from_sums(covariance_type, sums, total, regularization, prior)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._validation import as_bool, as_choice, as_float, as_int
-from ._forms import COVARIANCE_TYPES, Prior
+from ._forms import COVARIANCE_TYPES, Prior, n_covariance_parameters
 from ._input import as_start
 from ._seeding import INIT_PARAMS
 
@@ -56,7 +56,8 @@ class Settings:
         as_int(model.verbose_interval, "verbose_interval", minimum=1)
         for name in ("mean_precision_prior", "degrees_of_freedom_prior"):
             as_float(getattr(model, name), name, minimum=0)
-        as_float(model.weight_concentration_prior, "weight_concentration_prior", above=0)
+        if model.weight_concentration_prior != "mml":
+            as_float(model.weight_concentration_prior, "weight_concentration_prior")
         as_choice(model.missing, "missing", ("error", "marginalize"))
         as_float(model.learning_decay, "learning_decay", above=0, maximum=1)
         as_float(model.learning_offset, "learning_offset", minimum=0)
@@ -94,9 +95,14 @@ class Settings:
         ):
             return None
         scatter = float(self.n_components) ** (-2 / d) if m.degrees_of_freedom_prior > 0 else 0.0
+        concentration = m.weight_concentration_prior
+        if concentration == "mml":
+            own = 0 if self.covariance_type == "tied" else 1
+            free = d + own * n_covariance_parameters(self.covariance_type, 1, d)
+            concentration = 1 - free / 2
         return Prior(
             float(m.mean_precision_prior), float(m.degrees_of_freedom_prior), scatter,
-            float(m.weight_concentration_prior),
+            float(concentration),
         )  # fmt: skip
 
     def start(self, d: int) -> tuple[Array | None, Array | None, Array | None]:

@@ -65,8 +65,10 @@ class GaussianMixture(Fitting):
     degrees_of_freedom_prior : float, default=0.0
         Strength of the prior of the covariances, above 0 to have one; d + 2 is usual. Its centre is
         the variance of the columns over K^(2/d), as of Fraley and Raftery.
-    weight_concentration_prior : float, default=1.0
-        Dirichlet prior of the weights: above 1 keeps small components alive, below 1 ends them.
+    weight_concentration_prior : float or "mml", default=1.0
+        Dirichlet prior of the weights: above 1 keeps small components alive; below 1 (or below 0)
+        a component ends when fewer than 1 - prior rows are left. "mml": 1 - T/2 for T parameters
+        of a component, minimum message length: start with too many, keep those that pay.
     missing : {"error", "marginalize"}, default="error"
         What NaN means: a mistake, or an unknown value that the likelihood leaves out exactly (in
         `fit`, `predict` and the others; costs a pass of NumPy per pattern of known columns).
@@ -108,7 +110,8 @@ class GaussianMixture(Fitting):
     A. P. Dempster, N. M. Laird, D. B. Rubin, "Maximum Likelihood from Incomplete Data via the EM
     Algorithm", 1977. C. Fraley, A. E. Raftery, "Bayesian Regularization for Normal Mixture
     Estimation and Model-Based Clustering", 2007. R. Varadhan, C. Roland, "Simple and Globally
-    Convergent Methods for Accelerating the Convergence of Any EM Algorithm", 2008.
+    Convergent Methods for Accelerating the Convergence of Any EM Algorithm", 2008. M. Figueiredo,
+    A. K. Jain, "Unsupervised Learning of Finite Mixture Models", 2002.
 
     Examples
     --------
@@ -148,7 +151,7 @@ class GaussianMixture(Fitting):
         accelerate: bool = False,
         mean_precision_prior: float = 0.0,
         degrees_of_freedom_prior: float = 0.0,
-        weight_concentration_prior: float = 1.0,
+        weight_concentration_prior: float | str = 1.0,
         missing: str = "error",
         learning_decay: float = 0.7,
         learning_offset: float = 10.0,
@@ -258,7 +261,7 @@ class GaussianMixture(Fitting):
             X, sample_weight, threads, settings.covariance_type, self.missing, n_columns=d,
             what=type(self).__name__,
         )  # fmt: skip
-        if online is None or not self._fits(settings, source.d):
+        if online is None or self._covariance_type != settings.covariance_type:
             best, problem = self._best(settings, source, warm=hasattr(self, "weights_"))
             online = Online.begin(problem, best.parameters)
             self._learn(best.parameters, problem.gauge, best)

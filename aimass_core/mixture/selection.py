@@ -28,7 +28,7 @@ _ROWS = 65_536
 class Selection:
     """The outcome of `select`.
 
-    Attributes
+    Parameters
     ----------
     best : GaussianMixture
         The fitted model with the lowest criterion.

@@ -187,6 +187,37 @@ def test_acceleration_arrives_sooner_at_the_same_place(kind):
     assert fast.n_iter_ <= plain.n_iter_
 
 
+@every_type
+@pytest.mark.parametrize("accelerate", [False, True])
+def test_too_many_components_end_by_minimum_message_length(kind, accelerate):
+    rng = np.random.default_rng(2)
+    X = np.concatenate([rng.normal(m, 1, (400, 3)) for m in (0, 12, 24)])
+    model = fitted(
+        X, n_components=12, covariance_type=kind, weight_concentration_prior="mml", random_state=0,
+        max_iter=500, tol=1e-6, accelerate=accelerate,
+    )  # fmt: skip
+    k = len(model.means_)
+    # A spherical component costs little and a tied one next to nothing, so more of them stay.
+    assert 3 <= k <= {"full": 3, "diag": 3, "spherical": 6, "tied": 12}[kind]
+    if k == 3:
+        np.testing.assert_allclose(np.sort(model.means_[:, 0]), [0, 12, 24], atol=0.3)
+    assert model.predict_proba(X).shape == (1200, k)
+    assert GaussianMixture(12, covariance_type=kind, random_state=0).fit(X).means_.shape == (12, 3)
+
+
+def test_a_prior_keeps_small_segments_alive():
+    """Three rows of their own in four dimensions: without a prior the variance collapses."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(0, 1, (500, 4)), rng.normal(9, 0.01, (3, 4))])
+    start = {"means_init": [[0.0] * 4, [9.0] * 4], "tol": 1e-6, "max_iter": 500}
+    plain = GaussianMixture(2, **start).fit(X)
+    held = GaussianMixture(2, **start, degrees_of_freedom_prior=6.0).fit(X)
+    smallest = [np.linalg.eigvalsh(m.covariances_[1]).min() for m in (plain, held)]
+    assert smallest[0] < 1e-4
+    assert smallest[1] > 1e-2
+    np.testing.assert_allclose(held.means_[1], 9, atol=0.05)
+
+
 def test_warm_start_goes_on():
     X, _ = groups(apart=1.0)
     start = same_start(X, 3, "full") | {"tol": 0.0}
@@ -238,6 +269,40 @@ def test_save_and_load(kind, tmp_path):
     assert list(again.feature_names_in_) == list("abcd")
     with pytest.raises(ValueError, match="feature names"):
         again.predict(X[list("dcba")])
+
+
+@every_type
+def test_to_scikit_learn_and_back(kind, tmp_path):
+    X, _ = groups()
+    model = GaussianMixture(3, covariance_type=kind, random_state=0).fit(X)
+    other = model.to_sklearn()
+    np.testing.assert_allclose(other.predict_proba(X), model.predict_proba(X), atol=1e-9)
+    np.testing.assert_allclose(other.score_samples(X), model.score_samples(X), rtol=1e-9)
+    assert other.get_params()["covariance_type"] == kind
+    back = GaussianMixture.from_sklearn(theirs(X, n_components=2, covariance_type=kind))
+    other = back.to_sklearn()
+    np.testing.assert_allclose(other.predict_proba(X), back.predict_proba(X), atol=1e-9)
+    assert back.bic(X) == pytest.approx(other.bic(X))
+    back.save(tmp_path / "m")
+    assert (load(tmp_path / "m").predict(X) == back.predict(X)).all()
+    with pytest.raises(ValueError, match="fit it first"):
+        GaussianMixture.from_sklearn(sklearn_mixture.GaussianMixture())
+
+
+@pytest.mark.slow
+def test_acceleration_halves_the_passes():
+    """20 seeded problems of overlapping groups: passes until the same tolerance, and likelihood."""
+    ratios, gains = [], []
+    for seed in range(20):
+        X, _ = groups(2000, d=2 + seed % 4, k=3 + seed % 3, apart=1.5, seed=seed)
+        k = 3 + seed % 3
+        start = same_start(X, k, "full", seed) | {"tol": 1e-6, "max_iter": 5000}
+        plain, fast = (GaussianMixture(**start, accelerate=a).fit(X) for a in (False, True))
+        ratios.append(plain.n_iter_ / fast.n_iter_)
+        gains.append(fast.lower_bound_ - plain.lower_bound_)
+    print(np.round(ratios, 1), np.round(gains, 5))
+    assert np.median(ratios) >= 1.7
+    assert np.median(gains) >= 0
 
 
 def test_a_start_can_be_saved(tmp_path):

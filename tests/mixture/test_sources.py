@@ -240,6 +240,20 @@ def test_old_batches_fade_where_wanted():
     assert keep.means_.max() < 16.5
 
 
+@every_type
+def test_batches_with_a_prior_that_ends_components(kind):
+    X, _ = groups(4000, apart=12.0)
+    model = GaussianMixture(
+        8, covariance_type=kind, weight_concentration_prior="mml", random_state=0, max_iter=300
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        k = len(model.partial_fit(X[:2000]).weights_)
+        model.partial_fit(X[2000:3000]).partial_fit(X[3000:])
+    assert 3 <= len(model.weights_) == k < 9
+    assert np.isfinite(model.score(X))
+
+
 def test_batches_go_on_from_a_fit_and_are_checked():
     X, _ = groups(5000)
     model = GaussianMixture(3, random_state=0).fit(X)
