@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "errors.hpp"
+#include "pair_sums.hpp"
 
 namespace aimass {
 
@@ -35,46 +36,6 @@ inline Formula formula_of(const std::string& name) {
     if (name == kNames[i]) return static_cast<Formula>(i);
   throw InvalidInput("formula: unknown name '" + name + "'");
 }
-
-// The sums of one pair. add(x, y) takes one common entry: x of the row, y of the candidate.
-template <class T>
-struct Dot {
-  using Value = T;
-  T d;
-  void add(T x, T y) { d += x * y; }
-  bool touched() const { return d != T(0); }
-  Dot swapped() const { return *this; }
-};
-
-template <class T>
-struct DotCount {
-  using Value = T;
-  T d, n;
-  void add(T x, T y) {
-    d += x * y;
-    n += T(1);
-  }
-  bool touched() const { return n != T(0); }
-  DotCount swapped() const { return *this; }
-};
-
-template <class T>
-struct alignas(8 * sizeof(T)) Moments {
-  using Value = T;
-  T n, sx, sy, sxy, sxx, syy, unused[2];
-  void add(T x, T y) {
-    n += T(1);
-    sx += x;
-    sy += y;
-    sxy += x * y;
-    sxx += x * x;
-    syy += y * y;
-  }
-  bool touched() const { return n != T(0); }
-  Moments swapped() const { return {n, sy, sx, sxy, syy, sxx, {}}; }
-};
-
-enum class Channels { dot, dot_count, moments };
 
 template <class T>
 struct Epilogue {
