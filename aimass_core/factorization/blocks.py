@@ -172,24 +172,20 @@ class RowBlocks:
     def rows(self) -> Iterator[tuple[int, sp.csr_array]]:
         """Blocks of users.
 
-        Yields
-        ------
-        begin : int
-            Number of the first row.
-        block : csr_array
-            Some rows, read into memory.
+        Returns
+        -------
+        iterator of (int, csr_array)
+            Number of the first row, and some rows, read into memory.
         """
         return self._blocks(self._rows, self.shape[1])
 
     def columns(self) -> Iterator[tuple[int, sp.csr_array]]:
         """Blocks of items: rows of the transpose.
 
-        Yields
-        ------
-        begin : int
-            Number of the first item.
-        block : csr_array
-            Some items, read into memory.
+        Returns
+        -------
+        iterator of (int, csr_array)
+            Number of the first item, and some items, read into memory.
         """
         return self._blocks(self._columns, self.shape[0])
 
