@@ -172,24 +172,20 @@ class RowBlocks:
     def rows(self) -> Iterator[tuple[int, sp.csr_array]]:
         """Blocks of users.
 
-        Yields
-        ------
-        begin : int
-            Number of the first row.
-        block : csr_array
-            Some rows, read into memory.
+        Returns
+        -------
+        iterator of (int, csr_array)
+            Number of the first row, and some rows, read into memory.
         """
         return self._blocks(self._rows, self.shape[1])
 
     def columns(self) -> Iterator[tuple[int, sp.csr_array]]:
         """Blocks of items: rows of the transpose.
 
-        Yields
-        ------
-        begin : int
-            Number of the first item.
-        block : csr_array
-            Some items, read into memory.
+        Returns
+        -------
+        iterator of (int, csr_array)
+            Number of the first item, and some items, read into memory.
         """
         return self._blocks(self._columns, self.shape[0])
 
@@ -201,7 +197,8 @@ class RowBlocks:
         csr_array of shape ``shape``
             Its arrays are read-only maps of the files.
         """
-        return _wrap_csr(*self._rows, self.shape)
+        indptr, indices, data = self._rows
+        return _wrap_csr(indptr, indices, data, self.shape)
 
     def _blocks(self, parts: Any, n_cols: int) -> Iterator[tuple[int, sp.csr_array]]:
         indptr, indices, data = parts
@@ -281,15 +278,15 @@ def _scatter(
         order = np.argsort(rows, kind="stable")
         rows = rows[order]
         starts = np.searchsorted(rows, rows)
-        places = next_[rows] + np.arange(len(rows)) - starts
-        indices[places], data[places] = columns[order], values[order]
+        where = next_[rows] + np.arange(len(rows)) - starts
+        indices[where], data[where] = columns[order], values[order]
         next_ += np.bincount(rows, minlength=len(next_))
     step = 1 << 16
     for begin in range(0, len(indptr) - 1, step):
         ends = indptr[begin : begin + step + 1]
-        part = slice(int(ends[0]), int(ends[-1]))
+        places = slice(int(ends[0]), int(ends[-1]))
         rows = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
-        order = np.lexsort((indices[part], rows))
-        indices[part], data[part] = indices[part][order], data[part][order]
+        order = np.lexsort((indices[places], rows))
+        indices[places], data[places] = indices[places][order], data[places][order]
     indices.flush()
     data.flush()
