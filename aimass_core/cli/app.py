@@ -92,7 +92,8 @@ def _terminate(signum: int, frame: object) -> None:
 app = typer.Typer(
     cls=_OneLineErrors,
     name="aimass",
-    help="Recommendations, audiences, customer segments, item neighbours and their evaluation, from tables. "
+    help="Recommendations, audiences, customer segments, item neighbours and evaluation, "
+    "from tables. "
     "Add --debug to any command to see the traceback of an error.",
     no_args_is_help=True,
     add_completion=False,

@@ -1,7 +1,7 @@
 // Selection of the k best under the one total order: score descending, then index ascending.
 // A buffer that holds up to about 3 k candidates (`room` more than k); when it is full a selection
-// keeps the k best and the threshold rises. Amortised O(1) per candidate for any k, and no heap; O(k)
-// to sort.
+// keeps the k best and the threshold rises. Amortised O(1) per candidate for any k, and no heap;
+// O(k) to sort.
 #pragma once
 
 #include <algorithm>

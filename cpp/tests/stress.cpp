@@ -15,8 +15,8 @@
 #include "../simd/simd.hpp"
 #include "stress_als.hpp"
 #include "stress_data_path.hpp"
-#include "stress_retrieval.hpp"
 #include "stress_mixtures.hpp"
+#include "stress_retrieval.hpp"
 
 namespace aimass::stress {
 
