@@ -41,6 +41,9 @@ def _cell(record: dict[str, Any], native: dict[str, Any] | None) -> str:
         text += f" ({factor:.2g}x)" if factor >= 1 else f" (**{factor:.2g}x**)"
     if "rows" in record["extra_info"]:
         text += f", {record['extra_info']['rows'] / time / 1e6:.3g} M rows/s"
+    if "gflop" in record["extra_info"]:
+        rate = record["extra_info"]["gflop"] / time
+        text += f", {rate:.3g} GFLOP/s, {rate / record['extra_info']['peak']:.0%} of sgemm"
     if "peak_mib" in record["extra_info"]:
         text += f", {record['extra_info']['peak_mib']:.0f} MiB"
     return text
