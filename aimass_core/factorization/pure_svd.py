@@ -61,8 +61,8 @@ class PureSVD(FactorModel):
     >>> import numpy as np
     >>> from aimass_core import PureSVD
     >>> model = PureSVD(n_factors=1).fit(np.outer([1.0, 2.0], [3.0, 4.0]))
-    >>> model.singular_values_.round(3).tolist()
-    [11.18]
+    >>> round(float(model.singular_values_[0]), 3)
+    11.18
     """
 
     _state = (*FactorModel._state, "singular_values_")
