@@ -25,8 +25,8 @@ from aimass_core.evaluation import evaluate, rmse
 NCF = {"n_factors": 192, "regularization": 0.007, "unobserved_weight": 0.3, "n_iter": 12}
 # Best on the validation part, see `search`.
 GOWALLA = {"n_factors": 1024, "regularization": 0.006, "unobserved_weight": 0.01, "n_iter": 10}
-# What `ratings --search` chooses in every fold from this grid.
-RATINGS = {"n_factors": 64, "regularization": 0.07, "n_iter": 15}
+# What `ratings --search` chose in every fold from this grid.
+RATINGS = {"n_factors": 128, "regularization": 0.08, "n_iter": 15}
 RATINGS_GRID = [
     {"n_factors": n, "regularization": lam, "n_iter": 15}
     for n, lam in product((32, 64, 128), (0.02, 0.04, 0.06, 0.08, 0.1, 0.15))
