@@ -27,7 +27,9 @@ PROMISE = 0.3  # seconds
 
 @pytest.mark.parametrize("what", OURS)
 @pytest.mark.parametrize("member", ["native", *PEERS])
-def bench_import(measure: Callable[..., Any], member: str, what: str, tmp_path: Path) -> None:
+def bench_import(
+    measure: Callable[..., Any], member: str, what: str, scale: str, tmp_path: Path
+) -> None:
     module = PEERS.get(member, "aimass_core")
     statement = f"import {module}" if member in PEERS else OURS[what]
     if member.startswith("peer"):
@@ -55,5 +57,5 @@ def bench_import(measure: Callable[..., Any], member: str, what: str, tmp_path: 
         return result
 
     measure(f"import of {what}", member, timed, check, rounds=9)
-    if member == "native":
+    if member == "native" and scale != "small":  # a smoke test looks at no times
         assert statistics.median(seconds) < PROMISE, f"the promise is {PROMISE} s"

@@ -39,7 +39,7 @@ Pattern pattern(const Optional<std::int64_t>& indptr, const Optional<std::int32_
                 const std::string& name, std::int64_t n_rows) {
   require(indptr.has_value() == indices.has_value(),
           name + "_indptr and " + name + "_indices must be given together");
-  if (!indptr) return {};
+  if (!indptr || !indices) return {};
   require_1d(*indptr, (name + "_indptr").c_str(), n_rows + 1);
   require(indices->ndim() == 1, name + "_indices must be 1-D");
   return {indptr->data(), indices->data(), indices->shape(0)};

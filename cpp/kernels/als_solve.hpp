@@ -222,6 +222,7 @@ void als_solve(const Run& run, const AlsProblem<T>& problem) {
     }
   }
   std::vector<als_detail::RowSolver<T>> solvers;
+  solvers.reserve(static_cast<std::size_t>(run.n_threads()));
   for (int t = 0; t < run.n_threads(); ++t) solvers.emplace_back(problem, gramian.data(), factors);
   const auto bounds = row_blocks(problem.rows, std::max<std::int64_t>(f, 8));
   std::atomic<std::int64_t> failed{none};
