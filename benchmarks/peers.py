@@ -117,8 +117,11 @@ def prepared(peer: str, weighted: sp.csr_matrix) -> sp.csr_matrix:
 # --- one form of result, and its comparison ---
 
 
-def lists(result: Any, k: int, *, drop_self: bool = False, drop_zero: bool = True) -> Lists:
-    """Any result as `Lists`: a sparse matrix, ``(indptr, indices, scores)`` or padded arrays."""
+def lists(result: Any, k: int, *, drop: np.ndarray | None = None, drop_zero: bool = True) -> Lists:
+    """Any result as `Lists`: a sparse matrix, ``(indptr, indices, scores)`` or padded arrays.
+
+    ``drop`` names for each row an index that is left out: that of the row itself.
+    """
     if sp.issparse(result):
         matrix = result.tocsr()
         indptr, indices, scores = matrix.indptr, matrix.indices, matrix.data
@@ -129,8 +132,8 @@ def lists(result: Any, k: int, *, drop_self: bool = False, drop_zero: bool = Tru
     n = len(indptr) - 1
     rows = np.repeat(np.arange(n), np.diff(indptr))
     keep = np.ones(len(rows), bool)
-    if drop_self:
-        keep &= rows != indices
+    if drop is not None:
+        keep &= drop[rows] != indices
     if drop_zero:
         keep &= scores != 0
     rows, indices, scores = rows[keep], indices[keep], scores[keep]
