@@ -224,3 +224,25 @@ def test_a_failed_fit_leaves_the_old_one() -> None:
         found.fit({"a": []})
     assert found.names_ == names
     assert len(found.predict(table())) == 120
+
+
+def test_a_feature_that_is_constant_where_nothing_is_null() -> None:
+    some = np.where(np.arange(120) < 60, np.arange(120.0), 5.0)
+    other = np.where(np.arange(120) < 60, np.nan, np.arange(120.0))
+    with pytest.raises(ValueError, match="column 'some' has one and the same value in all rows"):
+        segments(table(some=some, other=other), missing="drop", **FAST)
+
+
+@pytest.mark.parametrize("more", [{}, {"columns": ["a"]}])
+def test_no_rows(more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="the table has no rows"):
+        segments({"a": np.zeros(0), "b": np.zeros(0)}, **FAST, **more)
+
+
+def test_a_profile_column_that_is_constant_in_the_kept_rows() -> None:
+    kept = np.arange(120) % 2 == 0
+    visits = np.where(kept, 7.0, np.arange(120.0))
+    a = np.where(kept, table()["a"], np.nan)
+    found = segments(table(a=a, visits=visits), columns=["a", "b"], missing="drop", **FAST)
+    place = list(found.numbers_["column"]).index("visits")
+    assert (found.numbers_["effect"][:, place] == 0).all()
