@@ -65,6 +65,7 @@ sanitize: $(VENV)/.installed-dev
 
 weak-symbols:
 	tools/weak_symbols.sh
+	tools/portable.sh
 
 stubs: $(VENV)/.installed-dev
 	python tools/stubs.py

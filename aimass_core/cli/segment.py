@@ -164,7 +164,7 @@ def segment(
     The output has one row for each customer: the id, segment, name, probability, and one column of
     soft membership for each segment.
     """
-    others = [table]
+    others = [table] if use is None else [table, use]
     for option, path in (("--out", out), ("--report", report), ("--save", save)):
         if path is not None:
             check_output(path, option, others)
@@ -211,13 +211,13 @@ def segment(
             rows = _plain(rows)
         with TableWriter(out, rows.schema) as writer:
             writer.write(rows)
+            if save is not None:
+                found.save(save)
             if report is not None:
                 found.report(report, people, title=title)
             if pictures is not None:
                 for kind in ("map", "profile", "selection"):
                     found.picture(kind, pictures / f"{kind}.png", table=people)
-            if save is not None:
-                found.save(save)
     summary = {
         "id": id, "rows_written": writer.rows, "read_seconds": read_s, "fit_seconds": fit_s,
         "out": out, "report": report, "save": save,

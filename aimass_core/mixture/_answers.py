@@ -63,7 +63,7 @@ class Answers(MixtureBase):
         Returns
         -------
         ndarray of shape (n_samples, n_components)
-            Rows sum to 1; float32 for float32 rows, else float64.
+            Rows sum to 1; float32 for dense float32 rows without NaN, else float64.
         """
         return self._ask(X, "resp")
 

@@ -118,8 +118,9 @@ class MixtureBase(Estimator):
             )  # fmt: skip
         if output == "score":
             found += gauge.log_det
-        if output != "labels" and not np.isfinite(found).all():
-            row = int(np.argwhere(~np.isfinite(found))[0][0])
+        wrong = found < 0 if output == "labels" else ~np.isfinite(found)
+        if wrong.any():
+            row = int(np.argwhere(wrong)[0][0])
             raise NumericalError(
                 f"row {row} of X is too far from every component (beyond 1e150 standard deviations)"
             )

@@ -170,7 +170,8 @@ class Parameters:
         else:
             precision = root**2 if root.ndim == 2 else root[:, None] ** 2
             quadratic, linear = -0.5 * precision, precision * means
-        return np.hstack([constant[:, None], linear, quadratic])
+        # hstack follows the order of its parts, which that of foreign means may be Fortran's
+        return np.ascontiguousarray(np.hstack([constant[:, None], linear, quadratic]))
 
     def common(self) -> Array | None:
         """Coefficients of what tied components have in common, else None."""
@@ -251,7 +252,8 @@ def from_sums(
 ) -> Parameters:
     """The M-step: parameters from the kernel's sums. ``total``: sums of z z' when tied."""
     counts = sums[:, 0]
-    safe = counts + 10 * np.finfo(np.float64).eps
+    # scikit-learn's guard of empty components; weights may be small as a whole
+    safe = counts + 10 * np.finfo(np.float64).eps * min(1.0, counts.sum())
     d = _n_columns(covariance_type, sums.shape[1])
     means = sums[:, 1 : 1 + d] / safe[:, None]
     quadratic = sums[:, 1 + d :]

@@ -43,6 +43,12 @@ def _inverse(spread: Array, common: bool) -> Array:
     return scale
 
 
+def varies_by_rounding(low: Array, high: Array) -> NDArray[np.bool_]:
+    """Which columns between these bounds are constant, but for rounding."""
+    noise = np.finfo(np.float64).eps * 16 * np.maximum(abs(low), abs(high))
+    return np.asarray(high / 2 - low / 2 <= noise)
+
+
 def gauge_of(rows: Any, common: bool) -> Gauge:
     """Mean and 1 / standard deviation of each column.
 
@@ -73,8 +79,5 @@ def gauge_of(rows: Any, common: bool) -> Gauge:
         gauge = Gauge(gauge.shift + mean / gauge.scale, _inverse(deviation / gauge.scale, False))
         if (deviation > 1e-3).all():
             break  # else a few rows lie far off and the others have lost digits
-    # A column that varies by rounding only is constant.
-    noise = np.finfo(np.float64).eps * 16 * np.maximum(abs(low), abs(high))
-    deviation = 1 / gauge.scale
-    constant = (half <= noise) | (half == 0)
-    return Gauge(gauge.shift, _inverse(np.where(constant, 0.0, deviation), common))
+    deviation = np.where(varies_by_rounding(low, high), 0.0, 1 / gauge.scale)
+    return Gauge(gauge.shift, _inverse(deviation, common))

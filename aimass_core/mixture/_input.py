@@ -10,9 +10,10 @@ import scipy.sparse as sp
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["as_matrix", "as_start", "as_weights", "column_names"]
+__all__ = ["as_matrix", "as_start", "as_weights", "check_finite", "column_names"]
 
 _REMEDY = "drop or fill these rows"
+_MARGINALIZE = ", or set missing='marginalize' to leave them out of the likelihood"
 
 
 def column_names(X: Any) -> NDArray[np.object_] | None:
@@ -46,10 +47,7 @@ def as_matrix(
         Of the shape of ``X``.
     """
     if sp.issparse(X):
-        raise TypeError(
-            f"X is a sparse matrix, which covariance_type 'diag' and 'spherical' take at fit "
-            f"only{what and ' (' + what + ')'}: give X.toarray()"
-        )
+        raise TypeError("X is a sparse matrix where a dense one is needed: give X.toarray()")
     if isinstance(X, (str, bytes)) or X is None:
         raise TypeError(f"X must be a 2-D array of numbers, got {type(X).__name__}")
     X = getattr(X, "to_numpy", lambda: X)()
@@ -89,8 +87,14 @@ def as_matrix(
     return matrix
 
 
-def check_finite(X: NDArray[Any], missing: bool = False) -> None:
-    """Refuse infinite numbers, and NaN where it is not expected; the message names the place."""
+def check_finite(
+    X: NDArray[Any], missing: bool = False, *, first_row: int = 0, remedy: str = _MARGINALIZE
+) -> None:
+    """Refuse infinite numbers, and NaN where it is not expected; the message names the place.
+
+    ``first_row`` is the number of the first one where these are a part of the rows; ``remedy`` what
+    else can be done about NaN.
+    """
     step = max(1, (1 << 18) // X.shape[1])
     for begin in range(0, len(X), step):
         part = X[begin : begin + step]
@@ -101,12 +105,10 @@ def check_finite(X: NDArray[Any], missing: bool = False) -> None:
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
             value = part[row, column]
-            hint = _REMEDY if missing or not np.isnan(value) else (
-                f"{_REMEDY}, or set missing='marginalize' to leave them out of the likelihood"
-            )  # fmt: skip
+            hint = _REMEDY if missing or not np.isnan(value) else f"{_REMEDY}{remedy}"
             raise ValueError(
                 f"Input X contains {'NaN' if np.isnan(value) else 'infinity'} in row "
-                f"{begin + row}, column {column}: {hint}"
+                f"{first_row + begin + row}, column {column}: {hint}"
             )
 
 

@@ -48,6 +48,11 @@ def source_of(
         if not path.exists():
             raise FileNotFoundError(f"X: there is no file {path}")
         if path.suffix != ".npy":
+            if missing != "error":
+                raise ValueError(
+                    f"missing={missing!r} is for arrays, a Parquet file is read batch by batch and "
+                    "may hold no missing values: read it and give the array"
+                )
             return Parquet(path, sample_weight, n_threads)
         X = _mapped(path)
     return rows_of(X, sample_weight, n_threads, covariance_type, missing)

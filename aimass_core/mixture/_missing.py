@@ -13,8 +13,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from ._forms import _pairs
-from ._gauge import Gauge, _inverse
-from ._sources import Dense
+from ._gauge import Gauge, _inverse, varies_by_rounding
+from ._sources import Dense, best_component
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,23 +52,31 @@ class Missing(Dense):
             w = np.ones(len(X)) if weight is None else weight
             counts = w @ known
             means = np.where(known, X, 0).T @ w / np.maximum(counts, 1e-300)
-        if (counts == 0).any():
-            raise ValueError(
-                f"column {int(counts.argmin())} of X has no known value in any row that has a "
-                "weight: drop it"
-            )
         filled = np.where(known, X, means).astype(X.dtype)
         super().__init__(filled, weight, n_threads)
         self.known_share = counts / self.total
 
     def gauge(self, common: bool) -> Gauge:
-        """Mean and deviation of the known values."""
-        low, high = self.bounds()
-        middle, half = low / 2 + high / 2, np.maximum(high / 2 - low / 2, 1e-300)
+        """Mean and deviation of the known values; only a fit needs some in every column."""
+        if (self.known_share == 0).any():
+            raise ValueError(
+                f"column {int(self.known_share.argmin())} of X has no known value in any row that "
+                "has a weight: drop it"
+            )
+        low = np.nanmin(self.holed, axis=0).astype(np.float64)
+        high = np.nanmax(self.holed, axis=0).astype(np.float64)
+        constant = varies_by_rounding(low, high)
+        middle, half = (
+            low / 2 + high / 2,
+            np.where(constant, 1.0, np.maximum(high / 2 - low / 2, 1e-300)),
+        )
         sums = self.moments(Gauge(middle, 1 / half))
         mean = sums[1 : 1 + self.d] / self.total
         variance = np.maximum(sums[1 + self.d :] / self.total - mean**2, 0) / self.known_share
-        return Gauge(middle + mean * half, _inverse(np.sqrt(variance) * half, common))
+        return Gauge(
+            middle + mean * half,
+            _inverse(np.where(constant, 0.0, np.sqrt(variance) * half), common),
+        )
 
     def conditionals(self, parameters: Parameters, known: NDArray[np.bool_]) -> list[Any]:
         """Of each component for one pattern: what scores and statistics need."""
@@ -127,7 +135,7 @@ class Missing(Dense):
             Z = self._standardised(gauge, known, rows)
             scores = self._scores(parameters, self.conditionals(parameters, known), known, Z)
             if output == "labels":
-                found[rows] = scores.argmax(axis=1)
+                found[rows] = best_component(scores)
                 continue
             best = scores.max(axis=1, keepdims=True)
             resp = np.exp(scores - best)

@@ -42,18 +42,19 @@ class Online:
         return online
 
     def learn(self, source: object, decay: float, offset: float, min_rate: float) -> float:
-        """Take in one batch; returns its mean log-likelihood before."""
+        """Take in one batch; returns its mean log-likelihood before. Where it raises, nothing is
+        learnt."""
         problem = replace(self.problem, source=source)
         sums, bound = problem.step(self.parameters)
-        self.steps += 1
-        rate = max((self.steps + offset) ** -decay, min_rate)
-        weight = problem.source.total
-        self.sums = (1 - rate) * self.sums + rate * sums / weight
-        if self.total is not None and problem.total is not None:
-            self.total = (1 - rate) * self.total + rate * problem.total / weight
-        self.weight += weight
-        problem.total = None if self.total is None else self.total * self.weight
-        self.parameters = problem.maximize(self.sums * self.weight)
+        rate = max((self.steps + 1 + offset) ** -decay, min_rate)
+        own = problem.source.total
+        means, total, weight = (1 - rate) * self.sums + rate * sums / own, self.total, self.weight
+        weight += own
+        if total is not None and problem.total is not None:
+            total = (1 - rate) * total + rate * problem.total / own
+        problem.total = None if total is None else total * weight
+        parameters = problem.maximize(means * weight)
         problem.source = None
-        self.problem = problem
+        self.problem, self.parameters, self.sums = problem, parameters, means
+        self.total, self.weight, self.steps = total, weight, self.steps + 1
         return bound

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from ._forms import Parameters
 
@@ -36,7 +38,8 @@ class Reporter:
                 text += f"\t time lapse {now - self.last_time:.5f}s\t ll change {change:.5f}"
             print(text)  # noqa: T201
             self.last_time, self.last_bound = now, bound
-        return self.callback is not None and self.callback(n_iter, bound) is True
+        stop = self.callback(n_iter, bound) if self.callback is not None else False
+        return isinstance(stop, (bool, np.bool_)) and bool(stop)
 
     def end(self, converged: bool) -> None:
         """The last line."""

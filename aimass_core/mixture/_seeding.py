@@ -94,7 +94,8 @@ def first_parameters(
         centres = spread_seeds(Z, weight, n_components, rng)
     if init_params == "kmeans":
         centres = lloyd(Dense(rows, weight, source.n_threads), gauge, centres, _SAMPLE_PASSES)
-        if source.n > len(Z):
+        seen = len(Z) if weight is None else float(weight.sum())
+        if seen < source.total * (1 - 1e-9):  # rows without weight are none
             centres = lloyd(source, gauge, centres, _PASSES)
     sums, _ = source.step(gauge, nearest_scores(centres), "linear", form, True)
     empty = sums[:, 0] <= 0

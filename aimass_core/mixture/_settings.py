@@ -52,7 +52,9 @@ class Settings:
         """Check the parameters of a model."""
         as_bool(model.warm_start, "warm_start")
         as_bool(model.accelerate, "accelerate")
-        as_int(int(model.verbose), "verbose", minimum=0)
+        verbose = model.verbose  # scikit-learn's callers also pass a boolean
+        verbose = int(verbose) if isinstance(verbose, (bool, np.bool_)) else verbose
+        as_int(verbose, "verbose", minimum=0)
         as_int(model.verbose_interval, "verbose_interval", minimum=1)
         for name in ("mean_precision_prior", "degrees_of_freedom_prior"):
             as_float(getattr(model, name), name, minimum=0)

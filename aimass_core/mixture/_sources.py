@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Dense"]
+__all__ = ["Dense", "best_component"]
 
 _PART = 9600  # rows at a time where responsibilities come from Python
+
+
+def best_component(scores: Array) -> NDArray[np.int64]:
+    """The component of the largest score in each row, -1 where no number says which."""
+    answered = np.isfinite(scores.max(axis=1))
+    return np.where(answered, scores.argmax(axis=1), -1).astype(np.int64)
 
 
 class Dense:

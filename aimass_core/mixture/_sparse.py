@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._gauge import Gauge
+from ._sources import best_component
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sparse"]
 
+_FAR = 1e10  # squared mean over variance: beyond, half of the digits cancel
 _VALUES = 1 << 20  # of a block of rows: rows x components
 
 
@@ -42,10 +44,18 @@ class Sparse:
         self.total = float(self.n if weight is None else weight.sum())
 
     def gauge(self, common: bool) -> Gauge:
-        """Scale by the root of the variance of each column; no shift."""
+        """Scale by the root of the variance of each column; no shift, so columns must be near 0."""
         weight = np.ones(self.n) if self.weight is None else self.weight
         mean = self.X.T @ weight / self.total
         variance = np.maximum(self.X.multiply(self.X).T @ weight / self.total - mean**2, 0)
+        square = mean**2
+        variance[variance <= 16 * np.finfo(np.float64).eps * square] = 0  # constant, but rounded
+        far = square > _FAR * np.where(variance > 0, variance, 1.0)
+        if far.any():
+            raise ValueError(
+                f"column {int(far.argmax())} of X lies far from 0 for its spread, and sparse rows "
+                "cannot be shifted: subtract a constant from it, or give X.toarray()"
+            )
         if common:
             variance = np.full(self.d, variance.mean())
         return Gauge(np.zeros(self.d), 1 / np.sqrt(np.where(variance > 0, variance, 1.0)))
@@ -131,7 +141,7 @@ class Sparse:
         for _, Z, Z2, _ in self.blocks(gauge, len(coefficients)):
             scores = self.scores(coefficients, form, Z, Z2)
             if output == "labels":
-                found.append(scores.argmax(axis=1))
+                found.append(best_component(scores))
                 continue
             best = scores.max(axis=1, keepdims=True)
             resp = np.exp(scores - best)

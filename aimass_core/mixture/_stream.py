@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._input import as_matrix, as_weights
+from ._input import as_weights, check_finite
 from ._sources import Dense
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Parquet"]
 
+_ARRAY = ", or read the file and give the array with missing='marginalize'"
 _BATCH_ROWS = 65_280  # a multiple of the kernel's parts
 
 
@@ -39,11 +40,15 @@ class Parquet:
     def __init__(self, path: Any, weight: str | None, n_threads: int) -> None:
         try:
             import pyarrow.parquet as pq
+            from pyarrow import ArrowInvalid
         except ImportError:
             raise ImportError("Parquet files need pyarrow: pip install aimass_core[io]") from None
         if weight is not None and not isinstance(weight, str):
             raise TypeError("for a Parquet file, sample_weight must be the name of a column")
-        self.file = pq.ParquetFile(Path(path))
+        try:
+            self.file = pq.ParquetFile(Path(path))
+        except ArrowInvalid as error:
+            raise ValueError(f"{path} cannot be read as a Parquet file: {error}") from None
         names = self.file.schema_arrow.names
         if weight is not None and weight not in names:
             raise ValueError(f"sample_weight: no column {weight!r}, there are {', '.join(names)}")
@@ -52,11 +57,13 @@ class Parquet:
         self.n, self.d = self.file.metadata.num_rows, len(self.columns)
         if self.n == 0 or self.d == 0:
             raise ValueError(f"{path} holds no rows or no columns")
-        self.total, self._bounds = self._check()
+        self.total, self._bounds, self._n_heavy = self._check()
 
     def batches(self) -> Iterator[tuple[NDArray[Any], Array | None]]:
         """Rows and weights, in the order of the file."""
         for batch in self.file.iter_batches(_BATCH_ROWS, use_threads=False):
+            if not len(batch):
+                continue
             columns = []
             for name in self.columns:
                 column = batch.column(name)
@@ -76,17 +83,21 @@ class Parquet:
                 weight = np.ascontiguousarray(weight, dtype=np.float64)
             yield X, weight
 
-    def _check(self) -> tuple[float, tuple[Array, Array]]:
+    def _check(self) -> tuple[float, tuple[Array, Array], int]:
+        """Weight of all rows, bounds of the columns, number of rows with a weight above 0."""
         total, low, high = 0.0, np.full(self.d, np.inf), np.full(self.d, -np.inf)
+        begin = heavy = 0
         for X, weight in self.batches():
-            as_matrix(X)
+            check_finite(X, first_row=begin, remedy=_ARRAY)
+            begin += len(X)
             if weight is not None:
                 as_weights(weight + (not weight.any()), len(X))  # a batch, not all, may weigh 0
             total += len(X) if weight is None else float(weight.sum())
+            heavy += len(X) if weight is None else int(np.count_nonzero(weight))
             low, high = np.minimum(low, X.min(axis=0)), np.maximum(high, X.max(axis=0))
         if not total > 0:
             raise ValueError("sample_weight is zero for every row: at least one must be above 0")
-        return total, (low, high)
+        return total, (low, high), heavy
 
     def bounds(self) -> tuple[Array, Array]:
         """Smallest and largest value of each column."""
@@ -130,15 +141,14 @@ class Parquet:
 
     def sample(self, size: int, rng: np.random.Generator) -> tuple[Array, Array | None]:
         """At most ``size`` rows of the file and their weights, none of weight 0."""
-        wanted = np.sort(rng.choice(self.n, min(size, self.n), replace=False))
+        wanted = np.sort(rng.choice(self._n_heavy, min(size, self._n_heavy), replace=False))
         rows, weights, begin = [], [], 0
         for X, weight in self.batches():
-            here = wanted[np.searchsorted(wanted, begin) : np.searchsorted(wanted, begin + len(X))]
-            rows.append(X[here - begin].astype(np.float64))
-            weights.append(np.ones(len(here)) if weight is None else weight[here - begin])
-            begin += len(X)
-        weight = np.concatenate(weights)
-        heavy = weight > 0
-        if not heavy.any():
-            raise ValueError("no row of a random sample has a weight above 0: drop those rows")
-        return np.concatenate(rows)[heavy], None if self.weight_column is None else weight[heavy]
+            heavy = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
+            end = begin + len(heavy)
+            numbers = wanted[np.searchsorted(wanted, begin) : np.searchsorted(wanted, end)]
+            here = heavy[numbers - begin]
+            rows.append(X[here].astype(np.float64))
+            weights.append(np.ones(len(here)) if weight is None else weight[here])
+            begin = end
+        return np.concatenate(rows), None if self.weight_column is None else np.concatenate(weights)

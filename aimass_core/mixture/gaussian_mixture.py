@@ -194,8 +194,8 @@ class GaussianMixture(Fitting):
         ----------
         X : array-like of shape (n_samples, n_features), sparse matrix, or path
             Numbers, finite. float32 and float64 in C order are not copied. Sparse: covariance_type
-            "diag" or "spherical". A ``.npy`` file is mapped, a Parquet file of numbers read batch
-            by batch in each pass.
+            "diag" or "spherical". A ``.npy`` file is mapped, a Parquet file of numbers (none
+            missing) read batch by batch in each pass.
         y : None
             Ignored; scikit-learn passes it.
         sample_weight : array-like of shape (n_samples,), optional

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from .._validation import as_choice, as_int
 from ..exceptions import ConvergenceWarning, NumericalError
 from ._forms import COVARIANCE_TYPES
-from ._input import as_matrix, as_weights
+from ._input import as_matrix, as_weights, column_names
 from .gaussian_mixture import GaussianMixture
 
 if TYPE_CHECKING:
@@ -97,10 +98,10 @@ def select(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-        Rows.
+    X : array-like or sparse matrix of shape (n_samples, n_features)
+        Rows. Sparse: give ``covariance_types`` of "diag" and "spherical" only.
     n_components : iterable of int, default=1 to 10
-        Numbers to try.
+        Numbers to try; those above the number of rows are left out.
     covariance_types : iterable of str, default=all four
         Types to try.
     criterion : {"bic", "icl", "aic"}, default="bic"
@@ -147,8 +148,16 @@ def select(
     kinds = [as_choice(kind, "covariance_types", COVARIANCE_TYPES) for kind in covariance_types]
     if not counts or not kinds:
         raise ValueError("n_components and covariance_types must name at least one value each")
-    X = as_matrix(X, missing=parameters.get("missing") == "marginalize")
-    weight = as_weights(sample_weight, len(X))
+    columns = column_names(X)
+    if sp.issparse(X):
+        X = sp.csr_array(X)
+    else:
+        X = as_matrix(X, missing=parameters.get("missing") == "marginalize")
+    n, d = X.shape
+    weight = as_weights(sample_weight, n)
+    if min(counts) > n:
+        raise ValueError(f"n_components: the least is {min(counts)}, but X has only {n} rows")
+    counts = [k for k in counts if k <= n]
     names = ("n_components", "covariance_type", "bic", "icl", "aic", "log_likelihood", "converged")
     table: dict[str, list[Any]] = {name: [] for name in names}
     best, best_value, failure = None, np.inf, ""
@@ -169,14 +178,15 @@ def select(
                 best, best_value = model, row[criterion]
     if best is None:
         raise NumericalError(f"no fit succeeded; the last one: {failure}")
+    best._note_columns(columns, d)
     return Selection(best, table, criterion)
 
 
 def _criteria(model: GaussianMixture, X: Any, weight: Any) -> dict[str, Any]:
     total = entropy = n = 0.0
-    for begin in range(0, len(X), _ROWS):
+    for begin in range(0, X.shape[0], _ROWS):
         part = X[begin : begin + _ROWS]
-        w = np.ones(len(part)) if weight is None else weight[begin : begin + _ROWS]
+        w = np.ones(part.shape[0]) if weight is None else weight[begin : begin + _ROWS]
         resp = model.predict_proba(part).astype(np.float64)
         total += float(w @ model.score_samples(part))
         entropy -= float(w @ (resp * np.log(np.maximum(resp, 1e-300))).sum(axis=1))

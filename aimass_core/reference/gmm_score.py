@@ -33,13 +33,14 @@ def gmm_score(
     Returns
     -------
     ndarray
-        "labels": int64, shape (n,), the best component, the first one of equals. "score": float64,
-        shape (n,), log of the sum of exp(scores). "resp": the dtype of `X`, shape
-        (n, n_components), rows sum to 1.
+        "labels": int64, shape (n,), the best component, the first one of equals; -1 where the
+        scores are beyond the range of numbers. "score": float64, shape (n,), log of the sum of
+        exp(scores). "resp": the dtype of `X`, shape (n, n_components), rows sum to 1.
     """
     scores = features(X, shift, scale, score_form) @ coefficients.T
     if output == "labels":
-        labels: Array = scores.argmax(axis=1)
+        answered = np.isfinite(scores.max(axis=1))
+        labels: Array = np.where(answered, scores.argmax(axis=1), -1)
         return labels
     total = log_sum_exp(scores)
     if output == "resp":

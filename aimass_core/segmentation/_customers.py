@@ -87,6 +87,8 @@ def read_customers(
         raise ValueError("the table has no columns but the id: nothing tells customers apart")
     read = read_all(table, found, names, lenient=True)
     sizes = [c.n_rows for c in read.values() if isinstance(c, Column)]
+    if sizes and sizes[0] == 0:
+        raise ValueError("the table has no rows: nothing to segment")
     out = Customers(n=sizes[0] if sizes else 0)
     for name in [*explicit, *(n for n in names if n not in explicit)]:
         column = read[name]

@@ -190,6 +190,12 @@ def fit_segments(params: dict[str, Any], table: Any, progress: Progress) -> dict
     if not complete.all():
         notes.append(f"{int((~complete).sum()):,} rows with a null in a feature have no segment")
     rows = np.flatnonzero(complete)
+    for j, name in enumerate(scales):
+        if np.ptp(Z[rows, j]) == 0:
+            raise ValueError(
+                f"column {name!r} has one and the same value in all rows without nulls: leave it "
+                "out of columns, or pass missing='median'"
+            )
     rows = rows[canonical_order(Z[rows])]
     Z = Z[rows]
     smooth = without_ties(Z, p["random_state"])

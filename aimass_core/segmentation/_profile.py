@@ -53,7 +53,8 @@ def _smd(inside: tuple[float, float, float], everyone: tuple[float, float, float
     second = (total * (var_all + mean_all**2) - n * (var + mean**2)) / rest
     var_rest = max(second - mean_rest**2, 0.0)
     pooled = np.sqrt((var + var_rest) / 2)
-    return float((mean - mean_rest) / max(pooled, _FLOOR * np.sqrt(var_all)))
+    unit = max(pooled, _FLOOR * np.sqrt(var_all))
+    return float((mean - mean_rest) / unit) if unit > 0 else 0.0
 
 
 def _center(values: Floats, median: bool = True) -> tuple[float, float]:

@@ -177,11 +177,13 @@ def _point(now: Any, unit: str) -> int:
     if not isinstance(now, (str, datetime.date, np.datetime64)):
         raise TypeError(f"now must be a datetime or a string like '2024-06-30', got {now!r}")
     try:
-        point = np.datetime64(now).astype("datetime64[ns]")
+        when = np.datetime64(now)
     except ValueError:
         raise ValueError(
             f"now must be a point in time like '2024-06-30' or '2024-06-30T18:00', got {now!r}"
         ) from None
-    if np.isnat(point):
+    if np.isnat(when):
         raise ValueError(f"now must be a point in time, got {now!r}")
-    return int(point.astype(np.int64))
+    if not 1678 <= int(when.astype("datetime64[Y]").astype(np.int64)) + 1970 < 2262:
+        raise ValueError(f"now must lie in 1678 to 2261, as nanoseconds count, got {now!r}")
+    return int(when.astype("datetime64[ns]").astype(np.int64))

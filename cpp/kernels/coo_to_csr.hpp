@@ -1,10 +1,10 @@
 // Problem: triplets (row, col, value[, time]) in any order to a canonical CSR: rows sorted by
 // column, duplicates merged by an explicit rule.
-// Cost: O(n) time, about 2 reads and 2 writes of the triplets to memory; n * (4 + sizeof(T)) bytes
-// (+ 8 n with times; 4 n more where row and column take over 32 bits) of scratch. Layout: triplets
-// are first parted by ranges of rows, stably, so that a part fits the L2 cache, row and column in
-// one word; there they are sorted by (row, col, place in the input), again one word, and written
-// out where they belong. The result is the same for any n_threads.
+// Cost: O(n) time, about 2 reads and 2 writes of the triplets to memory; scratch of 8 n bytes for
+// float32, 16 n for float64 or where row and column take over 32 bits, + 8 n with times. Layout:
+// triplets are first parted by ranges of rows, stably, so that a part fits the L2 cache, row and
+// column in one word; there they are sorted by (row, col, place in the input), again one word, and
+// written out where they belong. The result is the same for any n_threads.
 #pragma once
 
 #include <algorithm>

@@ -21,6 +21,57 @@
 
 namespace aimass {
 
+namespace factorize_detail {
+
+struct Distinct {
+  std::uint64_t prefix;
+  std::int64_t row;
+};
+
+// `before`, but listening: to sort or merge millions of long strings takes seconds. Algorithms copy
+// what they compare with, so the count lives with the caller, one for each thread.
+template <class Before>
+auto polled(const Run& run, const Before& before, std::uint32_t& n_asked) {
+  return [&](const Distinct& a, const Distinct& b) {
+    if ((++n_asked & 1023) == 0) run.poll();
+    return before(a, b);
+  };
+}
+
+// By prefix, a pass per byte of it that is not the same everywhere; then by `before` among equals.
+template <class Before>
+void sort_distinct(const Run& run, std::vector<Distinct>& keys, const Before& unpolled) {
+  std::uint32_t n_asked = 0;
+  const auto before = polled(run, unpolled, n_asked);
+  if (keys.size() < 4096) {
+    std::sort(keys.begin(), keys.end(), before);
+    return;
+  }
+  std::vector<Distinct> spare(keys.size());
+  for (int bit = 0; bit < 64; bit += 8) {
+    run.poll();
+    std::size_t place[256] = {};
+    for (const Distinct& key : keys) ++place[(key.prefix >> bit) & 255];
+    if (place[(keys[0].prefix >> bit) & 255] == keys.size()) continue;
+    std::size_t total = 0;
+    for (std::size_t& count : place) {
+      total += count;
+      count = total - count;
+    }
+    for (const Distinct& key : keys) spare[place[(key.prefix >> bit) & 255]++] = key;
+    keys.swap(spare);
+  }
+  run.poll();
+  for (auto begin = keys.begin(); begin != keys.end();) {
+    auto end = begin + 1;
+    while (end != keys.end() && end->prefix == begin->prefix) ++end;
+    if (end - begin > 1) std::sort(begin, end, before);
+    begin = end;
+  }
+}
+
+}  // namespace factorize_detail
+
 // Writes codes[n]; returns, for every code, the first row that holds its key.
 template <class Keys>
 std::vector<std::int64_t> factorize(const Run& run, const Keys& keys, std::int64_t n,
@@ -51,8 +102,9 @@ std::vector<std::int64_t> factorize(const Run& run, const Keys& keys, std::int64
     run.poll();
     std::vector<Distinct> merged;
     merged.reserve(all.size() + sorted[p].size());
+    std::uint32_t n_asked = 0;
     std::set_union(all.begin(), all.end(), sorted[p].begin(), sorted[p].end(),
-                   std::back_inserter(merged), before);
+                   std::back_inserter(merged), factorize_detail::polled(run, before, n_asked));
     all.swap(merged);
   }
   if (all.size() > std::size_t{std::numeric_limits<std::int32_t>::max()}) {
@@ -64,8 +116,10 @@ std::vector<std::int64_t> factorize(const Run& run, const Keys& keys, std::int64
     // The code within the piece of a distinct key stands at its first row.
     ranks[p].resize(sorted[p].size());
     auto rank = all.begin();
+    std::uint32_t n_asked = 0;
+    const auto before_polled = factorize_detail::polled(run, before, n_asked);
     for (const Distinct& key : sorted[p]) {
-      while (before(*rank, key)) ++rank;
+      while (before_polled(*rank, key)) ++rank;
       ranks[p][static_cast<std::size_t>(codes[key.row])] =
           static_cast<std::int32_t>(rank - all.begin());
     }
@@ -117,6 +171,7 @@ inline std::vector<std::int64_t> factorize_int64(const Run& run, const std::int6
   const auto rank = std::make_unique_for_overwrite<std::int32_t[]>(span + 1);
   std::vector<std::int64_t> uniques;
   for (std::uint64_t i = 0; i <= span; ++i) {
+    if ((i & 0xfffff) == 0) run.poll();
     rank[i] = static_cast<std::int32_t>(uniques.size());
     if (seen[i].load(std::memory_order_relaxed) != 0) {
       uniques.push_back(static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + i));

@@ -56,13 +56,16 @@ class FlushDenormals {
 #if defined(__SSE2__)
   FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040); }
   ~FlushDenormals() { _mm_setcsr(saved_); }
+#else
+  FlushDenormals() {}  // nothing is switched; not defaulted, or variables would count as unused
+#endif
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
 
+#if defined(__SSE2__)
  private:
   unsigned saved_;
 #endif
- public:
-  FlushDenormals(const FlushDenormals&) = delete;
-  FlushDenormals& operator=(const FlushDenormals&) = delete;
 };
 
 // The features of a form in the kernels' order (see simd/mixture.hpp).

@@ -3,7 +3,7 @@
 // Memory: the output and threads x 96 (K + 2.5 d).
 #pragma once
 
-#include <cstring>
+#include <cmath>
 
 #include "gmm_em_step.hpp"
 
@@ -12,7 +12,7 @@ namespace aimass {
 // One of the three is wanted, the others are null.
 template <class T>
 struct GmmScores {
-  std::int64_t* labels;  // n: the best component, the first one of equals
+  std::int64_t* labels;  // n: the best component, the first one of equals; -1: scores overflow
   double* score;         // n: log of the sum over the components of exp(score)
   T* resp;               // n x n_components: softmax of the scores
 };
@@ -45,7 +45,9 @@ void gmm_score(const Run& run, const GmmRows<T>& x, const Coefficients& coeffici
       coefficients.scores(block.columns.data(), block.squares.data(), scores, block.scratch.data());
       if (out.labels != nullptr) {
         kernels.argmax(n_components, scores, block.score_of_row.data(), block.labels.data());
-        std::copy_n(block.labels.data(), n, out.labels + row);
+        for (std::int64_t b = 0; b < n; ++b)
+          out.labels[row + b] =
+              std::isfinite(block.score_of_row[b]) ? block.labels[static_cast<std::size_t>(b)] : -1;
         continue;
       }
       kernels.softmax(n_components, block.weights.data(), block.squares.data(), scores,

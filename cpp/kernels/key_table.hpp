@@ -1,5 +1,5 @@
-// The parts of factorize.hpp: keys of a column (integers, byte strings), a hash table that numbers
-// them by first appearance, and the sort of the distinct ones.
+// The parts of factorize.hpp: keys of a column (integers, byte strings), and a hash table that
+// numbers them by first appearance.
 // Open addressing: Knuth, The Art of Computer Programming 3, 6.4; mixing by folded products as in
 // wyhash (Wang Yi). The hash is seeded anew on each call, so that no input is bad for all calls.
 #pragma once
@@ -153,7 +153,7 @@ class Table {
     for (std::int64_t begin = range.begin; begin < range.end; begin += batch) {
       if ((begin - range.begin) % (1 << 16) == 0) run.poll();
       const std::int64_t end = std::min(range.end, begin + batch);
-      if (2 * (first_row.size() + static_cast<std::size_t>(batch)) > slots_.size()) grow();
+      if (2 * (first_row.size() + static_cast<std::size_t>(batch)) > slots_.size()) grow(run);
       for (std::int64_t row = begin; row < end; ++row) {
         const std::int64_t i = row - begin;
         keys[i] = keys_.key(row);
@@ -190,54 +190,22 @@ class Table {
     }
   }
 
-  void grow() {
+  void grow(const Run& run) {
     if (first_row.size() > std::size_t{std::numeric_limits<std::int32_t>::max()} - 64) {
       throw InvalidInput("more than 2**31 distinct keys: codes would not fit int32");
     }
     std::vector<Slot> old(slots_.size() * 2, Slot{{}, -1});
     old.swap(slots_);
+    std::uint32_t n_moved = 0;
     for (const Slot& slot : old) {
       if (slot.code < 0) continue;
+      if ((++n_moved & 0xffff) == 0) run.poll();
       std::size_t i = keys_.hash(slot.key) & (slots_.size() - 1);
       while (slots_[i].code >= 0) i = (i + 1) & (slots_.size() - 1);
       slots_[i] = slot;
     }
   }
 };
-
-struct Distinct {
-  std::uint64_t prefix;
-  std::int64_t row;
-};
-
-// By prefix, a pass per byte of it that is not the same everywhere; then by `before` among equals.
-template <class Before>
-void sort_distinct(const Run& run, std::vector<Distinct>& keys, Before&& before) {
-  if (keys.size() < 4096) {
-    std::sort(keys.begin(), keys.end(), before);
-    return;
-  }
-  std::vector<Distinct> spare(keys.size());
-  for (int bit = 0; bit < 64; bit += 8) {
-    run.poll();
-    std::size_t place[256] = {};
-    for (const Distinct& key : keys) ++place[(key.prefix >> bit) & 255];
-    if (place[(keys[0].prefix >> bit) & 255] == keys.size()) continue;
-    std::size_t total = 0;
-    for (std::size_t& count : place) {
-      total += count;
-      count = total - count;
-    }
-    for (const Distinct& key : keys) spare[place[(key.prefix >> bit) & 255]++] = key;
-    keys.swap(spare);
-  }
-  for (auto begin = keys.begin(); begin != keys.end();) {
-    auto end = begin + 1;
-    while (end != keys.end() && end->prefix == begin->prefix) ++end;
-    if (end - begin > 1) std::sort(begin, end, before);
-    begin = end;
-  }
-}
 
 }  // namespace factorize_detail
 

@@ -1,5 +1,5 @@
-// Micro-kernels of Gaussian mixtures: see kernels/gmm.hpp. Included by files compiled with ISA
-// flags, so it holds no inline functions (table.hpp has the reason).
+// Micro-kernels of Gaussian mixtures: see kernels/gmm_em_step.hpp. Included by files compiled with
+// ISA flags, so it holds no inline functions (table.hpp has the reason).
 //
 // A block has kRows rows z = (x - shift) * scale, in two layouts: `rows`, row by row with the first
 // half of each repeated behind it, and `columns`, in groups of `group` rows, [group][d][row].

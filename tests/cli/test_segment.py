@@ -186,3 +186,30 @@ def test_nothing_is_left_when_the_report_fails(
     assert result.exit_code == 2
     assert "the disk is full" in result.stderr
     assert [p.name for p in folder.iterdir()] == [people.name]
+
+
+@pytest.mark.parametrize("option", ["--out", "--report"])
+def test_the_model_in_use_is_not_overwritten(
+    people: Path, aimass: Callable[..., Any], option: str
+) -> None:
+    model, out = people.parent / "m.parquet", people.parent / "out.parquet"
+    assert aimass("segment", people, "--out", out, "--save", model, *FAST).exit_code == 0
+    before = model.read_bytes()
+    outputs = ("--out", model) if option == "--out" else ("--out", out, "--report", model)
+    answer = aimass("segment", people, "--use", model, *outputs)
+    assert answer.exit_code == 2
+    assert "is another file of this command" in answer.stderr
+    assert model.read_bytes() == before
+
+
+def test_no_report_of_a_model_that_could_not_be_saved(
+    people: Path, aimass: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("aimass_core.segmentation.Segmentation.save", full)
+    out, report, model = (people.parent / name for name in ("o.csv", "r.html", "m"))
+    answer = aimass("segment", people, "--out", out, "--report", report, "--save", model, *FAST)
+    assert answer.exit_code == 2
+    assert not any(path.exists() for path in (out, report, model))

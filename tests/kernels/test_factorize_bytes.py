@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -90,3 +93,29 @@ def test_empty_and_what_the_border_refuses():
         _core.factorize_bytes(np.empty(0, np.int64), nothing, 1)
     with pytest.raises(TypeError):
         _core.factorize_bytes(np.zeros(1, np.uint64), nothing, 1)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers that signal")
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_it_listens_to_signals_all_the_time(n_threads):
+    # ids that share their first 8 bytes are told apart by slow comparisons of strings
+    n = 2_000_000
+    rows = np.random.default_rng(0).permutation(n)[:, None]
+    digits = rows // 10 ** np.arange(7)[::-1] % 10 + ord("0")
+    data = np.hstack([np.full((n, 9), ord("c")), digits]).astype(np.uint8).ravel()
+    offsets = np.arange(n + 1) * 16
+
+    def longest_silence():
+        heard = [time.perf_counter()]
+        before = signal.signal(signal.SIGALRM, lambda *_: heard.append(time.perf_counter()))
+        signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+        try:
+            _core.factorize_bytes(offsets, data, n_threads)
+            heard.append(time.perf_counter())
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        return np.diff(heard).max()
+
+    # the best of three: on a busy machine the process itself may wait for its turn
+    assert any(longest_silence() < 0.5 for _ in range(3))

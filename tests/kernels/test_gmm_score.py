@@ -76,3 +76,13 @@ def test_wrong_words():
         _core.gmm_score(X, shift, scale, coefficients, None, "diag", "proba", 1)
     with pytest.raises(ValueError, match="common must have one row"):
         _core.gmm_score(X, shift, scale, coefficients, np.zeros((2, 15)), "diag", "score", 1)
+
+
+def test_no_label_beyond_the_range_of_numbers():
+    X, shift, scale, coefficients = problem(300, 3, 4, "full", np.float64)
+    X[[0, 250]] = 1e200
+    arguments = (X, shift, scale, coefficients, None, "full", "labels", 1)
+    with np.errstate(all="ignore"):
+        expected = reference.gmm_score(*arguments)
+    assert np.flatnonzero(expected < 0).tolist() == [0, 250]
+    np.testing.assert_array_equal(_core.gmm_score(*arguments), expected)

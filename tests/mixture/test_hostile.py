@@ -287,3 +287,49 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(out.stdout.split()[-1]) < 50
+
+
+@every_type
+def test_rows_of_weight_zero_and_the_unit_of_the_weights_change_nothing(kind):
+    def weighted(X, weight):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return GaussianMixture(3, covariance_type=kind, random_state=0, max_iter=3).fit(
+                X, sample_weight=weight
+            )
+
+    X = np.random.default_rng(0).normal(size=(2000, 3))  # no groups: k-means wanders long
+    plain = weighted(X, np.ones(2000))
+    one_more = weighted(np.vstack([X, X[:1]]), np.append(np.ones(2000), 0.0))
+    tiny = weighted(X, np.full(2000, 1e-20))
+    for other in (one_more, tiny):
+        np.testing.assert_allclose(other.lower_bounds_, plain.lower_bounds_, rtol=1e-9)
+        np.testing.assert_allclose(other.means_, plain.means_, atol=1e-6)
+
+
+@every_type
+@pytest.mark.parametrize("hole", [False, True])
+def test_no_label_where_there_is_no_answer(kind, hole):
+    if kind == "tied" and not hole:
+        pytest.skip("what overflows is common to the components: the label is right")
+    model = fit(BLOBS, covariance_type=kind, missing="marginalize")
+    X = np.array([[1.0, 2, 3], [1e200, 0, np.nan if hole else 0]])
+    for ask in (model.predict, model.predict_proba):
+        with np.errstate(all="ignore"), pytest.raises(NumericalError, match="row 1 of X"):
+            ask(X)
+
+
+def test_any_true_of_a_callback_ends_the_fit():
+    calls = []
+
+    def stop(n_iter, bound):
+        calls.append(n_iter)
+        return np.True_
+
+    fit(BLOBS, callback=stop)
+    assert calls == [1]
+
+
+def test_verbose_is_a_number():
+    with pytest.raises(TypeError, match="verbose"):
+        GaussianMixture(verbose="a").fit(BLOBS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from aimass_core import GaussianMixture
 from aimass_core.exceptions import NumericalError
@@ -70,3 +71,33 @@ def test_failed_fits_are_noted_and_wrong_words_refused():
         select(X, n_components=[])
     with pytest.raises(ValueError, match="covariance_types"):
         select(X, covariance_types=["banana"])
+
+
+def test_more_components_than_rows_are_left_out():
+    rng = np.random.default_rng(0)
+    chosen = select(rng.normal(size=(8, 2)), covariance_types=["diag"], random_state=0)
+    assert chosen.table["n_components"] == list(range(1, 9))
+    with pytest.raises(ValueError, match="X has only 3 rows"):
+        select(np.eye(3), n_components=[4, 5])
+
+
+def test_the_best_knows_its_columns():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(blobs("diag", n=300), columns=list("abc"))
+    best = select(frame, n_components=[2], covariance_types=["diag"], random_state=0).best
+    assert list(best.feature_names_in_) == list("abc")
+    with pytest.raises(ValueError, match="feature names"):
+        best.predict(frame[["b", "a", "c"]])
+
+
+def test_sparse_rows():
+    X = blobs("spherical", n=600)
+    kinds = ["diag", "spherical"]
+    one, two = (
+        select(table, n_components=[2, 3], covariance_types=kinds, random_state=0, tol=1e-6)
+        for table in (X, sp.csr_array(X))
+    )
+    assert one.best.n_components == two.best.n_components
+    np.testing.assert_allclose(one.table["bic"], two.table["bic"], rtol=1e-2)
+    with pytest.raises(TypeError, match="diag and spherical can"):
+        select(sp.csr_array(X))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import numpy as np
@@ -10,7 +11,7 @@ import scipy.sparse as sp
 from scipy.stats import multivariate_normal
 
 from aimass_core import GaussianMixture
-from aimass_core.exceptions import ConvergenceWarning
+from aimass_core.exceptions import ConvergenceWarning, NumericalError
 
 TYPES = ["full", "tied", "diag", "spherical"]
 every_type = pytest.mark.parametrize("kind", TYPES)
@@ -73,6 +74,27 @@ def test_wide_sparse_rows_never_become_dense(kind, init_params):
 def test_sparse_needs_a_type_without_products():
     with pytest.raises(TypeError, match="diag and spherical can"):
         GaussianMixture().fit(sp.csr_array(np.eye(4)))
+
+
+@pytest.mark.filterwarnings("ignore::aimass_core.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", ["diag", "spherical"])
+def test_a_fit_on_sparse_rows_answers_and_goes_on_with_dense_ones(kind):
+    X = groups()[0]
+    model = fit(sp.csr_array(X), covariance_type=kind, warm_start=True)
+    assert np.isfinite(model.score_samples(X)).all()
+    model.partial_fit(X[:500])
+    shape = (3, 4) if kind == "diag" else (3,)
+    fit(
+        X, covariance_type=kind, means_init=np.asfortranarray(X[:3]),
+        weights_init=np.full(3, 1 / 3), precisions_init=np.asfortranarray(np.ones(shape)),
+    )  # fmt: skip
+    model.fit(X)
+
+
+@pytest.mark.parametrize("kind", ["diag", "spherical"])
+def test_sparse_rows_far_from_zero_are_refused(kind):
+    with pytest.raises(ValueError, match="column 0 of X lies far from 0"):
+        GaussianMixture(covariance_type=kind).fit(sp.csr_array(groups()[0] + 1e7))
 
 
 # ---- missing values --------------------------------------------------------------------------
@@ -158,6 +180,41 @@ def test_nan_needs_the_option():
         GaussianMixture(3, missing="marginalize").fit(X)
 
 
+@every_type
+def test_an_answer_does_not_depend_on_the_other_rows(kind):
+    X, _, _ = with_holes()
+    model = fit(X, covariance_type=kind, missing="marginalize")
+    few = X[:40]  # one of them is all NaN, and most of the others have some
+    for name in ("score_samples", "predict_proba", "predict"):
+        ask = getattr(model, name)
+        alone = np.concatenate([ask(row[None]) for row in few])
+        np.testing.assert_allclose(alone, ask(few), rtol=1e-12, atol=1e-14)
+    holed = X[:100].copy()
+    holed[:, 0] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.partial_fit(X).partial_fit(holed)
+    assert np.isfinite(model.means_).all()
+
+
+@every_type
+def test_a_constant_column_with_holes_says_nothing(kind):
+    if kind == "spherical":
+        pytest.skip("one variance for all columns")
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(600, 3))
+    X[rng.random(X.shape) < 0.1] = np.nan
+    same = np.where(rng.random((600, 1)) < 0.3, np.nan, 0.1)
+    one, two = (
+        fit(table, n_components=1, covariance_type=kind, missing="marginalize", max_iter=50)
+        for table in (X, np.hstack([X, same]))
+    )
+    np.testing.assert_allclose(one.means_, two.means_[:, :3], rtol=1e-6, atol=1e-9)
+    assert two.means_[0, 3] == pytest.approx(0.1)
+    gained = 0.7 * -0.5 * np.log(2 * np.pi * 1e-6)  # a known value has the variance reg_covar
+    assert two.lower_bound_ - one.lower_bound_ == pytest.approx(gained, rel=0.1)
+
+
 # ---- files -----------------------------------------------------------------------------------
 
 
@@ -208,6 +265,32 @@ def test_files_are_checked(tmp_path):
             GaussianMixture().fit(tmp_path / "x.parquet")
     with pytest.raises(ValueError, match="no column 'w'"):
         GaussianMixture().fit(tmp_path / "x.parquet", sample_weight="w")
+
+
+def test_few_rows_of_a_file_have_a_weight(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    X, weight = groups(100_000, d=2)[0], np.zeros(100_000)
+    weight[[7, 40_000, 70_000, 99_999]] = 1
+    table = pa.table({"a": X[:, 0], "b": X[:, 1], "w": weight})
+    pq.write_table(table, tmp_path / "x.parquet")
+    model = fit(tmp_path / "x.parquet", "w", n_components=1)
+    np.testing.assert_allclose(model.means_[0], X[weight > 0].mean(axis=0))
+
+
+def test_a_file_names_the_row_and_takes_no_holes(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    values = np.zeros(100_000)
+    values[90_000] = np.nan
+    pq.write_table(pa.table({"a": values}), tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match=r"contains NaN in row 90000, column 0: .*read the file"):
+        GaussianMixture().fit(tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match="may hold no missing values: read it"):
+        GaussianMixture(missing="marginalize").fit(tmp_path / "x.parquet")
+    (tmp_path / "x.csv").write_text("a\n1\n")
+    with pytest.raises(ValueError, match=r"x\.csv cannot be read as a Parquet file"):
+        GaussianMixture().fit(tmp_path / "x.csv")
 
 
 # ---- batches ---------------------------------------------------------------------------------
@@ -264,3 +347,17 @@ def test_batches_go_on_from_a_fit_and_are_checked():
         model.partial_fit(X[:, :2])
     with pytest.raises(ValueError, match="n_samples >= n_components"):
         GaussianMixture(3).partial_fit(X[:2])
+
+
+def test_a_batch_that_fails_teaches_nothing():
+    X, _ = groups(500, d=3)
+    model = GaussianMixture(2, reg_covar=0, min_learning_rate=1.0, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.partial_fit(X)
+        twin = copy.deepcopy(model)
+        with pytest.raises(NumericalError):
+            model.partial_fit(np.ones((50, 3)))
+        model.partial_fit(X[:200])
+        twin.partial_fit(X[:200])
+    np.testing.assert_array_equal(model.means_, twin.means_)

@@ -9,6 +9,7 @@ import pytest
 
 from aimass_core import Segmentation, segments
 from aimass_core.exceptions import NotFittedError
+from aimass_core.segmentation._profile import _smd
 
 FAST = {"max_segments": 3, "n_init": 1, "n_bootstrap": 0}
 
@@ -224,3 +225,20 @@ def test_a_failed_fit_leaves_the_old_one() -> None:
         found.fit({"a": []})
     assert found.names_ == names
     assert len(found.predict(table())) == 120
+
+
+def test_a_feature_that_is_constant_where_nothing_is_null() -> None:
+    some = np.where(np.arange(120) < 60, np.arange(120.0), 5.0)
+    other = np.where(np.arange(120) < 60, np.nan, np.arange(120.0))
+    with pytest.raises(ValueError, match="column 'some' has one and the same value in all rows"):
+        segments(table(some=some, other=other), missing="drop", **FAST)
+
+
+@pytest.mark.parametrize("more", [{}, {"columns": ["a"]}])
+def test_no_rows(more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="the table has no rows"):
+        segments({"a": np.zeros(0), "b": np.zeros(0)}, **FAST, **more)
+
+
+def test_a_profile_column_that_does_not_vary_has_no_effect() -> None:
+    assert _smd((3.0, 7.0, 0.0), (6.0, 7.0, 0.0)) == 0.0
