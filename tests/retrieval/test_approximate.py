@@ -53,6 +53,7 @@ def test_filters(factors, rng):
     indices, _ = index.topk(U, 10, allowed=mask, allowed_rows=seen)
     assert mask[indices[indices >= 0]].all()
     assert all(set(a) - {-1} <= set(b) for a, b in zip(indices.tolist(), best.tolist()))
+    seen.indices = seen.indices.astype(np.int32)  # one array for both, as it is
     assert (index.topk(U, 10, exclude=seen, allowed_rows=seen)[0] == -1).all()
 
 

@@ -314,8 +314,10 @@ def test_exact_does_not_depend_on_the_scale(rng, scale):
 def test_an_index_keeps_no_array_of_its_caller():
     U, V = np.ones((3, 2), np.float32), np.eye(2, dtype=np.float32)
     index = AudienceIndex(U, V, k=1)
-    U[:], V[:] = -5, -5
+    U[:] = -5
     assert index.reverse_topk([0]).users.tolist() == [0, 1, 2]
+    V[:] = -5
+    assert index.reverse_topk([0]).scores.tolist() == [1, 1, 1]
 
 
 def test_from_model(rng):
