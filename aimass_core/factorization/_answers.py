@@ -47,6 +47,12 @@ class ImplicitAnswers(FactorModel):
     def _objective(self) -> Objective:
         raise NotImplementedError
 
+    def _check_state(self) -> None:
+        super()._check_state()
+        weight: Any = self.unobserved_weight_
+        if not (isinstance(weight, (int, float)) and 0 <= weight < np.inf):
+            raise ValueError(f"an unobserved weight of {weight}")
+
     def _fitted_objective(self) -> Objective:
         """Of the last fit, whatever ``set_params`` did since."""
         fitted = type(self)(**self._fitted_with)
@@ -59,7 +65,8 @@ class ImplicitAnswers(FactorModel):
         """Factors of users (or items) from their entries and the other side's factors."""
         factors = self.item_factors_ if side == "user" else self.user_factors_
         start = np.zeros((rows.shape[0], factors.shape[1]), dtype=factors.dtype)
-        name, n_steps = ("nonnegative", 50) if self.solver == "nonnegative" else ("cholesky", 1)
+        solver = self._fitted_parameters()["solver"]
+        name, n_steps = ("nonnegative", 50) if solver == "nonnegative" else ("cholesky", 1)
         return half_step(
             [(0, rows)],
             factors,

@@ -32,7 +32,7 @@ class Epoch:
     score : float or None
         Metric on the validation part, where there is one.
     model : FactorModel
-        The model as it is now: it can be asked, not changed.
+        The model as it is now: it can be asked and saved, not changed.
     """
 
     number: int
@@ -90,6 +90,14 @@ class Watch:
             before, now = self.losses[-2:]
             stop |= before - now <= self._tol * abs(before)
         if self._training.callback is not None:
+            model._prepare(1)  # nothing packed of an earlier epoch answers
+            model._fitted_with = model.get_params(deep=False)
+            for name, value in (
+                ("losses_", np.array(self.losses)),
+                ("scores_", np.array(self.scores)),
+                ("n_iter_", number),
+            ):
+                setattr(model, name, value)
             epoch = Epoch(number, self._n_iter, loss, score, model)
             stop |= bool(self._training.callback(epoch))
         return stop

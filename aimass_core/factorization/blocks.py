@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,15 @@ import scipy.sparse as sp
 
 from .. import _core
 from .._validation import _wrap_csr, as_int
+from ._block_files import SIDES, Parquet, checked, ranges, scatter
+from ._model import _as_factor_dtype
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ._block_files import Triplets
+
     Array = NDArray[Any]
-    Triplets = Iterable[tuple[Array, Array, Array]]
 
 __all__ = ["RowBlocks"]
 
@@ -27,16 +30,17 @@ _PARTS = ("indptr", "indices", "data")
 class RowBlocks:
     """A users x items matrix and its transpose on disk, read in blocks of rows.
 
-    Made by `from_parquet` or `from_triplets`, which read the source twice and keep only counts and
-    one block in memory, or by `open` from a folder made before. `ImplicitALS.fit` trains on it: the
-    same factors, bit for bit, as `fit` on the matrix.
+    Made by `from_parquet` or `from_triplets`, which read the source three times and keep only
+    counts, one part of it and some million entries in memory, or from a folder made before, which
+    is read once to check it. `ImplicitALS.fit` trains on it: the same factors, bit for bit, as
+    `fit` on the matrix.
 
     Parameters
     ----------
     folder : path-like
         Holds ``rows.*.npy`` and ``columns.*.npy``: indptr, indices and data of both.
     block_nnz : int, default=4_000_000
-        Entries of a block, at least; a row is never divided.
+        Entries of a block, at most, but for a longer single row: a row is never divided.
 
     Attributes
     ----------
@@ -48,9 +52,9 @@ class RowBlocks:
     Raises
     ------
     ValueError
-        Where the files do not fit together.
+        Where the files are damaged or do not fit together.
     OSError
-        Where they can't be read.
+        Where they can't be read, or the folder was not written to its end.
 
     Examples
     --------
@@ -67,14 +71,15 @@ class RowBlocks:
         self.folder = Path(folder)
         self.block_nnz = as_int(block_nnz, "block_nnz", minimum=1)
         self._rows, self._columns = (
-            tuple(np.load(self.folder / f"{side}.{part}.npy", mmap_mode="r") for part in _PARTS)
-            for side in ("rows", "columns")
+            tuple(_mapped(self.folder / f"{side}.{part}.npy") for part in _PARTS) for side in SIDES
         )
+        for parts in (self._rows, self._columns):
+            if not _is_ours(*parts) or parts[2].dtype != self._rows[2].dtype:
+                raise ValueError(f"{self.folder} holds other arrays than RowBlocks writes")
         self.shape = len(self._rows[0]) - 1, len(self._columns[0]) - 1
         self.nnz = int(self._rows[0][-1])
-        for indptr, indices, data in (self._rows, self._columns):
-            if not (len(indices) == len(data) == indptr[-1] == self.nnz):
-                raise ValueError(f"{self.folder}: the arrays of rows and columns differ in length")
+        for parts, n_cols in ((self._rows, self.shape[1]), (self._columns, self.shape[0])):
+            self._check(parts, n_cols)
 
     @classmethod
     def from_triplets(
@@ -91,9 +96,10 @@ class RowBlocks:
         Parameters
         ----------
         triplets : iterable of (users, items, values)
-            Arrays of equal length, in any order; read twice, so not a generator. No pair twice.
+            Arrays of equal length, in any order; read three times, so not a generator. No pair
+            twice.
         folder : path-like
-            Where to write; made if missing.
+            Where to write; made if missing. Until all is written it can't be opened.
         shape : tuple of int
             Users, items: numbers run from 0.
         dtype : float32 or float64, default=float32
@@ -104,34 +110,38 @@ class RowBlocks:
         Returns
         -------
         RowBlocks
-            Memory: counts of users and items and one part of the stream.
+            Memory: counts of users and items, one part of the stream, and the entries of 4
+            million or of the longest row.
 
         Raises
         ------
         ValueError
-            For numbers out of range, values that are not finite, pairs that come twice.
+            For numbers out of range, values that are not finite, pairs that come twice, a stream
+            that is another the second time.
+        TypeError
+            For a generator, or values that are not real numbers.
         """
         if iter(triplets) is triplets:
-            raise TypeError("triplets is read twice: give a list or an object that can start again")
+            raise TypeError(
+                "triplets is read three times: give a list or an object that can start again"
+            )
+        dtype = _as_factor_dtype(dtype)
         n_users, n_items = (as_int(n, "shape", minimum=0, maximum=2**31 - 1) for n in shape)
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        for side in SIDES:  # written last: without them nothing half-written opens
+            (folder / f"{side}.indptr.npy").unlink(missing_ok=True)
         counts = [np.zeros(n + 1, dtype=np.int64) for n in (n_users, n_items)]
         for part in triplets:
-            checked = _checked(part, (n_users, n_items), dtype)
-            for count, ids in zip(counts, checked[:2], strict=True):
+            found = checked(part, (n_users, n_items), dtype)
+            for count, ids in zip(counts, found[:2], strict=True):
                 count[1:] += np.bincount(ids, minlength=len(count) - 1)
-        for side, count in zip(("rows", "columns"), counts, strict=True):
-            own = 0 if side == "rows" else 1
-            _scatter(triplets, folder, side, own, np.cumsum(count), (n_users, n_items), dtype)
-        blocks = cls(folder, block_nnz=block_nnz)
-        for begin, block in blocks.rows():
-            repeated = _core.csr_check(block.indptr, block.indices, block.data, n_items)[3]
-            if repeated:
-                raise ValueError(
-                    f"triplets hold a pair of a user from row {begin} on twice: sum them first"
-                )
-        return blocks
+        indptrs = [np.cumsum(count) for count in counts]
+        for own, side in enumerate(SIDES):
+            scatter(triplets, folder, side, own, indptrs[own], (n_users, n_items), dtype)
+        for side, indptr in zip(SIDES, indptrs, strict=True):
+            np.save(folder / f"{side}.indptr.npy", indptr)
+        return cls(folder, block_nnz=block_nnz)
 
     @classmethod
     def from_parquet(
@@ -164,9 +174,9 @@ class RowBlocks:
         Returns
         -------
         RowBlocks
-            Memory: counts of users and items and one row group.
+            Memory: as of `from_triplets`; a part of the stream is a row group.
         """
-        stream = _Parquet(path, user, item, value)
+        stream = Parquet(path, user, item, value)
         return cls.from_triplets(stream, folder, shape=shape, dtype=dtype, block_nnz=block_nnz)
 
     def rows(self) -> Iterator[tuple[int, sp.csr_array]]:
@@ -200,13 +210,25 @@ class RowBlocks:
         indptr, indices, data = self._rows
         return _wrap_csr(indptr, indices, data, self.shape)
 
+    def _check(self, parts: Any, n_cols: int) -> None:
+        indptr, indices, data = parts
+        if not (len(indices) == len(data) == indptr[-1] == self.nnz):
+            raise ValueError(f"{self.folder}: the arrays of rows and columns differ in length")
+        if indptr[0] != 0 or (np.diff(indptr) < 0).any():
+            raise ValueError(f"{self.folder} is damaged: an indptr goes down")
+        for begin, block in self._blocks(parts, n_cols):
+            status, _, is_sorted, repeated = _core.csr_check(
+                block.indptr, block.indices, block.data, n_cols
+            )
+            if status or repeated or not is_sorted:
+                raise ValueError(
+                    f"{self.folder} is damaged: numbers out of range or order, nan or inf from row "
+                    f"or column {begin} on; write it anew"
+                )
+
     def _blocks(self, parts: Any, n_cols: int) -> Iterator[tuple[int, sp.csr_array]]:
         indptr, indices, data = parts
-        begin, n = 0, len(indptr) - 1
-        while begin < n:
-            wanted = indptr[begin] + self.block_nnz
-            end = max(begin + 1, int(np.searchsorted(indptr, wanted, side="right")) - 1)
-            end = min(end, n)
+        for begin, end in ranges(indptr, self.block_nnz):
             places = slice(int(indptr[begin]), int(indptr[end]))
             block = _wrap_csr(
                 np.asarray(indptr[begin : end + 1] - indptr[begin]),
@@ -215,78 +237,22 @@ class RowBlocks:
                 (end - begin, n_cols),
             )
             yield begin, block
-            begin = end
 
 
-class _Parquet:
-    """A Parquet file as triplets, row group by row group, as often as asked for."""
-
-    def __init__(self, path: Any, user: str, item: str, value: str | None) -> None:
-        try:
-            import pyarrow.parquet
-        except ImportError:
-            raise ImportError("this needs pyarrow: pip install aimass_core[io]") from None
-        self._file = pyarrow.parquet.ParquetFile(path)
-        self._names = [user, item] + ([] if value is None else [value])
-        known = self._file.schema_arrow.names
-        for name in self._names:
-            if name not in known:
-                raise ValueError(f"{path} has no column {name!r}; it has {', '.join(known)}")
-
-    def __iter__(self) -> Iterator[tuple[Array, Array, Array]]:
-        for number in range(self._file.num_row_groups):
-            table = self._file.read_row_group(number, columns=self._names)
-            columns = [table[name].to_numpy() for name in self._names]
-            values = columns[2] if len(columns) > 2 else np.ones(len(columns[0]), np.float32)
-            yield columns[0], columns[1], values
+def _mapped(path: Path) -> Any:
+    try:
+        array = np.load(path, mmap_mode="r")
+    except EOFError:
+        raise ValueError(f"{path} is empty or cut short") from None
+    if not isinstance(array, np.ndarray) or array.ndim != 1:
+        raise ValueError(f"{path} holds no 1-D array")
+    return array
 
 
-def _checked(part: Any, shape: tuple[int, int], dtype: Any) -> tuple[Array, Array, Array]:
-    users, items, values = (np.asarray(column) for column in part)
-    if not (users.shape == items.shape == values.shape and users.ndim == 1):
-        raise ValueError("triplets must be 1-D arrays of equal length")
-    for ids, n, name in ((users, shape[0], "users"), (items, shape[1], "items")):
-        if ids.dtype.kind not in "iu":
-            raise TypeError(f"{name} must be whole numbers from 0, got {ids.dtype}")
-        if len(ids) and not (ids.min() >= 0 and ids.max() < n):
-            raise ValueError(f"{name} hold {ids.min()} to {ids.max()}, expected 0 to {n - 1}")
-    values = values.astype(dtype)
-    if not np.isfinite(values).all():
-        raise ValueError("values hold nan, inf or what is too large: drop these rows")
-    return users.astype(np.int64), items.astype(np.int64), values
-
-
-def _scatter(
-    triplets: Triplets,
-    folder: Path,
-    side: str,
-    own: int,
-    indptr: Array,
-    shape: tuple[int, int],
-    dtype: Any,
-) -> None:
-    """One pass: entries to their rows on disk; then each row in order of its columns."""
-    np.save(folder / f"{side}.indptr.npy", indptr)
-    open_ = np.lib.format.open_memmap
-    nnz = (int(indptr[-1]),)
-    indices = open_(folder / f"{side}.indices.npy", mode="w+", dtype=np.int32, shape=nnz)
-    data = open_(folder / f"{side}.data.npy", mode="w+", dtype=dtype, shape=nnz)
-    next_ = indptr[:-1].copy()
-    for part in triplets:
-        checked = _checked(part, shape, dtype)
-        rows, columns, values = checked[own], checked[1 - own], checked[2]
-        order = np.argsort(rows, kind="stable")
-        rows = rows[order]
-        starts = np.searchsorted(rows, rows)
-        where = next_[rows] + np.arange(len(rows)) - starts
-        indices[where], data[where] = columns[order], values[order]
-        next_ += np.bincount(rows, minlength=len(next_))
-    step = 1 << 16
-    for begin in range(0, len(indptr) - 1, step):
-        ends = indptr[begin : begin + step + 1]
-        places = slice(int(ends[0]), int(ends[-1]))
-        rows = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
-        order = np.lexsort((indices[places], rows))
-        indices[places], data[places] = indices[places][order], data[places][order]
-    indices.flush()
-    data.flush()
+def _is_ours(indptr: Array, indices: Array, data: Array) -> bool:
+    return (
+        indptr.dtype == np.int64
+        and indices.dtype == np.int32
+        and data.dtype in (np.float32, np.float64)
+        and len(indptr) > 0
+    )

@@ -179,7 +179,8 @@ class ExplicitALS(FactorModel):
 
     def _check_state(self) -> None:
         super()._check_state()
-        if (len(self.user_bias_), len(self.item_bias_)) != self.user_items_.shape:
+        shapes = self.user_bias_.shape, self.item_bias_.shape
+        if shapes != tuple((n,) for n in self.user_items_.shape):
             raise ValueError("as many biases as users and items are needed")
         if not (np.isfinite(self.user_bias_).all() and np.isfinite(self.item_bias_).all()):
             raise ValueError("biases that are not finite numbers")

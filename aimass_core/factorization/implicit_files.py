@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import struct
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._threads import resolve_n_threads
-from .._validation import _wrap_csr
+from .._validation import _wrap_csr, as_bool, as_float, as_int
 from ..exceptions import DamagedFileError
+from ._als import MAX_FACTORS
 from .implicit_als import ImplicitALS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 __all__ = ["from_implicit", "to_implicit"]
 
@@ -25,6 +33,21 @@ _NUMBERS = {
     "cg_steps": 3,
     "use_cg": True,
 }  # what older files lack has implicit's default
+# What zipfile and numpy raise on altered bytes.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    struct.error,
+    OSError,
+)
 
 
 def from_implicit(path: str | os.PathLike[str], user_items: Any = None) -> ImplicitALS:
@@ -65,33 +88,24 @@ def from_implicit(path: str | os.PathLike[str], user_items: Any = None) -> Impli
     assert items is not None
     if users.shape[1] != items.shape[1] or users.dtype != items.dtype or not users.shape[1]:
         raise DamagedFileError(f"{path}: the factors of users and items do not fit together")
-    given = {
-        name: arrays[name].item() if name in arrays and arrays[name].shape == () else default
-        for name, default in _NUMBERS.items()
-    }
-    model = ImplicitALS(
-        n_factors=users.shape[1],
-        regularization=float(given["regularization"]),
-        alpha=float(given["alpha"]),
-        unobserved_weight=1.0,
-        confidence="total",
-        nu=0.0,
-        n_iter=max(1, int(given["iterations"])),
-        solver="cg" if given["use_cg"] else "cholesky",
-        n_steps=max(1, int(given["cg_steps"])),
-        dtype=users.dtype.name,
-    )
+    if users.shape[1] > MAX_FACTORS:
+        raise DamagedFileError(f"{path}: at most {MAX_FACTORS} factors, got {users.shape[1]}")
+    try:
+        model = _model(arrays, users)
+    except (TypeError, ValueError) as error:
+        raise DamagedFileError(f"{path}: {error}") from None
     shape = len(users), len(items)
     if user_items is None:
         indptr = np.zeros(shape[0] + 1, dtype=np.int64)
         user_items = _wrap_csr(indptr, np.zeros(0, np.int32), np.zeros(0, users.dtype), shape)
-    if tuple(user_items.shape) != shape:
-        raise ValueError(
-            f"user_items has shape {tuple(user_items.shape)}, but the file holds factors of "
-            f"{shape[0]} users and {shape[1]} items; rows are users, columns are items"
-        )
     fresh = ImplicitALS(**model.get_params())
     fresh._take(user_items)
+    found = tuple(fresh.user_items_.shape)
+    if found != shape:
+        raise ValueError(
+            f"user_items has shape {found}, but the file holds factors of "
+            f"{shape[0]} users and {shape[1]} items; rows are users, columns are items"
+        )
     fresh.user_factors_, fresh.item_factors_ = (np.ascontiguousarray(s) for s in (users, items))
     fresh.unobserved_weight_, fresh.n_iter_ = 1.0, fresh.n_iter
     fresh.losses_ = fresh.scores_ = np.zeros(0)
@@ -99,7 +113,26 @@ def from_implicit(path: str | os.PathLike[str], user_items: Any = None) -> Impli
     return model._become(fresh)
 
 
-def _read(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
+def _model(arrays: dict[str, Array], users: Array) -> ImplicitALS:
+    given = {
+        name: arrays[name].item() if name in arrays and arrays[name].shape == () else default
+        for name, default in _NUMBERS.items()
+    }
+    return ImplicitALS(
+        n_factors=users.shape[1],
+        regularization=as_float(given["regularization"], "regularization", minimum=0.0),
+        alpha=as_float(given["alpha"], "alpha", above=0.0),
+        unobserved_weight=1.0,
+        confidence="total",
+        nu=0.0,
+        n_iter=max(1, as_int(given["iterations"], "iterations", maximum=2**31)),
+        solver="cg" if as_bool(given["use_cg"], "use_cg") else "cholesky",
+        n_steps=max(1, as_int(given["cg_steps"], "cg_steps", maximum=MAX_FACTORS)),
+        dtype=users.dtype.name,
+    )
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -108,9 +141,12 @@ def _read(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
             if sum(m.file_size for m in members) > os.path.getsize(path):
                 raise DamagedFileError(f"{path} claims more bytes than it has")
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, MemoryError) as error:
-        if isinstance(error, DamagedFileError):
+            arrays = {name: archive[name] for name in archive.files}
+            return {name: a for name, a in arrays.items() if isinstance(a, np.ndarray)}
+    except DamagedFileError:
+        raise
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise DamagedFileError(f"{path} is damaged, or not an npz file: {error}") from None
 
@@ -134,7 +170,7 @@ def to_implicit(model: ImplicitALS, path: str | os.PathLike[str]) -> None:
     """
     model._check_fitted()
     p = model._fitted_with
-    solver = model.solver
+    solver = p["solver"]
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:

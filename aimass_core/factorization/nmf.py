@@ -45,7 +45,7 @@ class NMF(FactorModel):
     n_iter : int, default=50
         Epochs: items, then users.
     n_steps : int, default=3
-        Sweeps over the coordinates of a row in each half of an epoch.
+        Sweeps over the coordinates of a row in each half of an epoch, 1 to 16384.
     dtype : {"float32", "float64"}, default="float32"
         Of factors and values.
     random_state : int, default=0
@@ -117,7 +117,7 @@ class NMF(FactorModel):
         X = self.user_items_
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         n_iter = as_int(self.n_iter, "n_iter", minimum=1)
-        n_steps = as_int(self.n_steps, "n_steps", minimum=1)
+        n_steps = as_int(self.n_steps, "n_steps", minimum=1, maximum=MAX_FACTORS)
         rng = np.random.default_rng(as_int(self.random_state, "random_state", minimum=0))
         mean = float(X.data.sum(dtype=np.float64)) / max(1, X.shape[0] * X.shape[1])
         scale = np.sqrt(mean / n_factors)

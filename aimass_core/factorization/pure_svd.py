@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._validation import as_int
+from ..exceptions import NumericalError
 from ._als import MAX_FACTORS
 from ._model import FactorModel
 
@@ -96,10 +97,16 @@ class PureSVD(FactorModel):
             self.user_factors_, self.item_factors_ = (np.zeros((n, rank), X.dtype) for n in X.shape)
             return
         basis = rng.standard_normal((X.shape[1], width), dtype=np.float32).astype(X.dtype)
-        for _ in range(n_iter):  # orthonormal on both sides, so that no direction is lost
-            basis = _orthonormal(X.T @ _orthonormal(X @ basis))
-        small, values, right = np.linalg.svd(_gramian_root(X @ basis))
-        del small
+        try:
+            for _ in range(n_iter):  # orthonormal on both sides, so that no direction is lost
+                basis = _orthonormal(X.T @ _orthonormal(X @ basis))
+            _, values, right = np.linalg.svd(_gramian_root(X @ basis))
+        except np.linalg.LinAlgError:
+            values = right = np.array([np.nan])
+        if not np.isfinite(values).all():
+            raise NumericalError(
+                f"the values are too large for {X.dtype}: scale them down, or use dtype='float64'"
+            )
         V = basis @ right.T[:, :rank].astype(X.dtype)
         largest = V[np.abs(V).argmax(axis=0), np.arange(rank)]
         self.item_factors_ = np.ascontiguousarray(V * np.where(largest < 0, -1, 1).astype(X.dtype))

@@ -83,8 +83,8 @@ class ApproximateIndex:
         norms = norms_of(self._items)
         longest = max(float(norms.max(initial=0)), 1e-30)
         # All rows of one length: then the nearest by angle is the largest product.
-        rest = np.sqrt(np.maximum(longest**2 - norms**2, 0))
-        rows = np.column_stack([self._items / longest, rest / longest]).astype(np.float32)
+        rest = np.sqrt(np.maximum(1 - (norms / longest) ** 2, 0))
+        rows = np.column_stack([self._items / longest, rest]).astype(np.float32)
         self._graph = Index(
             ndim=self.n_factors + 1,
             metric="cos",
@@ -127,6 +127,11 @@ class ApproximateIndex:
         mask = as_mask(allowed, "allowed", self.n_items)
         indptr, denied = as_pattern(exclude, "exclude", shape)
         lists = as_pattern(allowed_rows, "allowed_rows", shape)
+        for name, ids in (("exclude", denied), ("allowed_rows", lists[1])):
+            if ids is not None and len(ids) and not 0 <= ids.min() <= ids.max() < self.n_items:
+                raise ValueError(
+                    f"{name} holds items {ids.min()} to {ids.max()}, outside of [0, {self.n_items})"
+                )
         threads = resolve_n_threads(n_threads)
         if 0 in shape or k == 0:
             empty = np.full((shape[0], k), -1, dtype=np.int32)
@@ -149,10 +154,10 @@ class ApproximateIndex:
         scores = np.full((len(queries), k), -np.inf, dtype=self.dtype)
         for row, proposed in enumerate(found):  # one small exact question each
             items = np.unique(proposed[proposed < self.n_items]).astype(np.int64)
-            for indptr, ids in (deny, lists):
+            for (indptr, ids), keep in ((deny, False), (lists, True)):
                 if indptr is not None:
                     is_in = np.isin(items, ids[indptr[row] : indptr[row + 1]])
-                    items = items[is_in if ids is lists[1] else ~is_in]
+                    items = items[is_in == keep]
             if mask is not None:
                 items = items[mask[items]]
             if not len(items):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Audience", "Pairs", "choose_exact", "choose_greedy"]
 
+_LARGEST_WORTH = 1e4  # of a pair, to the exact solver
 _MOST_EXACT = 300_000  # pairs that are left to the exact solver
 
 
@@ -124,7 +125,7 @@ def choose_greedy(
     """The choice, and whether an item lacks users only because its list was cut."""
     from ..jit.assign_greedy import assign_greedy
 
-    room, taken = room.copy(), np.empty(len(pairs.users), dtype=bool)
+    offered, room, taken = room, room.copy(), np.empty(len(pairs.users), dtype=bool)
     dropped: list[int] = []
     while True:
         left = room.copy()
@@ -140,13 +141,13 @@ def choose_greedy(
         room[smallest] = 0
     floor = _floor(pairs)
     value = float((pairs.scores[taken].astype(np.float64) - floor).sum())
-    # Each item's best users alone, and twice what greedy reached.
+    # Each item's best users alone, and, where nothing was given up, twice what greedy reached.
     place = np.argsort(pairs.places, kind="stable")
     starts = np.searchsorted(pairs.places[place], np.arange(len(room)))
     rank = np.arange(len(place)) - starts[pairs.places[place]]
-    best = place[(rank < room[pairs.places[place]]) & (caps[pairs.users[place]] > 0)]
+    best = place[(rank < offered[pairs.places[place]]) & (caps[pairs.users[place]] > 0)]
     alone = float((pairs.scores[best].astype(np.float64) - floor).sum())
-    bound = max(value, min(2 * value, alone))
+    bound = max(value, alone if dropped else min(2 * value, alone))
     return _result(asked, pairs.take(taken), floor, bound, np.array(sorted(dropped), int)), False
 
 
@@ -184,9 +185,11 @@ def choose_exact(
         limits.append(LinearConstraint(by_item, ub=room))
     taken = np.zeros(n_pairs, dtype=bool)
     if n_pairs:
-        # Among equal sums the one with more pairs.
         worth = pairs.scores.astype(np.float64) - floor
-        cost = np.concatenate([-(worth + 1e-9 * max(worth.max(), 1e-9)), np.zeros(extra)])
+        if (top := worth.max()) > 0:  # the tolerances of HiGHS are absolute
+            worth *= _LARGEST_WORTH / top
+        # Among equal sums the one with more pairs.
+        cost = np.concatenate([-(worth + 1e-9 * _LARGEST_WORTH), np.zeros(extra)])
         found = milp(
             cost,
             integrality=np.ones(n_pairs + extra),

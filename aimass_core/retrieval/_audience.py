@@ -53,9 +53,10 @@ def audience(
         An item with fewer users gets none at all (a guard of privacy): the smallest audience below
         it is given up and its users are free again, until none is below.
     method : {"greedy", "exact"}, default="greedy"
-        Greedy takes pairs by falling score while both sides have room: at least half of the largest
-        sum, mostly nearly all of it, in the time of a sort. Exact solves the assignment by HiGHS,
-        for at most some hundred thousand pairs; with ``min_size`` it chooses best whom to give up.
+        Greedy takes pairs by falling score while both sides have room: without ``min_size`` at
+        least half of the largest sum, mostly nearly all of it, in the time of a sort. Exact solves
+        the assignment by HiGHS, for at most some hundred thousand pairs; with ``min_size`` it
+        chooses best whom to give up.
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
 
@@ -83,9 +84,9 @@ def audience(
     if len(np.unique(asked)) != len(asked):
         raise ValueError("items must be given once each: an item has one audience")
     n = len(asked)
-    room = _limits(size, "size", n)
-    caps = _limits(n if max_per_user is None else max_per_user, "max_per_user", index.n_users)
-    least = as_int(min_size, "min_size", minimum=0)
+    room = _limits(size, "size", n, index.n_users)
+    caps = _limits(n if max_per_user is None else max_per_user, "max_per_user", index.n_users, n)
+    least = min(as_int(min_size, "min_size", minimum=0), index.n_users + 1)
     in_lists = as_bool(in_top_k, "in_top_k")
     as_choice(method, "method", ("greedy", "exact"))
     if threshold is not None:
@@ -129,10 +130,10 @@ def audience(
         pairs = candidates(count)
 
 
-def _limits(value: Any, name: str, n: int) -> NDArray[np.int64]:
-    """One whole number for all, or one for each."""
+def _limits(value: Any, name: str, n: int, most: int) -> NDArray[np.int64]:
+    """One whole number for all, or one for each; above ``most`` it limits nothing."""
     if np.ndim(value) == 0:
-        return np.full(n, as_int(value, name, minimum=0), dtype=np.int64)
+        return np.full(n, min(as_int(value, name, minimum=0), most), dtype=np.int64)
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be whole numbers, got {array.dtype}")
@@ -140,7 +141,7 @@ def _limits(value: Any, name: str, n: int) -> NDArray[np.int64]:
         raise ValueError(f"{name} must be one number or have shape ({n},), got {array.shape}")
     if (array < 0).any():
         raise ValueError(f"{name} must be at least 0, got {array.min()}")
-    return array.astype(np.int64)
+    return np.minimum(array.astype(np.uint64), np.uint64(most)).astype(np.int64)
 
 
 def _eligible(exclude_users: Any, n_users: int) -> NDArray[np.bool_]:

@@ -21,6 +21,8 @@ __all__ = [
     "normalized",
     "norms_of",
     "pack",
+    "restrict",
+    "rows_of",
 ]
 
 PANEL_BYTES = 192  # of items for each factor in a panel; kPanelBytes in cpp/simd/score_kernels.hpp
@@ -32,6 +34,8 @@ def as_factors(values: Any, name: str, dtype: Any = None, *, n_factors: int | No
         raise TypeError(
             f"{name} must be a 2-D array of numbers (rows x factors), got {type(values).__name__}"
         )
+    if np.ma.is_masked(values):
+        raise TypeError(f"{name} has masked entries: fill them, or leave out their rows")
     try:
         array = np.asarray(values)
     except ValueError:
@@ -94,7 +98,7 @@ def as_pattern(X: Any, name: str, shape: tuple[int, int]) -> tuple[Any, Any]:
         if ids.ndim == 1 and shape[0] == 1:
             if ids.size and ids.dtype.kind not in "iu":
                 raise TypeError(f"{name} must be whole numbers of items, got {ids.dtype}")
-            ids = _as_index_array(ids.astype(np.int64), name, np.int32)
+            ids = _as_index_array(ids if ids.size else ids.astype(np.int32), name, np.int32)
             return np.array([0, len(ids)], dtype=np.int64), ids
         if ids.ndim != 2:
             raise TypeError(
@@ -114,7 +118,21 @@ def as_pattern(X: Any, name: str, shape: tuple[int, int]) -> tuple[Any, Any]:
             f"{name} is not a valid sparse matrix: {shape[0]} rows need {shape[0] + 1} indptr "
             f"entries, got {len(indptr)}"
         )
-    return indptr, _as_index_array(X.indices, f"{name}.indices", np.int32)
+    indices = _as_index_array(X.indices, f"{name}.indices", np.int32)
+    if indptr[0] != 0 or indptr[-1] != len(indices) or (indptr[1:] < indptr[:-1]).any():
+        raise ValueError(
+            f"{name} is not a valid sparse matrix: "
+            f"{name}.indptr must go from 0 up to the number of entries without going down"
+        )
+    return indptr, indices
+
+
+def rows_of(indptr: Any, indices: Any, rows: slice) -> tuple[Any, Any]:
+    """Some rows of a pattern."""
+    if indptr is None:
+        return None, None
+    ends = indptr[rows.start : rows.stop + 1]
+    return ends - ends[0], indices[ends[0] : ends[-1]]
 
 
 def norms_of(X: NDArray[Any]) -> NDArray[np.float64]:

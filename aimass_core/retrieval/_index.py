@@ -10,7 +10,7 @@ import numpy as np
 from .. import _core
 from .._threads import resolve_n_threads
 from .._validation import as_choice, as_int
-from ._factors import as_factors, as_mask, as_pattern, normalized, pack, restrict
+from ._factors import as_factors, as_mask, as_pattern, normalized, pack, restrict, rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -151,15 +151,18 @@ class FactorIndex:
         mask = as_mask(allowed, "allowed", self.n_items)
         exclude_lists = as_pattern(exclude, "exclude", shape)
         allow_lists = as_pattern(allowed_rows, "allowed_rows", shape)
-        threads = resolve_n_threads(n_threads)
-        if k == 0 or shape[0] == 0:
-            return np.empty((shape[0], k), dtype=np.int32), np.empty((shape[0], k), self.dtype)
+        packed = self._packed if mask is None else restrict(self._packed, mask, shape[0])
+        lists = (*exclude_lists, *allow_lists)
+        return self._ranked(queries, k, packed, lists, resolve_n_threads(n_threads))
+
+    def _ranked(self, queries: Any, k: int, packed: Any, lists: Any, n_threads: int) -> Ranked:
+        if k == 0 or len(queries) == 0:
+            shape = len(queries), k
+            return np.empty(shape, dtype=np.int32), np.empty(shape, self.dtype)
         if self.metric == "cosine":
             queries = normalized(queries)
-        packed = self._packed if mask is None else restrict(self._packed, mask, shape[0])
-        indices, scores = _core.score_topk(
-            queries, *packed, self.n_items, k, *exclude_lists, *allow_lists, threads
-        )
+        arguments: Any = (queries, *packed, self.n_items, k, *lists, n_threads)
+        indices, scores = _core.score_topk(*arguments)
         return indices, scores
 
     def topk_blocks(
@@ -195,21 +198,19 @@ class FactorIndex:
         n = len(queries) if queries.ndim else 0
         if queries.ndim != 2:
             raise ValueError(f"queries must be 2-D (rows x factors), got {queries.ndim}-D")
-        for name, lists in (("exclude", exclude), ("allowed_rows", allowed_rows)):
-            if lists is not None and tuple(lists.shape) != (n, self.n_items):
-                raise ValueError(
-                    f"{name} must have shape {(n, self.n_items)}, got {tuple(lists.shape)}"
-                )
+        k = min(as_int(k, "k", minimum=1), self.n_items)
+        mask = as_mask(allowed, "allowed", self.n_items)
+        patterns = [
+            as_pattern(lists, name, (n, self.n_items))
+            for name, lists in (("exclude", exclude), ("allowed_rows", allowed_rows))
+        ]
+        threads = resolve_n_threads(n_threads)
+        packed = self._packed if mask is None else restrict(self._packed, mask, n)
         for begin in range(0, n, size):
             rows = slice(begin, min(begin + size, n))
-            indices, scores = self.topk(
-                queries[rows],
-                k,
-                exclude=None if exclude is None else exclude[rows],
-                allowed=allowed,
-                allowed_rows=None if allowed_rows is None else allowed_rows[rows],
-                n_threads=n_threads,
-            )
+            part = as_factors(queries[rows], "queries", self.dtype, n_factors=self.n_factors)
+            parts = [array for pattern in patterns for array in rows_of(*pattern, rows)]
+            indices, scores = self._ranked(part, k, packed, parts, threads)
             yield rows, indices, scores
 
 

@@ -93,7 +93,7 @@ class AudienceIndex:
         V = as_factors(item_factors, "item_factors")
         U = as_factors(user_factors, "user_factors", n_factors=V.shape[1])
         dtype = np.result_type(U.dtype, V.dtype)
-        self._users, self._items = U.astype(dtype, copy=False), V.astype(dtype, copy=False)
+        self._users, self._items = U.astype(dtype), V.astype(dtype)  # copies
         self.n_users: int = U.shape[0]
         self.n_items, self.n_factors = (int(n) for n in V.shape)
         self.k = as_int(k, "k", minimum=1)

@@ -74,6 +74,22 @@ class PaddedFactors {
   Buffer<T> rows_;
 };
 
+enum class AlsSolver { cholesky, cg, subspace, nonnegative };
+
+template <class T>
+struct AlsProblem {
+  Csr<T> rows;
+  const T* factors;  // rows.n_cols x n_factors
+  std::int64_t n_factors;
+  const double* gramian;  // n_factors x n_factors, symmetric
+  const T* start;         // rows x n_factors
+  const double* ridge;    // per row
+  AlsWeights weights;
+  AlsSolver solver;
+  std::int64_t n_steps, block_size;
+  T* solution;  // rows x n_factors
+};
+
 // Boundaries of blocks of rows that cost about the same, where an empty row costs `per_row`
 // entries. They depend on the matrix alone.
 template <class T>

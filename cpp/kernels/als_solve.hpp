@@ -6,8 +6,7 @@
 //                cache, a triangular product in registers adds them up, and L D L' by blocks
 //                solves: nnz f (f + 1) / 2 + rows f^3 / 6 multiply-adds.
 //   cg           n_steps of conjugate gradient from start: 2 nnz f + rows f^2 a step. The panel of
-//   a
-//                row is read once a step; only rows too long for the second cache are gathered
+//                a row is read once a step; only rows too long for the second cache are gathered
 //                anew.
 //   subspace     n_steps sweeps over blocks of block_size coordinates, each solved exactly.
 //   nonnegative  the matrix as for cholesky, then n_steps of coordinate descent with x >= 0.
@@ -25,22 +24,6 @@
 #include "errors.hpp"
 
 namespace aimass {
-
-enum class AlsSolver { cholesky, cg, subspace, nonnegative };
-
-template <class T>
-struct AlsProblem {
-  Csr<T> rows;
-  const T* factors;  // rows.n_cols x n_factors
-  std::int64_t n_factors;
-  const double* gramian;  // n_factors x n_factors, symmetric
-  const T* start;         // rows x n_factors
-  const double* ridge;    // per row
-  AlsWeights weights;
-  AlsSolver solver;
-  std::int64_t n_steps, block_size;
-  T* solution;  // rows x n_factors
-};
 
 namespace als_detail {
 
@@ -77,8 +60,13 @@ class RowSolver {
     bool solved = true;
     if (p_.solver == AlsSolver::cg) {
       const bool fits = entries.n * width_ * kSize <= kPanel;
-      kernels_.conjugate(resident(entries), width_, gramian_, f_, ridge, p_.n_steps, work_.data(),
-                         x_.data(), following(entries, n, fits ? kNextRow / (width_ * kSize) : 0));
+      const auto copied = resident(entries);
+      const auto ahead = following(entries, n, fits ? kNextRow / (width_ * kSize) : 0);
+      in_pieces(run, p_.n_steps, 1, (n + f_) * width_, [&](std::int64_t from, std::int64_t to) {
+        kernels_.conjugate(copied, width_, gramian_, f_, ridge, to - from, from > 0, work_.data(),
+                           x_.data(), ahead);
+        return true;
+      });
     } else if (p_.solver == AlsSolver::subspace) {
       solved = sweep(run, resident(entries), ridge);
     } else {
@@ -153,13 +141,16 @@ class RowSolver {
   }
 
   // matrix_ x = x; a pivot that rounding alone may have made is none.
-  bool factorise(std::int64_t f, std::int64_t width, T* x) {
+  bool factorise(const Run& run, std::int64_t f, std::int64_t width, T* x) {
     T *floor = work_.data(), *inverse = floor + width_, *p = chunks_.data();
     for (std::int64_t r = 0; r < f; ++r) {
       floor[r] = std::numeric_limits<T>::epsilon() * matrix_[r * width + r];
     }
-    return kernels_.solve(f, width, matrix_.data(), floor, p, p + simd::kAlsPivots * width, inverse,
-                          x) < 0;
+    T* q = p + simd::kAlsPivots * width;
+    return in_pieces(
+        run, f, simd::kAlsPivots, width * width / 2, [&](std::int64_t from, std::int64_t to) {
+          return kernels_.solve(from, to, f, width, matrix_.data(), floor, p, q, inverse, x) < 0;
+        });
   }
 
   bool whole(const Run& run, const simd::AlsEntries<T>& entries, T ridge) {
@@ -167,9 +158,11 @@ class RowSolver {
     T* rhs = exact ? x_.data() : work_.data();
     std::fill(rhs, rhs + width_, T{0});
     assemble(run, entries, 0, width_, ridge, entries.target, rhs);
-    if (exact) return factorise(f_, width_, rhs);
-    kernels_.descend(f_, width_, matrix_.data(), rhs, p_.n_steps, x_.data());
-    return true;
+    if (exact) return factorise(run, f_, width_, rhs);
+    return in_pieces(run, p_.n_steps, 1, f_ * width_, [&](std::int64_t from, std::int64_t to) {
+      kernels_.descend(f_, width_, matrix_.data(), rhs, to - from, from > 0, x_.data());
+      return true;
+    });
   }
 
   bool sweep(const Run& run, const simd::AlsEntries<T>& entries, T ridge) {
@@ -185,7 +178,7 @@ class RowSolver {
         kernels_.combine({gramian_ + at, nullptr, width_, nullptr, nullptr, f_}, width, minus_x,
                          change);
         assemble(run, entries, at, width, ridge, left, change);
-        if (!factorise(std::min(width, f_ - at), width, change)) return false;
+        if (!factorise(run, std::min(width, f_ - at), width, change)) return false;
         for (std::int64_t j = 0; j < width; ++j) x[at + j] += change[j];
         simd::AlsEntries<T> part = entries;
         part.base += at;

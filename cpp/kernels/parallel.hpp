@@ -126,6 +126,19 @@ void parallel_for(const Run& run, std::int64_t n_blocks, Body&& body) {
   if (error) std::rethrow_exception(error);
 }
 
+// body(from, to) over n steps of `cost` multiply-adds each, in multiples of `unit` and with polls
+// between; until one returns false, which is the result.
+template <class Body>
+bool in_pieces(const Run& run, std::int64_t n, std::int64_t unit, std::int64_t cost, Body&& body) {
+  constexpr std::int64_t kUnheard = 1 << 26;
+  const std::int64_t step = std::max<std::int64_t>(1, kUnheard / (cost * unit)) * unit;
+  for (std::int64_t from = 0; from < n; from += step) {
+    if (from > 0) run.poll();
+    if (!body(from, std::min(n, from + step))) return false;
+  }
+  return true;
+}
+
 // [begin, end) of one of n_blocks nearly equal pieces of n.
 struct Range {
   std::int64_t begin, end;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -86,7 +87,7 @@ void scan(const AskedItems<T>& asked, const PackedUsers<T>& users, std::int64_t 
     for (std::int64_t j = 0; j < n; ++j) {
       // |u| |v| + b < t for all u  <=>  |v| + b / |u| < t / |u|; nan compares false: not pruned.
       const double share = offsets[j] > 0 ? offsets[j] / limit[1] : offsets[j] / limit[2];
-      any |= !(lengths[j] + share < limit[0] * (1 - 1e-12));
+      any |= !(lengths[j] + share < limit[0] - std::abs(limit[0]) * 1e-12);
     }
     if (!any) continue;
     std::fill(counts, counts + size, 0);

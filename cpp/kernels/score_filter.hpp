@@ -1,7 +1,7 @@
 // Which items a query may get: lists by row, as CSR patterns. Problem: thousands of candidates are
 // looked up for each query, in lists of any length and order. A bitmap of at most 4 KiB a row
-// answers at once; where the catalogue is larger than that, bits are shared and a hit is looked up.
-// Cost: O(length of the row) to set, O(1) to ask.
+// answers at once; where the catalogue is larger than that, bits are shared and a hit is looked up
+// in the list, in a sorted copy if need be. Cost: O(length of the row) to set, O(1) to ask.
 #pragma once
 
 #include <algorithm>
@@ -59,6 +59,13 @@ struct Filter {
 // The list of one row.
 class RowSet {
  public:
+  RowSet() = default;
+  RowSet(const RowSet&) = delete;
+  RowSet& operator=(const RowSet&) = delete;
+  RowSet(RowSet&&) = default;
+  RowSet& operator=(RowSet&&) = default;
+  ~RowSet() = default;
+
   void set(const Pattern& p, std::int64_t n_items, std::int64_t row) {
     for (const std::int32_t* i = begin_; i != end_; ++i) words_[word(*i)] = 0;
     begin_ = end_ = nullptr;
@@ -68,14 +75,19 @@ class RowSet {
     certain_ = n_items <= kWords * 64;
     begin_ = p.indices + p.indptr[row];
     end_ = p.indices + p.indptr[row + 1];
-    sorted_ = std::is_sorted(begin_, end_);
+    if (!certain_ && !std::is_sorted(begin_, end_)) {
+      sorted_.assign(begin_, end_);
+      std::sort(sorted_.begin(), sorted_.end());
+      begin_ = sorted_.data();
+      end_ = begin_ + sorted_.size();
+    }
     for (const std::int32_t* i = begin_; i != end_; ++i) words_[word(*i)] |= bit(*i);
   }
   bool given() const { return given_; }
   bool holds(std::int32_t item) const {
     if ((words_[word(item)] & bit(item)) == 0) return false;
     if (certain_) return true;
-    return sorted_ ? std::binary_search(begin_, end_, item) : std::find(begin_, end_, item) != end_;
+    return std::binary_search(begin_, end_, item);
   }
 
  private:
@@ -87,9 +99,10 @@ class RowSet {
     return std::uint64_t{1} << (static_cast<std::uint32_t>(item) & 63);
   }
 
-  bool given_ = false, certain_ = false, sorted_ = false;
+  bool given_ = false, certain_ = false;
   const std::int32_t* begin_ = nullptr;
   const std::int32_t* end_ = nullptr;
+  std::vector<std::int32_t> sorted_;  // begin_ and end_ may point into it
   std::vector<std::uint64_t> words_;
 };
 

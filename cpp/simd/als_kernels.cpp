@@ -288,11 +288,12 @@ void combine(const AlsEntries<T>& e, Index width, const T* coefficient, T* out) 
 // c = L D L', D L' in place of its upper triangle; the block of pivots is eliminated row by row,
 // the rest of the matrix by the product above. b is eliminated on the way, then substituted back.
 template <class T>
-Index solve(Index n, Index width, T* c, const T* floor, T* p, T* q, T* inverse, T* x) {
+Index solve(Index from, Index to, Index n, Index width, T* c, const T* floor, T* p, T* q,
+            T* inverse, T* x) {
   const Index nv = width / kLanes<T>;
   V<T> lane;
   for (Index l = 0; l < kLanes<T>; ++l) lane[l] = static_cast<T>(l);
-  for (Index begin = 0; begin < n; begin += kAlsPivots) {
+  for (Index begin = from; begin < to; begin += kAlsPivots) {
     const Index end = begin + kAlsPivots < n ? begin + kAlsPivots : n;
     for (Index k = begin; k < end; ++k) {
       T* row = c + k * width;
@@ -321,6 +322,7 @@ Index solve(Index n, Index width, T* c, const T* floor, T* p, T* q, T* inverse, 
     }
     if (end < n) syrk_from(end, end - begin, p, q, width, c, AlsAhead<T>{});
   }
+  if (to < n) return -1;
   // q holds what is known of the solution, zero elsewhere.
   for (Index v = 0; v < nv; ++v) at(q, v) = V<T>{};
   for (Index begin = (n - 1) / kGroup * kGroup; begin >= 0; begin -= kGroup) {
@@ -385,11 +387,13 @@ void residual(const AlsEntries<T>& e, Index width, const T* gramian, Index n, T 
 
 template <class T>
 void conjugate(const AlsEntries<T>& e, Index width, const T* gramian, Index n, T ridge,
-               Index n_steps, T* work, T* x, const AlsAhead<T>& ahead) {
+               Index n_steps, bool resume, T* work, T* x, const AlsAhead<T>& ahead) {
   const Index nv = width / kLanes<T>;
   T *r = work, *p = work + width, *minus_ap = work + 2 * width, *negative = work + 3 * width;
-  residual(e, width, gramian, n, ridge, x, true, negative, r, ahead);
-  for (Index v = 0; v < nv; ++v) at(p, v) = at(r, v);
+  if (!resume) {
+    residual(e, width, gramian, n, ridge, x, true, negative, r, ahead);
+    for (Index v = 0; v < nv; ++v) at(p, v) = at(r, v);
+  }
   T rr = dot(nv, r, r);
   for (Index step = 0; step < n_steps && rr != 0; ++step) {
     residual(e, width, gramian, n, ridge, p, false, negative, minus_ap, AlsAhead<T>{});
@@ -411,12 +415,12 @@ void conjugate(const AlsEntries<T>& e, Index width, const T* gramian, Index n, T
 // --- non-negative solution ---
 
 template <class T>
-void descend(Index n, Index width, T* c, T* b, Index n_steps, T* x) {
+void descend(Index n, Index width, T* c, T* b, Index n_steps, bool resume, T* x) {
   const Index nv = width / kLanes<T>;
-  for (Index r = 0; r < n; ++r)
-    for (Index k = r + 1; k < n; ++k) c[k * width + r] = c[r * width + k];
   T* g = b;  // minus the gradient
-  for (Index r = 0; r < n; ++r)
+  for (Index r = 0; r < n && !resume; ++r)
+    for (Index k = r + 1; k < n; ++k) c[k * width + r] = c[r * width + k];
+  for (Index r = 0; r < n && !resume; ++r)
     for (Index v = 0; v < nv; ++v) at(g, v) -= x[r] * at(c + r * width, v);
   for (Index step = 0; step < n_steps; ++step) {
     for (Index k = 0; k < n; ++k) {

@@ -43,16 +43,19 @@ struct AlsKernels {
   // out += sum of coefficient[i] * vector of entry i.
   void (*combine)(const AlsEntries<T>& entries, std::int64_t width, const T* coefficient, T* out);
   // Solves c x = b for the n x n part of c, of which the upper triangle is read; x holds b. Returns
-  // -1, or the first pivot not above its floor. p and q: kAlsPivots x width, inverse: width.
-  std::int64_t (*solve)(std::int64_t n, std::int64_t width, T* c, const T* floor, T* p, T* q,
-                        T* inverse, T* x);
+  // -1, or the first pivot not above its floor. p and q: kAlsPivots x width, inverse: width. A call
+  // eliminates the pivots [from, to), multiples of kAlsPivots; the one with to >= n ends it.
+  std::int64_t (*solve)(std::int64_t from, std::int64_t to, std::int64_t n, std::int64_t width,
+                        T* c, const T* floor, T* p, T* q, T* inverse, T* x);
   // n_steps of conjugate gradient on (gramian + ridge I + sum weight y y') x = sum target y from x.
-  // work: 4 x width.
+  // work: 4 x width. With `resume` the steps go on from what the last call left in work and x.
   void (*conjugate)(const AlsEntries<T>& entries, std::int64_t width, const T* gramian,
-                    std::int64_t n, T ridge, std::int64_t n_steps, T* work, T* x,
+                    std::int64_t n, T ridge, std::int64_t n_steps, bool resume, T* work, T* x,
                     const AlsAhead<T>& ahead);
   // n_steps of cyclic coordinate descent on the same with x >= 0; c becomes symmetric, b is lost.
-  void (*descend)(std::int64_t n, std::int64_t width, T* c, T* b, std::int64_t n_steps, T* x);
+  // With `resume` the steps go on from what the last call left in c, b and x.
+  void (*descend)(std::int64_t n, std::int64_t width, T* c, T* b, std::int64_t n_steps, bool resume,
+                  T* x);
 };
 
 struct AlsTable {

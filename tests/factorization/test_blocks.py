@@ -88,6 +88,8 @@ def test_empty(tmp_path):
         (([-1], [0], [1.0]), ValueError, "users hold -1"),
         (([0.5], [0], [1.0]), TypeError, "users must be whole numbers"),
         (([0], [0], [np.nan]), ValueError, "nan"),
+        (([0], [0], [1j]), TypeError, "values must hold real numbers"),
+        (([0], [0], np.array(["2020-01-01"], "M8[s]")), TypeError, "values must hold real numbers"),
         (([0, 1], [0], [1.0]), ValueError, "equal length"),
         (([2, 1, 2], [3, 3, 3], [1.0, 1.0, 2.0]), ValueError, "twice: sum them first"),
     ],
@@ -98,7 +100,7 @@ def test_refusals(tmp_path, triplet, error, message):
 
 
 def test_more_refusals(matrix, rng, tmp_path):
-    with pytest.raises(TypeError, match="read twice"):
+    with pytest.raises(TypeError, match="read three times"):
         RowBlocks.from_triplets(iter(()), tmp_path, shape=(3, 4))
     blocks = RowBlocks.from_triplets(pieces(matrix, rng), tmp_path, shape=matrix.shape)
     with pytest.raises(TypeError, match="dtype is float64, but the blocks hold float32"):
@@ -108,3 +110,64 @@ def test_more_refusals(matrix, rng, tmp_path):
         RowBlocks(tmp_path)
     with pytest.raises(OSError, match="rows"):
         RowBlocks(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64'"):
+        RowBlocks.from_triplets([], tmp_path, shape=(3, 4), dtype=np.int8)
+
+
+@pytest.mark.parametrize("side", ["rows", "columns"])
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("indices", 2**31 - 1), ("indices", -1), ("indptr", 2**40), ("indptr", -5), ("data", np.nan)],
+)
+def test_damage_is_found_at_opening(matrix, rng, tmp_path, side, part, value):
+    RowBlocks.from_triplets(pieces(matrix, rng), tmp_path, shape=matrix.shape, block_nnz=100)
+    path = tmp_path / f"{side}.{part}.npy"
+    array = np.load(path)
+    array[5] = value
+    np.save(path, array)
+    with pytest.raises(ValueError, match="damaged"):
+        RowBlocks(tmp_path)
+    for other in (array[:0], array.astype(np.complex64), array[None], np.array(["x"])):
+        np.save(path, other)
+        with pytest.raises(ValueError, match=r"array|differ in length"):
+            RowBlocks(tmp_path)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="cut short"):
+        RowBlocks(tmp_path)
+
+
+class Stream:
+    """Triplets that are other ones, or end in an error, from some pass on."""
+
+    def __init__(self, passes):
+        self.passes = iter([passes[0], *passes])  # one more: whether it can start again is tried
+
+    def __iter__(self):
+        found = next(self.passes)
+        if isinstance(found, BaseException):
+            raise found
+        return iter([found])
+
+
+def test_nothing_half_written_opens(matrix, rng, tmp_path):
+    one, other = (([0, 1], [1, c], [2.0, 3.0]) for c in (0, 1))
+    more = ([0, 0, 1], [0, 1, 0], [1.0, 1.0, 1.0])
+    for passes, error in (
+        ([one, KeyboardInterrupt()], KeyboardInterrupt),
+        ([one, one, KeyboardInterrupt()], KeyboardInterrupt),
+        ([one, one, other], ValueError),
+        ([one, more], ValueError),
+        ([more, one], ValueError),
+        ([([0, 0], [1, 1], [1.0, 1.0])] * 3, ValueError),
+    ):
+        RowBlocks.from_triplets(pieces(matrix, rng), tmp_path, shape=matrix.shape)
+        with pytest.raises(error):
+            RowBlocks.from_triplets(Stream(passes), tmp_path, shape=(2, 2))
+        with pytest.raises(OSError, match="indptr"):
+            RowBlocks(tmp_path)
+
+
+def test_sorting_in_small_ranges(matrix, rng, tmp_path, monkeypatch):
+    monkeypatch.setattr("aimass_core.factorization._block_files._SORTED", 7)
+    blocks = RowBlocks.from_triplets(pieces(matrix, rng), tmp_path, shape=matrix.shape)
+    assert (blocks.matrix() != matrix).nnz == 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -59,6 +61,10 @@ def test_there_and_back(ratings, tmp_path):
     again = from_implicit(tmp_path / "m.npz", ratings)
     np.testing.assert_array_equal(again.item_factors_, model.item_factors_)
     assert again._objective() == model._objective()
+    model.set_params(solver="cholesky")
+    to_implicit(model, tmp_path / "m.npz")
+    assert from_implicit(tmp_path / "m.npz").solver == "cg"
+    assert from_implicit(tmp_path / "m.npz", ratings.toarray().tolist()).user_items_.nnz
     assert os.listdir(tmp_path) == ["m.npz"]
     with pytest.raises(NotFittedError):
         to_implicit(ImplicitALS(), tmp_path / "n.npz")
@@ -101,8 +107,28 @@ def test_refusals(tmp_path, monkeypatch):
         with pytest.raises(DamagedFileError):
             from_implicit(path)
     assert not (tmp_path / "executed").exists()
+    for changes in (
+        {"regularization": "abc"}, {"regularization": np.nan}, {"regularization": -1.0},
+        {"regularization": 1j}, {"alpha": 0.0}, {"iterations": np.nan}, {"iterations": 1e300},
+        {"cg_steps": 10**6}, {"use_cg": "no"},
+    ):  # fmt: skip
+        written(path, **changes)
+        with pytest.raises(DamagedFileError, match=next(iter(changes))):
+            from_implicit(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("user_factors.npy", b"hello")
+    with pytest.raises(DamagedFileError, match="user_factors must be 2-D"):
+        from_implicit(path)
     written(path)
     whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in np.r_[0:150, -800:0, rng.integers(0, len(whole), 100)]:
+        altered = bytearray(whole)
+        altered[place] ^= 0xFF
+        path.write_bytes(altered)
+        with warnings.catch_warnings(), contextlib.suppress(DamagedFileError):
+            warnings.simplefilter("ignore")
+            from_implicit(path)
     for size in (0, len(whole) // 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:size])
         with pytest.raises(DamagedFileError):

@@ -111,6 +111,12 @@ def test_nmf_of_exact_rank_is_found(rng):
     assert model.loss_ < 1e-4 * ((W @ H) ** 2).sum()
 
 
+def test_nmf_steps_are_limited(ratings):
+    for n_steps in (2**64, 16385):
+        with pytest.raises(ValueError, match="n_steps must be at most 16384"):
+            NMF(n_steps=n_steps).fit(ratings)
+
+
 def test_nmf_refuses_negative_values(ratings):
     X = ratings.copy()
     X.data[3] = -1
@@ -131,6 +137,13 @@ def test_pure_svd_is_the_svd(ratings, dtype):
     got = model.user_factors_ @ model.item_factors_.T
     np.testing.assert_allclose(got, best, atol=100 * tolerance)
     np.testing.assert_allclose(model.item_factors_.T @ model.item_factors_, np.eye(4), atol=1e-4)
+
+
+def test_pure_svd_of_too_large_values(ratings):
+    X = ratings.copy()
+    X.data[:] = 1e38
+    with pytest.raises(NumericalError, match="use dtype='float64'"):
+        PureSVD(n_factors=4).fit(X)
 
 
 def test_pure_svd_of_less_rank_than_asked(rng):

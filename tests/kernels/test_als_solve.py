@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from _als import SOLVERS, WEIGHTS, problem
@@ -214,3 +217,41 @@ def test_refusals(change, message):
         _core.als_solve(**a | change)
     with pytest.raises(TypeError):
         _core.als_solve(**a | {"factors": a["factors"].astype(np.float64)})
+
+
+@pytest.mark.parametrize(("solver", "n_steps"), [("cholesky", 1), ("cg", 130), ("nonnegative", 90)])
+def test_long_work_in_pieces(solver, n_steps):
+    """So much for a row that the kernel stops between to listen, and goes on."""
+    check(problem(1, 60, 1100, np.float64, 3, density=0.5), solver, n_steps=n_steps)
+
+
+INTERRUPTED = """
+import numpy as np, os, signal, sys, threading, time
+from aimass_core import _core
+f = 1024
+rng = np.random.default_rng(0)
+root = rng.standard_normal((f, f))
+row = np.array([0, 1]), np.array([0], np.int32), np.ones(1, np.float32)
+y = rng.standard_normal((1, f)).astype(np.float32)
+times = []
+def press():
+    times.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Timer(0.5, press).start()
+try:
+    _core.als_solve(
+        *row, y, root @ root.T, abs(y), np.ones(1), alpha=0.0, weight_shift=0.0, target_shift=0.0,
+        preferences=False, solver=sys.argv[1], n_steps=10**6, block_size=64, n_threads=1,
+    )
+except KeyboardInterrupt:
+    print(time.perf_counter() - times[0])
+"""
+
+
+@pytest.mark.parametrize("solver", ["nonnegative", "subspace"])
+def test_ctrl_c_within_a_row(solver):
+    out = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, solver],
+        capture_output=True, text=True, check=True, timeout=60,
+    ).stdout  # fmt: skip
+    assert float(out.split()[-1]) < 0.5

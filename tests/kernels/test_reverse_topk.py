@@ -58,6 +58,20 @@ def test_any_shape(shape, k, dtype, biased, exclude, decay, n_threads, level, se
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("scale", [0.0, 1e-14, 1.0])
+def test_negative_thresholds(rng, dtype, scale):
+    """A score equal to its user's negative k-th score is never pruned."""
+    U = np.vstack([np.tile(np.eye(1, 4), (100, 1)), rng.standard_normal((300, 4))]).astype(dtype)
+    V = (scale * rng.standard_normal((3, 4))).astype(dtype)
+    for offset in (-5, -1e-3, -1e6):
+        index = AudienceIndex(U, V, np.full(3, offset, dtype), k=3)
+        assert np.diff(index.reverse_topk([0, 1, 2]).indptr).tolist() == [400] * 3
+        index = AudienceIndex(U, V, np.full(3, offset, dtype), k=1)
+        for a, b in zip(index.reverse_topk([0, 1, 2]), index.reverse_topk()):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_bits_do_not_depend_on_threads(rng, dtype):
     U = rng.standard_normal((20_000, 16)).astype(dtype)
     V = (rng.standard_normal((300, 16)) / np.arange(1, 301)[:, None] ** 0.5).astype(dtype)

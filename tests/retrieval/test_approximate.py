@@ -53,6 +53,8 @@ def test_filters(factors, rng):
     indices, _ = index.topk(U, 10, allowed=mask, allowed_rows=seen)
     assert mask[indices[indices >= 0]].all()
     assert all(set(a) - {-1} <= set(b) for a, b in zip(indices.tolist(), best.tolist()))
+    seen.indices = seen.indices.astype(np.int32)  # one array for both, as it is
+    assert (index.topk(U, 10, exclude=seen, allowed_rows=seen)[0] == -1).all()
 
 
 def test_small_and_bad_input(factors):
@@ -60,5 +62,10 @@ def test_small_and_bad_input(factors):
     index = ApproximateIndex(factors[1][:3])
     assert index.topk(factors[0], 10)[0].shape == (50, 3)
     assert ApproximateIndex(np.ones((0, 4))).topk(np.ones((2, 4)), 3)[0].shape == (2, 0)
+    with pytest.raises(ValueError, match=r"exclude holds items -5 to 1000, outside of \[0, 3\)"):
+        index.topk(factors[0][:1], 3, exclude=[1000, -5])
+    huge = ApproximateIndex(factors[1].astype(np.float64)[:20] * 1e200)
+    want, _ = FactorIndex(factors[1][:20]).topk(factors[0], 3)
+    assert np.mean(huge.topk(factors[0].astype(np.float64), 3)[0] == want) > 0.9
     with pytest.raises(ValueError, match="queries row 0 holds nan"):
         index.topk(np.full((1, 16), np.nan, np.float32), 3)

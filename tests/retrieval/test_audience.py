@@ -275,6 +275,51 @@ def test_negative_scores_are_taken_when_there_is_room():
         assert chosen.bound >= chosen.value
 
 
+@pytest.mark.parametrize("method", ["greedy", "exact"])
+def test_limits_that_limit_nothing(index, method):
+    want = audience(index, [0, 1, 2, 3], size=40, min_size=0, method=method)
+    for huge in (2**61, 2**62, 2**63, 10**30, np.full(4, 2**63 + 1, np.uint64)):
+        found = audience(index, [0, 1, 2, 3], size=huge, method=method)
+        np.testing.assert_array_equal(found.users, want.users)
+    found = audience(index, [0, 1, 2, 3], size=40, max_per_user=2**64, method=method)
+    np.testing.assert_array_equal(found.users, want.users)
+    none = audience(index, [0, 1], size=3, min_size=10**30, method=method)
+    assert none.sizes.tolist() == [0, 0]
+    assert none.dropped.tolist() == [0, 1]
+
+
+def test_the_bound_holds_when_items_are_given_up(rng):
+    options = {"size": [3, 2], "max_per_user": 1, "min_size": 3}
+    three = AudienceIndex([[1.0, 0.9]] * 3, [[1.0, 0.0], [0.0, 100.0]])
+    assert audience(three, [0, 1], **options).bound >= 3
+    for _ in range(30):
+        m = int(rng.integers(2, 5))
+        lengths = rng.choice([0.1, 1, 10], m)[:, None]
+        index = AudienceIndex(rng.random((12, 3)), rng.random((m, 3)) * lengths)
+        options = {"size": rng.integers(1, 8, m), "max_per_user": 1, "min_size": 4}
+        greedy = audience(index, range(m), **options)
+        exact = audience(index, range(m), **options, method="exact")
+        assert max(exact.value, greedy.value) <= greedy.bound * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e-9, 1e-6, 1e9, 1e20])
+def test_exact_does_not_depend_on_the_scale(rng, scale):
+    U, V = rng.standard_normal((30, 4)), rng.standard_normal((5, 4))
+    options = {"size": 8, "max_per_user": 1, "method": "exact"}
+    want = audience(AudienceIndex(U, V), range(5), **options)
+    found = audience(AudienceIndex(U * scale, V), range(5), **options)
+    np.testing.assert_allclose(found.value / scale, want.value, rtol=1e-9)
+
+
+def test_an_index_keeps_no_array_of_its_caller():
+    U, V = np.ones((3, 2), np.float32), np.eye(2, dtype=np.float32)
+    index = AudienceIndex(U, V, k=1)
+    U[:] = -5
+    assert index.reverse_topk([0]).users.tolist() == [0, 1, 2]
+    V[:] = -5
+    assert index.reverse_topk([0]).scores.tolist() == [1, 1, 1]
+
+
 def test_from_model(rng):
     U, V = whole(rng, (30, 4)), whole(rng, (9, 4))
     seen = sp.csr_array(rng.random((30, 9)) < 0.3).astype(np.float32)

@@ -287,6 +287,34 @@ def broken(seen, **parts):
     return seen
 
 
+@pytest.mark.filterwarnings("ignore:Constructing a DIA matrix")
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil", "dok", "bsr", "dia", "dense", "ids"])
+def test_blocks_take_the_filters_that_topk_takes(factors, seen, form):
+    index, U = FactorIndex(factors[1]), factors[0]
+    lists = {"dense": seen.toarray, "ids": lambda: Interactions.from_csr(seen)}.get(
+        form, lambda: seen.asformat(form)
+    )()
+    allowed = np.arange(200) % 3 > 0
+    for name in ("exclude", "allowed_rows"):
+        want = index.topk(U, 4, **{name: seen}, allowed=allowed)
+        for rows, *found in index.topk_blocks(
+            U, 4, **{name: lists}, allowed=allowed, block_size=7
+        ):  # fmt: skip
+            for a, b in zip(found, want, strict=True):
+                np.testing.assert_array_equal(a, b[rows])
+    ((_, one, _),) = index.topk_blocks(U[:1], 4, exclude=[5, 9])
+    np.testing.assert_array_equal(one, index.topk(U[:1], 4, exclude=[5, 9])[0])
+
+
+def test_unsorted_lists_of_a_large_catalogue(rng):
+    V, U = rng.standard_normal((50_000, 4)), rng.standard_normal((3, 4))
+    seen = np.concatenate([rng.permutation(50_000)[:20_000] for _ in range(3)]).astype(np.int32)
+    lists = sp.csr_array((np.ones(60_000), seen, np.arange(4) * 20_000), shape=(3, 50_000))
+    index = FactorIndex(V)
+    found, _ = index.topk(U, 40, exclude=lists)
+    np.testing.assert_array_equal(found, index.topk(U, 40, exclude=lists.sorted_indices())[0])
+
+
 def test_bad_filters(factors, seen):
     index, U = FactorIndex(factors[1]), factors[0]
     with pytest.raises(ValueError, match=r"exclude must have shape \(20, 200\)"):
@@ -307,6 +335,10 @@ def test_bad_filters(factors, seen):
         index.topk(U[:1], 3, exclude=[1.5])
     with pytest.raises(ValueError, match="exclude holds item 200, outside of"):
         index.topk(U[:1], 3, exclude=[200])
+    with pytest.raises(ValueError, match="out of range"):
+        index.topk(U[:1], 3, exclude=np.array([2**63 + 1], np.uint64))
+    with pytest.raises(TypeError, match="masked"):
+        FactorIndex(np.ma.masked_less(factors[1], 0))
     with pytest.raises(TypeError, match="exclude must be a sparse matrix"):
         index.topk(U, 3, exclude=[1, 2])
     with pytest.raises(TypeError, match="allowed must be a boolean array"):
