@@ -16,7 +16,7 @@ import mmap
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from ._codec import decode, encode
 from .exceptions import DamagedFileError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[Any]]
@@ -76,13 +78,20 @@ def save(thing: Any, path: str | os.PathLike[str]) -> None:
     for array in placed:
         digest.update(_bytes(array))
     header = header.replace(_BLANK.encode(), digest.hexdigest().encode(), 1)
+    with replacing(path) as file:
+        file.write(header)
+        for array in placed:
+            file.write(_bytes(array))
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A new binary file that takes the place of `path` once it is complete and on disk."""
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
-            file.write(header)
-            for array in placed:
-                file.write(_bytes(array))
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)

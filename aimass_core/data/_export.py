@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._optional import import_optional
+
 if TYPE_CHECKING:
     import os
 
@@ -20,15 +22,6 @@ def _times(x: Interactions) -> NDArray[Any] | None:
     if x.timestamps is None or x.time_unit != "ns":
         return x.timestamps
     return x.timestamps.view("datetime64[ns]")
-
-
-def _import(name: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise ImportError(f"this needs {name}: pip install {name}") from None
 
 
 def save(self: Interactions, path: str | os.PathLike[str]) -> None:
@@ -65,7 +58,7 @@ def to_arrow(
     ImportError
         Where pyarrow is not installed.
     """
-    pa = _import("pyarrow")
+    pa = import_optional("pyarrow")
 
     def ids(of: IdMap, rows: NDArray[Any]) -> Any:
         return pa.array(of.ids).take(pa.array(rows))
@@ -108,7 +101,7 @@ def to_pandas(
     }
     if self.timestamps is not None:
         columns[time] = np.array(_times(self))
-    return _import("pandas").DataFrame(columns)
+    return import_optional("pandas").DataFrame(columns)
 
 
 def to_polars(
@@ -132,7 +125,7 @@ def to_polars(
     ImportError
         Where polars is not installed.
     """
-    pl = _import("polars")
+    pl = import_optional("polars")
 
     def ids(name: str, of: IdMap, rows: NDArray[Any]) -> Any:
         values = of.ids.tolist() if of.ids.dtype == object else of.ids

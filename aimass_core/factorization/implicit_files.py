@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import secrets
 import struct
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +13,7 @@ import numpy as np
 from .._threads import resolve_n_threads
 from .._validation import _wrap_csr, as_bool, as_float, as_int
 from ..exceptions import DamagedFileError
+from ..persistence import replacing
 from ._als import MAX_FACTORS
 from .implicit_als import ImplicitALS
 
@@ -171,29 +169,19 @@ def to_implicit(model: ImplicitALS, path: str | os.PathLike[str]) -> None:
     model._check_fitted()
     p = model._fitted_with
     solver = p["solver"]
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            np.savez(
-                file,
-                user_factors=model.user_factors_,
-                item_factors=model.item_factors_,
-                regularization=float(p["regularization"]),
-                factors=model.user_factors_.shape[1],
-                num_threads=0,
-                iterations=int(p["n_iter"]),
-                use_native=True,
-                use_cg=solver != "cholesky",
-                cg_steps=int(p["n_steps"]),
-                calculate_training_loss=False,
-                dtype=model.user_factors_.dtype.name,
-                alpha=float(p["alpha"]),
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    with replacing(path) as file:
+        np.savez(
+            file,
+            user_factors=model.user_factors_,
+            item_factors=model.item_factors_,
+            regularization=float(p["regularization"]),
+            factors=model.user_factors_.shape[1],
+            num_threads=0,
+            iterations=int(p["n_iter"]),
+            use_native=True,
+            use_cg=solver != "cholesky",
+            cg_steps=int(p["n_steps"]),
+            calculate_training_loss=False,
+            dtype=model.user_factors_.dtype.name,
+            alpha=float(p["alpha"]),
+        )

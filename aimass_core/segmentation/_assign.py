@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._optional import import_optional
 from ._columns import read_numbers
 from ._fit import scaled_rows
 
@@ -98,15 +99,6 @@ def assigned(
     }
 
 
-def _import(name: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise ImportError(f"this needs {name}: pip install {name}") from None
-
-
 def to_arrow(self: FittedSegments, table: Table, *, id: str | None = None) -> Any:
     """`assigned` as a pyarrow table.
 
@@ -127,7 +119,7 @@ def to_arrow(self: FittedSegments, table: Table, *, id: str | None = None) -> An
     ImportError
         Where pyarrow is not installed.
     """
-    pa = _import("pyarrow")
+    pa = import_optional("pyarrow")
     columns = {}
     for name, values in assigned(self, table, id=id).items():
         array = pa.array(values, from_pandas=True)
@@ -157,7 +149,7 @@ def to_pandas(self: FittedSegments, table: Table, *, id: str | None = None) -> A
     ImportError
         Where pandas is not installed.
     """
-    return _import("pandas").DataFrame(assigned(self, table, id=id))
+    return import_optional("pandas").DataFrame(assigned(self, table, id=id))
 
 
 def to_polars(self: FittedSegments, table: Table, *, id: str | None = None) -> Any:
@@ -180,7 +172,7 @@ def to_polars(self: FittedSegments, table: Table, *, id: str | None = None) -> A
     ImportError
         Where polars is not installed.
     """
-    pl = _import("polars")
+    pl = import_optional("polars")
     columns = assigned(self, table, id=id)
     return pl.DataFrame(
         {n: v.tolist() if v.dtype == object else v for n, v in columns.items()}, strict=False
