@@ -23,6 +23,7 @@ from aimass_core import _core
 
 OBJECTIVE = {"alpha": 1.0, "weight_shift": 0.0, "target_shift": 1.0, "preferences": True}
 REGULARIZATION = 0.01
+STEPS = {"cholesky": 1, "cg": 3, "pcg": 2, "subspace": 1}
 
 Sides = tuple[np.ndarray, np.ndarray]
 Part = tuple[np.ndarray, np.ndarray, np.ndarray]  # indptr, indices, data
@@ -76,9 +77,13 @@ def start(problem: Problem, n_factors: int) -> Sides:
 def iteration(
     home: Any, problem: Problem, sides: Sides, solver: str, n_threads: int, dtype: Any = np.float32
 ) -> Sides:
-    """Users, then items, as implicit does it; `home` is the kernels or their references."""
+    """Users, then items, as implicit does it; `home` is the kernels or their references.
+
+    A solver's name may end in its steps, as in "pcg-1".
+    """
     users, items = (side.astype(dtype, copy=False) for side in sides)
-    options = {**OBJECTIVE, "solver": solver, "n_steps": 1 if solver == "subspace" else 3}
+    name, _, steps = solver.partition("-")
+    options = {**OBJECTIVE, "solver": name, "n_steps": int(steps or STEPS[name])}
 
     def half(part: Part, factors: np.ndarray, mine: np.ndarray) -> np.ndarray:
         indptr, indices, data = part
@@ -90,6 +95,7 @@ def iteration(
             home.als_gramian(factors, n_threads),
             mine,
             np.full(len(mine), REGULARIZATION),
+            REGULARIZATION,
             **options,
             block_size=64,
             n_threads=n_threads,

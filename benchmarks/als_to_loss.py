@@ -32,7 +32,7 @@ from quality import USER_ITEM, folder
 from aimass_core import Interactions
 from aimass_core.data import split
 
-SOLVERS = ("cg", "cholesky", "subspace")
+SOLVERS = ("pcg-1","pcg-2","pcg-3","cg", "cholesky", "subspace")
 MOST = 60  # iterations of a course
 LOSS = 1e-4
 
@@ -88,7 +88,7 @@ def courses(
             continue  # takes minutes
         try:
             course = COURSES[member](problem, begin, solver, arguments.threads)
-        except pytest.skip.Exception as reason:
+        except (KeyError,pytest.skip.Exception) as reason:
             print(f"{member} {solver}, f = {f}: {reason}")
             continue
         first = goal == -np.inf

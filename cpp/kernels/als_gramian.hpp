@@ -29,7 +29,7 @@ void als_gramian(const Run& run, const T* factors, std::int64_t n, std::int64_t 
         const T* row = factors + (begin + i) * f;
         std::copy(row, row + f, panel.data() + i * width);
       }
-      kernels.syrk(rows, panel.data(), panel.data(), width, sum, {});
+      kernels.systems.syrk(rows, panel.data(), panel.data(), width, sum, {});
       run.poll();
     }
   });

@@ -36,8 +36,8 @@ double als_loss(const Run& run, const Csr<T>& rows, const T* row_factors, const 
       }
       PaddedFactors<T>::pad(row_factors + row * n_factors, n_factors, x.data());
       weights.of(rows.data + begin, n, weight.data(), target.data());
-      kernels.scores({y.data(), rows.indices + begin, y.width(), nullptr, nullptr, n}, y.width(),
-                     x.data(), false, scores.data());
+      kernels.passes.scores({y.data(), rows.indices + begin, y.width(), nullptr, nullptr, n},
+                            y.width(), x.data(), false, scores.data());
       for (std::size_t i = 0; i < length; ++i) {
         const double s = scores[i], t = target[i];
         const double constant = weights.preferences ? t : t * t;
