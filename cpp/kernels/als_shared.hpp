@@ -21,14 +21,17 @@ class AlsShared {
     // Directions that hardly a row has would be lost in the inverse's rounding.
     const double least =
         std::sqrt(static_cast<double>(std::numeric_limits<T>::epsilon())) * largest;
-    const double shift = std::max(problem.common_ridge, least);
-    for (std::int64_t k = 0; k < f_; ++k) matrix[index(k, k)] += shift > 0 ? shift : 1.0;
+    const double wanted = std::max(problem.common_ridge, least), shift = wanted > 0 ? wanted : 1.0;
+    for (std::int64_t k = 0; k < f_; ++k) matrix[index(k, k)] += shift;
+    shift_ = static_cast<T>(shift);
     invert(run, matrix);
     inverse_ = padded(matrix.data(), f_, width);
   }
 
   const T* gramian() const { return gramian_.data(); }
-  simd::AlsShared<T> of_row(T ridge) const { return {gramian_.data(), inverse_.data(), f_, ridge}; }
+  simd::AlsShared<T> of_row(T ridge) const {
+    return {gramian_.data(), inverse_.data(), f_, ridge, shift_};
+  }
 
  private:
   std::size_t index(std::int64_t r, std::int64_t c) const {
@@ -63,6 +66,7 @@ class AlsShared {
   }
 
   std::int64_t f_;
+  T shift_ = 0;
   Buffer<T> gramian_, inverse_;
 };
 

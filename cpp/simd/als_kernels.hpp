@@ -36,7 +36,7 @@ struct AlsShared {
   const T* gramian;  // n rows of the width
   const T* inverse;  // of the preconditioner, the same shape; nullptr: there is none
   std::int64_t n;
-  T ridge;
+  T ridge, shift;  // the preconditioner is gramian + shift I
 };
 
 template <class T>

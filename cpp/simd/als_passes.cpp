@@ -26,7 +26,7 @@ void combine(const AlsEntries<T>& e, Index width, const T* coefficient, T* out) 
   }
 }
 
-// --- conjugate gradient: work holds r, p, -(the matrix) p, z and a negative ---
+// --- conjugate gradient: work holds r, p, -(the matrix) p, z, and a negative or gramian p ---
 
 template <class T>
 T dot(Index nv, const T* a, const T* b) {
@@ -81,7 +81,8 @@ void residual(const AlsEntries<T>& e, Index width, const T* x, bool targets, T* 
 template <class T>
 T turn(const AlsShared<T>& s, Index width, T before, T* work) {
   const Index nv = width / kLanes<T>;
-  T *r = work, *p = work + width, *z = work + 3 * width;
+  T *r = work, *p = work + width, *minus_ap = work + 2 * width, *z = work + 3 * width;
+  T* gp = work + 4 * width;
   if (s.inverse == nullptr) {
     z = r;
   } else {
@@ -92,7 +93,15 @@ T turn(const AlsShared<T>& s, Index width, T before, T* work) {
   for (Index v = 0; v < nv; ++v) {
     at(p, v) = before == 0 ? at(z, v) : at(z, v) + along * at(p, v);
   }
-  if (now != 0) common(s, width, p, work + 4 * width, work + 2 * width);
+  if (s.inverse == nullptr) {
+    common(s, width, p, gp, minus_ap);
+    return now;
+  }
+  for (Index v = 0; v < nv; ++v) {  // (gramian + shift I) z = r spares a product
+    const V<T> gz = at(r, v) - s.shift * at(z, v);
+    at(gp, v) = before == 0 ? gz : gz + along * at(gp, v);
+    at(minus_ap, v) = -at(gp, v) - s.ridge * at(p, v);
+  }
   return now;
 }
 
