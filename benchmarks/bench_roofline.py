@@ -74,7 +74,9 @@ def bench_roofline_als_solve(measure: Callable[..., Any], scale: str) -> None:
     measure(
         f"roofline: als_solve of the users on one thread, cholesky, f = {f}",
         "native",
-        lambda: _core.als_solve(indptr, indices, data, items, gramian, users, weights, 0.0, **options),
+        lambda: _core.als_solve(
+            indptr, indices, data, items, gramian, users, weights, 0.0, **options
+        ),
         check,
         gflop=1e-9 * (len(data) * f * (f + 3) + len(users) * (f**3 / 3 + 2 * f**2)),
         peak=peak(scale),

@@ -43,20 +43,13 @@ void bind(py::module_& m) {
         require(n_steps >= 1, "n_steps must be at least 1, got " + std::to_string(n_steps));
         require(block_size >= 1 && block_size <= 1 << 14, "block_size must be within [1, 16384]");
         Array<T> solution({rows.n_rows, f});
-        const AlsProblem<T> problem{rows,
-                                    factors.data(),
-                                    f,
-                                    gramian.data(),
-                                    start.data(),
-                                    ridge.data(),
-                                    common_ridge,
-                                    {alpha, weight_shift, target_shift, preferences},
-                                    solver_named(solver),
-                                    n_steps,
-                                    block_size,
-                                    solution.mutable_data()};
+        T* out = solution.mutable_data();
+        const AlsWeights weights{alpha, weight_shift, target_shift, preferences};
+        const AlsSolver how = solver_named(solver);
         const py::gil_scoped_release release;
-        als_solve(make_run(n_threads), problem);
+        als_solve(make_run(n_threads),
+                  AlsProblem<T>{rows, factors.data(), f, gramian.data(), start.data(), ridge.data(),
+                                common_ridge, weights, how, n_steps, block_size, out});
         return solution;
       },
       exact("indptr"), exact("indices"), exact("data"), exact("factors"), exact("gramian"),
