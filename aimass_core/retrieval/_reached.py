@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import _core
-from ._factors import PANEL_BYTES, _panels, norms_of
+from ._factors import norms_of
+from ._packing import PANEL_COLS, to_panels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +77,7 @@ def reached_of(items: Any, users: Any, scores: Any, n_items: int) -> Reached:
 
 def pack_users(users: Any, thresholds: Any, ties: Any) -> tuple[Any, ...]:
     """Users in panels, by what an item's length has to be to reach them."""
-    n, cols = len(users), PANEL_BYTES // users.dtype.itemsize
+    n, cols = len(users), PANEL_COLS
     n_panels = -(-n // cols)
     norms = norms_of(users)
     needed = np.full(n, -np.inf)
@@ -97,7 +98,7 @@ def pack_users(users: Any, thresholds: Any, ties: Any) -> tuple[Any, ...]:
     who = np.zeros(n_panels * cols, dtype=np.int32)
     who[:n] = order
     return (
-        _panels(padded(users, 0), cols),
+        to_panels(padded(users, 0), cols),
         who,
         padded(thresholds, np.nan),
         padded(ties, -1),
