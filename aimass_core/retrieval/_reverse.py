@@ -255,15 +255,16 @@ class AudienceIndex:
         """Every item's users: all lists inverted, once where the lists are kept."""
         if self._inverted is not None:
             return self._inverted
-        lists = self._lists
-        if lists is not None:
-            self._inverted = inverted(*lists, self._user_biases, self.n_items)
-            self._lists = None
-            for array in self._inverted:
+        kept = self._lists
+        found, scores = kept or self._item_index.topk(
+            self._users, self.k, exclude=self._has, n_threads=n_threads
+        )
+        answer = inverted(found, scores, self._user_biases, self.n_items)
+        if kept:
+            for array in answer:
                 array.flags.writeable = False
-            return self._inverted
-        lists = self._item_index.topk(self._users, self.k, exclude=self._has, n_threads=n_threads)
-        return inverted(*lists, self._user_biases, self.n_items)
+            self._inverted, self._lists = answer, None
+        return answer
 
     def best_users(
         self, items: Any, n: int, *, eligible: Any = None, n_threads: int | None = None
