@@ -64,9 +64,8 @@ class AudienceIndex:
 
     Notes
     -----
-    Time of one top-k for every user; O(n_users * n_factors + nnz of ``exclude``) memory: the users
-    twice (as given and packed), the items twice with their codes, and the lists where
-    ``2 * k <= n_factors``.
+    Time of one top-k for every user; O(n_users * n_factors + nnz of ``exclude``) memory: users and
+    items twice (as given and packed), and the lists where ``2 * k <= n_factors``.
 
     References
     ----------
