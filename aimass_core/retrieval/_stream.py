@@ -154,6 +154,10 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
 
     target = Path(path)
     output_format(target, "path")
+    if schema is not None and len(schema) != 4:
+        raise ValueError(
+            f"schema must have 4 columns (user, item, rank and score), got {len(schema)}"
+        )
     lists = map(_as_topk, blocks)
     first = next(lists, None)
     if schema is None:
