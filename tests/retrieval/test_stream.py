@@ -124,6 +124,6 @@ def test_refusals(model, tmp_path):
     numbers = pa.schema([(n, pa.int32()) for n in "abcd"])
     with pytest.raises(ValueError, match="user 0"):
         write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=numbers)
-    with pytest.raises(ValueError, match="schema must have 4 columns .* got 3"):
+    with pytest.raises(ValueError, match=r"schema must have 4 columns .* got 3"):
         write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=numbers.remove(0))
     assert list(tmp_path.iterdir()) == []
