@@ -14,6 +14,7 @@ from ._em import Problem, Result, iterate
 from ._forms import Parameters
 from ._gauge import Gauge, gauge_of
 from ._intake import names_of, rows_of
+from ._moves import improved
 from ._online import Online
 from ._report import Reporter
 from ._seeding import first_parameters
@@ -105,15 +106,34 @@ class Fitting(Answers):
                     begin.noise = replace(problem.noise, weight=self.noise_weight_)
             else:
                 begin = self._start(settings, problem, rng)
-            reporter = Reporter(self.verbose, self.verbose_interval, self.callback, start)
-            results.append(
-                iterate(
-                    problem, begin, tol=settings.tol, max_iter=settings.max_iter,
-                    accelerate=self.accelerate, rng=rng, report=reporter,
-                )
-            )  # fmt: skip
-            reporter.end(results[-1].converged)
-        return max(results, key=lambda result: result.lower_bounds[-1]), problem
+            result, stopped = self._run(settings, problem, begin, rng, f"Initialization {start}")
+            results.append(result)
+        best = max(results, key=lambda result: result.lower_bounds[-1])
+        if settings.split_merge > 0 and not stopped:
+
+            def move(begin: Parameters) -> Result | None:
+                found, stopped = self._run(settings, problem, begin, rng, "Split and merge")
+                return None if stopped else found
+
+            best = improved(problem, best, settings.split_merge, rng, move)
+        return best, problem
+
+    def _run(
+        self,
+        settings: Settings,
+        problem: Problem,
+        begin: Parameters,
+        rng: np.random.Generator,
+        name: str,
+    ) -> tuple[Result, bool]:
+        """EM from given parameters, and whether the callback stopped it."""
+        reporter = Reporter(self.verbose, self.verbose_interval, self.callback, name)
+        result = iterate(
+            problem, begin, tol=settings.tol, max_iter=settings.max_iter,
+            accelerate=self.accelerate, rng=rng, report=reporter,
+        )  # fmt: skip
+        reporter.end(result.converged)
+        return result, reporter.stopped
 
     def _fits(self, settings: Settings, d: int) -> bool:
         return (

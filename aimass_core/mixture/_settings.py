@@ -47,6 +47,7 @@ class Settings:
     max_iter: int
     n_init: int
     init_params: str
+    split_merge: int
     model: Any
 
     @classmethod
@@ -79,6 +80,7 @@ class Settings:
             as_int(model.max_iter, "max_iter", minimum=1),
             as_int(model.n_init, "n_init", minimum=1),
             as_choice(model.init_params, "init_params", INIT_PARAMS),
+            as_int(model.split_merge, "split_merge", minimum=0),
             model,
         )
 

@@ -58,6 +58,10 @@ class GaussianMixture(Fitting):
         changes nothing), or 1 as in scikit-learn.
     accelerate : bool, default=False
         Extrapolate by SQUAREM; a step that lowers the likelihood is taken back.
+    split_merge : int, default=0
+        Moves out of a bad optimum that are tried, one after the other without success, on the best
+        start: two components merge, a third one is split, and EM goes on. A move counts only if
+        the likelihood ends higher. Each costs a run of EM; needs three components or more.
     mean_precision_prior : float, default=0.0
         Rows that the prior of the means (the mean of the data) counts for.
     degrees_of_freedom_prior : float, default=0.0
@@ -98,7 +102,7 @@ class GaussianMixture(Fitting):
     converged_ : bool
         Whether ``tol`` was reached.
     n_iter_ : int
-        Passes of the best start.
+        Passes of the best run.
     lower_bound_ : float
         Its last mean log-likelihood (plus log prior over the number of rows).
     lower_bounds_ : list of float
@@ -119,7 +123,8 @@ class GaussianMixture(Fitting):
     Estimation and Model-Based Clustering", 2007. R. Varadhan, C. Roland, "Simple and Globally
     Convergent Methods for Accelerating the Convergence of Any EM Algorithm", 2008. M. Figueiredo,
     A. K. Jain, "Unsupervised Learning of Finite Mixture Models", 2002. J. D. Banfield,
-    A. E. Raftery, "Model-Based Gaussian and Non-Gaussian Clustering", 1993.
+    A. E. Raftery, "Model-Based Gaussian and Non-Gaussian Clustering", 1993. N. Ueda et al., "SMEM
+    Algorithm for Mixture Models", 2000.
 
     Examples
     --------
@@ -158,6 +163,7 @@ class GaussianMixture(Fitting):
         verbose_interval: int = 10,
         reg_unit: str = "variance",
         accelerate: bool = False,
+        split_merge: int = 0,
         mean_precision_prior: float = 0.0,
         degrees_of_freedom_prior: float = 0.0,
         weight_concentration_prior: float | str = 1.0,
@@ -185,6 +191,7 @@ class GaussianMixture(Fitting):
         self.verbose_interval = verbose_interval
         self.reg_unit = reg_unit
         self.accelerate = accelerate
+        self.split_merge = split_merge
         self.mean_precision_prior = mean_precision_prior
         self.degrees_of_freedom_prior = degrees_of_freedom_prior
         self.weight_concentration_prior = weight_concentration_prior
