@@ -17,7 +17,7 @@ from peers import require
 from threadpoolctl import threadpool_limits
 
 from aimass_core import _core, reference
-from aimass_core.mixture._forms import SCORE_FORM, Parameters, from_sums
+from aimass_core.mixture._forms import SCORE_FORM, SUMS_FORM, Parameters, from_sums
 from aimass_core.mixture._gauge import Gauge
 
 
@@ -88,10 +88,9 @@ def step(home: Any, X: np.ndarray, begin: Start, n_threads: int, total: Any = No
     d = X.shape[1]
     gauge = Gauge(begin.means.mean(axis=0), np.ones(d))
     parameters = Parameters.rescaled(kind, begin.weights, begin.means, begin.covariances, gauge)
-    form = SCORE_FORM[kind]
     sums, _ = home.gmm_em_step(
-        X, gauge.shift, gauge.scale, None, parameters.coefficients(), None, form, form, False,
-        n_threads,
+        X, gauge.shift, gauge.scale, None, parameters.coefficients(), None, SCORE_FORM[kind],
+        SUMS_FORM[kind], False, n_threads,
     )  # fmt: skip
     new = from_sums(kind, sums, total, 1e-6, None)
     means, covariances, _ = new.unscaled(gauge)

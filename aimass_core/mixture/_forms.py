@@ -27,8 +27,8 @@ __all__ = ["COVARIANCE_TYPES", "Parameters", "Prior", "n_covariance_parameters"]
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 # Form of the scores and of the sums in the kernel. Tied: z' P z is common to all components and
 # cancels in the responsibilities; the total of z z' does not change from step to step.
-SCORE_FORM = {"full": "full", "tied": "linear", "diag": "diag", "spherical": "spherical"}
-SUMS_FORM = SCORE_FORM
+SUMS_FORM = {"full": "full", "tied": "linear", "diag": "diag", "spherical": "spherical"}
+SCORE_FORM = SUMS_FORM | {"full": "triangular"}
 # Variances below this part of the squared distance from the origin are lost in rounding.
 _RESOLUTION = 1e-13
 
@@ -158,14 +158,12 @@ class Parameters:
         root, means = self.precision_roots, self.means
         k, d = means.shape
         with np.errstate(divide="ignore"):
-            constant = np.log(self.weights) - 0.5 * d * np.log(2 * np.pi)
-        constant = constant + self.log_det - 0.5 * self.distances_from_origin()
+            constant = np.log(self.weights) - 0.5 * d * np.log(2 * np.pi) + self.log_det
         if self.covariance_type == "full":
-            precision = root @ root.transpose(0, 2, 1)
             i, j, _ = _pairs(d)
-            quadratic = precision[:, i, j] * np.where(i == j, -0.5, -1.0)
-            linear = np.einsum("kde,ke->kd", precision, means)
-        elif self.covariance_type == "tied":
+            return np.ascontiguousarray(np.hstack([constant[:, None], means, root[:, i, j]]))
+        constant = constant - 0.5 * self.distances_from_origin()
+        if self.covariance_type == "tied":
             quadratic, linear = np.empty((k, 0)), means @ (root @ root.T)
         else:
             precision = root**2 if root.ndim == 2 else root[:, None] ** 2
