@@ -95,6 +95,7 @@ class Missing(Dense):
         """Sums in the form of the covariance type, the score, and the total of z z'."""
         k, d = parameters.means.shape
         i, j, _ = _pairs(d)
+        outliers = 0.0
         counts, first, second = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
         total = 0.0
         for known, rows, weight in self._parts():
@@ -106,6 +107,9 @@ class Missing(Dense):
             norm = resp.sum(axis=1, keepdims=True)
             total += float(weight @ (best + np.log(norm))[:, 0])
             resp *= weight[:, None] / norm
+            if parameters.noise is not None:
+                outliers += resp[:, k].sum()
+                resp = resp[:, :k]
             counts += resp.sum(axis=0)
             complete = np.empty((len(rows), d))
             complete[:, known] = Z
@@ -115,20 +119,23 @@ class Missing(Dense):
                 second[c] += (complete * resp[:, c : c + 1]).T @ complete
                 second[c][np.ix_(~known, ~known)] += resp[:, c].sum() * left
         quadratic = second[:, i, j]
-        if parameters.covariance_type != "full":
+        if parameters.sums_form != "full":
             quadratic = np.diagonal(second, axis1=1, axis2=2)
         if parameters.covariance_type == "spherical":
             quadratic = quadratic.sum(axis=1, keepdims=True)
-        if parameters.covariance_type == "tied":
+        if parameters.sums_form == "linear":
             quadratic = quadratic[:, :0]
         sums = np.hstack([counts[:, None], first, quadratic])
+        if parameters.noise is not None:  # of the outliers only their number matters
+            sums = np.concatenate([sums, np.zeros((1, sums.shape[1]))])
+            sums[k, 0] = outliers
         # The scale of a column counts for its known values only.
         known_scale = float(self.known_share @ np.log(gauge.scale)) - gauge.log_det
         return sums, total + self.total * known_scale, second.sum(axis=0)[i, j]
 
     def ask(self, gauge: Gauge, parameters: Parameters, output: str) -> NDArray[Any]:
         """As the kernel `gmm_score`, the log-density in the user's coordinates less log_det."""
-        k = len(parameters.weights)
+        k = len(parameters.weights) + (parameters.noise is not None)
         shape = {"labels": (self.n,), "score": (self.n,), "resp": (self.n, k)}[output]
         found = np.empty(shape, np.int64 if output == "labels" else np.float64)
         for known, rows, _ in self._parts():
@@ -162,10 +169,13 @@ class Missing(Dense):
     def _scores(
         parameters: Parameters, conditionals: list[Any], known: NDArray[np.bool_], Z: Array
     ) -> Array:
-        scores = np.empty((len(Z), len(conditionals)))
+        k = len(conditionals)
+        scores = np.empty((len(Z), k + (parameters.noise is not None)))
         with np.errstate(divide="ignore"):
-            scores[:] = np.log(parameters.weights) - 0.5 * known.sum() * np.log(2 * np.pi)
+            scores[:, :k] = np.log(parameters.weights) - 0.5 * known.sum() * np.log(2 * np.pi)
         for c, (mean, lower, _, _) in enumerate(conditionals):
             y = solve_triangular(lower, (Z - mean[known]).T, lower=True)
             scores[:, c] -= 0.5 * np.einsum("ij,ij->j", y, y) + np.log(np.diag(lower)).sum()
+        if parameters.noise is not None:
+            scores[:, k] = parameters.noise.log_score(known)
         return scores

@@ -69,6 +69,7 @@ struct Kernels {
                   const Sums& sums, double* scratch);
 };
 
+// Those of the level in use.
 const Kernels& kernels();
 
 }  // namespace aimass::simd::mixture

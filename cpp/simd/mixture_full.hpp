@@ -52,6 +52,12 @@ struct FullKernels {
                 std::int64_t stride, std::int64_t d, S* scratch, double* sums, double* linear);
 };
 
+struct FullTable {
+  FullKernels<float> f32;
+  FullKernels<double> f64;
+};
+
+// Those of the level in use.
 template <class S>
 const FullKernels<S>& full_kernels();
 

@@ -4,6 +4,7 @@
 // across rows, and sums of z z' with the lanes across columns. Neither needs features to be made, a
 // component's part of the coefficients and of the sums stays in cache for a block of rows, and rows
 // that a component may leave out are left out.
+#include "levels.hpp"
 #include "mixture_full.hpp"
 
 namespace {
@@ -274,14 +275,8 @@ constexpr FullKernels<S> kKernels = {
 
 }  // namespace
 
-#define AIMASS_CAT2(a, b) a##b
-#define AIMASS_CAT(a, b) AIMASS_CAT2(a, b)
-
 namespace aimass::simd::mixture {
 
-extern const FullKernels<float> AIMASS_CAT(full_f32_, AIMASS_LEVEL);
-const FullKernels<float> AIMASS_CAT(full_f32_, AIMASS_LEVEL) = kKernels<float>;
-extern const FullKernels<double> AIMASS_CAT(full_f64_, AIMASS_LEVEL);
-const FullKernels<double> AIMASS_CAT(full_f64_, AIMASS_LEVEL) = kKernels<double>;
+AIMASS_LEVEL_TABLE(FullTable, full_table) = {kKernels<float>, kKernels<double>};
 
 }  // namespace aimass::simd::mixture

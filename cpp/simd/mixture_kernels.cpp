@@ -3,6 +3,7 @@
 // Both products are register tiles of kTile components x kVectors vectors. For the scores the lanes
 // are rows, for the statistics they are features: no lane is idle for few components, the softmax
 // needs no sums across lanes, and nothing is transposed but X itself.
+#include "levels.hpp"
 #include "mixture.hpp"
 
 namespace {
@@ -372,13 +373,9 @@ constexpr Index kStatisticsScratch = kRows * (kFeatures + kPadding);
 
 }  // namespace
 
-#define AIMASS_CAT2(a, b) a##b
-#define AIMASS_CAT(a, b) AIMASS_CAT2(a, b)
-
 namespace aimass::simd::mixture {
 
-extern const Kernels AIMASS_CAT(kernels_, AIMASS_LEVEL);
-const Kernels AIMASS_CAT(kernels_, AIMASS_LEVEL) = {
+AIMASS_LEVEL_TABLE(Kernels, kernels) = {
     kLanes,
     kGroup,
     kTile,
