@@ -8,6 +8,7 @@
 #include "code_kernels.hpp"
 #include "levels.hpp"
 #include "mixture.hpp"
+#include "mixture_full.hpp"
 #include "score_kernels.hpp"
 #include "simd.hpp"
 
@@ -121,6 +122,15 @@ template const ScoreKernels<double>& score_kernels<double>();
 
 namespace mixture {
 AIMASS_TABLE_IN_USE(Kernels, kernels)
+AIMASS_TABLE_IN_USE(FullTable, full_table)
+
+template <class S>
+const FullKernels<S>& full_kernels() {
+  return of_type<S>(full_table());
 }
+
+template const FullKernels<float>& full_kernels<float>();
+template const FullKernels<double>& full_kernels<double>();
+}  // namespace mixture
 
 }  // namespace aimass::simd
