@@ -65,7 +65,8 @@ def test_what_is_proposed_gets_the_bits_of_the_exact_index(rng):
     index, exact = ApproximateIndex(V, oversampling=30), FactorIndex(V)
     seen = sp.csr_array(rng.random((300, 150)) < 0.3)
     lists = sp.csr_array(rng.random((300, 150)) < 0.5)
-    for filters in ({}, {"exclude": seen}, {"allowed_rows": lists, "allowed": rng.random(150) < 0.5},
+    mask = rng.random(150) < 0.5
+    for filters in ({}, {"exclude": seen}, {"allowed_rows": lists, "allowed": mask},
                     {"exclude": seen, "allowed_rows": lists}):  # fmt: skip
         for n_threads in (1, 2):
             got = index.topk(U, 5, n_threads=n_threads, **filters)
