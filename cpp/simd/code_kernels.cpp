@@ -3,6 +3,8 @@
 // table.hpp for the reason.
 #include "code_kernels.hpp"
 
+#include "levels.hpp"
+
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
@@ -160,12 +162,8 @@ constexpr CodeTable kTable{0, {}, {}};
 
 }  // namespace
 
-#define AIMASS_CAT2(a, b) a##b
-#define AIMASS_CAT(a, b) AIMASS_CAT2(a, b)
-
 namespace aimass::simd {
 
-extern const CodeTable AIMASS_CAT(code_table_, AIMASS_LEVEL);
-const CodeTable AIMASS_CAT(code_table_, AIMASS_LEVEL) = kTable;
+AIMASS_LEVEL_TABLE(CodeTable, level_code_table) = kTable;
 
 }  // namespace aimass::simd

@@ -49,17 +49,9 @@ struct CodeTable {
   CodeScans<double> f64;
 };
 
+// That of the level in use, and its scans.
 const CodeTable& code_table();
-
 template <class T>
 const CodeScans<T>& code_scans();
-template <>
-inline const CodeScans<float>& code_scans<float>() {
-  return code_table().f32;
-}
-template <>
-inline const CodeScans<double>& code_scans<double>() {
-  return code_table().f64;
-}
 
 }  // namespace aimass::simd
