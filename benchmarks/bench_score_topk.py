@@ -18,7 +18,7 @@ from peers import require
 
 from aimass_core.reference import score_topk as reference
 from aimass_core.retrieval import FactorIndex
-from aimass_core.retrieval._factors import pack
+from aimass_core.retrieval._packing import pack
 
 BATCHES = {  # scale -> (case, kind, k)
     "small": [("small", "trained", 10)],

@@ -11,8 +11,9 @@ import pyarrow as pa
 import typer
 
 from .._validation import as_choice, as_int
+from ..data._table_writer import TableWriter
 from .console import facts, grid, print_json, set_threads, steps
-from .files import TableWriter, check_output, stored_type
+from .files import check_output, stored_type
 from .ids import ids_from_option
 from .models import parse_models
 from .options import (

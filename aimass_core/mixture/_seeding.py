@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["INIT_PARAMS", "first_parameters", "revived"]
 
 INIT_PARAMS = ("kmeans", "k-means++", "random", "random_from_data")
-_SEED_ROWS = 10_000  # rows that seeds are drawn from, at least
-_SEED_ROWS_EACH = 100  # and for each component
+_SEED_ROWS, _SEED_PART = 10_000, 5  # rows that seeds are drawn from: so many, or a fifth of all,
+_SEED_ROWS_EACH = 100  # but at least these for each component
 _SAMPLE_PASSES, _PASSES = 50, 8  # of Lloyd's algorithm over the sample and over all rows
 _TOLERANCE = 1e-4  # mean squared move of the centres, the variance of the data being 1
 
@@ -38,24 +38,27 @@ def spread_seeds(
     n = len(Z)
     w = np.ones(n) if weight is None else weight
     square = np.einsum("ij,ij->i", Z, Z)
+    transposed = np.ascontiguousarray(Z.T)  # long rows: this is the time of a start on few rows
     trials = 2 + int(np.log(k))
-    first = int(np.searchsorted(np.cumsum(w), rng.random() * w.sum(), side="right"))
-    chosen = [min(first, n - 1)]
-    nearest = np.maximum(square - 2 * Z @ Z[chosen[0]] + square[chosen[0]], 0)
-    for _ in range(1, k):
-        if outliers > 0:
+    chosen: list[int] = []
+    nearest = np.full(n, np.inf)
+    while len(chosen) < k:
+        if chosen and outliers > 0:
             nearest = np.minimum(nearest, _upper(nearest, w, outliers))
-        cumulated = np.cumsum(nearest * w)
+        cumulated = np.cumsum(nearest * w if chosen else w)
         if not cumulated[-1] > 0:  # fewer distinct rows than components: repeat some
             chosen.append(int(rng.integers(n)))
             continue
-        drawn = np.searchsorted(cumulated, rng.random(trials) * cumulated[-1], side="right")
+        draws = rng.random(trials if chosen or outliers > 0 else 1)
+        drawn = np.searchsorted(cumulated, draws * cumulated[-1], side="right")
         drawn = np.minimum(drawn, n - 1)
-        distances = square[:, None] - 2 * Z @ Z[drawn].T + square[drawn]
-        np.clip(distances, 0, nearest[:, None], out=distances)
-        best = int((w @ distances).argmin())
+        distances = (-2 * Z[drawn]) @ transposed
+        distances += square
+        distances += square[drawn][:, None]
+        np.clip(distances, 0, nearest, out=distances)
+        best = int((distances @ w).argmin())
         chosen.append(int(drawn[best]))
-        nearest = distances[:, best]
+        nearest = distances[best]
     return Z[chosen]
 
 
@@ -85,8 +88,9 @@ def lloyd(source: Any, gauge: Gauge, centres: Array, passes: int) -> Array:
     return centres
 
 
-def _seed_rows(n_components: int) -> int:
-    return max(_SEED_ROWS, _SEED_ROWS_EACH * n_components)
+def _seed_rows(n: int, n_components: int) -> int:
+    """Rows of the sample: seeds are to cost little beside a fit, of few rows too."""
+    return max(min(_SEED_ROWS, n // _SEED_PART), 1000, _SEED_ROWS_EACH * n_components)
 
 
 def first_parameters(
@@ -105,14 +109,14 @@ def first_parameters(
     form = SUMS_FORM[covariance_type]
     prior = None if prior is None else prior.keeping()
     if noise is not None:  # seeds and shapes are not to be those of the outliers
-        rows, weight = source.sample(_seed_rows(n_components), rng)
+        rows, weight = source.sample(max(_SEED_ROWS, _SEED_ROWS_EACH * n_components), rng)
         out = outlying((rows - gauge.shift) * gauge.scale, weight, noise.weight, n_components)
         source = Dense(rows[~out], None if weight is None else weight[~out], source.n_threads)
         total = source.products(gauge) if covariance_type == "tied" else None
     if init_params == "random":
         sums = source.random_step(gauge, rng, n_components, form)
         return from_sums(covariance_type, sums, total, regularization, prior)
-    rows, weight = source.sample(_seed_rows(n_components), rng)
+    rows, weight = source.sample(_seed_rows(source.n, n_components), rng)
     Z = (rows - gauge.shift) * gauge.scale
     if init_params == "random_from_data":
         centres = Z[rng.choice(len(Z), n_components, replace=len(Z) < n_components)]
