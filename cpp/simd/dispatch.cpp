@@ -8,6 +8,7 @@
 #include "code_kernels.hpp"
 #include "levels.hpp"
 #include "mixture.hpp"
+#include "mixture_diag.hpp"
 #include "mixture_full.hpp"
 #include "score_kernels.hpp"
 #include "simd.hpp"
@@ -122,6 +123,7 @@ template const ScoreKernels<double>& score_kernels<double>();
 
 namespace mixture {
 AIMASS_TABLE_IN_USE(Kernels, kernels)
+AIMASS_TABLE_IN_USE(DiagKernels, diag_kernels)
 AIMASS_TABLE_IN_USE(FullTable, full_table)
 
 template <class S>
