@@ -204,7 +204,7 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
     if status:
         if status == 3 and np.isfinite(raw[position]):
             raise ValueError(
-                f"{name} holds {raw[position]!r}, too large for {data.dtype}: scale it down"
+                f"{name} holds {raw[position]:g}, too large for {data.dtype}: scale it down"
             )
         raise _bad_csr(name, status, position, indices, n_cols)
     if not is_sorted or has_duplicates:

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from bench_als import OBJECTIVE, REGULARIZATION, problem, start
+from als_courses import OBJECTIVE, REGULARIZATION
+from bench_als import first, problem
 from bench_score_topk import BATCHES, N_USERS, check_against
 from factors import factors
 from peers import require
@@ -58,8 +59,8 @@ def bench_roofline_score_topk(measure: Callable[..., Any], scale: str) -> None:
 
 def bench_roofline_als_solve(measure: Callable[..., Any], scale: str) -> None:
     f = {"small": 16, "medium": 64, "full": 64}[scale]
-    indptr, indices, data = problem(scale)[0]
-    users, items = start(scale, f)
+    indptr, indices, data = problem(scale).rows
+    users, items = first(scale, f)
     gramian = _core.als_gramian(items, 1)
     weights = np.full(len(users), REGULARIZATION)
     options = {**OBJECTIVE, "solver": "cholesky", "n_steps": 1, "block_size": 64, "n_threads": 1}

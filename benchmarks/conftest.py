@@ -25,7 +25,7 @@ from aimass_core._threads import available_cpus
 SCALES = ("small", "medium", "full")
 PACKAGES = (
     "aimass_core", "numpy", "scipy", "numba", "pandas", "polars", "pyarrow", "scikit-learn",
-    "implicit", "sparse_dot_topn", "scikit-surprise",
+    "implicit", "irspack", "buffalo", "sparse_dot_topn", "scikit-surprise",
 )  # fmt: skip
 ROUNDS = {"small": 1, "medium": 5, "full": 3}
 

@@ -23,11 +23,12 @@ class Lists(NamedTuple):
     scores: np.ndarray
 
 
-def require(module: str, package: str | None = None) -> ModuleType:
+def require(
+    module: str, package: str | None = None, install: str = "aimass_core[bench]"
+) -> ModuleType:
     """Import a peer, or skip the benchmark with the command that installs it."""
     return pytest.importorskip(
-        module,
-        reason=f"the peer {package or module} is not installed: pip install aimass_core[bench]",
+        module, reason=f"the peer {package or module} is not installed: pip install {install}"
     )
 
 

@@ -52,11 +52,12 @@ class Problem:
 
     def step(self, parameters: Parameters) -> tuple[Array, float]:
         """E-step: the sums, and the mean log-likelihood (plus prior) in the user's coordinates."""
-        form = parameters.form
         if hasattr(self.source, "em_step"):  # missing values: their statistics need more
             sums, score, self.total = self.source.em_step(self.gauge, parameters)
         else:
-            sums, score = self.source.step(self.gauge, parameters.coefficients(), form, form, False)
+            sums, score = self.source.step(
+                self.gauge, parameters.coefficients(), parameters.form, parameters.sums_form, False
+            )
             common = parameters.common()
             if common is not None:
                 assert self.total is not None

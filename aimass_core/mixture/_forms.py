@@ -29,8 +29,8 @@ __all__ = ["COVARIANCE_TYPES", "Parameters", "n_covariance_parameters"]
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 # Form of the scores and of the sums in the kernel. Tied: z' P z is common to all components and
 # cancels in the responsibilities; the total of z z' does not change from step to step.
-SCORE_FORM = {"full": "full", "tied": "linear", "diag": "diag", "spherical": "spherical"}
-SUMS_FORM = SCORE_FORM
+SUMS_FORM = {"full": "full", "tied": "linear", "diag": "diag", "spherical": "spherical"}
+SCORE_FORM = SUMS_FORM | {"full": "triangular"}
 # Variances below this part of the squared distance from the origin are lost in rounding.
 _RESOLUTION = 1e-13
 
@@ -80,9 +80,14 @@ class Parameters:
 
     @property
     def form(self) -> str:
-        """Form of scores and sums in the kernel; noise has no part in what is common when tied."""
+        """Form of scores in the kernel; noise has no part in what is common when tied."""
         kind = self.covariance_type
         return "full" if kind == "tied" and self.noise is not None else SCORE_FORM[kind]
+
+    @property
+    def sums_form(self) -> str:
+        """Form of the sums that go with these scores."""
+        return "full" if self.form == "triangular" else self.form
 
     @property
     def log_det(self) -> Any:
@@ -111,13 +116,10 @@ class Parameters:
         root, means = self.precision_roots, self.means
         k, d = means.shape
         with np.errstate(divide="ignore"):
-            constant = np.log(self.weights) - 0.5 * d * np.log(2 * np.pi)
-        constant = constant + self.log_det - 0.5 * self.distances_from_origin()
+            constant = np.log(self.weights) - 0.5 * d * np.log(2 * np.pi) + self.log_det
         if self.covariance_type == "full":
-            precision = root @ root.transpose(0, 2, 1)
             i, j, _ = _pairs(d)
-            quadratic = precision[:, i, j] * np.where(i == j, -0.5, -1.0)
-            linear = np.einsum("kde,ke->kd", precision, means)
+            linear, quadratic = means, root[:, i, j]
         elif self.covariance_type == "tied":
             quadratic, linear = np.empty((k, 0)), means @ (root @ root.T)
             if self.noise is not None:
@@ -125,6 +127,8 @@ class Parameters:
         else:
             precision = root**2 if root.ndim == 2 else root[:, None] ** 2
             quadratic, linear = -0.5 * precision, precision * means
+        if self.covariance_type != "full":
+            constant = constant - 0.5 * self.distances_from_origin()
         # hstack follows the order of its parts, which that of foreign means may be Fortran's
         found = np.ascontiguousarray(np.hstack([constant[:, None], linear, quadratic]))
         return found if self.noise is None else self.noise.beside(found)

@@ -131,11 +131,11 @@ class Missing(Dense):
             added = resp.sum(axis=0)[:, None, None] * conditionals.left
             second[:, unknown[:, None], unknown] += added
         quadratic = second[:, i, j]
-        if parameters.form != "full":
+        if parameters.sums_form != "full":
             quadratic = np.diagonal(second, axis1=1, axis2=2)
         if parameters.covariance_type == "spherical":
             quadratic = quadratic.sum(axis=1, keepdims=True)
-        if parameters.form == "linear":
+        if parameters.sums_form == "linear":
             quadratic = quadratic[:, :0]
         sums = np.hstack([counts[:, None], first, quadratic])
         if parameters.noise is not None:  # of the outliers only their number matters

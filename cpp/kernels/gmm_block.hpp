@@ -12,6 +12,7 @@
 #include "../simd/mixture.hpp"
 #include "buffer.hpp"
 #include "errors.hpp"
+#include "ordered_sum.hpp"
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>
@@ -22,8 +23,10 @@ namespace aimass {
 namespace mixture = simd::mixture;
 
 // Features of a standardised row z, in the order of the arrays that callers see: 1, z, and then
-// nothing | |z|^2 | z_i^2 | z_i z_j for i <= j, row by row of the upper triangle.
+// nothing | |z|^2 | z_i^2 | z_i z_j for i <= j, row by row of the upper triangle. "triangular" is
+// no form of features but another way to give scores of the full form: see gmm_full_block.hpp.
 enum class Form { linear, spherical, diag, full };
+constexpr const char* kTriangular = "triangular";
 
 inline Form parse_form(const std::string& name, const char* argument) {
   constexpr std::pair<const char*, Form> kForms[] = {{"linear", Form::linear},
@@ -135,12 +138,6 @@ struct GmmRows {
   const double* scale;
   const double* weights;
 };
-
-inline Buffer<double> zeros(std::int64_t n) {
-  Buffer<double> buffer(n);
-  std::fill_n(buffer.data(), n, 0.0);
-  return buffer;
-}
 
 // One block of rows and what is computed of it; each thread has one.
 struct Block {

@@ -17,55 +17,14 @@
 // EM Algorithm", 1977. For tied covariances z' P z is common to all components and cancels in r.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <mutex>
-#include <optional>
 
 #include "gmm_block.hpp"
+#include "gmm_full_step.hpp"
+#include "ordered_sum.hpp"
 #include "parallel.hpp"
 
 namespace aimass {
-
-// Adds up partial sums in their order, whoever finishes first. Holds only those that are early.
-class OrderedSum {
- public:
-  explicit OrderedSum(std::int64_t size) : size_(size), total_(zeros(size)) {}
-
-  // An array of zeros to sum into.
-  Buffer<double> take() {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (!spare_.empty()) {
-        Buffer<double> buffer = std::move(spare_.back());
-        spare_.pop_back();
-        std::fill_n(buffer.data(), size_, 0.0);
-        return buffer;
-      }
-    }
-    return zeros(size_);
-  }
-
-  void give(std::int64_t part, Buffer<double>&& sums) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    early_.emplace(part, std::move(sums));
-    for (auto it = early_.begin(); it != early_.end() && it->first == next_; ++next_) {
-      for (std::int64_t i = 0; i < size_; ++i) total_[i] += it->second[i];
-      spare_.push_back(std::move(it->second));
-      it = early_.erase(it);
-    }
-  }
-
-  const double* total() const { return total_.data(); }
-
- private:
-  std::int64_t size_;
-  Buffer<double> total_;
-  std::mutex mutex_;
-  std::int64_t next_ = 0;
-  std::map<std::int64_t, Buffer<double>> early_;
-  std::vector<Buffer<double>> spare_;
-};
 
 // The parts of one array of partial sums.
 class SumsLayout {
@@ -109,8 +68,9 @@ class SumsLayout {
 
 // How rows are shared out among the components.
 struct GmmAssignment {
-  const double* resp;                // n x n_components, or null: by the coefficients
+  const double* resp;                // n x n_components, or null: by one of the next two
   const Coefficients* coefficients;  // or null
+  const TriangularRows* triangular;  // or null; for sums of the form full, not hard
   std::int64_t n_components;
   bool hard;
 };
@@ -135,6 +95,11 @@ constexpr std::int64_t kPartRows = 10 * mixture::kRows;
 template <class T>
 double gmm_em_step(const Run& run, const GmmRows<T>& x, const GmmAssignment& to, Form form,
                    double* out) {
+  if (to.triangular != nullptr) {
+    if (const auto score = gmm_full_step(run, x, *to.triangular, out)) return *score;
+    const Coefficients features = to.triangular->features();
+    return gmm_em_step(run, x, {nullptr, &features, nullptr, to.n_components, false}, form, out);
+  }
   const Layout layout(form, x.d);
   const mixture::Features f = layout.features();
   const mixture::Kernels& kernels = mixture::kernels();

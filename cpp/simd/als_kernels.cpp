@@ -1,6 +1,7 @@
 // Compiled once per ISA level with AIMASS_LEVEL defined; internal linkage but for the table,
 // nothing from the standard library: see table.hpp for the reason.
 #include "als_kernels.hpp"
+#include "levels.hpp"
 
 namespace {
 
@@ -441,12 +442,8 @@ constexpr AlsKernels<T> kKernels{copy<T>,  syrk<T>,      scores<T>, combine<T>,
 
 }  // namespace
 
-#define AIMASS_CAT2(a, b) a##b
-#define AIMASS_CAT(a, b) AIMASS_CAT2(a, b)
-
 namespace aimass::simd {
 
-extern const AlsTable AIMASS_CAT(als_table_, AIMASS_LEVEL);
-const AlsTable AIMASS_CAT(als_table_, AIMASS_LEVEL) = {kKernels<float>, kKernels<double>};
+AIMASS_LEVEL_TABLE(AlsTable, als_table) = {kKernels<float>, kKernels<double>};
 
 }  // namespace aimass::simd

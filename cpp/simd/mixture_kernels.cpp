@@ -3,6 +3,7 @@
 // Both products are register tiles of kTile components x kVectors vectors. For the scores the lanes
 // are rows, for the statistics they are features: no lane is idle for few components, the softmax
 // needs no sums across lanes, and nothing is transposed but X itself.
+#include "levels.hpp"
 #include "mixture.hpp"
 
 namespace {
@@ -24,6 +25,7 @@ constexpr Index kFeatures = 48;  // and for the statistics, of kRows rows
 typedef double V __attribute__((vector_size(kVector)));
 typedef double U __attribute__((vector_size(kVector), aligned(8)));  // may lie anywhere
 typedef Index I __attribute__((vector_size(kVector)));
+typedef std::uint64_t Bits __attribute__((vector_size(kVector)));
 
 inline V load(const double* p) { return *reinterpret_cast<const U*>(p); }
 inline void store(double* p, V x) { *reinterpret_cast<U*>(p) = x; }
@@ -40,7 +42,7 @@ inline V exp_negative(V x) {
   const V b = (r * (1.0 / 5040) + 1.0 / 720) + r2 * (r * (1.0 / 362880) + 1.0 / 40320);
   const V c = (r * (1.0 / 39916800) + 1.0 / 3628800) + r2 * (1.0 / 479001600);
   const V p = 1.0 + (r + r2 * (a + r4 * (b + r4 * c)));
-  const V y = (V)((I)p + ((I)shifted << 52));
+  const V y = (V)((Bits)p + ((Bits)shifted << 52));
   return x < -708.0 ? V{} : y;
 }
 
@@ -82,20 +84,24 @@ inline void exchange_all(V* rows) {
     if (!(i & kS)) exchange<kS>(rows[i], rows[i + kS], AllLanes{});
 }
 
+template <class T>
+using F __attribute__((vector_size(kLanes * sizeof(T)), aligned(sizeof(T)), may_alias)) = T;
+
 // A kLanes x kLanes square.
-inline void transpose(const double* from, Index stride, double* to) {
+template <class T>
+inline void transpose(const double* from, Index stride, T* to, Index to_stride) {
   V rows[kLanes];
   for (Index i = 0; i < kLanes; ++i) rows[i] = load(from + i * stride);
   exchange_all<1>(rows);
   if constexpr (kLanes > 2) exchange_all<2>(rows);
   if constexpr (kLanes > 4) exchange_all<4>(rows);
-  for (Index i = 0; i < kLanes; ++i) store(to + i * kGroup, rows[i]);
+  for (Index i = 0; i < kLanes; ++i)
+    *reinterpret_cast<F<T>*>(to + i * to_stride) = __builtin_convertvector(rows[i], F<T>);
 }
 
 template <class T>
 void pack(const T* x, Index n, Index d, const double* shift, const double* scale, Index stride,
           double* rows, double* columns, double* squares) {
-  typedef T F __attribute__((vector_size(kLanes * sizeof(T)), aligned(sizeof(T)), may_alias));
   const Index whole = d / kLanes * kLanes;
   for (Index g = 0; g < kGroups; ++g) {  // a group's rows are still in L1 when they are turned
     for (Index b = g * kGroup; b < (g + 1) * kGroup; ++b) {
@@ -106,7 +112,7 @@ void pack(const T* x, Index n, Index d, const double* shift, const double* scale
       }
       const T* from = x + b * d;
       for (Index i = 0; i < whole; i += kLanes) {
-        const V value = __builtin_convertvector(*reinterpret_cast<const F*>(from + i), V);
+        const V value = __builtin_convertvector(*reinterpret_cast<const F<T>*>(from + i), V);
         store(row + i, (value - load(shift + i)) * load(scale + i));
       }
       for (Index i = whole; i < d; ++i)
@@ -118,7 +124,7 @@ void pack(const T* x, Index n, Index d, const double* shift, const double* scale
     double* to = columns + g * kGroup * d;
     for (Index i = 0; i < whole; i += kLanes)
       for (Index r = 0; r < kGroup; r += kLanes)
-        transpose(from + r * stride + i, stride, to + i * kGroup + r);
+        transpose(from + r * stride + i, stride, to + i * kGroup + r, kGroup);
     for (Index i = whole; i < d; ++i)
       for (Index r = 0; r < kGroup; ++r) to[i * kGroup + r] = from[r * stride + i];
     V sum[kVectors]{};
@@ -277,6 +283,21 @@ void argmax(Index n_components, const double* scores_in, double* score_of_row, I
   }
 }
 
+template <class T>
+void turn(Index n, Index n_components, const double* r, T* out) {
+  const Index whole = n_components / kLanes * kLanes;
+  for (Index row = 0; row < n; row += kLanes) {
+    const double* from = r + row / kGroup * n_components * kGroup + row % kGroup;
+    const Index rows = n - row < kLanes ? n - row : kLanes;
+    const Index turned = rows == kLanes ? whole : 0;
+    for (Index k = 0; k < turned; k += kLanes)
+      transpose(from + k * kGroup, kGroup, out + row * n_components + k, n_components);
+    for (Index b = 0; b < rows; ++b)
+      for (Index k = turned; k < n_components; ++k)
+        out[(row + b) * n_components + k] = static_cast<T>(from[k * kGroup + b]);
+  }
+}
+
 // Features [begin, begin + n) in order, as pieces of one group each.
 struct Pieces {
   Index n = 0;
@@ -352,13 +373,9 @@ constexpr Index kStatisticsScratch = kRows * (kFeatures + kPadding);
 
 }  // namespace
 
-#define AIMASS_CAT2(a, b) a##b
-#define AIMASS_CAT(a, b) AIMASS_CAT2(a, b)
-
 namespace aimass::simd::mixture {
 
-extern const Kernels AIMASS_CAT(kernels_, AIMASS_LEVEL);
-const Kernels AIMASS_CAT(kernels_, AIMASS_LEVEL) = {
+AIMASS_LEVEL_TABLE(Kernels, kernels) = {
     kLanes,
     kGroup,
     kTile,
@@ -368,6 +385,8 @@ const Kernels AIMASS_CAT(kernels_, AIMASS_LEVEL) = {
     scores,
     softmax,
     argmax,
+    turn<float>,
+    turn<double>,
     statistics,
     scatter};
 

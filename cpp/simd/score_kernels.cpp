@@ -1,6 +1,7 @@
 // Compiled once per ISA level with AIMASS_LEVEL defined. Everything has internal linkage but the
 // table, and nothing from the standard library is used: see table.hpp for the reason.
 #include "score_kernels.hpp"
+#include "levels.hpp"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -267,12 +268,8 @@ constexpr ScoreKernels<T> kKernels{kTiles<Mode::append, T>, kTiles<Mode::reach, 
 
 }  // namespace
 
-#define AIMASS_CAT2(a, b) a##b
-#define AIMASS_CAT(a, b) AIMASS_CAT2(a, b)
-
 namespace aimass::simd {
 
-extern const ScoreTable AIMASS_CAT(score_table_, AIMASS_LEVEL);
-const ScoreTable AIMASS_CAT(score_table_, AIMASS_LEVEL) = {kKernels<float>, kKernels<double>};
+AIMASS_LEVEL_TABLE(ScoreTable, score_table) = {kKernels<float>, kKernels<double>};
 
 }  // namespace aimass::simd

@@ -60,11 +60,8 @@ struct ScoreTable {
   ScoreKernels<double> f64;
 };
 
+// Those of the level in use.
 template <class T>
 const ScoreKernels<T>& score_kernels();
-template <>
-const ScoreKernels<float>& score_kernels<float>();
-template <>
-const ScoreKernels<double>& score_kernels<double>();
 
 }  // namespace aimass::simd
