@@ -9,9 +9,12 @@
 // piece by piece and no array has n x K values.
 //
 // Time: 4 n K F flops at 60 to 80 % of the peak of FMA. Memory: threads x (K F + 96 (K + 2.5 d)).
-// Everything is float64 whatever X is: in phi the spread of the data over the width of a component
-// enters squared, and float32 loses it at a ratio of 100. Sums of kPartRows rows are added in order
-// of the rows, so they do not depend on the number of threads.
+// In phi the spread of the data over the width of a component enters squared, and float32 loses it
+// at a ratio of 100; so features are float64 whatever X is. Two cases have a path of their own:
+// full covariances from triangular roots (gmm_full_step.hpp; less than all of the work where groups
+// lie apart, and in float32 where X is and that is safe) and diagonal ones in float32
+// (gmm_diag.hpp). Sums of kPartRows rows are added in order of the rows, so they do not depend on
+// the number of threads.
 //
 // Paper: A. P. Dempster, N. M. Laird, D. B. Rubin, "Maximum Likelihood from Incomplete Data via the
 // EM Algorithm", 1977. For tied covariances z' P z is common to all components and cancels in r.
