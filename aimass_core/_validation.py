@@ -120,9 +120,10 @@ def _as_index_array(array: Any, name: str, target: DTypeLike) -> NDArray[Any]:
         raise ValueError(
             f"{name} must be a 1-D array of whole numbers, got {array.ndim}-D of {array.dtype}"
         )
-    target = np.dtype(target)
-    bounds = np.iinfo(target)
+    if array.dtype == target:
+        return np.ascontiguousarray(array)
     if array.size and not np.can_cast(array.dtype, target, "safe"):
+        bounds = np.iinfo(target)
         for extreme in (array.min(), array.max()):
             if not bounds.min <= extreme <= bounds.max:
                 raise ValueError(f"{name} holds {extreme}, which is out of range")

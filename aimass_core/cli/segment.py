@@ -11,6 +11,7 @@ import pyarrow as pa
 import typer
 
 from .._validation import as_int
+from ..data._table_writer import TableWriter
 from .console import facts, grid, print_json, set_threads, steps
 from .customers import (
     choose_id,
@@ -20,7 +21,7 @@ from .customers import (
     read_transactions,
     scales_asked,
 )
-from .files import TableWriter, check_output
+from .files import check_output
 from .options import JsonOption, SeedOption, ThreadsOption
 
 if TYPE_CHECKING:

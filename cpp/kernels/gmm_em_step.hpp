@@ -18,8 +18,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "gmm_block.hpp"
+#include "gmm_diag.hpp"
 #include "gmm_full_step.hpp"
 #include "ordered_sum.hpp"
 #include "parallel.hpp"
@@ -33,7 +35,7 @@ class SumsLayout {
       : f_(f),
         n_components_(n_components),
         lanes_(mixture::kernels().lanes),
-        stride_((f.size + 23) / 24 * 24) {}  // whole tiles of features at every level
+        stride_((f.size + 47) / 48 * 48) {}  // whole tiles of features at every level
 
   std::int64_t size() const { return n_components_ * (stride_ + 2 * lanes_) + lanes_; }
 
@@ -106,19 +108,31 @@ double gmm_em_step(const Run& run, const GmmRows<T>& x, const GmmAssignment& to,
   const SumsLayout sums_layout(f, to.n_components);
   OrderedSum sum(sums_layout.size());
   std::vector<std::unique_ptr<Block>> blocks(static_cast<std::size_t>(run.n_threads()));
+  std::vector<std::optional<DiagFloat::Work>> singles(blocks.size());
+  const std::optional<DiagFloat> single =
+      DiagFloat::make(x, form == Form::diag && !to.hard ? to.coefficients : nullptr);
   parallel_for(run, (x.n + kPartRows - 1) / kPartRows, [&](std::int64_t part, int thread) {
     const FlushDenormals flush;
     std::unique_ptr<Block>& own = blocks[static_cast<std::size_t>(thread)];
     if (!own) own = std::make_unique<Block>(x.d, f.stride, to.n_components);
     Block& block = *own;
+    std::optional<DiagFloat::Work>& rows = singles[static_cast<std::size_t>(thread)];
+    if (single && !rows) rows.emplace(*single);
     Buffer<double> partial = sum.take();
     const mixture::Sums sums = sums_layout.view(partial.data());
     const std::int64_t end = std::min(x.n, (part + 1) * kPartRows);
     for (std::int64_t row = part * kPartRows; row < end; row += mixture::kRows) {
       run.poll();
       const std::int64_t n = std::min(mixture::kRows, end - row);
-      block.read(x, row, n);
       double* const scores = block.scores.data();
+      if (single && single->scores(x, row, n, *rows, scores)) {
+        block.weigh(x, row, n);
+        kernels.softmax(to.n_components, block.weights.data(), block.squares.data(), scores,
+                        block.score_of_row.data(), sums);
+        single->statistics(*rows, scores, sums);
+        continue;
+      }
+      block.read(x, row, n);
       if (to.resp != nullptr) {
         given(to.resp + row * to.n_components, n, to.n_components, block, sums);
       } else {

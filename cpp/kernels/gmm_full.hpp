@@ -7,37 +7,24 @@
 #include <memory>
 #include <optional>
 
+#include "gmm_float32.hpp"
 #include "gmm_full_block.hpp"
 #include "parallel.hpp"
 
 namespace aimass {
 
-// Of fewer columns features are faster: always, or in float64 where
-// little is left out.
+// Of fewer columns features are faster: always, or in float64 where little is left out.
 constexpr std::int64_t kTriangleColumns = 12, kDenseColumns = 32;
-constexpr double kMostAmplified = 64;
-constexpr double kFarthest = 1000;  // nats below the highest density
-
 // What to leave out, in nats below the best component.
 template <class S>
 constexpr S kReach = sizeof(S) == sizeof(double) ? S(40) : S(25);
 
 // Rounding of the rows over the width of the narrowest direction of a component, in units of the
-// rounding of a number: the root mean square of z (some 500 rows, or the mean) as seen through P'.
-template <class T>
-double amplification(const GmmRows<T>& x, const TriangularRows& model) {
-  const std::int64_t step = x.n / 500 + 1, n = (x.n + step - 1) / step;
-  std::vector<double> square(static_cast<std::size_t>(x.d));
+// rounding of a number: the root mean square of z, or the mean, as seen through P'.
+inline double amplification(const std::vector<double>& square, const TriangularRows& model) {
   double worst = 0;
-  for (std::int64_t i = 0; i < x.d; ++i) {
-    double& sum = square[static_cast<std::size_t>(i)];
-    for (std::int64_t b = 0; b < x.n; b += step) {
-      const double z = (static_cast<double>(x.x[b * x.d + i]) - x.shift[i]) * x.scale[i];
-      sum += z * z / static_cast<double>(n);
-    }
-  }
   for (std::int64_t k = 0; k < model.n_components; ++k) {
-    for (std::int64_t i = 0; i < x.d; ++i) {
+    for (std::int64_t i = 0; i < model.d; ++i) {
       double sum = 0;
       for (std::int64_t j = 0; j <= i; ++j) {
         const double root = model.root(k, j, i), mean = model.component(k)[1 + j];
@@ -49,17 +36,10 @@ double amplification(const GmmRows<T>& x, const TriangularRows& model) {
   return std::sqrt(worst);
 }
 
-// No weight is so large or small that products with it leave the range of float32.
-template <class T>
-bool usual_weights(const GmmRows<T>& x) {
-  for (std::int64_t b = 0; x.weights != nullptr && b < x.n; ++b)
-    if (x.weights[b] != 0 && !(x.weights[b] >= 1e-6 && x.weights[b] <= 1e6)) return false;
-  return true;
-}
-
 template <class T>
 bool in_float32(const GmmRows<T>& x, const TriangularRows& model) {
-  return usual_weights(x) && amplification(x, model) < kMostAmplified;
+  const std::vector<double> square = mean_squares(x);
+  return fits_float32(x, square) && amplification(square, model) < kMostAmplified;
 }
 
 // A model in the precision to be used, and in float64 for rows that need it.
@@ -87,11 +67,7 @@ class FullWork {
         block_(model.triangles, full_block_rows<S>(model.triangles.d(), n_components_)),
         scores_(zeros(block_.n_rows() * n_components_)),
         weights_(zeros(block_.n_rows())),
-        score_of_row_(zeros(block_.n_rows())),
-        shares_(block_.n_rows()),
-        scratch_(block_.n_rows() * block_.stride() + kernels_.tile) {}
-
-  const double* score_of_row() const { return score_of_row_.data(); }
+        score_of_row_(zeros(block_.n_rows())) {}
 
   // Scores of the rows.
   template <class T>
@@ -101,16 +77,15 @@ class FullWork {
       weights_[b] = b >= n ? 0.0 : x.weights == nullptr ? 1.0 : x.weights[begin + b];
     block_.read(x, begin, n);
     block_.measure(run, n_tiles, reach);
-    if constexpr (sizeof(S) == sizeof(float)) {
-      if (block_.far(n, model_.lowest)) {
-        if (!exact_) exact_.emplace(*model_.exact, block_.n_rows());
-        exact_->read(x, begin, n);
-        exact_->measure(run, model_.exact->n_tiles(), 0);
-        exact_->write(scores_.data());
-        return;
-      }
+    far_ = model_.exact && block_.far(n, model_.lowest);
+    if (!far_) {
+      block_.write(scores_.data());
+      return;
     }
-    block_.write(scores_.data());
+    if (!exact_) exact_.emplace(*model_.exact, block_.n_rows());
+    exact_->read(x, begin, n);
+    exact_->measure(run, model_.exact->n_tiles(), 0);
+    exact_->write(scores_.data());
   }
 
   // Scores become responsibilities times weight.
@@ -125,22 +100,20 @@ class FullWork {
 
   // += sums of r z z' and of r z of one component, over the rows whose share counts.
   void add(std::int64_t k, double* pairs, double* linear) {
-    const std::int64_t group = mixture::kernels().group;
-    const std::int64_t n = kernels_.shares(
-        block_.n_rows(), std::exp(-static_cast<double>(kReach<S>)), weights_.data(),
-        group * n_components_, scores_.data() + k * group, shares_.data(), block_.index());
-    kernels_.outer(n, block_.index(), shares_.data(), block_.rows(), block_.stride(),
-                   model_.triangles.d(), scratch_.data(), pairs, linear);
+    const auto least = std::exp(-static_cast<double>(kReach<S>));
+    if (far_)
+      exact_->add(k, least, weights_.data(), scores_.data(), pairs, linear);
+    else
+      block_.add(k, least, weights_.data(), scores_.data(), pairs, linear);
   }
 
  private:
-  const mixture::FullKernels<S>& kernels_ = mixture::full_kernels<S>();
   const FullModel<S>& model_;
   std::int64_t n_components_;
   FullBlock<S> block_;
   std::optional<FullBlock<double>> exact_;
+  bool far_ = false;  // rows that need float64 are among them
   Buffer<double> scores_, weights_, score_of_row_;
-  Buffer<S> shares_, scratch_;
 };
 
 // By kRows rows from all over the data.

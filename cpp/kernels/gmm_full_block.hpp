@@ -54,15 +54,14 @@ class FullBlock {
         turned_(kernels_.group * model.width()),
         turned_distances_(kernels_.group),
         turned_limits_(kernels_.group),
+        shares_(n_rows_),
+        weighted_(n_rows_ * stride_ + kernels_.tile),
         index_(static_cast<std::size_t>(n_rows_)),
         all_(static_cast<std::size_t>(n_rows_)) {
     std::iota(all_.begin(), all_.end(), 0);
   }
 
   std::int64_t n_rows() const { return n_rows_; }
-  std::int64_t stride() const { return stride_; }
-  const S* rows() const { return rows_.data(); }
-  std::int32_t* index() { return index_.data(); }
 
   template <class T>
   void read(const GmmRows<T>& x, std::int64_t begin, std::int64_t n) {
@@ -123,9 +122,9 @@ class FullBlock {
     }
     // In units of the product of a tile with one tile of columns.
     const auto cost_of = [](std::int64_t t) { return static_cast<double>(t * (t + 1) / 2); };
-    const double turning = 0.8 * static_cast<double>(n_tiles), deciding = 1;
+    const double turning = 0.8 * static_cast<double>(n_tiles), deciding = 12.0 / sizeof(S);
     const double padding = static_cast<double>(g) / static_cast<double>(block_rows);
-    double least = cost_of(n_tiles) + turning / static_cast<double>(n_components);
+    double least = 0.9 * (cost_of(n_tiles) + turning / static_cast<double>(n_components));
     std::int64_t best = n_tiles;
     double part = 1;
     for (std::int64_t t = 1; t <= n_tiles; ++t) {
@@ -144,7 +143,7 @@ class FullBlock {
         best = t;
       }
     }
-    return {best, (least / cost_of(n_tiles) + part) / 2};
+    return {best, (std::min(1.0, least / cost_of(n_tiles)) + part) / 2};
   }
 
   // Whether rounding of distances may count: a best score so low, or none.
@@ -152,6 +151,18 @@ class FullBlock {
     bool any = false;
     for (std::int64_t b = 0; b < n; ++b) any |= !(best_[b] >= lowest);
     return any;
+  }
+
+  // += sums of r z z' and of r z of one component, over the rows that it has more than `least` of.
+  // Responsibilities are in the layout that `write` makes.
+  void add(std::int64_t k, double least, const double* weights, const double* responsibilities,
+           double* pairs, double* linear) {
+    const std::int64_t group = mixture::kernels().group;
+    const std::int64_t n =
+        kernels_.shares(n_rows_, least, weights, group * model_.n_components(),
+                        responsibilities + k * group, shares_.data(), index_.data());
+    kernels_.outer(n, index_.data(), shares_.data(), rows_.data(), stride_, model_.d(),
+                   weighted_.data(), pairs, linear);
   }
 
   // To the layout of the micro-kernels of mixtures.
@@ -199,7 +210,7 @@ class FullBlock {
   const Triangles<S>& model_;
   std::int64_t n_rows_, stride_;
   Buffer<S> rows_, columns_, distances_, best_, label_, limits_, turned_, turned_distances_,
-      turned_limits_;
+      turned_limits_, shares_, weighted_;
   std::vector<std::int32_t> index_, all_;
 };
 

@@ -53,7 +53,8 @@ class FullSums {
 
  private:
   std::int64_t padded(std::int64_t n) const {
-    return (n + kernels_.lanes - 1) / kernels_.lanes * kernels_.lanes;
+    const std::int64_t lanes = mixture::full_kernels<float>().lanes;  // at least those of double
+    return (n + lanes - 1) / lanes * lanes;
   }
 
   const mixture::FullKernels<S>& kernels_ = mixture::full_kernels<S>();

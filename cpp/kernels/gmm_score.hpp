@@ -26,7 +26,7 @@ class Answer {
         n_components_(n_components),
         best_(zeros(mixture::kRows)),
         ones_(zeros(mixture::kRows)),
-        sums_(zeros((n_components + 1) * mixture::kernels().lanes)),
+        sums_(zeros(mixture::kernels().lanes)),
         labels_(static_cast<std::size_t>(mixture::kRows)) {
     std::fill_n(ones_.data(), mixture::kRows, 1.0);
   }
@@ -40,9 +40,8 @@ class Answer {
         out_.labels[row + b] = std::isfinite(best_[b]) ? labels_[static_cast<std::size_t>(b)] : -1;
       return;
     }
-    double* const unused = sums_.data();
     kernels.softmax(n_components_, ones_.data(), ones_.data(), scores, best_.data(),
-                    {nullptr, 0, unused, nullptr, unused + n_components_ * kernels.lanes});
+                    {nullptr, 0, nullptr, nullptr, sums_.data()});
     if (out_.score != nullptr) {
       for (std::int64_t b = 0; b < n; ++b)
         out_.score[row + b] = best_[b] + (added == nullptr ? 0.0 : added[b]);
@@ -71,17 +70,25 @@ void gmm_score(const Run& run, const GmmRows<T>& x, const Coefficients& coeffici
   const std::int64_t n_blocks = (x.n + mixture::kRows - 1) / mixture::kRows;
   constexpr std::int64_t kBlocks = 10;  // to a thread at a time
   std::vector<std::unique_ptr<Block>> blocks(static_cast<std::size_t>(run.n_threads()));
+  const std::optional<DiagFloat> single = DiagFloat::make(x, &coefficients);
+  std::vector<std::optional<DiagFloat::Work>> singles(blocks.size());
   parallel_for(run, (n_blocks + kBlocks - 1) / kBlocks, [&](std::int64_t part, int thread) {
     const FlushDenormals flush;
     std::unique_ptr<Block>& own = blocks[static_cast<std::size_t>(thread)];
     if (!own) own = std::make_unique<Block>(x.d, coefficients.features().stride, n_components);
     Block& block = *own;
+    std::optional<DiagFloat::Work>& rows = singles[static_cast<std::size_t>(thread)];
+    if (single && !rows) rows.emplace(*single);
     Answer<T> answer(out, n_components);
     const Buffer<double> added = zeros(mixture::kRows);
     const std::int64_t end = std::min(x.n, (part + 1) * kBlocks * mixture::kRows);
     for (std::int64_t row = part * kBlocks * mixture::kRows; row < end; row += mixture::kRows) {
       run.poll();
       const std::int64_t n = std::min(mixture::kRows, end - row);
+      if (single && single->scores(x, row, n, *rows, block.scores.data())) {
+        answer.write(row, n, block.scores.data(), nullptr);
+        continue;
+      }
       block.read(x, row, n);
       coefficients.scores(block.columns.data(), block.squares.data(), block.scores.data(),
                           block.scratch.data());

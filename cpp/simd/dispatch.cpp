@@ -5,8 +5,10 @@
 
 #include "../kernels/errors.hpp"
 #include "als_kernels.hpp"
+#include "code_kernels.hpp"
 #include "levels.hpp"
 #include "mixture.hpp"
+#include "mixture_diag.hpp"
 #include "mixture_full.hpp"
 #include "score_kernels.hpp"
 #include "simd.hpp"
@@ -77,7 +79,21 @@ void init() {
 
 AIMASS_TABLE_IN_USE(Table, table)
 AIMASS_TABLE_IN_USE(AlsTable, als_table)
+AIMASS_TABLE_IN_USE(CodeTable, level_code_table)
 AIMASS_TABLE_IN_USE(ScoreTable, score_table)
+
+#ifdef AIMASS_X86
+extern const CodeTable level_code_table_v4_vnni;
+#endif
+
+const CodeTable& code_table() {
+#ifdef AIMASS_X86
+  // Processors of level v4 may have VNNI.
+  static const bool has_vnni = __builtin_cpu_supports("avx512vnni");
+  if (has_vnni && &level_code_table() == &level_code_table_v4) return level_code_table_v4_vnni;
+#endif
+  return level_code_table();
+}
 
 template <class T>
 const Kernels<T>& kernels() {
@@ -88,6 +104,10 @@ const AlsKernels<T>& als_kernels() {
   return of_type<T>(als_table());
 }
 template <class T>
+const CodeScans<T>& code_scans() {
+  return of_type<T>(code_table());
+}
+template <class T>
 const ScoreKernels<T>& score_kernels() {
   return of_type<T>(score_table());
 }
@@ -96,11 +116,14 @@ template const Kernels<float>& kernels<float>();
 template const Kernels<double>& kernels<double>();
 template const AlsKernels<float>& als_kernels<float>();
 template const AlsKernels<double>& als_kernels<double>();
+template const CodeScans<float>& code_scans<float>();
+template const CodeScans<double>& code_scans<double>();
 template const ScoreKernels<float>& score_kernels<float>();
 template const ScoreKernels<double>& score_kernels<double>();
 
 namespace mixture {
 AIMASS_TABLE_IN_USE(Kernels, kernels)
+AIMASS_TABLE_IN_USE(DiagKernels, diag_kernels)
 AIMASS_TABLE_IN_USE(FullTable, full_table)
 
 template <class S>

@@ -51,6 +51,7 @@ struct Kernels {
                  const double* constants, const double* columns, const double* squares,
                  double* scores, double* scratch);
   // Scores become responsibilities times weight; score_of_row gets the log of the sum of exp.
+  // Counts and squares are summed where there are such arrays.
   void (*softmax)(std::int64_t n_components, const double* weights, const double* squares,
                   double* scores, double* score_of_row, const Sums& sums);
   void (*argmax)(std::int64_t n_components, const double* scores, double* score_of_row,

@@ -46,8 +46,8 @@ struct FullKernels {
   // of 3 vectors of doubles that lie `stride` apart. Returns how many.
   std::int64_t (*shares)(std::int64_t n, double least, const double* weights, std::int64_t stride,
                          const double* r, S* shares, std::int32_t* index);
-  // sums += r z z' of these rows: [tile][tile][columns from the tile's begin, in whole vectors];
-  // linear += r z. scratch: n x width, in whole vectors.
+  // sums += r z z' of these rows: [tile][tile][columns from the tile's begin, in whole vectors of
+  // floats]; linear += r z. scratch: n x width, in whole vectors.
   void (*outer)(std::int64_t n, const std::int32_t* index, const S* r, const S* rows,
                 std::int64_t stride, std::int64_t d, S* scratch, double* sums, double* linear);
 };

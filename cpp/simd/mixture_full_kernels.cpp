@@ -252,19 +252,20 @@ void outer(Index n, const std::int32_t* index, const S* r, const S* rows, Index 
   }
   for (Index i = 0; i < d; i += kTile) {
     const Index vectors = (d - i + kL - 1) / kL;
+    const Index sums_stride = (d - i + kLanes<float> - 1) / kLanes<float> * kLanes<float>;
     for (Index v = 0; v < vectors;) {
       const Index left = vectors - v, take = left == 4 ? 2 : left < kVectors ? left : kVectors;
       const S* const z = rows + i + v * kL;
       double* const to = sums + v * kL;
       if (take == 1)
-        outer_tile<S, 1>(n, index, z, stride, scratch + i, width, to, vectors * kL);
+        outer_tile<S, 1>(n, index, z, stride, scratch + i, width, to, sums_stride);
       else if (take == 2)
-        outer_tile<S, 2>(n, index, z, stride, scratch + i, width, to, vectors * kL);
+        outer_tile<S, 2>(n, index, z, stride, scratch + i, width, to, sums_stride);
       else
-        outer_tile<S, 3>(n, index, z, stride, scratch + i, width, to, vectors * kL);
+        outer_tile<S, 3>(n, index, z, stride, scratch + i, width, to, sums_stride);
       v += take;
     }
-    sums += kTile * vectors * kL;
+    sums += kTile * sums_stride;
   }
 }
 

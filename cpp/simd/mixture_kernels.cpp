@@ -111,6 +111,9 @@ void pack(const T* x, Index n, Index d, const double* shift, const double* scale
         continue;
       }
       const T* from = x + b * d;
+      const char* const next = reinterpret_cast<const char*>(from + kRows * d);  // the next block's
+      for (Index i = 0; i < d * static_cast<Index>(sizeof(T)); i += 64)
+        __builtin_prefetch(next + i, 0, 2);
       for (Index i = 0; i < whole; i += kLanes) {
         const V value = __builtin_convertvector(*reinterpret_cast<const F<T>*>(from + i), V);
         store(row + i, (value - load(shift + i)) * load(scale + i));
@@ -259,7 +262,7 @@ void softmax(Index n_components, const double* weights, const double* squares, d
     for (Index k = 0; k < n_components; ++k) {
       const V r = load(l + k * kGroup) * factor;
       store(l + k * kGroup, r);
-      store(sums.counts + k * kLanes, load(sums.counts + k * kLanes) + r);
+      if (sums.counts) store(sums.counts + k * kLanes, load(sums.counts + k * kLanes) + r);
       if (sums.squares)
         store(sums.squares + k * kLanes, load(sums.squares + k * kLanes) + r * square);
     }

@@ -132,6 +132,10 @@ def test_float32_rows_far_from_everything():
     for output in ("labels", "score"):
         found, expected = (h.gmm_score(*arguments, output, 1) for h in (_core, reference))
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+    sums, score = step(_core, X, shift, scale, None, coefficients)
+    expected, expected_score = step(reference, X, shift, scale, None, coefficients)
+    np.testing.assert_allclose(sums, expected, rtol=1e-6, atol=1e-3)
+    np.testing.assert_allclose(score, expected_score, rtol=1e-12)
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e-30, 1e30, 1e290])
