@@ -255,7 +255,10 @@ def test_a_file_is_not_read_ahead_into_memory(tmp_path):
     pq.write_table(table, tmp_path / "x.parquet", row_group_size=20_000, compression="none")
     del table
     before, held = pa.total_allocated_bytes(), []
-    watch = lambda n, bound: held.append(pa.total_allocated_bytes())  # noqa: E731
+
+    def watch(n_iter, bound):
+        held.append(pa.total_allocated_bytes())
+
     fit(tmp_path / "x.parquet", max_iter=2, callback=watch)
     source = Parquet(tmp_path / "x.parquet", None, 1)
     held += [pa.total_allocated_bytes() for _ in source.batches()]
