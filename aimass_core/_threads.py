@@ -6,6 +6,8 @@ import functools
 import os
 from pathlib import Path
 
+from ._validation import as_int
+
 __all__ = ["available_cpus", "resolve_n_threads"]
 
 _MAX_THREADS = 256
@@ -53,8 +55,6 @@ def resolve_n_threads(n_threads: int | None) -> int:
     int
         At most 256: more threads than that only cost memory.
     """
-    from ._validation import as_int
-
     if n_threads is None:
         text = os.environ.get("AIMASS_NUM_THREADS", "").strip()
         if not text:

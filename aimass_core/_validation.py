@@ -120,9 +120,10 @@ def _as_index_array(array: Any, name: str, target: DTypeLike) -> NDArray[Any]:
         raise ValueError(
             f"{name} must be a 1-D array of whole numbers, got {array.ndim}-D of {array.dtype}"
         )
-    target = np.dtype(target)
-    bounds = np.iinfo(target)
+    if array.dtype == target:
+        return np.ascontiguousarray(array)
     if array.size and not np.can_cast(array.dtype, target, "safe"):
+        bounds = np.iinfo(target)
         for extreme in (array.min(), array.max()):
             if not bounds.min <= extreme <= bounds.max:
                 raise ValueError(f"{name} holds {extreme}, which is out of range")
@@ -204,7 +205,7 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
     if status:
         if status == 3 and np.isfinite(raw[position]):
             raise ValueError(
-                f"{name} holds {raw[position]!r}, too large for {data.dtype}: scale it down"
+                f"{name} holds {raw[position]:g}, too large for {data.dtype}: scale it down"
             )
         raise _bad_csr(name, status, position, indices, n_cols)
     if not is_sorted or has_duplicates:

@@ -11,8 +11,9 @@ import pyarrow as pa
 import typer
 
 from .._validation import as_choice, as_int
+from ..data._table_writer import TableWriter
 from .console import facts, grid, print_json, set_threads, steps
-from .files import TableWriter, check_output, stored_type
+from .files import check_output, stored_type
 from .ids import ids_from_option
 from .models import parse_models
 from .options import (
@@ -207,6 +208,8 @@ def _show(summary: dict[str, Any], shown: list[dict[str, Any]], columns: Columns
     rows = facts_shown(summary)
     if summary["unknown_excluded"]:
         rows["excluded users not in the file"] = summary["unknown_excluded"]
+    if summary["items_dropped"]:
+        rows["items without enough users"] = summary["items_dropped"]
     rows |= {
         "users addressed": summary["users_addressed"],
         "sum of scores, and its bound": f"{summary['value']:.4g}, {summary['value_bound']:.4g}",
@@ -220,5 +223,5 @@ def _show(summary: dict[str, Any], shown: list[dict[str, Any]], columns: Columns
     grid(
         "Audiences" if len(shown) <= most else f"The first {most} audiences",
         [columns.item, "users", "lowest score"],
-        [list(row.values()) for row in shown[:most]],
+        [[str(row["item"]), row["users"], row["least_score"]] for row in shown[:most]],
     )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._validation import as_choice
 from .files import check_columns
 
-__all__ = ["choose_id", "need_matplotlib", "no_transactions", "read_transactions", "scales_asked"]
+if TYPE_CHECKING:
+    from ..segmentation import Segmentation
+
+__all__ = ["choose_id", "load_segments", "need_matplotlib", "no_transactions", "read_transactions",
+           "scales_asked"]  # fmt: skip
 
 _IDS = ("customer_id", "customerid", "customer", "user_id", "userid", "user", "client_id", "id")
 _KINDS = ("auto", "standard", "robust", "log")
@@ -71,3 +75,16 @@ def read_transactions(table: Path, options: dict[str, str | None], nulls: str) -
         amount=str(options["amount"]) if whole else tuple(factors),  # type: ignore[arg-type]
         now=now, nulls=nulls,
     )  # fmt: skip
+
+
+def load_segments(path: Path) -> Segmentation:
+    """The fitted segments of a file."""
+    from ..persistence import load
+    from ..segmentation import Segmentation
+
+    if not path.is_file():
+        raise FileNotFoundError(f"--use: there is no file '{path}': check the path")
+    found = load(path)
+    if not isinstance(found, Segmentation):
+        raise ValueError(f"--use: '{path}' holds a {type(found).__name__}, not segments")
+    return found

@@ -1,21 +1,18 @@
-"""Reading table files by suffix, and writing them under a temporary name until they are whole."""
+"""Table files by suffix: what they hold, and whether one may be written."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
 
 from .._validation import suggest
+from ..data._table_writer import output_format
 from ..data.tables import column_names
 
-__all__ = ["TableWriter", "check_columns", "check_output", "read_columns", "stored_type"]
-
-_OUTPUTS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".feather": "feather",
-            ".arrow": "feather"}  # fmt: skip
+__all__ = ["check_columns", "check_output", "read_columns", "stored_type"]
 
 
 def check_columns(path: Path, what: str, columns: dict[str, str | None]) -> list[str]:
@@ -120,16 +117,6 @@ def read_columns(path: Path, columns: list[str]) -> list[list[Any]]:
     return [table[name].to_pylist() for name in columns]
 
 
-def _output_format(path: Path) -> str:
-    try:
-        return _OUTPUTS[path.suffix.lower()]
-    except KeyError:
-        raise ValueError(
-            f"--out: cannot tell the format of '{path}' from its name: "
-            f"end it with one of {', '.join(_OUTPUTS)}"
-        ) from None
-
-
 def check_output(path: Path, option: str, others: list[Path]) -> None:
     """Refuse an output path before any work is done for it.
 
@@ -150,7 +137,7 @@ def check_output(path: Path, option: str, others: list[Path]) -> None:
         The folder is missing or the path is a folder.
     """
     if option == "--out":
-        _output_format(path)
+        output_format(path, option)
     if path.is_dir():
         raise IsADirectoryError(f"{option}: '{path}' is a folder: give a file name")
     if not path.parent.is_dir():
@@ -163,78 +150,3 @@ def check_output(path: Path, option: str, others: list[Path]) -> None:
         raise ValueError(
             f"{option}: '{path}' is another file of this command: write to another name"
         )
-
-
-class TableWriter:
-    """Write record batches to a table file that appears only when it is complete.
-
-    Rows go to ``.NAME.PID.part`` beside the target, which is renamed on a clean exit of the
-    ``with`` block and removed on any other.
-
-    Parameters
-    ----------
-    path : Path
-        The target; its suffix names the format.
-    schema : pyarrow.Schema
-        Of every table written.
-
-    Notes
-    -----
-    Memory is that of the tables handed in: a Parquet row group or Arrow batch is on disk when
-    `write` returns.
-
-    Examples
-    --------
-    >>> with TableWriter(Path("recs.parquet"), table.schema) as out:  # doctest: +SKIP
-    ...     out.write(table)
-    """
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.path = path
-        self.schema = schema
-        self.rows = 0
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
-
-    def __enter__(self) -> TableWriter:
-        kind = _output_format(self.path)
-        self._writer: Any
-        try:
-            if kind == "parquet":
-                import pyarrow.parquet as pq
-
-                self._writer = pq.ParquetWriter(self._part, self.schema, compression="zstd")
-            elif kind == "csv":
-                from pyarrow import csv
-
-                self._writer = csv.CSVWriter(self._part, self.schema)
-            else:
-                self._writer = pa.ipc.new_file(self._part, self.schema)
-        except BaseException:
-            self._part.unlink(missing_ok=True)
-            raise
-        return self
-
-    def write(self, table: pa.Table) -> None:
-        """Append a table of the announced schema.
-
-        Parameters
-        ----------
-        table : pyarrow.Table
-            The rows; an empty table is allowed.
-        """
-        if table.num_rows:
-            self._writer.write_table(table)
-            self.rows += table.num_rows
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self._writer.close()
-            if kind is None:
-                self._part.replace(self.path)
-        finally:
-            self._part.unlink(missing_ok=True)

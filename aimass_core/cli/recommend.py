@@ -11,7 +11,7 @@ import typer
 
 from .._validation import as_int
 from .console import facts, print_json, set_threads, steps
-from .files import TableWriter, check_output, stored_type
+from .files import check_output, stored_type
 from .ids import ids_from_option
 from .models import parse_models
 from .options import (
@@ -31,14 +31,12 @@ from .options import (
 from .ratings import Columns, choose_columns, data_facts, facts_shown, read_ratings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..data import Interactions
+    from ..neighbors._topk import TopK
 
 __all__ = ["recommend"]
-
-
-def _block_rows(k: int) -> int:
-    """Users at a time: a call's fixed cost disappears, and a block stays within a few MiB."""
-    return max(256, (1 << 18) // k)
 
 
 def recommend(
@@ -90,6 +88,8 @@ def recommend(
 
     The output has one row for each user and rank: the user column, the item column, rank, score.
     """
+    from ..retrieval import recommend_blocks, write_topk
+
     as_int(k, "--k", minimum=1)
     check_output(out, "--out", [ratings])
     if save is not None:
@@ -114,16 +114,24 @@ def recommend(
         started = perf_counter()
         wanted = data.users.ids if chosen is None else chosen
         progress.begin("recommending")
-        filters = {"exclude_seen": exclude_seen, "items": allowed, "exclude_items": denied}
-        with TableWriter(out, _schema(columns, ratings, data)) as writer:
-            block = _block_rows(min(k, data.n_items))
-            for begin in range(0, len(wanted), block):
-                part = wanted[begin : begin + block]
-                lists = fitted.recommend(part, k=k, **filters)
-                writer.write(_table(lists.to_arrow(), writer.schema))
-                progress.at(begin + len(part), len(wanted))
-            if save is not None:
+
+        def blocks() -> Iterator[TopK]:
+            done = 0
+            for lists in recommend_blocks(
+                fitted,
+                wanted,
+                k=k,
+                exclude_seen=exclude_seen,
+                items=allowed,
+                exclude_items=denied,
+            ):
+                yield lists
+                done += len(lists)
+                progress.at(done, len(wanted))
+            if save is not None:  # so that an output file means that all went well
                 fitted.save(save)
+
+        rows_written = write_topk(blocks(), out, schema=_schema(columns, ratings, data))
         recommend_s = perf_counter() - started
 
     summary = {
@@ -132,7 +140,7 @@ def recommend(
         "unknown_allowed": no_allow,
         "unknown_denied": no_deny,
         "users_asked": len(wanted),
-        "rows_written": writer.rows,
+        "rows_written": rows_written,
         "read_seconds": read_s,
         "fit_seconds": fit_s,
         "recommend_seconds": recommend_s,
@@ -155,12 +163,6 @@ def _schema(columns: Columns, ratings: Path, data: Interactions) -> pa.Schema:
     ]
     ids = list(zip(shown, kinds, strict=True))
     return pa.schema([*ids, ("rank", pa.int32()), ("score", pa.float32())])
-
-
-def _table(long: pa.Table, schema: pa.Schema) -> pa.Table:
-    columns = [long[name] for name in ("query", "item", "rank", "score")]
-    arrays = [c.cast(field.type) for c, field in zip(columns, schema, strict=True)]
-    return pa.table(arrays, schema=schema)
 
 
 def _show(summary: dict[str, Any]) -> None:

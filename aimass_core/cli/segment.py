@@ -11,15 +11,17 @@ import pyarrow as pa
 import typer
 
 from .._validation import as_int
+from ..data._table_writer import TableWriter
 from .console import facts, grid, print_json, set_threads, steps
 from .customers import (
     choose_id,
+    load_segments,
     need_matplotlib,
     no_transactions,
     read_transactions,
     scales_asked,
 )
-from .files import TableWriter, check_output
+from .files import check_output
 from .options import JsonOption, SeedOption, ThreadsOption
 
 if TYPE_CHECKING:
@@ -111,9 +113,19 @@ def segment(
     missing: Annotated[
         str,
         typer.Option(
-            "--missing", metavar="RULE", help="Nulls in such columns: error, median, drop."
+            "--missing",
+            metavar="RULE",
+            help="Nulls in such columns: error, median, drop, or marginalize (by what is known).",
         ),
     ] = "error",
+    noise: Annotated[
+        float,
+        typer.Option(
+            "--noise",
+            metavar="SHARE",
+            help="Above 0: outliers get no segment; about which share they are, it is learnt.",
+        ),
+    ] = 0.0,
     min_share: Annotated[
         float, typer.Option("--min-share", metavar="X", help="No segment is smaller than this.")
     ] = 0.05,
@@ -186,7 +198,7 @@ def segment(
     parameters: dict[str, Any] = {
         "columns": wanted, "n_segments": segments, "max_segments": max_segments,
         "criterion": criterion, "covariance_type": form, "scaling": scales_asked(scaling),
-        "missing": missing, "min_share": min_share, "n_bootstrap": bootstrap,
+        "missing": missing, "noise": noise, "min_share": min_share, "n_bootstrap": bootstrap,
         "random_state": seed,
     }  # fmt: skip
     with steps(quiet=json) as progress:
@@ -200,7 +212,7 @@ def segment(
             id = choose_id(table, id)
         read_s = perf_counter() - started
         started = perf_counter()
-        found = _load(use) if use is not None else _fit(people, id, parameters, progress)
+        found = load_segments(use) if use is not None else _fit(people, id, parameters, progress)
         fit_s = perf_counter() - started
         progress.begin("writing")
         rows = found.to_arrow(people, id=id)
@@ -223,18 +235,6 @@ def segment(
         "out": out, "report": report, "save": save,
     }  # fmt: skip
     _tell(found, summary, json)
-
-
-def _load(path: Path) -> Segmentation:
-    from ..persistence import load
-    from ..segmentation import Segmentation
-
-    if not path.is_file():
-        raise FileNotFoundError(f"--use: there is no file '{path}': check the path")
-    found = load(path)
-    if not isinstance(found, Segmentation):
-        raise ValueError(f"--use: '{path}' holds a {type(found).__name__}, not segments")
-    return found
 
 
 def _fit(people: Any, id: str | None, parameters: dict[str, Any], progress: Steps) -> Segmentation:
@@ -285,7 +285,8 @@ def _tell(found: Segmentation, summary: dict[str, Any], json: bool) -> None:
          None if r["stability"] != r["stability"] else float(r["stability"])]
         for r in rows
     ]  # fmt: skip
-    grid(f"{int(found.sizes_.sum()):,} customers in {len(rows)} segments", header, cells)
+    n = int(found.sizes_.sum()) + found.n_outliers_
+    grid(f"{n:,} customers in {len(found.names_)} segments", header, cells)
     scales: dict[str, list[str]] = {}
     for name, kind in found.scaling_.items():
         scales.setdefault(kind, []).append(name)

@@ -71,10 +71,17 @@ def time_point(x: Interactions, at: Any, name: str) -> int:
             f"{name} must be a datetime or a string like '2024-06-30', because the timestamps "
             f"are datetimes, got {at!r}"
         )
-    point = np.asarray(at, dtype="datetime64[ns]")
+    try:
+        point = np.datetime64(at)
+    except ValueError:
+        point = np.datetime64("NaT")
     if np.isnat(point):
-        raise ValueError(f"{name} must be a point in time, got {at!r}")
-    return int(point.view(np.int64))
+        raise ValueError(f"{name} must be a point in time like '2024-06-30', got {at!r}")
+    if not 1678 <= point.astype("datetime64[Y]").astype(np.int64) + 1970 < 2262:
+        raise ValueError(
+            f"{name} must be a date from 1678 to 2261, which nanoseconds can count, got {at!r}"
+        )
+    return int(point.astype("datetime64[ns]").astype(np.int64))
 
 
 def duration(x: Interactions, length: Any, name: str) -> float:

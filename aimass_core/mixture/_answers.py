@@ -48,7 +48,7 @@ class Answers(MixtureBase):
         Returns
         -------
         ndarray of int64, shape (n_samples,)
-            Component numbers; of equals, the first.
+            Component numbers; of equals, the first. -1: an outlier, for the noise component.
         """
         return self._ask(X, "labels")
 
@@ -62,8 +62,9 @@ class Answers(MixtureBase):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_components)
-            Rows sum to 1; float32 for dense float32 rows without NaN, else float64.
+        ndarray of shape (n_samples, n_components), with noise (n_samples, n_components + 1)
+            Rows sum to 1, the last column is that of the noise; float32 for dense float32 rows
+            without NaN, else float64.
         """
         return self._ask(X, "resp")
 
@@ -115,13 +116,18 @@ class Answers(MixtureBase):
         X : ndarray of shape (n_samples, n_features)
             Rows, by component.
         y : ndarray of int64, shape (n_samples,)
-            Their components.
+            Their components; those of the noise, -1, come last and are spread over its box.
         """
         self._check_fitted()
         n = as_int(n_samples, "n_samples", minimum=1)
         rng = as_rng(self.random_state)
         kind = self._covariance_type
-        counts = rng.multinomial(n, self.weights_ / self.weights_.sum())
+        shares = self.weights_
+        if self._noise is not None:
+            shares = np.append(shares, self.noise_weight_)
+        counts = rng.multinomial(n, shares / shares.sum())
+        outliers = n - int(counts[: len(self.weights_)].sum())
+        n, counts = n - outliers, counts[: len(self.weights_)]
         y = np.repeat(np.arange(len(counts)), counts)
         noise = rng.standard_normal((n, self.n_features_in_))
         if kind == "tied":
@@ -134,11 +140,17 @@ class Answers(MixtureBase):
         else:
             deviation = np.sqrt(self.covariances_)[y]
             noise *= deviation if deviation.ndim == 2 else deviation[:, None]
-        return self.means_[y] + noise, y
+        X = self.means_[y] + noise
+        if self.noise_bounds_ is None:
+            return X, y
+        low, high = self.noise_bounds_
+        box = low + rng.random((outliers, self.n_features_in_)) * (high - low)
+        return np.concatenate([X, box]), np.append(y, np.full(outliers, -1))
 
     def _n_parameters(self) -> int:
         k, d = int(self.means_.shape[0]), int(self.means_.shape[1])
-        return n_covariance_parameters(self._covariance_type, k, d) + k * d + k - 1
+        noise = 0 if self._noise is None else 2  # weight and volume, as mclust counts
+        return n_covariance_parameters(self._covariance_type, k, d) + k * d + k - 1 + noise
 
     def bic(self, X: Any, sample_weight: Any = None) -> float:
         """Bayesian information criterion; lower is better.
@@ -193,12 +205,19 @@ class Answers(MixtureBase):
         ------
         ImportError
             Without scikit-learn.
+        ValueError
+            For a model with a noise component, which scikit-learn's class can't hold.
         """
         try:
             from sklearn.mixture import GaussianMixture as Theirs
         except ImportError:
             raise ImportError("to_sklearn needs scikit-learn: pip install scikit-learn") from None
         self._check_fitted()
+        if self._noise is not None:
+            raise ValueError(
+                "to_sklearn: scikit-learn's GaussianMixture has no noise component: fit with "
+                "noise=0 to convert"
+            )
         ours, other = self._fitted_with, Theirs()
         other.set_params(**{name: ours[name] for name in other.get_params() if name in ours})
         for name in (*_SHARED, "precisions_", "precisions_cholesky_"):

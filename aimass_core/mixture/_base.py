@@ -11,11 +11,12 @@ from .. import _core
 from .._estimator import Estimator
 from .._threads import resolve_n_threads
 from ..exceptions import NotFittedError, NumericalError
-from ._forms import SCORE_FORM, Parameters
+from ._forms import Parameters
 from ._gauge import Gauge
 from ._input import column_names
 from ._intake import rows_of
 from ._missing import Missing
+from ._noise import Noise
 from ._sources import Dense
 from ._sparse import Sparse
 
@@ -34,6 +35,9 @@ class MixtureBase(Estimator):
     means_: Array
     covariances_: Array
     precisions_cholesky_: Array
+    noise_weight_: float
+    noise_bounds_: Array | None
+    _noise_log_widths: Array | None
     n_features_in_: int
     n_threads: int | None
     covariance_type: str
@@ -64,12 +68,30 @@ class MixtureBase(Estimator):
         raise type("NotFittedError", kinds, {"__module__": NotFittedError.__module__})(message)
 
     def _set(
-        self, kind: str, weights: Array, means: Array, covariances: Array, roots: Array
+        self,
+        kind: str,
+        weights: Array,
+        means: Array,
+        covariances: Array,
+        roots: Array,
+        noise: Noise | None = None,
     ) -> None:
-        self.weights_, self.means_, self.covariances_ = weights, means, covariances
+        # In C order, as they come from a file: the order of memory is one of summation.
+        self.weights_, self.means_ = weights, np.ascontiguousarray(means)
+        self.covariances_ = np.ascontiguousarray(covariances)
         self.precisions_cholesky_ = roots
         self._covariance_type = kind
         self.n_features_in_ = means.shape[1]
+        self.noise_weight_ = 0.0 if noise is None else noise.weight
+        self.noise_bounds_ = None if noise is None else noise.bounds
+        self._noise_log_widths = None if noise is None else noise.log_widths
+
+    @property
+    def _noise(self) -> Noise | None:
+        widths, bounds = self._noise_log_widths, self.noise_bounds_
+        if widths is None or bounds is None:
+            return None
+        return Noise(self.noise_weight_, widths, bounds)
 
     def _note_columns(self, names: Any, d: int) -> None:
         self.n_features_in_ = d
@@ -81,23 +103,28 @@ class MixtureBase(Estimator):
     def _scorer(self) -> tuple[Gauge, Parameters]:
         """Coordinates in which the components are near 0, and the parameters there."""
         means, covariances, kind = self.means_, self.covariances_, self._covariance_type
-        shift = self.weights_ @ means
+        weights = self.weights_ / self.weights_.sum()  # the noise has its own
+        shift = weights @ means
         if kind in ("full", "tied"):
             variance = np.diagonal(covariances, axis1=-2, axis2=-1)
         else:
             variance = covariances if covariances.ndim == 2 else covariances[:, None]
-        within = variance if kind == "tied" else self.weights_ @ variance
+        within = variance if kind == "tied" else weights @ variance
         with np.errstate(over="ignore", under="ignore"):
             spread = np.abs(means - shift).max(axis=0)
             deviation = np.hypot(np.sqrt(within), spread / 4)
         if kind == "spherical":
             deviation = np.full(len(shift), deviation.max())
         gauge = Gauge(shift, 1 / np.broadcast_to(deviation, shift.shape))
-        return gauge, Parameters.rescaled(kind, self.weights_, means, covariances, gauge)
+        return gauge, self._parameters(gauge)
+
+    def _parameters(self, gauge: Gauge) -> Parameters:
+        return Parameters.rescaled(
+            self._covariance_type, self.weights_, self.means_, self.covariances_, gauge, self._noise
+        )
 
     def _ask(self, X: Any, output: str) -> NDArray[Any]:
         self._check_fitted()
-        kind = self._covariance_type
         threads = resolve_n_threads(self.n_threads)
         source = self._rows(X, threads)
         gauge, parameters = self._scorer()
@@ -106,14 +133,12 @@ class MixtureBase(Estimator):
             found = source.ask(gauge, parameters, output)
         elif isinstance(source, Sparse):
             gauge = Gauge(np.zeros(source.d), gauge.scale)
-            parameters = Parameters.rescaled(
-                kind, self.weights_, self.means_, self.covariances_, gauge
-            )
-            found = source.ask(gauge, parameters.coefficients(), SCORE_FORM[kind], output)
+            parameters = self._parameters(gauge)
+            found = source.ask(gauge, parameters.coefficients(), parameters.form, output)
         else:
             found = _core.gmm_score(
                 source.X, gauge.shift, gauge.scale, parameters.coefficients(),
-                parameters.common() if output == "score" else None, SCORE_FORM[kind], output,
+                parameters.common() if output == "score" else None, parameters.form, output,
                 threads,
             )  # fmt: skip
         if output == "score":
@@ -124,6 +149,8 @@ class MixtureBase(Estimator):
             raise NumericalError(
                 f"row {row} of X is too far from every component (beyond 1e150 standard deviations)"
             )
+        if output == "labels" and parameters.noise is not None:
+            found[found == len(parameters.weights)] = -1
         return found
 
     def _rows(self, X: Any, n_threads: int) -> Dense | Sparse:
@@ -171,5 +198,12 @@ class MixtureBase(Estimator):
         ):  # fmt: skip
             if getattr(self, name).shape != expected:
                 raise ValueError(f"{name} has a wrong shape")
+        bounds, widths = self.noise_bounds_, self._noise_log_widths
+        if (bounds is None) != (widths is None) or (
+            bounds is not None
+            and widths is not None
+            and (bounds.shape != (2, d) or widths.shape != (d,))
+        ):
+            raise ValueError("noise_bounds_ has a wrong shape")
         self._covariance_type = kind
         self.n_features_in_ = d

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..exceptions import ConvergenceWarning, NumericalError
-from ._forms import SCORE_FORM, SUMS_FORM, Parameters, from_sums
+from ._forms import Parameters, from_sums
 from ._seeding import revived
 from ._squarem import extrapolated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._forms import Prior
     from ._gauge import Gauge
+    from ._noise import Noise
+    from ._prior import Prior
 
     Array = NDArray[np.float64]
 
@@ -37,10 +38,11 @@ class Problem:
     covariance_type: str
     regularization: Any
     prior: Prior | None = None
+    noise: Noise | None = None  # its box; its weight is that of the start
     total: Array | None = field(init=False, default=None)  # sums of z z', tied only
 
     def __post_init__(self) -> None:
-        if self.covariance_type == "tied":
+        if self.covariance_type == "tied" and self.noise is None:
             self.total = self.source.products(self.gauge)
 
     @property
@@ -50,12 +52,11 @@ class Problem:
 
     def step(self, parameters: Parameters) -> tuple[Array, float]:
         """E-step: the sums, and the mean log-likelihood (plus prior) in the user's coordinates."""
-        kind = self.covariance_type
         if hasattr(self.source, "em_step"):  # missing values: their statistics need more
             sums, score, self.total = self.source.em_step(self.gauge, parameters)
         else:
             sums, score = self.source.step(
-                self.gauge, parameters.coefficients(), SCORE_FORM[kind], SUMS_FORM[kind], False
+                self.gauge, parameters.coefficients(), parameters.form, parameters.sums_form, False
             )
             common = parameters.common()
             if common is not None:
@@ -72,7 +73,9 @@ class Problem:
 
     def maximize(self, sums: Array) -> Parameters:
         """M-step."""
-        return from_sums(self.covariance_type, sums, self.total, self.regularization, self.prior)
+        return from_sums(
+            self.covariance_type, sums, self.total, self.regularization, self.prior, self.noise
+        )
 
 
 @dataclass
@@ -116,7 +119,7 @@ def iterate(
             parameters, fallback, cycle = fallback, None, []
             continue
         fallback = None
-        dead = sums[:, 0] < _DEAD * problem.source.total / problem.source.n
+        dead = sums[: len(parameters.weights), 0] < _DEAD * problem.source.total / problem.source.n
         change = bound - bounds[-1] if bounds else np.inf
         bounds.append(bound)
         if len(new.weights) < len(dead):  # some ended, by the prior's will

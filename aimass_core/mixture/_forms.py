@@ -6,7 +6,7 @@ are near 1 and nothing cancels; `Parameters.unscaled` and `rescaled` go to the u
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._gauge import Gauge
+    from ._noise import Noise
+    from ._prior import Prior
 
     Array = NDArray[np.float64]
 
-__all__ = ["COVARIANCE_TYPES", "Parameters", "Prior", "n_covariance_parameters"]
+__all__ = ["COVARIANCE_TYPES", "Parameters", "n_covariance_parameters"]
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 # Form of the scores and of the sums in the kernel. Tied: z' P z is common to all components and
 # cancels in the responsibilities; the total of z z' does not change from step to step.
-SCORE_FORM = {"full": "full", "tied": "linear", "diag": "diag", "spherical": "spherical"}
-SUMS_FORM = SCORE_FORM
+SUMS_FORM = {"full": "full", "tied": "linear", "diag": "diag", "spherical": "spherical"}
+SCORE_FORM = SUMS_FORM | {"full": "triangular"}
 # Variances below this part of the squared distance from the origin are lost in rounding.
 _RESOLUTION = 1e-13
 
@@ -53,70 +55,10 @@ def n_covariance_parameters(covariance_type: str, n_components: int, d: int) -> 
     }[covariance_type]
 
 
-@dataclass(frozen=True)
-class Prior:
-    """Conjugate prior in standardised coordinates: normal-inverse-Wishart and Dirichlet.
-
-    ``scatter`` is the diagonal of the inverse Wishart's scale matrix. A concentration below 1 takes
-    rows from every component and ends those that have none left.
-    """
-
-    mean_precision: float = 0.0
-    degrees_of_freedom: float = 0.0
-    scatter: float = 0.0
-    concentration: float = 1.0
-
-    def keeping(self) -> Prior:
-        """The same, but that no component ends."""
-        return replace(self, concentration=max(self.concentration, 1.0))
-
-    def moments(
-        self, covariance_type: str, counts: Array, means: Array, covariances: Array
-    ) -> tuple[Array, Array]:
-        """Posterior mode of means and covariances (Fraley and Raftery 2007, section 3)."""
-        d, strength = means.shape[1], self.mean_precision
-        n = counts[:, None]
-        held = np.maximum(strength + n, 1e-300)  # a component without rows stays at 0
-        pull = strength * n / held
-        new_means = n * means / held
-        freedom = self.degrees_of_freedom
-        if covariance_type == "full":
-            outer = means[:, :, None] * means[:, None, :] * pull[:, :, None]
-            scatter = covariances * n[:, :, None] + outer + self.scatter * np.eye(d)
-            return new_means, scatter / (n[:, :, None] + freedom + d + 2)
-        if covariance_type == "tied":
-            total = counts.sum()
-            scatter = covariances * total + (means * pull).T @ means + self.scatter * np.eye(d)
-            return new_means, scatter / (total + freedom + d + 1 + len(means))
-        if covariance_type == "diag":
-            scatter = covariances * n + pull * means**2 + self.scatter
-            return new_means, scatter / (n + freedom + 3)
-        scatter = covariances * counts * d + (pull * means**2).sum(axis=1) + self.scatter
-        return new_means, scatter / (counts * d + freedom + d + 2)
-
-    def log_density(self, parameters: Parameters) -> float:
-        """Log of the prior at the parameters, up to a constant: what EM adds to the likelihood."""
-        weights, means = parameters.weights, parameters.means
-        k, d = means.shape
-        value = (self.concentration - 1) * np.log(np.maximum(weights, 1e-300)).sum()
-        root, log_det = parameters.precision_roots, parameters.log_det
-        freedom = self.degrees_of_freedom
-        pulled = self.mean_precision * parameters.distances_from_origin()
-        kind = parameters.covariance_type
-        if kind == "full":
-            terms = (freedom + d + 2) * 2 * log_det - self.scatter * (root**2).sum(axis=(1, 2))
-        elif kind == "tied":
-            terms = (freedom + d + 1 + k) * 2 * log_det - self.scatter * (root**2).sum()
-            return float(value + 0.5 * (terms - pulled.sum()))
-        elif kind == "diag":
-            terms = (freedom + 3) * 2 * log_det - self.scatter * (root**2).sum(axis=1)
-        else:
-            terms = (freedom + d + 2) * 2 * log_det / d - self.scatter * root**2
-        return float(value + 0.5 * (terms - pulled).sum())
-
-
 class Parameters:
     """Weights (K), means (K, d) and covariances in the shape that scikit-learn gives them.
+
+    With noise, the weights sum to 1 less its own.
 
     Raises
     ------
@@ -125,11 +67,27 @@ class Parameters:
     """
 
     def __init__(
-        self, covariance_type: str, weights: Array, means: Array, covariances: Array
+        self,
+        covariance_type: str,
+        weights: Array,
+        means: Array,
+        covariances: Array,
+        noise: Noise | None = None,
     ) -> None:
-        self.covariance_type = covariance_type
+        self.covariance_type, self.noise = covariance_type, noise
         self.weights, self.means, self.covariances = weights, means, covariances
         self.precision_roots = precision_roots(covariance_type, covariances, means)
+
+    @property
+    def form(self) -> str:
+        """Form of scores in the kernel; noise has no part in what is common when tied."""
+        kind = self.covariance_type
+        return "full" if kind == "tied" and self.noise is not None else SCORE_FORM[kind]
+
+    @property
+    def sums_form(self) -> str:
+        """Form of the sums that go with these scores."""
+        return "full" if self.form == "triangular" else self.form
 
     @property
     def log_det(self) -> Any:
@@ -158,30 +116,34 @@ class Parameters:
         root, means = self.precision_roots, self.means
         k, d = means.shape
         with np.errstate(divide="ignore"):
-            constant = np.log(self.weights) - 0.5 * d * np.log(2 * np.pi)
-        constant = constant + self.log_det - 0.5 * self.distances_from_origin()
+            constant = np.log(self.weights) - 0.5 * d * np.log(2 * np.pi) + self.log_det
         if self.covariance_type == "full":
-            precision = root @ root.transpose(0, 2, 1)
             i, j, _ = _pairs(d)
-            quadratic = precision[:, i, j] * np.where(i == j, -0.5, -1.0)
-            linear = np.einsum("kde,ke->kd", precision, means)
+            linear, quadratic = means, root[:, i, j]
         elif self.covariance_type == "tied":
             quadratic, linear = np.empty((k, 0)), means @ (root @ root.T)
+            if self.noise is not None:
+                quadratic = np.repeat(self._tied_quadratic()[None], k, axis=0)
         else:
             precision = root**2 if root.ndim == 2 else root[:, None] ** 2
             quadratic, linear = -0.5 * precision, precision * means
+        if self.covariance_type != "full":
+            constant = constant - 0.5 * self.distances_from_origin()
         # hstack follows the order of its parts, which that of foreign means may be Fortran's
-        return np.ascontiguousarray(np.hstack([constant[:, None], linear, quadratic]))
+        found = np.ascontiguousarray(np.hstack([constant[:, None], linear, quadratic]))
+        return found if self.noise is None else self.noise.beside(found)
 
     def common(self) -> Array | None:
-        """Coefficients of what tied components have in common, else None."""
-        if self.covariance_type != "tied":
+        """Coefficients of what tied components have in common and `coefficients` lacks."""
+        if self.covariance_type != "tied" or self.noise is not None:
             return None
-        d = self.means.shape[1]
-        i, j, _ = _pairs(d)
+        return np.concatenate([np.zeros(1 + self.means.shape[1]), self._tied_quadratic()])[None]
+
+    def _tied_quadratic(self) -> Array:
+        i, j, _ = _pairs(self.means.shape[1])
         precision = self.precision_roots @ self.precision_roots.T
-        quadratic = precision[i, j] * np.where(i == j, -0.5, -1.0)
-        return np.concatenate([np.zeros(1 + d), quadratic])[None]
+        quadratic: Array = precision[i, j] * np.where(i == j, -0.5, -1.0)
+        return quadratic
 
     def unscaled(self, gauge: Gauge) -> tuple[Array, Array, Array]:
         """Means, covariances and roots of the precisions in the user's coordinates."""
@@ -197,9 +159,15 @@ class Parameters:
 
     @classmethod
     def rescaled(
-        cls, covariance_type: str, weights: Array, means: Array, covariances: Array, gauge: Gauge
+        cls,
+        covariance_type: str,
+        weights: Array,
+        means: Array,
+        covariances: Array,
+        gauge: Gauge,
+        noise: Noise | None = None,
     ) -> Parameters:
-        """From the user's coordinates."""
+        """From the user's coordinates, those of the noise included."""
         scale = gauge.scale
         if covariance_type in ("full", "tied"):
             covariances = covariances * scale * scale[:, None]
@@ -207,7 +175,8 @@ class Parameters:
             covariances = covariances * scale**2
         else:
             covariances = covariances * scale[0] ** 2
-        return cls(covariance_type, weights, (means - gauge.shift) * scale, covariances)
+        noise = None if noise is None else noise.rescaled(scale)
+        return cls(covariance_type, weights, (means - gauge.shift) * scale, covariances, noise)
 
 
 def precision_roots(covariance_type: str, covariances: Array, means: Array) -> Array:
@@ -249,8 +218,17 @@ def from_sums(
     total: Array | None,
     regularization: Any,
     prior: Prior | None,
+    noise: Noise | None = None,
 ) -> Parameters:
-    """The M-step: parameters from the kernel's sums. ``total``: sums of z z' when tied."""
+    """The M-step: parameters from the kernel's sums. ``total``: sums of z z' when tied.
+
+    With ``noise`` the last row of ``sums`` is that of the outliers; its weight is learnt.
+    """
+    if noise is not None:
+        outliers, sums = sums[-1, 0], sums[:-1]
+        if covariance_type == "tied":
+            d = _n_columns("full", sums.shape[1])
+            total, sums = sums[:, 1 + d :].sum(axis=0), sums[:, : 1 + d]
     counts = sums[:, 0]
     # scikit-learn's guard of empty components; weights may be small as a whole
     safe = counts + 10 * np.finfo(np.float64).eps * min(1.0, counts.sum())
@@ -270,12 +248,17 @@ def from_sums(
     else:
         covariances = quadratic[:, 0] / safe - (means**2).sum(axis=1)
         covariances = np.maximum(covariances / d, 0)
-    weights = counts / counts.sum()
+    weights = counts
     if prior is not None:
         weights = np.maximum(counts + prior.concentration - 1, 0)
         if not weights.any():
             weights[counts.argmax()] = 1.0
-        weights = weights / weights.sum()
+    whole = weights.sum()
+    if noise is not None:
+        whole += outliers
+        noise = replace(noise, weight=float(outliers / whole))
+    weights = weights / whole
+    if prior is not None:
         means, covariances = prior.moments(covariance_type, counts, means, covariances)
         keep = weights > 0  # the others have ended
         weights, means = weights[keep], means[keep]
@@ -285,7 +268,7 @@ def from_sums(
         covariances[..., np.arange(d), np.arange(d)] += regularization
     else:
         covariances = covariances + regularization
-    return Parameters(covariance_type, weights, means, covariances)
+    return Parameters(covariance_type, weights, means, covariances, noise)
 
 
 def _n_columns(covariance_type: str, n_features: int) -> int:

@@ -7,10 +7,9 @@ share their matrices, so time grows with patterns x components x d^3 besides row
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from ._forms import _pairs
 from ._gauge import Gauge, _inverse, varies_by_rounding
@@ -25,7 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Missing"]
 
-_ROWS = 8192
+_NUMBERS = 1 << 19  # of a part of the rows: rows x components x columns
+
+
+class Conditionals(NamedTuple):
+    """Matrices of all components for the known columns, and for the unknown given those."""
+
+    inverse: Array  # of the Cholesky factor
+    half_log_det: Array
+    gain: Array
+    left: Array
 
 
 class Missing(Dense):
@@ -78,62 +86,73 @@ class Missing(Dense):
             _inverse(np.where(constant, 0.0, np.sqrt(variance) * half), common),
         )
 
-    def conditionals(self, parameters: Parameters, known: NDArray[np.bool_]) -> list[Any]:
-        """Of each component for one pattern: what scores and statistics need."""
-        kind, d = parameters.covariance_type, len(known)
-        found = []
-        for k, mean in enumerate(parameters.means):
-            own = parameters.covariances if kind == "tied" else parameters.covariances[k]
-            covariance = own if own.ndim == 2 else np.eye(d) * own
-            factor = cho_factor(covariance[np.ix_(known, known)], lower=True)
-            gain = cho_solve(factor, covariance[np.ix_(known, ~known)])
-            left = covariance[np.ix_(~known, ~known)] - covariance[np.ix_(~known, known)] @ gain
-            found.append((mean, factor[0], gain, left))
-        return found
+    @staticmethod
+    def conditionals(parameters: Parameters, known: NDArray[np.bool_]) -> Conditionals:
+        """Of all components for one pattern: what scores and statistics need."""
+        covariances, (k, d) = parameters.covariances, parameters.means.shape
+        if parameters.covariance_type == "tied":
+            covariances = np.broadcast_to(covariances, (k, d, d))
+        elif parameters.covariance_type != "full":
+            covariances = np.eye(d) * covariances.reshape(k, 1, -1)
+        inside, across = covariances[:, known][:, :, known], covariances[:, known][:, :, ~known]
+        lower = np.linalg.cholesky(inside)
+        inverse = np.linalg.inv(lower)
+        gain = np.swapaxes(inverse, 1, 2) @ (inverse @ across)
+        left = covariances[:, ~known][:, :, ~known] - np.swapaxes(across, 1, 2) @ gain
+        half_log_det = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
+        return Conditionals(inverse, half_log_det, gain, left)
 
     def em_step(self, gauge: Gauge, parameters: Parameters) -> tuple[Array, float, Array]:
         """Sums in the form of the covariance type, the score, and the total of z z'."""
         k, d = parameters.means.shape
         i, j, _ = _pairs(d)
+        outliers = 0.0
         counts, first, second = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
         total = 0.0
-        for known, rows, weight in self._parts():
-            conditionals = self.conditionals(parameters, known)
+        for known, conditionals, rows, weight in self._parts(parameters):
             Z = self._standardised(gauge, known, rows)
-            scores = self._scores(parameters, conditionals, known, Z)
+            apart, scores = self._scores(parameters, conditionals, known, Z)
             best = scores.max(axis=1, keepdims=True)
             resp = np.exp(scores - best)
             norm = resp.sum(axis=1, keepdims=True)
             total += float(weight @ (best + np.log(norm))[:, 0])
             resp *= weight[:, None] / norm
+            if parameters.noise is not None:
+                outliers += resp[:, k].sum()
+                resp = resp[:, :k]
             counts += resp.sum(axis=0)
-            complete = np.empty((len(rows), d))
-            complete[:, known] = Z
-            for c, (mean, _, gain, left) in enumerate(conditionals):
-                complete[:, ~known] = mean[~known] + (Z - mean[known]) @ gain
-                first[c] += resp[:, c] @ complete
-                second[c] += (complete * resp[:, c : c + 1]).T @ complete
-                second[c][np.ix_(~known, ~known)] += resp[:, c].sum() * left
+            complete = np.empty((k, len(rows), d))
+            complete[:, :, known] = Z
+            complete[:, :, ~known] = parameters.means[:, None, ~known] + apart @ conditionals.gain
+            counted = complete * resp.T[:, :, None]
+            first += counted.sum(axis=1)
+            second += np.swapaxes(counted, 1, 2) @ complete
+            unknown = np.flatnonzero(~known)
+            added = resp.sum(axis=0)[:, None, None] * conditionals.left
+            second[:, unknown[:, None], unknown] += added
         quadratic = second[:, i, j]
-        if parameters.covariance_type != "full":
+        if parameters.sums_form != "full":
             quadratic = np.diagonal(second, axis1=1, axis2=2)
         if parameters.covariance_type == "spherical":
             quadratic = quadratic.sum(axis=1, keepdims=True)
-        if parameters.covariance_type == "tied":
+        if parameters.sums_form == "linear":
             quadratic = quadratic[:, :0]
         sums = np.hstack([counts[:, None], first, quadratic])
+        if parameters.noise is not None:  # of the outliers only their number matters
+            sums = np.concatenate([sums, np.zeros((1, sums.shape[1]))])
+            sums[k, 0] = outliers
         # The scale of a column counts for its known values only.
         known_scale = float(self.known_share @ np.log(gauge.scale)) - gauge.log_det
         return sums, total + self.total * known_scale, second.sum(axis=0)[i, j]
 
     def ask(self, gauge: Gauge, parameters: Parameters, output: str) -> NDArray[Any]:
         """As the kernel `gmm_score`, the log-density in the user's coordinates less log_det."""
-        k = len(parameters.weights)
+        k = len(parameters.weights) + (parameters.noise is not None)
         shape = {"labels": (self.n,), "score": (self.n,), "resp": (self.n, k)}[output]
         found = np.empty(shape, np.int64 if output == "labels" else np.float64)
-        for known, rows, _ in self._parts():
+        for known, conditionals, rows, _ in self._parts(parameters):
             Z = self._standardised(gauge, known, rows)
-            scores = self._scores(parameters, self.conditionals(parameters, known), known, Z)
+            _, scores = self._scores(parameters, conditionals, known, Z)
             if output == "labels":
                 found[rows] = best_component(scores)
                 continue
@@ -147,11 +166,15 @@ class Missing(Dense):
                 found[rows] = (best + np.log(norm))[:, 0] - missed
         return found
 
-    def _parts(self) -> Any:
+    def _parts(self, parameters: Parameters) -> Any:
+        """Pattern, its matrices, rows, their weights: not too many numbers at a time."""
+        step = max(64, _NUMBERS // parameters.means.size)
         for known, all_rows in zip(self.patterns, self.rows_of):
-            for begin in range(0, len(all_rows), _ROWS):
-                rows = all_rows[begin : begin + _ROWS]
-                yield known, rows, np.ones(len(rows)) if self.weight is None else self.weight[rows]
+            conditionals = self.conditionals(parameters, known)
+            for begin in range(0, len(all_rows), step):
+                rows = all_rows[begin : begin + step]
+                weight = np.ones(len(rows)) if self.weight is None else self.weight[rows]
+                yield known, conditionals, rows, weight
 
     def _standardised(self, gauge: Gauge, known: NDArray[np.bool_], rows: Any) -> Array:
         part = self.holed[np.ix_(rows, np.flatnonzero(known))].astype(np.float64)
@@ -160,12 +183,17 @@ class Missing(Dense):
 
     @staticmethod
     def _scores(
-        parameters: Parameters, conditionals: list[Any], known: NDArray[np.bool_], Z: Array
-    ) -> Array:
-        scores = np.empty((len(Z), len(conditionals)))
+        parameters: Parameters, conditionals: Conditionals, known: NDArray[np.bool_], Z: Array
+    ) -> tuple[Array, Array]:
+        """Rows less the means, (components, rows, columns), and the scores (rows, components)."""
+        apart = Z - parameters.means[:, None, known]
+        whitened = apart @ np.swapaxes(conditionals.inverse, 1, 2)
         with np.errstate(divide="ignore"):
-            scores[:] = np.log(parameters.weights) - 0.5 * known.sum() * np.log(2 * np.pi)
-        for c, (mean, lower, _, _) in enumerate(conditionals):
-            y = solve_triangular(lower, (Z - mean[known]).T, lower=True)
-            scores[:, c] -= 0.5 * np.einsum("ij,ij->j", y, y) + np.log(np.diag(lower)).sum()
-        return scores
+            constant = np.log(parameters.weights) - 0.5 * known.sum() * np.log(2 * np.pi)
+        constant = constant - conditionals.half_log_det
+        scores = constant - 0.5 * np.einsum("knj,knj->nk", whitened, whitened)
+        if parameters.noise is not None:
+            scores = np.column_stack(
+                [scores, np.full(len(scores), parameters.noise.log_score(known))]
+            )
+        return apart, scores

@@ -22,13 +22,14 @@ class Reporter:
         verbose: int,
         interval: int,
         callback: Callable[[int, float], Any] | None,
-        start: int,
+        run: str,
     ) -> None:
         self.verbose, self.interval, self.callback = verbose, interval, callback
         self.begin = self.last_time = time.perf_counter()
         self.last_bound: float | None = None
+        self.run, self.stopped = run, False
         if verbose:
-            print(f"Initialization {start}")  # noqa: T201
+            print(run)  # noqa: T201
 
     def __call__(self, n_iter: int, bound: float, parameters: Parameters) -> bool:
         if self.verbose and n_iter % self.interval == 0:
@@ -39,12 +40,13 @@ class Reporter:
             print(text)  # noqa: T201
             self.last_time, self.last_bound = now, bound
         stop = self.callback(n_iter, bound) if self.callback is not None else False
-        return isinstance(stop, (bool, np.bool_)) and bool(stop)
+        self.stopped = isinstance(stop, (bool, np.bool_)) and bool(stop)
+        return self.stopped
 
     def end(self, converged: bool) -> None:
         """The last line."""
         if self.verbose:
             seconds = time.perf_counter() - self.begin
-            print(  # noqa: T201
-                f"Initialization {'converged' if converged else 'did not converge'}: {seconds:.3f}s"
-            )
+            what = self.run.rstrip(" 0123456789")
+            result = "converged" if converged else "did not converge"
+            print(f"{what} {result}: {seconds:.3f}s")  # noqa: T201

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._validation import as_bool, as_choice, as_float, as_int
-from ._forms import COVARIANCE_TYPES, Prior, n_covariance_parameters
+from ._forms import COVARIANCE_TYPES, n_covariance_parameters
 from ._input import as_start
+from ._noise import Noise
+from ._prior import Prior
 from ._seeding import INIT_PARAMS
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Settings:
     max_iter: int
     n_init: int
     init_params: str
+    split_merge: int
     model: Any
 
     @classmethod
@@ -60,6 +63,8 @@ class Settings:
             as_float(getattr(model, name), name, minimum=0)
         if model.weight_concentration_prior != "mml":
             as_float(model.weight_concentration_prior, "weight_concentration_prior")
+        if as_float(model.noise, "noise", minimum=0) >= 1:
+            raise ValueError(f"noise must be below 1, the share of all rows, got {model.noise}")
         as_choice(model.missing, "missing", ("error", "marginalize"))
         as_float(model.learning_decay, "learning_decay", above=0, maximum=1)
         as_float(model.learning_offset, "learning_offset", minimum=0)
@@ -75,6 +80,7 @@ class Settings:
             as_int(model.max_iter, "max_iter", minimum=1),
             as_int(model.n_init, "n_init", minimum=1),
             as_choice(model.init_params, "init_params", INIT_PARAMS),
+            as_int(model.split_merge, "split_merge", minimum=0),
             model,
         )
 
@@ -105,6 +111,15 @@ class Settings:
         return Prior(
             float(m.mean_precision_prior), float(m.degrees_of_freedom_prior), scatter,
             float(concentration),
+        )  # fmt: skip
+
+    def noise(self, source: Any, gauge: Gauge) -> Noise | None:
+        """The component of the outliers, None where none is wanted."""
+        if self.model.noise == 0:
+            return None
+        return Noise.over(
+            float(self.model.noise), source.bounds(), gauge, self.covariance_type,
+            self.regularization(gauge),
         )  # fmt: skip
 
     def start(self, d: int) -> tuple[Array | None, Array | None, Array | None]:

@@ -48,8 +48,11 @@ class Dense:
         self.total = float(self.n if weight is None else weight.sum())
 
     def bounds(self) -> tuple[Array, Array]:
-        """Smallest and largest value of each column."""
-        return self.X.min(axis=0).astype(np.float64), self.X.max(axis=0).astype(np.float64)
+        """Smallest and largest value of each column among the rows that have a weight."""
+        used = True if self.weight is None else (self.weight > 0)[:, None]
+        low = self.X.min(axis=0, initial=np.inf, where=used)
+        high = self.X.max(axis=0, initial=-np.inf, where=used)
+        return low.astype(np.float64), high.astype(np.float64)
 
     def moments(self, gauge: Gauge) -> Array:
         """Sums of weight * (1, z, z_i^2)."""

@@ -43,6 +43,12 @@ class Sparse:
         self.n, self.d = X.shape
         self.total = float(self.n if weight is None else weight.sum())
 
+    def bounds(self) -> tuple[Array, Array]:
+        """As of `Dense`; what is not stored is 0."""
+        X = self.X if self.weight is None else self.X[np.flatnonzero(self.weight)]
+        low, high = X.min(axis=0), X.max(axis=0)
+        return low.toarray().astype(np.float64), high.toarray().astype(np.float64)
+
     def gauge(self, common: bool) -> Gauge:
         """Scale by the root of the variance of each column; no shift, so columns must be near 0."""
         weight = np.ones(self.n) if self.weight is None else self.weight

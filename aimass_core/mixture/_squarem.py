@@ -6,6 +6,7 @@ covariances with the logarithm of their diagonals, so that whatever comes out is
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,10 +32,14 @@ def _free(parameters: Parameters) -> list[Array]:
         factor[..., diagonal, diagonal] = np.log(factor[..., diagonal, diagonal])
     else:
         factor = np.log(covariances)
-    return [np.log(np.maximum(parameters.weights, 1e-300)), parameters.means, factor]
+    weights = parameters.weights
+    if parameters.noise is not None:
+        weights = np.append(weights, parameters.noise.weight)
+    return [np.log(np.maximum(weights, 1e-300)), parameters.means, factor]
 
 
-def _bound(kind: str, free: list[Any]) -> Parameters:
+def _bound(like: Parameters, free: list[Any]) -> Parameters:
+    kind, noise = like.covariance_type, like.noise
     log_weights, means, factor = free
     weights = np.exp(log_weights - log_weights.max())
     if kind in ("full", "tied"):
@@ -43,7 +48,10 @@ def _bound(kind: str, free: list[Any]) -> Parameters:
         covariances = factor @ np.swapaxes(factor, -1, -2)
     else:
         covariances = np.exp(factor)
-    return Parameters(kind, weights / weights.sum(), means, covariances)
+    weights /= weights.sum()
+    if noise is not None:
+        weights, noise = weights[:-1], replace(noise, weight=float(weights[-1]))
+    return Parameters(kind, weights, means, covariances, noise)
 
 
 def extrapolated(first: Parameters, second: Parameters, third: Parameters) -> Parameters:
@@ -61,9 +69,6 @@ def extrapolated(first: Parameters, second: Parameters, third: Parameters) -> Pa
         return third
     try:
         with np.errstate(over="raise", invalid="raise"):
-            return _bound(
-                first.covariance_type,
-                [a + 2 * step * b + step**2 * c for a, b, c in zip(zero, r, v)],
-            )
+            return _bound(first, [a + 2 * step * b + step**2 * c for a, b, c in zip(zero, r, v)])
     except (NumericalError, FloatingPointError):
         return third

@@ -46,7 +46,7 @@ class Parquet:
         if weight is not None and not isinstance(weight, str):
             raise TypeError("for a Parquet file, sample_weight must be the name of a column")
         try:
-            self.file = pq.ParquetFile(Path(path))
+            self.file = pq.ParquetFile(Path(path), pre_buffer=False)
         except ArrowInvalid as error:
             raise ValueError(f"{path} cannot be read as a Parquet file: {error}") from None
         names = self.file.schema_arrow.names
@@ -94,7 +94,9 @@ class Parquet:
                 as_weights(weight + (not weight.any()), len(X))  # a batch, not all, may weigh 0
             total += len(X) if weight is None else float(weight.sum())
             heavy += len(X) if weight is None else int(np.count_nonzero(weight))
-            low, high = np.minimum(low, X.min(axis=0)), np.maximum(high, X.max(axis=0))
+            if weight is None or weight.any():
+                below, above = Dense(X, weight, self.n_threads).bounds()
+                low, high = np.minimum(low, below), np.maximum(high, above)
         if not total > 0:
             raise ValueError("sample_weight is zero for every row: at least one must be above 0")
         return total, (low, high), heavy

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._threads import resolve_n_threads
 from ..exceptions import ConvergenceWarning
-from ._em import Result
 from ._fitting import Fitting
-from ._intake import names_of, rows_of, source_of
-from ._online import Online
+from ._intake import names_of, source_of
 from ._settings import Settings
 
 if TYPE_CHECKING:
@@ -60,6 +58,10 @@ class GaussianMixture(Fitting):
         changes nothing), or 1 as in scikit-learn.
     accelerate : bool, default=False
         Extrapolate by SQUAREM; a step that lowers the likelihood is taken back.
+    split_merge : int, default=0
+        Moves out of a bad optimum that are tried, one after the other without success, on the best
+        start: two components merge, a third one is split, and EM goes on. A move counts only if
+        the likelihood ends higher. Each costs a run of EM; needs three components or more.
     mean_precision_prior : float, default=0.0
         Rows that the prior of the means (the mean of the data) counts for.
     degrees_of_freedom_prior : float, default=0.0
@@ -72,6 +74,10 @@ class GaussianMixture(Fitting):
     missing : {"error", "marginalize"}, default="error"
         What NaN means: a mistake, or an unknown value that the likelihood leaves out exactly (in
         `fit`, `predict` and the others; costs a pass of NumPy per pattern of known columns).
+    noise : float, default=0.0
+        Above 0: a component of constant density over the box of the data takes up outliers, so
+        that no Gaussian has to stretch for them. The share of the rows that it starts with, below
+        1; its weight is learnt. Tied covariances then cost as much as full ones.
     learning_decay, learning_offset, min_learning_rate : float, default=0.7, 10.0, 0.0
         Batch t of `partial_fit` counts max((t + offset)^-decay, min_learning_rate); a minimum above
         0 lets old batches fade, for customers who change.
@@ -83,15 +89,20 @@ class GaussianMixture(Fitting):
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
-        Shares of the components.
+        Shares of the components; they and ``noise_weight_`` sum to 1.
     means_ : ndarray of shape (n_components, n_features)
         Their means.
     covariances_, precisions_, precisions_cholesky_ : ndarray
         (K, d, d) full, (d, d) tied, (K, d) diag, (K,) spherical.
+    noise_weight_ : float
+        Share of the outliers, 0 without noise.
+    noise_bounds_ : ndarray of shape (2, n_features) or None
+        Box that their density is constant over: least and largest value of each column. It is the
+        same beyond, so new rows far from every component are outliers.
     converged_ : bool
         Whether ``tol`` was reached.
     n_iter_ : int
-        Passes of the best start.
+        Passes of the best run.
     lower_bound_ : float
         Its last mean log-likelihood (plus log prior over the number of rows).
     lower_bounds_ : list of float
@@ -111,7 +122,9 @@ class GaussianMixture(Fitting):
     Algorithm", 1977. C. Fraley, A. E. Raftery, "Bayesian Regularization for Normal Mixture
     Estimation and Model-Based Clustering", 2007. R. Varadhan, C. Roland, "Simple and Globally
     Convergent Methods for Accelerating the Convergence of Any EM Algorithm", 2008. M. Figueiredo,
-    A. K. Jain, "Unsupervised Learning of Finite Mixture Models", 2002.
+    A. K. Jain, "Unsupervised Learning of Finite Mixture Models", 2002. J. D. Banfield,
+    A. E. Raftery, "Model-Based Gaussian and Non-Gaussian Clustering", 1993. N. Ueda et al., "SMEM
+    Algorithm for Mixture Models", 2000.
 
     Examples
     --------
@@ -127,7 +140,8 @@ class GaussianMixture(Fitting):
 
     _state: ClassVar[tuple[str, ...]] = (
         "weights_", "means_", "covariances_", "precisions_cholesky_", "converged_", "n_iter_",
-        "lower_bound_", "lower_bounds_", "_names",
+        "lower_bound_", "lower_bounds_", "_names", "noise_weight_", "noise_bounds_",
+        "_noise_log_widths",
     )  # fmt: skip
 
     def __init__(
@@ -149,10 +163,12 @@ class GaussianMixture(Fitting):
         verbose_interval: int = 10,
         reg_unit: str = "variance",
         accelerate: bool = False,
+        split_merge: int = 0,
         mean_precision_prior: float = 0.0,
         degrees_of_freedom_prior: float = 0.0,
         weight_concentration_prior: float | str = 1.0,
         missing: str = "error",
+        noise: float = 0.0,
         learning_decay: float = 0.7,
         learning_offset: float = 10.0,
         min_learning_rate: float = 0.0,
@@ -175,10 +191,12 @@ class GaussianMixture(Fitting):
         self.verbose_interval = verbose_interval
         self.reg_unit = reg_unit
         self.accelerate = accelerate
+        self.split_merge = split_merge
         self.mean_precision_prior = mean_precision_prior
         self.degrees_of_freedom_prior = degrees_of_freedom_prior
         self.weight_concentration_prior = weight_concentration_prior
         self.missing = missing
+        self.noise = noise
         self.learning_decay = learning_decay
         self.learning_offset = learning_offset
         self.min_learning_rate = min_learning_rate
@@ -231,51 +249,6 @@ class GaussianMixture(Fitting):
         self._online = None
         return self
 
-    def partial_fit(self, X: Any, y: None = None, sample_weight: Any = None) -> Self:
-        """Learn from one more batch of rows: stepwise EM.
-
-        The first batch is fitted as by `fit` and fixes the number of components; each further one
-        is read once. After `fit` or loading, it begins anew from the fitted parameters.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As in `fit`.
-
-        Returns
-        -------
-        Self
-            The object itself; ``lower_bounds_`` holds the mean log-likelihood of each batch before
-            it was learnt.
-
-        References
-        ----------
-        O. Cappé, E. Moulines, "On-line Expectation-Maximization Algorithm for Latent Data Models",
-        2009.
-        """
-        settings = Settings.of(self)
-        threads = resolve_n_threads(self.n_threads)
-        online = self._online
-        d = None if online is None else self.n_features_in_
-        source: Any = rows_of(
-            X, sample_weight, threads, settings.covariance_type, self.missing, n_columns=d,
-            what=type(self).__name__,
-        )  # fmt: skip
-        if online is None or self._covariance_type != settings.covariance_type:
-            best, problem = self._best(settings, source, warm=hasattr(self, "weights_"))
-            online = Online.begin(problem, best.parameters)
-            self._learn(best.parameters, problem.gauge, best)
-        else:
-            bound = online.learn(
-                source, self.learning_decay, self.learning_offset, self.min_learning_rate
-            )
-            bounds = [*self.lower_bounds_, bound]
-            result = Result(online.parameters, bounds, self.n_iter_ + 1, False)
-            self._learn(online.parameters, online.problem.gauge, result)
-        self._note_columns(names_of(X, source), source.d)
-        self._online = online
-        return self
-
     def fit_predict(self, X: Any, y: None = None, sample_weight: Any = None) -> NDArray[np.int64]:
         """Learn from rows, and say which component each belongs to.
 
@@ -287,6 +260,6 @@ class GaussianMixture(Fitting):
         Returns
         -------
         ndarray of int64, shape (n_samples,)
-            The most probable component of each row, by the final parameters.
+            The most probable component of each row, by the final parameters; -1: an outlier.
         """
         return self.fit(X, y, sample_weight).predict(X)

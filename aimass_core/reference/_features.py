@@ -27,6 +27,25 @@ def features(X: Array, shift: Array, scale: Array, form: str) -> Array:
     return np.hstack([np.ones((len(z), 1)), z, quadratic])
 
 
+def scores_of(X: Array, shift: Array, scale: Array, coefficients: Array, form: str) -> Array:
+    """Scores of all components, one row each.
+
+    Features times coefficients; "triangular": with a constant c, a mean m and an upper triangle P,
+    given row by row, c - \\|P' (z - m)\\|^2 / 2.
+    """
+    if form != "triangular":
+        return np.asarray(features(X, shift, scale, form) @ coefficients.T)
+    d = X.shape[1]
+    z = (X.astype(np.float64) - shift) * scale
+    i, j = np.triu_indices(d)
+    scores = np.empty((len(X), len(coefficients)))
+    for k, row in enumerate(coefficients):
+        triangle = np.zeros((d, d))
+        triangle[i, j] = row[1 + d :]
+        scores[:, k] = row[0] - 0.5 * (((z - row[1 : 1 + d]) @ triangle) ** 2).sum(axis=1)
+    return scores
+
+
 def log_sum_exp(scores: Array) -> Array:
     """Log of the sum of exp over the columns, one row each."""
     best = scores.max(axis=1, keepdims=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aimass_core.reference._features import Array, features, log_sum_exp
+from aimass_core.reference._features import Array, features, log_sum_exp, scores_of
 
 
 def gmm_em_step(
@@ -24,18 +24,20 @@ def gmm_em_step(
     Parameters
     ----------
     X : ndarray of float32 or float64, shape (n, d)
-        Rows. Everything is computed in float64 from z = (X - shift) * scale.
+        Rows, used as z = (X - shift) * scale.
     shift, scale : ndarray of float64, shape (d,)
         The standardisation.
     sample_weight : ndarray of float64, shape (n,), or None
         Weights of the rows, at least 0; None: ones.
     coefficients : ndarray of float64, shape (n_components, n_features), or None
-        The scores, log of weight times density, are ``features @ coefficients.T``.
+        The scores, log of weight times density, are ``features @ coefficients.T``. Of the form
+        "triangular", rows are a constant c, a mean m and an upper triangle P, row by row; the score
+        is ``c - norm(P.T @ (z - m))**2 / 2``.
     resp : ndarray of float64, shape (n, n_components), or None
         Given responsibilities in place of coefficients.
     score_form, sums_form : {"linear", "spherical", "diag", "full"}
         Features of the scores, and those that are summed: 1, z, and nothing, \\|z\\|^2, z_i^2, or
-        z_i z_j for i <= j.
+        z_i z_j for i <= j. `score_form` may also be "triangular".
     hard : bool
         A row belongs to its best component (the first one of equals) instead of in parts to all.
     n_threads : int
@@ -51,7 +53,7 @@ def gmm_em_step(
     weight = np.ones(len(X)) if sample_weight is None else sample_weight
     score = 0.0
     if coefficients is not None:
-        scores = features(X, shift, scale, score_form) @ coefficients.T
+        scores = scores_of(X, shift, scale, coefficients, score_form)
         if hard:
             resp = np.eye(len(coefficients))[scores.argmax(axis=1)]
             score = float(weight @ scores.max(axis=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aimass_core.reference._features import Array, features, log_sum_exp
+from aimass_core.reference._features import Array, features, log_sum_exp, scores_of
 
 
 def gmm_score(
@@ -37,7 +37,7 @@ def gmm_score(
         scores are beyond the range of numbers. "score": float64, shape (n,), log of the sum of
         exp(scores). "resp": the dtype of `X`, shape (n, n_components), rows sum to 1.
     """
-    scores = features(X, shift, scale, score_form) @ coefficients.T
+    scores = scores_of(X, shift, scale, coefficients, score_form)
     if output == "labels":
         answered = np.isfinite(scores.max(axis=1))
         labels: Array = np.where(answered, scores.argmax(axis=1), -1)

@@ -17,8 +17,8 @@ def score_topk(
     order: Array,
     norms: Array,
     offsets: Array,
-    heads: Array,
-    axes: Array,
+    codes: Array,
+    grids: Array,
     n_items: int,
     k: int,
     exclude_indptr: Array | None,
@@ -34,7 +34,7 @@ def score_topk(
     queries : ndarray, shape (n_queries, depth)
         Float32 or float64, finite.
     panels : ndarray, shape (n_panels, depth, cols)
-        Packed items of the same dtype; ``cols`` is 192 bytes of items.
+        Packed items of the same dtype; ``cols`` is 48.
     biases : ndarray, shape (n_panels * cols,)
         By position; -inf: no candidate.
     order : ndarray of int32, shape (n_panels * cols,)
@@ -42,11 +42,11 @@ def score_topk(
     norms, offsets : ndarray of float64, shape (n_panels,)
         The largest norm and bias in a panel and those after it. Not used here: bounds by which
         the kernel ends early.
-    heads : ndarray, shape (n_panels, n_axes + 2 or + 3, cols)
-        Products of the items with the axes, lengths of the remainders, rounding errors. Not used
-        here: bounds of the scores.
-    axes : ndarray of float64, shape (n_axes, depth)
-        Orthonormal vectors. Not used here.
+    codes : ndarray of uint8, shape (n_panels, ceil(depth / 4), cols, 4)
+        The items in whole numbers from -127 to 127, plus 128. Not used here: bounds of the scores.
+    grids : ndarray of float64, shape (n_panels, 4)
+        What a panel's codes mean: 1 / step, the longest error, the largest norm, and the largest
+        absolute value of a bias (-1: all are 0). Not used here.
     n_items : int
         Number of items.
     k : int

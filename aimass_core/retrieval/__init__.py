@@ -8,6 +8,7 @@ from ._audience import audience
 from ._index import FactorIndex, score_topk
 from ._reached import Reached
 from ._reverse import AudienceIndex
+from ._stream import recommend_blocks, write_topk
 
 __all__ = [
     "ApproximateIndex",
@@ -16,5 +17,7 @@ __all__ = [
     "FactorIndex",
     "Reached",
     "audience",
+    "recommend_blocks",
     "score_topk",
+    "write_topk",
 ]

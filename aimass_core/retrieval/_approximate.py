@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from .._threads import resolve_n_threads
 from .._validation import as_choice, as_int
-from ._factors import as_factors, as_mask, as_pattern, normalized, norms_of
+from ._factors import as_factors, as_mask, as_pattern, normalized, norms_of, rows_of
 from ._index import FactorIndex
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     Ranked = tuple[NDArray[np.int32], NDArray[Any]]
 
 __all__ = ["ApproximateIndex"]
+
+_BLOCK = 128  # queries whose proposed items are scored together
 
 
 class ApproximateIndex:
@@ -149,25 +152,37 @@ class ApproximateIndex:
     def _rescored(
         self, queries: Any, found: Any, k: int, mask: Any, deny: Any, lists: Any, n_threads: int
     ) -> Ranked:
-        """Exact top-k among the items that the graph proposed for a query."""
+        """Exact top-k among the items that the graph proposed for a query.
+
+        A block of queries shares a small exact index of all that was proposed to one of them.
+        """
         indices = np.full((len(queries), k), -1, dtype=np.int32)
         scores = np.full((len(queries), k), -np.inf, dtype=self.dtype)
-        for row, proposed in enumerate(found):  # one small exact question each
-            items = np.unique(proposed[proposed < self.n_items]).astype(np.int64)
-            for (indptr, ids), keep in ((deny, False), (lists, True)):
-                if indptr is not None:
-                    is_in = np.isin(items, ids[indptr[row] : indptr[row + 1]])
-                    items = items[is_in == keep]
+        for begin in range(0, len(queries), _BLOCK):
+            rows = slice(begin, min(begin + _BLOCK, len(queries)))
+            n = rows.stop - begin
+            proposed = found[rows].astype(np.int64).ravel()
+            pairs = np.repeat(np.arange(n), found.shape[1]) * self.n_items + proposed
+            pairs = pairs[(proposed >= 0) & (proposed < self.n_items)]
             if mask is not None:
-                items = items[mask[items]]
-            if not len(items):
+                pairs = pairs[mask[pairs % self.n_items]]
+            for pattern, keep in ((deny, False), (lists, True)):
+                if pattern[0] is not None:
+                    starts, ids = rows_of(pattern[0], pattern[1], rows)
+                    stored = np.repeat(np.arange(n), np.diff(starts)) * self.n_items + ids
+                    pairs = pairs[np.isin(pairs, stored) == keep]
+            row, item = np.divmod(np.unique(pairs), self.n_items)
+            if not len(item):
                 continue
+            items, columns = np.unique(item, return_inverse=True)
+            open_to = sp.csr_array((n, len(items)), dtype=np.float32)
+            open_to.indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))])
+            open_to.indices = columns.astype(np.int32)
             place, score = FactorIndex(self._items[items]).topk(
-                queries[row : row + 1], k, n_threads=n_threads
+                queries[rows], k, allowed_rows=open_to, n_threads=n_threads
             )
-            n = place.shape[1]
-            indices[row, :n] = np.where(place[0] >= 0, items[place[0]], -1)
-            scores[row, :n] = score[0]
+            indices[rows, : place.shape[1]] = np.where(place >= 0, items[place], -1)
+            scores[rows, : place.shape[1]] = score
         return indices, scores
 
     def recall(self, queries: Any, k: int, *, n_threads: int | None = None) -> float:
@@ -195,5 +210,7 @@ class ApproximateIndex:
             n_threads=n_threads,
         )
         found, _ = self.topk(queries, k, n_threads=n_threads)
-        hits = [len(np.intersect1d(a, b)) for a, b in zip(exact, found, strict=True)]
-        return float(sum(hits) / exact.size) if exact.size else float("nan")
+        if not exact.size:
+            return float("nan")
+        rows = np.arange(len(exact))[:, None] * self.n_items
+        return float(np.isin(rows + exact, (rows + found)[found >= 0]).mean())

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from ._reached import Reached
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -70,8 +72,7 @@ class Audience:
         scores : ndarray
             Their scores.
         """
-        part = slice(self.indptr[place], self.indptr[place + 1])
-        return self.users[part], self.scores[part]
+        return Reached(self.indptr, self.users, self.scores).of(place)
 
 
 @dataclass(frozen=True)

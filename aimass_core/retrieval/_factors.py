@@ -1,31 +1,18 @@
-"""Factor matrices, filters and packed panels: checked and brought into the kernels' form."""
+"""Factor matrices and filters: checked and brought into the kernels' form."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import MAX_DIM, _as_index_array, _as_values, as_csr
+from .._validation import _as_index_array, _as_values, as_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "PANEL_BYTES",
-    "Packed",
-    "as_factors",
-    "as_mask",
-    "as_pattern",
-    "normalized",
-    "norms_of",
-    "pack",
-    "restrict",
-    "rows_of",
-]
-
-PANEL_BYTES = 192  # of items for each factor in a panel; kPanelBytes in cpp/simd/score_kernels.hpp
+__all__ = ["as_factors", "as_mask", "as_pattern", "normalized", "norms_of", "rows_of"]
 
 
 def as_factors(values: Any, name: str, dtype: Any = None, *, n_factors: int | None = None) -> Any:
@@ -61,7 +48,7 @@ def as_factors(values: Any, name: str, dtype: Any = None, *, n_factors: int | No
     if not array.flags.aligned:
         array = array.copy()
     finite = np.isfinite(array)
-    if not finite.all():
+    if np.count_nonzero(finite) != finite.size:
         row = int(np.flatnonzero(~finite.all(axis=1))[0])
         raise ValueError(
             f"{name} row {row} holds nan or inf: mend or leave out this row "
@@ -119,7 +106,8 @@ def as_pattern(X: Any, name: str, shape: tuple[int, int]) -> tuple[Any, Any]:
             f"entries, got {len(indptr)}"
         )
     indices = _as_index_array(X.indices, f"{name}.indices", np.int32)
-    if indptr[0] != 0 or indptr[-1] != len(indices) or (indptr[1:] < indptr[:-1]).any():
+    falls = shape[0] > 1 and (indptr[1:] < indptr[:-1]).any()
+    if falls or indptr[0] != 0 or indptr[-1] != len(indices):
         raise ValueError(
             f"{name} is not a valid sparse matrix: "
             f"{name}.indptr must go from 0 up to the number of entries without going down"
@@ -155,108 +143,3 @@ def normalized(X: NDArray[Any]) -> NDArray[Any]:
     norms = norms_of(unit)
     unit /= np.where(norms > 0, norms, 1.0)[:, None]
     return unit.astype(X.dtype)
-
-
-class Packed(NamedTuple):
-    """Items in the kernel's form; see `aimass_core.reference.score_topk`."""
-
-    panels: NDArray[Any]
-    biases: NDArray[Any]
-    order: NDArray[np.int32]
-    norms: NDArray[np.float64]
-    offsets: NDArray[np.float64]
-    heads: NDArray[Any]
-    axes: NDArray[np.float64]
-
-
-def _suffix_max(values: NDArray[Any], cols: int) -> NDArray[np.float64]:
-    """The largest value in each panel and those after it."""
-    highest = values.reshape(-1, cols).max(axis=1).astype(np.float64)
-    return np.ascontiguousarray(np.maximum.accumulate(highest[::-1])[::-1])
-
-
-def pack(
-    items: NDArray[Any], biases: NDArray[Any] | None, ids: NDArray[np.int32] | None = None
-) -> Packed:
-    """Sort by length and lay out in panels; O(n_items * n_factors) time and memory."""
-    n, n_factors = items.shape
-    cols = PANEL_BYTES // items.dtype.itemsize
-    n_panels = -(-n // cols)
-    if n_panels * cols > MAX_DIM:
-        raise ValueError(f"at most {MAX_DIM - cols} items are possible, got {n}")
-    norms = norms_of(items)
-    # With biases what counts is both; any order is right, this one ends the scan early.
-    by = norms if biases is None else np.hypot(norms, biases)
-    order = np.argsort(-by, kind="stable")
-    packed = np.zeros((n_panels * cols, n_factors), dtype=items.dtype)
-    packed[:n] = items[order]
-    places = np.full(n_panels * cols, -1, dtype=np.int32)
-    places[:n] = order if ids is None else ids[order]
-    lengths = np.zeros(n_panels * cols)
-    lengths[:n] = norms[order]
-    offsets = np.full(n_panels * cols, -np.inf, dtype=items.dtype)
-    offsets[:n] = 0 if biases is None else biases[order]
-    axes, heads = _heads(packed, lengths, None if biases is None else offsets)
-    return Packed(
-        _panels(packed, cols),
-        offsets,
-        places,
-        _suffix_max(lengths, cols),
-        _suffix_max(offsets, cols),
-        _panels(heads, cols),
-        axes,
-    )
-
-
-def _panels(rows: NDArray[Any], cols: int) -> NDArray[Any]:
-    n, width = rows.shape
-    return np.ascontiguousarray(rows.reshape(n // cols, cols, width).transpose(0, 2, 1))
-
-
-_N_AXES = 8
-_HEAD_SHARE = 0.25  # of the squared lengths that has to lie along the axes
-
-
-def _heads(
-    rows: NDArray[Any], norms: NDArray[np.float64], biases: NDArray[Any] | None
-) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """The directions in which the items are longest, and what each item has along them.
-
-    Trained factors are long in a few directions, so that a product with these few bounds the
-    score; where they are not (or too few, or extreme), there are no axes.
-    """
-    n, n_factors = rows.shape
-    none = np.empty((0, n_factors)), np.empty((n, 0), dtype=rows.dtype)
-    longest = norms.max(initial=0.0)
-    if not 4 * _N_AXES <= n_factors <= 1024 or n < 20 * n_factors or not 1e-9 < longest < 1e9:
-        return none
-    gram = (rows.T @ rows).astype(np.float64)
-    values, vectors = np.linalg.eigh(gram)
-    if values[-_N_AXES:].sum() < _HEAD_SHARE * values.sum():
-        return none
-    axes = np.ascontiguousarray(vectors[:, -_N_AXES:].T)
-    heads = np.empty((n, _N_AXES + 2 + (biases is not None)), dtype=rows.dtype)
-    eps = float(np.finfo(rows.dtype).eps)
-    up, error = 1 + 8 * eps, (4 * n_factors + 64) * eps
-    for begin in range(0, n, 1 << 16):
-        part = slice(begin, begin + (1 << 16))
-        along = rows[part] @ axes.T  # float64
-        rest = np.maximum(norms[part] ** 2 - np.einsum("ij,ij->i", along, along), 0)
-        heads[part, :_N_AXES] = along
-        heads[part, _N_AXES] = np.sqrt(rest + 1e-12 * norms[part] ** 2) * up
-        heads[part, _N_AXES + 1] = norms[part] * error
-    if biases is not None:
-        heads[:, -1] = np.where(np.isfinite(biases), np.abs(biases), 0) * error
-    return axes, heads
-
-
-def restrict(packed: Packed, allowed: NDArray[np.bool_], n_queries: int) -> Packed:
-    """The same items with only some of them as candidates."""
-    cols = packed.panels.shape[2]
-    is_open = (packed.order >= 0) & allowed[packed.order] if len(allowed) else packed.order >= 0
-    places = np.flatnonzero(is_open)
-    if len(places) * 100 < n_queries * (len(is_open) - len(places)):  # packing anew pays
-        items = packed.panels.transpose(0, 2, 1)[places // cols, places % cols]
-        return pack(np.ascontiguousarray(items), packed.biases[places], packed.order[places])
-    biases = np.where(is_open, packed.biases, -np.inf).astype(packed.biases.dtype)
-    return packed._replace(biases=biases, offsets=_suffix_max(biases, cols))

@@ -10,7 +10,8 @@ import numpy as np
 from .. import _core
 from .._threads import resolve_n_threads
 from .._validation import as_choice, as_int
-from ._factors import as_factors, as_mask, as_pattern, normalized, pack, restrict, rows_of
+from ._factors import as_factors, as_mask, as_pattern, normalized, rows_of
+from ._packing import pack, restrict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ from .._threads import resolve_n_threads
 from .._validation import _transposed, as_csr, as_indices, as_int, csr_parts
 from ._factors import as_factors, as_mask
 from ._index import FactorIndex, _as_biases
-from ._reached import Reached, pack_users, reached_of
+from ._reached import Reached, inverted, kth_best, pack_users, reached_of
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AudienceIndex"]
 
-_BLOCK = 1 << 14  # users whose lists are held at once
-_LAST = np.iinfo(np.int32).max
+_MANY = 5  # times k items: to scan the users for so many takes longer than to invert all lists
 
 
 class AudienceIndex:
@@ -65,7 +64,8 @@ class AudienceIndex:
 
     Notes
     -----
-    Time of one top-k for every user; O(n_users * n_factors + nnz of ``exclude``) memory.
+    Time of one top-k for every user; O(n_users * n_factors + nnz of ``exclude``) memory: users and
+    items twice (as given and packed), and the lists where ``2 * k <= n_factors``.
 
     References
     ----------
@@ -109,7 +109,11 @@ class AudienceIndex:
                     f"exclude must have shape {(self.n_users, self.n_items)} (users x items), got "
                     f"{self._has.shape}"
                 )
-        self._thresholds, self._ties = self._kth(n_threads)
+        # The lists are kept where they take no more memory than the factors.
+        self._thresholds, self._ties, self._lists = kth_best(
+            self._item_index, self._users, self.k, self._has, 2 * self.k <= V.shape[1], n_threads
+        )
+        self._inverted: Reached | None = None
 
     @classmethod
     def from_model(cls, model: Any, *, k: int = 10, n_threads: int | None = None) -> Self:
@@ -150,19 +154,6 @@ class AudienceIndex:
             exclude=getattr(model, "user_items_", None),
             n_threads=n_threads,
         )
-
-    def _kth(self, n_threads: int | None) -> tuple[NDArray[Any], NDArray[np.int32]]:
-        """Score and number of every user's k-th item; where there are fewer, all are in."""
-        scores = np.full(self.n_users, np.finfo(self._users.dtype).min, dtype=self._users.dtype)
-        items = np.full(self.n_users, _LAST, dtype=np.int32)
-        if self.k <= self.n_items:
-            for rows, found, values in self._item_index.topk_blocks(
-                self._users, self.k, exclude=self._has, block_size=_BLOCK, n_threads=n_threads
-            ):
-                is_full = found[:, -1] >= 0
-                scores[rows] = np.where(is_full, values[:, -1], scores[rows])
-                items[rows] = np.where(is_full, found[:, -1], items[rows])
-        return scores, items
 
     @cached_property
     def _packed(self) -> Any:
@@ -221,8 +212,9 @@ class AudienceIndex:
 
         Notes
         -----
-        O(n * users that the item is long enough for * n_factors) time. All items at once are
-        answered by one top-k for every user, inverted.
+        O(n * users that the item is long enough for * n_factors) time. Many items, or all, are
+        answered from the users' lists, inverted once: O(n_users * k * log) time. These are kept
+        from the preparation where ``2 * k <= n_factors``, else found anew for all items.
         """
         threads = resolve_n_threads(n_threads)
         dtype = self._users.dtype
@@ -237,8 +229,10 @@ class AudienceIndex:
         if biases is not None:
             raise ValueError("biases belong to new items: give their factors too")
         if items is None:
-            return self._invert(threads)
+            return self._all(threads)
         rows = as_indices(items, "items", self.n_items, what="items")
+        if self._inverted is not None or (self._lists is not None and len(rows) > _MANY * self.k):
+            return self._all(threads).take(rows)
         offsets = np.zeros(len(rows), dtype) if self._biases is None else self._biases[rows]
         owners = self._owner_lists(rows)
         return self._scan(self._items[rows], offsets, rows.astype(np.int32), owners, threads)
@@ -251,19 +245,25 @@ class AudienceIndex:
         indptr, users, scores = _core.reverse_topk(*parts)
         if self._user_biases is None:
             return Reached(indptr, users, scores)
-        which = np.repeat(np.arange(len(asked)), np.diff(indptr))
+        by_user = np.argsort(users, kind="stable")
+        which = np.repeat(np.arange(len(asked)), np.diff(indptr))[by_user]
+        users, scores = users[by_user], scores[by_user]
         return reached_of(which, users, scores + self._user_biases[users], len(asked))
 
-    def _invert(self, n_threads: int) -> Reached:
-        found, scores = self._item_index.topk(
+    def _all(self, n_threads: int) -> Reached:
+        """Every item's users: all lists inverted, once where the lists are kept."""
+        if self._inverted is not None:
+            return self._inverted
+        kept = self._lists
+        found, scores = kept or self._item_index.topk(
             self._users, self.k, exclude=self._has, n_threads=n_threads
         )
-        is_in = found.ravel() >= 0
-        users = np.repeat(np.arange(self.n_users, dtype=np.int32), found.shape[1])[is_in]
-        values = scores.ravel()[is_in]
-        if self._user_biases is not None:
-            values = values + self._user_biases[users]
-        return reached_of(found.ravel()[is_in], users, values, self.n_items)
+        answer = inverted(found, scores, self._user_biases, self.n_items)
+        if kept:
+            for array in answer:
+                array.flags.writeable = False
+            self._inverted, self._lists = answer, None
+        return answer
 
     def best_users(
         self, items: Any, n: int, *, eligible: Any = None, n_threads: int | None = None

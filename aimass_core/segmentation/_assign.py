@@ -35,17 +35,17 @@ def _scaled(self: FittedSegments, table: Table, id: str | None) -> tuple[Floats,
 def memberships(self: FittedSegments, table: Table, id: str | None = None) -> tuple[Floats, Any]:
     """Soft memberships (n, K), rows of NaN where a null was dropped; and the ids."""
     Z, complete, ids = _scaled(self, table, id)
-    p = np.full((len(Z), len(self.names_)), np.nan)
+    p = np.full((len(Z), len(self._labels)), np.nan)
     for rows in _blocks(np.flatnonzero(complete)):
         p[rows] = self._mixture.predict_proba(Z[rows])
     return p, ids
 
 
 def scaled_features(self: FittedSegments, table: Table) -> Floats:
-    """The complete rows of a table on the common scale."""
+    """The rows of a table without nulls on the common scale."""
     Z, complete, _ = _scaled(self, table, None)
     rows: Floats = Z[complete]
-    return rows
+    return rows[~np.isnan(rows).any(axis=1)]
 
 
 def _blocks(rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
@@ -69,8 +69,9 @@ def assigned(
     -------
     dict of str to ndarray
         The id column (without one: "row"), "segment" ("A", "B", ...), "name", "probability"
-        of that segment, and "p_A", "p_B", ...: the soft memberships. Rows that were dropped for a
-        null have None and NaN. What pandas, polars and pyarrow take as a table.
+        of that segment, and "p_A", "p_B", ...: the soft memberships. With `noise` there is the
+        segment "outlier" of the name "outliers", and "p_outlier". Rows that were dropped for a null
+        have None and NaN. What pandas, polars and pyarrow take as a table.
 
     Raises
     ------
@@ -86,16 +87,19 @@ def assigned(
     best = np.where(whole, np.where(np.isnan(p), -1.0, p).argmax(axis=1), -1)
     texts = {
         name: np.array([*words, None], dtype=object)[best]
-        for name, words in (("segment", self.keys_), ("name", self.names_))
+        for name, words in (
+            ("segment", self._labels),
+            ("name", [*self.names_, "outliers"][: len(self._labels)]),
+        )
     }
     probability = np.where(whole, p[np.arange(len(p)), best], np.nan)
-    taken = {"segment", "name", "probability"} | {f"p_{key}" for key in self.keys_}
+    taken = {"segment", "name", "probability"} | {f"p_{key}" for key in self._labels}
     first = "row" if id is None else str(id)
     return {
         f"{first}_" if first in taken else first: np.arange(len(p)) if ids is None else ids,
         **texts,
         "probability": probability,
-        **{f"p_{key}": p[:, j] for j, key in enumerate(self.keys_)},
+        **{f"p_{key}": p[:, j] for j, key in enumerate(self._labels)},
     }
 
 

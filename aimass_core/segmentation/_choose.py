@@ -44,7 +44,8 @@ def canonical_order(Z: Floats) -> NDArray[np.intp]:
     """An order of the rows that depends on their values only (equal rows are interchangeable)."""
     key = np.zeros(len(Z))
     for j in range(Z.shape[1]):  # column by column: the same bits wherever a row stands
-        key += Z[:, j] * (0.5 + (j + 1) * 0.6180339887498949 % 1.0)
+        known = np.where(np.isnan(Z[:, j]), -1e7, Z[:, j])  # a null is a value of its own
+        key += known * (0.5 + (j + 1) * 0.6180339887498949 % 1.0)
     return np.argsort(key, kind="stable")
 
 
@@ -71,13 +72,16 @@ def without_ties(Z: Floats, seed: int) -> Floats:
     rng = np.random.default_rng(seed)
     out = np.empty_like(Z)
     for j in range(Z.shape[1]):
-        values, places, counts = np.unique(Z[:, j], return_inverse=True, return_counts=True)
+        u = rng.uniform(-1.0, 1.0, len(Z))
+        known = ~np.isnan(Z[:, j])
+        out[~known, j] = np.nan
+        u, z = u[known], Z[known, j]
+        values, places, counts = np.unique(z, return_inverse=True, return_counts=True)
         half = np.diff(values) / 2
         below = np.append(half[:1], half)  # the ends mirror the side that they have
         above = np.append(half, half[-1:])
         below, above = (np.minimum(side, _HALF_CELL) * (counts > 1) for side in (below, above))
-        u = rng.uniform(-1.0, 1.0, len(Z))
-        out[:, j] = Z[:, j] + np.where(u < 0, u * below[places], u * above[places])
+        out[known, j] = z + np.where(u < 0, u * below[places], u * above[places])
     return out
 
 
@@ -90,12 +94,12 @@ def thinned(Z: Floats, seed: int) -> Floats:
 
 
 def _entropy_and_sizes(mixture: Any, Z: Floats, k: int) -> tuple[float, NDArray[np.int64]]:
-    entropy, sizes = 0.0, np.zeros(k, dtype=np.int64)
+    entropy, sizes = 0.0, np.zeros(k + 1, dtype=np.int64)  # the last one: outliers
     for begin in range(0, len(Z), _BLOCK):
         p = mixture.predict_proba(Z[begin : begin + _BLOCK])
         entropy -= float(np.sum(p * np.log(np.maximum(p, 1e-300))))
-        sizes += np.bincount(p.argmax(axis=1), minlength=k)
-    return entropy, sizes
+        sizes += np.bincount(p.argmax(axis=1), minlength=k + 1)
+    return entropy, sizes[:k]
 
 
 def choose(

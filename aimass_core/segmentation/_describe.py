@@ -40,12 +40,12 @@ def jaccard(self: FittedSegments) -> Floats:
     """Mean Jaccard index of each segment under the bootstrap, NaN without one."""
     found = self.stability_["jaccard"]
     if not len(found):
-        return np.full(len(self.names_), np.nan)
+        return np.full(len(self._labels), np.nan)
     return np.asarray(np.nanmean(found, axis=0))
 
 
 def summary(self: FittedSegments) -> dict[str, Any]:
-    """The segments as columns, one row each.
+    """The segments as columns, one row each; with `noise`, the outliers are the last one.
 
     Returns
     -------
@@ -54,11 +54,12 @@ def summary(self: FittedSegments) -> dict[str, Any]:
         and "stability" (mean Jaccard index under the bootstrap; NaN without one).
     """
     self._check_fitted()
+    sizes = np.append(self.sizes_, self.n_outliers_)[: len(self._labels)]
     return {
-        "segment": self.keys_,
-        "name": list(self.names_),
-        "size": self.sizes_.copy(),
-        "share": self.sizes_ / self.sizes_.sum(),
+        "segment": self._labels,
+        "name": [*self.names_, "outliers"][: len(self._labels)],
+        "size": sizes,
+        "share": sizes / sizes.sum(),
         "certainty": self.certainty_.copy(),
         "stability": jaccard(self),
     }

@@ -12,7 +12,7 @@ from .._validation import as_choice, as_float, as_int
 from ._choose import MAX_ROWS, canonical_order, choose, thinned, without_ties
 from ._columns import chosen_names
 from ._customers import read_customers
-from ._mixture import TYPES, continued
+from ._mixture import TYPES, continued, noise_state
 from ._profile import describe_categories, describe_numbers, names_of
 from ._scaling import KINDS, Scale, fit_scale
 from ._stability import bootstrap
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["MISSING", "fit_segments", "scaled_rows"]
 
 AUTO_TYPES = ("full", "tied", "diag")
-MISSING = ("error", "median", "drop")
+MISSING = ("error", "median", "drop", "marginalize")
 _SHAKY = 0.6  # Hennig: a mean Jaccard index below is no stable cluster
 
 
@@ -43,19 +43,19 @@ def scaled_rows(
         NaN is null.
     scales : mapping of str to Scale
         Of the same columns.
-    missing : {"error", "median", "drop"}
-        What happens to nulls; with "drop" their rows have NaN.
+    missing : {"error", "median", "drop", "marginalize"}
+        What happens to nulls; with "drop" and "marginalize" their places have NaN.
 
     Returns
     -------
     Z : ndarray of float64, shape (n, d)
         In row-major order.
     complete : ndarray of bool, shape (n,)
-        All true unless rows are dropped.
+        All true unless rows are dropped; with "marginalize", rows of nulls alone.
     """
     n = len(next(iter(numbers.values())))
     Z = np.empty((n, len(scales)))
-    complete = np.ones(n, dtype=bool)
+    complete = np.full(n, missing != "marginalize")
     for j, (name, scale) in enumerate(scales.items()):
         values = numbers[name]
         null = np.isnan(values)
@@ -64,12 +64,15 @@ def scaled_rows(
                 raise ValueError(
                     f"column {name!r} holds {int(null.sum())} nulls, the first in row "
                     f"{int(null.argmax())}: pass missing='median' to put the column's median in "
-                    "their place, or missing='drop' to leave these rows without a segment"
+                    "their place, missing='drop' to leave these rows without a segment, or "
+                    "missing='marginalize' to go by what is known"
                 )
             if missing == "median":
                 values = np.where(null, scale.median, values)
-            else:
+            elif missing == "drop":
                 complete &= ~null
+        if missing == "marginalize":
+            complete |= ~null
         Z[:, j] = scale.apply(values)
     return Z, complete
 
@@ -131,13 +134,15 @@ def _options(p: dict[str, Any]) -> dict[str, Any]:
     """For every mixture of a fit."""
     return {
         "reg_covar": p["min_spread"] ** 2, "n_init": p["n_init"], "max_iter": p["max_iter"],
-        "random_state": p["random_state"], "n_threads": p["n_threads"],
+        "random_state": p["random_state"], "n_threads": p["n_threads"], "noise": p["noise"],
+        "missing": "marginalize" if p["missing"] == "marginalize" else "error",
     }  # fmt: skip
 
 
 def _n_distinct(Z: Floats) -> int:
     """Different rows among rows in canonical order, where equal ones stand together."""
-    return 1 + int(np.any(Z[1:] != Z[:-1], axis=1).sum())
+    known = np.nan_to_num(Z, nan=-1e7)
+    return 1 + int(np.any(known[1:] != known[:-1], axis=1).sum())
 
 
 def _checked(params: dict[str, Any]) -> dict[str, Any]:
@@ -153,6 +158,7 @@ def _checked(params: dict[str, Any]) -> dict[str, Any]:
     p["missing"] = as_choice(p["missing"], "missing", MISSING)
     p["min_share"] = as_float(p["min_share"], "min_share", minimum=0.0, maximum=0.5)
     p["min_spread"] = as_float(p["min_spread"], "min_spread", above=0.0, maximum=1.0)
+    p["noise"] = as_float(p["noise"], "noise", minimum=0.0, maximum=0.5)
     p["n_threads"] = resolve_n_threads(p["n_threads"])
     return p
 
@@ -188,10 +194,16 @@ def fit_segments(params: dict[str, Any], table: Any, progress: Progress) -> dict
     if not complete.any():
         raise ValueError("every row has a null in some feature: pass missing='median'")
     if not complete.all():
-        notes.append(f"{int((~complete).sum()):,} rows with a null in a feature have no segment")
+        what = "no known feature" if p["missing"] == "marginalize" else "a null in a feature"
+        notes.append(f"{int((~complete).sum()):,} rows with {what} have no segment")
     rows = np.flatnonzero(complete)
+    holed = int(np.isnan(Z[rows]).any(axis=1).sum())
+    if holed:
+        notes.append(
+            f"{holed:,} rows have nulls in features: their segments rest on what is known of them"
+        )
     for j, name in enumerate(scales):
-        if np.ptp(Z[rows, j]) == 0:
+        if np.nanmin(Z[rows, j]) == np.nanmax(Z[rows, j]):
             raise ValueError(
                 f"column {name!r} has one and the same value in all rows without nulls: leave it "
                 "out of columns, or pass missing='median'"
@@ -204,14 +216,14 @@ def fit_segments(params: dict[str, Any], table: Any, progress: Progress) -> dict
     progress("describing the segments", 0, 0)
     k = len(mixture.weights_)
     raw = mixture.predict(Z)
-    order = _largest_first(np.bincount(raw, minlength=k), np.asarray(mixture.means_))
-    place = np.argsort(order)
+    order = _largest_first(np.bincount(raw[raw >= 0], minlength=k), np.asarray(mixture.means_))
+    place = np.append(np.argsort(order), -1)  # outliers are -1 before and after
     labels = np.full(people.n, -1, dtype=np.int64)
     labels[rows] = place[raw]
     numbers = describe_numbers(people, scales, labels, k)
     names = names_of(numbers["effect"][:, : len(scales)], list(scales))
     certainty = _certainty(mixture, Z, order)
-    sizes = np.bincount(labels[rows], minlength=k)
+    sizes = np.bincount(labels[rows][raw >= 0], minlength=k)
     if (sizes == 0).any():
         notes.append("a segment is nobody's most probable one: ask for fewer segments")
     rand, jaccard = np.empty(0), np.empty((0, k))
@@ -221,7 +233,7 @@ def fit_segments(params: dict[str, Any], table: Any, progress: Progress) -> dict
         rand, jaccard = bootstrap(
             part, mixture, p["n_bootstrap"], p["random_state"], progress, options
         )
-        jaccard = jaccard[:, order]
+        jaccard = jaccard[:, [*order, *range(k, jaccard.shape[1])]]
         shaky = [names[i] for i in range(k) if np.nanmean(jaccard[:, i]) < _SHAKY]
         if shaky:
             notes.append(
@@ -231,8 +243,15 @@ def fit_segments(params: dict[str, Any], table: Any, progress: Progress) -> dict
     if k == 1:
         notes.append("one segment describes these customers best: no groups were found")
     shared = mixture.covariance_type == "tied"
+    if p["noise"] > 0:
+        notes.append(
+            f"{int((raw < 0).sum()):,} customers are outliers: they belong to no segment, and no "
+            "profile counts them"
+        )
     return {
         "names_": names,
+        "n_outliers_": int((raw < 0).sum()),
+        "_noise": noise_state(mixture),
         "sizes_": sizes.astype(np.int64),
         "weights_": np.asarray(mixture.weights_, dtype=np.float64)[order],
         "means_": np.asarray(mixture.means_, dtype=np.float64)[order],
@@ -267,13 +286,13 @@ def _largest_first(sizes: NDArray[np.int64], means: Floats) -> NDArray[np.intp]:
 
 
 def _certainty(mixture: Any, Z: Floats, order: NDArray[np.intp]) -> Floats:
-    """Mean of the largest membership, by the segment that has it."""
-    k = len(order)
+    """Mean of the largest membership, by the segment that has it; with noise, outliers last."""
+    k = len(order) if mixture._noise is None else len(order) + 1
     total, count = np.zeros(k), np.zeros(k)
     for begin in range(0, len(Z), 1 << 16):
         p = mixture.predict_proba(Z[begin : begin + (1 << 16)])
         best = p.argmax(axis=1)
         total += np.bincount(best, p.max(axis=1), minlength=k)
         count += np.bincount(best, minlength=k)
-    out: Floats = (total / np.maximum(count, 1.0))[order]
-    return out
+    out: Floats = total / np.maximum(count, 1.0)
+    return np.append(out[order], out[len(order) :])

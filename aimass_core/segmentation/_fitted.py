@@ -27,7 +27,7 @@ class FittedSegments(Estimator):
     _state: ClassVar[tuple[str, ...]] = (
         "names_", "sizes_", "weights_", "means_", "covariances_", "covariance_type_", "columns_",
         "_scales", "certainty_", "stability_", "selection_", "chosen_", "numbers_", "categories_",
-        "notes_",
+        "notes_", "n_outliers_", "_noise",
     )  # fmt: skip
 
     names_: list[str]
@@ -45,7 +45,9 @@ class FittedSegments(Estimator):
     categories_: dict[str, Any]
     notes_: list[str]
     scaling_: dict[str, str]
+    n_outliers_: int
     _scales: dict[str, Any]
+    _noise: dict[str, Any]
     _scale_of: dict[str, Scale]
     _mixture: Any
     _fitted_with: dict[str, Any]
@@ -89,8 +91,10 @@ class FittedSegments(Estimator):
         }
         self.scaling_ = {name: scale.kind for name, scale in self._scale_of.items()}
         self._mixture = rebuilt(
-            self.weights_, self.means_, self.covariances_, self.covariance_type_
-        )
+            self.weights_, self.means_, self.covariances_, self.covariance_type_,
+            "marginalize" if self._fitted_parameters()["missing"] == "marginalize" else "error",
+            self._noise,
+        )  # fmt: skip
 
     @property
     def keys_(self) -> list[str]:
@@ -110,10 +114,11 @@ class FittedSegments(Estimator):
         Returns
         -------
         ndarray of int64, shape (n,)
-            Place in `names_`; -1 for a row that was dropped for a null.
+            Place in `names_`; -1 for a row without a segment: an outlier, or dropped for a null.
         """
         p, _ = _assign.memberships(self, table)
-        return np.where(np.isnan(p[:, 0]), -1, np.nan_to_num(p, nan=-1.0).argmax(axis=1))
+        best = np.nan_to_num(p, nan=-1.0).argmax(axis=1)
+        return np.where(np.isnan(p[:, 0]) | (best == len(self.names_)), -1, best)
 
     def predict_proba(self, table: Table) -> Floats:
         """The probability of each segment for each row.
@@ -125,8 +130,9 @@ class FittedSegments(Estimator):
 
         Returns
         -------
-        ndarray of float64, shape (n, K)
-            Rows sum to 1, or are NaN where a null was dropped.
+        ndarray of float64, shape (n, K), with `noise` (n, K + 1)
+            Rows sum to 1, or are NaN where a null was dropped; the last column of noise is that of
+            the outliers.
         """
         return _assign.memberships(self, table)[0]
 
@@ -140,7 +146,7 @@ class FittedSegments(Estimator):
 
         Returns
         -------
-        ndarray of float64, shape (n, K)
+        ndarray of float64, shape (n, K), with `noise` (n, K + 1)
             Soft memberships.
         """
         return self.predict_proba(table)
@@ -155,8 +161,13 @@ class FittedSegments(Estimator):
 
         Returns
         -------
-        ndarray of object, shape (K,)
-            "segment_A", "segment_B", ...
+        ndarray of object, shape (K,), with `noise` (K + 1,)
+            "segment_A", "segment_B", ..., "segment_outlier".
         """
         self._check_fitted()
-        return np.array([f"segment_{key}" for key in self.keys_], dtype=object)
+        return np.array([f"segment_{key}" for key in self._labels], dtype=object)
+
+    @property
+    def _labels(self) -> list[str]:
+        """What the columns of `predict_proba` are called."""
+        return [*self.keys_, "outlier"] if self._noise else self.keys_

@@ -9,20 +9,24 @@ import numpy as np
 
 from ..mixture import GaussianMixture
 from ..mixture._forms import precision_roots
+from ..mixture._noise import Noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-__all__ = ["TYPES", "continued", "fit_mixture", "rebuilt"]
+__all__ = ["TYPES", "continued", "fit_mixture", "noise_state", "rebuilt"]
 
 TYPES = ("full", "tied", "diag", "spherical")
 _SHORT, _FEW = 10, 5000  # passes and rows of a short run
 
 
 def _fit(Z: Floats, k: int, kind: str, **options: Any) -> Any:
-    mixture = GaussianMixture(k, covariance_type=kind, accelerate=True, **options)
+    return _quietly(GaussianMixture(k, covariance_type=kind, accelerate=True, **options), Z)
+
+
+def _quietly(mixture: Any, Z: Floats) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # EM out of passes, a component started anew
         return mixture.fit(Z)
@@ -66,6 +70,9 @@ def fit_mixture(
     if k == 1:
         return first
     few = Z[:: max(1, len(Z) // _FEW)]  # rows are ordered by value: every part is represented
+    null = np.isnan(few)
+    if null.any():  # EM with nulls is slow, and these runs only look for a start
+        few = np.where(null, np.nanmean(Z, axis=0), few)
     short = _fit(few, k, kind, max_iter=_SHORT, n_init=n_init, init_params="k-means++", **options)
     second = continued(short, Z, max_iter=max_iter, **options)
     return max((first, second), key=lambda mixture: mixture.lower_bound_)
@@ -73,16 +80,30 @@ def fit_mixture(
 
 def continued(mixture: Any, Z: Floats, **options: Any) -> Any:
     """EM on rows from where a mixture stands."""
-    return _fit(
-        Z, len(mixture.weights_), mixture.covariance_type, **options,
-        weights_init=mixture.weights_, means_init=mixture.means_,
-        precisions_init=mixture.precisions_,
+    further = GaussianMixture(
+        len(mixture.weights_), covariance_type=mixture.covariance_type, accelerate=True,
+        warm_start=True, **options,
     )  # fmt: skip
+    further._set(
+        mixture.covariance_type, mixture.weights_, mixture.means_, mixture.covariances_,
+        mixture.precisions_cholesky_, mixture._noise,
+    )  # fmt: skip
+    return _quietly(further, Z)
 
 
-def rebuilt(weights: Floats, means: Floats, covariances: Floats, covariance_type: str) -> Any:
+def rebuilt(
+    weights: Floats, means: Floats, covariances: Floats, covariance_type: str, missing: str,
+    noise: dict[str, Any],
+) -> Any:  # fmt: skip
     """A mixture out of its parameters, ready to predict."""
-    mixture = GaussianMixture(len(weights), covariance_type=covariance_type)
+    mixture = GaussianMixture(len(weights), covariance_type=covariance_type, missing=missing)
     roots = precision_roots(covariance_type, covariances, means)
-    mixture._set(covariance_type, weights, means, covariances, roots)
+    mixture._set(
+        covariance_type, weights, means, covariances, roots, Noise(**noise) if noise else None
+    )
     return mixture
+
+
+def noise_state(mixture: Any) -> dict[str, Any]:
+    """The noise component as plain values, for files; empty without one."""
+    return {} if mixture._noise is None else dict(vars(mixture._noise))

@@ -47,8 +47,8 @@ DARK = Theme(paper="#171c22", ink="#e4e9ef", faint="#39424d")
 
 
 def colour(i: int) -> str:
-    """Of the i-th segment."""
-    return COLOURS[i % len(COLOURS)]
+    """Of the i-th segment, -1 for outliers."""
+    return COLOURS[i % len(COLOURS)] if i >= 0 else "#8a8f96"
 
 
 def _figure(width: float, height: float, theme: Theme) -> Any:
@@ -102,7 +102,8 @@ def axes_of(self: FittedSegments, n_axes: int = 3) -> Axes:
     """The leading axes of the fitted mixture."""
     k, d = self.means_.shape
     covariances = full_covariances(self.covariances_, self.covariance_type_, k, d)
-    return leading_axes(self.weights_, self.means_, covariances, n_axes)
+    weights = self.weights_ / self.weights_.sum()  # outliers have theirs
+    return leading_axes(weights, self.means_, covariances, n_axes)
 
 
 def _axis_label(self: FittedSegments, axes: Axes, a: int) -> str:
@@ -147,6 +148,8 @@ def map_picture(
             _handle(colour(i), f"{key}  {_short(name, 80 if len(self.keys_) < 6 else 42)}")
             for i, (key, name) in enumerate(zip(self.keys_, self.names_, strict=True))
         ]
+        if self._noise:
+            handles.append(_handle(colour(-1), "outliers", "x"))
         figure.legend(
             handles=handles, loc="outside lower left", ncols=1 if len(handles) < 6 else 2,
             frameon=False, fontsize=8 if len(handles) < 6 else 7,
@@ -154,10 +157,10 @@ def map_picture(
         return _png(figure)
 
 
-def _handle(colour: str, label: str) -> Any:
+def _handle(colour: str, label: str, marker: str = "o") -> Any:
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], marker="o", linestyle="", markersize=6, color=colour, label=label)
+    return Line2D([], [], marker=marker, linestyle="", markersize=6, color=colour, label=label)
 
 
 def _draw_plane(
@@ -166,6 +169,8 @@ def _draw_plane(
 ) -> None:  # fmt: skip
     from matplotlib.patches import Ellipse
 
+    out = points[labels < 0] if len(points) else points
+    axis.scatter(out[:, 0], out[:, 1], s=9, color=colour(-1), marker="x", linewidths=0.7, zorder=1)
     for i in range(len(self.names_)):
         own = points[labels == i] if len(points) else points
         axis.scatter(own[:, 0], own[:, 1], s=7, color=colour(i), alpha=0.45, linewidths=0, zorder=1)
@@ -185,10 +190,11 @@ def _draw_plane(
             color=theme.ink, zorder=3,
             bbox={"boxstyle": "circle,pad=0.2", "fc": theme.paper, "ec": colour(i), "alpha": 0.9},
         )  # fmt: skip
-    _limits(axis, points, axes, pair)
+    inside = points[labels >= 0] if len(points) else points
+    _limits(axis, inside, axes, pair, 0.3 if len(out) else 0.04)
 
 
-def _limits(axis: Any, points: Floats, axes: Axes, pair: tuple[int, int]) -> None:
+def _limits(axis: Any, points: Floats, axes: Axes, pair: tuple[int, int], edge: float) -> None:
     """All ellipses and all but the farthest points: an outlier would shrink the rest."""
     for a, set_limits in enumerate((axis.set_xlim, axis.set_ylim)):
         reach = _MOST * np.sqrt(np.maximum(axes.covariances[:, pair[a], pair[a]], 0))
@@ -197,7 +203,7 @@ def _limits(axis: Any, points: Floats, axes: Axes, pair: tuple[int, int]) -> Non
         if len(points):
             low = min(low, float(np.quantile(points[:, a], 0.002)))
             high = max(high, float(np.quantile(points[:, a], 0.998)))
-        margin = 0.04 * (high - low) or 1.0
+        margin = edge * (high - low) or 1.0
         set_limits(low - margin, high + margin)
 
 
@@ -210,10 +216,11 @@ def _draw_line(self: FittedSegments, axis: Any, points: Floats, labels: Any, axe
         400,
     )
     if len(points):
-        groups = [points[labels == i] for i in range(len(self.names_))]
+        shown = [*range(len(self.names_)), -1][: len(self._labels)]
+        groups = [points[labels == i] for i in shown]
         bins = np.histogram_bin_edges(points, bins=min(60, max(10, len(points) // 20)))
         axis.hist(groups, bins=bins, stacked=True, density=True, alpha=0.5,
-                  color=[colour(i) for i in range(len(groups))])  # fmt: skip
+                  color=[colour(i) for i in shown])  # fmt: skip
     for i, (mean, sd) in enumerate(zip(axes.means[:, 0], spread, strict=True)):
         y = self.weights_[i] * np.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * np.sqrt(2 * np.pi))
         axis.plot(x, y, color=colour(i), linewidth=1.8)

@@ -158,7 +158,7 @@ def _key(self: FittedSegments, i: int) -> str:
 
 
 def _head(self: FittedSegments, title: str) -> str:
-    k, n = len(self.names_), int(self.sizes_.sum())
+    k, n = len(self.names_), int(self.sizes_.sum()) + self.n_outliers_
     rand = self.stability_["rand"]
     lines = [f"{n:,} customers in {k} segment{'s' * (k > 1)}, told apart by "
              f"{len(self.columns_)} column{'s' * (len(self.columns_) > 1)}."]  # fmt: skip
@@ -173,7 +173,7 @@ def _head(self: FittedSegments, title: str) -> str:
 
 def _cards(self: FittedSegments) -> str:
     rows, cards = summary(self), []
-    for i, name in enumerate(rows["name"]):
+    for i, name in enumerate(self.names_):
         share, stable = rows["share"][i], rows["stability"][i]
         found = "".join(
             f"<li>{'▲' if effect > 0 else '▼'} <b>{escape(column)}</b> {signed(effect)} "
@@ -189,6 +189,12 @@ def _cards(self: FittedSegments) -> str:
             f'{escape(name)}</h3><span class="big">{rows["size"][i]:,}</span> customers, '
             f'{share:.1%}<div class="bar"><i style="width: {share:.1%}"></i></div>'
             f'<div class="soft">{facts}</div><ul class="what">{found}</ul></section>'
+        )
+    if self._noise:
+        cards.append(
+            f'<section class="card"><h3>Outliers</h3><span class="big">{self.n_outliers_:,}</span> '
+            f'customers, {rows["share"][-1]:.1%}<div class="soft">unlike every segment; certainty '
+            f"{rows['certainty'][-1]:.2f}</div></section>"
         )
     return f'<h2>The segments</h2><div class="cards">{"".join(cards)}</div>'
 

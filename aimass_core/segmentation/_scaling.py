@@ -65,7 +65,7 @@ class Scale:
 def _transformed(values: Floats, kind: str, unit: float) -> Floats:
     if kind != "log":
         return values / unit
-    with np.errstate(divide="ignore"):  # log(0) = -inf is what becomes 0
+    with np.errstate(divide="ignore", invalid="ignore"):  # log(0) = -inf becomes 0, null stays
         # log(1 + |x| / unit) without the quotient, which may overflow
         size: Floats = np.logaddexp(0.0, np.log(np.abs(values)) - np.log(unit))
     return np.copysign(size, values)

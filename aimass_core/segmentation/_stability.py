@@ -79,19 +79,20 @@ def bootstrap(
     -------
     rand : ndarray of float64, shape (n_bootstrap,)
         Adjusted Rand index of each time.
-    jaccard : ndarray of float64, shape (n_bootstrap, K)
-        Best Jaccard index of each component.
+    jaccard : ndarray of float64, shape (n_bootstrap, K), with noise (n_bootstrap, K + 1)
+        Best Jaccard index of each component, and of the outliers.
     """
     k = len(mixture.weights_)
-    labels = mixture.predict(Z)
+    n_labels = k if mixture._noise is None else k + 1
+    labels = mixture.predict(Z) % n_labels  # outliers, -1, become the last label
     rng = np.random.default_rng(seed)
-    rand, jaccard = np.empty(n_bootstrap), np.empty((n_bootstrap, k))
+    rand, jaccard = np.empty(n_bootstrap), np.empty((n_bootstrap, n_labels))
     for again in range(n_bootstrap):
         progress("stability under the bootstrap", again, n_bootstrap)
         drawn = Z[np.sort(rng.integers(0, len(Z), len(Z)))]
         other = fit_mixture(
             drawn, k, mixture.covariance_type, **(options | {"random_state": seed + 1 + again})
         )
-        counts = _table(labels, other.predict(Z), k, k)
+        counts = _table(labels, other.predict(Z) % n_labels, n_labels, n_labels)
         rand[again], jaccard[again] = adjusted_rand(counts), best_jaccard(counts)
     return rand, jaccard

@@ -50,9 +50,14 @@ class Segmentation(FittedSegments):
         are skewed to the right (skewness above 1, or 95 % quantile at least 20 times the 5 %
         quantile) and less so as logarithms; else robust for columns with values beyond 10 robust
         standard deviations; else standard.
-    missing : {"error", "median", "drop"}, default="error"
-        Nulls in a feature are refused, replaced by the column's median of the fit, or their
-        rows get no segment (-1). Nulls elsewhere are skipped in the profiles.
+    missing : {"error", "median", "drop", "marginalize"}, default="error"
+        Nulls in a feature are refused, replaced by the column's median of the fit, their rows get
+        no segment (-1), or the mixture goes by what is known of a row, which is exact and takes
+        longer. Nulls elsewhere are skipped in the profiles.
+    noise : float, default=0.0
+        Above 0, outliers belong to no segment (-1, "outlier"): the mixture has a component of
+        constant density for them, which starts with this share of the rows, at most 0.5, and
+        learns its own.
     min_share : float, default=0.05
         No segment may be smaller; ignored when `n_segments` is given.
     min_spread : float, default=0.2
@@ -77,6 +82,8 @@ class Segmentation(FittedSegments):
         "A", "B", ... for tables and pictures.
     sizes_ : ndarray of int64, shape (K,)
         Customers of each segment.
+    n_outliers_ : int
+        Customers that belong to none.
     weights_, means_, covariances_ : ndarray of float64
         The mixture, on the common scale.
     covariance_type_ : str
@@ -86,7 +93,7 @@ class Segmentation(FittedSegments):
     scaling_ : dict of str to str
         The kind of scale that each feature has.
     certainty_ : ndarray of float64, shape (K,)
-        Mean probability with which the customers of a segment belong to it.
+        Mean probability with which the customers of a segment belong to it; the outliers last.
     stability_ : dict
         "rand" of shape (n_bootstrap,), "jaccard" of shape (n_bootstrap, K).
     selection_ : dict
@@ -130,9 +137,9 @@ class Segmentation(FittedSegments):
         self, *, columns: Sequence[str] | None = None, id: str | None = None,
         n_segments: int | None = None, max_segments: int = 10, criterion: str = "bic",
         covariance_type: str = "auto", scaling: str | Mapping[str, str] = "auto",
-        missing: str = "error", min_share: float = 0.05, min_spread: float = 0.2,
-        n_init: int = 20, max_iter: int = 200, n_bootstrap: int = 20, random_state: int = 0,
-        n_threads: int | None = None,
+        missing: str = "error", noise: float = 0.0, min_share: float = 0.05,
+        min_spread: float = 0.2, n_init: int = 20, max_iter: int = 200, n_bootstrap: int = 20,
+        random_state: int = 0, n_threads: int | None = None,
     ) -> None:  # fmt: skip
         self.columns = columns
         self.id = id
@@ -142,6 +149,7 @@ class Segmentation(FittedSegments):
         self.covariance_type = covariance_type
         self.scaling = scaling
         self.missing = missing
+        self.noise = noise
         self.min_share = min_share
         self.min_spread = min_spread
         self.n_init = n_init
@@ -197,7 +205,7 @@ class Segmentation(FittedSegments):
 
         Returns
         -------
-        ndarray of float64, shape (n, K)
+        ndarray of float64, shape (n, K), with `noise` (n, K + 1)
             Soft memberships.
         """
         return self.fit(table).transform(table)

@@ -34,6 +34,9 @@ inline py::arg exact(const char* name) {
 inline void require(bool ok, const std::string& message) {
   if (!ok) throw InvalidInput(message);
 }
+inline void require(bool ok, const char* message) {  // no string is made when all is well
+  if (!ok) throw InvalidInput(message);
+}
 
 // True when a signal handler raised (Ctrl-C). Called by the kernel's own thread without the GIL.
 inline bool signal_raised() {
@@ -45,9 +48,10 @@ inline Run make_run(int n_threads) { return Run(n_threads, &signal_raised); }
 
 template <class T>
 void require_1d(const Array<T>& array, const char* name, std::int64_t length) {
-  require(array.ndim() == 1 && array.shape(0) == length,
-          std::string(name) + " must be 1-D of length " + std::to_string(length) + ", got " +
-              std::to_string(array.ndim()) + "-D of size " + std::to_string(array.size()));
+  if (array.ndim() == 1 && array.shape(0) == length) return;
+  throw InvalidInput(std::string(name) + " must be 1-D of length " + std::to_string(length) +
+                     ", got " + std::to_string(array.ndim()) + "-D of size " +
+                     std::to_string(array.size()));
 }
 
 template <class T>

@@ -17,15 +17,18 @@ void bind(py::module_& m) {
         const GmmRows<T> rows = rows_view(X, shift, scale, sample_weight);
         require(coefficients.has_value() != resp.has_value(),
                 "give either coefficients or resp, not both");
-        std::optional<Coefficients> model;
+        const Form form = parse_form(sums_form, "sums_form");
+        std::optional<ScoreModel> model;
         if (coefficients)
-          model = coefficients_view(*coefficients, score_form, rows.d, "coefficients");
+          model.emplace(*coefficients, score_form, rows.d, hard || form != Form::full);
         if (resp)
           require(resp->ndim() == 2 && resp->shape(0) == rows.n && resp->shape(1) >= 1,
                   "resp must have one row per row of X and one column per component");
-        const GmmAssignment to{resp ? resp->data() : nullptr, model ? &*model : nullptr,
-                               model ? model->n_components() : resp->shape(1), hard};
-        const Form form = parse_form(sums_form, "sums_form");
+        const GmmAssignment to{resp ? resp->data() : nullptr,
+                               model && model->coefficients ? &*model->coefficients : nullptr,
+                               model && model->triangular ? &*model->triangular : nullptr,
+                               (coefficients ? *coefficients : *resp).shape(coefficients ? 0 : 1),
+                               hard};
         Doubles sums({to.n_components, n_features(form, rows.d)});
         double* const out = sums.mutable_data();
         double score = 0;
@@ -45,8 +48,7 @@ void bind(py::module_& m) {
          const std::optional<Doubles>& common, const std::string& score_form,
          const std::string& output, int n_threads) -> py::object {
         const GmmRows<T> rows = rows_view(X, shift, scale, std::nullopt);
-        const Coefficients model =
-            coefficients_view(coefficients, score_form, rows.d, "coefficients");
+        const ScoreModel model(coefficients, score_form, rows.d, common.has_value());
         std::optional<Coefficients> added;
         if (common) added = coefficients_view(*common, "full", rows.d, "common");
         require(!added || added->n_components() == 1, "common must have one row");
@@ -55,12 +57,16 @@ void bind(py::module_& m) {
                 "output must be labels, score or resp, got '" + output + "'");
         Array<std::int64_t> labels(want_labels ? rows.n : 0);
         Doubles score(want_score ? rows.n : 0);
-        Array<T> resp({want_labels || want_score ? 0 : rows.n, model.n_components()});
+        Array<T> resp({want_labels || want_score ? 0 : rows.n, coefficients.shape(0)});
         const GmmScores<T> out{want_labels ? labels.mutable_data() : nullptr,
                                want_score ? score.mutable_data() : nullptr, resp.mutable_data()};
         {
           const py::gil_scoped_release release;
-          gmm_score(make_run(n_threads), rows, model, added ? &*added : nullptr, out);
+          if (model.triangular)
+            gmm_score(make_run(n_threads), rows, *model.triangular, out);
+          else
+            gmm_score(make_run(n_threads), rows, *model.coefficients, added ? &*added : nullptr,
+                      out);
         }
         if (want_labels) return labels;
         if (want_score) return score;

@@ -13,30 +13,35 @@ using Optional = std::optional<Array<T>>;
 template <class T>
 PackedItems<T> packed_items(const Array<T>& panels, const Array<T>& biases,
                             const Array<std::int32_t>& order, const Array<double>& norms,
-                            const Array<double>& offsets, const Array<T>& heads,
-                            const Array<double>& axes, std::int64_t n_items) {
-  require(panels.ndim() == 3 && panels.shape(2) == simd::kPanelCols<T>,
-          "panels must have shape (n_panels, depth, " + std::to_string(simd::kPanelCols<T>) + ")");
-  const std::int64_t n_panels = panels.shape(0), n_places = n_panels * simd::kPanelCols<T>;
+                            const Array<double>& offsets, const Array<std::uint8_t>& codes,
+                            const Array<double>& grids, std::int64_t n_items) {
+  static_assert(simd::kPanelCols == 48, "see the message");
+  require(panels.ndim() == 3 && panels.shape(2) == simd::kPanelCols,
+          "panels must have shape (n_panels, depth, 48)");
+  const std::int64_t n_panels = panels.shape(0), n_places = n_panels * simd::kPanelCols;
   require(n_items >= 0 && n_items <= INT32_MAX && n_places <= INT32_MAX,
           "n_items and the places in panels must fit int32");
   require_1d(biases, "biases", n_places);
   require_1d(order, "order", n_places);
   require_1d(norms, "norms", n_panels);
   require_1d(offsets, "offsets", n_panels);
-  require(axes.ndim() == 2 && axes.shape(1) == panels.shape(1),
-          "axes must have shape (n_axes, depth)");
-  const std::int64_t n_axes = axes.shape(0), head_depth = heads.ndim() == 3 ? heads.shape(1) : -1;
-  require(
-      heads.ndim() == 3 && heads.shape(0) == n_panels && heads.shape(2) == simd::kPanelCols<T> &&
-          (n_axes == 0 ? head_depth == 0 : head_depth == n_axes + 2 || head_depth == n_axes + 3),
-      "heads must have shape (n_panels, n_axes + 2 or + 3, cols), or (n_panels, 0, cols)");
-  return {n_items,      panels.shape(1), n_panels, panels.data(), biases.data(), order.data(),
-          norms.data(), offsets.data(),  n_axes,   head_depth,    heads.data(),  axes.data()};
+  const std::int64_t depth = panels.shape(1);
+  const std::int64_t n_groups = (depth + simd::kCodeGroup - 1) / simd::kCodeGroup;
+  const bool coded = codes.size() > 0 && simd::code_table().most > 0;
+  require(codes.size() == 0 || (depth <= simd::kMaxCodeDepth &&
+                                codes.size() == n_places * n_groups * simd::kCodeGroup),
+          "codes must have shape (n_panels, depth / 4 rounded up, cols, 4), or be empty");
+  require(codes.size() == 0 || grids.size() == n_panels * simd::kGridFields,
+          "grids must have shape (n_panels, 4)");
+  return {n_items,       depth,          n_panels,
+          panels.data(), biases.data(),  order.data(),
+          norms.data(),  offsets.data(), coded ? codes.data() : nullptr,
+          grids.data()};
 }
 
 Pattern pattern(const Optional<std::int64_t>& indptr, const Optional<std::int32_t>& indices,
                 const std::string& name, std::int64_t n_rows) {
+  if (!indptr && !indices) return {};
   require(indptr.has_value() == indices.has_value(),
           name + "_indptr and " + name + "_indices must be given together");
   if (!indptr || !indices) return {};
@@ -51,15 +56,16 @@ void bind(py::module_& m) {
       "score_topk",
       [](const Array<T>& queries, const Array<T>& panels, const Array<T>& biases,
          const Array<std::int32_t>& order, const Array<double>& norms, const Array<double>& offsets,
-         const Array<T>& heads, const Array<double>& axes, std::int64_t n_items, std::int64_t k,
-         const Optional<std::int64_t>& exclude_indptr,
+         const Array<std::uint8_t>& codes, const Array<double>& grids, std::int64_t n_items,
+         std::int64_t k, const Optional<std::int64_t>& exclude_indptr,
          const Optional<std::int32_t>& exclude_indices, const Optional<std::int64_t>& allow_indptr,
          const Optional<std::int32_t>& allow_indices, int n_threads) {
         const PackedItems<T> items =
-            packed_items(panels, biases, order, norms, offsets, heads, axes, n_items);
-        require(queries.ndim() == 2 && queries.shape(1) == items.depth,
-                "queries must have shape (n_queries, " + std::to_string(items.depth) + ")");
-        require(k >= 1, "k must be at least 1, got " + std::to_string(k));
+            packed_items(panels, biases, order, norms, offsets, codes, grids, n_items);
+        if (queries.ndim() != 2 || queries.shape(1) != items.depth)
+          throw InvalidInput("queries must have shape (n_queries, " + std::to_string(items.depth) +
+                             ")");
+        if (k < 1) throw InvalidInput("k must be at least 1, got " + std::to_string(k));
         const std::int64_t n = queries.shape(0);
         const Filter filter{pattern(exclude_indptr, exclude_indices, "exclude", n),
                             pattern(allow_indptr, allow_indices, "allow", n)};
@@ -75,7 +81,7 @@ void bind(py::module_& m) {
         return py::make_tuple(indices, scores);
       },
       exact("queries"), exact("panels"), exact("biases"), exact("order"), exact("norms"),
-      exact("offsets"), exact("heads"), exact("axes"), py::arg("n_items"), py::arg("k"),
+      exact("offsets"), exact("codes"), exact("grids"), py::arg("n_items"), py::arg("k"),
       exact("exclude_indptr"), exact("exclude_indices"), exact("allow_indptr"),
       exact("allow_indices"), py::arg("n_threads"),
       "The k best items of every query: (indices, scores), padded (-1, -inf).");
@@ -87,10 +93,10 @@ void bind(py::module_& m) {
          const Array<std::int32_t>& ties, const Array<double>& limits, std::int64_t n_users,
          const Optional<std::int64_t>& exclude_indptr,
          const Optional<std::int32_t>& exclude_indices, int n_threads) {
-        require(panels.ndim() == 3 && panels.shape(2) == simd::kPanelCols<T>,
+        require(panels.ndim() == 3 && panels.shape(2) == simd::kPanelCols,
                 "panels must have shape (n_panels, depth, cols)");
         const std::int64_t n_panels = panels.shape(0), depth = panels.shape(1);
-        const std::int64_t n_places = n_panels * simd::kPanelCols<T>;
+        const std::int64_t n_places = n_panels * simd::kPanelCols;
         require(n_users >= 0 && n_users <= n_places && n_places <= INT32_MAX,
                 "n_users must be at most the places in panels, and these must fit int32");
         require(queries.ndim() == 2 && queries.shape(1) == depth,

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../simd/als_table.hpp"
+#include "../simd/als_kernels.hpp"
 #include "buffer.hpp"
 #include "csr.hpp"
 #include "parallel.hpp"

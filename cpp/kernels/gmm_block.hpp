@@ -12,6 +12,7 @@
 #include "../simd/mixture.hpp"
 #include "buffer.hpp"
 #include "errors.hpp"
+#include "ordered_sum.hpp"
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>
@@ -22,8 +23,10 @@ namespace aimass {
 namespace mixture = simd::mixture;
 
 // Features of a standardised row z, in the order of the arrays that callers see: 1, z, and then
-// nothing | |z|^2 | z_i^2 | z_i z_j for i <= j, row by row of the upper triangle.
+// nothing | |z|^2 | z_i^2 | z_i z_j for i <= j, row by row of the upper triangle. "triangular" is
+// no form of features but another way to give scores of the full form: see gmm_full_block.hpp.
 enum class Form { linear, spherical, diag, full };
+constexpr const char* kTriangular = "triangular";
 
 inline Form parse_form(const std::string& name, const char* argument) {
   constexpr std::pair<const char*, Form> kForms[] = {{"linear", Form::linear},
@@ -99,6 +102,7 @@ class Coefficients {
  public:
   Coefficients(Form form, std::int64_t d, std::int64_t n_components, const double* values)
       : layout_(form, d), n_components_(n_components) {
+    if (form == Form::diag) diag_.assign(values, values + n_components * n_features(form, d));
     const mixture::Features& f = layout_.features();
     const std::int64_t tile = mixture::kernels().tile, given = n_features(form, d);
     const std::int64_t total = f.size + (f.square ? 1 : 0);
@@ -114,6 +118,8 @@ class Coefficients {
 
   const mixture::Features& features() const { return layout_.features(); }
   std::int64_t n_components() const { return n_components_; }
+  // As they were given, of the form diag; else empty.
+  const std::vector<double>& diag() const { return diag_; }
 
   void scores(const double* columns, const double* squares, double* out, double* scratch) const {
     mixture::kernels().scores(features(), n_components_, packed_.data(), constants_.data(), columns,
@@ -123,7 +129,7 @@ class Coefficients {
  private:
   Layout layout_;
   std::int64_t n_components_;
-  std::vector<double> packed_, constants_;
+  std::vector<double> packed_, constants_, diag_;
 };
 
 // Rows to work on: values are finite, the weights (or null for ones) not negative.
@@ -135,12 +141,6 @@ struct GmmRows {
   const double* scale;
   const double* weights;
 };
-
-inline Buffer<double> zeros(std::int64_t n) {
-  Buffer<double> buffer(n);
-  std::fill_n(buffer.data(), n, 0.0);
-  return buffer;
-}
 
 // One block of rows and what is computed of it; each thread has one.
 struct Block {
@@ -165,6 +165,11 @@ struct Block {
       pack = kernels.pack_f64;
     pack(x.x + begin * x.d, n, x.d, x.shift, x.scale, stride_, rows.data(), columns.data(),
          squares.data());
+    weigh(x, begin, n);
+  }
+
+  template <class T>
+  void weigh(const GmmRows<T>& x, std::int64_t begin, std::int64_t n) {
     for (std::int64_t b = 0; b < mixture::kRows; ++b)  // rows behind the end weigh nothing
       weights[b] = b >= n ? 0.0 : x.weights == nullptr ? 1.0 : x.weights[begin + b];
   }

@@ -9,63 +9,27 @@
 // piece by piece and no array has n x K values.
 //
 // Time: 4 n K F flops at 60 to 80 % of the peak of FMA. Memory: threads x (K F + 96 (K + 2.5 d)).
-// Everything is float64 whatever X is: in phi the spread of the data over the width of a component
-// enters squared, and float32 loses it at a ratio of 100. Sums of kPartRows rows are added in order
-// of the rows, so they do not depend on the number of threads.
+// In phi the spread of the data over the width of a component enters squared, and float32 loses it
+// at a ratio of 100; so features are float64 whatever X is. Two cases have a path of their own:
+// full covariances from triangular roots (gmm_full_step.hpp; less than all of the work where groups
+// lie apart, and in float32 where X is and that is safe) and diagonal ones in float32
+// (gmm_diag.hpp). Sums of kPartRows rows are added in order of the rows, so they do not depend on
+// the number of threads.
 //
 // Paper: A. P. Dempster, N. M. Laird, D. B. Rubin, "Maximum Likelihood from Incomplete Data via the
 // EM Algorithm", 1977. For tied covariances z' P z is common to all components and cancels in r.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "gmm_block.hpp"
+#include "gmm_diag.hpp"
+#include "gmm_full_step.hpp"
+#include "ordered_sum.hpp"
 #include "parallel.hpp"
 
 namespace aimass {
-
-// Adds up partial sums in their order, whoever finishes first. Holds only those that are early.
-class OrderedSum {
- public:
-  explicit OrderedSum(std::int64_t size) : size_(size), total_(zeros(size)) {}
-
-  // An array of zeros to sum into.
-  Buffer<double> take() {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (!spare_.empty()) {
-        Buffer<double> buffer = std::move(spare_.back());
-        spare_.pop_back();
-        std::fill_n(buffer.data(), size_, 0.0);
-        return buffer;
-      }
-    }
-    return zeros(size_);
-  }
-
-  void give(std::int64_t part, Buffer<double>&& sums) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    early_.emplace(part, std::move(sums));
-    for (auto it = early_.begin(); it != early_.end() && it->first == next_; ++next_) {
-      for (std::int64_t i = 0; i < size_; ++i) total_[i] += it->second[i];
-      spare_.push_back(std::move(it->second));
-      it = early_.erase(it);
-    }
-  }
-
-  const double* total() const { return total_.data(); }
-
- private:
-  std::int64_t size_;
-  Buffer<double> total_;
-  std::mutex mutex_;
-  std::int64_t next_ = 0;
-  std::map<std::int64_t, Buffer<double>> early_;
-  std::vector<Buffer<double>> spare_;
-};
 
 // The parts of one array of partial sums.
 class SumsLayout {
@@ -74,7 +38,7 @@ class SumsLayout {
       : f_(f),
         n_components_(n_components),
         lanes_(mixture::kernels().lanes),
-        stride_((f.size + 23) / 24 * 24) {}  // whole tiles of features at every level
+        stride_((f.size + 47) / 48 * 48) {}  // whole tiles of features at every level
 
   std::int64_t size() const { return n_components_ * (stride_ + 2 * lanes_) + lanes_; }
 
@@ -109,8 +73,9 @@ class SumsLayout {
 
 // How rows are shared out among the components.
 struct GmmAssignment {
-  const double* resp;                // n x n_components, or null: by the coefficients
+  const double* resp;                // n x n_components, or null: by one of the next two
   const Coefficients* coefficients;  // or null
+  const TriangularRows* triangular;  // or null; for sums of the form full, not hard
   std::int64_t n_components;
   bool hard;
 };
@@ -135,25 +100,42 @@ constexpr std::int64_t kPartRows = 10 * mixture::kRows;
 template <class T>
 double gmm_em_step(const Run& run, const GmmRows<T>& x, const GmmAssignment& to, Form form,
                    double* out) {
+  if (to.triangular != nullptr) {
+    if (const auto score = gmm_full_step(run, x, *to.triangular, out)) return *score;
+    const Coefficients features = to.triangular->features();
+    return gmm_em_step(run, x, {nullptr, &features, nullptr, to.n_components, false}, form, out);
+  }
   const Layout layout(form, x.d);
   const mixture::Features f = layout.features();
   const mixture::Kernels& kernels = mixture::kernels();
   const SumsLayout sums_layout(f, to.n_components);
   OrderedSum sum(sums_layout.size());
   std::vector<std::unique_ptr<Block>> blocks(static_cast<std::size_t>(run.n_threads()));
+  std::vector<std::optional<DiagFloat::Work>> singles(blocks.size());
+  const std::optional<DiagFloat> single =
+      DiagFloat::make(x, form == Form::diag && !to.hard ? to.coefficients : nullptr);
   parallel_for(run, (x.n + kPartRows - 1) / kPartRows, [&](std::int64_t part, int thread) {
     const FlushDenormals flush;
     std::unique_ptr<Block>& own = blocks[static_cast<std::size_t>(thread)];
     if (!own) own = std::make_unique<Block>(x.d, f.stride, to.n_components);
     Block& block = *own;
+    std::optional<DiagFloat::Work>& rows = singles[static_cast<std::size_t>(thread)];
+    if (single && !rows) rows.emplace(*single);
     Buffer<double> partial = sum.take();
     const mixture::Sums sums = sums_layout.view(partial.data());
     const std::int64_t end = std::min(x.n, (part + 1) * kPartRows);
     for (std::int64_t row = part * kPartRows; row < end; row += mixture::kRows) {
       run.poll();
       const std::int64_t n = std::min(mixture::kRows, end - row);
-      block.read(x, row, n);
       double* const scores = block.scores.data();
+      if (single && single->scores(x, row, n, *rows, scores)) {
+        block.weigh(x, row, n);
+        kernels.softmax(to.n_components, block.weights.data(), block.squares.data(), scores,
+                        block.score_of_row.data(), sums);
+        single->statistics(*rows, scores, sums);
+        continue;
+      }
+      block.read(x, row, n);
       if (to.resp != nullptr) {
         given(to.resp + row * to.n_components, n, to.n_components, block, sums);
       } else {

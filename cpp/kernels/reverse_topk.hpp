@@ -60,7 +60,7 @@ template <class T>
 void scan(const AskedItems<T>& asked, const PackedUsers<T>& users, std::int64_t begin,
           std::int64_t n, std::int64_t panel, std::int64_t last, const RowSet* excluded,
           std::vector<Scored<T>>* lists, const Run& run) {
-  constexpr std::int64_t kCols = simd::kPanelCols<T>, kStride = kCols + simd::kScoreSlack;
+  constexpr std::int64_t kCols = simd::kPanelCols, kStride = kCols + simd::kScoreSlack;
   const std::int64_t depth = users.depth, size = tile_rows(n);
   const ScoreBound<T> bound(depth);
   std::vector<T> queries(static_cast<std::size_t>(depth * size));

@@ -20,7 +20,7 @@ template <class T>
 class Candidates {
  public:
   // Room behind the last entry that lets settle() wait.
-  static constexpr std::int64_t kTile = simd::kPanelCols<T> + simd::kScoreSlack;
+  static constexpr std::int64_t kTile = simd::kMostAppended + simd::kScoreSlack;
 
   // Entries that two arrays of a row need, and those that lie there when it has to settle.
   static std::int64_t capacity(std::int64_t k) { return limit(k) + room(k) + k + kTile; }

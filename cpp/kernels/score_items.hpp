@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
+#include "../simd/code_kernels.hpp"
 #include "../simd/score_kernels.hpp"
 
 namespace aimass {
@@ -23,11 +25,8 @@ struct PackedItems {
   const std::int32_t* order;  // n_panels x kPanelCols: the item at a position
   const double* norms;        // n_panels: no item of this or a later panel is longer
   const double* offsets;      // n_panels: no bias of this or a later panel is higher
-  // Heads: an item's product with n_axes orthonormal vectors, the length of its remainder, its
-  // length times a rounding error, and with biases that error of its bias.
-  std::int64_t n_axes, head_depth;  // 0: none
-  const T* heads;                   // n_panels x head_depth x kPanelCols
-  const double* axes;               // n_axes x depth
+  const std::uint8_t* codes;  // null: none; see simd::CodeScan
+  const double* grids;        // n_panels x simd::kGridFields
 };
 
 // Euclidean norm without overflow or underflow.
@@ -63,31 +62,47 @@ struct ScoreBound {
   double relative, absolute;
 };
 
-// The query's part of the product with heads, which is at least the score of every item:
-//   q . v = sum over axes + (remainders' product), the latter at most |q_rest| |v_rest|.
-// False where numbers are too large or small for it: the head is zero then.
-template <class T>
-bool make_head(const PackedItems<T>& items, const T* query, double norm, T* head) {
-  for (std::int64_t a = 0; a < items.head_depth; ++a) head[a] = T(0);
-  const double longest = items.n_panels > 0 ? items.norms[0] : 0;
-  constexpr double kMost = std::numeric_limits<T>::max() * 1e-3;
-  if (!(norm > 1e-100 && norm < 1e100 && longest < 1e100 && norm * longest < kMost && norm < kMost))
-    return false;
-  double along = 0;
-  for (std::int64_t a = 0; a < items.n_axes; ++a) {
-    const double* axis = items.axes + a * items.depth;
-    double sum = 0;
-    for (std::int64_t l = 0; l < items.depth; ++l) sum += axis[l] * static_cast<double>(query[l]);
-    along += sum * sum;
-    head[a] = static_cast<T>(sum);
+// A query in codes, see simd::CodeScan; what bounds are made of.
+struct CodedQuery {
+  double per_step = 1, error_share = 0, length_share = 0;
+  std::int32_t start = 0;
+  std::vector<std::int32_t> codes;  // kCodeGroup bytes each
+  bool usable = false;              // else nothing may be left out because of the codes
+
+  template <class T>
+  void set(const T* query, std::int64_t depth, double norm) {
+    const auto n_groups =
+        static_cast<std::size_t>((depth + simd::kCodeGroup - 1) / simd::kCodeGroup);
+    codes.assign(n_groups, 0);
+    per_step = 1;
+    error_share = length_share = 0;
+    start = 0;
+    usable = norm > 1e-9 && norm < 1e9;
+    if (!usable) return;
+    T largest = 0;
+    for (std::int64_t l = 0; l < depth; ++l) largest = std::max(largest, std::abs(query[l]));
+    const std::int32_t most = simd::code_table().most;
+    per_step = most / static_cast<double>(largest);
+    const double step = 1 / per_step;
+    double coded = 0, rest = 0;
+    for (std::int64_t l = 0; l < depth; ++l) {
+      const auto x = static_cast<double>(query[l]);
+      // Rounded to the nearest by the large number; never above `most` but by a rounding error.
+      constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52
+      const double whole = x * per_step + kRound - kRound;
+      const auto code = std::clamp(static_cast<std::int32_t>(whole), -most, most);
+      start -= static_cast<std::int32_t>(simd::kCodeZero) * code;
+      codes[static_cast<std::size_t>(l / simd::kCodeGroup)] |= static_cast<std::int32_t>(
+          (static_cast<std::uint32_t>(code) & 0xFF) << (8 * (l % simd::kCodeGroup)));
+      const double value = code * step, off = x - value;
+      coded += value * value;
+      rest += off * off;
+    }
+    // Rounding errors of these sums, and of the scores themselves.
+    const double relative = ScoreBound<T>(depth).relative;
+    error_share = std::sqrt(coded) * (1 + 1e-12);
+    length_share = std::sqrt(rest) * (1 + 1e-12) + (relative + 1e-12) * norm;
   }
-  constexpr double kUp = 1 + 8 * static_cast<double>(std::numeric_limits<T>::epsilon());
-  // The difference is off by some rounding errors of norm^2.
-  const double rest = std::max(norm * norm - along, 0.0) + 1e-12 * norm * norm;
-  head[items.n_axes] = static_cast<T>(std::sqrt(rest) * kUp);
-  head[items.n_axes + 1] = static_cast<T>(norm * kUp);
-  if (items.head_depth > items.n_axes + 2) head[items.n_axes + 2] = T(1);
-  return true;
-}
+};
 
 }  // namespace aimass

@@ -8,9 +8,9 @@
 // Mykytiuk, SIGMOD 2015):
 //   |q| |v| + bias bounds all that is still to come, so a query leaves as soon as no later panel
 //   can reach its threshold; those that have left make room, the rest are packed together;
-//   "heads", the products with the few directions in which trained factors are longest, bound the
-//   scores of one panel at a tenth of its cost (FEXIPRO: Li et al., SIGMOD 2017). They are used
-//   while they pay.
+//   8-bit codes of queries and items bound the scores of a panel at a quarter of their cost or
+//   less, and closely: what passes is computed in full, little else is. They are used while they
+//   pay (for their predecessors see FEXIPRO: Li et al., SIGMOD 2017).
 //
 // Every score is the same sum in the same order wherever it is computed, so a result depends
 // neither on the number of threads nor on the other queries.
@@ -32,9 +32,9 @@ namespace aimass {
 
 namespace score_topk_detail {
 
-constexpr std::int64_t kBlock = 64;   // queries that share a pass over the panels
-constexpr std::int64_t kStep = 8;     // panels between two looks at who is still there
-constexpr std::int64_t kWindow = 32;  // tiles after which the use of heads is judged
+constexpr std::int64_t kBlock = 64;  // queries that share a pass over the panels
+constexpr std::int64_t kStep = 8;    // panels between two looks at who is still there
+constexpr std::int64_t kPause = 64;  // at most so many panels without codes, where these cost time
 
 template <class T>
 class Block {
@@ -44,6 +44,8 @@ class Block {
         filter_(filter),
         k_(std::min(k, items.n_items)),
         bound_(items.depth),
+        n_groups_(items.codes == nullptr ? 0
+                                         : (items.depth + simd::kCodeGroup - 1) / simd::kCodeGroup),
         limit_(Candidates<T>::limit(k_)),
         capacity_(Candidates<T>::capacity(k_)) {}
 
@@ -53,10 +55,12 @@ class Block {
     start(queries, begin, n);
     for (std::int64_t panel = 0; panel < items_.n_panels && n_places_ > 0;) {
       run.poll();
-      const std::int64_t stop = std::min(items_.n_panels, panel + kStep);
-      for (; panel < stop; ++panel)
-        for (std::int64_t place = 0; place < n_places_; place += simd::kScoreRows)
-          scan(place, panel);
+      // Short steps at first, when thresholds rise fast.
+      const std::int64_t step = std::clamp<std::int64_t>(panel / 2, 1, kStep);
+      const std::int64_t stop = std::min(items_.n_panels, panel + step);
+      for (std::int64_t place = 0; place < n_places_; place += simd::kScoreRows)
+        scan(place, panel, stop);
+      panel = stop;
       if (cost(n_alive_) < cost(n_places_)) pack(queries);
     }
     for (std::int64_t place = 0; place < n_places_; ++place) settle(place);
@@ -69,8 +73,7 @@ class Block {
   struct Row {
     std::int64_t query = 0;
     double norm = 0;
-    bool has_head = false;
-    std::vector<T> head;
+    CodedQuery coded;
     Candidates<T> best;
     RowFilter filter;
   };
@@ -88,7 +91,7 @@ class Block {
       positions_.resize(size * static_cast<std::size_t>(capacity_));
       const auto padded = static_cast<std::int64_t>((size + 7) / 8 * 8);
       queries_.resize(static_cast<std::size_t>(padded * items_.depth));
-      heads_.resize(static_cast<std::size_t>(padded * items_.head_depth));
+      codes_.resize(static_cast<std::size_t>(padded * n_groups_));
     }
     n_places_ = 0;
     for (std::int64_t i = 0; i < n; ++i) {
@@ -101,25 +104,21 @@ class Block {
         rank_biases(row);
         continue;
       }
-      if (items_.head_depth > 0) {
-        row.head.resize(static_cast<std::size_t>(items_.head_depth));
-        row.has_head =
-            make_head(items_, queries + row.query * items_.depth, row.norm, row.head.data());
-      }
+      if (items_.codes != nullptr)
+        row.coded.set(queries + row.query * items_.depth, items_.depth, row.norm);
       who_[n_places_] = i;
       counts_[n_places_] = 0;
       thresholds_[n_places_++] = row.best.worst();
     }
     n_alive_ = n_places_;
-    n_tiles_ = n_saved_ = 0;
-    pause_ = 0;
+    pause_until_ = 0;
     layout(queries);
   }
 
   // A query of zeros: the scores are the biases.
   void rank_biases(Row& row) {
     std::int64_t n = 0;
-    const std::int64_t places = items_.n_panels * simd::kPanelCols<T>;
+    const std::int64_t places = items_.n_panels * simd::kPanelCols;
     T least = row.best.worst();
     for (std::int64_t p = 0; p < places; ++p) {
       row.best.scores()[n] = items_.biases[p];
@@ -133,86 +132,104 @@ class Block {
     row.best.settle(n, items_.order, row.filter, scratch_);
   }
 
-  // Queries and heads of a group of places, depth x rows. The last group takes a smaller tile if it
+  // Queries and codes of a group of places, depth x rows. The last group takes a smaller tile if it
   // can; what its tile has beyond the queries gets a threshold that nothing passes.
   void layout(const T* queries) {
-    const std::int64_t depth = items_.depth, head_depth = items_.head_depth;
+    const std::int64_t depth = items_.depth;
     for (std::int64_t place = 0; place < n_places_; place += simd::kScoreRows) {
       const std::int64_t n = std::min(simd::kScoreRows, n_places_ - place), size = tile_rows(n);
       T* packed = queries_.data() + place * depth;
-      T* head = heads_.data() + place * head_depth;
+      std::int32_t* codes = codes_.data() + place * n_groups_;
       for (std::int64_t j = 0; j < size; ++j) {
         const Row& row = row_at(place + std::min(j, n - 1));
         const T* from = queries + row.query * depth;
         for (std::int64_t l = 0; l < depth; ++l) packed[l * size + j] = from[l];
-        for (std::int64_t l = 0; l < head_depth; ++l)
-          head[l * size + j] = row.head[static_cast<std::size_t>(l)];
+        for (std::int64_t l = 0; l < n_groups_; ++l)
+          codes[l * size + j] = row.coded.codes[static_cast<std::size_t>(l)];
+        per_step_[place + j] = row.coded.per_step;
+        error_share_[place + j] = row.coded.error_share;
+        length_share_[place + j] = row.coded.length_share;
+        start_[place + j] = row.coded.start;
         out_scores_[place + j] = row.best.scores();
         out_positions_[place + j] = row.best.items();
         if (j < n) continue;
-        thresholds_[place + j] = head_thresholds_[place + j] = none();
+        set_threshold(place + j, none());
         counts_[place + j] = 0;
       }
-      for (std::int64_t j = place; j < place + n; ++j) set_threshold(j, thresholds_[j]);
     }
+    for (std::int64_t j = 0; j < n_places_; ++j) set_threshold(j, thresholds_[j]);
   }
 
   void set_threshold(std::int64_t place, T threshold) {
     thresholds_[place] = threshold;
-    // Sums of heads may round down to zero by as much.
-    constexpr T kTiny = 64 * std::numeric_limits<T>::min();
-    head_thresholds_[place] = threshold != threshold   ? none()
-                              : row_at(place).has_head ? threshold - kTiny
-                                                       : std::numeric_limits<T>::lowest();
+    least_[place] = static_cast<double>(threshold) - bound_.absolute;
   }
 
-  void scan(std::int64_t place, std::int64_t panel) {
+  void scan(std::int64_t place, std::int64_t panel, std::int64_t stop) {
     const std::int64_t n = std::min(simd::kScoreRows, n_places_ - place);
-    bool any = false;
+    bool any = false, all_coded = items_.codes != nullptr && panel >= pause_until_;
     for (std::int64_t j = place; j < place + n; ++j) {
       if (is_done(j)) continue;
-      const double most = bound_(row_at(j).norm * items_.norms[panel], items_.offsets[panel]);
+      const Row& row = row_at(j);
+      const double most = bound_(row.norm * items_.norms[panel], items_.offsets[panel]);
       if (most < static_cast<double>(thresholds_[j])) {
         settle(j);
         set_threshold(j, none());
         --n_alive_;
       } else {
         any = true;
+        all_coded &= row.coded.usable & (thresholds_[j] > std::numeric_limits<T>::lowest());
       }
     }
     if (!any) return;
-    const std::int64_t depth = items_.depth, cols = simd::kPanelCols<T>;
-    const auto& kernels = simd::score_kernels<T>();
-    simd::ScoreTile<T> tile{depth,
-                            queries_.data() + place * depth,
-                            items_.panels + panel * depth * cols,
-                            items_.biases + panel * cols,
-                            thresholds_ + place,
-                            static_cast<std::int32_t>(panel * cols),
-                            out_scores_ + place,
-                            out_positions_ + place,
-                            counts_ + place};
-    if (items_.head_depth > 0 && --pause_ < 0) {
-      simd::ScoreTile<T> head = tile;
-      head.depth = items_.head_depth;
-      head.queries = heads_.data() + place * head.depth;
-      head.panel = items_.heads + panel * head.depth * cols;
-      head.thresholds = head_thresholds_ + place;
-      const bool reached = kernels.reach.of_rows[tile_place(n)](head);
-      judge_heads(reached);
-      if (!reached) return;
-    }
-    if (!kernels.append.of_rows[tile_place(n)](tile)) return;
-    for (std::int64_t j = place; j < place + n; ++j)
-      if (counts_[j] >= row_at(j).best.kept() + limit_) settle(j);
+    if (all_coded) return scan_codes(place, n, panel, stop);
+    const auto& append = simd::score_kernels<T>().append.of_rows[tile_place(n)];
+    for (; panel < stop; ++panel)
+      if (append(tile(place, panel))) settle_full(place, n);
   }
 
-  // Heads that save less than they cost have a pause.
-  void judge_heads(bool reached) {
-    n_saved_ += static_cast<std::int64_t>(!reached);
-    if (++n_tiles_ < kWindow) return;
-    if (n_saved_ * items_.depth < n_tiles_ * (items_.head_depth + 4)) pause_ = 4 * kWindow;
-    n_tiles_ = n_saved_ = 0;
+  simd::ScoreTile<T> tile(std::int64_t place, std::int64_t panel) {
+    return {items_.depth,
+            queries_.data() + place * items_.depth,
+            items_.panels + panel * items_.depth * simd::kPanelCols,
+            items_.biases + panel * simd::kPanelCols,
+            thresholds_ + place,
+            static_cast<std::int32_t>(panel * simd::kPanelCols),
+            out_scores_ + place,
+            out_positions_ + place,
+            counts_ + place};
+  }
+
+  void scan_codes(std::int64_t place, std::int64_t n, std::int64_t panel, std::int64_t stop) {
+    const simd::CodeScan<T> codes{n_groups_,
+                                  panel,
+                                  stop,
+                                  items_.codes,
+                                  items_.grids,
+                                  items_.biases,
+                                  codes_.data() + place * n_groups_,
+                                  least_ + place,
+                                  per_step_ + place,
+                                  error_share_ + place,
+                                  length_share_ + place,
+                                  start_ + place,
+                                  bound_.relative + 1e-6,
+                                  hits_};
+    const std::int64_t n_hits = simd::code_scans<T>().of_rows[tile_place(n)](codes);
+    const simd::ScoreTile<T> first = tile(place, 0);
+    std::int64_t calls = 0;
+    for (std::int64_t i = 0; i < n_hits; ++calls) {
+      i += simd::score_kernels<T>().append_hits(first, tile_rows(n), hits_ + i, n_hits - i);
+      settle_full(place, n);
+    }
+    // A call computes four vectors of items, in about the time that a tile takes for six.
+    const std::int64_t vectors = n * (stop - panel) * simd::kPanelCols * sizeof(T) / 64;
+    if (calls * 7 > vectors) pause_until_ = stop + std::min(stop / 2, kPause);
+  }
+
+  void settle_full(std::int64_t place, std::int64_t n) {
+    for (std::int64_t j = place; j < place + n; ++j)
+      if (counts_[j] >= row_at(j).best.kept() + limit_) settle(j);
   }
 
   void settle(std::int64_t place) {
@@ -239,19 +256,24 @@ class Block {
   const Filter& filter_;
   std::int64_t k_;
   ScoreBound<T> bound_;
+  std::int64_t n_groups_;          // of codes
   std::int64_t limit_, capacity_;  // of new entries of a row; of its arrays
   std::vector<Row> rows_;
-  std::vector<T> scores_, queries_, heads_, scratch_;
-  std::vector<std::int32_t> positions_;
+  std::vector<T> scores_, queries_, scratch_;
+  std::vector<std::int32_t> positions_, codes_;
 
   // By place: rows that are still there, in groups of kScoreRows.
   std::int64_t n_places_ = 0, n_alive_ = 0;
   std::int64_t who_[kBlock] = {};
-  T thresholds_[kBlock] = {}, head_thresholds_[kBlock] = {};
+  T thresholds_[kBlock] = {};
+  double least_[kBlock] = {}, per_step_[kBlock] = {}, error_share_[kBlock] = {};
+  double length_share_[kBlock] = {};
+  std::int32_t start_[kBlock] = {};
   T* out_scores_[kBlock] = {};
   std::int32_t* out_positions_[kBlock] = {};
   std::int32_t counts_[kBlock] = {};
-  std::int64_t n_tiles_ = 0, n_saved_ = 0, pause_ = 0;
+  std::int64_t pause_until_ = 0;
+  simd::CodeHit hits_[4 * simd::kScoreRows * kStep];
 };
 
 }  // namespace score_topk_detail

@@ -88,4 +88,8 @@ struct AlsTable {
   AlsKernels<double> f64;
 };
 
+// Those of the level in use.
+template <class T>
+const AlsKernels<T>& als_kernels();
+
 }  // namespace aimass::simd

@@ -1,6 +1,7 @@
 // Passes over the entries of a row, and conjugate gradient by them.
 // Compiled once per ISA level with AIMASS_LEVEL defined; internal linkage but for the tables.
 #include "als_vectors.hpp"
+#include "levels.hpp"
 
 namespace {
 
@@ -126,9 +127,7 @@ constexpr AlsPasses<T> kKernels{scores<T>, combine<T>, begin<T>, residual<T>, tu
 
 namespace aimass::simd {
 
-extern const AlsPasses<float> AIMASS_CAT(als_passes_f32_, AIMASS_LEVEL);
-extern const AlsPasses<double> AIMASS_CAT(als_passes_f64_, AIMASS_LEVEL);
-const AlsPasses<float> AIMASS_CAT(als_passes_f32_, AIMASS_LEVEL) = kKernels<float>;
-const AlsPasses<double> AIMASS_CAT(als_passes_f64_, AIMASS_LEVEL) = kKernels<double>;
+AIMASS_LEVEL_TABLE(AlsPasses<float>, als_passes_f32) = kKernels<float>;
+AIMASS_LEVEL_TABLE(AlsPasses<double>, als_passes_f64) = kKernels<double>;
 
 }  // namespace aimass::simd

@@ -1,6 +1,7 @@
 // Panels, triangular products and solutions of systems.
 // Compiled once per ISA level with AIMASS_LEVEL defined; internal linkage but for the tables.
 #include "als_vectors.hpp"
+#include "levels.hpp"
 
 namespace {
 
@@ -212,9 +213,7 @@ constexpr AlsSystems<T> kKernels{copy<T>, syrk<T>, solve<T>, descend<T>};
 
 namespace aimass::simd {
 
-extern const AlsSystems<float> AIMASS_CAT(als_systems_f32_, AIMASS_LEVEL);
-extern const AlsSystems<double> AIMASS_CAT(als_systems_f64_, AIMASS_LEVEL);
-const AlsSystems<float> AIMASS_CAT(als_systems_f32_, AIMASS_LEVEL) = kKernels<float>;
-const AlsSystems<double> AIMASS_CAT(als_systems_f64_, AIMASS_LEVEL) = kKernels<double>;
+AIMASS_LEVEL_TABLE(AlsSystems<float>, als_systems_f32) = kKernels<float>;
+AIMASS_LEVEL_TABLE(AlsSystems<double>, als_systems_f64) = kKernels<double>;
 
 }  // namespace aimass::simd

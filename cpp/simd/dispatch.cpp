@@ -1,64 +1,73 @@
-// Chooses the ISA level. Compiled without ISA flags.
+// Chooses the ISA level, and each topic's table by it. Compiled without ISA flags.
 #include <atomic>
 #include <cstdlib>
+#include <type_traits>
 
 #include "../kernels/errors.hpp"
+#include "als_kernels.hpp"
+#include "code_kernels.hpp"
+#include "levels.hpp"
+#include "mixture.hpp"
+#include "mixture_diag.hpp"
+#include "mixture_full.hpp"
+#include "score_kernels.hpp"
 #include "simd.hpp"
 
 namespace aimass::simd {
 
-extern const Table table_baseline;
-#ifdef AIMASS_X86
-extern const Table table_v3;
-extern const Table table_v4;
-#endif
-
 namespace {
+
+std::atomic<int> current{0};  // place in available()
+
+int level_index() { return current.load(std::memory_order_relaxed); }
+
+template <class T, class Table>
+const auto& of_type(const Table& table) {
+  if constexpr (std::is_same_v<T, float>) {
+    return table.f32;
+  } else {
+    return table.f64;
+  }
+}
+
+}  // namespace
 
 // Supported here, slowest first. The processor is asked for every feature that the compiler may
 // use.
-std::vector<const Table*> supported() {
-  std::vector<const Table*> tables{&table_baseline};
+std::vector<std::string> available() {
+  std::vector<std::string> names{"baseline"};
 #ifdef AIMASS_X86
   const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                   __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
                   __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("movbe") &&
                   __builtin_cpu_supports("f16c");
-  if (v3) tables.push_back(&table_v3);
+  if (v3) names.emplace_back("v3");
   const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                   __builtin_cpu_supports("avx512vl");
-  if (v4) tables.push_back(&table_v4);
+  if (v4) names.emplace_back("v4");
 #endif
-  return tables;
-}
-
-std::atomic<int> current{0};  // place in supported()
-
-}  // namespace
-
-std::vector<std::string> available() {
-  std::vector<std::string> names;
-  for (const Table* t : supported()) names.emplace_back(t->level);
   return names;
 }
 
+std::string level() { return available()[static_cast<std::size_t>(level_index())]; }
+
 void force(const std::string& level) {
-  std::string names;
-  const std::vector<const Table*> tables = supported();
-  for (std::size_t i = 0; i < tables.size(); ++i) {
-    if (level == tables[i]->level) {
+  std::string known;
+  const std::vector<std::string> names = available();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (level == names[i]) {
       current.store(static_cast<int>(i));
       return;
     }
-    names += names.empty() ? tables[i]->level : std::string(", ") + tables[i]->level;
+    known += (known.empty() ? "" : ", ") + names[i];
   }
   throw InvalidInput("ISA level '" + level +
-                     "' is unknown or not supported by this machine; use one of: " + names);
+                     "' is unknown or not supported by this machine; use one of: " + known);
 }
 
 void init() {
-  current.store(static_cast<int>(supported().size()) - 1);
+  current.store(static_cast<int>(available().size()) - 1);
   const char* wanted = std::getenv("AIMASS_ISA");
   if (wanted == nullptr || *wanted == '\0') return;
   try {
@@ -68,17 +77,62 @@ void init() {
   }
 }
 
-std::string level() { return table().level; }
+AIMASS_TABLE_IN_USE(Table, table)
+AIMASS_TABLE_IN_USE(AlsTable, als_table)
+AIMASS_TABLE_IN_USE(CodeTable, level_code_table)
+AIMASS_TABLE_IN_USE(ScoreTable, score_table)
 
-int level_index() { return current.load(std::memory_order_relaxed); }
-
-const Table& table() {
 #ifdef AIMASS_X86
-  constexpr const Table* kTables[] = {&table_baseline, &table_v3, &table_v4};
-#else
-  constexpr const Table* kTables[] = {&table_baseline};
+extern const CodeTable level_code_table_v4_vnni;
 #endif
-  return *kTables[level_index()];
+
+const CodeTable& code_table() {
+#ifdef AIMASS_X86
+  // Processors of level v4 may have VNNI.
+  static const bool has_vnni = __builtin_cpu_supports("avx512vnni");
+  if (has_vnni && &level_code_table() == &level_code_table_v4) return level_code_table_v4_vnni;
+#endif
+  return level_code_table();
 }
+
+template <class T>
+const Kernels<T>& kernels() {
+  return of_type<T>(table());
+}
+template <class T>
+const AlsKernels<T>& als_kernels() {
+  return of_type<T>(als_table());
+}
+template <class T>
+const CodeScans<T>& code_scans() {
+  return of_type<T>(code_table());
+}
+template <class T>
+const ScoreKernels<T>& score_kernels() {
+  return of_type<T>(score_table());
+}
+
+template const Kernels<float>& kernels<float>();
+template const Kernels<double>& kernels<double>();
+template const AlsKernels<float>& als_kernels<float>();
+template const AlsKernels<double>& als_kernels<double>();
+template const CodeScans<float>& code_scans<float>();
+template const CodeScans<double>& code_scans<double>();
+template const ScoreKernels<float>& score_kernels<float>();
+template const ScoreKernels<double>& score_kernels<double>();
+
+namespace mixture {
+AIMASS_TABLE_IN_USE(Kernels, kernels)
+AIMASS_TABLE_IN_USE(DiagKernels, diag_kernels)
+AIMASS_TABLE_IN_USE(FullTable, full_table)
+
+template <class S>
+const FullKernels<S>& full_kernels() {
+  return of_type<S>(full_table());
+}
+
+template const FullKernels<float>& full_kernels<float>();
+template const FullKernels<double>& full_kernels<double>();
+}  // namespace mixture
 
 }  // namespace aimass::simd

@@ -1,5 +1,6 @@
 // Compiled once per ISA level with AIMASS_LEVEL defined. Everything has internal linkage but the
 // table, and nothing from the standard library is used: see table.hpp for the reason.
+#include "levels.hpp"
 #include "table.hpp"
 
 namespace {
@@ -226,16 +227,9 @@ constexpr Kernels<T> kKernels{
 
 }  // namespace
 
-#define AIMASS_CAT2(a, b) a##b
-#define AIMASS_CAT(a, b) AIMASS_CAT2(a, b)
-#define AIMASS_STR2(a) #a
-#define AIMASS_STR(a) AIMASS_STR2(a)
-
 namespace aimass::simd {
 
-extern const Table AIMASS_CAT(table_, AIMASS_LEVEL);
-const Table AIMASS_CAT(table_, AIMASS_LEVEL) = {
-    AIMASS_STR(AIMASS_LEVEL),
+AIMASS_LEVEL_TABLE(Table, table) = {
     kKernels<float>,
     kKernels<double>,
 };

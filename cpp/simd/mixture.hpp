@@ -51,10 +51,16 @@ struct Kernels {
                  const double* constants, const double* columns, const double* squares,
                  double* scores, double* scratch);
   // Scores become responsibilities times weight; score_of_row gets the log of the sum of exp.
+  // Counts and squares are summed where there are such arrays.
   void (*softmax)(std::int64_t n_components, const double* weights, const double* squares,
                   double* scores, double* score_of_row, const Sums& sums);
   void (*argmax)(std::int64_t n_components, const double* scores, double* score_of_row,
                  std::int64_t* labels);
+  // Responsibilities of the first n rows, row by row.
+  void (*turn_f32)(std::int64_t n, std::int64_t n_components, const double* responsibilities,
+                   float* out);
+  void (*turn_f64)(std::int64_t n, std::int64_t n_components, const double* responsibilities,
+                   double* out);
   // sums.features += responsibilities' * features.
   void (*statistics)(const Features& f, std::int64_t n_components, const double* rows,
                      const double* responsibilities, const Sums& sums, double* scratch);
@@ -64,6 +70,7 @@ struct Kernels {
                   const Sums& sums, double* scratch);
 };
 
+// Those of the level in use.
 const Kernels& kernels();
 
 }  // namespace aimass::simd::mixture

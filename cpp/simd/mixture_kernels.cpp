@@ -3,99 +3,18 @@
 // Both products are register tiles of kTile components x kVectors vectors. For the scores the lanes
 // are rows, for the statistics they are features: no lane is idle for few components, the softmax
 // needs no sums across lanes, and nothing is transposed but X itself.
+#include "levels.hpp"
 #include "mixture.hpp"
+#include "mixture_vectors.hpp"
 
 namespace {
 
-using namespace aimass::simd::mixture;
-using Index = std::int64_t;
-
-#if defined(__AVX512F__)
-constexpr Index kVector = 64, kTile = 8, kVectors = 3;
-#elif defined(__AVX2__)
-constexpr Index kVector = 32, kTile = 4, kVectors = 3;
-#else
-constexpr Index kVector = 16, kTile = 4, kVectors = 3;
-#endif
-constexpr Index kLanes = kVector / 8, kGroup = kLanes * kVectors, kGroups = kRows / kGroup;
 constexpr Index kDepth = 64;     // features at a time for the scores: their buffer stays in L1
 constexpr Index kFeatures = 48;  // and for the statistics, of kRows rows
-
-typedef double V __attribute__((vector_size(kVector)));
-typedef double U __attribute__((vector_size(kVector), aligned(8)));  // may lie anywhere
-typedef Index I __attribute__((vector_size(kVector)));
-
-inline V load(const double* p) { return *reinterpret_cast<const U*>(p); }
-inline void store(double* p, V x) { *reinterpret_cast<U*>(p) = x; }
-inline V all(double x) { return V{} + x; }
-
-// e^x for x <= 0, zero below -708. Error below 2 ulp: x = n ln 2 + r, the series to r^12.
-inline V exp_negative(V x) {
-  constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to whole numbers
-  const V shifted = x * 1.4426950408889634 + kRound;
-  const V n = shifted - kRound;
-  const V r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10;
-  const V r2 = r * r, r4 = r2 * r2;
-  const V a = (r * (1.0 / 6) + 0.5) + r2 * (r * (1.0 / 120) + 1.0 / 24);
-  const V b = (r * (1.0 / 5040) + 1.0 / 720) + r2 * (r * (1.0 / 362880) + 1.0 / 40320);
-  const V c = (r * (1.0 / 39916800) + 1.0 / 3628800) + r2 * (1.0 / 479001600);
-  const V p = 1.0 + (r + r2 * (a + r4 * (b + r4 * c)));
-  const V y = (V)((I)p + ((I)shifted << 52));
-  return x < -708.0 ? V{} : y;
-}
-
-// log x for normal x >= 1.
-inline V log_positive(V x) {
-  const I bits = (I)x;
-  V m = (V)((bits & 0x000fffffffffffff) | 0x3ff0000000000000);
-  const V biased = (V)((bits >> 52) | 0x4330000000000000) - 4503599627370496.0;
-  const V large = m > 1.4142135623730951 ? all(1.0) : V{};
-  m = m - large * 0.5 * m;
-  const V e = biased - 1023.0 + large;
-  const V f = (m - 1.0) / (m + 1.0), f2 = f * f;
-  V p = all(1.0 / 21);
-  for (Index n = 19; n >= 3; n -= 2) p = p * f2 + 1.0 / static_cast<double>(n);
-  return e * 6.93147180559945286227e-01 + (2.0 * f + 2.0 * f * f2 * p);
-}
-
-template <Index... kJ>
-struct Lanes {};
-#if defined(__AVX512F__)
-using AllLanes = Lanes<0, 1, 2, 3, 4, 5, 6, 7>;
-#elif defined(__AVX2__)
-using AllLanes = Lanes<0, 1, 2, 3>;
-#else
-using AllLanes = Lanes<0, 1>;
-#endif
-
-// One step of a transposition: exchanges the off-diagonal blocks of size kS of the rows x and y.
-template <Index kS, Index... kJ>
-inline void exchange(V& x, V& y, Lanes<kJ...>) {
-  const V low = __builtin_shufflevector(x, y, (kJ & kS ? kLanes + kJ - kS : kJ)...);
-  y = __builtin_shufflevector(x, y, (kJ & kS ? kLanes + kJ : kJ + kS)...);
-  x = low;
-}
-
-template <Index kS>
-inline void exchange_all(V* rows) {
-  for (Index i = 0; i < kLanes; ++i)
-    if (!(i & kS)) exchange<kS>(rows[i], rows[i + kS], AllLanes{});
-}
-
-// A kLanes x kLanes square.
-inline void transpose(const double* from, Index stride, double* to) {
-  V rows[kLanes];
-  for (Index i = 0; i < kLanes; ++i) rows[i] = load(from + i * stride);
-  exchange_all<1>(rows);
-  if constexpr (kLanes > 2) exchange_all<2>(rows);
-  if constexpr (kLanes > 4) exchange_all<4>(rows);
-  for (Index i = 0; i < kLanes; ++i) store(to + i * kGroup, rows[i]);
-}
 
 template <class T>
 void pack(const T* x, Index n, Index d, const double* shift, const double* scale, Index stride,
           double* rows, double* columns, double* squares) {
-  typedef T F __attribute__((vector_size(kLanes * sizeof(T)), aligned(sizeof(T)), may_alias));
   const Index whole = d / kLanes * kLanes;
   for (Index g = 0; g < kGroups; ++g) {  // a group's rows are still in L1 when they are turned
     for (Index b = g * kGroup; b < (g + 1) * kGroup; ++b) {
@@ -105,8 +24,11 @@ void pack(const T* x, Index n, Index d, const double* shift, const double* scale
         continue;
       }
       const T* from = x + b * d;
+      const char* const next = reinterpret_cast<const char*>(from + kRows * d);  // the next block's
+      for (Index i = 0; i < d * static_cast<Index>(sizeof(T)); i += 64)
+        __builtin_prefetch(next + i, 0, 2);
       for (Index i = 0; i < whole; i += kLanes) {
-        const V value = __builtin_convertvector(*reinterpret_cast<const F*>(from + i), V);
+        const V value = __builtin_convertvector(*reinterpret_cast<const F<T>*>(from + i), V);
         store(row + i, (value - load(shift + i)) * load(scale + i));
       }
       for (Index i = whole; i < d; ++i)
@@ -118,7 +40,7 @@ void pack(const T* x, Index n, Index d, const double* shift, const double* scale
     double* to = columns + g * kGroup * d;
     for (Index i = 0; i < whole; i += kLanes)
       for (Index r = 0; r < kGroup; r += kLanes)
-        transpose(from + r * stride + i, stride, to + i * kGroup + r);
+        transpose(from + r * stride + i, stride, to + i * kGroup + r, kGroup);
     for (Index i = whole; i < d; ++i)
       for (Index r = 0; r < kGroup; ++r) to[i * kGroup + r] = from[r * stride + i];
     V sum[kVectors]{};
@@ -253,7 +175,7 @@ void softmax(Index n_components, const double* weights, const double* squares, d
     for (Index k = 0; k < n_components; ++k) {
       const V r = load(l + k * kGroup) * factor;
       store(l + k * kGroup, r);
-      store(sums.counts + k * kLanes, load(sums.counts + k * kLanes) + r);
+      if (sums.counts) store(sums.counts + k * kLanes, load(sums.counts + k * kLanes) + r);
       if (sums.squares)
         store(sums.squares + k * kLanes, load(sums.squares + k * kLanes) + r * square);
     }
@@ -274,6 +196,21 @@ void argmax(Index n_components, const double* scores_in, double* score_of_row, I
     }
     store(score_of_row + row, best);
     for (Index v = 0; v < kLanes; ++v) labels[row + v] = label[v];
+  }
+}
+
+template <class T>
+void turn(Index n, Index n_components, const double* r, T* out) {
+  const Index whole = n_components / kLanes * kLanes;
+  for (Index row = 0; row < n; row += kLanes) {
+    const double* from = r + row / kGroup * n_components * kGroup + row % kGroup;
+    const Index rows = n - row < kLanes ? n - row : kLanes;
+    const Index turned = rows == kLanes ? whole : 0;
+    for (Index k = 0; k < turned; k += kLanes)
+      transpose(from + k * kGroup, kGroup, out + row * n_components + k, n_components);
+    for (Index b = 0; b < rows; ++b)
+      for (Index k = turned; k < n_components; ++k)
+        out[(row + b) * n_components + k] = static_cast<T>(from[k * kGroup + b]);
   }
 }
 
@@ -352,13 +289,9 @@ constexpr Index kStatisticsScratch = kRows * (kFeatures + kPadding);
 
 }  // namespace
 
-#define AIMASS_CAT2(a, b) a##b
-#define AIMASS_CAT(a, b) AIMASS_CAT2(a, b)
-
 namespace aimass::simd::mixture {
 
-extern const Kernels AIMASS_CAT(kernels_, AIMASS_LEVEL);
-const Kernels AIMASS_CAT(kernels_, AIMASS_LEVEL) = {
+AIMASS_LEVEL_TABLE(Kernels, kernels) = {
     kLanes,
     kGroup,
     kTile,
@@ -368,6 +301,8 @@ const Kernels AIMASS_CAT(kernels_, AIMASS_LEVEL) = {
     scores,
     softmax,
     argmax,
+    turn<float>,
+    turn<double>,
     statistics,
     scatter};
 

@@ -1,6 +1,7 @@
 // Compiled once per ISA level with AIMASS_LEVEL defined. Everything has internal linkage but the
 // table, and nothing from the standard library is used: see table.hpp for the reason.
 #include "score_kernels.hpp"
+#include "levels.hpp"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -19,7 +20,8 @@ constexpr Index kVector = 32, kBlockRows = 4, kBlockVectors = 3;
 #else
 constexpr Index kVector = 16, kBlockRows = 4, kBlockVectors = 2;
 #endif
-constexpr Index kBlocks = kPanelBytes / (kVector * kBlockVectors);
+template <class T>
+constexpr Index kBlocks = kPanelCols * static_cast<Index>(sizeof(T)) / (kVector * kBlockVectors);
 
 template <class T>
 struct Vector {
@@ -99,11 +101,20 @@ inline void append_positions(std::int32_t position, std::uint32_t mask, std::int
 #endif
 
 // What a tile does with its sums. over: thresholds belong to the columns, biases to the rows.
-enum class Mode { append, reach, over };
+enum class Mode { append, over };
 
 template <class T>
 inline V<T> all_lanes(T x) {
   return V<T>{} + x;
+}
+
+template <class T>
+inline void push(const ScoreTile<T>& t, Index row, V<T> scores, std::uint32_t mask,
+                 std::int32_t position) {
+  const std::int32_t n = t.counts[row];
+  append(scores, mask, t.scores[row] + n);
+  append_positions<T>(position, mask, t.positions[row] + n);
+  t.counts[row] = n + __builtin_popcount(mask);
 }
 
 // kRows of the tile's kStride queries against a part of the panel.
@@ -124,7 +135,7 @@ inline bool block(const ScoreTile<T>& t, Index row, Index col) {
     for (Index r = 0; r < kRows; ++r)
       for (Index v = 0; v < kBlockVectors; ++v) sum[r][v] += a[r] * bv[v];
     a += kStride;
-    b += kPanelCols<T>;
+    b += kPanelCols;
   }
   bool any = false;
   for (Index r = 0; r < kRows; ++r) {
@@ -138,16 +149,9 @@ inline bool block(const ScoreTile<T>& t, Index row, Index col) {
     }
     if (all == 0) continue;
     any = true;
-    if constexpr (kMode != Mode::reach) {
-      std::int32_t n = t.counts[row + r];
-      for (Index v = 0; v < kBlockVectors; ++v) {
-        append(sum[r][v], mask[v], t.scores[row + r] + n);
-        append_positions<T>(t.position + static_cast<std::int32_t>(col + v * kLanes), mask[v],
-                            t.positions[row + r] + n);
-        n += __builtin_popcount(mask[v]);
-      }
-      t.counts[row + r] = n;
-    }
+    for (Index v = 0; v < kBlockVectors; ++v)
+      push(t, row + r, sum[r][v], mask[v],
+           t.position + static_cast<std::int32_t>(col + v * kLanes));
   }
   return any;
 }
@@ -157,9 +161,46 @@ bool tile(const ScoreTile<T>& t) {
   constexpr Index kStep = kRows < kBlockRows ? kRows : kBlockRows;
   bool any = false;
   for (Index row = 0; row < kRows; row += kStep)
-    for (Index c = 0; c < kBlocks; ++c)
+    for (Index c = 0; c < kBlocks<T>; ++c)
       any |= block<kMode, kStep, kRows>(t, row, c * kBlockVectors * Vector<T>::lanes);
   return any;
+}
+
+// A few vectors of items at once, each with its own query: as many chains of sums.
+template <class T>
+Index append_hits(const ScoreTile<T>& t, Index rows, CodeHit* hits, Index n_hits) {
+  constexpr Index kChains = 4, kLanes = Vector<T>::lanes;
+  static_assert(kChains * kLanes <= kMostAppended && kPanelCols <= kMostAppended);
+  const T* a[kChains];
+  const T* b[kChains];
+  Index row[kChains], position[kChains];
+  V<T> sum[kChains];
+  Index n = 0, done = 0;
+  for (; done < n_hits && n < kChains; ++n) {
+    CodeHit& hit = hits[done];
+    const Index v = __builtin_ctzll(hit.items) / kLanes;
+    hit.items &= ~(((std::uint64_t{1} << kLanes) - 1) << (v * kLanes));
+    row[n] = hit.row;
+    position[n] = hit.panel * kPanelCols + v * kLanes;
+    a[n] = t.queries + hit.row;
+    b[n] = t.panel + hit.panel * t.depth * kPanelCols + v * kLanes;
+    sum[n] = *reinterpret_cast<const V<T>*>(t.bias + position[n]);
+    done += hit.items == 0;
+  }
+  for (Index c = n; c < kChains; ++c) {
+    a[c] = a[0];
+    b[c] = b[0];
+    sum[c] = sum[0];
+  }
+  for (Index l = 0; l < t.depth; ++l)
+    for (Index c = 0; c < kChains; ++c)
+      sum[c] += a[c][l * rows] * *reinterpret_cast<const V<T>*>(b[c] + l * kPanelCols);
+  for (Index c = 0; c < n; ++c) {
+    const std::uint32_t mask = at_least(sum[c], all_lanes(t.thresholds[row[c]]));
+    // Nothing at all may be written for rows that are there to fill a tile.
+    if (mask != 0) push(t, row[c], sum[c], mask, static_cast<std::int32_t>(position[c]));
+  }
+  return done;
 }
 
 // What is above the pivot to `above` (which may be `from`), what is below to `below`.
@@ -262,17 +303,13 @@ constexpr Tiles<T> kTiles = {tile<kMode, 1, T>, tile<kMode, 2, T>, tile<kMode, 4
                              tile<kMode, 8, T>};
 
 template <class T>
-constexpr ScoreKernels<T> kKernels{kTiles<Mode::append, T>, kTiles<Mode::reach, T>,
-                                   kTiles<Mode::over, T>, keep_best<T>, sort_few<T>};
+constexpr ScoreKernels<T> kKernels{kTiles<Mode::append, T>, kTiles<Mode::over, T>, append_hits<T>,
+                                   keep_best<T>, sort_few<T>};
 
 }  // namespace
 
-#define AIMASS_CAT2(a, b) a##b
-#define AIMASS_CAT(a, b) AIMASS_CAT2(a, b)
-
 namespace aimass::simd {
 
-extern const ScoreTable AIMASS_CAT(score_table_, AIMASS_LEVEL);
-const ScoreTable AIMASS_CAT(score_table_, AIMASS_LEVEL) = {kKernels<float>, kKernels<double>};
+AIMASS_LEVEL_TABLE(ScoreTable, score_table) = {kKernels<float>, kKernels<double>};
 
 }  // namespace aimass::simd

@@ -7,14 +7,13 @@
 
 namespace aimass::simd {
 
-// A panel holds this many bytes of items for each factor, at every level, so that packed items do
-// not depend on the machine: 48 float32 or 24 float64 items.
-constexpr std::int64_t kPanelBytes = 192;
-template <class T>
-constexpr std::int64_t kPanelCols = kPanelBytes / static_cast<std::int64_t>(sizeof(T));
+// Items of a panel, at every level and in every type, so that packed items do not depend on the
+// machine: three registers of AVX-512 for float32 and for codes.
+constexpr std::int64_t kPanelCols = 48;
 
-constexpr std::int64_t kScoreRows = 8;    // queries of the largest tile
-constexpr std::int64_t kScoreSlack = 16;  // places that a kernel may overwrite behind a buffer
+constexpr std::int64_t kScoreRows = 8;      // queries of the largest tile
+constexpr std::int64_t kMostAppended = 64;  // entries that one call of a kernel adds to a row
+constexpr std::int64_t kScoreSlack = 16;    // places that a kernel may overwrite behind a buffer
 
 // One tile: scores of 1, 2, 4 or 8 rows (queries) and the items of one panel. Every score is
 // bias + q_0 v_0 + q_1 v_1 + ..., summed in this order in every tile, so its bits do not depend on
@@ -29,9 +28,16 @@ struct ScoreTile {
   const T* thresholds;  // rows
   // What passes is appended: score, and position = `position` + column.
   std::int32_t position;
-  T* const* scores;                // rows; room for a panel and kScoreSlack
+  T* const* scores;                // rows; room for kMostAppended and kScoreSlack
   std::int32_t* const* positions;  // the same
   std::int32_t* counts;            // rows: entries so far
+};
+
+// Which items of a panel a row may still want: bit j for column j.
+struct CodeHit {
+  std::int32_t panel;
+  std::int32_t row;
+  std::uint64_t items;
 };
 
 // For 1, 2, 4 and 8 rows; true when something passed.
@@ -43,8 +49,11 @@ struct Tiles {
 template <class T>
 struct ScoreKernels {
   Tiles<T> append;
-  Tiles<T> reach;  // nothing is appended
-  Tiles<T> over;   // as append, with kPanelCols thresholds, and biases of the rows
+  Tiles<T> over;  // as append, with kPanelCols thresholds, and biases of the rows
+  // As append for some items only: the first few of the hits, whose bits it clears. The tile has
+  // `rows` rows; its panel and bias are those of panel 0. Returns how many hits are done with.
+  std::int64_t (*append_hits)(const ScoreTile<T>& tile, std::int64_t rows, CodeHit* hits,
+                              std::int64_t n_hits);
   // Keeps the entries whose score is not below the k-th best (more than k when tied with it), in
   // their order; 1 <= k <= n. Returns how many and sets `kth`; -1 when the numbers resist. scratch:
   // 2 (n + kScoreSlack).
@@ -60,11 +69,8 @@ struct ScoreTable {
   ScoreKernels<double> f64;
 };
 
+// Those of the level in use.
 template <class T>
 const ScoreKernels<T>& score_kernels();
-template <>
-const ScoreKernels<float>& score_kernels<float>();
-template <>
-const ScoreKernels<double>& score_kernels<double>();
 
 }  // namespace aimass::simd

@@ -71,9 +71,12 @@ struct Kernels {
 };
 
 struct Table {
-  const char* level;
   Kernels<float> f32;
   Kernels<double> f64;
 };
+
+// Those of the level in use.
+template <class T>
+const Kernels<T>& kernels();
 
 }  // namespace aimass::simd

@@ -2,8 +2,7 @@
 // with AIMASS_LEVEL defined and the flags of the micro-kernels; for roofline.cpp.
 #include <cstdint>
 
-#define AIMASS_CAT2(a, b) a##b
-#define AIMASS_CAT(a, b) AIMASS_CAT2(a, b)
+#include "../simd/levels.hpp"
 
 namespace {
 

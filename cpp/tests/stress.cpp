@@ -105,6 +105,8 @@ int main(int argc, char** argv) {
       aimass::stress::stress_als<double>(rng);
       aimass::stress::stress_mixtures<float>(rng);
       aimass::stress::stress_mixtures<double>(rng);
+      aimass::stress::stress_triangles<float>(rng);
+      aimass::stress::stress_triangles<double>(rng);
     }
     aimass::stress::stress_spgemm<float>(rng);
     aimass::stress::stress_spgemm<double>(rng);

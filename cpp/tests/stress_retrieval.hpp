@@ -20,18 +20,30 @@ struct Items {
       : n(below(rng, 300)),
         depth(below(rng, 20)),
         n_panels((n + kCols - 1) / kCols),
+        n_groups((depth + 3) / 4),
         panels(static_cast<std::size_t>(n_panels * depth * kCols + 1)),
         biases(static_cast<std::size_t>(n_panels * kCols), -std::numeric_limits<T>::infinity()),
         order(biases.size(), -1),
         norms(static_cast<std::size_t>(n_panels), 1e9),
-        offsets(norms.size(), 4) {
+        offsets(norms.size(), 4),
+        codes(static_cast<std::size_t>(n_panels * n_groups * kCols * 4), 128) {
     for (auto& x : panels) x = static_cast<T>(below(rng, 9)) - T(4);
+    for (std::int64_t p = 0; p < n_panels; ++p) {
+      for (std::int64_t l = 0; l < depth; ++l)
+        for (std::int64_t c = 0; c < kCols; ++c)
+          codes[static_cast<std::size_t>(((p * n_groups + l / 4) * kCols + c) * 4 + l % 4)] =
+              static_cast<std::uint8_t>(
+                  128 + panels[static_cast<std::size_t>((p * depth + l) * kCols + c)]);
+      const double grid[] = {1, 0, 20, 4};
+      grids.insert(grids.end(), grid, grid + 4);
+    }
     for (std::int64_t i = 0; i < n; ++i) {
       order[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(n - 1 - i);
       biases[static_cast<std::size_t>(i)] = static_cast<T>(below(rng, 4));
     }
   }
-  PackedItems<T> view() const {
+  PackedItems<T> view(bool coded = true) const {
+    coded &= simd::code_table().most > 0;
     return {n,
             depth,
             n_panels,
@@ -40,17 +52,17 @@ struct Items {
             order.data(),
             norms.data(),
             offsets.data(),
-            0,
-            0,
-            nullptr,
-            nullptr};
+            coded ? codes.data() : nullptr,
+            grids.data()};
   }
 
-  static constexpr std::int64_t kCols = simd::kPanelCols<T>;
-  std::int64_t n, depth, n_panels;
+  static constexpr std::int64_t kCols = simd::kPanelCols;
+  std::int64_t n, depth, n_panels, n_groups;
   std::vector<T> panels, biases;
   std::vector<std::int32_t> order;
   std::vector<double> norms, offsets;
+  std::vector<std::uint8_t> codes;
+  std::vector<double> grids;
 };
 
 template <class T>
@@ -70,14 +82,15 @@ void stress_score(std::mt19937_64& rng) {
   Filter filter;
   if (rng() % 2 == 0) filter.exclude = pattern;
   if (rng() % 3 == 0) filter.allow = pattern;
-  auto topk = [&](int n_threads) {
+  auto topk = [&](int n_threads, bool coded = true) {
     std::vector<std::int32_t> indices(static_cast<std::size_t>(n * k));
     std::vector<T> scores(indices.size());
-    score_topk(queries.data(), n, items.view(), k, filter, indices.data(), scores.data(),
+    score_topk(queries.data(), n, items.view(coded), k, filter, indices.data(), scores.data(),
                Run(n_threads));
     return std::pair(indices, scores);
   };
   expect(topk(1) == topk(2 + static_cast<int>(rng() % 4)), "score_topk depends on threads");
+  expect(topk(1) == topk(1, false), "score_topk depends on codes");
 }
 
 // Random users instead of items, random thresholds, no pruning but by what is not a number.

@@ -126,7 +126,7 @@ def test_an_error_half_way_leaves_the_old_file(
 
     out = tmp_path / "recs.parquet"
     out.write_text("what was there before")
-    monkeypatch.setattr("aimass_core.cli.recommend._block_rows", lambda k: 7)
+    monkeypatch.setattr("aimass_core.retrieval._stream._block_rows", lambda k: 7)
     whole = aimass_core.ItemKNN.recommend
     calls = []
 

@@ -80,7 +80,7 @@ def test_blocks_do_not_change_the_answer(
 ) -> None:
     whole, parts = tmp_path / "whole.parquet", tmp_path / "parts.parquet"
     assert aimass("recommend", shop, "--out", whole).exit_code == 0
-    monkeypatch.setattr("aimass_core.cli.recommend._block_rows", lambda k: 7)
+    monkeypatch.setattr("aimass_core.retrieval._stream._block_rows", lambda k: 7)
     assert aimass("recommend", shop, "--out", parts).exit_code == 0
     assert pq.read_table(whole).equals(pq.read_table(parts))
     assert pq.ParquetFile(parts).num_row_groups == 9

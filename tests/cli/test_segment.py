@@ -105,6 +105,29 @@ def test_options(people: Path, aimass_json: Callable[..., Any]) -> None:
     assert answer["adjusted_rand"] is None
 
 
+def test_outliers_and_nulls(people: Path, aimass: Callable[..., Any], aimass_json: Any) -> None:
+    table = pq.read_table(people).to_pydict()
+    rng = np.random.default_rng(0)
+    for i in range(0, 200, 25):  # spend like nobody's and visits unknown by turns
+        if i % 2:
+            table["visits"][i] = None
+        else:
+            table["spend"][i], table["visits"][i] = rng.uniform(1e6, 1e9), rng.uniform(100, 900)
+    pq.write_table(pa.table(table), people)
+    out = people.parent / "o.parquet"
+    words = ("segment", people, "--out", out, "--noise", "0.05", "--missing", "marginalize", *FAST)
+    answer = aimass_json(*words)
+    assert answer["segments"][-1]["segment"] == "outlier"
+    assert answer["segments"][-1]["size"] == 4
+    rows = pq.read_table(out).to_pydict()
+    assert rows["segment"].count("outlier") == 4
+    assert list(rows)[-1] == "p_outlier"
+    assert None not in rows["segment"]
+    result = aimass(*words)
+    assert "200 customers in 2 segments" in result.stdout
+    assert "outliers" in result.stdout
+
+
 def test_transactions(lines: Path, aimass_json: Callable[..., Any]) -> None:
     out = lines.parent / "o.parquet"
     words = ("--rfm", "--user", "customer", "--time", "day", "--amount", "quantity*price")
@@ -145,6 +168,7 @@ CASES: dict[str, tuple[list[str], str]] = {
          "--amount", "spend*visit"],
         "did you mean 'visits'?",
     ),
+    "noise": (["PEOPLE", "--out", "OUT", "--noise", "2"], "noise must be at most 0.5"),
     "use of nothing": (["PEOPLE", "--out", "OUT", "--use", "none"], "there is no file"),
     "use of a table": (["PEOPLE", "--out", "OUT", "--use", "PEOPLE"], "not of aimass_core"),
     "use and save": (["PEOPLE", "--out", "OUT", "--use", "x", "--save", "y"], "nothing new"),

@@ -137,6 +137,13 @@ def test_time_window(dated: Interactions) -> None:
         cleaning.time_window(dated, start=5)
     with pytest.raises(TypeError, match="end must be a number"):
         cleaning.time_window(raw, end="2024-01-01")
+    assert cleaning.time_window(dated, start="1678", end="2261-12-31").nnz == dated.nnz
+    for far in ("1677-12-31", "2262-01-01", np.datetime64(10**12, "Y"), datetime.date.max):
+        with pytest.raises(ValueError, match="end must be a date from 1678 to 2261"):
+            cleaning.time_window(dated, end=far)
+    for none in ("yesterday noon", "", "NaT"):
+        with pytest.raises(ValueError, match="end must be a point in time"):
+            cleaning.time_window(dated, end=none)
 
 
 def test_time_decay(dated: Interactions) -> None:

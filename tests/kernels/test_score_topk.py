@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aimass_core import _core
 from aimass_core.reference import score_topk as reference
-from aimass_core.retrieval._factors import pack
+from aimass_core.retrieval._packing import pack
 
 DTYPES = (np.float32, np.float64)
 LEVELS = _core.isa_available()
@@ -120,6 +120,56 @@ def test_the_bound_holds_with_ties_and_biases(rng):
         check(direction[None] * np.float32([[1], [-1], [0], [2.5]]), V, k)
     biases = rng.integers(-20, 20, 2000).astype(np.float32)
     check(direction[None], V, 50, biases=biases)
+
+
+@pytest.mark.usefixtures("_level")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("depth", [1, 5, 64, 130])
+@pytest.mark.parametrize("biased", [None, 0.1, 1e3])
+def test_codes_change_no_bit(rng, dtype, depth, biased):
+    """Whatever the codes rule out, a scan without codes does not find either."""
+    n, m = 101, 3000
+    items = rng.standard_normal((m, depth))
+    for scales in (
+        1.0,
+        np.exp(rng.normal(0, 3, (m, 1))),
+        1e-6 * 10.0 ** rng.integers(-3, 4, m)[:, None],
+    ):
+        V = (items * scales).astype(dtype)
+        V[rng.random(m) < 0.02] = 0
+        V[:, 0] *= 50  # one coordinate that coarsens the others' codes
+        U = rng.standard_normal((n, depth)).astype(dtype)
+        U[::7] = V[rng.integers(0, m, len(U[::7]))] * 3
+        U[::13] = 0
+        U[5] *= dtype(1e-12)
+        biases = None
+        if biased is not None:
+            biases = (rng.standard_normal(m) * biased * np.std(V)).astype(dtype)
+            biases[rng.random(m) < 0.3] = -np.inf
+        packed = pack(V, biases)
+        assert packed.codes.size
+        without = packed._replace(codes=packed.codes[:0])
+        exclude = pattern(rng, (n, m), 0.02)
+        for k in (1, 10, 200):
+            got, want = (
+                _core.score_topk(U, *p, m, k, *exclude, None, None, 2) for p in (packed, without)
+            )
+            np.testing.assert_array_equal(got[0], want[0])
+            np.testing.assert_array_equal(got[1], want[1])
+
+
+def test_codes_stand_for_the_items(rng):
+    V = (rng.standard_normal((1000, 10)) * np.exp(rng.normal(0, 2, (1000, 1)))).astype(np.float32)
+    packed = pack(V, None)
+    codes = packed.codes.transpose(0, 2, 1, 3).reshape(-1, 12)[:, :10].astype(float) - 128
+    steps = np.repeat(1 / packed.grids[:, 0], 48)[:, None]
+    items = packed.panels.transpose(0, 2, 1).reshape(-1, 10).astype(float)
+    error = np.linalg.norm(items - steps * codes, axis=1).reshape(-1, 48).max(axis=1)
+    assert (error <= packed.grids[:, 1]).all()
+    assert (error >= 0.9 * packed.grids[:, 1]).all()
+    assert (np.abs(items - steps * codes) <= steps * 0.5000001).all()
+    lengths = np.linalg.norm(items, axis=1).reshape(-1, 48).max(axis=1)
+    np.testing.assert_allclose(packed.grids[:, 2], lengths, rtol=1e-12)
 
 
 @pytest.mark.parametrize("n_items", [300, 70_000])

@@ -74,13 +74,17 @@ def test_fifty_iterations_like_scikit_learn(kind, d, k):
 
 
 @every_type
-def test_float32_is_as_good_as_float64(kind):
-    X, _ = groups()
+@pytest.mark.parametrize("d", [3, 20])
+def test_float32_is_as_good_as_float64(kind, d):
+    """Computed in float32 where that is safe: full from 12 columns on, and diag."""
+    X, _ = groups(d=d)
     start = same_start(X, 3, kind)
     X = (X + 1000).astype(np.float32)
     start["means_init"] = start["means_init"] + 1000
     low, high = fitted(X, **start), fitted(X.astype(np.float64), **start)
-    np.testing.assert_allclose(low.lower_bounds_, high.lower_bounds_, rtol=1e-12)
+    # On the way from a saddle a difference grows.
+    np.testing.assert_allclose(low.lower_bounds_, high.lower_bounds_, rtol=1e-5)
+    assert (np.diff(low.lower_bounds_) > -1e-6).all()
     assert (low.covariances_[0] > 0).any()
     assert low.predict_proba(X).dtype == np.float32
 

@@ -57,6 +57,25 @@ def test_filters(factors, rng):
     assert (index.topk(U, 10, exclude=seen, allowed_rows=seen)[0] == -1).all()
 
 
+def test_what_is_proposed_gets_the_bits_of_the_exact_index(rng):
+    """With all items proposed the answer is the exact one, over several blocks, filters and all."""
+    pytest.importorskip("usearch")
+    U = rng.standard_normal((300, 12)).astype(np.float32)
+    V = rng.integers(-2, 3, (150, 12)).astype(np.float32)  # many ties
+    index, exact = ApproximateIndex(V, oversampling=30), FactorIndex(V)
+    seen = sp.csr_array(rng.random((300, 150)) < 0.3)
+    lists = sp.csr_array(rng.random((300, 150)) < 0.5)
+    mask = rng.random(150) < 0.5
+    for filters in ({}, {"exclude": seen}, {"allowed_rows": lists, "allowed": mask},
+                    {"exclude": seen, "allowed_rows": lists}):  # fmt: skip
+        for n_threads in (1, 2):
+            got = index.topk(U, 5, n_threads=n_threads, **filters)
+            want = exact.topk(U, 5, **filters)
+            np.testing.assert_array_equal(got[0], want[0])
+            np.testing.assert_array_equal(got[1], want[1])
+    assert index.recall(U, 5) == 1
+
+
 def test_small_and_bad_input(factors):
     pytest.importorskip("usearch")
     index = ApproximateIndex(factors[1][:3])

@@ -44,12 +44,15 @@ def test_reverse_topk_is_brute_force(rng, dtype, k, with_seen):
     seen = sp.csr_array(rng.random((333, 60)) < 0.4).astype(np.float32) if with_seen else None
     index = AudienceIndex(U, V, biases, k=k, exclude=seen)
     want, scores = brute_force(U, V, k, seen, biases)
-    for reached in (index.reverse_topk(), index.reverse_topk(np.arange(60), n_threads=2)):
+    some = index.reverse_topk([7, 3, 7])
+    ways = [index.reverse_topk([item], n_threads=2).of(0) for item in range(60)]  # scans
+    for way in ways, index.reverse_topk().of, index.reverse_topk(np.arange(60)).of:
         for item in range(60):
-            users, values = reached.of(item)
+            users, values = way[item] if isinstance(way, list) else way(item)
             np.testing.assert_array_equal(users, want[item])
             np.testing.assert_array_equal(values, scores[users, item])
-    some = index.reverse_topk([7, 3, 7])
+    again = index.reverse_topk([7, 3, 7])
+    assert all(np.array_equal(a, b) for a, b in zip(some, again))
     for place, item in enumerate([7, 3, 7]):
         np.testing.assert_array_equal(some.of(place)[0], want[item])
 
@@ -58,12 +61,25 @@ def test_real_factors_agree_with_the_inverted_lists(rng):
     """Not whole numbers: the bits have to be those of score_topk."""
     U = rng.standard_normal((3000, 24)).astype(np.float32)
     V = (rng.standard_normal((500, 24)) / np.arange(1, 501)[:, None] ** 0.4).astype(np.float32)
-    index = AudienceIndex(U, V, k=7)
-    asked, inverted = index.reverse_topk(np.arange(500)), index.reverse_topk()
-    for a, b in zip(asked, inverted):
-        np.testing.assert_array_equal(a, b)
+    taste = rng.standard_normal(3000).astype(np.float32)
+    for biases in None, taste:
+        scanned = AudienceIndex(U, V, k=7, user_biases=biases)
+        parts = [scanned.reverse_topk(np.arange(i, i + 25)) for i in range(0, 500, 25)]
+        assert scanned._inverted is None
+        index = AudienceIndex(U, V, k=7, user_biases=biases)
+        many = index.reverse_topk(np.arange(499, -1, -1))
+        assert index._inverted is not None
+        everything = index.reverse_topk()
+        for item in range(500):
+            want = parts[item // 25].of(item % 25)
+            for got in everything.of(item), many.of(499 - item):
+                np.testing.assert_array_equal(got[0], want[0])
+                np.testing.assert_array_equal(got[1], want[1])
+        with pytest.raises(ValueError, match="read-only"):
+            everything.users[0] = 1
     lists, _ = FactorIndex(V).topk(U, 7)
-    np.testing.assert_array_equal(np.bincount(lists.ravel(), minlength=500), np.diff(asked.indptr))
+    counts = np.bincount(lists.ravel(), minlength=500)
+    np.testing.assert_array_equal(counts, np.diff(everything.indptr))
 
 
 def test_new_items(rng):

@@ -1,0 +1,190 @@
+"""Lists for more users than fit in memory: asked for, and written, block by block."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._validation import as_int
+
+if TYPE_CHECKING:
+    from ..neighbors._topk import TopK
+
+__all__ = ["recommend_blocks", "write_topk"]
+
+
+def recommend_blocks(
+    model: Any,
+    users: Any = None,
+    *,
+    k: int = 10,
+    exclude_seen: bool = True,
+    items: Any = None,
+    exclude_items: Any = None,
+    block_size: int | None = None,
+    n_threads: int | None = None,
+) -> Iterator[TopK]:
+    """The answer of ``model.recommend`` in blocks of users: memory for one block at a time.
+
+    Parameters
+    ----------
+    model : fitted model
+        Any model with ``recommend``.
+    users : array-like of ids, optional
+        As in ``recommend``. Default: everyone, in row order.
+    k, exclude_seen, items, exclude_items
+        As in ``recommend``; a matrix of denied items has a row for each of all users asked for.
+    block_size : int, optional
+        Users at once. Default: some 260,000 places of lists, but at least 256 users.
+    n_threads : int, optional
+        Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
+
+    Returns
+    -------
+    iterator of TopK
+        The lists of the next users; at least one, which is empty when there are no users.
+
+    Raises
+    ------
+    KeyError
+        For an unknown user or item.
+    NotFittedError
+        Before ``fit``.
+    TypeError
+        For something that cannot recommend.
+
+    Examples
+    --------
+    >>> from aimass_core import ImplicitALS, datasets
+    >>> from aimass_core.retrieval import recommend_blocks, write_topk
+    >>> store = datasets.make_store(random_state=0)
+    >>> model = ImplicitALS(random_state=0).fit(store.to_interactions())
+    >>> rows = write_topk(recommend_blocks(model, k=20), "lists.parquet")  # doctest: +SKIP
+    """
+    if not hasattr(model, "recommend") or not hasattr(model, "_check_fitted"):
+        raise TypeError(
+            f"model must be a fitted model with recommend, such as ImplicitALS, got "
+            f"{type(model).__name__}"
+        )
+    model._check_fitted()
+    n_users, n_items = model.user_items_.shape
+    rows = np.arange(n_users) if users is None else model._rows(users, "users")
+    k = as_int(k, "k", minimum=1)
+    if block_size is None:
+        size = _block_rows(max(1, min(k, n_items)))
+    else:
+        size = as_int(block_size, "block_size", minimum=1)
+    denied = _denied(exclude_items, (len(rows), n_items))
+
+    def blocks() -> Iterator[TopK]:
+        for begin in range(0, max(len(rows), 1), size):
+            part = rows[begin : begin + size]
+            yield model.recommend(
+                part if model.users_ is None else model.users_.ids[part],
+                k=k,
+                exclude_seen=exclude_seen,
+                items=items,
+                exclude_items=denied[begin : begin + size] if denied is not None else exclude_items,
+                n_threads=n_threads,
+            )
+
+    return blocks()
+
+
+def _block_rows(k: int) -> int:
+    """Users at a time: a call's fixed cost disappears, and a block stays within a few MiB."""
+    return max(256, (1 << 18) // k)
+
+
+def _denied(exclude_items: Any, shape: tuple[int, int]) -> Any:
+    """A matrix of denied items, of which blocks can be taken; else None."""
+    import scipy.sparse as sp
+
+    from .._validation import as_csr
+
+    if not sp.issparse(exclude_items):
+        return None
+    if exclude_items.shape != shape:
+        raise ValueError(
+            f"exclude_items must have shape {shape} (asked users x items), got "
+            f"{exclude_items.shape}"
+        )
+    return as_csr(exclude_items, "exclude_items")
+
+
+def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: Any = None) -> int:
+    """Write lists to one table file as they come: a row for each user and rank.
+
+    Parameters
+    ----------
+    blocks : iterable of TopK, or of (rows, indices, scores)
+        From `recommend_blocks`, or from `FactorIndex.topk_blocks`.
+    path : path-like
+        Ends in ``.parquet``, ``.csv`` or ``.feather``. The file appears, or replaces an older one,
+        only when it is complete.
+    schema : pyarrow.Schema, optional
+        Names and types of the four columns, in this order. Default: ``user`` and ``item`` as the
+        first block has them, ``rank`` (from 1) int32, ``score`` float32.
+
+    Returns
+    -------
+    int
+        Rows written.
+
+    Raises
+    ------
+    ImportError
+        Without pyarrow: ``pip install aimass_core[io]``.
+    ValueError
+        For an unknown suffix, or ids that do not fit the schema.
+
+    Notes
+    -----
+    Memory is that of one block.
+    """
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise ImportError("writing tables needs pyarrow: pip install 'aimass_core[io]'") from None
+    from ..data._table_writer import TableWriter, output_format
+
+    target = Path(path)
+    output_format(target, "path")
+    if schema is not None and len(schema) != 4:
+        raise ValueError(
+            f"schema must have 4 columns (user, item, rank and score), got {len(schema)}"
+        )
+    lists = map(_as_topk, blocks)
+    first = next(lists, None)
+    if schema is None:
+        types = (pa.int32(), pa.int32()) if first is None else _types(first)
+        names = ("user", types[0]), ("item", types[1])
+        schema = pa.schema([*names, ("rank", pa.int32()), ("score", pa.float32())])
+    with TableWriter(target, schema) as writer:
+        for block in chain([] if first is None else [first], lists):
+            long = block.to_dict()
+            columns = (pa.array(long[name]) for name in ("query", "item", "rank", "score"))
+            typed = [c.cast(field.type) for c, field in zip(columns, schema, strict=True)]
+            writer.write(pa.table(typed, schema=schema))
+    return writer.rows
+
+
+def _as_topk(block: Any) -> TopK:
+    from ..neighbors._topk import TopK
+
+    if isinstance(block, TopK):
+        return block
+    rows, indices, scores = block
+    return TopK(np.arange(rows.start, rows.stop), indices, scores, None)
+
+
+def _types(block: TopK) -> tuple[Any, Any]:
+    import pyarrow as pa
+
+    found = block.indices[:1, :1].ravel() if block.id_map is None else block.id_map.ids[:1]
+    return pa.array(block.queries[:1]).type, pa.array(found).type

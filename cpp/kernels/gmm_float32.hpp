@@ -1,0 +1,38 @@
+// When mixtures may be computed in float32: float32 rows whose spread is not so much larger than
+// the components that rounding of the rows counts, and numbers whose squares are no problem. Limits
+// are such that a next covariance is within some 1e-4 of that by float64 (64^2 * 2^-24).
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "gmm_block.hpp"
+
+namespace aimass {
+
+constexpr double kMostAmplified = 64;  // spread over width
+constexpr double kFarthest = 1000;     // nats below the highest density: rows in float64
+
+// Mean of z^2 of each column, by some 500 rows.
+template <class T>
+std::vector<double> mean_squares(const GmmRows<T>& x) {
+  const std::int64_t step = x.n / 500 + 1, n = (x.n + step - 1) / step;
+  std::vector<double> square(static_cast<std::size_t>(x.d));
+  for (std::int64_t b = 0; b < x.n; b += step) {
+    for (std::int64_t i = 0; i < x.d; ++i) {
+      const double z = (static_cast<double>(x.x[b * x.d + i]) - x.shift[i]) * x.scale[i];
+      square[static_cast<std::size_t>(i)] += z * z / static_cast<double>(n);
+    }
+  }
+  return square;
+}
+
+// Products of rows and weights are in the range of float32.
+template <class T>
+bool fits_float32(const GmmRows<T>& x, const std::vector<double>& square) {
+  const auto usual = [](double value) { return value == 0 || (value >= 1e-8 && value <= 1e8); };
+  return std::all_of(square.begin(), square.end(), usual) &&
+         (x.weights == nullptr || std::all_of(x.weights, x.weights + x.n, usual));
+}
+
+}  // namespace aimass

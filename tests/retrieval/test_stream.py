@@ -1,0 +1,129 @@
+"""Lists asked for and written block by block: the same rows, bounded memory, whole files only."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from aimass_core import ImplicitALS, Interactions, ItemKNN
+from aimass_core.exceptions import NotFittedError
+from aimass_core.retrieval import FactorIndex, recommend_blocks, write_topk
+
+pa = pytest.importorskip("pyarrow")
+feather = pytest.importorskip("pyarrow.feather")
+csv = pytest.importorskip("pyarrow.csv")
+pq = pytest.importorskip("pyarrow.parquet")
+
+
+def interactions(rng, n_users=400, n_items=60):
+    X = sp.coo_array(rng.random((n_users, n_items)) < 0.1)
+    users = np.array([f"user {i:04d}" for i in range(n_users)])
+    return Interactions.from_arrays(users[X.row], 1000 + X.col)
+
+
+@pytest.fixture
+def model(rng):
+    return ImplicitALS(n_factors=8, n_iter=2, random_state=0).fit(interactions(rng))
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".feather"])
+def test_the_file_has_what_recommend_gives(model, tmp_path, suffix):
+    path = tmp_path / f"lists{suffix}"
+    whole = model.recommend(k=7).to_arrow()
+    rows = write_topk(recommend_blocks(model, k=7, block_size=33), path)
+    read = {".parquet": pq.read_table, ".csv": csv.read_csv, ".feather": feather.read_table}
+    table = read[suffix](path)
+    assert rows == table.num_rows == whole.num_rows
+    assert table.column_names == ["user", "item", "rank", "score"]
+    assert table["user"].to_pylist() == whole["query"].to_pylist()
+    assert table["item"].to_pylist() == whole["item"].to_pylist()
+    assert table["rank"].to_pylist() == whole["rank"].to_pylist()
+    np.testing.assert_allclose(table["score"], whole["score"], rtol=1e-6)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_blocks_have_the_filters_of_recommend(model, rng):
+    users = model.users_.ids[rng.permutation(len(model.users_))[:101]]
+    denied = sp.csr_array(rng.random((101, 60)) < 0.2)
+    filters = [{}, {"exclude_seen": False}, {"items": [1001, 1005, 1009]},
+               {"exclude_items": [1001]}, {"exclude_items": denied}]  # fmt: skip
+    for given in filters:
+        want = model.recommend(users, k=5, **given)
+        blocks = list(recommend_blocks(model, users, k=5, block_size=10, **given))
+        assert [len(b) for b in blocks] == [10] * 10 + [1]
+        np.testing.assert_array_equal(np.concatenate([b.queries for b in blocks]), users)
+        np.testing.assert_array_equal(np.concatenate([b.indices for b in blocks]), want.indices)
+        np.testing.assert_array_equal(np.concatenate([b.scores for b in blocks]), want.scores)
+
+
+def test_row_numbers_and_topk_blocks(rng, tmp_path):
+    X = sp.csr_array(rng.random((50, 20)) < 0.3).astype(np.float32)
+    model = ItemKNN(n_neighbors=5).fit(X)
+    assert write_topk(recommend_blocks(model, [3, 1], k=2), tmp_path / "a.parquet") == 4
+    assert pq.read_table(tmp_path / "a.parquet")["user"].to_pylist() == [3, 3, 1, 1]
+    U, V = rng.standard_normal((50, 4)), rng.standard_normal((20, 4))
+    write_topk(FactorIndex(V).topk_blocks(U, 3, block_size=7), tmp_path / "b.parquet")
+    table = pq.read_table(tmp_path / "b.parquet")
+    want, _ = FactorIndex(V).topk(U, 3)
+    assert table["user"].to_pylist() == np.repeat(np.arange(50), 3).tolist()
+    assert table["item"].to_pylist() == want.ravel().tolist()
+
+
+def test_nobody_and_nothing(model, tmp_path):
+    path = tmp_path / "empty.parquet"
+    assert write_topk(recommend_blocks(model, []), path) == 0
+    assert pq.read_table(path).column_names == ["user", "item", "rank", "score"]
+    assert write_topk([], path) == 0
+    assert write_topk(recommend_blocks(model, items=[], k=3), path) == 0
+    assert pq.read_schema(path).field("user").type in (pa.string(), pa.large_string())
+
+
+def test_memory_is_that_of_a_block(rng, tmp_path):
+    n, k = 60_000, 50
+    index = FactorIndex(rng.standard_normal((300, 8)).astype(np.float32))
+    U = rng.standard_normal((n, 8)).astype(np.float32)
+    write_topk(index.topk_blocks(U[:100], k), tmp_path / "warm.parquet")
+    tracemalloc.start()
+    rows = write_topk(index.topk_blocks(U, k, block_size=1000), tmp_path / "lists.parquet")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert rows == n * k
+    assert peak < 0.2 * rows * 12, "NumPy's arrays of all lists would be 12 bytes a row"
+
+
+def test_an_error_half_way_leaves_the_old_file(model, tmp_path):
+    path = tmp_path / "lists.parquet"
+    path.write_text("what was there before")
+
+    def breaks():
+        yield from list(recommend_blocks(model, block_size=100))[:2]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_topk(breaks(), path)
+    assert path.read_text() == "what was there before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_refusals(model, tmp_path):
+    with pytest.raises(ValueError, match=r"path: cannot tell the format of .*\.parquet"):
+        write_topk(recommend_blocks(model), tmp_path / "lists.xyz")
+    with pytest.raises(TypeError, match="fitted model with recommend"):
+        recommend_blocks(object())
+    with pytest.raises(NotFittedError):
+        recommend_blocks(ImplicitALS())
+    with pytest.raises(KeyError, match="nobody"):
+        recommend_blocks(model, ["nobody"])
+    with pytest.raises(ValueError, match="block_size must be at least 1, got 0"):
+        recommend_blocks(model, block_size=0)
+    with pytest.raises(ValueError, match=r"exclude_items must have shape \(\d+, 60\)"):
+        recommend_blocks(model, exclude_items=sp.csr_array((3, 60)))
+    numbers = pa.schema([(n, pa.int32()) for n in "abcd"])
+    with pytest.raises(ValueError, match="user 0"):
+        write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=numbers)
+    with pytest.raises(ValueError, match=r"schema must have 4 columns .* got 3"):
+        write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=numbers.remove(0))
+    assert list(tmp_path.iterdir()) == []
