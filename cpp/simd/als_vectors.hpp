@@ -5,9 +5,6 @@
 
 #include "als_kernels.hpp"
 
-#define AIMASS_CAT2(a, b) a##b
-#define AIMASS_CAT(a, b) AIMASS_CAT2(a, b)
-
 namespace {
 
 using namespace aimass::simd;
