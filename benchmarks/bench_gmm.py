@@ -61,9 +61,9 @@ CELLS = {
 
 
 def rows_for(kind: str, d: int, k: int) -> int:
-    """100,000 where scikit-learn's step then takes less than about four seconds, else fewer."""
+    """100,000 where scikit-learn's step then takes less than about three seconds, else fewer."""
     work = k * d * d if kind in ("full", "tied") else k * d
-    return 100_000 if work <= 140_000 else 20_000 if work <= 600_000 else 10_000
+    return 100_000 if work <= 100_000 else 20_000 if work <= 600_000 else 10_000
 
 
 # The whole grid of columns and components. A step takes time in proportion to the rows, so the

@@ -15,8 +15,8 @@ class RowSolver {
   RowSolver(const AlsProblem<T>& problem, const AlsShared<T>& shared,
             const PaddedFactors<T>& factors)
       : p_(problem),
-        systems_(simd::als_kernels<T>().systems),
-        passes_(simd::als_kernels<T>().passes),
+        systems_(simd::als_systems<T>()),
+        passes_(simd::als_passes<T>()),
         shared_(shared),
         gramian_(shared.gramian()),
         factors_(factors.data()),

@@ -77,19 +77,19 @@ struct AlsPasses {
   bool (*move)(std::int64_t width, T now, T* work, T* x);
 };
 
-template <class T>
-struct AlsKernels {
-  const AlsSystems<T>& systems;
-  const AlsPasses<T>& passes;
+struct AlsSystemsTable {
+  AlsSystems<float> f32;
+  AlsSystems<double> f64;
 };
-
-struct AlsTable {
-  AlsKernels<float> f32;
-  AlsKernels<double> f64;
+struct AlsPassesTable {
+  AlsPasses<float> f32;
+  AlsPasses<double> f64;
 };
 
 // Those of the level in use.
 template <class T>
-const AlsKernels<T>& als_kernels();
+const AlsSystems<T>& als_systems();
+template <class T>
+const AlsPasses<T>& als_passes();
 
 }  // namespace aimass::simd

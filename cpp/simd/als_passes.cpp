@@ -127,7 +127,6 @@ constexpr AlsPasses<T> kKernels{scores<T>, combine<T>, begin<T>, residual<T>, tu
 
 namespace aimass::simd {
 
-AIMASS_LEVEL_TABLE(AlsPasses<float>, als_passes_f32) = kKernels<float>;
-AIMASS_LEVEL_TABLE(AlsPasses<double>, als_passes_f64) = kKernels<double>;
+AIMASS_LEVEL_TABLE(AlsPassesTable, als_passes_table) = {kKernels<float>, kKernels<double>};
 
 }  // namespace aimass::simd

@@ -213,7 +213,6 @@ constexpr AlsSystems<T> kKernels{copy<T>, syrk<T>, solve<T>, descend<T>};
 
 namespace aimass::simd {
 
-AIMASS_LEVEL_TABLE(AlsSystems<float>, als_systems_f32) = kKernels<float>;
-AIMASS_LEVEL_TABLE(AlsSystems<double>, als_systems_f64) = kKernels<double>;
+AIMASS_LEVEL_TABLE(AlsSystemsTable, als_systems_table) = {kKernels<float>, kKernels<double>};
 
 }  // namespace aimass::simd

@@ -84,7 +84,7 @@ void report(const char* name, Index size, double flops, double limit, double err
 // The triangle of q'p that a row of `n` entries adds, in the panels of als_solve.
 template <class T>
 void syrk(double limit, Index f) {
-  const auto& kernels = simd::als_kernels<T>().systems;
+  const auto& kernels = simd::als_systems<T>();
   const Index n = std::max<Index>(32, (24 << 10) / (2 * f * static_cast<Index>(sizeof(T))));
   const std::vector<T> p = random<T>(n * f), q = random<T>(n * f);
   std::vector<T> c(static_cast<std::size_t>(f * f), T{0});
@@ -106,7 +106,7 @@ void syrk(double limit, Index f) {
 // L D L' of a matrix and the solution of its system.
 template <class T>
 void solve(double limit, Index f) {
-  const auto& kernels = simd::als_kernels<T>().systems;
+  const auto& kernels = simd::als_systems<T>();
   std::vector<T> a = random<T>(f * f), c, x;
   for (Index r = 0; r < f; ++r) {
     for (Index k = 0; k < r; ++k) a[r * f + k] = a[k * f + r];
