@@ -33,6 +33,7 @@ __all__ = ["improved"]
 _ROWS = 10_000  # of the sample
 _SUCCESSES = 50  # moves at most
 _PASSES = 20  # of EM on the rows of one component
+_SHARE = 1e-3  # of the largest: rows that belong less to a component do not count for its split
 _PAIRS = 2  # mergers that are looked at, for each component
 
 
@@ -152,19 +153,20 @@ def _splits(
     found = {}
     kind, gauge, added = problem.covariance_type, problem.gauge, problem.regularization
     for k, weight in enumerate(counted.T):
-        rows = Dense(sample.X, np.ascontiguousarray(weight), sample.n_threads)
+        own = weight > _SHARE * weight.max()
+        rows = Dense(sample.X[own], np.ascontiguousarray(weight[own]), sample.n_threads)
         noise = None
         if problem.noise is not None and k == counted.shape[1] - 1:
             noise = replace(problem.noise, weight=0.5)
-        own = Problem(rows, gauge, kind, added, noise=noise)
+        local = Problem(rows, gauge, kind, added, noise=noise)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 two = iterate(
-                    own, _halves(own, rng), tol=1e-4, max_iter=_PASSES, accelerate=False, rng=rng,
-                    report=lambda *_: False,
+                    local, _halves(local, rng), tol=1e-4, max_iter=_PASSES, accelerate=False,
+                    rng=rng, report=lambda *_: False,
                 )  # fmt: skip
-            alone = gauge.log_det - noise.log_widths.sum() if noise is not None else _alone(own)
+            alone = gauge.log_det - noise.log_widths.sum() if noise is not None else _alone(local)
         except NumericalError:
             continue
         found[k] = (rows.total * (two.lower_bounds[-1] - alone), two.parameters)
