@@ -23,6 +23,7 @@ from aimass_core import _core
 
 OBJECTIVE = {"alpha": 1.0, "weight_shift": 0.0, "target_shift": 1.0, "preferences": True}
 REGULARIZATION = 0.01
+STEPS = {"cholesky": 1, "cg": 3, "pcg": 2, "subspace": 1}
 
 Sides = tuple[np.ndarray, np.ndarray]
 Part = tuple[np.ndarray, np.ndarray, np.ndarray]  # indptr, indices, data
@@ -76,9 +77,13 @@ def start(problem: Problem, n_factors: int) -> Sides:
 def iteration(
     home: Any, problem: Problem, sides: Sides, solver: str, n_threads: int, dtype: Any = np.float32
 ) -> Sides:
-    """Users, then items, as implicit does it; `home` is the kernels or their references."""
+    """Users, then items, as implicit does it; `home` is the kernels or their references.
+
+    A solver's name may end in its steps, as in "pcg-1".
+    """
     users, items = (side.astype(dtype, copy=False) for side in sides)
-    options = {**OBJECTIVE, "solver": solver, "n_steps": 1 if solver == "subspace" else 3}
+    name, _, steps = solver.partition("-")
+    options = {**OBJECTIVE, "solver": name, "n_steps": int(steps or STEPS[name])}
 
     def half(part: Part, factors: np.ndarray, mine: np.ndarray) -> np.ndarray:
         indptr, indices, data = part
@@ -90,6 +95,7 @@ def iteration(
             home.als_gramian(factors, n_threads),
             mine,
             np.full(len(mine), REGULARIZATION),
+            REGULARIZATION,
             **options,
             block_size=64,
             n_threads=n_threads,
@@ -124,8 +130,6 @@ def native_course(problem: Problem, begin: Sides, solver: str, n_threads: int) -
 def implicit_course(problem: Problem, begin: Sides, solver: str, n_threads: int) -> Course:
     """implicit: confidence in place of values; "cholesky" or "cg" (three steps)."""
     require("implicit")
-    if solver == "subspace":
-        pytest.skip("implicit has no such solver")
     from implicit.cpu import _als
     from threadpoolctl import threadpool_limits  # implicit asks for a BLAS of one thread
 
@@ -167,7 +171,7 @@ def irspack_course(problem: Problem, begin: Sides, solver: str, n_threads: int) 
 
 
 def buffalo_course(problem: Problem, begin: Sides, solver: str, n_threads: int) -> Course:
-    """Buffalo: "cholesky", "cg" (its own form) and "subspace" (three CG steps in each block of 64).
+    """Buffalo: "cholesky", its form of "cg", and its "subspace", three CG steps in blocks of 64.
 
     From 128 factors on version 2.0.6 takes the last, whatever it is asked for.
     """
@@ -176,12 +180,12 @@ def buffalo_course(problem: Problem, begin: Sides, solver: str, n_threads: int) 
     from buffalo.algo.options import ALSOption
 
     n_factors = begin[0].shape[1]
-    if n_factors >= 128 and solver != "subspace":
+    if n_factors >= 128 and solver != "subspace (own)":
         pytest.skip("Buffalo has no such solver from 128 factors on")
     options = ALSOption().get_default_option()
     options.update(
         d=n_factors, num_workers=n_threads, alpha=1.0, compute_loss_on_training=False,
-        optimizer={"cholesky": "llt", "cg": "manual_cg", "subspace": "ialspp"}[solver],
+        optimizer={"cholesky": "llt", "cg (own)": "manual_cg", "subspace (own)": "ialspp"}[solver],
         reg_u=REGULARIZATION, reg_i=REGULARIZATION, block_size=64,
     )  # fmt: skip
     model = module.CyALS()
@@ -207,8 +211,11 @@ COURSES = {
     "irspack": irspack_course,
     "buffalo": buffalo_course,
 }
-# Pairs whose iteration is mathematically that of the same solver here: equal losses are asserted.
-SAME = {
-    ("implicit", "cholesky"), ("implicit", "cg"), ("irspack", "cholesky"), ("irspack", "cg"),
-    ("irspack", "subspace"), ("buffalo", "cholesky"),
-}  # fmt: skip
+# The solvers of each; those whose iteration is the same in exact arithmetic have one name, and
+# Buffalo's two others are its own.
+SOLVERS = {
+    "native": ("pcg", "cg", "cholesky", "subspace"),
+    "implicit": ("cg", "cholesky"),
+    "irspack": ("cg", "cholesky", "subspace"),
+    "buffalo": ("cholesky", "cg (own)", "subspace (own)"),
+}

@@ -3,14 +3,14 @@
 Usage: ``python benchmarks/als_to_loss.py DATA [--factors 64 128] [--members native implicit]``,
 DATA being ml1m-like or ml20m-like (generated) or movielens-1m or gowalla (AIMASS_DATA names their
 folder). All courses start from the same factors, with the objective of als_courses.py. The goal is
-the loss that implicit has after ``--n-iter`` (15) CG iterations, or, where implicit is not among the
-members, this library's. A course ends with the iteration that reaches the goal, or when it has
-taken ``--seconds``.
+the loss after ``--n-iter`` (15) CG iterations of implicit, or of this library where implicit is not
+among the members. A course ends with the iteration that reaches the goal, or when it has taken
+``--seconds``.
 
 Prints markdown tables: iterations and seconds to the goal, the seconds relative to the fastest
 solver here, and the largest relative difference of the losses, epoch by epoch, to those of the same
 solver here, where a peer's does the same; that difference is asserted to be at most 1e-4.
-``--json`` keeps the courses, ``--plot`` draws them, ``--cpu`` counts CPU seconds (for busy machines).
+``--json`` keeps the courses, ``--plot`` draws them, ``--cpu`` counts CPU seconds instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from als_courses import COURSES, SAME, Problem, loss, start
+from als_courses import COURSES, SOLVERS, Problem, loss, start
 from data import SIZES
 from factors import CASES, seen
 from quality import USER_ITEM, folder
@@ -32,7 +32,7 @@ from quality import USER_ITEM, folder
 from aimass_core import Interactions
 from aimass_core.data import split
 
-SOLVERS = ("cg", "cholesky", "subspace")
+KINDS = ("pcg", "cg", "cholesky", "subspace")
 MOST = 60  # iterations of a course
 LOSS = 1e-4
 
@@ -82,14 +82,16 @@ def courses(
     begin, clock = start(problem, f), time.process_time if arguments.cpu else time.perf_counter
     leader = "implicit" if "implicit" in arguments.members else "native"
     goal, found = -np.inf, {}
-    pairs = [(m, s) for m in arguments.members for s in arguments.solvers]
+    pairs = [
+        (m, s) for m in arguments.members for s in SOLVERS[m] if s.split()[0] in arguments.solvers
+    ]
     for member, solver in sorted(pairs, key=lambda pair: pair != (leader, "cg")):
         if member == "implicit" and solver == "cholesky" and f > 64:
             continue  # takes minutes
         try:
             course = COURSES[member](problem, begin, solver, arguments.threads)
         except pytest.skip.Exception as reason:
-            print(f"{member} {solver}, f = {f}: {reason}")
+            print(f"{member} {solver}, {f} factors: {reason}")
             continue
         first = goal == -np.inf
         n, limit = (arguments.n_iter, np.inf) if first else (MOST, arguments.seconds)
@@ -100,8 +102,8 @@ def courses(
 
 def difference(name: str, found: dict[str, Curve]) -> float | None:
     """Of a peer's losses to those of the same solver here, where it does the same."""
-    member, solver = name.split()
-    if (member, solver) not in SAME or f"native {solver}" not in found:
+    member, solver = name.split(maxsplit=1)
+    if member == "native" or f"native {solver}" not in found:
         return None
     ours, theirs = found[f"native {solver}"].losses, found[name].losses
     return max(abs(a / b - 1) for a, b in zip(theirs, ours, strict=False))
@@ -127,7 +129,7 @@ def table(f: int, goal: float, found: dict[str, Curve]) -> str:
         else:
             reached = f"{at + 1} | {spent:.3g} | {spent / best:.2f}"
         equal = "" if gap is None else f"equal within {gap:.0e}"
-        member, solver = name.split()
+        member, solver = name.split(maxsplit=1)
         lines.append(f"| {member} | {solver} | {reached} | {each:.3g} | {equal} |")
     return "\n".join([*lines, ""])
 
@@ -140,16 +142,15 @@ def draw(path: Path, data: str, kept: dict[int, tuple[float, dict[str, Curve]]])
     figure = Figure(figsize=(4.2 * len(kept), 3.6), layout="constrained")
     axes = figure.subplots(1, len(kept), squeeze=False)[0]
     colours = {"native": "C0", "implicit": "C1", "irspack": "C2", "buffalo": "C3"}
-    styles = {"cg": "-", "cholesky": "--", "subspace": ":"}
+    styles = {"pcg": "-", "cg": "--", "cholesky": "-.", "subspace": ":"}
     for axis, (f, (goal, found)) in zip(axes, kept.items(), strict=True):
         for name, curve in found.items():
-            member, solver = name.split()
+            member, solver = name.split(maxsplit=1)
             shown = "aimass_core" if member == "native" else member
             above = np.array(curve.losses) / goal - 1
-            axis.plot(
-                curve.seconds, 100 * above, styles[solver], color=colours[member], marker=".",
-                label=f"{shown}, {solver}",
-            )  # fmt: skip
+            style = {"linestyle": styles[solver.split()[0]], "color": colours[member]}
+            label = f"{shown}, {solver}"
+            axis.plot(curve.seconds, 100 * above, marker=".", label=label, **style)
         axis.set(title=f"{data}, {f} factors", xlabel="seconds", xscale="log", ylim=(-0.5, 10))
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("loss above the goal, %")
@@ -163,7 +164,7 @@ def main() -> None:
     parser.add_argument("data", choices=["ml1m-like", "ml20m-like", "movielens-1m", "gowalla"])
     parser.add_argument("--factors", type=int, nargs="+", default=[64])
     parser.add_argument("--members", nargs="+", choices=list(COURSES), default=list(COURSES))
-    parser.add_argument("--solvers", nargs="+", choices=SOLVERS, default=list(SOLVERS))
+    parser.add_argument("--solvers", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--n-iter", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=np.inf)
     parser.add_argument("--threads", type=int, default=2)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from als_courses import COURSES, OBJECTIVE, SAME, Problem, Sides, iteration, loss, start
+from als_courses import COURSES, OBJECTIVE, SOLVERS, Problem, Sides, iteration, loss, start
 from data import SIZES, power_law
 
 from aimass_core import _core, reference
@@ -47,7 +47,7 @@ def expected(scale: str, f: int, solver: str) -> float:
 @pytest.mark.parametrize(
     "member", ["native", "reference", "peer:implicit", "peer:irspack", "peer:buffalo"]
 )
-@pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace"])
+@pytest.mark.parametrize("solver", ["cholesky", "pcg", "cg", "subspace"])
 @pytest.mark.parametrize("place", range(4))
 def bench_iteration(
     measure: Callable[..., Any], place: int, solver: str, member: str, scale: str, n_threads: int
@@ -58,7 +58,7 @@ def bench_iteration(
     f, (kind, _, name) = FACTORS[scale][place], member.partition(":")
     if member == "reference" and (scale == "full" or f > 64):
         pytest.skip("the reference would take hours")
-    if kind == "peer" and (name, solver) not in SAME:
+    if kind == "peer" and solver not in SOLVERS[name]:
         pytest.skip(f"{name} has no such solver, or one that does not do the same")
     if f == 127 and not (solver == "cholesky" and name in ("", "buffalo")):
         pytest.skip("the most factors that Buffalo's exact solver takes")

@@ -1,20 +1,25 @@
-"""How near two kernels come to the peak of one core; a report, nothing is asserted on time.
+"""How near kernels come to the peak of one core; a report, nothing is asserted on time.
 
-The peak is what a large single-precision matrix product of NumPy's BLAS reaches on one thread,
-measured in the same process just before. Counted are the multiplications and additions that the
-plain algorithm needs, so work that a kernel skips or does twice moves its rate, not the count:
-`score_topk` the full product (factors are random, no bound helps), `als_solve` a triangle of a
-rank-one update for each entry and a Cholesky factorisation for each row. ``report.py`` shows
-GFLOP/s and the share of the peak.
+For two whole kernels the peak is what a large single-precision matrix product of NumPy's BLAS
+reaches on one thread, measured in the same process just before. Counted are the multiplications and
+additions that the plain algorithm needs, so work that a kernel skips or does twice moves its rate,
+not the count: `score_topk` the full product (factors are random, no bound helps), `als_solve` a
+triangle of a rank-one update for each entry and a factorisation for each row. ``report.py``
+shows GFLOP/s and the share of the peak. The dense micro-kernels alone are held against a loop of
+multiply-adds in registers by the program of ``tools/roofline.sh``, which prints a table of its own.
 """
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from als_courses import OBJECTIVE, REGULARIZATION
 from bench_als import first, problem
 from bench_score_topk import BATCHES, N_USERS, check_against
@@ -68,14 +73,32 @@ def bench_roofline_als_solve(measure: Callable[..., Any], scale: str) -> None:
     def check(found: np.ndarray) -> None:
         n = 20
         part = indptr[: n + 1], indices[: indptr[n]], data[: indptr[n]]
-        want = reference.als_solve(*part, items, gramian, users[:n], weights[:n], **options)
+        want = reference.als_solve(*part, items, gramian, users[:n], weights[:n], 0.0, **options)
         np.testing.assert_allclose(found[:n], want, rtol=1e-2, atol=1e-4)
 
     measure(
         f"roofline: als_solve of the users on one thread, cholesky, f = {f}",
         "native",
-        lambda: _core.als_solve(indptr, indices, data, items, gramian, users, weights, **options),
+        lambda: _core.als_solve(
+            indptr, indices, data, items, gramian, users, weights, 0.0, **options
+        ),
         check,
         gflop=1e-9 * (len(data) * f * (f + 3) + len(users) * (f**3 / 3 + 2 * f**2)),
         peak=peak(scale),
     )
+
+
+def bench_roofline_micro_kernels(measure: Callable[..., Any], scale: str) -> None:
+    """The program checks each result before it prints a rate."""
+    if scale == "small" or shutil.which("cmake") is None:
+        pytest.skip("builds a program: needs cmake and some minutes")
+    script = Path(__file__).parent.parent / "tools" / "roofline.sh"
+
+    def call() -> subprocess.CompletedProcess[str]:
+        return subprocess.run([script], capture_output=True, text=True, check=False)
+
+    def check(done: subprocess.CompletedProcess[str]) -> None:
+        print(done.stdout)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    measure("roofline: micro-kernels", "native", call, check, rounds=1, warm_up=False)

@@ -95,12 +95,67 @@ def numpy_step(X: np.ndarray, begin: Start, n_threads: int) -> Start:
             second += x.T @ x
         else:
             second += resp.T @ (x * x)
+    return _moments(kind, counts, first, second, len(X))
+
+
+def torch_step(X: np.ndarray, begin: Start, n_threads: int) -> Start:
+    """PyTorch in its batch form: all components of a block of rows in one product."""
+    torch = require("torch")
+    torch.set_num_threads(n_threads)
+    kind, (k, d) = begin.covariance_type, begin.means.shape
+    x_all = torch.from_numpy(X)
+    own = {"dtype": x_all.dtype}
+    means = torch.tensor(begin.means, **own)
+    covariances = torch.tensor(begin.covariances, dtype=torch.float64)
+    if kind in ("full", "tied"):
+        lower = torch.linalg.cholesky(covariances.reshape(-1, d, d))
+        roots = torch.linalg.solve_triangular(
+            lower, torch.eye(d, dtype=torch.float64).expand_as(lower), upper=False
+        ).transpose(1, 2)
+        log_det = torch.diagonal(roots, dim1=1, dim2=2).log().sum(dim=1).to(**own)
+        roots = roots.contiguous().to(**own)
+    else:
+        precision = (1 / covariances.reshape(k, -1)).expand(k, d).to(**own)
+        log_det = 0.5 * precision.log().sum(dim=1)
+    counts = torch.zeros(k, dtype=torch.float64)
+    first = torch.zeros((k, d), dtype=torch.float64)
+    shape = {"full": (k, d, d), "tied": (d, d)}.get(kind, (k, d))
+    second = torch.zeros(shape, dtype=torch.float64)
+    constant = torch.tensor(np.log(begin.weights), **own) + log_det
+    rows = max(256, (1 << 21) // (k * d)) if kind == "full" else 8192  # k x rows x d numbers
+    with torch.inference_mode():
+        for at in range(0, len(X), rows):
+            x = x_all[at : at + rows]
+            if kind in ("full", "tied"):
+                y = x @ roots - means[:, None] @ roots  # (k, rows, d); tied: one root for all
+                scores = constant - 0.5 * (y * y).sum(dim=2).T
+            else:
+                scores = constant - 0.5 * (
+                    (x * x) @ precision.T - 2 * x @ (precision * means).T
+                    + (precision * means**2).sum(dim=1)
+                )  # fmt: skip
+            resp = torch.softmax(scores, dim=1)
+            counts += resp.sum(dim=0)
+            first += resp.T @ x
+            if kind == "full":
+                second += (resp.T[:, :, None] * x).transpose(1, 2) @ x
+            elif kind == "tied":
+                second += x.T @ x
+            else:
+                second += resp.T @ (x * x)
+    counts, first, second = (part.numpy() for part in (counts, first, second))
+    return _moments(kind, counts, first, second, len(X))
+
+
+def _moments(kind: str, counts: np.ndarray, first: np.ndarray, second: np.ndarray, n: int) -> Start:
+    """The M-step out of sums."""
     means = first / counts[:, None]
     if kind == "full":
         covariances = second / counts[:, None, None] - means[:, :, None] * means[:, None]
-        covariances += 1e-6 * np.eye(d)
+        covariances += 1e-6 * np.eye(means.shape[1])
     elif kind == "tied":
-        covariances = (second - (means * counts[:, None]).T @ means) / len(X) + 1e-6 * np.eye(d)
+        covariances = (second - (means * counts[:, None]).T @ means) / n
+        covariances += 1e-6 * np.eye(means.shape[1])
     else:
         covariances = second / counts[:, None] - means**2 + 1e-6
         if kind == "spherical":
@@ -108,4 +163,9 @@ def numpy_step(X: np.ndarray, begin: Start, n_threads: int) -> Start:
     return Start(kind, counts / counts.sum(), means, covariances)
 
 
-STEPS = {"peer:sklearn": sklearn_step, "peer:onedal": onedal_step, "peer:numpy": numpy_step}
+STEPS = {
+    "peer:sklearn": sklearn_step,
+    "peer:onedal": onedal_step,
+    "peer:numpy": numpy_step,
+    "peer:torch": torch_step,
+}

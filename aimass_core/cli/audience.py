@@ -208,6 +208,8 @@ def _show(summary: dict[str, Any], shown: list[dict[str, Any]], columns: Columns
     rows = facts_shown(summary)
     if summary["unknown_excluded"]:
         rows["excluded users not in the file"] = summary["unknown_excluded"]
+    if summary["items_dropped"]:
+        rows["items without enough users"] = summary["items_dropped"]
     rows |= {
         "users addressed": summary["users_addressed"],
         "sum of scores, and its bound": f"{summary['value']:.4g}, {summary['value_bound']:.4g}",
@@ -221,5 +223,5 @@ def _show(summary: dict[str, Any], shown: list[dict[str, Any]], columns: Columns
     grid(
         "Audiences" if len(shown) <= most else f"The first {most} audiences",
         [columns.item, "users", "lowest score"],
-        [list(row.values()) for row in shown[:most]],
+        [[str(row["item"]), row["users"], row["least_score"]] for row in shown[:most]],
     )

@@ -48,7 +48,7 @@ class Solver:
     def checked(cls, name: Any, n_steps: Any, block_size: Any, n_threads: int) -> Solver:
         """From a model's parameters."""
         return cls(
-            as_choice(name, "solver", ("cholesky", "cg", "subspace", "nonnegative")),
+            as_choice(name, "solver", ("cholesky", "cg", "pcg", "subspace", "nonnegative")),
             as_int(n_steps, "n_steps", minimum=1, maximum=MAX_FACTORS),
             as_int(block_size, "block_size", minimum=1, maximum=MAX_FACTORS),
             n_threads,
@@ -113,6 +113,7 @@ def half_step(
     what a block takes.
     """
     solution = np.empty_like(start)
+    common_ridge = float(ridge.min(initial=np.inf)) if len(ridge) else 0.0
     for begin, block in rows:
         part = slice(begin, begin + block.shape[0])
         try:
@@ -122,6 +123,7 @@ def half_step(
                 gramian,
                 np.ascontiguousarray(start[part]),
                 np.ascontiguousarray(ridge[part], dtype=np.float64),
+                common_ridge,
                 **weights,
                 solver=solver.name,
                 n_steps=solver.n_steps,

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["ImplicitALS"]
 
 _FINISH = 256  # with up to so many factors the last half-step is exact
-_EXACT = 32  # with up to so many factors "auto" is "cholesky"
+_EXACT = 16  # with up to so many factors "auto" is "cholesky"
+_STEPS = {"pcg": 2, "cg": 3, "subspace": 3, "nonnegative": 3}
 
 
 class ImplicitALS(ImplicitAnswers):
@@ -67,12 +68,12 @@ class ImplicitALS(ImplicitAnswers):
         How far regularisation grows with the number of entries; 0: the same for every row.
     n_iter : int, default=16
         Epochs: items, then users.
-    solver : {"auto", "cholesky", "cg", "subspace", "nonnegative"}, default="auto"
-        Exact; `n_steps` of conjugate gradient from the last factors; iALS++ sweeps over blocks of
-        `block_size` factors; or coordinate descent with factors >= 0. "auto": "cholesky" up to 32
-        factors, else "cg".
-    n_steps : int, default=3
-        Steps or sweeps of a half-step.
+    solver : {"auto", "cholesky", "pcg", "cg", "subspace", "nonnegative"}, default="auto"
+        Exact; `n_steps` of conjugate gradient from the last factors, preconditioned by what all
+        rows share or plain; iALS++ sweeps over blocks of `block_size` factors; or coordinate
+        descent with factors >= 0. "auto": "cholesky" up to 16 factors, else "pcg".
+    n_steps : int, optional
+        Steps or sweeps of a half-step. Default: 2 for "pcg", 3 for others.
     block_size : int, default=64
         Factors of a block of "subspace".
     init_scale : float, default=0.1
@@ -112,7 +113,8 @@ class ImplicitALS(ImplicitAnswers):
     Notes
     -----
     An epoch takes O(nnz f^2 + (n_users + n_items) f^3) multiply-adds for "cholesky", O(nnz f +
-    (n_users + n_items) f^2) a step for "cg". Memory: the matrix, its transpose, twice the factors.
+    (n_users + n_items) f^2) a step for "pcg" and "cg". Memory: the matrix, its transpose, twice
+    the factors.
 
     References
     ----------
@@ -142,7 +144,7 @@ class ImplicitALS(ImplicitAnswers):
         nu: float = 1.0,
         n_iter: int = 16,
         solver: str = "auto",
-        n_steps: int = 3,
+        n_steps: int | None = None,
         block_size: int = 64,
         init_scale: float = 0.1,
         track_loss: bool = False,
@@ -257,7 +259,8 @@ class ImplicitALS(ImplicitAnswers):
             if watch.stops(number, loss):
                 break
         self.n_iter_ = watch.finish(number)
-        if solver.name in ("cg", "subspace") and n_factors <= _FINISH and self.regularization > 0:
+        iterates = solver.name in ("pcg", "cg", "subspace")
+        if iterates and n_factors <= _FINISH and self.regularization > 0:
             exact = Solver("cholesky", n_threads=n_threads)
             self._improve("user", blocks.rows(), ridges[0], exact, objective)
         self.losses_, self.scores_ = np.array(watch.losses), np.array(watch.scores)
@@ -277,8 +280,11 @@ class ImplicitALS(ImplicitAnswers):
     def _solver(self, n_threads: int) -> Solver:
         name = self.solver
         if name == "auto":
-            name = "cholesky" if self.n_factors <= _EXACT else "cg"
-        return Solver.checked(name, self.n_steps, self.block_size, n_threads)
+            name = "cholesky" if self.n_factors <= _EXACT else "pcg"
+        n_steps = self.n_steps
+        if n_steps is None and isinstance(name, str):
+            n_steps = _STEPS.get(name, 1)
+        return Solver.checked(name, n_steps, self.block_size, n_threads)
 
     def _improve(
         self, side: str, rows: Blocks, ridge: Any, solver: Solver, objective: Objective

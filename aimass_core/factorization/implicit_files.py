@@ -180,7 +180,7 @@ def to_implicit(model: ImplicitALS, path: str | os.PathLike[str]) -> None:
             iterations=int(p["n_iter"]),
             use_native=True,
             use_cg=solver != "cholesky",
-            cg_steps=int(p["n_steps"]),
+            cg_steps=int(p["n_steps"] or 3),
             calculate_training_loss=False,
             dtype=model.user_factors_.dtype.name,
             alpha=float(p["alpha"]),

@@ -17,7 +17,7 @@ from ._intake import names_of, rows_of
 from ._moves import improved
 from ._online import Online
 from ._report import Reporter
-from ._seeding import first_parameters
+from ._seeding import first_parameters, without_outliers
 from ._settings import Settings
 
 if TYPE_CHECKING:
@@ -99,13 +99,16 @@ class Fitting(Answers):
         known = (self.warm_start or warm) and hasattr(self, "weights_")
         warm = known and self._fits(settings, source.d)
         results = []
+        source = problem.source  # of the starts
+        if problem.noise is not None and not warm:
+            source = without_outliers(source, gauge, problem.noise, settings.n_components, rng)
         for start in range(1 if warm else settings.n_init):
             if warm:
                 begin = self._parameters(gauge)
                 if problem.noise is not None:  # the box is that of these rows
                     begin.noise = replace(problem.noise, weight=self.noise_weight_)
             else:
-                begin = self._start(settings, problem, rng)
+                begin = self._start(settings, problem, source, rng)
             result, stopped = self._run(settings, problem, begin, rng, f"Initialization {start}")
             results.append(result)
         best = max(results, key=lambda result: result.lower_bounds[-1])
@@ -142,13 +145,19 @@ class Fitting(Answers):
             and (self._noise is None) == (settings.model.noise == 0)
         )
 
-    def _start(self, settings: Settings, problem: Problem, rng: np.random.Generator) -> Parameters:
+    def _start(
+        self, settings: Settings, problem: Problem, source: Any, rng: np.random.Generator
+    ) -> Parameters:
         k, d, kind = settings.n_components, problem.source.d, settings.covariance_type
         weights, means, covariances = settings.start(d)
         if weights is None or means is None or covariances is None:
+            total, outliers = problem.total, 0.0
+            if problem.noise is not None:
+                total = source.products(problem.gauge) if kind == "tied" else None
+                outliers = min(2 * problem.noise.weight, 0.5)  # who knows how many are left
             begin = first_parameters(
-                problem.source, problem.gauge, kind, k, settings.init_params,
-                problem.regularization, problem.prior, problem.total, rng, problem.noise,
+                source, problem.gauge, kind, k, settings.init_params, problem.regularization,
+                problem.prior, total, rng, outliers,
             )  # fmt: skip
             found_means, found_covariances, _ = begin.unscaled(problem.gauge)
             weights = begin.weights if weights is None else weights

@@ -20,7 +20,7 @@ from .. import _core
 from ..exceptions import ConvergenceWarning, NumericalError
 from ._em import Problem, Result, iterate
 from ._forms import SUMS_FORM, Parameters
-from ._seeding import first_parameters
+from ._seeding import first_parameters, without_outliers
 from ._sources import Dense
 
 if TYPE_CHECKING:
@@ -180,10 +180,13 @@ def _alone(problem: Problem) -> float:
 
 def _halves(problem: Problem, rng: np.random.Generator) -> Parameters:
     """Two components to start from, or one beside the noise."""
-    noise = problem.noise
+    source, noise, total = problem.source, problem.noise, problem.total
+    if noise is not None:
+        source = without_outliers(source, problem.gauge, noise, 1, rng)
+        total = source.products(problem.gauge) if problem.covariance_type == "tied" else None
     begin = first_parameters(
-        problem.source, problem.gauge, problem.covariance_type, 2 if noise is None else 1,
-        "kmeans", problem.regularization, None, problem.total, rng, noise,
+        source, problem.gauge, problem.covariance_type, 2 if noise is None else 1, "kmeans",
+        problem.regularization, None, total, rng,
     )  # fmt: skip
     if noise is not None:
         begin.noise, begin.weights = noise, begin.weights * (1 - noise.weight)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Noise", "outlying"]
 
-_REFERENCES, _NEIGHBOR = 2000, 8  # rows that distances are taken to, and to which of these
+_REFERENCES, _NEIGHBOR = 1000, 5  # rows that distances are taken to, and to which of these
 _ROWS = 1024
 
 
@@ -75,7 +75,7 @@ class Noise:
 def outlying(Z: Array, weight: Array | None, share: float, least: int) -> NDArray[np.bool_]:
     """Which rows have the farthest neighbours: at most this share of the weight; ``least`` stay.
 
-    A row's measure is the distance to its 8th neighbour among at most 2,000 rows, after Byers and
+    A row's measure is the distance to its 5th neighbour among at most 1,000 rows, after Byers and
     Raftery, "Nearest-Neighbor Clutter Removal for Estimating Features in Spatial Point Processes",
     1998.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["INIT_PARAMS", "first_parameters", "revived"]
+__all__ = ["INIT_PARAMS", "first_parameters", "revived", "without_outliers"]
 
 INIT_PARAMS = ("kmeans", "k-means++", "random", "random_from_data")
 _SEED_ROWS, _SEED_PART = 10_000, 5  # rows that seeds are drawn from: so many, or a fifth of all,
@@ -93,6 +93,15 @@ def _seed_rows(n: int, n_components: int) -> int:
     return max(min(_SEED_ROWS, n // _SEED_PART), 1000, _SEED_ROWS_EACH * n_components)
 
 
+def without_outliers(
+    source: Any, gauge: Gauge, noise: Noise, n_components: int, rng: np.random.Generator
+) -> Dense:
+    """A sample to start from: seeds and shapes are not to be those of the outliers."""
+    rows, weight = source.sample(max(_SEED_ROWS, _SEED_ROWS_EACH * n_components), rng)
+    out = outlying((rows - gauge.shift) * gauge.scale, weight, noise.weight, n_components)
+    return Dense(rows[~out], None if weight is None else weight[~out], source.n_threads)
+
+
 def first_parameters(
     source: Any,
     gauge: Gauge,
@@ -103,16 +112,14 @@ def first_parameters(
     prior: Prior | None,
     total: Array | None,
     rng: np.random.Generator,
-    noise: Noise | None = None,
+    outliers: float = 0.0,
 ) -> Parameters:
-    """Parameters to start EM from, in the coordinates of ``gauge``; the noise is put beside."""
+    """Parameters to start EM from, in the coordinates of ``gauge``.
+
+    ``outliers``: share of the rows that are not to become seeds, if they lie far off.
+    """
     form = SUMS_FORM[covariance_type]
     prior = None if prior is None else prior.keeping()
-    if noise is not None:  # seeds and shapes are not to be those of the outliers
-        rows, weight = source.sample(max(_SEED_ROWS, _SEED_ROWS_EACH * n_components), rng)
-        out = outlying((rows - gauge.shift) * gauge.scale, weight, noise.weight, n_components)
-        source = Dense(rows[~out], None if weight is None else weight[~out], source.n_threads)
-        total = source.products(gauge) if covariance_type == "tied" else None
     if init_params == "random":
         sums = source.random_step(gauge, rng, n_components, form)
         return from_sums(covariance_type, sums, total, regularization, prior)
@@ -121,8 +128,7 @@ def first_parameters(
     if init_params == "random_from_data":
         centres = Z[rng.choice(len(Z), n_components, replace=len(Z) < n_components)]
     else:
-        outliers = 0.0 if noise is None else 2 * noise.weight  # who knows how many are left
-        centres = spread_seeds(Z, weight, n_components, rng, min(outliers, 0.5))
+        centres = spread_seeds(Z, weight, n_components, rng, outliers)
     if init_params == "kmeans":
         centres = lloyd(Dense(rows, weight, source.n_threads), gauge, centres, _SAMPLE_PASSES)
         seen = len(Z) if weight is None else float(weight.sum())

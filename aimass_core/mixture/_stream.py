@@ -46,7 +46,7 @@ class Parquet:
         if weight is not None and not isinstance(weight, str):
             raise TypeError("for a Parquet file, sample_weight must be the name of a column")
         try:
-            self.file = pq.ParquetFile(Path(path))
+            self.file = pq.ParquetFile(Path(path), pre_buffer=False)
         except ArrowInvalid as error:
             raise ValueError(f"{path} cannot be read as a Parquet file: {error}") from None
         names = self.file.schema_arrow.names

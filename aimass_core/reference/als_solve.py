@@ -24,6 +24,7 @@ def als_solve(
     gramian: Array,
     start: Array,
     ridge: Array,
+    common_ridge: float,
     alpha: float,
     weight_shift: float,
     target_shift: float,
@@ -50,11 +51,15 @@ def als_solve(
         Where iterations start from; not used by "cholesky".
     ridge : ndarray of float64, shape (n_rows,)
         Added to the diagonal.
+    common_ridge : float
+        In the preconditioner, raised to the largest diagonal element of gramian times the root of
+        the dtype's epsilon; where both are 0, it is 1.
     alpha, weight_shift, target_shift, preferences : float, float, float, bool
         Weight and target of an entry: with `preferences` ``alpha |v| + weight_shift`` and, for
         v > 0, ``alpha v + target_shift``, else 0; without, ``weight_shift`` and v.
-    solver : {"cholesky", "cg", "subspace", "nonnegative"}
-        Exact; conjugate gradient; sweeps over blocks of coordinates, each exact; coordinate descent
+    solver : {"cholesky", "cg", "pcg", "subspace", "nonnegative"}
+        Exact; conjugate gradient; the same preconditioned by ``gramian + common_ridge I``; sweeps
+        over blocks of coordinates, each exact; coordinate descent
         with x >= 0.
     n_steps : int
         Steps or sweeps.
@@ -81,7 +86,11 @@ def als_solve(
         if solver == "cholesky":
             x = np.linalg.solve(matrix, y.T @ target)
         elif solver == "cg":
-            x = _conjugate(matrix, y.T @ target, x, n_steps)
+            x = _conjugate(matrix, y.T @ target, x, n_steps, np.eye(f))
+        elif solver == "pcg":
+            shift = max(common_ridge, np.finfo(data.dtype).eps ** 0.5 * np.diag(gramian).max())
+            common = gramian + (shift if shift > 0 else 1.0) * np.eye(f)
+            x = _conjugate(matrix, y.T @ target, x, n_steps, np.linalg.inv(common))
         elif solver == "subspace":
             pad = 64 // data.dtype.itemsize
             x = _subspace(matrix, y.T @ target, x, n_steps, -(-block_size // pad) * pad)
@@ -91,18 +100,17 @@ def als_solve(
     return solution.astype(data.dtype)
 
 
-def _conjugate(a: Array, b: Array, x: Array, n_steps: int) -> Array:
+def _conjugate(a: Array, b: Array, x: Array, n_steps: int, inverse: Array) -> Array:
     r = b - a @ x
-    p = r
+    p = z = inverse @ r
     for _ in range(n_steps):
-        curvature = p @ a @ p
-        if r @ r == 0 or curvature <= 0:
+        now, curvature = r @ z, p @ a @ p
+        if now == 0 or curvature <= 0:
             break
-        length = (r @ r) / curvature
-        x = x + length * p
-        after = r - length * (a @ p)
-        p = after + (after @ after) / (r @ r) * p
-        r = after
+        x = x + now / curvature * p
+        r = r - now / curvature * (a @ p)
+        z = inverse @ r
+        p = z + r @ z / now * p
     return x
 
 

@@ -25,8 +25,9 @@ class FactorIndex:
     """Items packed for exact top-k: the best items by ``bias + query . item`` or by cosine.
 
     Packing sorts the items by length, so that a scan ends as soon as no later item can reach a
-    query's k-th score (Cauchy-Schwarz); answers are exact all the same. An index is never changed
-    afterwards and may be asked from several threads.
+    query's k-th score (Cauchy-Schwarz), and gives them codes of 8 bits, whose products bound the
+    scores; answers are exact all the same. An index is never changed afterwards and may be asked
+    from several threads.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class FactorIndex:
 
     Notes
     -----
-    O(n_items * n_factors) time and memory, once.
+    O(n_items * n_factors) time, once; memory of the packed items and one byte a number for codes.
 
     References
     ----------
@@ -144,7 +145,8 @@ class FactorIndex:
         Notes
         -----
         O(n * scanned items * n_factors) time, O(n * k) memory. How many items are scanned depends
-        on how fast their lengths fall: a fifth on usual trained factors, all on random ones.
+        on how fast their lengths fall: a fifth on usual trained factors, all on random ones, most
+        of them by their codes only.
         """
         queries = as_factors(queries, "queries", self.dtype, n_factors=self.n_factors)
         k = min(as_int(k, "k", minimum=1), self.n_items)

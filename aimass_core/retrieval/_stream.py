@@ -62,7 +62,8 @@ def recommend_blocks(
     --------
     >>> from aimass_core import ImplicitALS, datasets
     >>> from aimass_core.retrieval import recommend_blocks, write_topk
-    >>> model = ImplicitALS(random_state=0).fit(datasets.make_store(random_state=0).purchases)
+    >>> store = datasets.make_store(random_state=0)
+    >>> model = ImplicitALS(random_state=0).fit(store.to_interactions())
     >>> rows = write_topk(recommend_blocks(model, k=20), "lists.parquet")  # doctest: +SKIP
     """
     if not hasattr(model, "recommend") or not hasattr(model, "_check_fitted"):
@@ -154,6 +155,10 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
 
     target = Path(path)
     output_format(target, "path")
+    if schema is not None and len(schema) != 4:
+        raise ValueError(
+            f"schema must have 4 columns (user, item, rank and score), got {len(schema)}"
+        )
     lists = map(_as_topk, blocks)
     first = next(lists, None)
     if schema is None:

@@ -12,9 +12,10 @@ using Indices = Array<std::int32_t>;
 AlsSolver solver_named(const std::string& name) {
   if (name == "cholesky") return AlsSolver::cholesky;
   if (name == "cg") return AlsSolver::cg;
+  if (name == "pcg") return AlsSolver::pcg;
   if (name == "subspace") return AlsSolver::subspace;
   require(name == "nonnegative",
-          "solver must be one of cholesky, cg, subspace, nonnegative, got " + name);
+          "solver must be one of cholesky, cg, pcg, subspace, nonnegative, got " + name);
   return AlsSolver::nonnegative;
 }
 
@@ -31,9 +32,9 @@ void bind(py::module_& m) {
       "als_solve",
       [](const Indptr& indptr, const Indices& indices, const Array<T>& data,
          const Array<T>& factors, const Array<double>& gramian, const Array<T>& start,
-         const Array<double>& ridge, double alpha, double weight_shift, double target_shift,
-         bool preferences, const std::string& solver, std::int64_t n_steps, std::int64_t block_size,
-         int n_threads) {
+         const Array<double>& ridge, double common_ridge, double alpha, double weight_shift,
+         double target_shift, bool preferences, const std::string& solver, std::int64_t n_steps,
+         std::int64_t block_size, int n_threads) {
         const std::int64_t f = n_factors_of(factors);
         const Csr<T> rows = csr_view(indptr, indices, data, factors.shape(0));
         require_2d(gramian, "gramian", f, f);
@@ -42,25 +43,19 @@ void bind(py::module_& m) {
         require(n_steps >= 1, "n_steps must be at least 1, got " + std::to_string(n_steps));
         require(block_size >= 1 && block_size <= 1 << 14, "block_size must be within [1, 16384]");
         Array<T> solution({rows.n_rows, f});
-        const AlsProblem<T> problem{rows,
-                                    factors.data(),
-                                    f,
-                                    gramian.data(),
-                                    start.data(),
-                                    ridge.data(),
-                                    {alpha, weight_shift, target_shift, preferences},
-                                    solver_named(solver),
-                                    n_steps,
-                                    block_size,
-                                    solution.mutable_data()};
+        T* out = solution.mutable_data();
+        const AlsWeights weights{alpha, weight_shift, target_shift, preferences};
+        const AlsSolver how = solver_named(solver);
         const py::gil_scoped_release release;
-        als_solve(make_run(n_threads), problem);
+        als_solve(make_run(n_threads),
+                  AlsProblem<T>{rows, factors.data(), f, gramian.data(), start.data(), ridge.data(),
+                                common_ridge, weights, how, n_steps, block_size, out});
         return solution;
       },
       exact("indptr"), exact("indices"), exact("data"), exact("factors"), exact("gramian"),
-      exact("start"), exact("ridge"), py::arg("alpha"), py::arg("weight_shift"),
-      py::arg("target_shift"), py::arg("preferences"), py::arg("solver"), py::arg("n_steps"),
-      py::arg("block_size"), py::arg("n_threads"),
+      exact("start"), exact("ridge"), py::arg("common_ridge"), py::arg("alpha"),
+      py::arg("weight_shift"), py::arg("target_shift"), py::arg("preferences"), py::arg("solver"),
+      py::arg("n_steps"), py::arg("block_size"), py::arg("n_threads"),
       "Factors of every row, the other side's being fixed: one half-step of least squares.");
   m.def(
       "als_loss",

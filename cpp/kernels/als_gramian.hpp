@@ -12,7 +12,7 @@ template <class T>
 void als_gramian(const Run& run, const T* factors, std::int64_t n, std::int64_t f,
                  double* gramian) {
   constexpr std::int64_t kChunk = 32, kBytes = 64 << 20;
-  const auto& kernels = simd::als_kernels<double>();
+  const auto& systems = simd::als_systems<double>();
   const std::int64_t width = PaddedFactors<double>::padded(f), size = width * width;
   const std::int64_t most = std::clamp<std::int64_t>(kBytes / (size * 8), 1, 16);
   const std::int64_t n_blocks = std::clamp<std::int64_t>(n / 1024, 1, most);
@@ -29,7 +29,7 @@ void als_gramian(const Run& run, const T* factors, std::int64_t n, std::int64_t 
         const T* row = factors + (begin + i) * f;
         std::copy(row, row + f, panel.data() + i * width);
       }
-      kernels.syrk(rows, panel.data(), panel.data(), width, sum, {});
+      systems.syrk(rows, panel.data(), panel.data(), width, sum, {});
       run.poll();
     }
   });

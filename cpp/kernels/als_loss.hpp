@@ -16,7 +16,7 @@ double als_loss(const Run& run, const Csr<T>& rows, const T* row_factors, const 
   struct Scratch {
     std::vector<T> x, weight, target, scores;
   };
-  const auto& kernels = simd::als_kernels<T>();
+  const auto& passes = simd::als_passes<T>();
   const PaddedFactors<T> y(run, factors, rows.n_cols, n_factors);
   const auto bounds = row_blocks(rows, 8);
   const std::size_t n_blocks = bounds.size() - 1;
@@ -36,8 +36,8 @@ double als_loss(const Run& run, const Csr<T>& rows, const T* row_factors, const 
       }
       PaddedFactors<T>::pad(row_factors + row * n_factors, n_factors, x.data());
       weights.of(rows.data + begin, n, weight.data(), target.data());
-      kernels.scores({y.data(), rows.indices + begin, y.width(), nullptr, nullptr, n}, y.width(),
-                     x.data(), false, scores.data());
+      passes.scores({y.data(), rows.indices + begin, y.width(), nullptr, nullptr, n}, y.width(),
+                    x.data(), false, scores.data());
       for (std::size_t i = 0; i < length; ++i) {
         const double s = scores[i], t = target[i];
         const double constant = weights.preferences ? t : t * t;

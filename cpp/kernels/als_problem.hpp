@@ -74,7 +74,7 @@ class PaddedFactors {
   Buffer<T> rows_;
 };
 
-enum class AlsSolver { cholesky, cg, subspace, nonnegative };
+enum class AlsSolver { cholesky, cg, pcg, subspace, nonnegative };
 
 template <class T>
 struct AlsProblem {
@@ -84,6 +84,7 @@ struct AlsProblem {
   const double* gramian;  // n_factors x n_factors, symmetric
   const T* start;         // rows x n_factors
   const double* ridge;    // per row
+  double common_ridge;    // what of it every row has at least
   AlsWeights weights;
   AlsSolver solver;
   std::int64_t n_steps, block_size;

@@ -30,41 +30,66 @@ struct AlsAhead {
   std::int64_t n;
 };
 
+// What all rows have in common: gramian + ridge I is added to every row's matrix.
 template <class T>
-struct AlsKernels {
+struct AlsShared {
+  const T* gramian;  // n rows of the width
+  const T* inverse;  // of the preconditioner, the same shape; nullptr: there is none
+  std::int64_t n;
+  T ridge, shift;  // the preconditioner is gramian + shift I
+};
+
+template <class T>
+struct AlsSystems {
   // p[i] = vector of entry begin + i, q[i] = weight * p[i] (q may be nullptr), for n entries.
   void (*copy)(const AlsEntries<T>& entries, std::int64_t begin, std::int64_t n, std::int64_t width,
                T* p, T* q);
   // c += q' p for panels of n rows; c is width x width, whole tiles on and above its diagonal.
   void (*syrk)(std::int64_t n, const T* p, const T* q, std::int64_t width, T* c,
                const AlsAhead<T>& ahead);
-  // scores[i] (+)= vector of entry i times x.
-  void (*scores)(const AlsEntries<T>& entries, std::int64_t width, const T* x, bool add, T* scores);
-  // out += sum of coefficient[i] * vector of entry i.
-  void (*combine)(const AlsEntries<T>& entries, std::int64_t width, const T* coefficient, T* out);
   // Solves c x = b for the n x n part of c, of which the upper triangle is read; x holds b. Returns
   // -1, or the first pivot not above its floor. p and q: kAlsPivots x width, inverse: width. A call
   // eliminates the pivots [from, to), multiples of kAlsPivots; the one with to >= n ends it.
   std::int64_t (*solve)(std::int64_t from, std::int64_t to, std::int64_t n, std::int64_t width,
                         T* c, const T* floor, T* p, T* q, T* inverse, T* x);
-  // n_steps of conjugate gradient on (gramian + ridge I + sum weight y y') x = sum target y from x.
-  // work: 4 x width. With `resume` the steps go on from what the last call left in work and x.
-  void (*conjugate)(const AlsEntries<T>& entries, std::int64_t width, const T* gramian,
-                    std::int64_t n, T ridge, std::int64_t n_steps, bool resume, T* work, T* x,
-                    const AlsAhead<T>& ahead);
   // n_steps of cyclic coordinate descent on the same with x >= 0; c becomes symmetric, b is lost.
   // With `resume` the steps go on from what the last call left in c, b and x.
   void (*descend)(std::int64_t n, std::int64_t width, T* c, T* b, std::int64_t n_steps, bool resume,
                   T* x);
 };
 
-struct AlsTable {
-  AlsKernels<float> f32;
-  AlsKernels<double> f64;
+template <class T>
+struct AlsPasses {
+  // scores[i] (+)= vector of entry i times x.
+  void (*scores)(const AlsEntries<T>& entries, std::int64_t width, const T* x, bool add, T* scores);
+  // out += sum of coefficient[i] * vector of entry i.
+  void (*combine)(const AlsEntries<T>& entries, std::int64_t width, const T* coefficient, T* out);
+  // Conjugate gradient on (gramian + ridge I + sum weight y y') x = sum target y, in pieces: begin,
+  // residual of x with targets into work, then for each step turn, residual of the direction
+  // work + width into work + 2 width, move. work: 5 x width.
+  void (*begin)(const AlsShared<T>& shared, std::int64_t width, const T* x, T* work);
+  // out += sum of ((targets ? target : 0) - weight * y'x) y.
+  void (*residual)(const AlsEntries<T>& entries, std::int64_t width, const T* x, bool targets,
+                   T* out, const AlsAhead<T>& ahead);
+  // The next direction; `before` is what the last call returned, at first 0. 0: x is the solution.
+  T (*turn)(const AlsShared<T>& shared, std::int64_t width, T before, T* work);
+  // Goes along the direction; false, and nothing is done, where the matrix is singular in it.
+  bool (*move)(std::int64_t width, T now, T* work, T* x);
+};
+
+struct AlsSystemsTable {
+  AlsSystems<float> f32;
+  AlsSystems<double> f64;
+};
+struct AlsPassesTable {
+  AlsPasses<float> f32;
+  AlsPasses<double> f64;
 };
 
 // Those of the level in use.
 template <class T>
-const AlsKernels<T>& als_kernels();
+const AlsSystems<T>& als_systems();
+template <class T>
+const AlsPasses<T>& als_passes();
 
 }  // namespace aimass::simd

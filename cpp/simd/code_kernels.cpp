@@ -71,17 +71,23 @@ struct Biases {
   typedef T type __attribute__((vector_size(kLanes * sizeof(T)), aligned(alignof(T)), may_alias));
 };
 typedef float Floats __attribute__((vector_size(kVector), may_alias));
-typedef std::int32_t Whole __attribute__((vector_size(kVector), may_alias));
+
+// Cut off at -most and most (also nan), fractions too.
+#if defined(__AVX512F__)
+inline Lanes whole(Floats x, Floats most) {
+  return _mm512_cvttps_epi32(_mm512_max_ps(_mm512_min_ps(x, most), -most));
+}
+#else
+inline Lanes whole(Floats x, Floats most) {
+  return _mm256_cvttps_epi32(_mm256_max_ps(_mm256_min_ps(x, most), -most));
+}
+#endif
 
 // Biases in units of the sums, to the next whole number or so.
 template <class T>
 inline Lanes units(const T* biases, float scale) {
   const auto given = *reinterpret_cast<const typename Biases<T>::type*>(biases);
-  Floats x = __builtin_convertvector(given, Floats) * scale;
-  const Floats most = Floats{} + kMostBias;
-  x = x < most ? x : most;
-  x = x > -most ? x : -most;
-  return reinterpret_cast<Lanes>(__builtin_convertvector(x, Whole));
+  return whole(__builtin_convertvector(given, Floats) * scale, Floats{} + kMostBias);
 }
 
 template <bool kBiased, Index kRows, Index kStride, class T>

@@ -78,7 +78,8 @@ void init() {
 }
 
 AIMASS_TABLE_IN_USE(Table, table)
-AIMASS_TABLE_IN_USE(AlsTable, als_table)
+AIMASS_TABLE_IN_USE(AlsSystemsTable, als_systems_table)
+AIMASS_TABLE_IN_USE(AlsPassesTable, als_passes_table)
 AIMASS_TABLE_IN_USE(CodeTable, level_code_table)
 AIMASS_TABLE_IN_USE(ScoreTable, score_table)
 
@@ -100,8 +101,12 @@ const Kernels<T>& kernels() {
   return of_type<T>(table());
 }
 template <class T>
-const AlsKernels<T>& als_kernels() {
-  return of_type<T>(als_table());
+const AlsSystems<T>& als_systems() {
+  return of_type<T>(als_systems_table());
+}
+template <class T>
+const AlsPasses<T>& als_passes() {
+  return of_type<T>(als_passes_table());
 }
 template <class T>
 const CodeScans<T>& code_scans() {
@@ -114,8 +119,10 @@ const ScoreKernels<T>& score_kernels() {
 
 template const Kernels<float>& kernels<float>();
 template const Kernels<double>& kernels<double>();
-template const AlsKernels<float>& als_kernels<float>();
-template const AlsKernels<double>& als_kernels<double>();
+template const AlsSystems<float>& als_systems<float>();
+template const AlsSystems<double>& als_systems<double>();
+template const AlsPasses<float>& als_passes<float>();
+template const AlsPasses<double>& als_passes<double>();
 template const CodeScans<float>& code_scans<float>();
 template const CodeScans<double>& code_scans<double>();
 template const ScoreKernels<float>& score_kernels<float>();

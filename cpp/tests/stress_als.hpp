@@ -34,14 +34,14 @@ void stress_als(std::mt19937_64& rng) {
     return als_loss(Run(n_threads), x.view(), users.data(), items.data(), f, weights);
   };
   expect(loss(1) == loss(several), "als_loss depends on threads");
-  for (const AlsSolver solver :
-       {AlsSolver::cholesky, AlsSolver::cg, AlsSolver::subspace, AlsSolver::nonnegative}) {
+  for (const AlsSolver solver : {AlsSolver::cholesky, AlsSolver::cg, AlsSolver::pcg,
+                                 AlsSolver::subspace, AlsSolver::nonnegative}) {
     const std::int64_t n_steps = 1 + below(rng, 3), block_size = 1 + below(rng, 60);
     const auto solution = [&](int n_threads) {
       std::vector<T> out(users.size());
       als_solve(Run(n_threads),
                 AlsProblem<T>{x.view(), items.data(), f, common.data(), users.data(), ridge.data(),
-                              weights, solver, n_steps, block_size, out.data()});
+                              0.5, weights, solver, n_steps, block_size, out.data()});
       return out;
     };
     expect(solution(1) == solution(several), "als_solve depends on threads");

@@ -74,11 +74,20 @@ def test_the_default_weight_of_unobserved_pairs():
 
 def test_solvers_reach_the_same_loss(ratings):
     losses = {}
-    for solver in ("cholesky", "cg", "subspace"):
+    for solver in ("cholesky", "pcg", "cg", "subspace"):
         model = ImplicitALS(n_factors=20, n_iter=100, solver=solver, block_size=16, track_loss=True)
         losses[solver] = model.fit(ratings).losses_[-1]
-    assert losses["cg"] == pytest.approx(losses["cholesky"], rel=5e-3)
+    for solver in ("cg", "pcg"):
+        assert losses[solver] == pytest.approx(losses["cholesky"], rel=5e-3)
     assert losses["subspace"] == pytest.approx(losses["cholesky"], rel=5e-3)
+
+
+def test_the_solver_chosen_follows_from_the_number_of_factors(ratings):
+    for n_factors, solver, n_steps in ((16, "cholesky", 1), (17, "pcg", 2)):
+        options = {"n_factors": n_factors, "n_iter": 2}
+        chosen = ImplicitALS(**options).fit(ratings)
+        named = ImplicitALS(**options, solver=solver, n_steps=n_steps).fit(ratings)
+        np.testing.assert_array_equal(chosen.item_factors_, named.item_factors_)
 
 
 def test_nonnegative_factors(ratings):
@@ -122,7 +131,7 @@ def test_every_form_of_input_gives_the_same_factors(ratings, tmp_path):
     np.testing.assert_array_equal(ratings.data, before)
 
 
-@pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace", "nonnegative"])
+@pytest.mark.parametrize("solver", ["cholesky", "pcg", "cg", "subspace", "nonnegative"])
 @pytest.mark.parametrize("n_factors", [1, 7, 64, 200])
 def test_any_number_of_factors_and_empty_rows(ratings, solver, n_factors):
     X = ratings.toarray()
@@ -134,7 +143,7 @@ def test_any_number_of_factors_and_empty_rows(ratings, solver, n_factors):
 
 
 def test_bits_do_not_depend_on_threads(ratings):
-    for solver in ("cholesky", "cg", "subspace"):
+    for solver in ("cholesky", "pcg", "cg", "subspace"):
         a, b = (ImplicitALS(solver=solver, n_threads=n).fit(ratings) for n in (1, 3))
         np.testing.assert_array_equal(a.user_factors_, b.user_factors_)
         np.testing.assert_array_equal(a.item_factors_, b.item_factors_)
@@ -180,7 +189,7 @@ def test_extreme_values(ratings):
             ImplicitALS().fit(X)
 
 
-@pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace"])
+@pytest.mark.parametrize("solver", ["cholesky", "pcg", "cg", "subspace"])
 def test_no_regularization_with_deficient_rows(ratings, solver):
     model = ImplicitALS(n_factors=60, regularization=0.0, solver=solver, n_iter=2)
     if solver == "cg":
@@ -266,7 +275,7 @@ def test_refit_on_another_shape(ratings):
 # ---- new rows ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+@pytest.mark.parametrize("solver", ["cholesky", "pcg", "cg"])
 def test_fold_in_is_what_training_ends_with(ratings, solver):
     model = ImplicitALS(n_factors=12, solver=solver).fit(ratings)
     known, folded = model.recommend(k=9), model.fold_in(ratings, k=9)

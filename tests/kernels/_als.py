@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from _similarity import parts, skewed
 
-SOLVERS = ("cholesky", "cg", "subspace", "nonnegative")
+SOLVERS = ("cholesky", "cg", "pcg", "subspace", "nonnegative")
 HU = {"alpha": 2.0, "weight_shift": 0.0, "target_shift": 1.0, "preferences": True}
 TOTAL = {"alpha": 2.0, "weight_shift": -1.0, "target_shift": 0.0, "preferences": True}
 VALUES = {"alpha": 0.0, "weight_shift": 1.0, "target_shift": 0.0, "preferences": False}
@@ -25,5 +25,6 @@ def problem(n_rows, n_cols, f, dtype, seed, *, density=0.2, weights="hu"):
         "gramian": 0 * np.eye(f) if weights == "values" else exact.T @ exact,
         "start": np.abs(rng.normal(0, 0.5, (n_rows, f))).astype(dtype),
         "ridge": rng.uniform(0.5, 2, n_rows),
+        "common_ridge": 0.5,
         **WEIGHTS[weights],
     }

@@ -30,6 +30,11 @@ def check(X, shift, scale, weight, coefficients):
     np.testing.assert_allclose(score, expected_score, rtol=1e-6, atol=1e-6 * (1 + rows))
     shares = [ask(home, X, shift, scale, coefficients, "resp") for home in (_core, reference)]
     np.testing.assert_allclose(*shares, rtol=0, atol=2e-4)
+    scores = [ask(home, X, shift, scale, coefficients, "score") for home in (_core, reference)]
+    np.testing.assert_allclose(*scores, rtol=1e-6, atol=1e-4)
+    labels = ask(_core, X, shift, scale, coefficients, "labels")
+    best = shares[1].max(axis=1, initial=0)
+    assert (shares[1][np.arange(len(X)), labels] >= best - 4e-4).all()
     return sums
 
 

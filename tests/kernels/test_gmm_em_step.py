@@ -10,7 +10,7 @@ from collections import deque
 import numpy as np
 import pytest
 from _mixtures import DTYPES, FORMS, problem
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aimass_core import _core, reference
@@ -38,6 +38,8 @@ def check(X, shift, scale, weight, coefficients, resp, *modes, n_threads=1):
     st.integers(0, 2**32 - 1),
 )
 def test_equals_reference(n, d, k, score_form, sums_form, dtype, hard, weighted, seed):
+    # Diagonal ones may be computed in float32: test_gmm_diag.
+    assume(hard or dtype != np.float32 or (score_form, sums_form) != ("diag", "diag"))
     X, shift, scale, coefficients = problem(n, d, k, score_form, dtype, seed)
     weight = np.random.default_rng(seed).choice([0.0, 0.5, 1.0, 3.0], n) if weighted else None
     check(X, shift, scale, weight, coefficients, None, score_form, sums_form, hard)

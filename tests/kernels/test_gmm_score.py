@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from _mixtures import DTYPES, FORMS, problem
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aimass_core import _core, reference
@@ -33,6 +33,7 @@ def check(*arguments, n_threads=1):
     st.integers(0, 2**32 - 1),
 )
 def test_equals_reference(n, d, k, form, output, dtype, tied, seed):
+    assume(dtype != np.float32 or form != "diag")  # float32, maybe: test_gmm_diag
     X, shift, scale, coefficients = problem(n, d, k, form, dtype, seed)
     common = problem(1, d, 1, "full", dtype, seed)[3] if tied else None
     check(X, shift, scale, coefficients, common, form, output)

@@ -12,6 +12,7 @@ from scipy.stats import multivariate_normal
 
 from aimass_core import GaussianMixture
 from aimass_core.exceptions import ConvergenceWarning, NumericalError
+from aimass_core.mixture._stream import Parquet
 
 TYPES = ["full", "tied", "diag", "spherical"]
 every_type = pytest.mark.parametrize("kind", TYPES)
@@ -245,6 +246,23 @@ def test_parquet_gives_the_same_model(kind, init_params, tmp_path):
     assert list(two.feature_names_in_) == list("abcd")
     again = fit(tmp_path / "x.parquet", "w", init_params="kmeans", covariance_type=kind)
     assert again.lower_bound_ > two.lower_bounds_[0]
+
+
+def test_a_file_is_not_read_ahead_into_memory(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    X = np.random.default_rng(0).normal(size=(400_000, 8))
+    table = pa.table({f"x{j}": X[:, j] for j in range(8)})
+    pq.write_table(table, tmp_path / "x.parquet", row_group_size=20_000, compression="none")
+    del table
+    before, held = pa.total_allocated_bytes(), []
+
+    def watch(n_iter, bound):
+        held.append(pa.total_allocated_bytes())
+
+    fit(tmp_path / "x.parquet", max_iter=2, callback=watch)
+    source = Parquet(tmp_path / "x.parquet", None, 1)
+    held += [pa.total_allocated_bytes() for _ in source.batches()]
+    assert max(held) - before < X.nbytes / 2
 
 
 def test_files_are_checked(tmp_path):

@@ -122,6 +122,8 @@ def test_refusals(model, tmp_path):
     with pytest.raises(ValueError, match=r"exclude_items must have shape \(\d+, 60\)"):
         recommend_blocks(model, exclude_items=sp.csr_array((3, 60)))
     numbers = pa.schema([(n, pa.int32()) for n in "abcd"])
-    with pytest.raises(ValueError, match="convert"):
+    with pytest.raises(ValueError, match="user 0"):
         write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=numbers)
+    with pytest.raises(ValueError, match=r"schema must have 4 columns .* got 3"):
+        write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=numbers.remove(0))
     assert list(tmp_path.iterdir()) == []
