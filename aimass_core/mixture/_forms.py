@@ -11,9 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dtrtri
 
-from ..exceptions import NumericalError
+from ._roots import precision_roots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,8 +30,6 @@ COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 # cancels in the responsibilities; the total of z z' does not change from step to step.
 SUMS_FORM = {"full": "full", "tied": "linear", "diag": "diag", "spherical": "spherical"}
 SCORE_FORM = SUMS_FORM | {"full": "triangular"}
-# Variances below this part of the squared distance from the origin are lost in rounding.
-_RESOLUTION = 1e-13
 
 
 @cache
@@ -179,39 +176,6 @@ class Parameters:
         return cls(covariance_type, weights, (means - gauge.shift) * scale, covariances, noise)
 
 
-def precision_roots(covariance_type: str, covariances: Array, means: Array) -> Array:
-    """Upper triangular P with P P' = inverse covariance; 1 / standard deviation where diagonal."""
-    lost = _RESOLUTION * (1 + (means**2).max(axis=1, initial=0))
-    if covariance_type in ("diag", "spherical"):
-        floor = lost if covariance_type == "spherical" else lost[:, None]
-        wrong = ~(covariances >= floor)
-        if wrong.any():
-            raise _degenerate(int(np.argwhere(wrong)[0][0]))
-        root: Array = 1 / np.sqrt(covariances)
-        return root
-    single = covariance_type == "tied"
-    roots = np.empty_like(covariances)
-    stacked = covariances[None] if single else covariances
-    for k, covariance in enumerate(stacked):
-        lower, status = dpotrf(covariance, lower=1)
-        if status == 0 and (np.diagonal(lower) ** 2 >= (lost.min() if single else lost[k])).all():
-            inverse, status = dtrtri(lower, lower=1)
-        else:
-            status = 1
-        if status != 0:
-            raise _degenerate(None if single else k)
-        (roots if single else roots[k])[...] = np.tril(inverse).T
-    return roots
-
-
-def _degenerate(component: int | None) -> NumericalError:
-    which = "the tied covariance" if component is None else f"the covariance of {component=}"
-    return NumericalError(
-        f"{which} is not positive definite: its rows are fewer than the columns, equal, or lie in "
-        "a plane; raise reg_covar, lower n_components, or use a simpler covariance_type"
-    )
-
-
 def from_sums(
     covariance_type: str,
     sums: Array,
@@ -237,7 +201,8 @@ def from_sums(
     quadratic = sums[:, 1 + d :]
     if covariance_type == "full":
         place = _pairs(d)[2]
-        covariances = quadratic[:, place] / safe[:, None, None]
+        covariances = quadratic[:, place]
+        covariances /= safe[:, None, None]
         covariances -= means[:, :, None] * means[:, None, :]
     elif covariance_type == "tied":
         assert total is not None

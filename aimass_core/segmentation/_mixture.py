@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..mixture import GaussianMixture
-from ..mixture._forms import precision_roots
 from ..mixture._noise import Noise
+from ..mixture._roots import precision_roots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

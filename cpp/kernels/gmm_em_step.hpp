@@ -99,7 +99,7 @@ constexpr std::int64_t kPartRows = 10 * mixture::kRows;
 // out: [component][feature of `form`], the constant first. Returns the sum of weight * score.
 template <class T>
 double gmm_em_step(const Run& run, const GmmRows<T>& x, const GmmAssignment& to, Form form,
-                   double* out) {
+                   double* out, bool may_be_float32 = true) {
   if (to.triangular != nullptr) {
     if (const auto score = gmm_full_step(run, x, *to.triangular, out)) return *score;
     const Coefficients features = to.triangular->features();
@@ -112,8 +112,8 @@ double gmm_em_step(const Run& run, const GmmRows<T>& x, const GmmAssignment& to,
   OrderedSum sum(sums_layout.size());
   std::vector<std::unique_ptr<Block>> blocks(static_cast<std::size_t>(run.n_threads()));
   std::vector<std::optional<DiagFloat::Work>> singles(blocks.size());
-  const std::optional<DiagFloat> single =
-      DiagFloat::make(x, form == Form::diag && !to.hard ? to.coefficients : nullptr);
+  const std::optional<DiagFloat> single = DiagFloat::make(
+      x, may_be_float32 && form == Form::diag && !to.hard ? to.coefficients : nullptr);
   parallel_for(run, (x.n + kPartRows - 1) / kPartRows, [&](std::int64_t part, int thread) {
     const FlushDenormals flush;
     std::unique_ptr<Block>& own = blocks[static_cast<std::size_t>(thread)];
@@ -155,7 +155,11 @@ double gmm_em_step(const Run& run, const GmmRows<T>& x, const GmmAssignment& to,
     }
     sum.give(part, std::move(partial));
   });
-  return sums_layout.write(sum.total(), layout, n_features(form, x.d), out);
+  const double score = sums_layout.write(sum.total(), layout, n_features(form, x.d), out);
+  for (std::int64_t k = 0; single && k < to.n_components; ++k)
+    if (!sums_are_safe(out + k * n_features(form, x.d), x.d, false))
+      return gmm_em_step(run, x, to, form, out, false);
+  return score;
 }
 
 }  // namespace aimass

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "gmm_block.hpp"
@@ -33,6 +34,35 @@ bool fits_float32(const GmmRows<T>& x, const std::vector<double>& square) {
   const auto usual = [](double value) { return value == 0 || (value >= 1e-8 && value <= 1e8); };
   return std::all_of(square.begin(), square.end(), usual) &&
          (x.weights == nullptr || std::all_of(x.weights, x.weights + x.n, usual));
+}
+
+// Whether sums of the form full or diag, made in float32, give covariances that are not so narrow
+// in some direction that rounding counts: a variance, given the columns before, against the mean
+// square.
+inline bool sums_are_safe(const double* sums, std::int64_t d, bool full) {
+  const double count = sums[0];
+  if (count == 0) return true;
+  const double* const linear = sums + 1;
+  const double* pairs = sums + 1 + d;
+  std::vector<double> factor(static_cast<std::size_t>(full ? d * d : 0));  // columns, as upper rows
+  for (std::int64_t i = 0; i < d; ++i) {
+    const double mean = linear[i] / count, square = pairs[0] / count;
+    double* const row = factor.data() + i * d;
+    double variance = square - mean * mean;
+    if (full) {
+      for (std::int64_t j = i; j < d; ++j) row[j] = pairs[j - i] / count - mean * linear[j] / count;
+      for (std::int64_t k = 0; k < i; ++k) {
+        const double* const before = factor.data() + k * d;
+        for (std::int64_t j = i; j < d; ++j) row[j] -= before[i] * before[j];
+      }
+      variance = row[i];
+    }
+    if (square != 0 && !(variance * kMostAmplified * kMostAmplified > square)) return false;
+    if (full && square != 0)  // a column of zeros is exact
+      for (std::int64_t j = d - 1; j >= i; --j) row[j] /= std::sqrt(variance);
+    pairs += full ? d - i : 1;
+  }
+  return true;
 }
 
 }  // namespace aimass

@@ -8,6 +8,7 @@
 // float32, sums of blocks float64.
 #pragma once
 
+#include <atomic>
 #include <numeric>
 
 #include "gmm_full.hpp"
@@ -88,8 +89,17 @@ template <class T>
 std::optional<double> gmm_full_step(const Run& run, const GmmRows<T>& x, const TriangularRows& rows,
                                     double* out) {
   if (x.d < kTriangleColumns) return std::nullopt;
-  if constexpr (sizeof(T) == sizeof(float))
-    if (in_float32(x, rows)) return full_em_step<float>(run, x, rows, out);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    // Of few rows some component is nearly singular, most likely.
+    if (x.n >= 4 * x.d * rows.n_components && in_float32(x, rows)) {
+      const auto score = full_em_step<float>(run, x, rows, out);
+      std::atomic<bool> safe{true};
+      parallel_for(run, rows.n_components, [&](std::int64_t k, int) {
+        if (!sums_are_safe(out + k * n_features(Form::full, x.d), x.d, true)) safe = false;
+      });
+      if (safe) return score;
+    }
+  }
   return full_em_step<double>(run, x, rows, out);
 }
 

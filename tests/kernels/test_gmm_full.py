@@ -223,3 +223,13 @@ def test_ctrl_c_stops_it():
     finally:
         signal.signal(signal.SIGINT, before)
     assert time.perf_counter() - begin < 3
+
+
+def test_a_component_that_becomes_narrow_is_summed_in_float64():
+    """One column is the same in all rows of a group: its variance is lost in float32."""
+    X, shift, scale, coefficients = triangular_problem(3_000, 16, 3, 20.0, np.float32)
+    labels = _core.gmm_score(X, shift, scale, coefficients, None, "triangular", "labels", 1)
+    X[labels == 1, 4] = X[labels == 1, 4].mean()
+    sums, _ = step(_core, X, shift, scale, None, coefficients)
+    expected, _ = step(reference, X, shift, scale, None, coefficients)
+    np.testing.assert_allclose(sums, expected, rtol=1e-12, atol=1e-9)

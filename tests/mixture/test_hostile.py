@@ -16,6 +16,7 @@ import pytest
 
 from aimass_core import GaussianMixture
 from aimass_core.exceptions import ConvergenceWarning, NumericalError
+from aimass_core.mixture._roots import precision_roots
 
 TYPES = ["full", "tied", "diag", "spherical"]
 every_type = pytest.mark.parametrize("kind", TYPES)
@@ -333,3 +334,18 @@ def test_any_true_of_a_callback_ends_the_fit():
 def test_verbose_is_a_number():
     with pytest.raises(TypeError, match="verbose"):
         GaussianMixture(verbose="a").fit(BLOBS)
+
+
+@pytest.mark.parametrize("d", [1, 63, 64, 65, 129, 200])
+def test_roots_of_many_columns(d):
+    """Above 64 columns the factor is made by halves."""
+    rng = np.random.default_rng(d)
+    mixed = rng.normal(size=(2, d, 2 * d)) / np.sqrt(d)
+    covariances = mixed @ mixed.transpose(0, 2, 1)
+    roots = precision_roots("full", covariances, np.zeros((2, d)))
+    np.testing.assert_array_equal(roots, np.triu(roots))
+    units = roots.transpose(0, 2, 1) @ covariances @ roots
+    np.testing.assert_allclose(units, np.repeat(np.eye(d)[None], 2, 0), atol=1e-9)
+    covariances[1, -1] = covariances[1, :, -1] = 0
+    with pytest.raises(NumericalError, match="component=1 is not positive definite"):
+        precision_roots("full", covariances, np.zeros((2, d)))
