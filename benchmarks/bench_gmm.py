@@ -225,8 +225,11 @@ def bench_gmm_em_step(
             return step(_core, X, begin, n_threads, tied_total(cell))
         if member == "reference":
             return step(reference, X, begin, n_threads, tied_total(cell))
-        with threadpool_limits(n_threads):
-            return STEPS[member](X, begin, n_threads)
+        try:
+            with threadpool_limits(n_threads):
+                return STEPS[member](X, begin, n_threads)
+        except ValueError as error:  # scikit-learn's float32 where a component has few rows
+            pytest.skip(f"{member} gives up: {error}")
 
     options: dict[str, Any] = {"rounds": 2} if member != "native" else {}
     if scale == "full" and member != "native":  # seconds each: the timed call is the checked one

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Gauge", "gauge_of"]
 
+_MOST = 1e150  # squares stay within float64
+
 
 @dataclass(frozen=True)
 class Gauge:
@@ -63,10 +65,24 @@ def gauge_of(rows: Any, common: bool) -> Gauge:
     -------
     Gauge
         Of columns that do not vary, the scale is 1.
+
+    Raises
+    ------
+    ValueError
+        The variance of a column is too large or too small for float64.
     """
-    if hasattr(rows, "gauge"):
-        own: Gauge = rows.gauge(common)
-        return own
+    gauge: Gauge = rows.gauge(common) if hasattr(rows, "gauge") else _measured(rows, common)
+    outside = (gauge.scale > _MOST) | (gauge.scale < 1 / _MOST)
+    if outside.any():
+        column = int(outside.argmax())
+        raise ValueError(
+            f"column {column} of X varies by about {1 / gauge.scale[column]:.0e}, and float64 has "
+            "no place for the square of that: change its unit"
+        )
+    return gauge
+
+
+def _measured(rows: Any, common: bool) -> Gauge:
     low, high = rows.bounds()
     half = high / 2 - low / 2
     gauge = Gauge(low / 2 + high / 2, _inverse(half, common=False))
