@@ -64,7 +64,8 @@ class Answers(MixtureBase):
         -------
         ndarray of shape (n_samples, n_components), with noise (n_samples, n_components + 1)
             Rows sum to 1, the last column is that of the noise; float32 for dense float32 rows
-            without NaN, else float64.
+            without NaN, else float64. Shares of a float32 row may differ between batches by
+            rounding.
         """
         return self._ask(X, "resp")
 

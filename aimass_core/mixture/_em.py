@@ -27,6 +27,7 @@ __all__ = ["Problem", "Result", "iterate"]
 
 _DEAD = 1e-3  # rows: a component that holds less has died
 _MAX_REVIVALS = 3
+_SINGLE = 1e-6  # of a log-likelihood of a row: what float32 may have wrong
 
 
 @dataclass
@@ -40,10 +41,17 @@ class Problem:
     prior: Prior | None = None
     noise: Noise | None = None  # its box; its weight is that of the start
     total: Array | None = field(init=False, default=None)  # sums of z z', tied only
+    exact: bool = field(init=False, default=False)  # float64 even where float32 seems safe
 
     def __post_init__(self) -> None:
         if self.covariance_type == "tied" and self.noise is None:
             self.total = self.source.products(self.gauge)
+
+    @property
+    def may_be_single(self) -> bool:
+        """Whether steps may be in float32."""
+        single = self.covariance_type in ("full", "diag") and not self.exact
+        return single and getattr(self.source, "may_be_single", False)
 
     @property
     def prunes(self) -> bool:
@@ -55,7 +63,8 @@ class Problem:
         if hasattr(self.source, "em_step"):  # missing values: their statistics need more
             sums, score, self.total = self.source.em_step(self.gauge, parameters)
         else:
-            sums, score = self.source.step(
+            step = self.source.exact_step if self.exact else self.source.step
+            sums, score = step(
                 self.gauge, parameters.coefficients(), parameters.form, parameters.sums_form, False
             )
             common = parameters.common()
@@ -100,27 +109,42 @@ def iterate(
 ) -> Result:
     """Iterate until the mean log-likelihood changes by less than ``tol``.
 
-    ``report(n_iter, lower_bound, parameters)`` is called after each pass; True ends the run.
+    ``report(n_iter, lower_bound, parameters)`` is called after each pass; True ends the run. From
+    where float32 fails, or gains no more than its own error, steps are in float64.
     """
     bounds: list[float] = []
     revivals = 0
+    problem.exact = False
     cycle: list[Parameters] = []  # SQUAREM: three successive iterates
     fallback: Parameters | None = None
     for n_iter in range(1, max_iter + 1):
+        anew = False  # this step is the first in float64
         try:
             sums, bound = problem.step(parameters)
             new = problem.maximize(sums)
         except NumericalError:
             if fallback is None:
-                raise
-            bound = -np.inf
+                if not problem.may_be_single:
+                    raise
+                problem.exact = anew = True
+                sums, bound = problem.step(parameters)
+                new = problem.maximize(sums)
+            else:
+                bound = -np.inf
         if fallback is not None and not bound >= bounds[-1]:
             # The extrapolation overshot: this pass is lost, the plain iterate is as good as ever.
             parameters, fallback, cycle = fallback, None, []
             continue
         fallback = None
+        if problem.may_be_single and bounds:
+            error = _SINGLE * (1 + abs(bound - problem.gauge.log_det))
+            # An end that is asked for within this error would be one of rounding.
+            if bound - bounds[-1] < (error if tol < error else -error):
+                problem.exact = anew = True
+                sums, bound = problem.step(parameters)
+                new = problem.maximize(sums)
         dead = sums[: len(parameters.weights), 0] < _DEAD * problem.source.total / problem.source.n
-        change = bound - bounds[-1] if bounds else np.inf
+        change = bound - bounds[-1] if bounds and not anew else np.inf
         bounds.append(bound)
         if len(new.weights) < len(dead):  # some ended, by the prior's will
             cycle, change = [], np.inf

@@ -64,6 +64,11 @@ class Missing(Dense):
         super().__init__(filled, weight, n_threads)
         self.known_share = counts / self.total
 
+    @property
+    def may_be_single(self) -> bool:
+        """`em_step` is in float64."""
+        return False
+
     def gauge(self, common: bool) -> Gauge:
         """Mean and deviation of the known values; only a fit needs some in every column."""
         if (self.known_share == 0).any():

@@ -47,6 +47,11 @@ class Dense:
         self.n, self.d = X.shape
         self.total = float(self.n if weight is None else weight.sum())
 
+    @property
+    def may_be_single(self) -> bool:
+        """Whether `step` may be in float32."""
+        return bool(self.X.dtype == np.float32)
+
     def bounds(self) -> tuple[Array, Array]:
         """Smallest and largest value of each column among the rows that have a weight."""
         used = True if self.weight is None else (self.weight > 0)[:, None]
@@ -72,6 +77,22 @@ class Dense:
             self.X, gauge.shift, gauge.scale, self.weight, coefficients, None, score_form,
             sums_form, hard, self.n_threads,
         )  # fmt: skip
+
+    def exact_step(
+        self, gauge: Gauge, coefficients: Array, score_form: str, sums_form: str, hard: bool
+    ) -> tuple[Array, float]:
+        """As `step`, in float64 even where float32 seems safe."""
+        if not self.may_be_single:
+            return self.step(gauge, coefficients, score_form, sums_form, hard)
+        total: Any = 0
+        log_likelihood = 0.0
+        for begin in range(0, self.n, _PART):
+            rows = slice(begin, begin + _PART)
+            weight = None if self.weight is None else self.weight[rows]
+            part = Dense(self.X[rows].astype(np.float64), weight, self.n_threads)
+            sums, score = part.step(gauge, coefficients, score_form, sums_form, hard)
+            total, log_likelihood = total + sums, log_likelihood + score
+        return np.asarray(total), log_likelihood
 
     def random_step(
         self, gauge: Gauge, rng: np.random.Generator, n_components: int, sums_form: str

@@ -59,6 +59,8 @@ class Parquet:
             raise ValueError(f"{path} holds no rows or no columns")
         self.total, self._bounds, self._n_heavy = self._check()
 
+    may_be_single = True  # as its columns are
+
     def batches(self) -> Iterator[tuple[NDArray[Any], Array | None]]:
         """Rows and weights, in the order of the file."""
         for batch in self.file.iter_batches(_BATCH_ROWS, use_threads=False):
@@ -129,6 +131,15 @@ class Parquet:
         """The kernel `gmm_em_step` over all rows."""
         sums, score = self._each(
             lambda rows: rows.step(gauge, coefficients, score_form, sums_form, hard)
+        )
+        return sums, score
+
+    def exact_step(
+        self, gauge: Gauge, coefficients: Array, score_form: str, sums_form: str, hard: bool
+    ) -> tuple[Array, float]:
+        """As `step`, in float64 even where float32 seems safe."""
+        sums, score = self._each(
+            lambda rows: rows.exact_step(gauge, coefficients, score_form, sums_form, hard)
         )
         return sums, score
 

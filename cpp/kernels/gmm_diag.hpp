@@ -83,6 +83,8 @@ class DiagFloat {
     const auto& kernels = mixture::full_kernels<float>();
     mixture::diag_kernels().pack(x.x + begin * d_, n, d_, x.shift, x.scale, stride_,
                                  work.rows.data());
+    // A flat density has such rows near it, but 0 times an infinite square is no number.
+    if (beyond(work.rows.data(), mixture::kRows * stride_, 1e25F)) return false;
     for (std::int64_t b = 0; b < mixture::kRows; b += kernels.group)
       kernels.turn(work.rows.data(), stride_, all_.data() + b, kernels.group, d_,
                    work.columns.data() + b * d_);

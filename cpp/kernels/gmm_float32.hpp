@@ -1,6 +1,8 @@
 // When mixtures may be computed in float32: float32 rows whose spread is not so much larger than
-// the components that rounding of the rows counts, and numbers whose squares are no problem. Limits
-// are such that a next covariance is within some 1e-4 of that by float64 (64^2 * 2^-24).
+// the components that rounding of the rows counts, and numbers whose squares are no problem. The
+// limits are asked of the components before a step and, by their sums, of those after it: rounding
+// of z z' is then at most 64^2 * 2^-24, some 2e-4, of a variance given the columns before. That is
+// no bound of what many steps add up to: see aimass_core/mixture/_em.py.
 #pragma once
 
 #include <algorithm>
@@ -34,6 +36,14 @@ bool fits_float32(const GmmRows<T>& x, const std::vector<double>& square) {
   const auto usual = [](double value) { return value == 0 || (value >= 1e-8 && value <= 1e8); };
   return std::all_of(square.begin(), square.end(), usual) &&
          (x.weights == nullptr || std::all_of(x.weights, x.weights + x.n, usual));
+}
+
+// Whether some value is not within the limit, or is no number.
+template <class S>
+bool beyond(const S* values, std::int64_t n, S limit) {
+  int any = 0;
+  for (std::int64_t i = 0; i < n; ++i) any |= !(std::abs(values[i]) <= limit);
+  return any != 0;
 }
 
 // Whether sums of the form full or diag, made in float32, give covariances that are not so narrow

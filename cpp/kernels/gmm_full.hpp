@@ -19,16 +19,46 @@ constexpr std::int64_t kTriangleColumns = 12, kDenseColumns = 32;
 template <class S>
 constexpr S kReach = sizeof(S) == sizeof(double) ? S(40) : S(25);
 
+// Variances of the columns under a component: squares of the columns of the root's inverse.
+inline std::vector<double> own_variances(const TriangularRows& model, std::int64_t k) {
+  const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
+  const std::int64_t d = model.d;
+  std::vector<double> inverse(at(d * d)), variances(at(d));
+  for (std::int64_t i = d - 1; i >= 0; --i) {
+    double* const row = inverse.data() + i * d;
+    row[i] = 1;
+    for (std::int64_t l = i + 1; l < d; ++l) {
+      const double root = model.root(k, i, l);
+      const double* const below = inverse.data() + l * d;
+      for (std::int64_t j = l; j < d; ++j) row[j] -= root * below[j];
+    }
+    const double pivot = model.root(k, i, i);
+    for (std::int64_t j = i; j < d; ++j) {
+      row[j] /= pivot;
+      variances[at(j)] += row[j] * row[j];
+    }
+  }
+  return variances;
+}
+
 // Rounding of the rows over the width of the narrowest direction of a component, in units of the
-// rounding of a number: the root mean square of z, or the mean, as seen through P'.
+// rounding of a number: the root mean square of z, of all rows or of the component's own, as seen
+// through P'. Few rows may belong to a wide component, so those of a sample do not tell of it.
 inline double amplification(const std::vector<double>& square, const TriangularRows& model) {
   double worst = 0;
   for (std::int64_t k = 0; k < model.n_components; ++k) {
+    std::vector<double> most = own_variances(model, k);
+    for (std::int64_t j = 0; j < model.d; ++j) {
+      const double mean = model.component(k)[1 + j], all = square[static_cast<std::size_t>(j)];
+      double& own = most[static_cast<std::size_t>(j)];
+      own += mean * mean;
+      if (own <= all) own = all;  // NaN stays
+    }
     for (std::int64_t i = 0; i < model.d; ++i) {
       double sum = 0;
       for (std::int64_t j = 0; j <= i; ++j) {
-        const double root = model.root(k, j, i), mean = model.component(k)[1 + j];
-        sum += root * root * std::max(square[static_cast<std::size_t>(j)], mean * mean);
+        const double root = model.root(k, j, i);  // 0 in a density that is the same everywhere
+        if (root != 0) sum += root * root * most[static_cast<std::size_t>(j)];
       }
       if (!(sum <= worst)) worst = sum;  // NaN stays
     }
@@ -38,6 +68,7 @@ inline double amplification(const std::vector<double>& square, const TriangularR
 
 template <class T>
 bool in_float32(const GmmRows<T>& x, const TriangularRows& model) {
+  if (x.n < x.d) return false;  // the question would cost more than the answer
   const std::vector<double> square = mean_squares(x);
   return fits_float32(x, square) && amplification(square, model) < kMostAmplified;
 }
@@ -77,7 +108,7 @@ class FullWork {
       weights_[b] = b >= n ? 0.0 : x.weights == nullptr ? 1.0 : x.weights[begin + b];
     block_.read(x, begin, n);
     block_.measure(run, n_tiles, reach);
-    far_ = model_.exact && block_.far(n, model_.lowest);
+    far_ = model_.exact && (block_.far(n, model_.lowest) || block_.huge());
     if (!far_) {
       block_.write(scores_.data());
       return;
@@ -98,13 +129,12 @@ class FullWork {
   // Scores of the kRows rows from row b on.
   double* chunk(std::int64_t b) const { return scores_.data() + b * n_components_; }
 
-  // += sums of r z z' and of r z of one component, over the rows whose share counts.
-  void add(std::int64_t k, double* pairs, double* linear) {
+  // += sums of r z z' and of r z of one component, over the rows whose share counts; returns that
+  // of r.
+  double add(std::int64_t k, double* pairs, double* linear) {
     const auto least = std::exp(-static_cast<double>(kReach<S>));
-    if (far_)
-      exact_->add(k, least, weights_.data(), scores_.data(), pairs, linear);
-    else
-      block_.add(k, least, weights_.data(), scores_.data(), pairs, linear);
+    if (far_) return exact_->add(k, least, weights_.data(), scores_.data(), pairs, linear);
+    return block_.add(k, least, weights_.data(), scores_.data(), pairs, linear);
   }
 
  private:

@@ -18,6 +18,7 @@
 #include <numeric>
 #include <vector>
 
+#include "gmm_float32.hpp"
 #include "gmm_triangles.hpp"
 #include "parallel.hpp"
 
@@ -153,16 +154,24 @@ class FullBlock {
     return any;
   }
 
-  // += sums of r z z' and of r z of one component, over the rows that it has more than `least` of.
-  // Responsibilities are in the layout that `write` makes.
-  void add(std::int64_t k, double least, const double* weights, const double* responsibilities,
-           double* pairs, double* linear) {
+  // Whether squares may be beyond the range of float.
+  bool huge() const { return beyond(rows_.data(), n_rows_ * stride_, S(1e12)); }
+
+  // += sums of r z z' and of r z of one component, over the rows that it has more than `least` of;
+  // returns the sum of r over the same rows. Responsibilities are in the layout of `write`.
+  double add(std::int64_t k, double least, const double* weights, const double* responsibilities,
+             double* pairs, double* linear) {
     const std::int64_t group = mixture::kernels().group;
     const std::int64_t n =
         kernels_.shares(n_rows_, least, weights, group * model_.n_components(),
                         responsibilities + k * group, shares_.data(), index_.data());
     kernels_.outer(n, index_.data(), shares_.data(), rows_.data(), stride_, model_.d(),
                    weighted_.data(), pairs, linear);
+    double count[8] = {};  // independent sums
+    for (std::int64_t b = 0; b < n / 8 * 8; b += 8)
+      for (std::int64_t l = 0; l < 8; ++l) count[l] += static_cast<double>(shares_[b + l]);
+    for (std::int64_t b = n / 8 * 8; b < n; ++b) count[0] += static_cast<double>(shares_[b]);
+    return std::accumulate(count, count + 8, 0.0);
   }
 
   // To the layout of the micro-kernels of mixtures.

@@ -1,7 +1,7 @@
 // One EM step with full covariances from triangular roots: the definition is that of
 // gmm_em_step.hpp, which calls this. For each block of rows: the scores (gmm_full.hpp), softmax,
-// and then, component by component, sums of r z z' over the rows whose share in it is not below
-// rounding.
+// and then, component by component, sums of r, r z and r z z' over the rows whose share in it is
+// not below rounding.
 //
 // Time: n K d (d + 3) multiply-adds, less what is left out. Memory: threads x (half a MiB + 16 K
 // times the rows of a block + K d^2 / 2). In float32, products and the sums of one block are
@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <numeric>
+#include <utility>
 
 #include "gmm_full.hpp"
 #include "ordered_sum.hpp"
@@ -69,14 +70,18 @@ std::optional<double> full_em_step(const Run& run, const GmmRows<T>& x, const Tr
   const FullPlan plan = plan_full(x, model.triangles, kReach<S>);
   if (by_features<S>(x.d, plan)) return std::nullopt;
   const FullSums<S> layout(x.d, rows.n_components);
+  const std::int64_t lanes = mixture::kernels().lanes;
   OrderedSum sum(layout.size());
   full_blocks(
       run, x, model, plan.n_tiles, kReach<S>, [&] { return sum.take(); },
       [&](FullWork<S>& work, std::int64_t, std::int64_t, Buffer<double>& partial) {
-        work.softmax(layout.softmax(partial.data()));
+        mixture::Sums sums = layout.softmax(partial.data());
+        double* const counts = std::exchange(sums.counts, nullptr);
+        work.softmax(sums);
         for (std::int64_t k = 0; k < rows.n_components; ++k) {
           run.poll();
-          work.add(k, layout.pairs(partial.data(), k), layout.linear(partial.data(), k));
+          counts[k * lanes] +=
+              work.add(k, layout.pairs(partial.data(), k), layout.linear(partial.data(), k));
         }
       },
       [&](std::int64_t part, Buffer<double>&& partial) { sum.give(part, std::move(partial)); });

@@ -142,3 +142,18 @@ def test_variances_are_not_negative():
     variances = sums[:, 4:] / sums[:, :1] - (sums[:, 1:4] / sums[:, :1]) ** 2
     assert (variances > -1e-6).all()
     np.testing.assert_allclose(variances[:, 1], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("weight_of_row", [0.0, 1.0])
+@pytest.mark.parametrize("far", [1e25, 3e38])
+def test_rows_beyond_float32_beside_a_flat_density(far, weight_of_row):
+    X, shift, scale, coefficients = diagonal_problem(2_000, 12, 3, 1.0, np.float32)
+    coefficients[2] = 0
+    coefficients[2, 0] = -20
+    X[77] = far
+    weight = np.ones(len(X))
+    weight[77] = weight_of_row
+    sums, score = step(_core, X, shift, scale, weight, coefficients)
+    expected, expected_score = step(reference, X, shift, scale, weight, coefficients)
+    np.testing.assert_allclose(sums, expected, rtol=2e-5, atol=1e-2)
+    np.testing.assert_allclose(score, expected_score, rtol=1e-6)

@@ -233,3 +233,48 @@ def test_a_component_that_becomes_narrow_is_summed_in_float64():
     sums, _ = step(_core, X, shift, scale, None, coefficients)
     expected, _ = step(reference, X, shift, scale, None, coefficients)
     np.testing.assert_allclose(sums, expected, rtol=1e-12, atol=1e-9)
+
+
+def test_few_rows_of_a_wide_component_do_not_pass_for_safe():
+    """Its columns are nearly the same; a sample of all rows need not hold one of it."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(0, 1, (60_000, 16))
+    near = rng.normal(0, 1000, (40, 16))
+    near[:, 1] = near[:, 0] + rng.normal(0, 1, 40)
+    X[1:41] = near  # between the rows that are sampled
+    X = X.astype(np.float32)
+    upper = np.triu_indices(16)
+    coefficients = []
+    for rows in (X[41:], X[1:41]):
+        covariance = np.cov(rows.T.astype(float))
+        root = np.linalg.inv(np.linalg.cholesky(covariance)).T
+        constant = np.log(len(rows) / len(X)) + np.log(np.diag(root)).sum()
+        coefficients.append([constant, *rows.mean(axis=0, dtype=float), *root[upper]])
+    gauge = (np.zeros(16), np.ones(16))
+    sums, _ = step(_core, X, *gauge, None, np.array(coefficients))
+    expected, _ = step(reference, X, *gauge, None, np.array(coefficients))
+    np.testing.assert_allclose(sums, expected, rtol=1e-10, atol=1e-7)
+
+
+def test_shares_too_small_to_be_summed_are_not_counted():
+    """Else the mean of a component that has no others would be 0."""
+    X, shift, scale, coefficients = triangular_problem(3_000, 16, 3, 0.2, np.float32)
+    coefficients[1, 0] -= 60
+    sums, _ = step(_core, X, shift, scale, None, coefficients)
+    assert not sums[1].any()
+    np.testing.assert_allclose(sums[:, 0].sum(), len(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight_of_row", [0.0, 1.0])
+@pytest.mark.parametrize("far", [1e25, 3e38])
+def test_rows_beyond_float32_beside_a_flat_density(far, weight_of_row):
+    X, shift, scale, coefficients = triangular_problem(2_000, 16, 3, 1.0, np.float32)
+    coefficients[2] = 0
+    coefficients[2, 0] = -20
+    X[77, ::2], X[77, 1::2] = far, -far
+    weight = np.ones(len(X))
+    weight[77] = weight_of_row
+    sums, score = step(_core, X, shift, scale, weight, coefficients)
+    expected, expected_score = step(reference, X, shift, scale, weight, coefficients)
+    np.testing.assert_allclose(sums, expected, rtol=2e-5, atol=1e-2)
+    np.testing.assert_allclose(score, expected_score, rtol=1e-6)
