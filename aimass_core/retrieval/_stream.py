@@ -129,7 +129,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
         only when it is complete.
     schema : pyarrow.Schema, optional
         Names and types of the four columns, in this order. Default: ``user`` and ``item`` as the
-        first block has them, ``rank`` (from 1) int32, ``score`` float32.
+        first block has them, ``rank`` (from 1) int32, ``score`` in the first block's precision.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     ImportError
         Without pyarrow: ``pip install aimass_core[io]``.
     ValueError
-        For an unknown suffix, or ids that do not fit the schema.
+        For an unknown suffix, or ids or scores that do not fit the schema.
 
     Notes
     -----
@@ -162,14 +162,17 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     lists = map(_as_topk, blocks)
     first = next(lists, None)
     if schema is None:
-        types = (pa.int32(), pa.int32()) if first is None else _types(first)
-        names = ("user", types[0]), ("item", types[1])
-        schema = pa.schema([*names, ("rank", pa.int32()), ("score", pa.float32())])
+        user, item, score = (pa.int32(), pa.int32(), pa.float32())
+        if first is not None:
+            user, item, score = _types(first)
+        kinds = {"user": user, "item": item, "rank": pa.int32(), "score": score}
+        schema = pa.schema(list(kinds.items()))
     with TableWriter(target, schema) as writer:
         for block in chain([] if first is None else [first], lists):
             long = block.to_dict()
             columns = (pa.array(long[name]) for name in ("query", "item", "rank", "score"))
             typed = [c.cast(field.type) for c, field in zip(columns, schema, strict=True)]
+            _check_finite(long["score"], typed[3], schema.field(3))
             writer.write(pa.table(typed, schema=schema))
     return writer.rows
 
@@ -183,8 +186,24 @@ def _as_topk(block: Any) -> TopK:
     return TopK(np.arange(rows.start, rows.stop), indices, scores, None)
 
 
-def _types(block: TopK) -> tuple[Any, Any]:
+def _check_finite(scores: Any, written: Any, field: Any) -> None:
+    """A cast to fewer bits makes inf of what is too large, and says nothing."""
+    import pyarrow as pa
+
+    if not pa.types.is_floating(field.type):
+        return
+    lost = np.isfinite(scores) & np.isinf(written.to_numpy())
+    if lost.any():
+        raise ValueError(
+            f"schema: column '{field.name}' is {field.type}, too small for the score "
+            f"{scores[lost][0]}: make it float64"
+        )
+
+
+def _types(block: TopK) -> tuple[Any, Any, Any]:
+    """Of users, items and scores."""
     import pyarrow as pa
 
     found = block.indices[:1, :1].ravel() if block.id_map is None else block.id_map.ids[:1]
-    return pa.array(block.queries[:1]).type, pa.array(found).type
+    scores = pa.from_numpy_dtype(block.scores.dtype)
+    return pa.array(block.queries[:1]).type, pa.array(found).type, scores

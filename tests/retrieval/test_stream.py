@@ -72,6 +72,30 @@ def test_row_numbers_and_topk_blocks(rng, tmp_path):
     assert table["item"].to_pylist() == want.ravel().tolist()
 
 
+def test_scores_keep_their_precision(rng, tmp_path):
+    path = tmp_path / "lists.parquet"
+    for dtype, size in (np.float64, 1e30), (np.float64, 1.0), (np.float32, 1.0):
+        U, V = ((size * rng.standard_normal((n, 4))).astype(dtype) for n in (20, 30))
+        write_topk(FactorIndex(V).topk_blocks(U, 3, block_size=6), path)
+        got = pq.read_table(path)["score"]
+        assert got.type == pa.from_numpy_dtype(np.dtype(dtype))
+        np.testing.assert_array_equal(got, FactorIndex(V).topk(U, 3)[1].ravel())
+    assert write_topk([], path) == 0
+    assert pq.read_schema(path).field("score").type == pa.float32()
+
+
+def test_a_score_too_large_for_the_schema(tmp_path):
+    path = tmp_path / "lists.parquet"
+    names = ("user", pa.int64()), ("item", pa.int32()), ("rank", pa.int32())
+    blocks = list(FactorIndex([[1e30], [1.0]]).topk_blocks([[1e30]], 2))
+    with pytest.raises(ValueError, match=r"column 'points' is float, too small for the score 1"):
+        write_topk(blocks, path, schema=pa.schema([*names, ("points", pa.float32())]))
+    assert not path.exists()
+    assert write_topk(blocks, path, schema=pa.schema([*names, ("points", pa.float64())])) == 2
+    blocks = list(FactorIndex([[0.5], [0.25]]).topk_blocks([[1.0]], 2))
+    assert write_topk(blocks, path, schema=pa.schema([*names, ("points", pa.string())])) == 2
+
+
 def test_nobody_and_nothing(model, tmp_path):
     path = tmp_path / "empty.parquet"
     assert write_topk(recommend_blocks(model, []), path) == 0
