@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,7 @@ def recommend_blocks(
     def blocks() -> Iterator[TopK]:
         for begin in range(0, max(len(rows), 1), size):
             part = rows[begin : begin + size]
-            yield model.recommend(
+            lists = model.recommend(
                 part if model.users_ is None else model.users_.ids[part],
                 k=k,
                 exclude_seen=exclude_seen,
@@ -92,8 +93,17 @@ def recommend_blocks(
                 exclude_items=denied[begin : begin + size] if denied is not None else exclude_items,
                 n_threads=n_threads,
             )
+            yield lists if len(rows) else replace(lists, queries=_no_ids(model.users_))
 
     return blocks()
+
+
+def _no_ids(users: Any) -> Any:
+    """None of the ids, in an array that knows their type even so."""
+    if users is None:
+        return np.empty(0, dtype=np.int64)
+    ids = users.ids[:0]
+    return ids.astype({"str": "U", "bytes": "S"}.get(users.kind, ids.dtype))
 
 
 def _block_rows(k: int) -> int:
@@ -162,7 +172,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     lists = map(_as_topk, blocks)
     first = next(lists, None)
     if schema is None:
-        user, item, score = (pa.int32(), pa.int32(), pa.float32())
+        user, item, score = pa.int64(), pa.int32(), pa.float32()  # as topk_blocks has them
         if first is not None:
             user, item, score = _types(first)
         kinds = {"user": user, "item": item, "rank": pa.int32(), "score": score}
@@ -205,5 +215,8 @@ def _types(block: TopK) -> tuple[Any, Any, Any]:
     import pyarrow as pa
 
     found = block.indices[:1, :1].ravel() if block.id_map is None else block.id_map.ids[:1]
-    scores = pa.from_numpy_dtype(block.scores.dtype)
-    return pa.array(block.queries[:1]).type, pa.array(found).type, scores
+    ids = [
+        pa.string() if x.dtype == object and not len(x) else pa.array(x).type
+        for x in (block.queries[:1], found)
+    ]
+    return ids[0], ids[1], pa.from_numpy_dtype(block.scores.dtype)

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from aimass_core import ImplicitALS, Interactions, ItemKNN
 from aimass_core.exceptions import NotFittedError
+from aimass_core.neighbors._topk import TopK
 from aimass_core.retrieval import FactorIndex, recommend_blocks, write_topk
 
 pa = pytest.importorskip("pyarrow")
@@ -103,6 +104,31 @@ def test_nobody_and_nothing(model, tmp_path):
     assert write_topk([], path) == 0
     assert write_topk(recommend_blocks(model, items=[], k=3), path) == 0
     assert pq.read_schema(path).field("user").type in (pa.string(), pa.large_string())
+
+
+@pytest.mark.parametrize(
+    "ids", [["eve", "bob"], [b"eve", b"bob"], [7, 9], [0.5, 1.5],
+            np.array(["2026-01-01", "2026-01-02"], "datetime64[s]"), None],
+)  # fmt: skip
+def test_a_file_of_nobody_has_the_types_of_a_file_of_some(ids, tmp_path):
+    X = np.eye(2) if ids is None else Interactions.from_arrays(ids, ids)
+    model, schemas = ItemKNN(n_neighbors=1).fit(X), []
+    for asked in None, [], None if ids is None else np.asarray(ids)[:0]:
+        write_topk(recommend_blocks(model, asked, k=1), tmp_path / "lists.parquet")
+        schemas.append(pq.read_schema(tmp_path / "lists.parquet"))
+    assert schemas[0] == schemas[1] == schemas[2]
+    nobody = TopK(np.empty(0, object), np.empty((0, 1), np.int32), np.empty((0, 1)), None)
+    write_topk([nobody], tmp_path / "lists.parquet")
+    assert pq.read_schema(tmp_path / "lists.parquet").field("user").type == pa.string()
+
+
+def test_no_blocks_have_the_types_of_some(rng, tmp_path):
+    index, schemas = FactorIndex(rng.standard_normal((9, 4)).astype(np.float32)), []
+    for n in 5, 0:
+        blocks = index.topk_blocks(rng.standard_normal((n, 4)).astype(np.float32), 3)
+        write_topk(blocks, tmp_path / "lists.parquet")
+        schemas.append(pq.read_schema(tmp_path / "lists.parquet"))
+    assert schemas[0] == schemas[1]
 
 
 def test_memory_is_that_of_a_block(rng, tmp_path):
