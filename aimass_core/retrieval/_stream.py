@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import as_int
+from .._threads import resolve_n_threads
+from .._validation import as_bool, as_int
 
 if TYPE_CHECKING:
     from ..neighbors._topk import TopK
@@ -80,7 +81,12 @@ def recommend_blocks(
         size = _block_rows(max(1, min(k, n_items)))
     else:
         size = as_int(block_size, "block_size", minimum=1)
+    as_bool(exclude_seen, "exclude_seen")
+    threads = resolve_n_threads(n_threads)
     denied = _denied(exclude_items, (len(rows), n_items))
+    allowed, never = _known(model, items, "items"), exclude_items
+    if denied is None:
+        never = _known(model, exclude_items, "exclude_items")
 
     def blocks() -> Iterator[TopK]:
         for begin in range(0, max(len(rows), 1), size):
@@ -89,9 +95,9 @@ def recommend_blocks(
                 part if model.users_ is None else model.users_.ids[part],
                 k=k,
                 exclude_seen=exclude_seen,
-                items=items,
-                exclude_items=denied[begin : begin + size] if denied is not None else exclude_items,
-                n_threads=n_threads,
+                items=allowed,
+                exclude_items=denied[begin : begin + size] if denied is not None else never,
+                n_threads=threads,
             )
             yield lists if len(rows) else replace(lists, queries=_no_ids(model.users_))
 
@@ -109,6 +115,14 @@ def _no_ids(users: Any) -> Any:
 def _block_rows(k: int) -> int:
     """Users at a time: a call's fixed cost disappears, and a block stays within a few MiB."""
     return max(256, (1 << 18) // k)
+
+
+def _known(model: Any, items: Any, name: str) -> Any:
+    """Items looked up before the first block is asked for; in ids again, as recommend takes them."""
+    if items is None:
+        return None
+    columns = model._columns(items, name)
+    return columns if model.items_ is None else model.items_.ids[columns]
 
 
 def _denied(exclude_items: Any, shape: tuple[int, int]) -> Any:

@@ -60,6 +60,17 @@ def test_blocks_have_the_filters_of_recommend(model, rng):
         np.testing.assert_array_equal(np.concatenate([b.scores for b in blocks]), want.scores)
 
 
+def test_items_are_those_given_when_asked(rng):
+    X = sp.csr_array(rng.random((50, 20)) < 0.3).astype(np.float32)
+    for data in X, interactions(rng, 50, 20):
+        model = ItemKNN(n_neighbors=5).fit(data)
+        given = np.array([1, 2, 3]) if data is X else np.array([1001, 1002, 1003])
+        want = model.recommend(items=given, exclude_items=given[:1], k=3)
+        blocks = recommend_blocks(model, items=given, exclude_items=given[:1], k=3)
+        given[:] = given[0] + 4
+        np.testing.assert_array_equal(np.concatenate([b.ids for b in blocks]), want.ids)
+
+
 def test_row_numbers_and_topk_blocks(rng, tmp_path):
     X = sp.csr_array(rng.random((50, 20)) < 0.3).astype(np.float32)
     model = ItemKNN(n_neighbors=5).fit(X)
@@ -167,6 +178,13 @@ def test_refusals(model, tmp_path):
         recommend_blocks(ImplicitALS())
     with pytest.raises(KeyError, match="nobody"):
         recommend_blocks(model, ["nobody"])
+    for name in "items", "exclude_items":
+        with pytest.raises(KeyError, match="999"):  # at once, not when the first block is asked for
+            recommend_blocks(model, **{name: [1001, 999]})
+    with pytest.raises(TypeError, match="exclude_seen"):
+        recommend_blocks(model, exclude_seen="no")
+    with pytest.raises(ValueError, match="n_threads"):
+        recommend_blocks(model, n_threads=-1)
     with pytest.raises(ValueError, match="block_size must be at least 1, got 0"):
         recommend_blocks(model, block_size=0)
     with pytest.raises(ValueError, match=r"exclude_items must have shape \(\d+, 60\)"):
