@@ -118,7 +118,7 @@ def _block_rows(k: int) -> int:
 
 
 def _known(model: Any, items: Any, name: str) -> Any:
-    """Items looked up before the first block is asked for; in ids again, as recommend takes them."""
+    """Items looked up before the first block; in ids again, as recommend takes them."""
     if items is None:
         return None
     columns = model._columns(items, name)
@@ -147,7 +147,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     Parameters
     ----------
     blocks : iterable of TopK, or of (rows, indices, scores)
-        From `recommend_blocks`, or from `FactorIndex.topk_blocks`.
+        From `recommend_blocks`, or from `FactorIndex.topk_blocks`; one `TopK` is one block.
     path : path-like
         Ends in ``.parquet``, ``.csv`` or ``.feather``. The file appears, or replaces an older one,
         only when it is complete.
@@ -164,6 +164,10 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     ------
     ImportError
         Without pyarrow: ``pip install aimass_core[io]``.
+    OSError
+        Where the folder of ``path`` is missing, or ``path`` is a folder.
+    TypeError
+        For blocks that are no lists, or a schema that is none.
     ValueError
         For an unknown suffix, or ids or scores that do not fit the schema.
 
@@ -179,11 +183,19 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
 
     target = Path(path)
     output_format(target, "path")
+    if target.is_dir():
+        raise IsADirectoryError(f"path: '{target}' is a folder: give a file name")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"path: there is no folder '{target.parent}': make it first or write elsewhere"
+        )
+    if schema is not None and not isinstance(schema, pa.Schema):
+        raise TypeError(f"schema must be a pyarrow.Schema, got {type(schema).__name__}")
     if schema is not None and len(schema) != 4:
         raise ValueError(
             f"schema must have 4 columns (user, item, rank and score), got {len(schema)}"
         )
-    lists = map(_as_topk, blocks)
+    lists = _as_lists(blocks)
     first = next(lists, None)
     if schema is None:
         user, item, score = pa.int64(), pa.int32(), pa.float32()  # as topk_blocks has them
@@ -194,20 +206,45 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     with TableWriter(target, schema) as writer:
         for block in chain([] if first is None else [first], lists):
             long = block.to_dict()
-            columns = (pa.array(long[name]) for name in ("query", "item", "rank", "score"))
-            typed = [c.cast(field.type) for c, field in zip(columns, schema, strict=True)]
+            columns = (long[name] for name in ("query", "item", "rank", "score"))
+            typed = [_typed(c, field) for c, field in zip(columns, schema, strict=True)]
             _check_finite(long["score"], typed[3], schema.field(3))
             writer.write(pa.table(typed, schema=schema))
     return writer.rows
 
 
-def _as_topk(block: Any) -> TopK:
+def _as_lists(blocks: Any) -> Iterator[TopK]:
+    from ..neighbors._topk import TopK
+
+    wanted = "blocks must be TopK or (rows, indices, scores), as recommend_blocks gives them"
+    if isinstance(blocks, TopK):
+        blocks = [blocks]
+    if not isinstance(blocks, Iterable):
+        raise TypeError(f"{wanted}, got {type(blocks).__name__}")
+    return (_as_topk(block, wanted) for block in blocks)
+
+
+def _as_topk(block: Any, wanted: str) -> TopK:
     from ..neighbors._topk import TopK
 
     if isinstance(block, TopK):
         return block
+    if not isinstance(block, (tuple, list)) or len(block) != 3 or not isinstance(block[0], slice):
+        raise TypeError(f"{wanted}, got {type(block).__name__} for a block")
     rows, indices, scores = block
-    return TopK(np.arange(rows.start, rows.stop), indices, scores, None)
+    return TopK(np.arange(rows.start, rows.stop), np.asarray(indices), np.asarray(scores), None)
+
+
+def _typed(values: Any, field: Any) -> Any:
+    """A column in the type of the file."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values).cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise ValueError(
+            f"column '{field.name}' is {field.type}, which these values do not fit: {error}"
+        ) from None
 
 
 def _check_finite(scores: Any, written: Any, field: Any) -> None:

@@ -142,6 +142,32 @@ def test_no_blocks_have_the_types_of_some(rng, tmp_path):
     assert schemas[0] == schemas[1]
 
 
+def test_one_topk_is_a_block(model, tmp_path):
+    lists = model.recommend(k=3)
+    assert write_topk(lists, tmp_path / "a.parquet") == 3 * len(lists)
+    write_topk([lists], tmp_path / "b.parquet")
+    assert pq.read_table(tmp_path / "a.parquet").equals(pq.read_table(tmp_path / "b.parquet"))
+
+
+@pytest.mark.parametrize("blocks", [5, [(1, 2)], [(1, 2, 3)], (slice(0, 1), [[0]], [[1.0]]), "abc"])
+def test_what_is_no_block(blocks, tmp_path):
+    with pytest.raises(TypeError, match=r"blocks must be TopK or \(rows, indices, scores\).*got"):
+        write_topk(blocks, tmp_path / "lists.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_cannot_be_written_is_named_first(tmp_path):
+    def never():
+        raise AssertionError("a block was computed")
+        yield
+
+    (tmp_path / "folder.parquet").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"path: .*folder\.parquet' is a folder"):
+        write_topk(never(), tmp_path / "folder.parquet")
+    with pytest.raises(FileNotFoundError, match=r"path: there is no folder '.*missing'"):
+        write_topk(never(), tmp_path / "missing" / "lists.parquet")
+
+
 def test_memory_is_that_of_a_block(rng, tmp_path):
     n, k = 60_000, 50
     index = FactorIndex(rng.standard_normal((300, 8)).astype(np.float32))
@@ -190,8 +216,13 @@ def test_refusals(model, tmp_path):
     with pytest.raises(ValueError, match=r"exclude_items must have shape \(\d+, 60\)"):
         recommend_blocks(model, exclude_items=sp.csr_array((3, 60)))
     numbers = pa.schema([(n, pa.int32()) for n in "abcd"])
-    with pytest.raises(ValueError, match="user 0"):
+    with pytest.raises(ValueError, match=r"column 'a' is int32, which these values .* 'user 0"):
         write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=numbers)
+    small = pa.schema([("u", pa.string()), ("i", pa.int8()), ("r", pa.int8()), ("s", pa.float32())])
+    with pytest.raises(ValueError, match=r"column 'i' is int8, which these values .* 10"):
+        write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=small)
+    with pytest.raises(TypeError, match=r"schema must be a pyarrow\.Schema, got list"):
+        write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=list("abcd"))
     with pytest.raises(ValueError, match=r"schema must have 4 columns .* got 3"):
         write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=numbers.remove(0))
     assert list(tmp_path.iterdir()) == []
