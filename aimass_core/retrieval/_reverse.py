@@ -284,7 +284,8 @@ class AudienceIndex:
         Returns
         -------
         users : ndarray of int32, shape (n_items_asked, min(n, n_users))
-            Score descending, then user ascending; -1 where there is nobody more.
+            Score descending, then user ascending; -1 where there is nobody more. The item's bias
+            is added last: where its rounding makes scores equal, the order is that before it.
         scores : ndarray
             Their scores, -inf where there is nobody more.
         """

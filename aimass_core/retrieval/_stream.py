@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import as_int
+from .._threads import resolve_n_threads
+from .._validation import as_bool, as_int
 
 if TYPE_CHECKING:
     from ..neighbors._topk import TopK
@@ -79,26 +81,48 @@ def recommend_blocks(
         size = _block_rows(max(1, min(k, n_items)))
     else:
         size = as_int(block_size, "block_size", minimum=1)
+    as_bool(exclude_seen, "exclude_seen")
+    threads = resolve_n_threads(n_threads)
     denied = _denied(exclude_items, (len(rows), n_items))
+    allowed, never = _known(model, items, "items"), exclude_items
+    if denied is None:
+        never = _known(model, exclude_items, "exclude_items")
 
     def blocks() -> Iterator[TopK]:
         for begin in range(0, max(len(rows), 1), size):
             part = rows[begin : begin + size]
-            yield model.recommend(
+            lists = model.recommend(
                 part if model.users_ is None else model.users_.ids[part],
                 k=k,
                 exclude_seen=exclude_seen,
-                items=items,
-                exclude_items=denied[begin : begin + size] if denied is not None else exclude_items,
-                n_threads=n_threads,
+                items=allowed,
+                exclude_items=denied[begin : begin + size] if denied is not None else never,
+                n_threads=threads,
             )
+            yield lists if len(rows) else replace(lists, queries=_no_ids(model.users_))
 
     return blocks()
+
+
+def _no_ids(users: Any) -> Any:
+    """None of the ids, in an array that knows their type even so."""
+    if users is None:
+        return np.empty(0, dtype=np.int64)
+    ids = users.ids[:0]
+    return ids.astype({"str": "U", "bytes": "S"}.get(users.kind, ids.dtype))
 
 
 def _block_rows(k: int) -> int:
     """Users at a time: a call's fixed cost disappears, and a block stays within a few MiB."""
     return max(256, (1 << 18) // k)
+
+
+def _known(model: Any, items: Any, name: str) -> Any:
+    """Items looked up before the first block; in ids again, as recommend takes them."""
+    if items is None:
+        return None
+    columns = model._columns(items, name)
+    return columns if model.items_ is None else model.items_.ids[columns]
 
 
 def _denied(exclude_items: Any, shape: tuple[int, int]) -> Any:
@@ -123,13 +147,13 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     Parameters
     ----------
     blocks : iterable of TopK, or of (rows, indices, scores)
-        From `recommend_blocks`, or from `FactorIndex.topk_blocks`.
+        From `recommend_blocks`, or from `FactorIndex.topk_blocks`; one `TopK` is one block.
     path : path-like
         Ends in ``.parquet``, ``.csv`` or ``.feather``. The file appears, or replaces an older one,
         only when it is complete.
     schema : pyarrow.Schema, optional
         Names and types of the four columns, in this order. Default: ``user`` and ``item`` as the
-        first block has them, ``rank`` (from 1) int32, ``score`` float32.
+        first block has them, ``rank`` (from 1) int32, ``score`` in the first block's precision.
 
     Returns
     -------
@@ -140,8 +164,12 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     ------
     ImportError
         Without pyarrow: ``pip install aimass_core[io]``.
+    OSError
+        Where the folder of ``path`` is missing, or ``path`` is a folder.
+    TypeError
+        For blocks that are no lists, or a schema that is none.
     ValueError
-        For an unknown suffix, or ids that do not fit the schema.
+        For an unknown suffix, or ids or scores that do not fit the schema.
 
     Notes
     -----
@@ -155,36 +183,91 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
 
     target = Path(path)
     output_format(target, "path")
+    if target.is_dir():
+        raise IsADirectoryError(f"path: '{target}' is a folder: give a file name")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"path: there is no folder '{target.parent}': make it first or write elsewhere"
+        )
+    if schema is not None and not isinstance(schema, pa.Schema):
+        raise TypeError(f"schema must be a pyarrow.Schema, got {type(schema).__name__}")
     if schema is not None and len(schema) != 4:
         raise ValueError(
             f"schema must have 4 columns (user, item, rank and score), got {len(schema)}"
         )
-    lists = map(_as_topk, blocks)
+    lists = _as_lists(blocks)
     first = next(lists, None)
     if schema is None:
-        types = (pa.int32(), pa.int32()) if first is None else _types(first)
-        names = ("user", types[0]), ("item", types[1])
-        schema = pa.schema([*names, ("rank", pa.int32()), ("score", pa.float32())])
+        user, item, score = pa.int64(), pa.int32(), pa.float32()  # as topk_blocks has them
+        if first is not None:
+            user, item, score = _types(first)
+        kinds = {"user": user, "item": item, "rank": pa.int32(), "score": score}
+        schema = pa.schema(list(kinds.items()))
     with TableWriter(target, schema) as writer:
         for block in chain([] if first is None else [first], lists):
             long = block.to_dict()
-            columns = (pa.array(long[name]) for name in ("query", "item", "rank", "score"))
-            typed = [c.cast(field.type) for c, field in zip(columns, schema, strict=True)]
+            columns = (long[name] for name in ("query", "item", "rank", "score"))
+            typed = [_typed(c, field) for c, field in zip(columns, schema, strict=True)]
+            _check_finite(long["score"], typed[3], schema.field(3))
             writer.write(pa.table(typed, schema=schema))
     return writer.rows
 
 
-def _as_topk(block: Any) -> TopK:
+def _as_lists(blocks: Any) -> Iterator[TopK]:
+    from ..neighbors._topk import TopK
+
+    wanted = "blocks must be TopK or (rows, indices, scores), as recommend_blocks gives them"
+    if isinstance(blocks, TopK):
+        blocks = [blocks]
+    if not isinstance(blocks, Iterable):
+        raise TypeError(f"{wanted}, got {type(blocks).__name__}")
+    return (_as_topk(block, wanted) for block in blocks)
+
+
+def _as_topk(block: Any, wanted: str) -> TopK:
     from ..neighbors._topk import TopK
 
     if isinstance(block, TopK):
         return block
+    if not isinstance(block, (tuple, list)) or len(block) != 3 or not isinstance(block[0], slice):
+        raise TypeError(f"{wanted}, got {type(block).__name__} for a block")
     rows, indices, scores = block
-    return TopK(np.arange(rows.start, rows.stop), indices, scores, None)
+    return TopK(np.arange(rows.start, rows.stop), np.asarray(indices), np.asarray(scores), None)
 
 
-def _types(block: TopK) -> tuple[Any, Any]:
+def _typed(values: Any, field: Any) -> Any:
+    """A column in the type of the file."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values).cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise ValueError(
+            f"column '{field.name}' is {field.type}, which these values do not fit: {error}"
+        ) from None
+
+
+def _check_finite(scores: Any, written: Any, field: Any) -> None:
+    """A cast to fewer bits makes inf of what is too large, and says nothing."""
+    import pyarrow as pa
+
+    if not pa.types.is_floating(field.type):
+        return
+    lost = np.isfinite(scores) & np.isinf(written.to_numpy())
+    if lost.any():
+        raise ValueError(
+            f"schema: column '{field.name}' is {field.type}, too small for the score "
+            f"{scores[lost][0]}: make it float64"
+        )
+
+
+def _types(block: TopK) -> tuple[Any, Any, Any]:
+    """Of users, items and scores."""
     import pyarrow as pa
 
     found = block.indices[:1, :1].ravel() if block.id_map is None else block.id_map.ids[:1]
-    return pa.array(block.queries[:1]).type, pa.array(found).type
+    ids = [
+        pa.string() if x.dtype == object and not len(x) else pa.array(x).type
+        for x in (block.queries[:1], found)
+    ]
+    return ids[0], ids[1], pa.from_numpy_dtype(block.scores.dtype)

@@ -371,3 +371,10 @@ def test_refusals(index):
     big = AudienceIndex(np.ones((2000, 1)), np.ones((200, 1)))
     with pytest.raises(ValueError, match="method='exact' is for at most"):
         audience(big, range(200), size=1000, max_per_user=1, method="exact")
+
+
+def test_best_users_are_ranked_before_the_item_bias_rounds():
+    U = np.array([[1.0], [1.0 + 2**-20]], np.float32)
+    users, scores = AudienceIndex(U, U[:1], np.float32([4096])).best_users([0], 2)
+    assert users.tolist() == [[1, 0]]
+    assert scores.tolist() == [[4097.0, 4097.0]]

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from aimass_core import ImplicitALS, Interactions, ItemKNN
 from aimass_core.exceptions import NotFittedError
+from aimass_core.neighbors._topk import TopK
 from aimass_core.retrieval import FactorIndex, recommend_blocks, write_topk
 
 pa = pytest.importorskip("pyarrow")
@@ -59,6 +60,17 @@ def test_blocks_have_the_filters_of_recommend(model, rng):
         np.testing.assert_array_equal(np.concatenate([b.scores for b in blocks]), want.scores)
 
 
+def test_items_are_those_given_when_asked(rng):
+    X = sp.csr_array(rng.random((50, 20)) < 0.3).astype(np.float32)
+    for data in X, interactions(rng, 50, 20):
+        model = ItemKNN(n_neighbors=5).fit(data)
+        given = np.array([1, 2, 3]) if data is X else np.array([1001, 1002, 1003])
+        want = model.recommend(items=given, exclude_items=given[:1], k=3)
+        blocks = recommend_blocks(model, items=given, exclude_items=given[:1], k=3)
+        given[:] = given[0] + 4
+        np.testing.assert_array_equal(np.concatenate([b.ids for b in blocks]), want.ids)
+
+
 def test_row_numbers_and_topk_blocks(rng, tmp_path):
     X = sp.csr_array(rng.random((50, 20)) < 0.3).astype(np.float32)
     model = ItemKNN(n_neighbors=5).fit(X)
@@ -72,6 +84,30 @@ def test_row_numbers_and_topk_blocks(rng, tmp_path):
     assert table["item"].to_pylist() == want.ravel().tolist()
 
 
+def test_scores_keep_their_precision(rng, tmp_path):
+    path = tmp_path / "lists.parquet"
+    for dtype, size in (np.float64, 1e30), (np.float64, 1.0), (np.float32, 1.0):
+        U, V = ((size * rng.standard_normal((n, 4))).astype(dtype) for n in (20, 30))
+        write_topk(FactorIndex(V).topk_blocks(U, 3, block_size=6), path)
+        got = pq.read_table(path)["score"]
+        assert got.type == pa.from_numpy_dtype(np.dtype(dtype))
+        np.testing.assert_array_equal(got, FactorIndex(V).topk(U, 3)[1].ravel())
+    assert write_topk([], path) == 0
+    assert pq.read_schema(path).field("score").type == pa.float32()
+
+
+def test_a_score_too_large_for_the_schema(tmp_path):
+    path = tmp_path / "lists.parquet"
+    names = ("user", pa.int64()), ("item", pa.int32()), ("rank", pa.int32())
+    blocks = list(FactorIndex([[1e30], [1.0]]).topk_blocks([[1e30]], 2))
+    with pytest.raises(ValueError, match=r"column 'points' is float, too small for the score 1"):
+        write_topk(blocks, path, schema=pa.schema([*names, ("points", pa.float32())]))
+    assert not path.exists()
+    assert write_topk(blocks, path, schema=pa.schema([*names, ("points", pa.float64())])) == 2
+    blocks = list(FactorIndex([[0.5], [0.25]]).topk_blocks([[1.0]], 2))
+    assert write_topk(blocks, path, schema=pa.schema([*names, ("points", pa.string())])) == 2
+
+
 def test_nobody_and_nothing(model, tmp_path):
     path = tmp_path / "empty.parquet"
     assert write_topk(recommend_blocks(model, []), path) == 0
@@ -79,6 +115,57 @@ def test_nobody_and_nothing(model, tmp_path):
     assert write_topk([], path) == 0
     assert write_topk(recommend_blocks(model, items=[], k=3), path) == 0
     assert pq.read_schema(path).field("user").type in (pa.string(), pa.large_string())
+
+
+@pytest.mark.parametrize(
+    "ids", [["eve", "bob"], [b"eve", b"bob"], [7, 9], [0.5, 1.5],
+            np.array(["2026-01-01", "2026-01-02"], "datetime64[s]"), None],
+)  # fmt: skip
+def test_a_file_of_nobody_has_the_types_of_a_file_of_some(ids, tmp_path):
+    X = np.eye(2) if ids is None else Interactions.from_arrays(ids, ids)
+    model, schemas = ItemKNN(n_neighbors=1).fit(X), []
+    for asked in None, [], None if ids is None else np.asarray(ids)[:0]:
+        write_topk(recommend_blocks(model, asked, k=1), tmp_path / "lists.parquet")
+        schemas.append(pq.read_schema(tmp_path / "lists.parquet"))
+    assert schemas[0] == schemas[1] == schemas[2]
+    nobody = TopK(np.empty(0, object), np.empty((0, 1), np.int32), np.empty((0, 1)), None)
+    write_topk([nobody], tmp_path / "lists.parquet")
+    assert pq.read_schema(tmp_path / "lists.parquet").field("user").type == pa.string()
+
+
+def test_no_blocks_have_the_types_of_some(rng, tmp_path):
+    index, schemas = FactorIndex(rng.standard_normal((9, 4)).astype(np.float32)), []
+    for n in 5, 0:
+        blocks = index.topk_blocks(rng.standard_normal((n, 4)).astype(np.float32), 3)
+        write_topk(blocks, tmp_path / "lists.parquet")
+        schemas.append(pq.read_schema(tmp_path / "lists.parquet"))
+    assert schemas[0] == schemas[1]
+
+
+def test_one_topk_is_a_block(model, tmp_path):
+    lists = model.recommend(k=3)
+    assert write_topk(lists, tmp_path / "a.parquet") == 3 * len(lists)
+    write_topk([lists], tmp_path / "b.parquet")
+    assert pq.read_table(tmp_path / "a.parquet").equals(pq.read_table(tmp_path / "b.parquet"))
+
+
+@pytest.mark.parametrize("blocks", [5, [(1, 2)], [(1, 2, 3)], (slice(0, 1), [[0]], [[1.0]]), "abc"])
+def test_what_is_no_block(blocks, tmp_path):
+    with pytest.raises(TypeError, match=r"blocks must be TopK or \(rows, indices, scores\).*got"):
+        write_topk(blocks, tmp_path / "lists.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_cannot_be_written_is_named_first(tmp_path):
+    def never():
+        raise AssertionError("a block was computed")
+        yield
+
+    (tmp_path / "folder.parquet").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"path: .*folder\.parquet' is a folder"):
+        write_topk(never(), tmp_path / "folder.parquet")
+    with pytest.raises(FileNotFoundError, match=r"path: there is no folder '.*missing'"):
+        write_topk(never(), tmp_path / "missing" / "lists.parquet")
 
 
 def test_memory_is_that_of_a_block(rng, tmp_path):
@@ -117,13 +204,25 @@ def test_refusals(model, tmp_path):
         recommend_blocks(ImplicitALS())
     with pytest.raises(KeyError, match="nobody"):
         recommend_blocks(model, ["nobody"])
+    for name in "items", "exclude_items":
+        with pytest.raises(KeyError, match="999"):  # at once, not when the first block is asked for
+            recommend_blocks(model, **{name: [1001, 999]})
+    with pytest.raises(TypeError, match="exclude_seen"):
+        recommend_blocks(model, exclude_seen="no")
+    with pytest.raises(ValueError, match="n_threads"):
+        recommend_blocks(model, n_threads=-1)
     with pytest.raises(ValueError, match="block_size must be at least 1, got 0"):
         recommend_blocks(model, block_size=0)
     with pytest.raises(ValueError, match=r"exclude_items must have shape \(\d+, 60\)"):
         recommend_blocks(model, exclude_items=sp.csr_array((3, 60)))
     numbers = pa.schema([(n, pa.int32()) for n in "abcd"])
-    with pytest.raises(ValueError, match="user 0"):
+    with pytest.raises(ValueError, match=r"column 'a' is int32, which these values .* 'user 0"):
         write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=numbers)
+    small = pa.schema([("u", pa.string()), ("i", pa.int8()), ("r", pa.int8()), ("s", pa.float32())])
+    with pytest.raises(ValueError, match=r"column 'i' is int8, which these values .* 10"):
+        write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=small)
+    with pytest.raises(TypeError, match=r"schema must be a pyarrow\.Schema, got list"):
+        write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=list("abcd"))
     with pytest.raises(ValueError, match=r"schema must have 4 columns .* got 3"):
         write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=numbers.remove(0))
     assert list(tmp_path.iterdir()) == []
