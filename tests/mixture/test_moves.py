@@ -189,6 +189,19 @@ def test_callback_ends_all():
     assert right(model)
 
 
+def test_a_callback_that_stops_one_of_several_starts_stops_moves():
+    X, _ = groups()
+    for last in (1, 2, 3):
+        runs = []
+
+        def stop(n, bound, runs=runs, last=last):
+            runs.extend([n] * (n == 1))
+            return n == 2 and len(runs) == last
+
+        fit(X, n_components=4, n_init=3, init_params="random", split_merge=5, callback=stop)
+        assert len(runs) == 3
+
+
 def test_together_with_other_options():
     X, _ = groups()
     for more in (
