@@ -91,8 +91,9 @@ def bootstrap(
     for again in range(n_bootstrap):
         progress("stability under the bootstrap", again, n_bootstrap)
         other = fit_mixture(
-            drawn(Z, len(Z), rng, replace=True), k, mixture.covariance_type, **(options | {"random_state": seed + 1 + again})
-        )
+            drawn(Z, len(Z), rng, replace=True), k, mixture.covariance_type,
+            **(options | {"random_state": seed + 1 + again}),
+        )  # fmt: skip
         counts = _table(labels, other.predict(Z) % n_labels, n_labels, n_labels)
         rand[again], jaccard[again] = adjusted_rand(counts), best_jaccard(counts)
     return rand, jaccard
