@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from aimass_core import Segmentation, load, segments
+from aimass_core.segmentation import _choose, _fit
 
 FAST: dict[str, Any] = {"max_segments": 4, "n_init": 2, "n_bootstrap": 3}
 
@@ -127,6 +129,24 @@ class TestNoise:
         with pytest.raises((ValueError, TypeError), match="noise must be"):
             segments(customers()[0], noise=noise)
 
+    @pytest.mark.parametrize(
+        ("name", "value", "words"),
+        [
+            ("weight", 1.0, "noise_weight_ must be"), ("weight", float("nan"), "noise_weight_"),
+            ("bounds", np.full((2, 2), np.inf), "noise_bounds_ must be finite"),
+            ("bounds", np.zeros((2, 3)), "wrong shape"), ("other", 1.0, "wrong parts"),
+            ("log_widths", np.zeros(1), "wrong shape"),
+        ],
+    )  # fmt: skip
+    def test_files_with_a_wrong_box_are_refused(
+        self, found: Segmentation, name: str, value: Any, words: str, tmp_path: Path
+    ) -> None:
+        wrong = copy.copy(found)
+        wrong._noise = found._noise | {name: value}
+        wrong.save(tmp_path / "m")
+        with pytest.raises(ValueError, match=words):
+            load(tmp_path / "m")
+
 
 class TestMarginalize:
     def holed(self) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
@@ -169,8 +189,6 @@ class TestMarginalize:
 
     def test_samples_keep_every_column(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Two known values: of bootstrap samples 1 in 7 would have none."""
-        from aimass_core.segmentation import _choose, _fit
-
         table, truth = customers(0)
         rare = np.full(len(truth), np.nan)
         rare[[5, 70]] = [1.0, 2.0]
