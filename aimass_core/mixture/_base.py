@@ -144,6 +144,8 @@ class MixtureBase(Estimator):
         if output == "score":
             found += gauge.log_det
         wrong = found < 0 if output == "labels" else ~np.isfinite(found)
+        if parameters.noise is not None and wrong.any():
+            wrong = _as_outliers(found, wrong, source, gauge, parameters.noise)
         if wrong.any():
             row = int(np.argwhere(wrong)[0][0])
             raise NumericalError(
@@ -199,11 +201,33 @@ class MixtureBase(Estimator):
             if getattr(self, name).shape != expected:
                 raise ValueError(f"{name} has a wrong shape")
         bounds, widths = self.noise_bounds_, self._noise_log_widths
-        if (bounds is None) != (widths is None) or (
-            bounds is not None
-            and widths is not None
-            and (bounds.shape != (2, d) or widths.shape != (d,))
-        ):
+        if (bounds is None) != (widths is None):
             raise ValueError("noise_bounds_ has a wrong shape")
+        if bounds is not None and widths is not None:
+            Noise(self.noise_weight_, widths, bounds).check(d)
+        elif self.noise_weight_ != 0:
+            raise ValueError(f"noise_weight_ is {self.noise_weight_} without noise_bounds_")
         self._covariance_type = kind
         self.n_features_in_ = d
+
+
+def _as_outliers(
+    found: NDArray[Any], wrong: NDArray[np.bool_], source: Dense | Sparse, gauge: Gauge,
+    noise: Noise,
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Answer for rows so far off that the components' densities overflow; which are left wrong."""
+    rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+    if noise.weight == 0:
+        return wrong
+    if found.ndim == 2:
+        found[rows] = 0
+        found[rows, -1] = 1
+    elif found.dtype == np.int64:
+        found[rows] = -1
+    else:
+        for row in rows:
+            known = np.ones(source.d, dtype=bool)
+            if isinstance(source, Missing):
+                known = ~np.isnan(source.holed[row])
+            found[row] = noise.log_score(known) + np.log(gauge.scale[known]).sum()
+    return np.zeros(1, dtype=bool)

@@ -98,7 +98,7 @@ class Fitting(Answers):
         rng = settings.rng()
         known = (self.warm_start or warm) and hasattr(self, "weights_")
         warm = known and self._fits(settings, source.d)
-        results = []
+        results, stopped = [], False
         source = problem.source  # of the starts
         if problem.noise is not None and not warm:
             source = without_outliers(source, gauge, problem.noise, settings.n_components, rng)
@@ -109,8 +109,9 @@ class Fitting(Answers):
                     begin.noise = replace(problem.noise, weight=self.noise_weight_)
             else:
                 begin = self._start(settings, problem, source, rng)
-            result, stopped = self._run(settings, problem, begin, rng, f"Initialization {start}")
+            result, ended = self._run(settings, problem, begin, rng, f"Initialization {start}")
             results.append(result)
+            stopped |= ended
         best = max(results, key=lambda result: result.lower_bounds[-1])
         if settings.split_merge > 0 and not stopped:
 

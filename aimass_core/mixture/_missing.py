@@ -76,20 +76,36 @@ class Missing(Dense):
                 f"column {int(self.known_share.argmin())} of X has no known value in any row that "
                 "has a weight: drop it"
             )
-        low = np.nanmin(self.holed, axis=0).astype(np.float64)
-        high = np.nanmax(self.holed, axis=0).astype(np.float64)
+        low, high = self.bounds()
         constant = varies_by_rounding(low, high)
-        middle, half = (
-            low / 2 + high / 2,
-            np.where(constant, 1.0, np.maximum(high / 2 - low / 2, 1e-300)),
-        )
-        sums = self.moments(Gauge(middle, 1 / half))
-        mean = sums[1 : 1 + self.d] / self.total
-        variance = np.maximum(sums[1 + self.d :] / self.total - mean**2, 0) / self.known_share
-        return Gauge(
-            middle + mean * half,
-            _inverse(np.where(constant, 0.0, np.sqrt(variance) * half), common),
-        )
+        gauge = Gauge(low / 2 + high / 2, _inverse(high / 2 - low / 2, common=False))
+        for _ in range(2):  # as for rows without NaN
+            mean, deviation = self._moments(gauge)
+            gauge = Gauge(
+                gauge.shift + mean / gauge.scale, _inverse(deviation / gauge.scale, common=False)
+            )
+            if (deviation > 1e-3).all():
+                break
+        return Gauge(gauge.shift, _inverse(np.where(constant, 0.0, 1 / gauge.scale), common))
+
+    def bounds(self) -> tuple[Array, Array]:
+        """As of `Dense`, of the known values."""
+        used = ~np.isnan(self.holed)
+        if self.weight is not None:
+            used &= (self.weight > 0)[:, None]
+        low = self.holed.min(axis=0, initial=np.inf, where=used)
+        high = self.holed.max(axis=0, initial=-np.inf, where=used)
+        return low.astype(np.float64), high.astype(np.float64)
+
+    def _moments(self, gauge: Gauge) -> tuple[Array, Array]:
+        """Mean and deviation of the known values, in coordinates of ``gauge``."""
+        totals = np.zeros((2, self.d))
+        for known, rows in self._used():
+            weight = np.ones(len(rows)) if self.weight is None else self.weight[rows]
+            Z = self._standardised(gauge, known, rows)
+            totals[:, known] += weight @ Z, weight @ Z**2
+        mean, square = totals / (self.known_share * self.total)
+        return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
     @staticmethod
     def conditionals(parameters: Parameters, known: NDArray[np.bool_]) -> Conditionals:
@@ -171,10 +187,17 @@ class Missing(Dense):
                 found[rows] = (best + np.log(norm))[:, 0] - missed
         return found
 
+    def _used(self) -> Any:
+        """Pattern and its rows that have a weight."""
+        for known, rows in zip(self.patterns, self.rows_of):
+            used = rows if self.weight is None else rows[self.weight[rows] > 0]
+            if len(used):
+                yield known, used
+
     def _parts(self, parameters: Parameters) -> Any:
         """Pattern, its matrices, rows, their weights: not too many numbers at a time."""
         step = max(64, _NUMBERS // parameters.means.size)
-        for known, all_rows in zip(self.patterns, self.rows_of):
+        for known, all_rows in self._used():
             conditionals = self.conditionals(parameters, known)
             for begin in range(0, len(all_rows), step):
                 rows = all_rows[begin : begin + step]

@@ -148,12 +148,16 @@ def _splits(
 ) -> dict[int, tuple[float, Parameters]]:
     """For each component, what two would gain on its rows, and these two.
 
-    For the noise, the last one, what a component beside it would gain.
+    For the noise, the last one, what a component beside it would gain. What has too few rows in the
+    sample is left out.
     """
     found = {}
+    least = sample.d + 1 if problem.covariance_type == "full" else 2
     kind, gauge, added = problem.covariance_type, problem.gauge, problem.regularization
     for k, weight in enumerate(counted.T):
         own = weight > _SHARE * weight.max()
+        if own.sum() < least or weight.sum() < sample.total / sample.n:
+            continue
         rows = Dense(sample.X[own], np.ascontiguousarray(weight[own]), sample.n_threads)
         noise = None
         if problem.noise is not None and k == counted.shape[1] - 1:

@@ -56,6 +56,17 @@ class Noise:
         log_widths = np.where(constant, 0.5 * np.log(2 * np.pi * added), log_widths)
         return cls(weight, log_widths, np.stack([low, high]))
 
+    def check(self, d: int) -> None:
+        """Refuse what came from a file and is none."""
+        if self.log_widths.shape != (d,) or self.bounds.shape != (2, d):
+            raise ValueError("noise_bounds_ has a wrong shape")
+        if not 0 <= self.weight < 1:
+            raise ValueError(f"noise_weight_ must be from 0 to below 1, got {self.weight}")
+        if not (np.isfinite(self.bounds).all() and (self.bounds[0] <= self.bounds[1]).all()):
+            raise ValueError("noise_bounds_ must be finite, the lower ones first")
+        if not np.isfinite(self.log_widths).all():
+            raise ValueError("the widths of the noise's box must be finite")
+
     def rescaled(self, scale: Array) -> Self:
         """In coordinates that are ``scale`` times these."""
         return replace(self, log_widths=self.log_widths + np.log(scale))

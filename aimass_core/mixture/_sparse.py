@@ -46,8 +46,8 @@ class Sparse:
     def bounds(self) -> tuple[Array, Array]:
         """As of `Dense`; what is not stored is 0."""
         X = self.X if self.weight is None else self.X[np.flatnonzero(self.weight)]
-        low, high = X.min(axis=0), X.max(axis=0)
-        return low.toarray().astype(np.float64), high.toarray().astype(np.float64)
+        low, high = X.min(axis=0).toarray(), X.max(axis=0).toarray()  # SciPy < 1.13: shape (1, d)
+        return low.ravel().astype(np.float64), high.ravel().astype(np.float64)
 
     def gauge(self, common: bool) -> Gauge:
         """Scale by the root of the variance of each column; no shift, so columns must be near 0."""

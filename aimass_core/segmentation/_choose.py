@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Progress = Callable[[str, int, int], None]
 
-__all__ = ["MAX_ROWS", "Choice", "canonical_order", "choose", "thinned", "without_ties"]
+__all__ = ["MAX_ROWS", "Choice", "canonical_order", "choose", "drawn", "thinned", "without_ties"]
 
 MAX_ROWS = 20_000
 _BLOCK = 1 << 16
@@ -89,8 +89,17 @@ def thinned(Z: Floats, seed: int) -> Floats:
     """At most `MAX_ROWS` rows, drawn without replacement and kept in order."""
     if len(Z) <= MAX_ROWS:
         return Z
-    rows = np.random.default_rng(seed).choice(len(Z), MAX_ROWS, replace=False)
-    return Z[np.sort(rows)]
+    return drawn(Z, MAX_ROWS, np.random.default_rng(seed), replace=False)
+
+
+def drawn(Z: Floats, n: int, rng: np.random.Generator, *, replace: bool) -> Floats:
+    """Rows by chance, in order; drawn again while a column has lost all its known values."""
+    empty = np.isnan(Z).all(axis=0)
+    while True:
+        rows = rng.integers(0, len(Z), n) if replace else rng.choice(len(Z), n, replace=False)
+        part = Z[np.sort(rows)]
+        if (np.isnan(part).all(axis=0) == empty).all():
+            return part
 
 
 def _entropy_and_sizes(mixture: Any, Z: Floats, k: int) -> tuple[float, NDArray[np.int64]]:

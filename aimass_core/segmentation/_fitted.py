@@ -8,7 +8,7 @@ import numpy as np
 
 from .._estimator import Estimator
 from . import _assign, _describe, _report
-from ._mixture import rebuilt
+from ._mixture import as_noise, rebuilt
 from ._scaling import Scale
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class FittedSegments(Estimator):
             for name, (kind, *rest) in zip(stored["column"], parts)
         }
         self.scaling_ = {name: scale.kind for name, scale in self._scale_of.items()}
+        if self._noise:
+            as_noise(self._noise).check(d)
         self._mixture = rebuilt(
             self.weights_, self.means_, self.covariances_, self.covariance_type_,
             "marginalize" if self._fitted_parameters()["missing"] == "marginalize" else "error",

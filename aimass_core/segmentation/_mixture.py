@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["TYPES", "continued", "fit_mixture", "noise_state", "rebuilt"]
+__all__ = ["TYPES", "as_noise", "continued", "fit_mixture", "noise_state", "rebuilt"]
 
 TYPES = ("full", "tied", "diag", "spherical")
 _SHORT, _FEW = 10, 5000  # passes and rows of a short run
@@ -99,9 +99,17 @@ def rebuilt(
     mixture = GaussianMixture(len(weights), covariance_type=covariance_type, missing=missing)
     roots = precision_roots(covariance_type, covariances, means)
     mixture._set(
-        covariance_type, weights, means, covariances, roots, Noise(**noise) if noise else None
+        covariance_type, weights, means, covariances, roots, as_noise(noise) if noise else None
     )
     return mixture
+
+
+def as_noise(state: dict[str, Any]) -> Noise:
+    """The noise component out of a file's values."""
+    if set(state) != {"weight", "log_widths", "bounds"}:
+        raise ValueError(f"the noise of the segmentation has wrong parts: {sorted(state)}")
+    return Noise(float(state["weight"]), *(np.asarray(state[n], np.float64)
+                                           for n in ("log_widths", "bounds")))  # fmt: skip
 
 
 def noise_state(mixture: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._choose import drawn
 from ._mixture import fit_mixture
 
 if TYPE_CHECKING:
@@ -89,10 +90,10 @@ def bootstrap(
     rand, jaccard = np.empty(n_bootstrap), np.empty((n_bootstrap, n_labels))
     for again in range(n_bootstrap):
         progress("stability under the bootstrap", again, n_bootstrap)
-        drawn = Z[np.sort(rng.integers(0, len(Z), len(Z)))]
         other = fit_mixture(
-            drawn, k, mixture.covariance_type, **(options | {"random_state": seed + 1 + again})
-        )
+            drawn(Z, len(Z), rng, replace=True), k, mixture.covariance_type,
+            **(options | {"random_state": seed + 1 + again}),
+        )  # fmt: skip
         counts = _table(labels, other.predict(Z) % n_labels, n_labels, n_labels)
         rand[again], jaccard[again] = adjusted_rand(counts), best_jaccard(counts)
     return rand, jaccard

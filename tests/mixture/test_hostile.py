@@ -16,7 +16,10 @@ import pytest
 
 from aimass_core import GaussianMixture
 from aimass_core.exceptions import ConvergenceWarning, NumericalError
+from aimass_core.mixture._gauge import gauge_of
+from aimass_core.mixture._missing import Missing
 from aimass_core.mixture._roots import precision_roots
+from aimass_core.mixture._sources import Dense
 
 TYPES = ["full", "tied", "diag", "spherical"]
 every_type = pytest.mark.parametrize("kind", TYPES)
@@ -305,6 +308,40 @@ def test_rows_of_weight_zero_and_the_unit_of_the_weights_change_nothing(kind):
     for other in (one_more, tiny):
         np.testing.assert_allclose(other.lower_bounds_, plain.lower_bounds_, rtol=1e-9)
         np.testing.assert_allclose(other.means_, plain.means_, atol=1e-6)
+
+
+@every_type
+@pytest.mark.parametrize("far", [1.0, 1e12, 1e30, 1e200])
+def test_weights_are_repetitions_with_holes(kind, far):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(0, 1, (300, 3)), rng.normal(6, 1, (300, 3))]) * [1, 1e3, 1e-3]
+    X[rng.random(X.shape) < 0.1] = np.nan
+    weight = rng.integers(1, 4, len(X))
+    X[7], weight[7] = far, 0
+    start = {"means_init": [[0, 0, 0], [6, 6e3, 6e-3]], "weights_init": [0.5, 0.5], "tol": 0.0,
+             "n_components": 2, "covariance_type": kind, "max_iter": 10,
+             "missing": "marginalize"}  # fmt: skip
+    start["precisions_init"] = {"full": [np.eye(3)] * 2, "tied": np.eye(3)}.get(
+        kind, np.ones((2, 3)) if kind == "diag" else np.ones(2)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        one = GaussianMixture(**start).fit(X, sample_weight=weight)
+        two = GaussianMixture(**start).fit(np.repeat(X, weight, axis=0))
+    np.testing.assert_allclose(one.lower_bounds_, two.lower_bounds_, rtol=1e-8)
+    np.testing.assert_allclose(one.means_, two.means_, rtol=1e-6)
+
+
+def test_a_few_rows_far_off_with_holes():
+    """The others keep their digits: coordinates like those of rows without NaN."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(0, 1, (400, 2)), rng.normal(9, 1, (400, 2))])
+    X[5] = 1e9
+    holed = np.vstack([X, [[np.nan, np.nan]]])
+    one = gauge_of(Dense(X, None, 1), common=False)
+    two = gauge_of(Missing(holed, None, 1), common=False)
+    np.testing.assert_allclose(two.shift, one.shift, rtol=1e-9)
+    np.testing.assert_allclose(one.scale, two.scale, rtol=1e-9)
 
 
 @every_type

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 import warnings
 
 import numpy as np
@@ -120,6 +124,54 @@ def test_few_components_and_few_rows(k):
     assert np.isfinite(fit(np.ones((9, 2)), n_components=k, split_merge=4).lower_bound_)
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@every_type
+def test_a_component_without_rows_in_the_sample_stays(kind, noise):
+    """8 rows in 30,008, of which the moves look at 10,000."""
+    rng = np.random.default_rng(0)
+    parts = rng.normal(size=(15_000, 2)), rng.normal([60, 60], 0.1, (8, 2)), CENTRES[1]
+    X = np.concatenate([*parts[:2], parts[2] + rng.normal(size=(15_000, 2))])
+    for seed in range(3):
+        model = fit(X, n_components=3, covariance_type=kind, split_merge=2, random_state=seed,
+                    noise=noise, means_init=[[0, 0], [60, 60], [12, 0]], max_iter=20)  # fmt: skip
+        plain = fit(X, n_components=3, covariance_type=kind, random_state=seed, noise=noise,
+                    means_init=[[0, 0], [60, 60], [12, 0]], max_iter=20)  # fmt: skip
+        assert model.lower_bound_ >= plain.lower_bound_
+
+
+def test_ctrl_c_within_half_a_second():
+    code = """
+import signal, numpy as np
+from aimass_core import GaussianMixture
+signal.signal(signal.SIGINT, signal.default_int_handler)
+rng = np.random.default_rng(0)
+X = rng.normal(size=(20_000, 30)) + 2 * rng.normal(size=(60, 30))[rng.integers(0, 60, 20_000)]
+starts = []
+def tell(n, bound):
+    starts.append(n)
+    if starts.count(1) == 2:
+        print("moves", flush=True)
+import warnings; warnings.simplefilter("ignore")
+try:
+    GaussianMixture(40, max_iter=5, random_state=0, split_merge=10_000, callback=tell).fit(X)
+except KeyboardInterrupt:
+    import time; print("interrupted", time.time())
+"""
+
+    def seconds(wait):
+        command = [sys.executable, "-c", code]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout.readline() == "moves\n"
+            time.sleep(wait)
+            sent = time.time()
+            child.send_signal(signal.SIGINT)
+            words = [w for w in child.communicate(timeout=60)[0].split() if w != "moves"]
+        assert words[0] == "interrupted"
+        return float(words[1]) - sent
+
+    assert any(seconds(wait) < 0.5 for wait in (0.2, 0.5, 1.0))
+
+
 def test_callback_ends_all():
     X, _ = groups()
     calls = []
@@ -135,6 +187,19 @@ def test_callback_ends_all():
     assert len(runs) == 2
     assert not right(stopped)
     assert right(model)
+
+
+def test_a_callback_that_stops_one_of_several_starts_stops_moves():
+    X, _ = groups()
+    for last in (1, 2, 3):
+        runs = []
+
+        def stop(n, bound, runs=runs, last=last):
+            runs.extend([n] * (n == 1))
+            return n == 2 and len(runs) == last
+
+        fit(X, n_components=4, n_init=3, init_params="random", split_merge=5, callback=stop)
+        assert len(runs) == 3
 
 
 def test_together_with_other_options():

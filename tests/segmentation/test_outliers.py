@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from aimass_core import Segmentation, load, segments
+from aimass_core.segmentation import _choose, _fit
 
 FAST: dict[str, Any] = {"max_segments": 4, "n_init": 2, "n_bootstrap": 3}
 
@@ -127,6 +129,24 @@ class TestNoise:
         with pytest.raises((ValueError, TypeError), match="noise must be"):
             segments(customers()[0], noise=noise)
 
+    @pytest.mark.parametrize(
+        ("name", "value", "words"),
+        [
+            ("weight", 1.0, "noise_weight_ must be"), ("weight", float("nan"), "noise_weight_"),
+            ("bounds", np.full((2, 2), np.inf), "noise_bounds_ must be finite"),
+            ("bounds", np.zeros((2, 3)), "wrong shape"), ("other", 1.0, "wrong parts"),
+            ("log_widths", np.zeros(1), "wrong shape"),
+        ],
+    )  # fmt: skip
+    def test_files_with_a_wrong_box_are_refused(
+        self, found: Segmentation, name: str, value: Any, words: str, tmp_path: Path
+    ) -> None:
+        wrong = copy.copy(found)
+        wrong._noise = found._noise | {name: value}
+        wrong.save(tmp_path / "m")
+        with pytest.raises(ValueError, match=words):
+            load(tmp_path / "m")
+
 
 class TestMarginalize:
     def holed(self) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
@@ -153,6 +173,34 @@ class TestMarginalize:
         notes = " ".join(found.notes_)
         assert f"{some.sum():,} rows have nulls in features" in notes
         assert f"{(~known).sum():,} rows with no known feature" in notes
+
+    def test_columns_of_few_known_values(self) -> None:
+        table, truth = customers(0)
+        rare = np.full(len(truth), np.nan)
+        rare[::97] = np.arange(len(rare[::97]))
+        options = FAST | {"missing": "marginalize", "n_segments": 2}
+        found = segments(table | {"rare": rare}, **options)
+        assert found.columns_ == ["a", "b"]
+        words = f"9 known values in {len(rare):,} rows, and missing='marginalize' needs 10"
+        assert f"rare: for profiles only, it has {words}" in found.notes_
+        assert (found.means_ == segments(table, **options).means_).all()
+        with pytest.raises(ValueError, match=f"column 'rare' has {words}: leave it out"):
+            segments(table | {"rare": rare}, columns=["a", "rare"], **options)
+
+    def test_samples_keep_every_column(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two known values: of bootstrap samples 1 in 7 would have none."""
+        table, truth = customers(0)
+        rare = np.full(len(truth), np.nan)
+        rare[[5, 70]] = [1.0, 2.0]
+        monkeypatch.setattr(_fit, "_KNOWN", 2)
+        options = FAST | {"missing": "marginalize", "n_segments": 2, "n_bootstrap": 30}
+        found = segments(table | {"rare": rare}, columns=["a", "b", "rare"], **options)
+        assert np.isfinite(found.stability_["rand"]).all()
+        monkeypatch.setattr(_choose, "MAX_ROWS", 100)
+        for seed in range(20):
+            part = _choose.thinned(np.column_stack([table["a"], rare]), seed)
+            assert part.shape == (100, 2)
+            assert not np.isnan(part).all(axis=0).any()
 
     def test_new_rows_without_a_value(self, tmp_path: Path) -> None:
         table, _ = self.holed()
