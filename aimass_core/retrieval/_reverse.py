@@ -284,10 +284,9 @@ class AudienceIndex:
         Returns
         -------
         users : ndarray of int32, shape (n_items_asked, min(n, n_users))
-            Score descending, then user ascending; -1 where there is nobody more. The item's bias
-            is added last: where its rounding makes scores equal, the order is that before it.
+            Score (before the item's bias) descending, then user ascending; -1 where nobody is left.
         scores : ndarray
-            Their scores, -inf where there is nobody more.
+            Their scores, with the item's bias, which may round them to ties; -inf where nobody is.
         """
         rows = as_indices(items, "items", self.n_items, what="items")
         eligible = as_mask(eligible, "eligible", self.n_users)
