@@ -80,6 +80,21 @@ class Problem:
             )
         return sums, score / self.source.total + self.gauge.log_det
 
+    def merit(self, result: Result) -> float:
+        """What the best of several results has most of.
+
+        Their bounds, or where components may end, and so many that survive gain by the prior
+        alone, minus their message length (Figueiredo and Jain, IEEE TPAMI 24, 2002, eq. 15).
+        """
+        if self.prior is None or not self.prunes:
+            return result.lower_bounds[-1]
+        parameters, n = result.parameters, self.source.total
+        likelihood = n * self.step(parameters)[1] - self.prior.log_density(parameters)
+        k, free = len(parameters.weights), 2 * (1 - self.prior.concentration)
+        length = 0.5 * free * np.log(n / 12 * parameters.weights).sum()
+        length += 0.5 * k * (np.log(n / 12) + free + 1)
+        return float((likelihood - length) / n)
+
     def maximize(self, sums: Array) -> Parameters:
         """M-step."""
         return from_sums(

@@ -112,7 +112,7 @@ class Fitting(Answers):
             result, ended = self._run(settings, problem, begin, rng, f"Initialization {start}")
             results.append(result)
             stopped |= ended
-        best = max(results, key=lambda result: result.lower_bounds[-1])
+        best = max(results, key=problem.merit)
         if settings.split_merge > 0 and not stopped:
 
             def move(begin: Parameters) -> Result | None:

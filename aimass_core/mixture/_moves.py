@@ -50,6 +50,7 @@ def improved(
     """
     rows, weight = problem.source.sample(_ROWS, rng)
     sample = Dense(rows, weight, problem.source.n_threads)
+    merit = problem.merit(best)
     for _ in range(_SUCCESSES):
         for place, proposal in enumerate(_proposals(problem, sample, best.parameters, rng)):
             if place == tries:
@@ -62,8 +63,8 @@ def improved(
                 continue
             if found is None:
                 return best
-            if found.lower_bounds[-1] > best.lower_bounds[-1]:
-                best = found
+            if (now := problem.merit(found)) > merit:
+                best, merit = found, now
                 break
         else:
             return best

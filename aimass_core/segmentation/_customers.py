@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Category", "Customers", "read_customers"]
+__all__ = ["Category", "Customers", "read_customers", "without_the_unknown"]
 
 _MOST_VALUES = 1000  # a text column with more different values describes rows, not groups
+_KNOWN = 10  # values of a column in a sample of rows: with fewer, one may have none
 _SHOWN_VALUES = 12  # of a category; the rarer ones are counted together
 
 
@@ -169,3 +170,21 @@ def _take_words(out: Customers, name: str, column: Column, n_threads: int) -> No
     if len(words) > _SHOWN_VALUES:
         labels.append(f"({len(words) - _SHOWN_VALUES} others)")
     out.categories[name] = Category(places[codes], labels)
+
+
+def without_the_unknown(people: Customers, n_sampled: int, asked: bool) -> None:
+    """Features need enough known values to be in every sample: the others are left to profiles."""
+    known = {name: ~np.isnan(values) for name, values in people.features.items()}
+    n = int(np.any(list(known.values()), axis=0).sum()) if known else 0
+    least = int(np.ceil(min(_KNOWN * max(1.0, n / n_sampled), n / 2)))
+    for name, here in known.items():
+        count = int(here.sum())
+        if count >= least:
+            continue
+        why = f"{count:,} known values in {n:,} rows, and missing='marginalize' needs {least:,}"
+        if asked:
+            raise ValueError(
+                f"column {name!r} has {why}: leave it out of columns, or pass missing='median'"
+            )
+        people.numbers[name] = people.features.pop(name)
+        people.notes.append(f"{name}: for profiles only, it has {why}")

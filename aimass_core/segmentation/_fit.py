@@ -11,7 +11,7 @@ from .._threads import resolve_n_threads
 from .._validation import as_choice, as_float, as_int
 from ._choose import MAX_ROWS, canonical_order, choose, thinned, without_ties
 from ._columns import chosen_names
-from ._customers import read_customers
+from ._customers import read_customers, without_the_unknown
 from ._mixture import TYPES, continued, noise_state
 from ._profile import describe_categories, describe_numbers, names_of
 from ._scaling import KINDS, Scale, fit_scale
@@ -29,7 +29,6 @@ __all__ = ["MISSING", "fit_segments", "scaled_rows"]
 
 AUTO_TYPES = ("full", "tied", "diag")
 MISSING = ("error", "median", "drop", "marginalize")
-_KNOWN = 10  # values of a column, in a sample of `MAX_ROWS`: fewer and samples may lose it
 _SHAKY = 0.6  # Hennig: a mean Jaccard index below is no stable cluster
 
 
@@ -90,24 +89,6 @@ def _scales(people: Customers, scaling: Any, notes: list[str]) -> dict[str, Scal
         name: fit_scale(values, wanted.get(name, "auto"), name)
         for name, values in people.features.items()
     }
-
-
-def _without_the_unknown(people: Customers, asked: bool) -> None:
-    """Features need enough known values to be in every sample: the others are left to profiles."""
-    known = {name: ~np.isnan(values) for name, values in people.features.items()}
-    n = int(np.any(list(known.values()), axis=0).sum()) if known else 0
-    least = int(np.ceil(min(_KNOWN * max(1.0, n / MAX_ROWS), n / 2)))
-    for name, here in known.items():
-        count = int(here.sum())
-        if count >= least:
-            continue
-        why = f"{count:,} known values in {n:,} rows, and missing='marginalize' needs {least:,}"
-        if asked:
-            raise ValueError(
-                f"column {name!r} has {why}: leave it out of columns, or pass missing='median'"
-            )
-        people.numbers[name] = people.features.pop(name)
-        people.notes.append(f"{name}: for profiles only, it has {why}")
 
 
 def _chosen(
@@ -206,7 +187,7 @@ def fit_segments(params: dict[str, Any], table: Any, progress: Progress) -> dict
     if people.n == 0:
         raise ValueError("the table has no rows: nothing to segment")
     if p["missing"] == "marginalize":
-        _without_the_unknown(people, asked=p["columns"] is not None)
+        without_the_unknown(people, MAX_ROWS, asked=p["columns"] is not None)
     if not people.features:
         why = "; ".join(notes) or "it has no columns of numbers"
         raise ValueError(f"no column of the table can tell customers apart: {why}")

@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 
 from aimass_core import GaussianMixture, load
 from aimass_core.exceptions import ConvergenceWarning, NotFittedError
+from aimass_core.mixture._em import Problem, Result
+from aimass_core.mixture._gauge import gauge_of
+from aimass_core.mixture._prior import Prior
+from aimass_core.mixture._sources import Dense
 
 sklearn_mixture = pytest.importorskip("sklearn.mixture")
 TYPES = ["full", "tied", "diag", "spherical"]
@@ -207,6 +211,38 @@ def test_too_many_components_end_by_minimum_message_length(kind, accelerate):
         np.testing.assert_allclose(np.sort(model.means_[:, 0]), [0, 12, 24], atol=0.3)
     assert model.predict_proba(X).shape == (1200, k)
     assert GaussianMixture(12, covariance_type=kind, random_state=0).fit(X).means_.shape == (12, 3)
+
+
+@pytest.mark.parametrize("kind", ["full", "diag"])  # in the others, 3 or 4 parameters pay easily
+@pytest.mark.parametrize("more", [{"n_init": 5}, {"split_merge": 3}, {"n_init": 3, "noise": 0.01}])
+def test_results_of_unlike_numbers_of_components_are_compared_by_message_length(kind, more):
+    """The prior's density alone grows with each that survives."""
+    X = np.random.default_rng(0).normal(size=(3000, 3))
+    X[:1000] += 8
+    for seed in range(3):
+        model = fitted(
+            X, n_components=6, covariance_type=kind, weight_concentration_prior="mml", tol=1e-6,
+            max_iter=1000, random_state=seed, **more,
+        )  # fmt: skip
+        assert len(model.weights_) == 2
+
+
+def test_message_length_by_its_definition():
+    X = groups(600, d=2)[0]
+    problem = Problem(Dense(X, None, 1), gauge_of(Dense(X, None, 1), common=False), "full", 1e-6,
+                      Prior(concentration=1 - 5 / 2))  # fmt: skip
+    n, size = len(X), 5
+    lengths, merits = [], []
+    for k in (1, 2, 4):
+        model = fitted(X, n_components=k, random_state=0)
+        parameters = model._parameters(problem.gauge)
+        bound = problem.step(parameters)[1]
+        merits.append(problem.merit(Result(parameters, [bound], 1, True)))
+        lengths.append(
+            size / 2 * np.log(n * model.weights_ / 12).sum() + k / 2 * np.log(n / 12)
+            + k * (size + 1) / 2 - model.score_samples(X).sum()
+        )  # fmt: skip
+    np.testing.assert_allclose(merits, -np.array(lengths) / n, rtol=1e-9)
 
 
 def test_a_prior_keeps_small_segments_alive():

@@ -210,7 +210,11 @@ def test_together_with_other_options():
     ):  # fmt: skip
         parameters = {"n_components": 3, "tol": 1e-6} | more
         model = fit(X, **parameters, split_merge=3)
-        assert model.lower_bound_ >= fit(X, **parameters).lower_bound_
+        plain = fit(X, **parameters)
+        if "weight_concentration_prior" in more:  # by message length, not by the bound
+            assert 3 <= len(model.weights_) <= len(plain.weights_)
+        else:
+            assert model.lower_bound_ >= plain.lower_bound_
         assert parameters["n_components"] > 3 or right(model), more
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aimass_core import Segmentation, load, segments
-from aimass_core.segmentation import _choose, _fit
+from aimass_core.segmentation import _choose, _customers
 
 FAST: dict[str, Any] = {"max_segments": 4, "n_init": 2, "n_bootstrap": 3}
 
@@ -192,7 +192,7 @@ class TestMarginalize:
         table, truth = customers(0)
         rare = np.full(len(truth), np.nan)
         rare[[5, 70]] = [1.0, 2.0]
-        monkeypatch.setattr(_fit, "_KNOWN", 2)
+        monkeypatch.setattr(_customers, "_KNOWN", 2)
         options = FAST | {"missing": "marginalize", "n_segments": 2, "n_bootstrap": 30}
         found = segments(table | {"rare": rare}, columns=["a", "b", "rare"], **options)
         assert np.isfinite(found.stability_["rand"]).all()
