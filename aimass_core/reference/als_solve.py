@@ -53,7 +53,8 @@ def als_solve(
         Added to the diagonal.
     common_ridge : float
         In the preconditioner, raised to the largest diagonal element of gramian times the root of
-        the dtype's epsilon; where both are 0, it is 1.
+        the dtype's epsilon; where both are 0, it is 1. Where it was raised, steps end at a
+        direction with less than 1/64 of it as curvature.
     alpha, weight_shift, target_shift, preferences : float, float, float, bool
         Weight and target of an entry: with `preferences` ``alpha |v| + weight_shift`` and, for
         v > 0, ``alpha v + target_shift``, else 0; without, ``weight_shift`` and v.
@@ -83,14 +84,19 @@ def als_solve(
         y = factors[indices[entries]].astype(np.float64)
         matrix = gramian + ridge[row] * np.eye(f) + y.T @ (weight[:, None] * y)
         x = start[row].astype(np.float64)
+        largest, epsilon = np.diag(gramian).max(), np.finfo(data.dtype).eps
+        resolved = 8 * epsilon * largest
         if solver == "cholesky":
             x = np.linalg.solve(matrix, y.T @ target)
         elif solver == "cg":
-            x = _conjugate(matrix, y.T @ target, x, n_steps, np.eye(f))
+            x = _conjugate(matrix, y.T @ target, x, n_steps, np.eye(f), resolved)
         elif solver == "pcg":
-            shift = max(common_ridge, np.finfo(data.dtype).eps ** 0.5 * np.diag(gramian).max())
-            common = gramian + (shift if shift > 0 else 1.0) * np.eye(f)
-            x = _conjugate(matrix, y.T @ target, x, n_steps, np.linalg.inv(common))
+            least = epsilon**0.5 * largest
+            shift = max(common_ridge, least) or 1.0
+            if common_ridge < least:
+                resolved = max(resolved, shift / 64)
+            inverse = np.linalg.inv(gramian + shift * np.eye(f))
+            x = _conjugate(matrix, y.T @ target, x, n_steps, inverse, resolved)
         elif solver == "subspace":
             pad = 64 // data.dtype.itemsize
             x = _subspace(matrix, y.T @ target, x, n_steps, -(-block_size // pad) * pad)
@@ -100,12 +106,14 @@ def als_solve(
     return solution.astype(data.dtype)
 
 
-def _conjugate(a: Array, b: Array, x: Array, n_steps: int, inverse: Array) -> Array:
+def _conjugate(
+    a: Array, b: Array, x: Array, n_steps: int, inverse: Array, resolved: float
+) -> Array:
     r = b - a @ x
     p = z = inverse @ r
     for _ in range(n_steps):
         now, curvature = r @ z, p @ a @ p
-        if now == 0 or curvature <= 0:
+        if now <= 0 or curvature <= resolved * (p @ p):
             break
         x = x + now / curvature * p
         r = r - now / curvature * (a @ p)

@@ -93,8 +93,9 @@ def _codes(
         return np.empty((n_panels, 0, PANEL_COLS, _CODE_GROUP), np.uint8), grids
     n_groups = -(-n_factors // _CODE_GROUP)
     codes = np.full((n_panels, n_groups, PANEL_COLS, _CODE_GROUP), 128, np.uint8)
-    for begin in range(0, n_panels, 32):
-        part = slice(begin, min(begin + 32, n_panels))
+    step = max(1, 2**20 // (PANEL_COLS * n_factors))  # so that copies in float64 stay small
+    for begin in range(0, n_panels, step):
+        part = slice(begin, min(begin + step, n_panels))
         panels = rows[begin * PANEL_COLS : part.stop * PANEL_COLS].astype(np.float64)
         panels = panels.reshape(-1, PANEL_COLS, n_factors)
         steps = np.maximum(np.abs(panels).max(axis=(1, 2)) / 127, 1e-12 * longest)[:, None, None]

@@ -131,9 +131,9 @@ class RowSolver {
     T before = 0;
     for (std::int64_t step = 0; step < p_.n_steps; ++step) {
       before = passes_.turn(shared, width_, before, work);
-      if (before == 0) return;
+      if (before <= 0) return;  // NaN goes on and is found by solve()
       residual(work + width_, false, work + 2 * width_);
-      if (!passes_.move(width_, before, work, x)) return;
+      if (!passes_.move(shared, width_, before, work, x)) return;
       run.poll();
     }
   }

@@ -14,23 +14,28 @@ class AlsShared {
  public:
   AlsShared(const Run& run, const AlsProblem<T>& problem, std::int64_t width)
       : f_(problem.n_factors), gramian_(padded(problem.gramian, f_, width)) {
-    if (problem.solver != AlsSolver::pcg) return;
     std::vector<double> matrix(problem.gramian, problem.gramian + f_ * f_);
     double largest = 0;
     for (std::int64_t k = 0; k < f_; ++k) largest = std::max(largest, matrix[index(k, k)]);
+    const double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
+    resolved_ = static_cast<T>(8 * epsilon * largest);
+    if (problem.solver != AlsSolver::pcg) return;
     // Directions that hardly a row has would be lost in the inverse's rounding.
-    const double least =
-        std::sqrt(static_cast<double>(std::numeric_limits<T>::epsilon())) * largest;
+    const double least = std::sqrt(epsilon) * largest;
     const double wanted = std::max(problem.common_ridge, least), shift = wanted > 0 ? wanted : 1.0;
     for (std::int64_t k = 0; k < f_; ++k) matrix[index(k, k)] += shift;
     shift_ = static_cast<T>(shift);
+    // Where common_ridge falls short of the shift, a direction that the preconditioner stretches
+    // may have next to no curvature, and steps along it would be rounding errors magnified.
+    if (problem.common_ridge < least) resolved_ = std::max(resolved_, static_cast<T>(shift / 64));
+    exact_ = problem.common_ridge > 0 && problem.common_ridge >= 3 * least;
     invert(run, matrix);
     inverse_ = padded(matrix.data(), f_, width);
   }
 
   const T* gramian() const { return gramian_.data(); }
   simd::AlsShared<T> of_row(T ridge) const {
-    return {gramian_.data(), inverse_.data(), f_, ridge, shift_};
+    return {gramian_.data(), inverse_.data(), f_, ridge, shift_, resolved_, exact_};
   }
 
  private:
@@ -66,7 +71,8 @@ class AlsShared {
   }
 
   std::int64_t f_;
-  T shift_ = 0;
+  T shift_ = 0, resolved_ = 0;
+  bool exact_ = false;
   Buffer<T> gramian_, inverse_;
 };
 

@@ -51,10 +51,12 @@ void als_solve(const Run& run, const AlsProblem<T>& problem) {
     }
   });
   if (failed.load() == none) return;
+  const bool iterates = problem.solver == AlsSolver::cg || problem.solver == AlsSolver::pcg;
   throw NumericalFailure(
       "row " + std::to_string(failed.load()) +
       " has no finite solution: its matrix is not positive definite at this precision, or its "
-      "values are too large; raise regularization, scale the values down, or use float64");
+      "values are too large; raise regularization, scale the values down, " +
+      (iterates ? "use float64, or take solver='cholesky'" : "or use float64"));
 }
 
 }  // namespace aimass

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../simd/score_kernels.hpp"
+#include "parallel.hpp"
 #include "score_filter.hpp"
 #include "topk.hpp"
 
@@ -56,8 +57,9 @@ class Candidates {
     if (kept_ >= k_ + room(k_) || (first && kept_ > 0 && kept_ >= k_)) shrink(scratch);
   }
 
-  // The k best in order, padded with (-1, -inf).
-  void write(std::int64_t k, std::int32_t* out_items, T* out_scores, std::vector<T>& scratch) {
+  // The k best in order, padded with (-1, -inf). Millions take a second to sort, hence `run`.
+  void write(std::int64_t k, std::int32_t* out_items, T* out_scores, std::vector<T>& scratch,
+             const Run& run) {
     if (kept_ > k_) shrink(scratch);
     constexpr std::int64_t kFew = 200;
     if (kept_ > k_) exact();
@@ -65,7 +67,11 @@ class Candidates {
       simd::score_kernels<T>().sort_few(scores_, items_, kept_, out_scores, out_items);
     } else {
       exact();
-      std::sort(pairs_.begin(), pairs_.end(), better<T>);
+      std::uint32_t n_asked = 0;
+      std::sort(pairs_.begin(), pairs_.end(), [&](const Scored<T>& a, const Scored<T>& b) {
+        if ((++n_asked & 8191) == 0) run.poll();
+        return better<T>(a, b);
+      });
       for (std::int64_t i = 0; i < kept_; ++i) {
         out_scores[i] = pairs_[static_cast<std::size_t>(i)].score;
         out_items[i] = pairs_[static_cast<std::size_t>(i)].index;

@@ -52,6 +52,7 @@ class Block {
   // The k best of queries [begin, begin + n), n <= kBlock.
   void run(const T* queries, std::int64_t begin, std::int64_t n, std::int64_t k,
            std::int32_t* out_indices, T* out_scores, const Run& run) {
+    run_ = &run;
     start(queries, begin, n);
     for (std::int64_t panel = 0; panel < items_.n_panels && n_places_ > 0;) {
       run.poll();
@@ -64,9 +65,11 @@ class Block {
       if (cost(n_alive_) < cost(n_places_)) pack(queries);
     }
     for (std::int64_t place = 0; place < n_places_; ++place) settle(place);
-    for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t i = 0; i < n; ++i) {
+      run.poll();
       rows_[static_cast<std::size_t>(i)].best.write(k, out_indices + (begin + i) * k,
-                                                    out_scores + (begin + i) * k, scratch_);
+                                                    out_scores + (begin + i) * k, scratch_, run);
+    }
   }
 
  private:
@@ -125,6 +128,7 @@ class Block {
       row.best.items()[n] = static_cast<std::int32_t>(p);
       n += static_cast<std::int64_t>(items_.biases[p] >= least);
       if (n < row.best.kept() + limit_) continue;
+      run_->poll();
       row.best.settle(n, items_.order, row.filter, scratch_);
       n = row.best.kept();
       least = row.best.worst();
@@ -233,6 +237,7 @@ class Block {
   }
 
   void settle(std::int64_t place) {
+    run_->poll();
     Row& row = row_at(place);
     row.best.settle(counts_[place], items_.order, row.filter, scratch_);
     counts_[place] = static_cast<std::int32_t>(row.best.kept());
@@ -254,6 +259,7 @@ class Block {
 
   const PackedItems<T>& items_;
   const Filter& filter_;
+  const Run* run_ = nullptr;
   std::int64_t k_;
   ScoreBound<T> bound_;
   std::int64_t n_groups_;          // of codes

@@ -36,7 +36,10 @@ struct AlsShared {
   const T* gramian;  // n rows of the width
   const T* inverse;  // of the preconditioner, the same shape; nullptr: there is none
   std::int64_t n;
-  T ridge, shift;  // the preconditioner is gramian + shift I
+  T ridge;
+  T shift;     // the preconditioner is gramian + shift I
+  T resolved;  // a curvature below it may be rounding alone
+  bool exact;  // (gramian + shift I) (inverse r) = r up to a small error
 };
 
 template <class T>
@@ -71,10 +74,11 @@ struct AlsPasses {
   // out += sum of ((targets ? target : 0) - weight * y'x) y.
   void (*residual)(const AlsEntries<T>& entries, std::int64_t width, const T* x, bool targets,
                    T* out, const AlsAhead<T>& ahead);
-  // The next direction; `before` is what the last call returned, at first 0. 0: x is the solution.
+  // The next direction; `before` is what the last call returned, at first 0. Where the result is
+  // not above 0, rounding is all that is left.
   T (*turn)(const AlsShared<T>& shared, std::int64_t width, T before, T* work);
   // Goes along the direction; false, and nothing is done, where the matrix is singular in it.
-  bool (*move)(std::int64_t width, T now, T* work, T* x);
+  bool (*move)(const AlsShared<T>& shared, std::int64_t width, T now, T* work, T* x);
 };
 
 struct AlsSystemsTable {

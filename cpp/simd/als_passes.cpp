@@ -94,7 +94,7 @@ T turn(const AlsShared<T>& s, Index width, T before, T* work) {
   for (Index v = 0; v < nv; ++v) {
     at(p, v) = before == 0 ? at(z, v) : at(z, v) + along * at(p, v);
   }
-  if (s.inverse == nullptr) {
+  if (!s.exact) {
     common(s, width, p, gp, minus_ap);
     return now;
   }
@@ -107,11 +107,12 @@ T turn(const AlsShared<T>& s, Index width, T before, T* work) {
 }
 
 template <class T>
-bool move(Index width, T now, T* work, T* x) {
+bool move(const AlsShared<T>& s, Index width, T now, T* work, T* x) {
   const Index nv = width / kLanes<T>;
   T *r = work, *p = work + width, *minus_ap = work + 2 * width;
   const T curvature = -dot(nv, p, minus_ap);
-  if (curvature <= 0) return false;  // NaN goes on and is found by the caller
+  // NaN goes on and is found by the caller.
+  if (curvature <= 0 || curvature / dot(nv, p, p) <= s.resolved) return false;
   const T length = now / curvature;
   for (Index v = 0; v < nv; ++v) {
     at(x, v) += length * at(p, v);

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -219,3 +222,31 @@ def test_refusals(rng):
         call(_core.score_topk, U, V, 2, allow=down)
     with pytest.raises(TypeError):
         call(_core.score_topk, U.astype(np.float64), V, 2)
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import numpy as np
+from aimass_core.retrieval import FactorIndex
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+n, level, delay = 3_000_000, float(sys.argv[1]), float(sys.argv[2])
+index = FactorIndex(np.random.default_rng(0).normal(size=(n, 1)).astype(np.float32))
+times = []
+def press():
+    times.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Timer(delay, press).start()
+try:
+    index.topk(np.full((4, 1), level, np.float32), n if level else n // 2, n_threads=1)
+except KeyboardInterrupt:
+    print(time.perf_counter() - times[0])
+"""
+
+
+@pytest.mark.parametrize(("level", "delay"), [(1, 0.2), (1, 0.4), (0, 0.1)])
+def test_ctrl_c_within_long_lists(level, delay):
+    out = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(level), str(delay)],
+        capture_output=True, text=True, check=True, timeout=60,
+    ).stdout  # fmt: skip
+    assert float(out.split()[-1]) < 0.5
