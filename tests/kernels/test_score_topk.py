@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from aimass_core import _core
 from aimass_core.reference import score_topk as reference
-from aimass_core.retrieval._packing import pack
+from aimass_core.retrieval._packing import _codes, pack
 
 DTYPES = (np.float32, np.float64)
 LEVELS = _core.isa_available()
@@ -250,3 +251,12 @@ def test_ctrl_c_within_long_lists(level, delay):
         capture_output=True, text=True, check=True, timeout=60,
     ).stdout  # fmt: skip
     assert float(out.split()[-1]) < 0.5
+
+
+def test_codes_of_many_factors_take_little_memory(rng):
+    rows = rng.normal(size=(48 * 40, 2048)).astype(np.float32)
+    tracemalloc.start()
+    _codes(rows, np.linalg.norm(rows, axis=1).astype(np.float64))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * rows.nbytes
