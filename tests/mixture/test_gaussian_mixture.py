@@ -6,11 +6,11 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from aimass_core import GaussianMixture, load
-from aimass_core.exceptions import ConvergenceWarning, NotFittedError
+from aimass_core.exceptions import ConvergenceWarning, NotFittedError, NumericalError
 from aimass_core.mixture._em import Problem, Result
 from aimass_core.mixture._gauge import gauge_of
 from aimass_core.mixture._prior import Prior
@@ -106,7 +106,10 @@ def test_likelihood_never_falls(kind, d, k, seed, accelerate, prior):
     )  # fmt: skip
     with warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always")
-        model.fit(X)
+        try:
+            model.fit(X)
+        except NumericalError:  # a component collapsed on a row, where the likelihood has no bound
+            reject()
     assume(not any("starts again" in str(note.message) for note in notes))
     bounds = np.array(model.lower_bounds_)
     assert (np.diff(bounds) >= -1e-10 * (1 + np.abs(bounds[1:]))).all()
