@@ -74,8 +74,10 @@ typedef float Floats __attribute__((vector_size(kVector), may_alias));
 
 // Cut off at -most and most (also nan), fractions too.
 #if defined(__AVX512F__)
-inline Lanes whole(Floats x, Floats most) {
-  return _mm512_cvttps_epi32(_mm512_max_ps(_mm512_min_ps(x, most), -most));
+inline Lanes whole(Floats x, Floats most) {  // GCC 12 takes what has no mask for uninitialised
+  const __mmask16 all = 0xffff;
+  const __m512 cut = _mm512_maskz_max_ps(all, _mm512_maskz_min_ps(all, x, most), -most);
+  return _mm512_maskz_cvttps_epi32(all, cut);
 }
 #else
 inline Lanes whole(Floats x, Floats most) {
