@@ -133,7 +133,8 @@ class FullWork {
   // of r.
   double add(std::int64_t k, double* pairs, double* linear) {
     const auto least = std::exp(-static_cast<double>(kReach<S>));
-    if (far_) return exact_->add(k, least, weights_.data(), scores_.data(), pairs, linear);
+    if (far_ && exact_)
+      return exact_->add(k, least, weights_.data(), scores_.data(), pairs, linear);
     return block_.add(k, least, weights_.data(), scores_.data(), pairs, linear);
   }
 

@@ -122,7 +122,7 @@ class FullBlock {
       kernels_.improve(n_rows_, k, model_.constant(k), distance(k), best_.data(), label_.data());
     }
     // In units of the product of a tile with one tile of columns.
-    const auto cost_of = [](std::int64_t t) { return static_cast<double>(t * (t + 1) / 2); };
+    const auto cost_of = [](std::int64_t t) { return 0.5 * static_cast<double>(t * (t + 1)); };
     const double turning = 0.8 * static_cast<double>(n_tiles), deciding = 12.0 / sizeof(S);
     const double padding = static_cast<double>(g) / static_cast<double>(block_rows);
     double least = 0.9 * (cost_of(n_tiles) + turning / static_cast<double>(n_components));

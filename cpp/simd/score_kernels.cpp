@@ -171,10 +171,10 @@ template <class T>
 Index append_hits(const ScoreTile<T>& t, Index rows, CodeHit* hits, Index n_hits) {
   constexpr Index kChains = 4, kLanes = Vector<T>::lanes;
   static_assert(kChains * kLanes <= kMostAppended && kPanelCols <= kMostAppended);
-  const T* a[kChains];
-  const T* b[kChains];
+  const T* a[kChains] = {};
+  const T* b[kChains] = {};
   Index row[kChains], position[kChains];
-  V<T> sum[kChains];
+  V<T> sum[kChains] = {};
   Index n = 0, done = 0;
   for (; done < n_hits && n < kChains; ++n) {
     CodeHit& hit = hits[done];
