@@ -4,19 +4,14 @@
 #pragma once
 
 #include "als_kernels.hpp"
+#include "vector.hpp"
 
 namespace {
 
 using namespace aimass::simd;
 using Index = std::int64_t;
 
-#if defined(__AVX512F__)
-constexpr Index kVector = 64, kTileRows = 8, kTileVectors = 3;
-#elif defined(__AVX2__)
-constexpr Index kVector = 32, kTileRows = 4, kTileVectors = 3;
-#else
-constexpr Index kVector = 16, kTileRows = 4, kTileVectors = 2;
-#endif
+constexpr Index kTileRows = kVector == 64 ? 8 : 4, kTileVectors = kVector == 16 ? 2 : 3;
 constexpr Index kGroup = 8;   // entries handled at once where vectors are read once
 constexpr Index kAhead = 16;  // entries that a prefetch runs ahead
 

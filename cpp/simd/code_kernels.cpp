@@ -4,6 +4,7 @@
 #include "code_kernels.hpp"
 
 #include "levels.hpp"
+#include "vector.hpp"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -20,7 +21,7 @@ using Index = std::int64_t;
 // Products of four codes each are added up in 32-bit lanes. Without VNNI a pair of products has to
 // fit 16 bits: 2 * 255 * 63 does.
 #if defined(__AVX512F__)
-constexpr Index kVector = 64, kBlockRows = 8;
+constexpr Index kBlockRows = 8;
 using Lanes = __m512i;
 inline Lanes broadcast(std::int32_t x) { return _mm512_set1_epi32(x); }
 inline Lanes load(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
@@ -40,7 +41,7 @@ inline Lanes dot(Lanes sum, Lanes items, Lanes query) {
 }
 #endif
 #else
-constexpr Index kVector = 32, kBlockRows = 4;
+constexpr Index kBlockRows = 4;
 constexpr std::int32_t kMost = 63;
 using Lanes = __m256i;
 inline Lanes broadcast(std::int32_t x) { return _mm256_set1_epi32(x); }

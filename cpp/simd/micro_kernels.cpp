@@ -2,24 +2,17 @@
 // table, and nothing from the standard library is used: see table.hpp for the reason.
 #include "levels.hpp"
 #include "table.hpp"
+#include "vector.hpp"
 
 namespace {
 
 using namespace aimass::simd;
 using Index = std::int64_t;
 
-// kVector: bytes. kGain: cost of a sparse product over that of a dense float32 multiply-add,
+// kGain: cost of a sparse product over that of a dense float32 multiply-add,
 // measured.
-#if defined(__AVX512F__)
-constexpr Index kVector = 64, kTileRows = 8, kTileVectors = 3;
-constexpr double kGain = 50;
-#elif defined(__AVX2__)
-constexpr Index kVector = 32, kTileRows = 4, kTileVectors = 3;
-constexpr double kGain = 25;
-#else
-constexpr Index kVector = 16, kTileRows = 4, kTileVectors = 2;
-constexpr double kGain = 6;
-#endif
+constexpr Index kTileRows = kVector == 64 ? 8 : 4, kTileVectors = kVector == 16 ? 2 : 3;
+constexpr double kGain = kVector == 64 ? 50 : kVector == 32 ? 25 : 6;
 
 template <class T>
 constexpr Index kTileCols = kTileVectors * kVector / static_cast<Index>(sizeof(T));

@@ -5,19 +5,14 @@
 #include "levels.hpp"
 #include "mixture.hpp"
 #include "mixture_diag.hpp"
+#include "vector.hpp"
 
 namespace {
 
 using namespace aimass::simd::mixture;
 using Index = std::int64_t;
 
-#if defined(__AVX512F__)
-constexpr Index kVector = 64, kTile = 8, kVectors = 3;
-#elif defined(__AVX2__)
-constexpr Index kVector = 32, kTile = 4, kVectors = 2;
-#else
-constexpr Index kVector = 16, kTile = 4, kVectors = 2;
-#endif
+constexpr Index kTile = kVector == 64 ? 8 : 4, kVectors = kVector == 64 ? 3 : 2;
 constexpr Index kLanes = kVector / 4;
 constexpr Index kGroup = 3 * kLanes;        // rows of a group of columns
 constexpr Index kScores = 3 * kVector / 8;  // and of scores

@@ -3,19 +3,14 @@
 #pragma once
 
 #include "mixture.hpp"
+#include "vector.hpp"
 
 namespace {
 
 using namespace aimass::simd::mixture;
 using Index = std::int64_t;
 
-#if defined(__AVX512F__)
-constexpr Index kVector = 64, kTile = 8, kVectors = 3;
-#elif defined(__AVX2__)
-constexpr Index kVector = 32, kTile = 4, kVectors = 3;
-#else
-constexpr Index kVector = 16, kTile = 4, kVectors = 3;
-#endif
+constexpr Index kTile = kVector == 64 ? 8 : 4, kVectors = 3;
 constexpr Index kLanes = kVector / 8, kGroup = kLanes * kVectors, kGroups = kRows / kGroup;
 
 typedef double V __attribute__((vector_size(kVector)));

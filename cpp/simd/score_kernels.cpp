@@ -2,6 +2,7 @@
 // table, and nothing from the standard library is used: see table.hpp for the reason.
 #include "score_kernels.hpp"
 #include "levels.hpp"
+#include "vector.hpp"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -12,14 +13,8 @@ namespace {
 using namespace aimass::simd;
 using Index = std::int64_t;
 
-// kVector: bytes. A block of kBlockRows x kBlockVectors sums stays in registers.
-#if defined(__AVX512F__)
-constexpr Index kVector = 64, kBlockRows = 8, kBlockVectors = 3;
-#elif defined(__AVX2__)
-constexpr Index kVector = 32, kBlockRows = 4, kBlockVectors = 3;
-#else
-constexpr Index kVector = 16, kBlockRows = 4, kBlockVectors = 2;
-#endif
+// A block of kBlockRows x kBlockVectors sums stays in registers.
+constexpr Index kBlockRows = kVector == 64 ? 8 : 4, kBlockVectors = kVector == 16 ? 2 : 3;
 template <class T>
 constexpr Index kBlocks = kPanelCols * static_cast<Index>(sizeof(T)) / (kVector * kBlockVectors);
 

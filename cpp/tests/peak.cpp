@@ -3,16 +3,11 @@
 #include <cstdint>
 
 #include "../simd/levels.hpp"
+#include "../simd/vector.hpp"
 
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int kVector = 64, kChains = 24;
-#elif defined(__AVX2__)
-constexpr int kVector = 32, kChains = 12;
-#else
-constexpr int kVector = 16, kChains = 12;
-#endif
+constexpr int kChains = kVector == 64 ? 24 : 12;
 
 // Chains of x = a x + b, as many as the registers hold; returns their sum, and in `flop` the work.
 template <class T>

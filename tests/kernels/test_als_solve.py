@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from _als import SOLVERS, WEIGHTS, problem
+from _levels import LEVELS, at_level
 from _similarity import DTYPES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,15 +17,12 @@ from aimass_core import _core, reference
 from aimass_core.exceptions import NumericalError
 
 OPTIONS = {"n_steps": 2, "block_size": 16, "n_threads": 1}
-LEVELS = _core.isa_available()
 
 
 @pytest.fixture(params=LEVELS)
 def level(request):
-    before = _core.isa()
-    _core.force_isa(request.param)
-    yield request.param
-    _core.force_isa(before)
+    with at_level(request.param):
+        yield request.param
 
 
 def check(arguments, solver, **options):

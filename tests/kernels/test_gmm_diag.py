@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from _levels import LEVELS, at_level
 from _mixtures import diagonal_problem
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,17 +53,13 @@ def test_equals_reference(n, d, k, apart, weighted, seed):
     check(X, shift, scale, weight, coefficients)
 
 
-@pytest.mark.parametrize("level", _core.isa_available())
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("d", [1, 2, 3, 8, 15, 16, 17, 23, 24, 25, 33, 70])
 def test_every_level_and_width(level, d):
-    current = _core.isa()
-    _core.force_isa(level)
-    try:
+    with at_level(level):
         for k in (1, 2, 3, 4, 7, 8, 9, 15, 17):
             X, shift, scale, coefficients = diagonal_problem(211, d, k, 1.0, np.float32, seed=d)
             check(X, shift, scale, None, coefficients)
-    finally:
-        _core.force_isa(current)
 
 
 def test_bits_do_not_depend_on_threads():

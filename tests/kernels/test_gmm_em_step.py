@@ -9,6 +9,7 @@ from collections import deque
 
 import numpy as np
 import pytest
+from _levels import LEVELS, at_level
 from _mixtures import DTYPES, FORMS, problem
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -54,18 +55,14 @@ def test_given_responsibilities(form):
     assert score == 0
 
 
-@pytest.mark.parametrize("level", _core.isa_available())
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("d", [1, 2, 3, 23, 24, 25, 48, 70, 129])
 def test_every_level_and_width(level, form, d):
-    current = _core.isa()
-    _core.force_isa(level)
-    try:
+    with at_level(level):
         for k in (1, 4, 8, 9, 17):
             problem_ = problem(211, d, k, form, np.float64, seed=d)
             check(*problem_[:3], None, problem_[3], None, form, form, False)
-    finally:
-        _core.force_isa(current)
 
 
 @pytest.mark.parametrize("hard", [False, True])

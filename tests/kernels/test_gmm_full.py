@@ -9,6 +9,7 @@ from collections import deque
 
 import numpy as np
 import pytest
+from _levels import LEVELS, at_level
 from _mixtures import DTYPES, triangular_problem
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,18 +53,14 @@ def test_equals_reference(n, d, k, apart, dtype, weighted, seed):
     check(*problem[:3], weight, problem[3])
 
 
-@pytest.mark.parametrize("level", _core.isa_available())
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("d", [12, 13, 23, 24, 25, 32, 48, 70, 129])
 def test_every_level_and_width(level, dtype, d):
-    current = _core.isa()
-    _core.force_isa(level)
-    try:
+    with at_level(level):
         for k, apart in ((1, 0.0), (4, 2.0), (9, 0.5)):
             problem = triangular_problem(1_500, d, k, apart, dtype, seed=d)
             check(*problem[:3], None, problem[3])
-    finally:
-        _core.force_isa(current)
 
 
 @pytest.mark.parametrize("apart", [0.0, 0.7, 2.0, 20.0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from _levels import LEVELS, at_level
 from _similarity import DTYPES, FORMULAS, PLAIN, check_row, csr, options, parts, rtol_of, skewed
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,22 +91,18 @@ def test_scales(dtype):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("level", _core.isa_available())
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_dense_part(dtype, level):
     """Large and skewed enough that the dense part is used; every level and thread count agrees."""
     matrix = skewed(3000, 400, 0.12, dtype, seed=5)
     norm = np.sqrt((matrix.toarray().astype(np.float64) ** 2).sum(0)).astype(dtype)
-    before = _core.isa()
-    _core.force_isa(level)
-    try:
+    with at_level(level):
         one = check(matrix, 20, p=norm, q=norm)
         for n_threads in (2, 5):
             other = call(_core.gram_topk, matrix, 20, p=norm, q=norm, n_threads=n_threads)
             for a, b in zip(one, other):
                 np.testing.assert_array_equal(a, b)
-    finally:
-        _core.force_isa(before)
 
 
 @pytest.mark.parametrize("k", [1, 5, 49, 60])

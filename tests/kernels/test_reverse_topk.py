@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from _levels import LEVELS, at_level
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from aimass_core.reference import reverse_topk as reference
 from aimass_core.retrieval import AudienceIndex
 
 DTYPES = (np.float32, np.float64)
-LEVELS = _core.isa_available()
 
 
 def call(kernel, index, asked, biases, numbers, *, exclude=None, n_threads=1):
@@ -42,16 +42,12 @@ def test_any_shape(shape, k, dtype, biased, exclude, decay, n_threads, level, se
     biases = rng.integers(-3, 4, m).astype(dtype) * (1 if biased else 0)
     lists = sp.csr_array(rng.random((m, n)) < 0.3)
     lists = lists.indptr.astype(np.int64), lists.indices.astype(np.int32)
-    before = _core.isa()
-    try:
-        _core.force_isa(level)
+    with at_level(level):
         index = AudienceIndex(U, V, biases, k=k)
         arguments = (index, V, biases, np.arange(m, dtype=np.int32))
         options = {"exclude": lists if exclude else None}
         got = call(_core.reverse_topk, *arguments, **options, n_threads=n_threads)
         want = call(reference, *arguments, **options)
-    finally:
-        _core.force_isa(before)
     for a, b in zip(got, want):
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)

@@ -9,6 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from _levels import LEVELS, at_level
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,15 +18,12 @@ from aimass_core.reference import score_topk as reference
 from aimass_core.retrieval._packing import _codes, pack
 
 DTYPES = (np.float32, np.float64)
-LEVELS = _core.isa_available()
 
 
 @pytest.fixture(params=LEVELS)
 def _level(request):
-    before = _core.isa()
-    _core.force_isa(request.param)
-    yield
-    _core.force_isa(before)
+    with at_level(request.param):
+        yield
 
 
 def whole(rng, shape, dtype):
@@ -77,9 +75,7 @@ def test_any_shape(
     items = whole(rng, (m, f), dtype)
     if decay:
         items *= 2.0 ** -rng.integers(0, 8, (m, 1)).astype(dtype)
-    before = _core.isa()
-    try:
-        _core.force_isa(level)
+    with at_level(level):
         check(
             whole(rng, (n, f), dtype),
             items,
@@ -89,8 +85,6 @@ def test_any_shape(
             allow=pattern(rng, (n, m), density) if allow else None,
             n_threads=n_threads,
         )
-    finally:
-        _core.force_isa(before)
 
 
 @pytest.mark.usefixtures("_level")
