@@ -13,7 +13,7 @@ import typer
 from .._validation import as_choice, as_int
 from ..data._table_writer import TableWriter
 from .console import facts, grid, print_json, set_threads, steps
-from .files import check_output, stored_type
+from .files import check_output
 from .ids import ids_from_option
 from .models import parse_models
 from .options import (
@@ -29,7 +29,7 @@ from .options import (
     UserOption,
     ValueOption,
 )
-from .ratings import choose_columns, data_facts, facts_shown, read_ratings
+from .ratings import choose_columns, data_facts, facts_shown, lists_schema, read_ratings
 
 if TYPE_CHECKING:
     from ..data import Interactions
@@ -141,7 +141,7 @@ def audience(
             method=method,
         )
         choose_s = perf_counter() - started
-        with TableWriter(out, _schema(columns, ratings, data)) as writer:
+        with TableWriter(out, lists_schema(ratings, columns, data, ("item", "user"))) as writer:
             writer.write(_table(chosen, data, writer.schema))
 
     summary = {
@@ -177,18 +177,6 @@ def _plain(value: Any) -> Any:
 def _last(chosen: Any, place: int) -> float | None:
     scores = chosen.of(place)[1]
     return float(scores[-1]) if len(scores) else None
-
-
-def _schema(columns: Columns, ratings: Path, data: Interactions) -> pa.Schema:
-    """Columns of the output: the file's own names, unless they clash, and its own id types."""
-    names = [columns.item, columns.user]
-    shown = ["item", "user"] if {"rank", "score"} & set(names) else names
-    kinds = [
-        stored_type(ratings, name) or pa.array(known.ids[:1]).type
-        for name, known in zip(names, (data.items, data.users), strict=True)
-    ]
-    ids = list(zip(shown, kinds, strict=True))
-    return pa.schema([*ids, ("rank", pa.int32()), ("score", pa.float32())])
 
 
 def _table(chosen: Any, data: Interactions, schema: pa.Schema) -> pa.Table:

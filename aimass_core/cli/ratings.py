@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .files import check_columns
+from .files import check_columns, stored_type
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ..data import Interactions
 
-__all__ = ["Columns", "choose_columns", "data_facts", "facts_shown", "read_ratings"]
+__all__ = ["Columns", "choose_columns", "data_facts", "facts_shown", "lists_schema", "read_ratings"]
 
 _OBVIOUS = {
     "user": ("user_id", "userid", "user", "customer_id", "customerid", "customer"),
@@ -177,3 +179,37 @@ def facts_shown(found: dict[str, Any]) -> dict[str, Any]:
         f"{found['users']:,} users x {found['items']:,} items, {found['interactions']:,} entries"
     )
     return rows
+
+
+def lists_schema(
+    path: Path, columns: Columns, data: Interactions, roles: tuple[str, str]
+) -> pa.Schema:
+    """Columns of lists written: two of ids, rank and score.
+
+    Parameters
+    ----------
+    path : Path
+        The ratings file.
+    columns : Columns
+        From `choose_columns`.
+    data : Interactions
+        From `read_ratings`.
+    roles : tuple of str
+        "user" and "item" in the order of the columns.
+
+    Returns
+    -------
+    pyarrow.Schema
+        With the file's own names, unless they clash, and its own id types.
+    """
+    import pyarrow as pa
+
+    names = [getattr(columns, role) for role in roles]
+    shown = roles if {"rank", "score"} & set(names) else names
+    known = {"user": data.users, "item": data.items}
+    kinds = [
+        stored_type(path, name) or pa.array(known[role].ids[:1]).type
+        for role, name in zip(roles, names, strict=True)
+    ]
+    ids = list(zip(shown, kinds, strict=True))
+    return pa.schema([*ids, ("rank", pa.int32()), ("score", pa.float32())])

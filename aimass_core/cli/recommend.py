@@ -6,12 +6,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow as pa
 import typer
 
 from .._validation import as_int
 from .console import facts, print_json, set_threads, steps
-from .files import check_output, stored_type
+from .files import check_output
 from .ids import ids_from_option
 from .models import parse_models
 from .options import (
@@ -28,12 +27,11 @@ from .options import (
     UserOption,
     ValueOption,
 )
-from .ratings import Columns, choose_columns, data_facts, facts_shown, read_ratings
+from .ratings import choose_columns, data_facts, facts_shown, lists_schema, read_ratings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..data import Interactions
     from ..neighbors._topk import TopK
 
 __all__ = ["recommend"]
@@ -131,7 +129,9 @@ def recommend(
             if save is not None:  # so that an output file means that all went well
                 fitted.save(save)
 
-        rows_written = write_topk(blocks(), out, schema=_schema(columns, ratings, data))
+        rows_written = write_topk(
+            blocks(), out, schema=lists_schema(ratings, columns, data, ("user", "item"))
+        )
         recommend_s = perf_counter() - started
 
     summary = {
@@ -151,18 +151,6 @@ def recommend(
         print_json(summary)
     else:
         _show(summary)
-
-
-def _schema(columns: Columns, ratings: Path, data: Interactions) -> pa.Schema:
-    """Columns of the output: the file's own names, unless they clash, and its own id types."""
-    names = [columns.user, columns.item]
-    shown = ["user", "item"] if {"rank", "score"} & set(names) else names
-    kinds = [
-        stored_type(ratings, name) or pa.array(known.ids[:1]).type
-        for name, known in zip(names, (data.users, data.items), strict=True)
-    ]
-    ids = list(zip(shown, kinds, strict=True))
-    return pa.schema([*ids, ("rank", pa.int32()), ("score", pa.float32())])
 
 
 def _show(summary: dict[str, Any]) -> None:
