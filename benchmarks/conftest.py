@@ -108,7 +108,11 @@ def measure(benchmark: Any, scale: str) -> Callable[..., Any]:
         benchmark.extra_info.update(member=member, **extra)
         if warm_up:
             check(call())
-        result = benchmark.pedantic(call, rounds=rounds, iterations=1)
+        try:
+            result = benchmark.pedantic(call, rounds=rounds, iterations=1)
+        except pytest.skip.Exception:  # no Exception to the plugin, which would want its times
+            benchmark.has_error = True
+            raise
         if not warm_up:
             check(result)
         return result
