@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .. import kernels
 
-__all__ = ["Events", "group_events"]
+__all__ = ["Events", "UngroupedEvents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +100,38 @@ class Events:
         return cls(indptr, values, times, arrays["rule"])
 
 
-def group_events(
-    rows: NDArray[np.int32],
-    cols: NDArray[np.int32],
-    values: NDArray[Any],
-    times: NDArray[np.int64],
-    shape: tuple[int, int],
-    n_entries: int,
-    rule: str,
-    n_threads: int,
-) -> Events:
-    """Group events by entry: O(n) time, in the order of the entries of a canonical CSR."""
-    keys = rows.astype(np.int64) * max(shape[1], 1) + cols
-    codes, _ = kernels.factorize_int64(keys, n_threads)
-    order = np.arange(len(codes), dtype=np.int32)
-    indptr, _, values, times = kernels.coo_to_csr(
-        codes, order, values, times, n_entries, len(codes), "error", n_threads
-    )
-    if rule == "count":
-        values, rule = np.ones_like(values), "sum"
-    return Events(indptr, values, times, rule)
+@dataclass(frozen=True, slots=True)
+class UngroupedEvents:
+    """Events in the order of the rows of a table, whose grouping waits until it is needed.
+
+    Parameters
+    ----------
+    rows, cols : ndarray of int32, shape (n_events,)
+        The entry of each event.
+    values : ndarray of float32 or float64, shape (n_events,)
+        Value of each event.
+    times : ndarray of int64, shape (n_events,)
+        Time of each event.
+    rule : str
+        How the values of an entry are combined; "count" counts its events.
+    n_threads : int
+        For the grouping.
+    """
+
+    rows: NDArray[np.int32]
+    cols: NDArray[np.int32]
+    values: NDArray[Any]
+    times: NDArray[np.int64]
+    rule: str
+    n_threads: int
+
+    def group(self, n_entries: int, n_cols: int) -> Events:
+        """Return the events by entry, in the order of a canonical CSR: O(n) time."""
+        keys = self.rows.astype(np.int64) * max(n_cols, 1) + self.cols
+        codes, _ = kernels.factorize_int64(keys, self.n_threads)
+        order = np.arange(len(codes), dtype=np.int32)
+        values = np.ones_like(self.values) if self.rule == "count" else self.values
+        indptr, _, values, times = kernels.coo_to_csr(
+            codes, order, values, self.times, n_entries, len(codes), "error", self.n_threads
+        )
+        return Events(indptr, values, times, "sum" if self.rule == "count" else self.rule)

@@ -14,7 +14,7 @@ from .. import kernels
 from ..base.threads import resolve_n_threads
 from ..base.validation import _wrap_csr, as_bool, as_choice
 from ._column import Column
-from ._events import Events, group_events
+from ._events import UngroupedEvents
 from ._factorize import Lookup, exact_ids
 from ._text import Where
 from ._time import column_times
@@ -64,7 +64,7 @@ class Triplets:
 
     def build(
         self, part: NDArray[np.bool_] | None = None
-    ) -> tuple[sp.csr_array, NDArray[np.int64] | None, Events | None, dict[str, Any]]:
+    ) -> tuple[sp.csr_array, NDArray[np.int64] | None, UngroupedEvents | None, dict[str, Any]]:
         """Return matrix, timestamps, single events and report of all rows or a part of them."""
         rows, cols, values, times = self.rows, self.cols, self.values, self.times
         if part is not None:
@@ -75,9 +75,7 @@ class Triplets:
         )
         events = None
         if times is not None and self.keep_events and matrix.nnz < len(rows):
-            events = group_events(
-                rows, cols, values, times, matrix.shape, matrix.nnz, self.rule, self.n_threads
-            )
+            events = UngroupedEvents(rows, cols, values, times, self.rule, self.n_threads)
         report = {
             "rows_read": self.n_read,
             "rows_dropped": dict(self.dropped),
@@ -292,8 +290,7 @@ def _add_null_words(column: Column, words: Sequence[str]) -> None:
 def _equals(column: Column, word: bytes) -> NDArray[np.bool_]:
     """Which entries of a column of text are a word."""
     assert column.offsets is not None
-    lengths = np.diff(column.offsets)
-    is_word = lengths == len(word)
+    is_word: NDArray[np.bool_] = np.diff(column.offsets) == len(word)
     if word and is_word.any():
         starts = np.asarray(column.offsets[:-1])[is_word]
         letters = column.values[starts[:, None] + np.arange(len(word))]

@@ -16,7 +16,7 @@ from ..base.registry import register
 from ..base.threads import resolve_n_threads
 from ..base.validation import _wrap_csr, as_choice, as_csr, csr_parts
 from ._convert import from_any
-from ._events import Events, group_events
+from ._events import Events, UngroupedEvents
 from ._triplets import RULES, Triplets, merge_triplets, prepare, read_triplets
 from .idmap import IdMap
 from .readers import ReadOptions
@@ -62,9 +62,6 @@ class Interactions:
         function takes it.
     timestamps : ndarray of int64 or None
         The latest time of the events of each entry (the earliest for ``duplicates="first"``).
-    events : Events or None
-        None where each entry is one event, or where there are no timestamps.
-
     Examples
     --------
     >>> from aimass_core import Interactions
@@ -85,7 +82,7 @@ class Interactions:
         *,
         timestamps: NDArray[np.int64] | None = None,
         time_unit: str | None = None,
-        events: Events | Mapping[str, Any] | None = None,
+        events: Events | UngroupedEvents | Mapping[str, Any] | None = None,
         report: Mapping[str, Any] | None = None,
     ) -> None:
         self.matrix: sp.csr_array = plain(as_csr(matrix, "matrix"))
@@ -108,10 +105,9 @@ class Interactions:
         self.items = items
         self.timestamps = timestamps
         self.time_unit = time_unit if timestamps is not None else None
-        self.events: Events | None = None
-        if events is not None and timestamps is not None:
-            arrays = events.to_arrays() if isinstance(events, Events) else events
-            self.events = Events.from_arrays(arrays, self.nnz, self.matrix.dtype)
+        if isinstance(events, Mapping):  # out of a file
+            events = Events.from_arrays(events, self.nnz, self.matrix.dtype)
+        self._events = events if timestamps is not None else None
         self.report: dict[str, Any] = dict(report or {})
 
     # ---- construction ------------------------------------------------------------------------
@@ -418,6 +414,13 @@ class Interactions:
     # ---- content -----------------------------------------------------------------------------
 
     @property
+    def events(self) -> Events | None:
+        """The single events of entries that were merged from several rows, else None."""
+        if isinstance(self._events, UngroupedEvents):
+            self._events = self._events.group(self.nnz, self.n_items)
+        return self._events
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Number of users and number of items."""
         return len(self.users), len(self.items)
@@ -529,7 +532,7 @@ class Interactions:
         if same:
             out.timestamps, out.time_unit = self.timestamps, self.time_unit
             if self.events is not None:
-                out.events = self.events.rescaled(self.matrix.data, out.matrix.data)
+                out._events = self.events.rescaled(self.matrix.data, out.matrix.data)
         return out
 
     def keep_entries(self, keep: NDArray[np.bool_]) -> Self:
@@ -589,13 +592,11 @@ class Interactions:
         """Events in numbers of rows and columns as new interactions."""
         n_threads = resolve_n_threads(None)
         matrix, last = merge_triplets(rows, columns, values, times, users, items, rule, n_threads)
-        events = None
-        if matrix.nnz < len(rows):
-            shape = (len(users), len(items))
-            events = group_events(rows, columns, values, times, shape, matrix.nnz, rule, n_threads)
+        is_single = matrix.nnz == len(rows)
+        events = UngroupedEvents(rows, columns, values, times, rule, n_threads)
         return type(self)(
-            matrix, users, items, timestamps=last, time_unit=self.time_unit, events=events,
-            report=self.report,
+            matrix, users, items, timestamps=last, time_unit=self.time_unit,
+            events=None if is_single else events, report=self.report,
         )  # fmt: skip
 
     def take(self, users: ArrayLike | None = None, items: ArrayLike | None = None) -> Self:
@@ -738,7 +739,7 @@ class Interactions:
         columns: NDArray[np.int32],
         matrix: sp.csr_array,
         rule: str,
-    ) -> Events | None:
+    ) -> UngroupedEvents | None:
         """The single events of both, if their rule is the one by which they are joined."""
         if self.timestamps is None:
             return None
@@ -748,14 +749,12 @@ class Interactions:
             return None
         mine, theirs = self.single_events(), other.single_events()
         entries = np.concatenate([mine.entries(), self.nnz + theirs.entries()])
-        return group_events(
+        return UngroupedEvents(
             rows[entries],
             columns[entries],
             np.concatenate([mine.values, theirs.values]).astype(matrix.dtype, copy=False),
             np.concatenate([mine.times, theirs.times]),
-            matrix.shape,
-            matrix.nnz,
-            grouped[0].rule if rule == "error" else rule,
+            grouped[0].rule if grouped else rule,
             resolve_n_threads(None),
         )
 
@@ -927,12 +926,12 @@ class Interactions:
 
 
 def _as_mask(keep: Any, n: int) -> NDArray[np.bool_]:
-    keep = np.asarray(keep)
-    if keep.dtype != bool or keep.shape != (n,):
+    mask: NDArray[Any] = np.asarray(keep)
+    if mask.dtype != bool or mask.shape != (n,):
         raise ValueError(
-            f"keep must be a boolean array of shape ({n},), got {keep.dtype} of shape {keep.shape}"
+            f"keep must be a boolean array of shape ({n},), got {mask.dtype} of shape {mask.shape}"
         )
-    return keep
+    return mask
 
 
 def _renumber(

@@ -172,5 +172,5 @@ def time_decay(x: Interactions, *, half_life: Any, now: Any = None) -> Interacti
     matrix.data = np.add.reduceat(decayed, events.indptr[:-1]).astype(x.matrix.dtype)
     out = x.with_matrix(matrix)
     if x.events is not None and x.events.rule == "sum":
-        out.events = replace(x.events, values=decayed.astype(x.matrix.dtype))
+        out._events = replace(x.events, values=decayed.astype(x.matrix.dtype))
     return out

@@ -476,12 +476,13 @@ def _of_arrow_url(url: str, storage: dict[str, Any], options: ReadOptions) -> li
         names = [f"{path.rstrip('/')}/{n}" for n in _of_one_format(inside, url, options)]
     else:
         names = [path]
+    def opener(name: str) -> Callable[[], Any]:
+        return lambda: system.open_input_file(name)
+
     return [
         file
         for name in names
-        for file in _members(
-            name, lambda name=name: system.open_input_file(name), None, options, _partitions(name)
-        )  # type: ignore[misc]
+        for file in _members(name, opener(name), None, options, _partitions(name))
     ]
 
 

@@ -66,7 +66,7 @@ class FrameReader(Reader):
         if hasattr(table, "collect_schema"):  # polars, without the warning of LazyFrame.columns
             return list(table.collect_schema().names())
         for attribute in ("column_names", "columns", "schema"):
-            found = getattr(table, attribute, None)
+            found: Any = getattr(table, attribute, None)
             if attribute == "schema" and hasattr(found, "names"):
                 return list(found.names)
             if found is not None and not callable(found) and attribute != "schema":
