@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         similarity,
     )
     from ._config import show_config
+    from .base.foreign import as_recommender
     from .base.lists import Explanation, TopK
     from .base.persistence import load
     from .base.query import Query
@@ -45,6 +46,7 @@ _NAMES = {
     "Recommender": "base.recommender",
     "Segmentation": "segmentation",
     "TopK": "base.lists",
+    "as_recommender": "base.foreign",
     "data": "data",
     "datasets": "data.datasets",
     "evaluation": "evaluation",
