@@ -29,7 +29,7 @@ from aimass_core import (
     UserKNN,
     similarity,
 )
-from aimass_core._validation import as_csr
+from aimass_core.base.validation import as_csr
 
 MODELS = [
     ItemKNN(n_neighbors=9),

@@ -28,8 +28,8 @@ from aimass_core import (
     UserKNN,
     load,
 )
+from aimass_core.base.persistence import save
 from aimass_core.exceptions import DamagedFileError, NotFittedError
-from aimass_core.persistence import save
 
 MODELS = [
     ItemKNN(n_neighbors=7),
@@ -267,7 +267,7 @@ FOREIGN = {
     "column_out_of_bounds": out_of_bounds,
     "no_manifest": lambda header, body: header["__metadata__"].pop("manifest"),
     "other_format": lambda header, body: header["__metadata__"].update(format="pt"),
-    "newer_version": lambda header, body: header["__metadata__"].update(version="2"),
+    "newer_version": lambda header, body: header["__metadata__"].update(version="3"),
     "extra_array": lambda header, body: header.update(
         recommend={"dtype": "F32", "shape": [4], "data_offsets": [len(body), len(body) + 16]}
     ),

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .._threads import resolve_n_threads
-from .._validation import as_csr
+from ..base.registry import register
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_csr
 from . import _export
 from ._convert import from_any
 from ._id_matrix import IdMatrix
@@ -20,6 +21,7 @@ from .tables import Table
 __all__ = ["Interactions"]
 
 
+@register("interactions")
 class Interactions(IdMatrix):
     """Users x items, as a canonical CSR with the ids of both sides.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import as_csr, as_float, as_int, suggest
+from ..base.validation import as_csr, as_float, as_int, suggest
 from . import catalog, gain, hits, ranking, ratings, variety
 from ._judged import Judged, judge
 from ._judged import per_user as user_values

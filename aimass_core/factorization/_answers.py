@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from .._threads import resolve_n_threads
-from .._validation import as_csr, as_int
-from ..neighbors._ask import one_pair
-from ..neighbors._compare import transpose
-from ..neighbors._kernels import take_rows
-from ..neighbors._merge import renumbered
-from ..neighbors._topk import Explanation, TopK
+from ..base.csr import take_rows, transpose
+from ..base.lists import Explanation, TopK
+from ..base.merge import renumbered
+from ..base.query import one_pair
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_csr, as_int
 from ._als import Solver, half_step, n_entries
 from ._grow import Growth
 from ._model import FactorModel, explained

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import as_csr
-from ..neighbors._merge import merged
+from ..base.merge import merged
+from ..base.validation import as_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from .._threads import resolve_n_threads
-from .._validation import _wrap_csr, as_int
-from ..neighbors._recommender import Recommender
-from ..neighbors._topk import Explanation, TopK
+from ..base.lists import Explanation, TopK
+from ..base.recommender import Recommender
+from ..base.threads import resolve_n_threads
+from ..base.validation import _wrap_csr, as_int
 from ..retrieval import FactorIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..base.query import Ask
     from ..data import IdMap
-    from ..neighbors._ask import Ask
 
 __all__ = ["FactorModel", "explained"]
 

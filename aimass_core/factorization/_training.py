@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import as_float, as_int
+from ..base.validation import as_float, as_int
 
 if TYPE_CHECKING:
     from ._model import FactorModel

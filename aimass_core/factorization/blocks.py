@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .. import _core
-from .._validation import _wrap_csr, as_int
+from .. import kernels
+from ..base.validation import _wrap_csr, as_int
 from ._block_files import SIDES, Parquet, checked, ranges, scatter
 from ._model import _as_factor_dtype
 
@@ -217,7 +217,7 @@ class RowBlocks:
         if indptr[0] != 0 or (np.diff(indptr) < 0).any():
             raise ValueError(f"{self.folder} is damaged: an indptr goes down")
         for begin, block in self._blocks(parts, n_cols):
-            status, _, is_sorted, repeated = _core.csr_check(
+            status, _, is_sorted, repeated = kernels.csr_check(
                 block.indptr, block.indices, block.data, n_cols
             )
             if status or repeated or not is_sorted:

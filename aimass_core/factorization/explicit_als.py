@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import _wrap_csr, as_bool, as_float, as_int
-from ..neighbors._baselines import global_mean, rating_range
-from ..neighbors._compare import transpose
+from ..base.baselines import global_mean, rating_range
+from ..base.csr import transpose
+from ..base.registry import register
+from ..base.validation import _wrap_csr, as_bool, as_float, as_int
 from ._als import MAX_FACTORS, Solver, half_step, random_factors
 from ._model import FactorModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..neighbors._ask import Ask
+    from ..base.query import Ask
 
     Array = NDArray[Any]
 
@@ -31,6 +32,7 @@ _VALUES: dict[str, Any] = {
 }
 
 
+@register("explicit-als")
 class ExplicitALS(FactorModel):
     r"""Predict ratings as :math:`\mu + b_u + b_i + p_u^T q_i` by alternating least squares.
 

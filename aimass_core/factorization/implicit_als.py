@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import as_bool, as_float, as_int
-from ..neighbors._compare import transpose
+from ..base.csr import transpose
+from ..base.registry import register
+from ..base.validation import as_bool, as_float, as_int
 from ._als import (
     MAX_FACTORS,
     InMemory,
@@ -36,6 +37,7 @@ _EXACT = 16  # with up to so many factors "auto" is "cholesky"
 _STEPS = {"pcg": 2, "cg": 3, "subspace": 3, "nonnegative": 3}
 
 
+@register("implicit-als")
 class ImplicitALS(ImplicitAnswers):
     r"""Matrix factorisation of implicit feedback by alternating least squares.
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._threads import resolve_n_threads
-from .._validation import _wrap_csr, as_bool, as_float, as_int
+from ..base.persistence import replacing
+from ..base.threads import resolve_n_threads
+from ..base.validation import _wrap_csr, as_bool, as_float, as_int
 from ..exceptions import DamagedFileError
-from ..persistence import replacing
 from ._als import MAX_FACTORS
 from .implicit_als import ImplicitALS
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .. import _core
-from .._validation import as_float, as_int, csr_parts
-from ..neighbors._compare import transpose
+from .. import kernels
+from ..base.csr import transpose
+from ..base.registry import register
+from ..base.validation import as_float, as_int, csr_parts
 from ._als import MAX_FACTORS, Solver, half_step
 from ._model import FactorModel
 
@@ -30,6 +31,7 @@ _FROBENIUS: dict[str, Any] = {
 _FOLD_IN = 100  # sweeps for a new row
 
 
+@register("nmf")
 class NMF(FactorModel):
     r"""Factorise :math:`X \approx W H^T` with non-negative factors.
 
@@ -149,7 +151,7 @@ class NMF(FactorModel):
         return half_step(
             [(0, rows)],
             factors,
-            _core.als_gramian(factors, n_threads),
+            kernels.als_gramian(factors, n_threads),
             start,
             np.full(rows.shape[0], self._ridge()),
             _FROBENIUS,
@@ -159,10 +161,10 @@ class NMF(FactorModel):
 
     def _loss(self, n_threads: int) -> float:
         W, H = self.user_factors_, self.item_factors_
-        stored: float = _core.als_loss(
+        stored: float = kernels.als_loss(
             *csr_parts(self.user_items_), W, H, n_threads=n_threads, **_FROBENIUS
         )
-        gramians = [_core.als_gramian(side, n_threads) for side in (W, H)]
+        gramians = [kernels.als_gramian(side, n_threads) for side in (W, H)]
         shrunk = self._ridge() * sum(float(np.trace(g)) for g in gramians)
         return stored + float((gramians[0] * gramians[1]).sum()) + shrunk
 

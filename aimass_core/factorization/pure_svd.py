@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import as_int
+from ..base.registry import register
+from ..base.validation import as_int
 from ..exceptions import NumericalError
 from ._als import MAX_FACTORS
 from ._model import FactorModel
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PureSVD"]
 
 
+@register("pure-svd")
 class PureSVD(FactorModel):
     r"""Score items by the truncated SVD :math:`X \approx U S V^T` (randomised).
 

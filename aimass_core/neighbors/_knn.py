@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from .._threads import resolve_n_threads
-from .._validation import _wrap_csr, as_bool, as_choice, as_int
-from ._ask import Ask
-from ._baselines import als_biases, global_mean, rating_range, row_numbers, sgd_biases
-from ._compare import Baseline, Compared, prepare, transpose
-from ._kernels import gram_topk
-from ._measures import Measure, make_measure
-from ._ranking import rank_by_rating
+from ..base.baselines import (
+    Baseline,
+    als_biases,
+    global_mean,
+    rating_range,
+    row_numbers,
+    sgd_biases,
+)
+from ..base.csr import transpose
+from ..base.lists import Explanation, TopK, top_of_rows
+from ..base.query import Ask
+from ..base.ranking import rank_by_rating
+from ..base.recommender import Recommender
+from ..base.threads import resolve_n_threads
+from ..base.validation import _wrap_csr, as_bool, as_choice, as_int
+from ..similarity._compare import Compared, gram_topk, prepare
+from ..similarity._measures import Measure, make_measure
 from ._rating import AGGREGATIONS, RatingEngine
-from ._recommender import Recommender
-from ._topk import Explanation, TopK, top_of_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core
-from .._validation import _wrap_csr, csr_parts
-from ._baselines import global_mean, row_numbers
-from ._compare import Baseline, Compared, epilogue, transpose
-from ._kernels import spgemm_topk, take_rows
+from .. import kernels
+from ..base.baselines import Baseline, global_mean, row_numbers
+from ..base.csr import spgemm_topk, take_rows, transpose
+from ..base.validation import _wrap_csr, csr_parts
+from ..similarity._compare import Compared, epilogue
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
-    from ._measures import Measure
+    from ..similarity._measures import Measure
 
     Array = NDArray[Any]
 
@@ -136,7 +136,7 @@ class RatingEngine:
         self, entities: Array, others: Array, n_threads: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
         """Predicted ratings of pairs, and how many neighbours each rests on."""
-        brought, weight, n_used = _core.knn_predict(
+        brought, weight, n_used = kernels.knn_predict(
             *csr_parts(self.R),
             *csr_parts(self.T),
             *csr_parts(self.S),

@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._validation import as_bool, as_choice, as_float, as_int
-from ..exceptions import NumericalError
-from ._ask import Ask
-from ._baselines import (
+from ..base.baselines import (
     ALS_EPOCHS,
     SGD_EPOCHS,
     als_biases,
@@ -19,8 +16,12 @@ from ._baselines import (
     row_numbers,
     sgd_biases,
 )
-from ._ranking import rank_shared
-from ._recommender import Recommender
+from ..base.query import Ask
+from ..base.ranking import rank_shared
+from ..base.recommender import Recommender
+from ..base.registry import register
+from ..base.validation import as_bool, as_choice, as_float, as_int
+from ..exceptions import NumericalError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["BaselineOnly"]
 
 
+@register("baseline")
 class BaselineOnly(Recommender):
     r"""Predict :math:`\mu + b_u + b_i`, the yardstick for every model of ratings.
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._validation import as_choice, as_csr
+from ..base.csr import take_rows
+from ..base.query import Ask, one_pair
+from ..base.recommender import Recommender
+from ..base.registry import register
+from ..base.validation import as_choice, as_csr
 from ..data.cleaning import time_decay
-from ._ask import Ask, one_pair
-from ._kernels import take_rows
 from ._knn import Neighborhood
-from ._recommender import Recommender
 from .item_knn import ItemKNN
 from .user_knn import UserKNN
 
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from ._topk import Explanation, TopK
+    from ..base.lists import Explanation, TopK
 
 __all__ = ["ContextKNN"]
 
 
+@register("context-knn")
 class ContextKNN(Recommender):
     """Item- or user-based neighbourhoods for each context, with events that lose weight in time.
 

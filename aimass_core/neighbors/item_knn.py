@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._threads import resolve_n_threads
-from ._ask import one_pair
-from ._baselines import new_user_bias
-from ._compare import transpose
-from ._kernels import spgemm_topk, take_rows
+from ..base.baselines import new_user_bias
+from ..base.csr import spgemm_topk, take_rows, transpose
+from ..base.lists import Explanation, TopK
+from ..base.query import one_pair
+from ..base.registry import register
+from ..base.threads import resolve_n_threads
 from ._knn import Neighborhood
-from ._topk import Explanation, TopK
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
-    from ._ask import Ask
+    from ..base.query import Ask
     from ._rating import RatingEngine
 
 __all__ = ["ItemKNN"]
@@ -26,6 +26,7 @@ __all__ = ["ItemKNN"]
 _PAIRS = 1 << 16  # pairs scored at once
 
 
+@register("item-knn")
 class ItemKNN(Neighborhood):
     r"""Recommend items, or predict ratings, by the similarity of items.
 

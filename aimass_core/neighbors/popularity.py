@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._validation import as_choice, as_int
+from ..base.lists import TopK
+from ..base.query import Ask
+from ..base.ranking import rank_shared
+from ..base.recommender import Recommender
+from ..base.registry import register
+from ..base.validation import as_choice, as_int
 from ..data.cleaning import time_window
-from ._ask import Ask
-from ._ranking import rank_shared
-from ._recommender import Recommender
-from ._topk import TopK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Popularity"]
 
 
+@register("popularity")
 class Popularity(Recommender):
     """Recommend the most popular items that a user does not have yet.
 

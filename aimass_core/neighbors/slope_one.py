@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .. import _core
-from .._validation import as_bool, csr_parts
-from ._ask import Ask
-from ._baselines import global_mean, rating_range, row_numbers
-from ._compare import transpose
-from ._ranking import rank_by_rating
+from .. import kernels
+from ..base.baselines import global_mean, rating_range, row_numbers
+from ..base.csr import transpose
+from ..base.query import Ask
+from ..base.ranking import rank_by_rating
+from ..base.recommender import Recommender
+from ..base.registry import register
+from ..base.validation import as_bool, csr_parts
 from ._rating import extend_rows
-from ._recommender import Recommender
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["SlopeOne"]
 
 
+@register("slope-one")
 class SlopeOne(Recommender):
     r"""Predict a rating from how much better an item is, on average, than those the user rated.
 
@@ -80,7 +82,7 @@ class SlopeOne(Recommender):
     def _rate(
         self, R: sp.csr_array, T: sp.csr_array, users: Any, items: Any, n_threads: int
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        sums, n_used = _core.slope_one_predict(
+        sums, n_used = kernels.slope_one_predict(
             *csr_parts(R),
             *csr_parts(T),
             np.ascontiguousarray(users, dtype=np.int32),

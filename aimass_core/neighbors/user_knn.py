@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._threads import resolve_n_threads
-from ._ask import one_pair
-from ._baselines import new_user_bias
-from ._compare import Baseline, epilogue, features_of, prepare, transpose
-from ._kernels import as_lists, spgemm_topk, take_rows
+from ..base.baselines import Baseline, new_user_bias
+from ..base.csr import as_lists, spgemm_topk, take_rows, transpose
+from ..base.lists import Explanation, TopK
+from ..base.query import one_pair
+from ..base.registry import register
+from ..base.threads import resolve_n_threads
+from ..similarity._compare import epilogue, features_of, prepare
 from ._knn import Neighborhood
-from ._topk import Explanation, TopK
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
-    from ._ask import Ask
-    from ._compare import Compared
+    from ..base.query import Ask
+    from ..similarity._compare import Compared
     from ._rating import RatingEngine
 
 __all__ = ["UserKNN"]
@@ -27,6 +28,7 @@ __all__ = ["UserKNN"]
 _PAIRS = 1 << 16  # pairs scored at once
 
 
+@register("user-knn")
 class UserKNN(Neighborhood):
     r"""Recommend items, or predict ratings, by the similarity of users.
 

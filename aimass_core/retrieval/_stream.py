@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._threads import resolve_n_threads
-from .._validation import as_bool, as_int
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_bool, as_int
 
 if TYPE_CHECKING:
-    from ..neighbors._topk import TopK
+    from ..base.lists import TopK
 
 __all__ = ["recommend_blocks", "write_topk"]
 
@@ -129,7 +129,7 @@ def _denied(exclude_items: Any, shape: tuple[int, int]) -> Any:
     """A matrix of denied items, of which blocks can be taken; else None."""
     import scipy.sparse as sp
 
-    from .._validation import as_csr
+    from ..base.validation import as_csr
 
     if not sp.issparse(exclude_items):
         return None
@@ -214,7 +214,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
 
 
 def _as_lists(blocks: Any) -> Iterator[TopK]:
-    from ..neighbors._topk import TopK
+    from ..base.lists import TopK
 
     wanted = "blocks must be TopK or (rows, indices, scores), as recommend_blocks gives them"
     if isinstance(blocks, TopK):
@@ -225,7 +225,7 @@ def _as_lists(blocks: Any) -> Iterator[TopK]:
 
 
 def _as_topk(block: Any, wanted: str) -> TopK:
-    from ..neighbors._topk import TopK
+    from ..base.lists import TopK
 
     if isinstance(block, TopK):
         return block

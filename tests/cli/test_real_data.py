@@ -1,4 +1,4 @@
-"""`aimass recommend --model als` and `aimass audience` on data of the real world (AIMASS_DATA)."""
+"""`aimass recommend --model implicit-als` and `aimass audience` on data of the real world (AIMASS_DATA)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_recommend_and_audience(
     has = np.unique(users.astype(np.int64) << 32 | bought)
 
     out = tmp_path / "lists.parquet"
-    done = aimass("recommend", ratings, "--model", "als", "--out", out, *SMALL, *options)
+    done = aimass("recommend", ratings, "--model", "implicit-als", "--out", out, *SMALL, *options)
     assert done.exit_code == 0, done.stderr
     lists = pq.read_table(out)
     who, what = lists["user_id"].to_numpy(), lists["item_id"].to_numpy()

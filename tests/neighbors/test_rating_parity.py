@@ -9,10 +9,10 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core import BaselineOnly, ItemKNN, SlopeOne, UserKNN
-from aimass_core._validation import as_csr
-from aimass_core.neighbors._compare import prepare
-from aimass_core.neighbors._measures import make_measure
+from aimass_core.base.validation import as_csr
 from aimass_core.neighbors._rating import RatingEngine
+from aimass_core.similarity._compare import prepare
+from aimass_core.similarity._measures import make_measure
 
 MEASURES = {
     "msd": "msd",

@@ -9,8 +9,8 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core import ImplicitALS, Interactions, ItemKNN
+from aimass_core.base.lists import TopK
 from aimass_core.exceptions import NotFittedError
-from aimass_core.neighbors._topk import TopK
 from aimass_core.retrieval import FactorIndex, recommend_blocks, write_topk
 
 pa = pytest.importorskip("pyarrow")

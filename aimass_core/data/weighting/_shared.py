@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..._validation import _wrap_csr
+from ...base.validation import _wrap_csr
 
 __all__ = ["SIDES", "Weightable", "entry_rows", "like", "refuse_negative"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..._validation import as_choice, as_csr, as_float
+from ...base.validation import as_choice, as_csr, as_float
 from ._shared import SIDES, Weightable, entry_rows, like, refuse_negative
 
 __all__ = ["bm25", "tf_idf"]

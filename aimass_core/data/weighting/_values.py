@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..._validation import _wrap_csr, as_choice, as_csr, as_float
+from ...base.validation import _wrap_csr, as_choice, as_csr, as_float
 from ._shared import SIDES, Weightable, entry_rows, like, refuse_negative
 
 __all__ = ["binarize", "center", "log", "normalize"]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from .._estimator import Estimator
-from .._threads import resolve_n_threads
-from .._validation import as_bool, as_csr, as_indices, as_int
-from ._ask import Ask, check_n_items, which_allowed, with_denied
-from ._kernels import take_rows
-from ._merge import merged, renumbered
-from ._topk import TopK
+from .csr import take_rows
+from .estimator import Estimator
+from .lists import TopK
+from .merge import merged, renumbered
+from .query import Ask, check_n_items, which_allowed, with_denied
+from .threads import resolve_n_threads
+from .validation import as_bool, as_csr, as_indices, as_int
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

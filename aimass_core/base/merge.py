@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .. import _core
-from .._threads import resolve_n_threads
-from .._validation import _wrap_csr, as_choice, as_csr
-from ._baselines import row_numbers
+from .. import kernels
+from .baselines import row_numbers
+from .threads import resolve_n_threads
+from .validation import _wrap_csr, as_choice, as_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +53,7 @@ def merged(
     columns = np.concatenate([i[old.indices], i[len(items) :][new.matrix.indices]])
     values = np.concatenate([old.data, new.matrix.data])
     when = None if times is None else np.concatenate([times, new.timestamps])
-    indptr, indices, data, when = _core.coo_to_csr(
+    indptr, indices, data, when = kernels.coo_to_csr(
         rows,
         columns,
         values,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from ._estimator import Estimator
-from ._validation import _wrap_csr, as_csr
-from .exceptions import DamagedFileError
+from ..exceptions import DamagedFileError
+from .estimator import Estimator
+from .registry import find, name_of
+from .validation import _wrap_csr, as_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,37 +21,21 @@ if TYPE_CHECKING:
 
 __all__ = ["decode", "encode"]
 
-# The only classes a file can name, and where they live.
-_CLASSES = {
-    "BaselineOnly": "neighbors.baseline",
-    "ContextKNN": "neighbors.context_knn",
-    "ExplicitALS": "factorization.explicit_als",
-    "GaussianMixture": "mixture.gaussian_mixture",
-    "IdMap": "data.idmap",
-    "ImplicitALS": "factorization.implicit_als",
-    "Interactions": "data.interactions",
-    "ItemKNN": "neighbors.item_knn",
-    "NMF": "factorization.nmf",
-    "Popularity": "neighbors.popularity",
-    "PureSVD": "factorization.pure_svd",
-    "Segmentation": "segmentation.segmentation",
-    "SlopeOne": "neighbors.slope_one",
-    "UserKNN": "neighbors.user_knn",
-}
-
 
 def _class(name: str) -> Any:
-    if name not in _CLASSES:
-        raise DamagedFileError(f"it names the unknown class {name!r}")
-    return getattr(importlib.import_module(f".{_CLASSES[name]}", __package__), name)
+    """The registered class that a file names; a file can name no other."""
+    try:
+        return find(name)
+    except KeyError as error:
+        raise DamagedFileError(error.args[0]) from None
 
 
 def encode(thing: Any, arrays: Arrays) -> dict[str, Any]:
     """A tree for JSON; the arrays go into ``arrays``."""
-    if type(thing).__name__ not in ("Interactions", *_CLASSES) or isinstance(thing, type):
+    if name_of(type(thing)) is None:
         raise TypeError(
-            f"{type(thing).__name__} can't be saved: give a fitted model of this package or "
-            "Interactions"
+            f"{type(thing).__name__} can't be saved: give a fitted model or Interactions. A model "
+            "of your own needs the decorator @aimass_core.register(name)"
         )
     return _encode(thing, "", arrays)
 
@@ -60,11 +44,12 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
     """One node; ``at`` is the prefix of the names of its arrays."""
     if isinstance(thing, Estimator):
         thing._check_fitted()
+        name = name_of(type(thing))
         parameters = {n: _plain(v, n) for n, v in thing._fitted_parameters().items()}
         state = {
             name: _encode(getattr(thing, name), f"{at}{name}.", arrays) for name in thing._state
         }
-        return {"class": type(thing).__name__, "parameters": parameters, "state": state}
+        return {"class": name, "parameters": parameters, "state": state}
     if isinstance(thing, np.ndarray):
         arrays[at + "values"] = thing
         return {"array": at + "values"}
@@ -72,12 +57,12 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
         for part in ("indptr", "indices", "data"):
             arrays[at + part] = getattr(thing, part)
         return {"csr": at, "shape": [int(n) for n in thing.shape]}
-    name = type(thing).__name__
-    if name == "IdMap":
+    name = name_of(type(thing))
+    if name == "idmap":
         parts = thing.to_arrays()
         arrays.update({f"{at}{part}": array for part, array in parts.items()})
         return {"class": name, "kind": thing.kind, "arrays": {part: at + part for part in parts}}
-    if name == "Interactions":
+    if name == "interactions":
         parts = {
             part: _encode(getattr(thing, part), f"{at}{part}.", arrays)
             for part in ("matrix", "users", "items", "timestamps")
@@ -133,9 +118,9 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
     if "plain" in node:
         return _unplain(node["plain"])
     cls = _class(node["class"])
-    if node["class"] == "IdMap":
+    if node["class"] == "idmap":
         return cls.from_arrays(node["kind"], {k: arrays[v] for k, v in node["arrays"].items()})
-    if node["class"] == "Interactions":
+    if node["class"] == "interactions":
         parts = {name: decode(part, arrays) for name, part in node["parts"].items()}
         return cls(**parts, time_unit=node["unit"], report=node["report"])
     model = cls(**{name: _unplain(value) for name, value in node["parameters"].items()})

@@ -20,8 +20,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._codec import decode, encode
-from .exceptions import DamagedFileError
+from ..exceptions import DamagedFileError
+from .codec import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "save"]
 
-FORMAT, VERSION = "aimass_core", "1"
+FORMAT, VERSION = "aimass_core", "2"
 _DTYPES = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8", "U8": "|u1", "BOOL": "|b1"}
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
 _ALIGN = 64

@@ -166,7 +166,7 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
     TypeError
         For values that are not real numbers.
     """
-    from . import _core
+    from .. import kernels
 
     inner = getattr(X, "matrix", None)
     if inner is not None and sp.issparse(inner):  # Interactions
@@ -201,7 +201,7 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
             f"{len(indices)})"
         )
     data = _as_values(raw, name, dtype)
-    status, position, is_sorted, has_duplicates = _core.csr_check(indptr, indices, data, n_cols)
+    status, position, is_sorted, has_duplicates = kernels.csr_check(indptr, indices, data, n_cols)
     if status:
         if status == 3 and np.isfinite(raw[position]):
             raise ValueError(
@@ -238,11 +238,11 @@ def _from_triplets(X: Any, name: str, dtype: DTypeLike | None) -> sp.csr_array:
 
 def _merged(rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str) -> sp.csr_array:
     """Entries in any order; those of one place are summed."""
-    from . import _core
+    from .. import kernels
 
     n_rows, n_cols = shape
     try:
-        indptr, indices, data, _ = _core.coo_to_csr(
+        indptr, indices, data, _ = kernels.coo_to_csr(
             rows, cols, data, None, n_rows, n_cols, "sum", 1
         )
     except ValueError as error:
@@ -253,9 +253,9 @@ def _merged(rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str) 
 
 
 def _transposed(X: sp.csr_array) -> sp.csr_array:
-    from . import _core
+    from .. import kernels
 
-    arrays = _core.csr_transpose(*csr_parts(X), X.shape[1], 1)
+    arrays = kernels.csr_transpose(*csr_parts(X), X.shape[1], 1)
     return _wrap_csr(*arrays, (X.shape[1], X.shape[0]))
 
 

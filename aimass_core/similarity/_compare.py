@@ -6,19 +6,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 
-from .. import _core
-from .._validation import _wrap_csr, csr_parts
+from .. import kernels
+from ..base.baselines import Baseline
+from ..base.validation import _wrap_csr, csr_parts
 from ._custom import function_address
 from ._measures import Measure, Sums
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
-__all__ = ["Baseline", "Compared", "Features", "epilogue", "features_of", "prepare", "transpose"]
+__all__ = ["Compared", "Features", "epilogue", "features_of", "gram_topk", "prepare"]
 
 _CHUNK = 1 << 20  # entries handled at once, so that temporary arrays stay small
 
@@ -30,15 +31,6 @@ class Features:
     mean: Array
     total: Array
     n_features: int
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """mean + feature + entity: what is expected before any neighbour is asked."""
-
-    mean: float
-    feature: Array
-    entity: Array
 
 
 @dataclass(frozen=True)
@@ -67,12 +59,6 @@ class Compared:
     def swapped(self) -> Compared:
         """The same with the roles of the two entities of a pair exchanged."""
         return replace(self, p=self.q, q=self.p)
-
-
-def transpose(X: sp.csr_array, n_threads: int) -> sp.csr_array:
-    """The transposed matrix as canonical CSR."""
-    parts = _core.csr_transpose(*csr_parts(X), X.shape[1], n_threads)
-    return _wrap_csr(*parts, (X.shape[1], X.shape[0]))
 
 
 def _sum_by(owner: Array, values: Array, n: int, *, squared: bool = False) -> Array:
@@ -259,3 +245,20 @@ def epilogue(m: Measure, x: Compared, y: Compared) -> dict[str, Any]:
         "threshold": m.threshold,
         "function": function_address(m.function),
     }
+
+
+def gram_topk(compared: Compared, m: Measure, k: int, n_threads: int) -> sp.csr_array:
+    """The k best other columns of each column; rows of the result are in order of rank."""
+    A, n = compared.matrix, compared.matrix.shape[1]
+    indptr, indices, scores = kernels.gram_topk(
+        *csr_parts(A),
+        n_cols=n,
+        k=min(k, max(n - 1, 1)),
+        row_scale=compared.feature_scale,
+        col_scale=compared.entity_scale,
+        n_threads=n_threads,
+        **epilogue(m, compared, compared),
+    )
+    lists = sp.csr_array((n, n), dtype=scores.dtype)
+    lists.indptr, lists.indices, lists.data = indptr, indices, scores
+    return lists

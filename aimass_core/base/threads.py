@@ -6,7 +6,7 @@ import functools
 import os
 from pathlib import Path
 
-from ._validation import as_int
+from .validation import as_int
 
 __all__ = ["available_cpus", "resolve_n_threads"]
 

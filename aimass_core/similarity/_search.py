@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._threads import resolve_n_threads
-from .._validation import as_choice, as_csr, as_int
-from ._baselines import baseline_of, entity_offsets
-from ._compare import epilogue, features_of, prepare, transpose
-from ._kernels import as_lists, gram_topk, plain, spgemm_topk
+from ..base.baselines import baseline_of, entity_offsets
+from ..base.csr import as_lists, plain, spgemm_topk, transpose
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_choice, as_csr, as_int
+from ._compare import epilogue, features_of, gram_topk, prepare
 from ._measures import MEASURES, make_measure
 
 __all__ = ["measures", "topk"]

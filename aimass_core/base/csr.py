@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .. import _core
-from .._validation import _wrap_csr, csr_parts
-from ._compare import epilogue
+from .. import kernels
+from .validation import _wrap_csr, csr_parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._compare import Compared
-    from ._measures import Measure
-
     Ranked = tuple[NDArray[np.int32], NDArray[Any]]
 
-__all__ = ["PRODUCT", "as_lists", "gram_topk", "plain", "spgemm_topk", "take_rows"]
+__all__ = ["PRODUCT", "as_lists", "plain", "spgemm_topk", "take_rows", "transpose"]
 
 # The plain product of two matrices, as the arguments of a kernel's epilogue.
 PRODUCT: dict[str, Any] = {
@@ -39,23 +35,6 @@ PRODUCT: dict[str, Any] = {
 }
 
 
-def gram_topk(compared: Compared, m: Measure, k: int, n_threads: int) -> sp.csr_array:
-    """The k best other columns of each column; rows of the result are in order of rank."""
-    A, n = compared.matrix, compared.matrix.shape[1]
-    indptr, indices, scores = _core.gram_topk(
-        *csr_parts(A),
-        n_cols=n,
-        k=min(k, max(n - 1, 1)),
-        row_scale=compared.feature_scale,
-        col_scale=compared.entity_scale,
-        n_threads=n_threads,
-        **epilogue(m, compared, compared),
-    )
-    lists = sp.csr_array((n, n), dtype=scores.dtype)
-    lists.indptr, lists.indices, lists.data = indptr, indices, scores
-    return lists
-
-
 def spgemm_topk(
     X: sp.csr_array,
     Y: sp.csr_array,
@@ -71,7 +50,7 @@ def spgemm_topk(
         dtype = np.result_type(X.dtype, Y.dtype)
         X, Y = X.astype(dtype), Y.astype(dtype)
     places, excluded = (None, None) if exclude is None else csr_parts(exclude)[:2]
-    indices, scores = _core.spgemm_topk(
+    indices, scores = kernels.spgemm_topk(
         *csr_parts(X),
         *csr_parts(Y),
         Y.shape[1],
@@ -108,3 +87,9 @@ def take_rows(X: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     places = np.arange(indptr[-1]) + np.repeat(X.indptr[rows] - indptr[:-1], lengths)
     return _wrap_csr(indptr, X.indices[places], X.data[places], (len(rows), X.shape[1]))
+
+
+def transpose(X: sp.csr_array, n_threads: int) -> sp.csr_array:
+    """The transposed matrix as canonical CSR."""
+    parts = kernels.csr_transpose(*csr_parts(X), X.shape[1], n_threads)
+    return _wrap_csr(*parts, (X.shape[1], X.shape[0]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ._validation import suggest
-from .exceptions import NotFittedError
+from ..exceptions import NotFittedError
+from .validation import suggest
 
 if TYPE_CHECKING:
     import os

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import as_choice, as_float, as_int
+from ..base.validation import as_choice, as_float, as_int
 from ._custom import packed
 
 if TYPE_CHECKING:

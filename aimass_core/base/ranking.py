@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._topk import top_of_rows
+from .lists import top_of_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._ask import Ask
+    from .query import Ask
 
 __all__ = ["rank_by_rating", "rank_shared"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import as_float, csr_parts
-from ._compare import Baseline
+from .validation import as_float, csr_parts
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 __all__ = [
+    "Baseline",
     "als_biases",
     "baseline_of",
     "entity_offsets",
@@ -25,6 +26,16 @@ __all__ = [
     "row_numbers",
     "sgd_biases",
 ]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """mean + feature + entity: what is expected before any neighbour is asked."""
+
+    mean: float
+    feature: Array
+    entity: Array
+
 
 # Defaults of Koren (2010) as used by Surprise.
 REG_U, REG_I = 15.0, 10.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import as_csr
+from .validation import as_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
