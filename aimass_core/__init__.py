@@ -15,6 +15,7 @@ from .base.registry import model_modules
 if TYPE_CHECKING:
     from . import (
         data,
+        effects,
         evaluation,
         factorization,
         mixture,
@@ -47,6 +48,7 @@ _NAMES = {
     "TopK": "base.lists",
     "data": "data",
     "datasets": "data.datasets",
+    "effects": "effects",
     "evaluation": "evaluation",
     "factorization": "factorization",
     "load": "base.persistence",

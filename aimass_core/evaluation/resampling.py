@@ -10,13 +10,14 @@ Memory: the values once more, and n_resamples numbers per column; never n_users 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..base.arrays import as_labels, as_seed, as_vector
+from ..base.text import aligned, interval_text, p_value_text
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_float, as_int
 from ..kernels import resampling_weights
@@ -35,6 +36,7 @@ __all__ = [
     "bootstrap_interval",
     "compare_models",
     "paired_test",
+    "resampling_counts",
 ]
 
 METHODS = ("bca", "percentile")
@@ -43,14 +45,6 @@ STATISTICS = ("mean", "root_mean")
 CORRECTIONS = ("holm", "benjamini-hochberg", "bonferroni", "none")
 LOWER_IS_BETTER = ("rmse", "mae", "mse")
 _BLOCK_BYTES = 32 << 20  # of resampling weights that a callable statistic holds at once
-
-
-def _number(value: float) -> str:
-    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.4g}"
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 1e-4 else f"= {value:.4f}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,7 +85,7 @@ class Interval:
     n_resamples: int
 
     def __repr__(self) -> str:
-        return f"{_number(self.estimate)} [{_number(self.lower)}, {_number(self.upper)}]"
+        return interval_text(self.estimate, self.lower, self.upper)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary of plain numbers and strings.
@@ -164,10 +158,10 @@ class PairedTest:
         metric = f"{self.metric}: " if self.metric else ""
         adjusted = self.adjusted_p_value != self.p_value
         sign = "+" if self.difference > 0 else ""
+        interval = interval_text(self.difference, self.lower, self.upper)
         return (
-            f"{metric}{self.a} - {self.b} = {sign}{_number(self.difference)} "
-            f"[{_number(self.lower)}, {_number(self.upper)}], "
-            f"p {_p(self.adjusted_p_value)}{' (adjusted)' if adjusted else ''}"
+            f"{metric}{self.a} - {self.b} = {sign}{interval}, "
+            f"p {p_value_text(self.adjusted_p_value)}{' (adjusted)' if adjusted else ''}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -236,11 +230,7 @@ class ModelComparison:
         for name, row in self.intervals.items():
             marks = ["*" if name in best[metric] else " " for metric in metrics]
             cells.append([name, *(f"{row[m]!r}{mark}" for m, mark in zip(metrics, marks))])
-        widths = [max(map(len, column)) for column in zip(*cells)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
-            for line in cells
-        ]
+        lines = [aligned(cells)]
         if self.tests:
             test = self.tests[0]
             lines += [
@@ -451,13 +441,15 @@ def _callable_interval(
         return float(statistic(array, counts if codes is None else counts[codes]))
 
     estimate = evaluated(np.ones(n_rows))
-    law = law_of(options.scheme, n_rows)
-    step = max(1, min(options.n_resamples, _BLOCK_BYTES // (2 * n_rows)))
-    replicates = np.empty(options.n_resamples)
-    for first in range(0, options.n_resamples, step):
-        n = min(step, options.n_resamples - first)
-        block = resampling_weights(n_rows, options.seed, first, n, law, options.n_threads)
-        replicates[first : first + n] = [evaluated(counts) for counts in block]
+    blocks = resampling_counts(
+        n_rows,
+        options.n_resamples,
+        block=max(1, _BLOCK_BYTES // (2 * n_rows)),
+        scheme=options.scheme,
+        random_state=options.seed,
+        n_threads=options.n_threads,
+    )
+    replicates = np.array([evaluated(counts) for block in blocks for counts in block])
     if not np.isfinite(replicates).any():
         raise ValueError("statistic returned no finite number for any replicate")
 
@@ -476,6 +468,44 @@ def _callable_interval(
         estimate, lower, upper, error, options.confidence, options.method, n_rows,
         options.n_resamples,
     )  # fmt: skip
+
+
+def resampling_counts(
+    n_rows: int,
+    n_resamples: int,
+    *,
+    block: int,
+    scheme: str = "auto",
+    random_state: Any = 0,
+    n_threads: int | None = None,
+) -> Iterator[NDArray[np.int16]]:
+    """Yield the bootstrap counts of the rows, for a block of replicates at a time.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows that are resampled.
+    n_resamples : int
+        Replicates in all.
+    block : int
+        Replicates in a block.
+    scheme : {"auto", "multinomial", "poisson"}, default "auto"
+        Law of the counts, as in `bootstrap_interval`.
+    random_state : int, Generator or None, default 0
+        Seed.
+    n_threads : int, optional
+        Threads; the result does not depend on them.
+
+    Yields
+    ------
+    ndarray of int16, shape (at most block, n_rows)
+        How often each row is drawn in each replicate.
+    """
+    seed, threads = as_seed(random_state), resolve_n_threads(n_threads)
+    law = law_of(scheme, n_rows)
+    for first in range(0, n_resamples, block):
+        n = min(block, n_resamples - first)
+        yield resampling_weights(n_rows, seed, first, n, law, threads)
 
 
 def paired_test(
