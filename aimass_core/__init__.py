@@ -15,6 +15,7 @@ from .base.registry import model_modules
 if TYPE_CHECKING:
     from . import (
         data,
+        effects,
         evaluation,
         factorization,
         mixture,
@@ -49,6 +50,7 @@ _NAMES = {
     "as_recommender": "base.foreign",
     "data": "data",
     "datasets": "data.datasets",
+    "effects": "effects",
     "evaluation": "evaluation",
     "factorization": "factorization",
     "load": "base.persistence",
