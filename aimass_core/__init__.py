@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         similarity,
     )
     from ._config import show_config
+    from .base.foreign import as_recommender
     from .base.lists import Explanation, TopK
     from .base.persistence import load
     from .base.query import Query
@@ -46,6 +47,7 @@ _NAMES = {
     "Recommender": "base.recommender",
     "Segmentation": "segmentation",
     "TopK": "base.lists",
+    "as_recommender": "base.foreign",
     "data": "data",
     "datasets": "data.datasets",
     "effects": "effects",
