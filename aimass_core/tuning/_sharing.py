@@ -27,8 +27,9 @@ def shared_parameter(model: type, params: dict[str, Any]) -> str | None:
     """The parameter of which one fit serves all values, or None."""
     signature = inspect.signature(model).parameters
     if "n_neighbors" in signature and "aggregation" in signature:
-        aggregation = params.get("aggregation", signature["aggregation"].default)
-        if aggregation == "sum" and "n_neighbors" in params:
+        used = {name: parameter.default for name, parameter in signature.items()} | params
+        # Ratings compare anew for each prediction; normalized lists depend on their length.
+        if used["aggregation"] == "sum" and not used.get("normalize") and "n_neighbors" in params:
             return "n_neighbors"
     if "max_iter" in params and "callback" in inspect.signature(model.fit).parameters:  # type: ignore[attr-defined]
         return "max_iter"

@@ -9,25 +9,39 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from ..similarity import Similarity
 from .space import Choice, Range, Space
 
 __all__ = ["default_space"]
 
 _NEIGHBORS = Choice([5, 10, 20, 50, 100, 200, 500])
 _FACTORS = Choice([16, 32, 64, 128, 256])
+_WEIGHTINGS = Choice([None, "bm25", "tf_idf", "log"])
+
+
+def _similarities() -> Choice:
+    return Choice(
+        [
+            "cosine",
+            Similarity("cosine", shrink=10.0),
+            Similarity("cosine", shrink=100.0),
+            "jaccard",
+            Similarity("asymmetric_cosine", alpha=0.3),
+            Similarity("rp3beta", alpha=1.0, beta=0.4),
+        ]
+    )
+
 
 _SPACES: dict[str, Space] = {
     "item-knn": {
         "n_neighbors": _NEIGHBORS,
-        "measure": Choice(["cosine", "jaccard", "asymmetric_cosine", "tversky"]),
-        "shrink": Choice([0.0, 1.0, 10.0, 100.0]),
-        "weighting": Choice([None, "bm25", "tf_idf"]),
+        "similarity": _similarities(),
+        "weighting": _WEIGHTINGS,
     },
     "user-knn": {
         "n_neighbors": _NEIGHBORS,
-        "measure": Choice(["cosine", "jaccard", "asymmetric_cosine"]),
-        "shrink": Choice([0.0, 1.0, 10.0, 100.0]),
-        "weighting": Choice([None, "bm25", "tf_idf"]),
+        "similarity": _similarities(),
+        "weighting": _WEIGHTINGS,
     },
     "implicit-als": {
         "n_factors": _FACTORS,
