@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from ._forms import Parameters
 
 __all__ = ["Reporter"]
 
@@ -31,7 +28,7 @@ class Reporter:
         if verbose:
             print(run)  # noqa: T201
 
-    def __call__(self, n_iter: int, bound: float, parameters: Parameters) -> bool:
+    def __call__(self, n_iter: int, bound: float) -> bool:
         if self.verbose and n_iter % self.interval == 0:
             now, text = time.perf_counter(), f"  Iteration {n_iter}"
             if self.verbose >= 2:

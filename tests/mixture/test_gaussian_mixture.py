@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from aimass_core import GaussianMixture, load
 from aimass_core.exceptions import ConvergenceWarning, NotFittedError, NumericalError
 from aimass_core.mixture._em import Problem, Result
-from aimass_core.mixture._gauge import gauge_of
+from aimass_core.mixture._standardizer import measure
 from aimass_core.mixture._prior import Prior
-from aimass_core.mixture._sources import Dense
+from aimass_core.mixture._dense_rows import DenseRows
 
 sklearn_mixture = pytest.importorskip("sklearn.mixture")
 TYPES = ["full", "tied", "diag", "spherical"]
@@ -110,7 +110,7 @@ def test_likelihood_never_falls(kind, d, k, seed, accelerate, prior):
             model.fit(X)
         except NumericalError:  # a component collapsed on a row, where the likelihood has no bound
             reject()
-    assume(not any("starts again" in str(note.message) for note in notes))
+    assume(not any("re-initialised" in str(note.message) for note in notes))
     bounds = np.array(model.lower_bounds_)
     assert (np.diff(bounds) >= -1e-10 * (1 + np.abs(bounds[1:]))).all()
 
@@ -232,20 +232,20 @@ def test_results_of_unlike_numbers_of_components_are_compared_by_message_length(
 
 def test_message_length_by_its_definition():
     X = groups(600, d=2)[0]
-    problem = Problem(Dense(X, None, 1), gauge_of(Dense(X, None, 1), common=False), "full", 1e-6,
+    problem = Problem(DenseRows(X, None, 1), measure(DenseRows(X, None, 1), common=False), "full", 1e-6,
                       Prior(concentration=1 - 5 / 2))  # fmt: skip
     n, size = len(X), 5
-    lengths, merits = [], []
+    lengths, scores = [], []
     for k in (1, 2, 4):
         model = fitted(X, n_components=k, random_state=0)
-        parameters = model._parameters(problem.gauge)
+        parameters = model._parameters(problem.standardizer)
         bound = problem.step(parameters)[1]
-        merits.append(problem.merit(Result(parameters, [bound], 1, True)))
+        scores.append(problem.score(Result(parameters, [bound], 1, True)))
         lengths.append(
             size / 2 * np.log(n * model.weights_ / 12).sum() + k / 2 * np.log(n / 12)
             + k * (size + 1) / 2 - model.score_samples(X).sum()
         )  # fmt: skip
-    np.testing.assert_allclose(merits, -np.array(lengths) / n, rtol=1e-9)
+    np.testing.assert_allclose(scores, -np.array(lengths) / n, rtol=1e-9)
 
 
 def test_a_prior_keeps_small_segments_alive():

@@ -16,10 +16,10 @@ import pytest
 
 from aimass_core import GaussianMixture
 from aimass_core.exceptions import ConvergenceWarning, NumericalError
-from aimass_core.mixture._gauge import gauge_of
-from aimass_core.mixture._missing import Missing
-from aimass_core.mixture._roots import precision_roots
-from aimass_core.mixture._sources import Dense
+from aimass_core.mixture._standardizer import measure
+from aimass_core.mixture._missing_rows import MissingRows
+from aimass_core.mixture._parameters import precision_roots
+from aimass_core.mixture._dense_rows import DenseRows
 
 TYPES = ["full", "tied", "diag", "spherical"]
 every_type = pytest.mark.parametrize("kind", TYPES)
@@ -338,8 +338,8 @@ def test_a_few_rows_far_off_with_holes():
     X = np.concatenate([rng.normal(0, 1, (400, 2)), rng.normal(9, 1, (400, 2))])
     X[5] = 1e9
     holed = np.vstack([X, [[np.nan, np.nan]]])
-    one = gauge_of(Dense(X, None, 1), common=False)
-    two = gauge_of(Missing(holed, None, 1), common=False)
+    one = measure(DenseRows(X, None, 1), common=False)
+    two = measure(MissingRows(holed, None, 1), common=False)
     np.testing.assert_allclose(two.shift, one.shift, rtol=1e-9)
     np.testing.assert_allclose(one.scale, two.scale, rtol=1e-9)
 

@@ -116,7 +116,7 @@ def test_likelihood_never_falls(n, d, k, kind, share, accelerate, seed):
             k, covariance_type=kind, noise=share, tol=1e-7, reg_covar=1e-9, accelerate=accelerate,
             random_state=seed, degrees_of_freedom_prior=d + 2.0,
         ).fit(X)  # fmt: skip
-    if any("starts again" in str(note.message) for note in notes):
+    if any("re-initialised" in str(note.message) for note in notes):
         return
     bounds = np.array(model.lower_bounds_)
     assert (np.diff(bounds) >= -1e-7 * (1 + np.abs(bounds[1:]))).all()

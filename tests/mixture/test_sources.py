@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal
 
 from aimass_core import GaussianMixture
 from aimass_core.exceptions import ConvergenceWarning, NumericalError
-from aimass_core.mixture._stream import Parquet
+from aimass_core.mixture._parquet_rows import ParquetRows
 
 TYPES = ["full", "tied", "diag", "spherical"]
 every_type = pytest.mark.parametrize("kind", TYPES)
@@ -260,7 +260,7 @@ def test_a_file_is_not_read_ahead_into_memory(tmp_path):
         held.append(pa.total_allocated_bytes())
 
     fit(tmp_path / "x.parquet", max_iter=2, callback=watch)
-    source = Parquet(tmp_path / "x.parquet", None, 1)
+    source = ParquetRows(tmp_path / "x.parquet", None, 1)
     held += [pa.total_allocated_bytes() for _ in source.batches()]
     assert max(held) - before < X.nbytes / 2
 

@@ -1,0 +1,123 @@
+"""A whole fit: starting values, runs of EM, and the best result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._em import Problem, Result, iterate
+from ._initialization import initial_parameters, without_outliers
+from ._parameters import Parameters
+from ._split_merge import improved
+from ._standardizer import measure
+
+if TYPE_CHECKING:
+    from ._report import Reporter
+    from ._settings import Settings
+
+__all__ = ["best_fit"]
+
+
+def best_fit(
+    settings: Settings,
+    source: Any,
+    new_reporter: Callable[[str], Reporter],
+    resumed: Callable[[Problem], Parameters] | None = None,
+) -> tuple[Result, Problem]:
+    """Run EM from one or several starts, and return the best result.
+
+    Parameters
+    ----------
+    settings : Settings
+        Parameters of the fit.
+    source : RowSource
+        Rows.
+    new_reporter : callable
+        Makes the reporter of a run from its title.
+    resumed : callable, optional
+        Makes the start from the problem, in place of those of the settings: a warm start.
+
+    Returns
+    -------
+    Result
+        The result with the highest score.
+    Problem
+        The problem that it solves.
+    """
+    if source.n_rows < settings.n_components:
+        raise ValueError(
+            f"Expected n_samples >= n_components but got n_components = "
+            f"{settings.n_components}, n_samples = {source.n_rows} sample(s)"
+        )
+    standardizer = measure(source, common=settings.covariance_type == "spherical")
+    problem = Problem(
+        source, standardizer, settings.covariance_type, settings.regularization(standardizer),
+        settings.prior(source.n_columns), settings.noise_component(source, standardizer),
+    )  # fmt: skip
+    rng = settings.rng()
+    start_source = None
+    if problem.noise is not None and resumed is None:
+        start_source = without_outliers(
+            source, standardizer, problem.noise, settings.n_components, rng
+        )
+    results, stopped = [], False
+    for number in range(1 if resumed is not None else settings.n_init):
+        if resumed is not None:
+            start = resumed(problem)
+        else:
+            start = _start(settings, problem, start_source, rng)
+        result, ended = _run(
+            settings, problem, start, rng, new_reporter(f"Initialization {number}")
+        )
+        results.append(result)
+        stopped |= ended
+    best = max(results, key=problem.score)
+    if settings.split_merge > 0 and not stopped:
+
+        def run_from(start: Parameters) -> Result | None:
+            result, ended = _run(settings, problem, start, rng, new_reporter("Split and merge"))
+            return None if ended else result
+
+        best = improved(problem, best, settings.split_merge, rng, run_from)
+    return best, problem
+
+
+def _run(
+    settings: Settings,
+    problem: Problem,
+    start: Parameters,
+    rng: np.random.Generator,
+    reporter: Reporter,
+) -> tuple[Result, bool]:
+    """EM from given parameters, and whether the callback stopped it."""
+    result = iterate(
+        problem, start, tol=settings.tol, max_iter=settings.max_iter,
+        accelerate=settings.accelerate, rng=rng, report=reporter,
+    )  # fmt: skip
+    reporter.end(result.converged)
+    return result, reporter.stopped
+
+
+def _start(
+    settings: Settings, problem: Problem, source: Any, rng: np.random.Generator
+) -> Parameters:
+    """The caller's starting values, completed by those that the data give."""
+    d, kind, noise = problem.source.n_columns, settings.covariance_type, problem.noise
+    weights, means, covariances = settings.start(d)
+    if weights is None or means is None or covariances is None:
+        # The sample has been freed of its farthest rows, but some outliers may be left.
+        outlier_share = 0.0 if noise is None else min(2 * noise.weight, 0.5)
+        measured = initial_parameters(
+            problem, settings.n_components, settings.init_params, rng, source=source,
+            outlier_share=outlier_share,
+        )  # fmt: skip
+        measured_means, measured_covariances, _ = measured.unscaled(problem.standardizer)
+        weights = measured.weights if weights is None else weights
+        means = measured_means if means is None else means
+        covariances = measured_covariances if covariances is None else covariances
+    start = Parameters.rescaled(kind, weights, means, covariances, problem.standardizer)
+    if noise is not None:
+        start.noise, start.weights = noise, start.weights * (1 - noise.weight)
+    return start
