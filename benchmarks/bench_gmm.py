@@ -141,10 +141,12 @@ def step(home: Any, X: np.ndarray, begin: Start, n_threads: int, total: Any = No
     kind = begin.covariance_type
     d = X.shape[1]
     standardizer = Standardizer(begin.means.mean(axis=0), np.ones(d))
-    parameters = Parameters.rescaled(kind, begin.weights, begin.means, begin.covariances, standardizer)
+    parameters = Parameters.rescaled(
+        kind, begin.weights, begin.means, begin.covariances, standardizer
+    )
     sums, _ = home.gmm_em_step(
-        X, standardizer.shift, standardizer.scale, None, parameters.coefficients(), None, SCORE_FORM[kind],
-        SUMS_FORM[kind], False, n_threads,
+        X, standardizer.shift, standardizer.scale, None, parameters.coefficients(), None,
+        SCORE_FORM[kind], SUMS_FORM[kind], False, n_threads,
     )  # fmt: skip
     new = maximize(kind, sums, total, 1e-6, None)
     means, covariances, _ = new.unscaled(standardizer)

@@ -41,9 +41,7 @@ def start(X: np.ndarray, kind: str) -> tuple[Problem, Parameters]:
     source = DenseRows(X, None, THREADS)
     standardizer = measure(source, kind == "spherical")
     problem = Problem(source, standardizer, kind, 1e-6)
-    return problem, initial_parameters(
-        source, standardizer, kind, K, "kmeans", 1e-6, None, problem.total, np.random.default_rng(0)
-    )
+    return problem, initial_parameters(problem, K, "kmeans", np.random.default_rng(0))
 
 
 def inertia(Z: np.ndarray, means: np.ndarray) -> float:

@@ -233,7 +233,8 @@ class MissingRows:
 
     def known_columns(self, row: int) -> NDArray[np.bool_]:
         """Return which columns of a row have a value."""
-        return ~np.isnan(self.X_missing[row])
+        known: NDArray[np.bool_] = ~np.isnan(self.X_missing[row])
+        return known
 
     def _used_patterns(self) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
         """Each pattern of known columns, and its rows that have a weight."""

@@ -411,6 +411,6 @@ def _inverse_of_factor(covariance: Array, lost: float) -> Array | None:
 def _degenerate_covariance(component: int | None) -> NumericalError:
     subject = "the tied covariance" if component is None else f"the covariance of {component=}"
     return NumericalError(
-        f"{subject} is not positive definite: its rows are fewer than the columns, equal, or lie in "
-        "a plane; raise reg_covar, lower n_components, or use a simpler covariance_type"
+        f"{subject} is not positive definite: its rows are fewer than the columns, equal, or lie "
+        "in a plane; raise reg_covar, lower n_components, or use a simpler covariance_type"
     )

@@ -162,7 +162,8 @@ class SparseRows:
     def _sums_of_one(self, standardizer: Standardizer, form: str) -> Array:
         """Sums over all rows: those of a single component."""
         coefficients = np.zeros((1, 1 + self.n_columns))
-        return self._step(standardizer, coefficients, "linear", form, False)[0][0]
+        sums: Array = self._step(standardizer, coefficients, "linear", form, False)[0][0]
+        return sums
 
     def _step(
         self,

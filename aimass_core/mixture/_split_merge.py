@@ -98,10 +98,11 @@ def _scored(
 ) -> Array:
     """Responsibilities or log-densities; the latter without the common term of tied types."""
     standardizer = problem.standardizer
-    return kernels.gmm_score(
+    result: Array = kernels.gmm_score(
         sample.X, standardizer.shift, standardizer.scale, coefficients, None, form, output,
         sample.n_threads,
     )  # fmt: skip
+    return result
 
 
 def _mergers(

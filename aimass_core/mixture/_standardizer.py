@@ -97,6 +97,12 @@ def measure(source: RowSource, common: bool) -> Standardizer:
     return standardizer
 
 
+def column_moments(source: RowSource, standardizer: Standardizer) -> Array:
+    """Return the weight, the sum and the sum of squares of each column, shape (3, d)."""
+    moments: Array = reduce_blocks(source, lambda block: (block.moments(standardizer),))[0]
+    return moments
+
+
 def measure_shifted(source: RowSource, common: bool) -> Standardizer:
     """Measure a source whose rows may be shifted, that is any but a sparse one."""
     low, high = source.bounds()
@@ -110,8 +116,7 @@ def measure_shifted(source: RowSource, common: bool) -> Standardizer:
         low / 2 + high / 2, inverse_deviation(high / 2 - low / 2, common=False)
     )
     for _ in range(2):
-        moments = reduce_blocks(source, lambda block: (block.moments(standardizer),))[0]
-        weights, first, second = moments
+        weights, first, second = column_moments(source, standardizer)
         mean = first / weights
         deviation = np.sqrt(np.maximum(second / weights - mean**2, 0))
         scale = standardizer.scale

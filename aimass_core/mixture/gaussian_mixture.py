@@ -1,4 +1,4 @@
-"""GaussianMixture: scikit-learn's estimator, with the same names, on one fused pass per iteration."""
+"""GaussianMixture: scikit-learn's estimator under the same names, with one fused pass per step."""
 
 from __future__ import annotations
 
@@ -843,7 +843,8 @@ class GaussianMixture(Estimator):
         """Probabilities of the components, and of the noise, given the known values of a row."""
         standardizer = self._scoring_standardizer(can_shift=True)
         source = MissingRows(row[None], None, 1)
-        weights = source.score(standardizer, self._parameters(standardizer), "resp")[0]
+        parameters = self._parameters(standardizer)
+        weights: Array = source.score(standardizer, parameters, "resp")[0]
         if not np.isfinite(weights).all():
             raise NumericalError(
                 "the known values are too far from every component (beyond 1e150 standard "
@@ -1010,5 +1011,5 @@ def _set_outliers(
         result[rows] = -1
     else:
         for row in rows:
-            known = source.known_columns(row)
+            known = source.known_columns(int(row))
             result[row] = noise.log_score(known) + np.log(standardizer.scale[known]).sum()

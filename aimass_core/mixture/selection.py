@@ -1,4 +1,4 @@
-"""The choice of the number of components and of the covariance type, by an information criterion."""
+"""The choice of the number of components and the covariance type by an information criterion."""
 
 from __future__ import annotations
 

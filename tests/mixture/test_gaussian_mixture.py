@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from aimass_core import GaussianMixture, load
 from aimass_core.exceptions import ConvergenceWarning, NotFittedError, NumericalError
-from aimass_core.mixture._em import Problem, Result
-from aimass_core.mixture._standardizer import measure
-from aimass_core.mixture._prior import Prior
 from aimass_core.mixture._dense_rows import DenseRows
+from aimass_core.mixture._em import Problem, Result
+from aimass_core.mixture._prior import Prior
+from aimass_core.mixture._standardizer import measure
 
 sklearn_mixture = pytest.importorskip("sklearn.mixture")
 TYPES = ["full", "tied", "diag", "spherical"]
@@ -232,8 +232,8 @@ def test_results_of_unlike_numbers_of_components_are_compared_by_message_length(
 
 def test_message_length_by_its_definition():
     X = groups(600, d=2)[0]
-    problem = Problem(DenseRows(X, None, 1), measure(DenseRows(X, None, 1), common=False), "full", 1e-6,
-                      Prior(concentration=1 - 5 / 2))  # fmt: skip
+    rows, prior = DenseRows(X, None, 1), Prior(concentration=1 - 5 / 2)
+    problem = Problem(rows, measure(rows, common=False), "full", 1e-6, prior)
     n, size = len(X), 5
     lengths, scores = [], []
     for k in (1, 2, 4):

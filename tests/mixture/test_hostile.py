@@ -16,10 +16,10 @@ import pytest
 
 from aimass_core import GaussianMixture
 from aimass_core.exceptions import ConvergenceWarning, NumericalError
-from aimass_core.mixture._standardizer import measure
+from aimass_core.mixture._dense_rows import DenseRows
 from aimass_core.mixture._missing_rows import MissingRows
 from aimass_core.mixture._parameters import precision_roots
-from aimass_core.mixture._dense_rows import DenseRows
+from aimass_core.mixture._standardizer import measure
 
 TYPES = ["full", "tied", "diag", "spherical"]
 every_type = pytest.mark.parametrize("kind", TYPES)
