@@ -143,9 +143,9 @@ class DenseRows:
         self, standardizer: Standardizer, parameters: Parameters, output: str
     ) -> NDArray[Any]:
         """Return labels, responsibilities or log-densities by the kernel `gmm_score`."""
+        coefficients, common, form = parameters.scoring(output)
         result: NDArray[Any] = kernels.gmm_score(
-            self.X, standardizer.shift, standardizer.scale, parameters.coefficients(),
-            parameters.common() if output == "score" else None, parameters.form, output,
+            self.X, standardizer.shift, standardizer.scale, coefficients, common, form, output,
             self.n_threads,
         )  # fmt: skip
         return result

@@ -169,8 +169,19 @@ class Parameters:
         distances: Array = (projected**2).sum(axis=1)
         return distances
 
-    def coefficients(self) -> Array:
-        """Return the kernel's coefficients of log(weight * density), without a common term."""
+    def scoring(self, output: str) -> tuple[Array, Array | None, str]:
+        """Return coefficients, those of the common term, and their form, for `gmm_score`."""
+        if output != "score":
+            return self.coefficients(), None, self.form
+        if self.covariance_type == "tied_diag":  # the kernel has no diagonal common term
+            return self.coefficients(is_complete=True), None, "diag"
+        return self.coefficients(), self.common(), self.form
+
+    def coefficients(self, is_complete: bool = False) -> Array:
+        """Return the kernel's coefficients of log(weight * density).
+
+        Those of tied types lack the common term unless ``is_complete`` or there is noise.
+        """
         root, means = self.precision_roots, self.means
         k, d = means.shape
         with np.errstate(divide="ignore"):
@@ -182,7 +193,7 @@ class Parameters:
         elif kind in TIED_TYPES:
             linear = means @ (root @ root.T) if kind == "tied" else means * root**2
             quadratic = np.empty((k, 0))
-            if self.noise is not None:
+            if self.noise is not None or is_complete:
                 quadratic = np.repeat(self._tied_quadratic()[None], k, axis=0)
         else:
             precision = root[:, None] ** 2 if kind == "spherical" else root**2
@@ -295,6 +306,7 @@ def maximize(
     weights = weights / total_weight
     if prior is not None:
         means, covariances = prior.moments(covariance_type, counts, means, covariances)
+    if prior is not None and prior.concentration < 1:
         is_kept = weights > 0  # the others are pruned
         weights, means = weights[is_kept], means[is_kept]
         if covariance_type not in TIED_TYPES:

@@ -26,7 +26,6 @@ from ._parameters import (
     Parameters,
     covariance_shape,
     n_covariance_parameters,
-    precision_roots,
 )
 from ._report import Reporter
 from ._settings import Settings, as_rng
@@ -433,12 +432,10 @@ class GaussianMixture(Estimator):
         weights: Array,
         means: Array,
         covariances: Array,
-        roots: Array | None = None,
+        roots: Array,
         noise: Noise | None = None,
     ) -> None:
         """Set the learned parameters, in the units of the data."""
-        if roots is None:
-            roots = precision_roots(covariance_type, covariances, means)
         # In C order, as they come from a file: the memory order decides the order of sums.
         self.weights_, self.means_ = weights, np.ascontiguousarray(means)
         self.covariances_ = np.ascontiguousarray(covariances)
@@ -639,7 +636,8 @@ class GaussianMixture(Estimator):
         source = self._source_of(X, self.missing)
         standardizer = self._scoring_standardizer(source.can_shift)
         parameters = self._parameters(standardizer)
-        result = source.score(standardizer, parameters, output)
+        with np.errstate(over="ignore", invalid="ignore"):  # reported below, by row
+            result = source.score(standardizer, parameters, output)
         if output == "score":
             result += standardizer.log_det
         is_wrong = result < 0 if output == "labels" else ~np.isfinite(result)
@@ -748,32 +746,15 @@ class GaussianMixture(Estimator):
             )
         standardizer = self._scoring_standardizer(can_shift=True)
         parameters = self._parameters(standardizer)
-        conditional = conditional_of(parameters, is_known)
-        z = standardizer.apply(np.where(is_known, row, 0))[is_known]
-        deviations = z - parameters.means[:, is_known]
-        means = parameters.means[:, ~is_known]
-        means = means + (deviations[:, None] @ conditional.gain)[:, 0]
-        weights = self._given_weights(row)
-        scale = standardizer.scale[~is_known]
-        covariances = conditional.covariance / scale / scale[:, None]
-        if self._covariance_type == "tied":
-            covariances = covariances[0]
-        elif self._covariance_type == "spherical":
-            covariances = self.covariances_
-        elif self._covariance_type != "full":
-            covariances = self.covariances_[..., ~is_known]
-        noise = self._noise
-        if noise is not None:
-            noise = Noise(
-                float(weights[-1]), noise.log_widths[~is_known], noise.bounds[:, ~is_known]
-            )
-            weights = weights[:-1]
+        given = self._conditional_parameters(parameters, standardizer.apply(row), is_known)
+        rest = Standardizer(standardizer.shift[~is_known], standardizer.scale[~is_known])
         without_start = dict.fromkeys(("weights_init", "means_init", "precisions_init"))
         model = type(self)(**(self.get_params() | without_start))
+        means, covariances, roots = given.unscaled(rest)
+        noise = None if given.noise is None else given.noise.rescaled(1 / rest.scale)
         model._adopt_parameters(
-            self._covariance_type, weights, standardizer.shift[~is_known] + means / scale,
-            covariances, noise=noise,
-        )  # fmt: skip
+            given.covariance_type, given.weights, means, covariances, roots, noise
+        )
         names = getattr(self, "feature_names_in_", None)
         model._note_columns(None if names is None else names[~is_known], int((~is_known).sum()))
         model._fitted_with = dict(self._fitted_with)
@@ -839,18 +820,40 @@ class GaussianMixture(Estimator):
             row[position] = as_float(value, f"known: the value of column {column!r}")
         return row
 
-    def _given_weights(self, row: Array) -> Array:
-        """Probabilities of the components, and of the noise, given the known values of a row."""
-        standardizer = self._scoring_standardizer(can_shift=True)
-        source = MissingRows(row[None], None, 1)
-        parameters = self._parameters(standardizer)
-        weights: Array = source.score(standardizer, parameters, "resp")[0]
+    def _conditional_parameters(
+        self, parameters: Parameters, z: Array, is_known: NDArray[np.bool_]
+    ) -> Parameters:
+        """Parameters of the unknown columns given a row, all in standardised coordinates."""
+        identity = Standardizer(np.zeros_like(z), np.ones_like(z))
+        row = MissingRows(np.where(is_known, z, np.nan)[None], None, 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            weights = row.score(identity, parameters, "resp")[0]
         if not np.isfinite(weights).all():
             raise NumericalError(
                 "the known values are too far from every component (beyond 1e150 standard "
                 "deviations)"
             )
-        return weights
+        conditional = conditional_of(parameters, is_known)
+        deviations = z[is_known] - parameters.means[:, is_known]
+        means = parameters.means[:, ~is_known] + (deviations[:, None] @ conditional.gain)[:, 0]
+        kind, covariances = parameters.covariance_type, parameters.covariances
+        if kind in MATRIX_TYPES:
+            covariances = conditional.covariance if kind == "full" else conditional.covariance[0]
+        elif kind != "spherical":
+            covariances = covariances[..., ~is_known]
+        noise = parameters.noise
+        if noise is not None:
+            noise = Noise(
+                float(weights[-1]), noise.log_widths[~is_known], noise.bounds[:, ~is_known]
+            )
+            weights = weights[:-1]
+        try:
+            return Parameters(kind, weights, means, covariances, noise)
+        except NumericalError:
+            raise NumericalError(
+                "the known values are so far from the components that the conditional means lie "
+                "beyond 1e6 standard deviations: give values nearer to those of the fit"
+            ) from None
 
     # ---- to and from scikit-learn ----------------------------------------------------------------
 

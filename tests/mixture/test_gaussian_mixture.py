@@ -230,6 +230,19 @@ def test_results_of_unlike_numbers_of_components_are_compared_by_message_length(
         assert len(model.weights_) == 2
 
 
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "tied_diag", "spherical"])
+def test_minimum_message_length_finds_two_of_ten_at_default_tolerance(kind):
+    """In 20 of 20 seeds, though EM stops before superfluous components vanish (#8632)."""
+    first, second = (np.random.default_rng(seed) for seed in (0, 1))
+    X = np.concatenate([first.normal(0, 1, (300, 2)), second.normal(8, 1, (300, 2))])
+    numbers = [
+        len(GaussianMixture(10, covariance_type=kind, weight_concentration_prior="mml",
+                            random_state=seed, max_iter=500).fit(X).weights_)
+        for seed in range(20)
+    ]  # fmt: skip
+    assert numbers == [2] * 20
+
+
 def test_message_length_by_its_definition():
     X = groups(600, d=2)[0]
     rows, prior = DenseRows(X, None, 1), Prior(concentration=1 - 5 / 2)

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
@@ -101,6 +101,8 @@ def test_density_and_shares_against_scipy(kind):
 
 
 @settings(max_examples=40, deadline=None)
+@example(37, 3, 3, "full", 0.03125, False, 4962490)  # an empty component at the start
+@example(36, 3, 2, "tied", 0.03125, False, 186)  # and one during EM, with a prior
 @given(
     st.integers(10, 200), st.integers(1, 4), st.integers(1, 4), st.sampled_from(TYPES),
     st.floats(0.001, 0.6), st.booleans(), st.integers(0, 2**32 - 1),

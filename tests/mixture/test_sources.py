@@ -296,7 +296,50 @@ def test_few_rows_of_a_file_have_a_weight(tmp_path):
     np.testing.assert_allclose(model.means_[0], X[weight > 0].mean(axis=0))
 
 
-def test_a_file_names_the_row_and_takes_no_holes(tmp_path):
+@every_type
+def test_a_file_with_missing_values(kind, tmp_path):
+    """Batches of a file are blocks of the same loop as rows in memory."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    X, _ = groups(70_000, apart=8.0)
+    X[np.random.default_rng(1).random(X.shape) < 0.1] = np.nan
+    weight = np.random.default_rng(2).integers(0, 3, len(X))
+    columns = {name: pa.array(X[:, j], from_pandas=True) for j, name in enumerate("abcd")}
+    pq.write_table(pa.table(columns | {"w": weight}), tmp_path / "x.parquet")
+    options = start(X, kind) | {"means_init": groups(70_000, apart=8.0)[0][:3], "max_iter": 6}
+    one = fit(X, weight, missing="marginalize", **options)
+    two = fit(tmp_path / "x.parquet", "w", missing="marginalize", **options)
+    np.testing.assert_allclose(one.lower_bounds_, two.lower_bounds_, rtol=1e-10)
+    np.testing.assert_allclose(one.means_, two.means_, rtol=1e-8, atol=1e-8)
+    free = fit(tmp_path / "x.parquet", "w", missing="marginalize", covariance_type=kind)
+    assert np.isfinite(free.lower_bound_)
+    pq.write_table(pa.table({"a": pa.nulls(4, pa.float64())}), tmp_path / "y.parquet")
+    with pytest.raises(ValueError, match="column 0 of X has no known value"):
+        GaussianMixture(missing="marginalize").fit(tmp_path / "y.parquet")
+
+
+def test_nullable_columns_of_pandas():
+    """NA of Int64, Float64 and boolean columns is a missing value (scikit-learn #16508)."""
+    pd = pytest.importorskip("pandas")
+    X, _ = groups(300, d=3)
+    frame = pd.DataFrame({
+        "a": pd.array(X[:, 0].round().astype(int), dtype="Int64"),
+        "b": pd.array(X[:, 1], dtype="Float64"),
+        "c": pd.array(X[:, 2] > 0, dtype="boolean"),
+    })  # fmt: skip
+    frame.loc[[3, 8], "a"] = pd.NA
+    frame.loc[5, "c"] = pd.NA
+    with pytest.raises(ValueError, match=r"NaN in row 3, column 0: .*missing='marginalize'"):
+        GaussianMixture(3).fit(frame)
+    plain = frame.astype(float).to_numpy()
+    assert np.isnan(plain).sum() == 3
+    one, two = (fit(rows, missing="marginalize") for rows in (frame, plain))
+    assert (one.means_ == two.means_).all()
+    assert (one.predict_proba(frame) == two.predict_proba(plain)).all()
+    with pytest.raises((ValueError, TypeError), match="X must hold numbers"):
+        fit(frame.assign(d=pd.array(["x"] * 300, dtype="string")))
+
+
+def test_a_file_names_the_row_that_holds_nan(tmp_path):
     pa = pytest.importorskip("pyarrow")
     pq = pytest.importorskip("pyarrow.parquet")
     values = np.zeros(100_000)
