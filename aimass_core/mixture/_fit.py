@@ -120,12 +120,15 @@ def _with_fewer_components(
     """
     results, scores = [result], [problem.score(result)]
     n_passes = result.n_iter
+
+    def report(n_iter: int, bound: float) -> bool:
+        return reporter(n_passes + n_iter, bound)
+
     while len(result.parameters.weights) > 1 and not reporter.stopped:
         start = _without_smallest(result.parameters)
         result = iterate(
             problem, start, tol=settings.tol, max_iter=settings.max_iter,
-            accelerate=settings.accelerate, rng=rng,
-            report=lambda n_iter, bound, before=n_passes: reporter(before + n_iter, bound),
+            accelerate=settings.accelerate, rng=rng, report=report,
         )  # fmt: skip
         n_passes += result.n_iter
         results.append(result)
