@@ -15,6 +15,7 @@ from .base.registry import model_modules
 if TYPE_CHECKING:
     from . import (
         data,
+        effects,
         evaluation,
         factorization,
         mixture,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         similarity,
     )
     from ._config import show_config
+    from .base.foreign import as_recommender
     from .base.lists import Explanation, TopK
     from .base.persistence import load
     from .base.query import Query
@@ -45,8 +47,10 @@ _NAMES = {
     "Recommender": "base.recommender",
     "Segmentation": "segmentation",
     "TopK": "base.lists",
+    "as_recommender": "base.foreign",
     "data": "data",
     "datasets": "data.datasets",
+    "effects": "effects",
     "evaluation": "evaluation",
     "factorization": "factorization",
     "load": "base.persistence",

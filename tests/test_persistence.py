@@ -96,7 +96,7 @@ def test_the_same_answers_after_loading(model, users, tmp_path):
 def test_several_contexts(tmp_path):
     x = data()
     parts = {"noon": x, 7: x.with_matrix(x.matrix * 2), None: x}
-    model = ContextKNN(measure="dot").fit(parts)
+    model = ContextKNN(base=ItemKNN(measure="dot")).fit(parts)
     save(model, tmp_path / "m")
     again = load(tmp_path / "m")
     for context in parts:

@@ -52,7 +52,7 @@ def register(name: str) -> Callable[[T], T]:
     >>> NewestFirst().fit(np.eye(3)).recommend([0], k=2).ids.tolist()
     [[2, 1]]
     """
-    if not isinstance(name, str) or not name.replace("-", "").isalnum() or name != name.lower():
+    if not name.replace("-", "").isalnum() or name != name.lower():
         raise ValueError(
             f"name must consist of lower-case letters, digits and dashes, got {name!r}"
         )

@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from .idmap import IdMap
     from .interactions import Interactions
 
-MODELS = {"IdMap": "idmap", "Interactions": "interactions"}
+# Registered classes -> their modules.
+MODELS = {
+    "BM25": "weighting.bm25_weighting",
+    "Binarize": "weighting.binarize_weighting",
+    "Center": "weighting.center_weighting",
+    "IdMap": "idmap",
+    "Interactions": "interactions",
+    "Log": "weighting.log_weighting",
+    "Normalize": "weighting.normalize_weighting",
+    "TfIdf": "weighting.tf_idf_weighting",
+}
 
 __all__ = ["IdMap", "Interactions", "cleaning", "datasets", "split", "weighting"]
 

@@ -270,6 +270,44 @@ class Interactions(IdMatrix):
             for code, label in enumerate(labels.ids.tolist())
         }
 
+    def merge_onto(
+        self,
+        matrix: Any,
+        users: IdMap,
+        items: IdMap,
+        timestamps: NDArray[np.int64] | None,
+        time_unit: str | None,
+        duplicates: str,
+    ) -> Interactions:
+        """Return the interactions of a fitted model with these added; for `partial_fit`.
+
+        Parameters
+        ----------
+        matrix : csr_array
+            The model's interactions.
+        users, items : IdMap
+            Its ids, which keep their rows and columns; new ids come after them.
+        timestamps, time_unit : ndarray of int64 and str, or None
+            Its times, where it uses them.
+        duplicates : {"error", "sum", "last", "mean", "max", "min"}
+            How a user and item that already have a value are combined.
+
+        Returns
+        -------
+        Interactions
+            New; neither side is changed.
+        """
+        mine = self
+        if timestamps is None:
+            mine = Interactions(self.matrix, self.users, self.items, report=self.report)
+        elif self.timestamps is None or self.time_unit != time_unit:
+            raise ValueError(
+                f"X must have times of unit {time_unit!r}, because the model uses those it was "
+                f"fitted on; got {self.time_unit!r}"
+            )
+        old = Interactions(matrix, users, items, timestamps=timestamps, time_unit=time_unit)
+        return old.merge(mine, duplicates=duplicates)
+
     @classmethod
     def _of(cls, triplets: Triplets, part: NDArray[np.bool_] | None = None) -> Interactions:
         matrix, times, report = triplets.build(part)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base.baselines import baseline_of, entity_offsets
-from ..base.csr import as_lists, plain, spgemm_topk, transpose
+from ..base.csr import as_lists, spgemm_topk, transpose, with_scipy_indices
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_csr, as_int
 from ._compare import epilogue, features_of, gram_topk, prepare
@@ -199,7 +199,9 @@ def topk(
         rows = transpose(x.scaled(), threads)
         best = spgemm_topk(rows, y.scaled(), min(k, B.shape[1]), threads, score=epilogue(m, x, y))
         lists = as_lists(*best, B.shape[1])
-    return plain(lists if sort_by == "score" else transpose(transpose(lists, threads), threads))
+    return with_scipy_indices(
+        lists if sort_by == "score" else transpose(transpose(lists, threads), threads)
+    )
 
 
 def _features_by_rows(X: Any, name: str, n_threads: int) -> sp.csr_array:

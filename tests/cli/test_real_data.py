@@ -17,7 +17,7 @@ CASES = [  # folder, options, items with many users
     ("gowalla", [], [2525, 559, 21536]),
     ("online-retail-ii", [], [4080, 1609, 4058]),
 ]
-SMALL = ["--set", "n_factors=16", "--set", "n_iter=3"]
+SMALL = ["--set", "n_factors=16", "--set", "max_iter=3"]
 
 
 @pytest.mark.parametrize(("folder", "options", "items"), CASES)

@@ -112,7 +112,7 @@ def test_biases_and_slope_one_on_generated_ratings(generated):
     theirs = lib.BaselineOnly(
         bsl_options={"method": "als", "n_epochs": 3, "reg_u": 2, "reg_i": 4}, verbose=False
     )
-    compare(theirs, BaselineOnly(n_epochs=3, reg_u=2, reg_i=4, rating_scale=scale), generated)
+    compare(theirs, BaselineOnly(max_iter=3, reg_u=2, reg_i=4, rating_scale=scale), generated)
     compare(lib.SlopeOne(), SlopeOne(rating_scale=scale), generated)
 
 
