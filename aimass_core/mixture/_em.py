@@ -138,11 +138,11 @@ def iterate(
     max_iter: int,
     accelerate: bool,
     rng: np.random.Generator,
-    report: Callable[[int, float], bool],
+    report: Callable[[list[float], Parameters], bool] = lambda bounds, parameters: False,
 ) -> Result:
     """Iterate until the mean log-likelihood of a row changes by less than ``tol``.
 
-    ``report(n_iter, lower_bound)`` is called after each pass; True ends the run. From where
+    ``report(lower_bounds, parameters)`` is called after each pass; True ends the run. From where
     float32 fails, or gains no more than its own error, passes compute in float64.
     """
     problem.exact = False
@@ -151,7 +151,7 @@ def iterate(
         if not run.advance():
             continue
         converged = bool(abs(run.change) < tol)
-        if report(n_iter, run.bounds[-1]) or converged:
+        if report(run.bounds, run.next) or converged:
             return Result(run.next, run.bounds, n_iter, converged)
         run.choose_next()
     return Result(run.fallback or run.parameters, run.bounds, max_iter, False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.progress import Event, Progress
 from ._em import Problem, Result, iterate
 from ._initialization import initial_parameters, without_outliers
 from ._parameters import TIED_TYPES, Parameters
@@ -14,18 +15,66 @@ from ._split_merge import improved
 from ._standardizer import measure
 
 if TYPE_CHECKING:
-    from ._report import Reporter
     from ._settings import Settings
 
-__all__ = ["best_fit"]
+__all__ = ["Reporter", "best_fit"]
 
 _EVIDENCE = 5.0  # nats of message length that more components must save
+
+
+class Reporter:
+    """Reports the passes of all runs of a fit to a callback and a progress bar.
+
+    Parameters
+    ----------
+    callback : callable or None
+        Takes an `Event`; a true result ends the fit.
+    verbose : bool
+        Whether to show a progress bar.
+    snapshot : callable
+        Makes a model from parameters, their problem and the lower bounds of the run.
+    """
+
+    def __init__(
+        self,
+        callback: Callable[[Event], Any] | None,
+        verbose: bool,
+        snapshot: Callable[[Parameters, Problem, list[float]], Any],
+    ) -> None:
+        self.callback, self.verbose, self.snapshot = callback, verbose, snapshot
+        self.stopped = False
+
+    def run(
+        self,
+        settings: Settings,
+        problem: Problem,
+        start: Parameters,
+        rng: np.random.Generator,
+        stage: str,
+    ) -> Result:
+        """Run EM from given parameters, and report its passes as those of a stage."""
+        with Progress(
+            stage, settings.max_iter, callback=self.callback, verbose=self.verbose
+        ) as progress:
+
+            def report(bounds: list[float], parameters: Parameters) -> bool:
+                model = None
+                if self.callback is not None:
+                    model = self.snapshot(parameters, problem, bounds)
+                values = {"lower_bound": bounds[-1], "n_components": float(len(parameters.weights))}
+                self.stopped = progress.step(len(bounds), values, model)
+                return self.stopped
+
+            return iterate(
+                problem, start, tol=settings.tol, max_iter=settings.max_iter,
+                accelerate=settings.accelerate, rng=rng, report=report,
+            )  # fmt: skip
 
 
 def best_fit(
     settings: Settings,
     source: Any,
-    new_reporter: Callable[[str], Reporter],
+    reporter: Reporter,
     resumed: Callable[[Problem], Parameters] | None = None,
 ) -> tuple[Result, Problem]:
     """Run EM from one or several starts, and return the best result.
@@ -36,8 +85,8 @@ def best_fit(
         Parameters of the fit.
     source : RowSource
         Rows.
-    new_reporter : callable
-        Makes the reporter of a run from its title.
+    reporter : Reporter
+        Reports the passes.
     resumed : callable, optional
         Makes the start from the problem, in place of those of the settings: a warm start.
 
@@ -64,23 +113,22 @@ def best_fit(
         start_source = without_outliers(
             source, standardizer, problem.noise, settings.n_components, rng
         )
-    results, stopped = [], False
-    for number in range(1 if resumed is not None else settings.n_init):
+    results, is_stopped = [], False
+    n_starts = 1 if resumed is not None else settings.n_init
+    for number in range(n_starts):
         if resumed is not None:
             start = resumed(problem)
         else:
             start = _start(settings, problem, start_source, rng)
-        result, ended = _run(
-            settings, problem, start, rng, new_reporter(f"Initialization {number}")
-        )
-        results.append(result)
-        stopped |= ended
+        stage = f"EM from start {number + 1} of {n_starts}"
+        results.append(_run(settings, problem, start, rng, reporter, stage))
+        is_stopped |= reporter.stopped
     best = max(results, key=problem.score)
-    if settings.split_merge > 0 and not stopped:
+    if settings.split_merge > 0 and not is_stopped:
 
         def run_from(start: Parameters) -> Result | None:
-            result, ended = _run(settings, problem, start, rng, new_reporter("Split and merge"))
-            return None if ended else result
+            result = _run(settings, problem, start, rng, reporter, "EM after a split and a merger")
+            return None if reporter.stopped else result
 
         best = improved(problem, best, settings.split_merge, rng, run_from)
     return best, problem
@@ -92,45 +140,25 @@ def _run(
     start: Parameters,
     rng: np.random.Generator,
     reporter: Reporter,
-) -> tuple[Result, bool]:
-    """EM from given parameters, and whether the callback stopped it."""
-    result = iterate(
-        problem, start, tol=settings.tol, max_iter=settings.max_iter,
-        accelerate=settings.accelerate, rng=rng, report=reporter,
-    )  # fmt: skip
-    if problem.prior is not None and problem.prior.searches_fewer:
-        result = _with_fewer_components(settings, problem, result, rng, reporter)
-    reporter.end(result.converged)
-    return result, reporter.stopped
-
-
-def _with_fewer_components(
-    settings: Settings,
-    problem: Problem,
-    result: Result,
-    rng: np.random.Generator,
-    reporter: Reporter,
+    stage: str,
 ) -> Result:
-    """The result with the fewest components whose message is about as short as the shortest.
+    """EM from given parameters; with minimum message length also with fewer components.
 
-    EM continues without the component of the smallest weight, and so on down to one component
-    (Figueiredo and Jain 2002, section 5.3): EM alone stops where a further component would vanish
-    only after many passes without a visible gain. More components must shorten the message by 5
-    nats, which is "very strong" evidence (R. Kass and A. Raftery, "Bayes Factors", JASA 90, 1995).
+    In the latter case EM continues without the component of the smallest weight, and so on down to
+    one component (Figueiredo and Jain 2002, section 5.3): EM alone stops where a further component
+    would vanish only after many passes without a visible gain. The result with the fewest
+    components is returned whose message is about as short as the shortest. More components must
+    shorten the message by 5 nats, which is "very strong" evidence (R. Kass and A. Raftery, "Bayes
+    Factors", JASA 90, 1995).
     """
+    result = reporter.run(settings, problem, start, rng, stage)
+    if problem.prior is None or not problem.prior.searches_fewer:
+        return result
     results, scores = [result], [problem.score(result)]
-    n_passes = result.n_iter
-
-    def report(n_iter: int, bound: float) -> bool:
-        return reporter(n_passes + n_iter, bound)
-
     while len(result.parameters.weights) > 1 and not reporter.stopped:
         start = _without_smallest(result.parameters)
-        result = iterate(
-            problem, start, tol=settings.tol, max_iter=settings.max_iter,
-            accelerate=settings.accelerate, rng=rng, report=report,
-        )  # fmt: skip
-        n_passes += result.n_iter
+        stage = f"EM with {len(start.weights)} components"
+        result = reporter.run(settings, problem, start, rng, stage)
         results.append(result)
         scores.append(problem.score(result))
     enough = max(scores) - _EVIDENCE / problem.source.total_weight

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.random import as_generator
 from ..base.validation import as_bool, as_choice, as_float, as_int
 from ._initialization import INIT_PARAMS
 from ._noise import Noise
@@ -28,18 +29,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Settings", "as_rng"]
-
-
-def as_rng(random_state: Any) -> np.random.Generator:
-    """Return a generator from a seed, a generator, a RandomState or None."""
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    if isinstance(random_state, np.random.RandomState):
-        return np.random.default_rng(random_state.randint(0, 2**32, size=4, dtype=np.uint32))
-    if random_state is None:
-        return np.random.default_rng()
-    return np.random.default_rng(as_int(random_state, "random_state", minimum=0))
+__all__ = ["Settings"]
 
 
 @dataclass(frozen=True)
@@ -69,10 +59,8 @@ class Settings:
     def of(cls, model: Any) -> Settings:
         """Check the parameters of a model."""
         as_bool(model.warm_start, "warm_start")
-        verbose = model.verbose  # scikit-learn's callers also pass a boolean
-        verbose = int(verbose) if isinstance(verbose, (bool, np.bool_)) else verbose
-        as_int(verbose, "verbose", minimum=0)
-        as_int(model.verbose_interval, "verbose_interval", minimum=1)
+        if not isinstance(model.verbose, (bool, np.bool_)):  # scikit-learn's callers pass numbers
+            as_int(model.verbose, "verbose", minimum=0)
         concentration = model.weight_concentration_prior
         if concentration != "mml":
             concentration = as_float(concentration, "weight_concentration_prior")
@@ -113,7 +101,7 @@ class Settings:
 
     def rng(self) -> np.random.Generator:
         """Return the generator of random numbers for this fit."""
-        return as_rng(self.random_state)
+        return as_generator(self.random_state)
 
     def regularization(self, standardizer: Standardizer) -> Any:
         """Return what is added to the variances in standardised coordinates."""

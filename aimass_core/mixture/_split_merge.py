@@ -195,10 +195,7 @@ def _split(problem: Problem, rng: np.random.Generator) -> Result:
         start.noise, start.weights = noise, start.weights * (1 - noise.weight)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return iterate(
-            problem, start, tol=1e-4, max_iter=_SPLIT_PASSES, accelerate=False, rng=rng,
-            report=lambda *_: False,
-        )  # fmt: skip
+        return iterate(problem, start, tol=1e-4, max_iter=_SPLIT_PASSES, accelerate=False, rng=rng)
 
 
 def _moved(parameters: Parameters, i: int, j: int, k: int, two: Parameters) -> Parameters:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..base.estimator import Estimator
+from ..base.random import as_generator
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_float, as_int
 from ..exceptions import ConvergenceWarning, NotFittedError, NumericalError
 from ._em import Problem, Result
-from ._fit import best_fit
+from ._fit import Reporter, best_fit
 from ._missing_rows import MissingRows, conditional_of
 from ._noise import Noise
 from ._online import Online
@@ -27,8 +28,7 @@ from ._parameters import (
     covariance_shape,
     n_covariance_parameters,
 )
-from ._report import Reporter
-from ._settings import Settings, as_rng
+from ._settings import Settings
 from ._sources import names_of, rows_in_memory, source_of
 from ._standardizer import Standardizer
 from ._validation import as_weights, column_names
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from ..base.progress import Event
     from ._sources import RowsInMemory
 
     Array = NDArray[np.float64]
@@ -90,10 +91,8 @@ class GaussianMixture(Estimator):
         Seed. With a seed the result is reproducible and does not depend on ``n_threads``.
     warm_start : bool, default=False
         Whether to start from the parameters of the last fit.
-    verbose : int, default=0
-        1 prints each start and every ``verbose_interval``-th pass, 2 also the likelihood.
-    verbose_interval : int, default=10
-        See ``verbose``.
+    verbose : bool, default=False
+        Show a progress bar on standard error in fits of more than two seconds.
     reg_unit : {"variance", "absolute"}, default="variance"
         Unit of ``reg_covar``: the variance of each column (a change of units then changes
         nothing), or 1 as in scikit-learn.
@@ -126,7 +125,9 @@ class GaussianMixture(Estimator):
         Batch t of `partial_fit` has the weight max((t + offset)^-decay, min_learning_rate). With a
         minimum above 0 old batches fade, for data that changes over time.
     callback : callable, optional
-        Called as ``callback(n_iter, lower_bound)`` after each pass; True ends the run.
+        Called with an `Event` after each pass of each run: its ``values`` hold "lower_bound" and
+        "n_components", its ``model`` is the model after this pass. A true result ends the run, and
+        no split-and-merge moves follow.
     n_threads : int, optional
         Number of threads; by default ``AIMASS_NUM_THREADS``, otherwise all CPUs of this process.
 
@@ -233,8 +234,7 @@ class GaussianMixture(Estimator):
         precisions_init: Any = None,
         random_state: Any = None,
         warm_start: bool = False,
-        verbose: int = 0,
-        verbose_interval: int = 10,
+        verbose: bool = False,
         reg_unit: str = "variance",
         accelerate: bool = False,
         split_merge: int = 0,
@@ -246,7 +246,7 @@ class GaussianMixture(Estimator):
         learning_decay: float = 0.7,
         learning_offset: float = 10.0,
         min_learning_rate: float = 0.0,
-        callback: Callable[[int, float], Any] | None = None,
+        callback: Callable[[Event], Any] | None = None,
         n_threads: int | None = None,
     ) -> None:
         self.n_components = n_components
@@ -262,7 +262,6 @@ class GaussianMixture(Estimator):
         self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose
-        self.verbose_interval = verbose_interval
         self.reg_unit = reg_unit
         self.accelerate = accelerate
         self.split_merge = split_merge
@@ -391,8 +390,11 @@ class GaussianMixture(Estimator):
     def _best_fit(self, settings: Settings, source: Any, resumes: bool) -> tuple[Result, Problem]:
         """Run EM from the starts of the settings, or from the parameters of the last fit."""
 
-        def new_reporter(title: str) -> Reporter:
-            return Reporter(self.verbose, self.verbose_interval, self.callback, title)
+        def snapshot(parameters: Parameters, problem: Problem, bounds: list[float]) -> Any:
+            model = type(self)(**self.get_params(deep=False))
+            result = Result(parameters, list(bounds), len(bounds), False)
+            model._adopt_result(parameters, problem.standardizer, result)
+            return model
 
         def resumed(problem: Problem) -> Parameters:
             parameters = self._parameters(problem.standardizer)
@@ -401,7 +403,8 @@ class GaussianMixture(Estimator):
             return parameters
 
         resumes = resumes and hasattr(self, "weights_") and self._fits(settings, source.n_columns)
-        return best_fit(settings, source, new_reporter, resumed if resumes else None)
+        reporter = Reporter(self.callback, bool(self.verbose), snapshot)
+        return best_fit(settings, source, reporter, resumed if resumes else None)
 
     def _fits(self, settings: Settings, d: int) -> bool:
         """Whether the parameters of the last fit are of the kind that the settings ask for."""
@@ -588,7 +591,7 @@ class GaussianMixture(Estimator):
         """
         self._check_fitted()
         n = as_int(n_samples, "n_samples", minimum=1)
-        rng = as_rng(self.random_state)
+        rng = as_generator(self.random_state)
         weights = self.weights_
         if self._noise is not None:
             weights = np.append(weights, self.noise_weight_)

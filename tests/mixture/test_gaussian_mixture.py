@@ -363,18 +363,28 @@ def test_acceleration_halves_the_passes():
 
 def test_a_start_can_be_saved(tmp_path):
     X, _ = groups()
-    model = fitted(X, **same_start(X, 3, "full"), callback=lambda n, bound: n == 2)
+    model = fitted(X, **same_start(X, 3, "full"), callback=lambda event: event.step == 2)
     assert model.n_iter_ == 2
     model.save(tmp_path / "m")
     assert load(tmp_path / "m").n_iter_ == 2
 
 
-def test_verbose_tells(capsys):
+def test_progress_and_events(capsys, monkeypatch):
+    from aimass_core.base import progress
+
     X, _ = groups()
-    fitted(X, n_components=3, verbose=2, verbose_interval=1, n_init=2, random_state=0)
-    text = capsys.readouterr().out
-    assert text.count("Initialization") == 4
-    assert "ll change" in text
+    monkeypatch.setattr(progress, "_BAR_AFTER", -1.0)
+    fitted(X, n_components=3, verbose=True, n_init=2, random_state=0)
+    text = capsys.readouterr().err
+    assert "EM from start 1 of 2 [" in text
+    assert "lower_bound" in text
+    events = []
+    model = fitted(X, n_components=3, n_init=2, random_state=0, callback=events.append)
+    assert [e.stage for e in events if e.step == 1] == [f"EM from start {n} of 2" for n in (1, 2)]
+    assert events[-1].n_steps == 100
+    assert model.lower_bound_ in [e.values["lower_bound"] for e in events]
+    best = next(e for e in events if e.values["lower_bound"] == model.lower_bound_)
+    assert (best.model.predict_proba(X) == model.predict_proba(X)).all()
 
 
 @pytest.mark.parametrize("n_components", [1, 2])

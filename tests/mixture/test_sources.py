@@ -256,7 +256,7 @@ def test_a_file_is_not_read_ahead_into_memory(tmp_path):
     del table
     before, held = pa.total_allocated_bytes(), []
 
-    def watch(n_iter, bound):
+    def watch(event):
         held.append(pa.total_allocated_bytes())
 
     fit(tmp_path / "x.parquet", max_iter=2, callback=watch)
