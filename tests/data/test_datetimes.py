@@ -83,7 +83,7 @@ def test_pandas_timestamps_in_a_list_keep_nanoseconds() -> None:
 
 
 def test_null_dates_in_a_list_are_null() -> None:
-    dates = [np.datetime64("2024-01-01"), np.datetime64("NaT")]
+    dates = [np.datetime64("2024-01-01"), np.datetime64("NaT", "s")]
     with pytest.raises(ValueError, match="null"):
         IdMap.from_values(dates)
 
