@@ -10,6 +10,7 @@
 #include "mixture.hpp"
 #include "mixture_diag.hpp"
 #include "mixture_full.hpp"
+#include "resample_kernels.hpp"
 #include "score_kernels.hpp"
 #include "simd.hpp"
 
@@ -127,6 +128,8 @@ template const CodeScans<float>& code_scans<float>();
 template const CodeScans<double>& code_scans<double>();
 template const ScoreKernels<float>& score_kernels<float>();
 template const ScoreKernels<double>& score_kernels<double>();
+
+AIMASS_TABLE_IN_USE(ResampleTable, resample_table)
 
 namespace mixture {
 AIMASS_TABLE_IN_USE(Kernels, kernels)
