@@ -136,5 +136,5 @@ def test_a_model_that_is_not_registered_is_not_saved(x, tmp_path) -> None:
         def score(self, query):
             return np.zeros((len(query), query.n_items))
 
-    with pytest.raises(TypeError, match="@aimass_core.register"):
+    with pytest.raises(TypeError, match=r"@aimass_core.register"):
         Own().fit(x).save(tmp_path / "own")
