@@ -332,7 +332,9 @@ def gram_topk(
     p: numpy.typing.NDArray[numpy.float32] | None,
     q: numpy.typing.NDArray[numpy.float32] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -364,7 +366,9 @@ def gram_topk(
     p: numpy.typing.NDArray[numpy.float64] | None,
     q: numpy.typing.NDArray[numpy.float64] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -415,7 +419,9 @@ def knn_predict(
     p: numpy.typing.NDArray[numpy.float32] | None,
     q: numpy.typing.NDArray[numpy.float32] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -456,7 +462,9 @@ def knn_predict(
     p: numpy.typing.NDArray[numpy.float64] | None,
     q: numpy.typing.NDArray[numpy.float64] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -614,7 +622,9 @@ def spgemm_topk(
     p: numpy.typing.NDArray[numpy.float32] | None,
     q: numpy.typing.NDArray[numpy.float32] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -646,7 +656,9 @@ def spgemm_topk(
     p: numpy.typing.NDArray[numpy.float64] | None,
     q: numpy.typing.NDArray[numpy.float64] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
