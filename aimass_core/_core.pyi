@@ -334,7 +334,9 @@ def gram_topk(
     p: numpy.typing.NDArray[numpy.float32] | None,
     q: numpy.typing.NDArray[numpy.float32] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -366,7 +368,9 @@ def gram_topk(
     p: numpy.typing.NDArray[numpy.float64] | None,
     q: numpy.typing.NDArray[numpy.float64] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -417,7 +421,9 @@ def knn_predict(
     p: numpy.typing.NDArray[numpy.float32] | None,
     q: numpy.typing.NDArray[numpy.float32] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -458,7 +464,9 @@ def knn_predict(
     p: numpy.typing.NDArray[numpy.float64] | None,
     q: numpy.typing.NDArray[numpy.float64] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -640,7 +648,9 @@ def spgemm_topk(
     p: numpy.typing.NDArray[numpy.float32] | None,
     q: numpy.typing.NDArray[numpy.float32] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -672,7 +682,9 @@ def spgemm_topk(
     p: numpy.typing.NDArray[numpy.float64] | None,
     q: numpy.typing.NDArray[numpy.float64] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,

@@ -30,7 +30,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       PyErr_SetString(PyExc_ValueError, e.what());
     } catch (const aimass::NumericalFailure& e) {
       const py::object type = py::module_::import("aimass_core.exceptions").attr("NumericalError");
-      PyErr_SetString(type.ptr(), e.what());
+      const py::object error = type(e.what(), py::arg("row") = e.row);
+      PyErr_SetObject(type.ptr(), error.ptr());
+    } catch (const std::length_error& e) {  // a size that no memory could hold
+      PyErr_SetString(PyExc_MemoryError, e.what());
     }
   });
 
