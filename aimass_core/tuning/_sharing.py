@@ -51,8 +51,9 @@ def fit_settings(
     order = sorted(range(len(settings)), key=lambda i: settings[i][shared])
     if shared == "n_neighbors":
         largest = model(**settings[order[-1]]).fit(train)
+        ranks = ranks_in_lists(largest.similarity_)
         for i in reversed(order):
-            judge(i, _with_fewer_neighbors(largest, settings[i]))
+            judge(i, _with_fewer_neighbors(largest, settings[i], ranks))
         return
     wanted: dict[int, list[int]] = {}
     for i in order:
@@ -73,7 +74,7 @@ def fit_settings(
             judge(i, fitted)
 
 
-def _with_fewer_neighbors(model: Any, params: dict[str, Any]) -> Any:
+def _with_fewer_neighbors(model: Any, params: dict[str, Any], ranks: NDArray[np.int64]) -> Any:
     """The model that a fit with these parameters gives, from one with more neighbours."""
     n = params["n_neighbors"]
     if n == model.n_neighbors:
@@ -82,19 +83,20 @@ def _with_fewer_neighbors(model: Any, params: dict[str, Any]) -> Any:
     for name, value in vars(model).items():
         if name.endswith("_") and not name.startswith("_"):
             setattr(fewer, name, value)
-    fewer.similarity_ = cut_lists(model.similarity_, n)
+    lists = model.similarity_
+    kept = ranks < n
+    indptr = np.zeros(len(lists.indptr), dtype=np.int64)
+    np.cumsum(np.minimum(np.diff(lists.indptr), n), out=indptr[1:])
+    fewer.similarity_ = wrap_csr(indptr, lists.indices[kept], lists.data[kept], lists.shape)
     fewer._restore()
     return fewer
 
 
-def cut_lists(lists: sp.csr_array, n: int) -> sp.csr_array:
-    """The n best entries of each row: value descending, then column ascending."""
+def ranks_in_lists(lists: sp.csr_array) -> NDArray[np.int64]:
+    """The rank of each entry in its row, from 0: value descending, then column ascending."""
     lengths = np.diff(lists.indptr)
-    rows: NDArray[np.int64] = np.repeat(np.arange(lists.shape[0]), lengths)
-    order = np.lexsort((lists.indices, -lists.data, rows))
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order)) - np.repeat(lists.indptr[:-1], lengths)
-    kept = rank < n
-    indptr = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(np.minimum(lengths, n), out=indptr[1:])
-    return wrap_csr(indptr, lists.indices[kept], lists.data[kept], lists.shape)
+    rows = np.repeat(np.arange(lists.shape[0]), lengths)
+    order = np.lexsort((-lists.data, rows))  # stable: columns ascend within a row
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.arange(len(order)) - np.repeat(lists.indptr[:-1], lengths)
+    return ranks
