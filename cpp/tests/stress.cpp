@@ -15,6 +15,7 @@
 #include "../simd/simd.hpp"
 #include "stress_als.hpp"
 #include "stress_data_path.hpp"
+#include "stress_linear.hpp"
 #include "stress_mixtures.hpp"
 #include "stress_retrieval.hpp"
 
@@ -103,6 +104,8 @@ int main(int argc, char** argv) {
       aimass::stress::stress_reverse<double>(rng);
       aimass::stress::stress_als<float>(rng);
       aimass::stress::stress_als<double>(rng);
+      aimass::stress::stress_linear<float>(rng);
+      aimass::stress::stress_linear<double>(rng);
       aimass::stress::stress_mixtures<float>(rng);
       aimass::stress::stress_mixtures<double>(rng);
       aimass::stress::stress_triangles<float>(rng);
