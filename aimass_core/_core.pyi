@@ -31,8 +31,10 @@ __all__: list[str] = [
     "slim_dense",
     "slim_sparse",
     "slope_one_predict",
+    "spd_inverse",
     "spgemm_topk",
     "spmm_topk",
+    "symmetric_update",
 ]
 
 @typing.overload
@@ -720,6 +722,22 @@ def slope_one_predict(
     """
 
 @typing.overload
+def spd_inverse(
+    a: numpy.typing.NDArray[numpy.float32], n_threads: typing.SupportsInt | typing.SupportsIndex
+) -> None:
+    """
+    Invert a symmetric positive definite matrix in place; its lower triangle is read.
+    """
+
+@typing.overload
+def spd_inverse(
+    a: numpy.typing.NDArray[numpy.float64], n_threads: typing.SupportsInt | typing.SupportsIndex
+) -> None:
+    """
+    Invert a symmetric positive definite matrix in place; its lower triangle is read.
+    """
+
+@typing.overload
 def spgemm_topk(
     x_indptr: numpy.typing.NDArray[numpy.int64],
     x_indices: numpy.typing.NDArray[numpy.int32],
@@ -813,4 +831,26 @@ def spmm_topk(
 ) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float64]]:
     """
     The k best columns of every row of X Y for a CSR X and a dense Y: (indices, scores), padded (-1, -inf).
+    """
+
+@typing.overload
+def symmetric_update(
+    a: numpy.typing.NDArray[numpy.float32],
+    u: numpy.typing.NDArray[numpy.float32],
+    v: numpy.typing.NDArray[numpy.float32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Add u v' to a symmetric matrix in place; u v' must be symmetric.
+    """
+
+@typing.overload
+def symmetric_update(
+    a: numpy.typing.NDArray[numpy.float64],
+    u: numpy.typing.NDArray[numpy.float64],
+    v: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Add u v' to a symmetric matrix in place; u v' must be symmetric.
     """

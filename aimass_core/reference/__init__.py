@@ -22,8 +22,10 @@ from .score_topk import score_topk
 from .slim_dense import slim_dense
 from .slim_sparse import slim_sparse
 from .slope_one_predict import slope_one_predict
+from .spd_inverse import spd_inverse
 from .spgemm_topk import spgemm_topk
 from .spmm_topk import spmm_topk
+from .symmetric_update import symmetric_update
 
 __all__ = [
     "als_gramian",
@@ -46,6 +48,8 @@ __all__ = [
     "slim_dense",
     "slim_sparse",
     "slope_one_predict",
+    "spd_inverse",
     "spgemm_topk",
     "spmm_topk",
+    "symmetric_update",
 ]

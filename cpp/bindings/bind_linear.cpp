@@ -1,7 +1,9 @@
-// gram_matrix, slim_dense, slim_sparse, spmm_topk: the linear item-item models.
+// gram_matrix, spd_inverse, symmetric_update, slim_dense, slim_sparse, spmm_topk: the linear
+// item-item models.
 #include "../kernels/gram_matrix.hpp"
 #include "../kernels/slim_dense.hpp"
 #include "../kernels/slim_sparse.hpp"
+#include "../kernels/spd_inverse.hpp"
 #include "../kernels/spmm_topk.hpp"
 #include "arrays.hpp"
 
@@ -70,6 +72,37 @@ py::tuple to_tuple(SlimWeights<T>&& weights) {
   return py::make_tuple(to_array(std::move(weights.indptr)), to_array(std::move(weights.indices)),
                         to_array(std::move(weights.values)), to_array(std::move(weights.n_sweeps)),
                         to_array(std::move(weights.violation)));
+}
+
+template <class T>
+void bind_dense(py::module_& m) {
+  m.def(
+      "spd_inverse",
+      [](Array<T>& a, int n_threads) {
+        require(a.ndim() == 2, "a must be 2-D");
+        require_2d(a, "a", a.shape(0), a.shape(0));
+        const std::int64_t n = a.shape(0);
+        T* values = a.mutable_data();
+        const py::gil_scoped_release release;
+        spd_inverse(make_run(n_threads), n, values);
+      },
+      exact("a"), py::arg("n_threads"),
+      "Invert a symmetric positive definite matrix in place; its lower triangle is read.");
+
+  m.def(
+      "symmetric_update",
+      [](Array<T>& a, const Array<T>& u, const Array<T>& v, int n_threads) {
+        require(a.ndim() == 2 && u.ndim() == 2, "a and u must be 2-D");
+        const std::int64_t n = a.shape(0), depth = u.shape(1);
+        require_2d(a, "a", n, n);
+        require_2d(u, "u", n, depth);
+        require_2d(v, "v", n, depth);
+        T* values = a.mutable_data();
+        const py::gil_scoped_release release;
+        symmetric_update(make_run(n_threads), n, depth, u.data(), v.data(), values);
+      },
+      exact("a"), exact("u"), exact("v"), py::arg("n_threads"),
+      "Add u v' to a symmetric matrix in place; u v' must be symmetric.");
 }
 
 template <class T>
@@ -202,6 +235,8 @@ void bind_topk(py::module_& m) {
 }  // namespace
 
 void bind_linear(py::module_& m) {
+  bind_dense<float>(m);
+  bind_dense<double>(m);
   bind<float>(m);
   bind<double>(m);
   bind_topk<float>(m);

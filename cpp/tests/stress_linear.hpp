@@ -1,5 +1,6 @@
 // The linear models under the sanitizers: random shapes, candidates and starts; results are
-// compared between thread counts. Kernels: gram_matrix, slim_dense, slim_sparse, spmm_topk.
+// compared between thread counts. Kernels: gram_matrix, spd_inverse, symmetric_update, slim_dense,
+// slim_sparse, spmm_topk.
 #pragma once
 
 #include <numeric>
@@ -8,6 +9,7 @@
 #include "../kernels/gram_matrix.hpp"
 #include "../kernels/slim_dense.hpp"
 #include "../kernels/slim_sparse.hpp"
+#include "../kernels/spd_inverse.hpp"
 #include "../kernels/spmm_topk.hpp"
 #include "stress_data_path.hpp"
 
@@ -65,6 +67,15 @@ void stress_linear(std::mt19937_64& rng) {
   const std::vector<T> g = gramian(1);
   expect(g == gramian(several), "gram_matrix depends on threads");
   if (x.indices.size() < 50'000) stress_slim(rng, x, g);
+  const auto inverse = [&](int n_threads) {
+    std::vector<T> out = g;
+    for (std::int64_t i = 0; i < x.n_cols; ++i)
+      out[static_cast<std::size_t>(i * (x.n_cols + 1))] += T(1e5);
+    spd_inverse(Run(n_threads), x.n_cols, out.data());
+    symmetric_update(Run(n_threads), x.n_cols, x.n_cols, g.data(), g.data(), out.data());
+    return out;
+  };
+  expect(inverse(1) == inverse(several), "spd_inverse or symmetric_update depends on threads");
   Exclusion exclusion;
   if (rng() % 2 == 0) {
     exclusion.indptr = x.indptr.data();
