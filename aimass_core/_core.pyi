@@ -26,6 +26,8 @@ __all__: list[str] = [
     "isa",
     "isa_available",
     "knn_predict",
+    "resampled_sums",
+    "resampling_weights",
     "reverse_topk",
     "score_topk",
     "slim_dense",
@@ -503,6 +505,30 @@ def knn_predict(
 ]:
     """
     Sums over the k nearest neighbours of each query: (sum_weighted, sum_abs, n_used).
+    """
+
+def resampled_sums(
+    columns: numpy.typing.NDArray[numpy.float64],
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    first_replicate: typing.SupportsInt | typing.SupportsIndex,
+    n_replicates: typing.SupportsInt | typing.SupportsIndex,
+    law: str,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Weighted sums of columns under the random row weights of each replicate.
+    """
+
+def resampling_weights(
+    n_rows: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    first_replicate: typing.SupportsInt | typing.SupportsIndex,
+    n_replicates: typing.SupportsInt | typing.SupportsIndex,
+    law: str,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.int16]:
+    """
+    The random row weights of each replicate.
     """
 
 @typing.overload

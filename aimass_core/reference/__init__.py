@@ -17,6 +17,8 @@ from .gmm_score import gmm_score
 from .gram_matrix import gram_matrix
 from .gram_topk import gram_topk
 from .knn_predict import knn_predict
+from .resampled_sums import resampled_sums
+from .resampling_weights import resampling_weights
 from .reverse_topk import reverse_topk
 from .score_topk import score_topk
 from .slim_dense import slim_dense
@@ -43,6 +45,8 @@ __all__ = [
     "gram_matrix",
     "gram_topk",
     "knn_predict",
+    "resampled_sums",
+    "resampling_weights",
     "reverse_topk",
     "score_topk",
     "slim_dense",

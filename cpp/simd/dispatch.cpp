@@ -11,6 +11,7 @@
 #include "mixture.hpp"
 #include "mixture_diag.hpp"
 #include "mixture_full.hpp"
+#include "resample_kernels.hpp"
 #include "score_kernels.hpp"
 #include "simd.hpp"
 
@@ -135,6 +136,8 @@ template const ScoreKernels<float>& score_kernels<float>();
 template const ScoreKernels<double>& score_kernels<double>();
 template const LinearKernels<float>& linear_kernels<float>();
 template const LinearKernels<double>& linear_kernels<double>();
+
+AIMASS_TABLE_IN_USE(ResampleTable, resample_table)
 
 namespace mixture {
 AIMASS_TABLE_IN_USE(Kernels, kernels)
