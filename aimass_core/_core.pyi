@@ -21,6 +21,7 @@ __all__: list[str] = [
     "force_isa",
     "gmm_em_step",
     "gmm_score",
+    "gram_matrix",
     "gram_topk",
     "isa",
     "isa_available",
@@ -29,8 +30,13 @@ __all__: list[str] = [
     "resampling_weights",
     "reverse_topk",
     "score_topk",
+    "slim_dense",
+    "slim_sparse",
     "slope_one_predict",
+    "spd_inverse",
     "spgemm_topk",
+    "spmm_topk",
+    "symmetric_update",
 ]
 
 @typing.overload
@@ -322,6 +328,30 @@ def gmm_score(
     """
 
 @typing.overload
+def gram_matrix(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    X'X of a CSR matrix as a dense symmetric matrix.
+    """
+
+@typing.overload
+def gram_matrix(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    X'X of a CSR matrix as a dense symmetric matrix.
+    """
+
+@typing.overload
 def gram_topk(
     indptr: numpy.typing.NDArray[numpy.int64],
     indices: numpy.typing.NDArray[numpy.int32],
@@ -600,6 +630,100 @@ def score_topk(
     """
 
 @typing.overload
+def slim_dense(
+    gramian: numpy.typing.NDArray[numpy.float32],
+    ridge: numpy.typing.NDArray[numpy.float64],
+    targets: numpy.typing.NDArray[numpy.int32],
+    candidates_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    candidates_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    start_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_data: numpy.typing.NDArray[numpy.float32] | None,
+    l1: typing.SupportsFloat | typing.SupportsIndex,
+    nonnegative: bool,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    tol: typing.SupportsFloat | typing.SupportsIndex,
+    max_sweeps: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple:
+    """
+    Elastic-net coefficients of target items by coordinate descent on a dense Gramian: (indptr, indices, data, n_sweeps, violation).
+    """
+
+@typing.overload
+def slim_dense(
+    gramian: numpy.typing.NDArray[numpy.float64],
+    ridge: numpy.typing.NDArray[numpy.float64],
+    targets: numpy.typing.NDArray[numpy.int32],
+    candidates_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    candidates_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    start_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_data: numpy.typing.NDArray[numpy.float64] | None,
+    l1: typing.SupportsFloat | typing.SupportsIndex,
+    nonnegative: bool,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    tol: typing.SupportsFloat | typing.SupportsIndex,
+    max_sweeps: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple:
+    """
+    Elastic-net coefficients of target items by coordinate descent on a dense Gramian: (indptr, indices, data, n_sweeps, violation).
+    """
+
+@typing.overload
+def slim_sparse(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    t_indptr: numpy.typing.NDArray[numpy.int64],
+    t_indices: numpy.typing.NDArray[numpy.int32],
+    t_data: numpy.typing.NDArray[numpy.float32],
+    ridge: numpy.typing.NDArray[numpy.float64],
+    targets: numpy.typing.NDArray[numpy.int32],
+    candidates_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    candidates_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    start_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_data: numpy.typing.NDArray[numpy.float32] | None,
+    l1: typing.SupportsFloat | typing.SupportsIndex,
+    nonnegative: bool,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    tol: typing.SupportsFloat | typing.SupportsIndex,
+    max_sweeps: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple:
+    """
+    Elastic-net coefficients of target items by coordinate descent on a sparse matrix: (indptr, indices, data, n_sweeps, violation).
+    """
+
+@typing.overload
+def slim_sparse(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    t_indptr: numpy.typing.NDArray[numpy.int64],
+    t_indices: numpy.typing.NDArray[numpy.int32],
+    t_data: numpy.typing.NDArray[numpy.float64],
+    ridge: numpy.typing.NDArray[numpy.float64],
+    targets: numpy.typing.NDArray[numpy.int32],
+    candidates_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    candidates_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    start_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_data: numpy.typing.NDArray[numpy.float64] | None,
+    l1: typing.SupportsFloat | typing.SupportsIndex,
+    nonnegative: bool,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    tol: typing.SupportsFloat | typing.SupportsIndex,
+    max_sweeps: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple:
+    """
+    Elastic-net coefficients of target items by coordinate descent on a sparse matrix: (indptr, indices, data, n_sweeps, violation).
+    """
+
+@typing.overload
 def slope_one_predict(
     indptr: numpy.typing.NDArray[numpy.int64],
     indices: numpy.typing.NDArray[numpy.int32],
@@ -629,6 +753,22 @@ def slope_one_predict(
 ) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.int32]]:
     """
     Sum of Slope One deviations of each query and their number: (sum_dev, n_used).
+    """
+
+@typing.overload
+def spd_inverse(
+    a: numpy.typing.NDArray[numpy.float32], n_threads: typing.SupportsInt | typing.SupportsIndex
+) -> None:
+    """
+    Invert a symmetric positive definite matrix in place; its lower triangle is read.
+    """
+
+@typing.overload
+def spd_inverse(
+    a: numpy.typing.NDArray[numpy.float64], n_threads: typing.SupportsInt | typing.SupportsIndex
+) -> None:
+    """
+    Invert a symmetric positive definite matrix in place; its lower triangle is read.
     """
 
 @typing.overload
@@ -697,4 +837,58 @@ def spgemm_topk(
 ) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float64]]:
     """
     The k best columns of every row of X Y for CSR X, Y: (indices, scores), padded (-1, -inf).
+    """
+
+@typing.overload
+def spmm_topk(
+    x_indptr: numpy.typing.NDArray[numpy.int64],
+    x_indices: numpy.typing.NDArray[numpy.int32],
+    x_data: numpy.typing.NDArray[numpy.float32],
+    y: numpy.typing.NDArray[numpy.float32],
+    k: typing.SupportsInt | typing.SupportsIndex,
+    exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    exclude_indices: numpy.typing.NDArray[numpy.int32] | None,
+    allowed: numpy.typing.NDArray[numpy.uint8] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32]]:
+    """
+    The k best columns of every row of X Y for a CSR X and a dense Y: (indices, scores), padded (-1, -inf).
+    """
+
+@typing.overload
+def spmm_topk(
+    x_indptr: numpy.typing.NDArray[numpy.int64],
+    x_indices: numpy.typing.NDArray[numpy.int32],
+    x_data: numpy.typing.NDArray[numpy.float64],
+    y: numpy.typing.NDArray[numpy.float64],
+    k: typing.SupportsInt | typing.SupportsIndex,
+    exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    exclude_indices: numpy.typing.NDArray[numpy.int32] | None,
+    allowed: numpy.typing.NDArray[numpy.uint8] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float64]]:
+    """
+    The k best columns of every row of X Y for a CSR X and a dense Y: (indices, scores), padded (-1, -inf).
+    """
+
+@typing.overload
+def symmetric_update(
+    a: numpy.typing.NDArray[numpy.float32],
+    u: numpy.typing.NDArray[numpy.float32],
+    v: numpy.typing.NDArray[numpy.float32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Add u v' to a symmetric matrix in place; u v' must be symmetric.
+    """
+
+@typing.overload
+def symmetric_update(
+    a: numpy.typing.NDArray[numpy.float64],
+    u: numpy.typing.NDArray[numpy.float64],
+    v: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Add u v' to a symmetric matrix in place; u v' must be symmetric.
     """

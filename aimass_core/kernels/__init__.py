@@ -19,6 +19,7 @@ try:
         force_isa,
         gmm_em_step,
         gmm_score,
+        gram_matrix,
         gram_topk,
         isa,
         isa_available,
@@ -27,8 +28,13 @@ try:
         resampling_weights,
         reverse_topk,
         score_topk,
+        slim_dense,
+        slim_sparse,
         slope_one_predict,
+        spd_inverse,
         spgemm_topk,
+        spmm_topk,
+        symmetric_update,
     )
 except ImportError as error:  # a source folder without the compiled extension, or a broken one
     raise ImportError(
@@ -50,6 +56,7 @@ __all__ = [
     "force_isa",
     "gmm_em_step",
     "gmm_score",
+    "gram_matrix",
     "gram_topk",
     "isa",
     "isa_available",
@@ -58,6 +65,11 @@ __all__ = [
     "resampling_weights",
     "reverse_topk",
     "score_topk",
+    "slim_dense",
+    "slim_sparse",
     "slope_one_predict",
+    "spd_inverse",
     "spgemm_topk",
+    "spmm_topk",
+    "symmetric_update",
 ]

@@ -13,6 +13,7 @@ void bind_predict(py::module_& m);
 void bind_als(py::module_& m);
 void bind_retrieval(py::module_& m);
 void bind_gmm(py::module_& m);
+void bind_linear(py::module_& m);
 void bind_resample(py::module_& m);
 }  // namespace aimass::py_border
 
@@ -49,5 +50,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   aimass::py_border::bind_als(m);
   aimass::py_border::bind_retrieval(m);
   aimass::py_border::bind_gmm(m);
+  aimass::py_border::bind_linear(m);
   aimass::py_border::bind_resample(m);
 }

@@ -7,6 +7,7 @@
 #include "als_kernels.hpp"
 #include "code_kernels.hpp"
 #include "levels.hpp"
+#include "linear_kernels.hpp"
 #include "mixture.hpp"
 #include "mixture_diag.hpp"
 #include "mixture_full.hpp"
@@ -83,6 +84,7 @@ AIMASS_TABLE_IN_USE(AlsSystemsTable, als_systems_table)
 AIMASS_TABLE_IN_USE(AlsPassesTable, als_passes_table)
 AIMASS_TABLE_IN_USE(CodeTable, level_code_table)
 AIMASS_TABLE_IN_USE(ScoreTable, score_table)
+AIMASS_TABLE_IN_USE(LinearTable, linear_table)
 
 #ifdef AIMASS_X86
 extern const CodeTable level_code_table_v4_vnni;
@@ -117,6 +119,10 @@ template <class T>
 const ScoreKernels<T>& score_kernels() {
   return of_type<T>(score_table());
 }
+template <class T>
+const LinearKernels<T>& linear_kernels() {
+  return of_type<T>(linear_table());
+}
 
 template const Kernels<float>& kernels<float>();
 template const Kernels<double>& kernels<double>();
@@ -128,6 +134,8 @@ template const CodeScans<float>& code_scans<float>();
 template const CodeScans<double>& code_scans<double>();
 template const ScoreKernels<float>& score_kernels<float>();
 template const ScoreKernels<double>& score_kernels<double>();
+template const LinearKernels<float>& linear_kernels<float>();
+template const LinearKernels<double>& linear_kernels<double>();
 
 AIMASS_TABLE_IN_USE(ResampleTable, resample_table)
 

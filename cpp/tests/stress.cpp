@@ -17,6 +17,7 @@
 #include "failing_allocation.hpp"
 #include "stress_als.hpp"
 #include "stress_data_path.hpp"
+#include "stress_linear.hpp"
 #include "stress_mixtures.hpp"
 #include "stress_resample.hpp"
 #include "stress_retrieval.hpp"
@@ -96,7 +97,7 @@ constexpr void (*kOfEachLevel[])(std::mt19937_64&) = {
     stress_score<double>,    stress_reverse<float>,   stress_reverse<double>,
     stress_als<float>,       stress_als<double>,      stress_mixtures<float>,
     stress_mixtures<double>, stress_triangles<float>, stress_triangles<double>,
-    stress_resample,
+    stress_linear<float>,    stress_linear<double>,   stress_resample,
 };
 constexpr void (*kOfAnyLevel[])(std::mt19937_64&) = {
     stress_spgemm<float>, stress_spgemm<double>, stress_garbage,
