@@ -25,6 +25,7 @@ __all__: list[str] = [
     "isa",
     "isa_available",
     "knn_predict",
+    "pairwise_epoch",
     "reverse_topk",
     "score_topk",
     "slope_one_predict",
@@ -473,6 +474,100 @@ def knn_predict(
 ]:
     """
     Sums over the k nearest neighbours of each query: (sum_weighted, sum_abs, n_used).
+    """
+
+@typing.overload
+def pairwise_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    users: tuple[
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.int32],
+    ],
+    items: tuple[
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.int32],
+    ],
+    steps: tuple[
+        str,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    weights: numpy.typing.NDArray[numpy.float64],
+    loss: str,
+    n_candidates: typing.SupportsInt | typing.SupportsIndex,
+    n_positives: typing.SupportsInt | typing.SupportsIndex,
+    k_positive: typing.SupportsInt | typing.SupportsIndex,
+    margin: typing.SupportsFloat | typing.SupportsIndex,
+    n_strata: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple:
+    """
+    One epoch of a pairwise ranking loss; the arrays of users and items are changed.
+    """
+
+@typing.overload
+def pairwise_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    users: tuple[
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.int32],
+    ],
+    items: tuple[
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.int32],
+    ],
+    steps: tuple[
+        str,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    weights: numpy.typing.NDArray[numpy.float64],
+    loss: str,
+    n_candidates: typing.SupportsInt | typing.SupportsIndex,
+    n_positives: typing.SupportsInt | typing.SupportsIndex,
+    k_positive: typing.SupportsInt | typing.SupportsIndex,
+    margin: typing.SupportsFloat | typing.SupportsIndex,
+    n_strata: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple:
+    """
+    One epoch of a pairwise ranking loss; the arrays of users and items are changed.
     """
 
 @typing.overload

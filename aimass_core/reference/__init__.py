@@ -16,6 +16,7 @@ from .gmm_em_step import gmm_em_step
 from .gmm_score import gmm_score
 from .gram_topk import gram_topk
 from .knn_predict import knn_predict
+from .pairwise_epoch import pairwise_epoch
 from .reverse_topk import reverse_topk
 from .score_topk import score_topk
 from .slope_one_predict import slope_one_predict
@@ -36,6 +37,7 @@ __all__ = [
     "gmm_score",
     "gram_topk",
     "knn_predict",
+    "pairwise_epoch",
     "reverse_topk",
     "score_topk",
     "slope_one_predict",

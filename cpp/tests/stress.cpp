@@ -17,6 +17,7 @@
 #include "stress_data_path.hpp"
 #include "stress_mixtures.hpp"
 #include "stress_retrieval.hpp"
+#include "stress_sgd.hpp"
 
 namespace aimass::stress {
 
@@ -103,6 +104,8 @@ int main(int argc, char** argv) {
       aimass::stress::stress_reverse<double>(rng);
       aimass::stress::stress_als<float>(rng);
       aimass::stress::stress_als<double>(rng);
+      aimass::stress::stress_sgd<float>(rng);
+      aimass::stress::stress_sgd<double>(rng);
       aimass::stress::stress_mixtures<float>(rng);
       aimass::stress::stress_mixtures<double>(rng);
       aimass::stress::stress_triangles<float>(rng);
