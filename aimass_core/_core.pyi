@@ -22,10 +22,12 @@ __all__: list[str] = [
     "gmm_em_step",
     "gmm_score",
     "gram_topk",
+    "implicit_rating_epoch",
     "isa",
     "isa_available",
     "knn_predict",
     "pairwise_epoch",
+    "rating_epoch",
     "reverse_topk",
     "score_topk",
     "slope_one_predict",
@@ -384,6 +386,72 @@ def gram_topk(
     The k best other columns of every column of a CSR matrix: (indptr, indices, scores).
     """
 
+@typing.overload
+def implicit_rating_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    user_factors: numpy.typing.NDArray[numpy.float32],
+    item_factors: numpy.typing.NDArray[numpy.float32],
+    implicit_factors: numpy.typing.NDArray[numpy.float32],
+    residual_factors: numpy.typing.NDArray[numpy.float32],
+    user_biases: numpy.typing.NDArray[numpy.float32],
+    item_biases: numpy.typing.NDArray[numpy.float32],
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    rates: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    One epoch of SVD++ or asymmetric SVD; factors and biases are changed.
+    """
+
+@typing.overload
+def implicit_rating_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    user_factors: numpy.typing.NDArray[numpy.float64],
+    item_factors: numpy.typing.NDArray[numpy.float64],
+    implicit_factors: numpy.typing.NDArray[numpy.float64],
+    residual_factors: numpy.typing.NDArray[numpy.float64],
+    user_biases: numpy.typing.NDArray[numpy.float64],
+    item_biases: numpy.typing.NDArray[numpy.float64],
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    rates: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    One epoch of SVD++ or asymmetric SVD; factors and biases are changed.
+    """
+
 def isa() -> str:
     """
     ISA level in use: 'baseline', 'v3' or 'v4'.
@@ -518,7 +586,7 @@ def pairwise_epoch(
     seed: typing.SupportsInt | typing.SupportsIndex,
     epoch: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
-) -> tuple:
+) -> tuple[float, int, int, int]:
     """
     One epoch of a pairwise ranking loss; the arrays of users and items are changed.
     """
@@ -565,9 +633,73 @@ def pairwise_epoch(
     seed: typing.SupportsInt | typing.SupportsIndex,
     epoch: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
-) -> tuple:
+) -> tuple[float, int, int, int]:
     """
     One epoch of a pairwise ranking loss; the arrays of users and items are changed.
+    """
+
+@typing.overload
+def rating_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    user_factors: numpy.typing.NDArray[numpy.float32],
+    item_factors: numpy.typing.NDArray[numpy.float32],
+    user_biases: numpy.typing.NDArray[numpy.float32],
+    item_biases: numpy.typing.NDArray[numpy.float32],
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    rates: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    order: str,
+    n_strata: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    One epoch of biased matrix factorisation; factors and biases are changed.
+    """
+
+@typing.overload
+def rating_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    user_factors: numpy.typing.NDArray[numpy.float64],
+    item_factors: numpy.typing.NDArray[numpy.float64],
+    user_biases: numpy.typing.NDArray[numpy.float64],
+    item_biases: numpy.typing.NDArray[numpy.float64],
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    rates: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    order: str,
+    n_strata: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    One epoch of biased matrix factorisation; factors and biases are changed.
     """
 
 @typing.overload

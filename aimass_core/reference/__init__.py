@@ -15,8 +15,10 @@ from .factorize_int64 import factorize_int64
 from .gmm_em_step import gmm_em_step
 from .gmm_score import gmm_score
 from .gram_topk import gram_topk
+from .implicit_rating_epoch import implicit_rating_epoch
 from .knn_predict import knn_predict
 from .pairwise_epoch import pairwise_epoch
+from .rating_epoch import rating_epoch
 from .reverse_topk import reverse_topk
 from .score_topk import score_topk
 from .slope_one_predict import slope_one_predict
@@ -36,8 +38,10 @@ __all__ = [
     "gmm_em_step",
     "gmm_score",
     "gram_topk",
+    "implicit_rating_epoch",
     "knn_predict",
     "pairwise_epoch",
+    "rating_epoch",
     "reverse_topk",
     "score_topk",
     "slope_one_predict",

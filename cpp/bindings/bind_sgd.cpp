@@ -11,8 +11,10 @@ PairwiseLoss pairwise_loss_named(const std::string& name) {
   return PairwiseLoss::kos;
 }
 
-py::tuple as_tuple(const EpochSums& sums) {
-  return py::make_tuple(sums.loss, sums.n_steps, sums.n_correct, sums.n_skipped);
+using SumsTuple = std::tuple<double, std::int64_t, std::int64_t, std::int64_t>;
+
+SumsTuple as_tuple(const EpochSums& sums) {
+  return {sums.loss, sums.n_steps, sums.n_correct, sums.n_skipped};
 }
 
 template <class T>

@@ -253,8 +253,10 @@ EpochSums pairwise_epoch(const Run& run, const PairwiseProblem<T>& problem) {
   });
   EpochSums total;
   for (const EpochSums& part : parts) total.add(part);
-  require_finite(run, problem.users, problem.x.n_rows, problem.width, problem.epoch);
-  require_finite(run, problem.items, problem.x.n_cols, problem.width, problem.epoch);
+  require_finite(run, problem.users.factors, problem.users.biases, problem.x.n_rows, problem.width,
+                 problem.epoch);
+  require_finite(run, problem.items.factors, problem.items.biases, problem.x.n_cols, problem.width,
+                 problem.epoch);
   return total;
 }
 

@@ -2,10 +2,10 @@
 // are not finite. One pass over the factors.
 #pragma once
 
-#include <cmath>
+#include <algorithm>
+#include <cstdint>
 #include <string>
 
-#include "../simd/sgd_kernels.hpp"
 #include "errors.hpp"
 #include "parallel.hpp"
 
@@ -17,16 +17,17 @@ inline NumericalFailure diverged(std::uint64_t epoch) {
                           "or raise the regularization");
 }
 
-// `epoch` counts from 0.
+// `epoch` counts from 0. rows, biases: nullptr where there are none.
 template <class T>
-void require_finite(const Run& run, const simd::SgdRows<T>& rows, std::int64_t n,
+void require_finite(const Run& run, const T* rows, const T* biases, std::int64_t n,
                     std::int64_t width, std::uint64_t epoch) {
   constexpr std::int64_t kBlock = 1 << 12;
   parallel_for(run, (n + kBlock - 1) / kBlock, [&](std::int64_t block, int) {
     const std::int64_t begin = block * kBlock, end = std::min(n, begin + kBlock);
     T sum = 0;  // of zeros, and of NaN
-    for (std::int64_t i = begin * width; i < end * width; ++i) sum += rows.factors[i] * T{0};
-    for (std::int64_t i = begin; rows.biases != nullptr && i < end; ++i) sum += rows.biases[i] * 0;
+    for (std::int64_t i = begin * width; rows != nullptr && i < end * width; ++i)
+      sum += rows[i] * 0;
+    for (std::int64_t i = begin; biases != nullptr && i < end; ++i) sum += biases[i] * 0;
     if (!(sum == 0)) throw diverged(epoch);
   });
 }

@@ -10,6 +10,7 @@
 #include "mixture.hpp"
 #include "mixture_diag.hpp"
 #include "mixture_full.hpp"
+#include "rating_kernels.hpp"
 #include "score_kernels.hpp"
 #include "sgd_kernels.hpp"
 #include "simd.hpp"
@@ -84,6 +85,7 @@ AIMASS_TABLE_IN_USE(AlsPassesTable, als_passes_table)
 AIMASS_TABLE_IN_USE(CodeTable, level_code_table)
 AIMASS_TABLE_IN_USE(ScoreTable, score_table)
 AIMASS_TABLE_IN_USE(SgdTable, sgd_table)
+AIMASS_TABLE_IN_USE(RatingTable, rating_table)
 
 #ifdef AIMASS_X86
 extern const CodeTable level_code_table_v4_vnni;
@@ -119,6 +121,10 @@ const ScoreKernels<T>& score_kernels() {
   return of_type<T>(score_table());
 }
 template <class T>
+const RatingKernels<T>& rating_kernels() {
+  return of_type<T>(rating_table());
+}
+template <class T>
 const SgdKernels<T>& sgd_kernels() {
   return of_type<T>(sgd_table());
 }
@@ -133,6 +139,8 @@ template const CodeScans<float>& code_scans<float>();
 template const CodeScans<double>& code_scans<double>();
 template const ScoreKernels<float>& score_kernels<float>();
 template const ScoreKernels<double>& score_kernels<double>();
+template const RatingKernels<float>& rating_kernels<float>();
+template const RatingKernels<double>& rating_kernels<double>();
 template const SgdKernels<float>& sgd_kernels<float>();
 template const SgdKernels<double>& sgd_kernels<double>();
 

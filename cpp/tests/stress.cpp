@@ -106,6 +106,8 @@ int main(int argc, char** argv) {
       aimass::stress::stress_als<double>(rng);
       aimass::stress::stress_sgd<float>(rng);
       aimass::stress::stress_sgd<double>(rng);
+      aimass::stress::stress_ratings<float>(rng);
+      aimass::stress::stress_ratings<double>(rng);
       aimass::stress::stress_mixtures<float>(rng);
       aimass::stress::stress_mixtures<double>(rng);
       aimass::stress::stress_triangles<float>(rng);

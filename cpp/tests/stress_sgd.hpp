@@ -1,8 +1,10 @@
 // Stochastic gradient methods under the sanitizers: random shapes, losses and rules; results are
-// compared between thread counts. Kernels: pairwise_epoch.
+// compared between thread counts. Kernels: pairwise_epoch, rating_epoch, implicit_rating_epoch.
 #pragma once
 
+#include "../kernels/implicit_rating_epoch.hpp"
 #include "../kernels/pairwise_epoch.hpp"
+#include "../kernels/rating_epoch.hpp"
 #include "stress_data_path.hpp"
 
 namespace aimass::stress {
@@ -61,6 +63,31 @@ void stress_sgd(std::mt19937_64& rng) {
     return std::tuple(u, i, sums.loss, sums.n_steps);
   };
   expect(after(1) == after(2 + static_cast<int>(rng() % 4)), "pairwise_epoch depends on threads");
+}
+
+template <class T>
+void stress_ratings(std::mt19937_64& rng) {
+  const Matrix<T> x = stress_matrix<T>(rng);
+  const std::int64_t width = 16 * (1 + below(rng, 5));
+  const SgdSide<T> users(rng, x.n_rows, width), items(rng, x.n_cols, width);
+  const auto side = [](SgdSide<T>& s) {
+    return simd::RatingSide<T>{s.factors.data(), s.biases.data(), T(1e-3),
+                               T(1e-3),          T(0.02),         T(0.02)};
+  };
+  const bool shuffled = rng() % 2 == 0;
+  const std::int64_t n_strata = 1 + below(rng, 12);
+  const auto after = [&](int n_threads) {
+    SgdSide<T> u = users, i = items;
+    const RatingProblem<T> problem{x.view(), side(u),  side(i), width, 2.0,
+                                   shuffled, n_strata, 1,       0};
+    const double sum = rating_epoch(Run(n_threads), problem);
+    return std::tuple(u, i, sum);
+  };
+  expect(after(1) == after(2 + static_cast<int>(rng() % 4)), "rating_epoch depends on threads");
+  SgdSide<T> u = users, i = items, implicit = items, residual = items;
+  implicit_rating_epoch(Run(1), ImplicitRatingProblem<T>{
+                                    x.view(), side(u), side(i), side(implicit),
+                                    shuffled ? residual.factors.data() : nullptr, width, 2.0, 0});
 }
 
 }  // namespace aimass::stress

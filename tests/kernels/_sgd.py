@@ -60,3 +60,24 @@ def assert_parity(kernel, reference, arguments, **options):
         assert a.dtype == b.dtype
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
     return ours
+
+
+def copied_arrays(arguments):
+    """The same arguments with arrays of their own."""
+    return {n: a.copy() if isinstance(a, np.ndarray) else a for n, a in arguments.items()}
+
+
+def assert_same_change(kernel, reference, arguments, changed, **options):
+    """The kernel returns and changes what its reference does, and nothing else."""
+    ours, theirs = copied_arrays(arguments), copied_arrays(arguments)
+    dtype = arguments["item_factors"].dtype
+    tolerance = 3e-4 if dtype == np.float32 else 1e-9
+    got, expected = kernel(**ours, **options), reference(**theirs, **options)
+    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
+    for name, before in arguments.items():
+        if name in changed:
+            assert ours[name].dtype == theirs[name].dtype == dtype
+            np.testing.assert_allclose(ours[name], theirs[name], rtol=tolerance, atol=tolerance)
+        elif isinstance(before, np.ndarray):
+            np.testing.assert_array_equal(ours[name], before)
+    return ours
