@@ -6,101 +6,69 @@ Everything public is reachable from here and imported on first use, so that
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._version import __version__
+from .base.lazy import lazy_attributes
+from .base.registry import model_modules
 
 if TYPE_CHECKING:
-    from . import data, evaluation, factorization, mixture, neighbors, retrieval, segmentation
+    from . import (
+        data,
+        effects,
+        evaluation,
+        factorization,
+        mixture,
+        neighbors,
+        retrieval,
+        segmentation,
+        similarity,
+    )
     from ._config import show_config
+    from .base.foreign import as_recommender
+    from .base.lists import Explanation, TopK
+    from .base.persistence import load
+    from .base.query import Query
+    from .base.recommender import Recommender
+    from .base.registry import register
     from .data import IdMap, Interactions, datasets
     from .factorization import NMF, ExplicitALS, ImplicitALS, PureSVD
     from .mixture import GaussianMixture
-    from .neighbors import (
-        BaselineOnly,
-        ContextKNN,
-        ItemKNN,
-        Popularity,
-        SlopeOne,
-        UserKNN,
-        similarity,
-    )
-    from .persistence import load
+    from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
     from .segmentation import Segmentation, rfm, segments
 
-_HOMES = {
-    "BaselineOnly": "neighbors",
-    "ContextKNN": "neighbors",
-    "ExplicitALS": "factorization",
+# Public name -> module; the models come from the registry.
+_NAMES = {
+    "Explanation": "base.lists",
     "GaussianMixture": "mixture",
     "IdMap": "data",
-    "ImplicitALS": "factorization",
     "Interactions": "data",
-    "ItemKNN": "neighbors",
-    "NMF": "factorization",
-    "Popularity": "neighbors",
-    "PureSVD": "factorization",
+    "Query": "base.query",
+    "Recommender": "base.recommender",
     "Segmentation": "segmentation",
-    "SlopeOne": "neighbors",
-    "UserKNN": "neighbors",
-    "data": "",
-    "datasets": "data",
-    "evaluation": "",
-    "factorization": "",
-    "load": "persistence",
-    "mixture": "",
-    "neighbors": "",
-    "retrieval": "",
+    "TopK": "base.lists",
+    "as_recommender": "base.foreign",
+    "data": "data",
+    "datasets": "data.datasets",
+    "effects": "effects",
+    "evaluation": "evaluation",
+    "factorization": "factorization",
+    "load": "base.persistence",
+    "mixture": "mixture",
+    "neighbors": "neighbors",
+    "register": "base.registry",
+    "retrieval": "retrieval",
     "rfm": "segmentation",
-    "segmentation": "",
+    "segmentation": "segmentation",
     "segments": "segmentation",
     "show_config": "_config",
-    "similarity": "neighbors",
+    "similarity": "similarity",
+    **model_modules(),
 }
 
-__all__ = [
-    "NMF",
-    "BaselineOnly",
-    "ContextKNN",
-    "ExplicitALS",
-    "GaussianMixture",
-    "IdMap",
-    "ImplicitALS",
-    "Interactions",
-    "ItemKNN",
-    "Popularity",
-    "PureSVD",
-    "Segmentation",
-    "SlopeOne",
-    "UserKNN",
-    "__version__",
-    "data",
-    "datasets",
-    "evaluation",
-    "factorization",
-    "load",
-    "mixture",
-    "neighbors",
-    "retrieval",
-    "rfm",
-    "segmentation",
-    "segments",
-    "show_config",
-    "similarity",
-]
+__all__ = ["__version__", *sorted(_NAMES)]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'aimass_core' has no attribute {name!r}")
-    if home == "" or name in ("datasets", "similarity"):
-        value: Any = importlib.import_module(f"aimass_core.{home}.{name}".replace("..", "."))
-    else:
-        value = getattr(importlib.import_module(f"aimass_core.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_attributes(__name__, _NAMES)
 
 
 def __dir__() -> list[str]:

@@ -7,8 +7,8 @@ import os
 import platform
 from typing import Any
 
-from ._threads import available_cpus, resolve_n_threads
 from ._version import __version__
+from .base.threads import available_cpus, resolve_n_threads
 
 __all__ = ["show_config"]
 
@@ -59,14 +59,14 @@ def show_config() -> dict[str, Any]:
     >>> sorted(aimass_core.show_config())[:3]
     ['blas', 'cpus', 'isa']
     """
-    from . import _core
+    from . import kernels
 
     return {
         "version": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "isa": _core.isa(),
-        "isa_available": list(_core.isa_available()),
+        "isa": kernels.isa(),
+        "isa_available": list(kernels.isa_available()),
         "cpus": available_cpus(),
         "n_threads": resolve_n_threads(None),
         "n_threads_env": os.environ.get("AIMASS_NUM_THREADS"),

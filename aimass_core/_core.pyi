@@ -28,6 +28,8 @@ __all__: list[str] = [
     "knn_predict",
     "pairwise_epoch",
     "rating_epoch",
+    "resampled_sums",
+    "resampling_weights",
     "reverse_topk",
     "score_topk",
     "slope_one_predict",
@@ -700,6 +702,30 @@ def rating_epoch(
 ) -> float:
     """
     One epoch of biased matrix factorisation; factors and biases are changed.
+    """
+
+def resampled_sums(
+    columns: numpy.typing.NDArray[numpy.float64],
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    first_replicate: typing.SupportsInt | typing.SupportsIndex,
+    n_replicates: typing.SupportsInt | typing.SupportsIndex,
+    law: str,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Weighted sums of columns under the random row weights of each replicate.
+    """
+
+def resampling_weights(
+    n_rows: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    first_replicate: typing.SupportsInt | typing.SupportsIndex,
+    n_replicates: typing.SupportsInt | typing.SupportsIndex,
+    law: str,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.int16]:
+    """
+    The random row weights of each replicate.
     """
 
 @typing.overload

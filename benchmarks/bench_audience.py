@@ -19,7 +19,7 @@ from bench_score_topk import BATCH_PEERS
 from factors import factors, seen
 
 from aimass_core import reference
-from aimass_core._threads import resolve_n_threads
+from aimass_core.base.threads import resolve_n_threads
 from aimass_core.jit.assign_greedy import assign_greedy
 from aimass_core.retrieval import AudienceIndex, FactorIndex
 

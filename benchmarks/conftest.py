@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from aimass_core import _core
-from aimass_core._threads import available_cpus
+from aimass_core.base.threads import available_cpus
 
 SCALES = ("small", "medium", "full")
 PACKAGES = (

@@ -28,8 +28,8 @@ from aimass_core import (
     UserKNN,
     load,
 )
+from aimass_core.base.persistence import save
 from aimass_core.exceptions import DamagedFileError, NotFittedError
-from aimass_core.persistence import save
 
 MODELS = [
     ItemKNN(n_neighbors=7),
@@ -96,7 +96,7 @@ def test_the_same_answers_after_loading(model, users, tmp_path):
 def test_several_contexts(tmp_path):
     x = data()
     parts = {"noon": x, 7: x.with_matrix(x.matrix * 2), None: x}
-    model = ContextKNN(measure="dot").fit(parts)
+    model = ContextKNN(base=ItemKNN(measure="dot")).fit(parts)
     save(model, tmp_path / "m")
     again = load(tmp_path / "m")
     for context in parts:
@@ -267,7 +267,7 @@ FOREIGN = {
     "column_out_of_bounds": out_of_bounds,
     "no_manifest": lambda header, body: header["__metadata__"].pop("manifest"),
     "other_format": lambda header, body: header["__metadata__"].update(format="pt"),
-    "newer_version": lambda header, body: header["__metadata__"].update(version="2"),
+    "newer_version": lambda header, body: header["__metadata__"].update(version="3"),
     "extra_array": lambda header, body: header.update(
         recommend={"dtype": "F32", "shape": [4], "data_offsets": [len(body), len(body) + 16]}
     ),

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import typer
 
-from .._validation import as_choice, as_int
+from ..base.validation import as_choice, as_int
 from ..data._table_writer import TableWriter
 from .console import facts, grid, print_json, set_threads, steps
 from .files import check_output
@@ -62,7 +62,7 @@ def audience(
     model: Annotated[
         str,
         typer.Option("--model", metavar="MODEL", help="A model of factors: als, nmf, pure-svd."),
-    ] = "als",
+    ] = "implicit-als",
     in_top: Annotated[
         int | None,
         typer.Option(

@@ -155,7 +155,7 @@ def _print(table: Table) -> None:
 
 def set_threads(n_threads: int | None) -> None:
     """Make ``--threads`` the default of every call in this process."""
-    from .._threads import resolve_n_threads
+    from ..base.threads import resolve_n_threads
 
     if n_threads is not None:
         os.environ["AIMASS_NUM_THREADS"] = str(resolve_n_threads(n_threads))

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._validation import as_choice
+from ..base.validation import as_choice
 from .files import check_columns
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def read_transactions(table: Path, options: dict[str, str | None], nulls: str) -
 
 def load_segments(path: Path) -> Segmentation:
     """The fitted segments of a file."""
-    from ..persistence import load
+    from ..base.persistence import load
     from ..segmentation import Segmentation
 
     if not path.is_file():

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .._validation import as_int
+from ..base.validation import as_int
 from .evaluate import evaluate
 from .recommend import recommend
 from .similar import similar

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from .._validation import suggest
+from ..base.validation import suggest
 from ..data._table_writer import output_format
 from ..data.tables import column_names
 

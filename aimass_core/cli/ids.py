@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import suggest
+from ..base.validation import suggest
 from .files import check_columns, read_columns
 
 if TYPE_CHECKING:

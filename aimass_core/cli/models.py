@@ -6,22 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .._validation import suggest
+from ..base.registry import find
+from ..base.validation import suggest
 
-__all__ = ["MODELS", "ModelSpec", "parse_models"]
+__all__ = ["ModelSpec", "parse_models"]
 
-MODELS = {
-    "item-knn": "ItemKNN",
-    "user-knn": "UserKNN",
-    "context-knn": "ContextKNN",
-    "popularity": "Popularity",
-    "slope-one": "SlopeOne",
-    "baseline": "BaselineOnly",
-    "als": "ImplicitALS",
-    "explicit-als": "ExplicitALS",
-    "nmf": "NMF",
-    "pure-svd": "PureSVD",
-}
 _WORDS = {"None": None, "True": True, "False": False}
 
 
@@ -39,9 +28,10 @@ class ModelSpec:
 
 
 def _model_class(name: str) -> Any:
-    import aimass_core
-
-    return getattr(aimass_core, MODELS[name])
+    try:
+        return find(name)
+    except KeyError as error:
+        raise ValueError(f"--model: {error.args[0]}") from None
 
 
 def _parse_option(text: str, where: str) -> tuple[str, Any]:
@@ -88,11 +78,6 @@ def parse_models(
     specs = []
     for text in models:
         name, _, inline = text.partition(":")
-        if name not in MODELS:
-            raise ValueError(
-                f"--model: there is no model {name!r}; "
-                f"choose from {', '.join(MODELS)}{suggest(name, MODELS)}"
-            )
         known[name] = _model_class(name)._param_names()
         own = dict(_parse_option(part, f"--model {name}") for part in inline.split(",") if part)
         for option in own:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .models import MODELS
+from ..base.registry import model_names
 
 __all__ = [
     "DuplicatesOption",
@@ -65,7 +65,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help=f"One of {', '.join(MODELS)}; with options if wanted: "
+        help=f"One of {', '.join(model_names())}; with options if wanted: "
         "item-knn:n_neighbors=50,measure=jaccard.",
     ),
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .._validation import as_int
+from ..base.validation import as_int
 from .console import facts, print_json, set_threads, steps
 from .files import check_output
 from .ids import ids_from_option
@@ -32,7 +32,7 @@ from .ratings import choose_columns, data_facts, facts_shown, lists_schema, read
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..neighbors._topk import TopK
+    from ..base.lists import TopK
 
 __all__ = ["recommend"]
 
@@ -120,8 +120,8 @@ def recommend(
                 wanted,
                 k=k,
                 exclude_seen=exclude_seen,
-                items=allowed,
-                exclude_items=denied,
+                candidates=allowed,
+                exclude=denied,
             ):
                 yield lists
                 done += len(lists)

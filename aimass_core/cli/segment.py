@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pyarrow as pa
 import typer
 
-from .._validation import as_int
+from ..base.validation import as_int
 from ..data._table_writer import TableWriter
 from .console import facts, grid, print_json, set_threads, steps
 from .customers import (

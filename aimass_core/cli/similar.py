@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .._validation import as_int
+from ..base.validation import as_int
 from .console import grid, print_json, set_threads, steps
 from .files import check_columns, read_columns
 from .ids import known_ids

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._validation import as_choice
+from ..base.validation import as_choice
 from .files import check_columns
 from .ratings import Columns
 

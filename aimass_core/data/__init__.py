@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-from .idmap import IdMap
-from .interactions import Interactions
+from ..base.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from . import cleaning, datasets, split, weighting
+    from .idmap import IdMap
+    from .interactions import Interactions
+
+# Registered classes -> their modules.
+MODELS = {
+    "BM25": "weighting.bm25_weighting",
+    "Binarize": "weighting.binarize_weighting",
+    "Center": "weighting.center_weighting",
+    "IdMap": "idmap",
+    "Interactions": "interactions",
+    "Log": "weighting.log_weighting",
+    "Normalize": "weighting.normalize_weighting",
+    "TfIdf": "weighting.tf_idf_weighting",
+}
 
 __all__ = ["IdMap", "Interactions", "cleaning", "datasets", "split", "weighting"]
 
-_MODULES = ("cleaning", "datasets", "split", "weighting")
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_attributes(
+    __name__, {**MODELS, **{name: name for name in ("cleaning", "datasets", "split", "weighting")}}
+)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._optional import import_optional
+from ..base.optional import import_optional
 
 if TYPE_CHECKING:
     import os
@@ -32,7 +32,7 @@ def save(self: Interactions, path: str | os.PathLike[str]) -> None:
     path : str or path-like
         The file; an older one is replaced only once the new one is complete.
     """
-    from ..persistence import save as save_file
+    from ..base.persistence import save as save_file
 
     save_file(self, path)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
+from .. import kernels
 from ._column import Column, take_strings
 
 __all__ = ["Lookup", "compact", "factorize", "n_distinct", "take_entries"]
@@ -61,17 +61,19 @@ def _factorize_entries(
     if column.offsets is not None:
         data = np.ascontiguousarray(values)
         offsets = np.ascontiguousarray(column.offsets)
-        codes, first = _core.factorize_bytes(offsets, data, n_threads)
+        codes, first = kernels.factorize_bytes(offsets, data, n_threads)
         return codes, take_entries(Column(kind, data, offsets), first)
     if kind == "float":
         if np.isinf(values).any():
             raise ValueError(f"{name} holds infinite ids: correct or drop these rows")
-        codes, keys = _core.factorize_int64(_float_keys(values), n_threads)
+        codes, keys = kernels.factorize_int64(_float_keys(values), n_threads)
         bits = np.where(keys < 0, keys ^ _FLOAT_SIGN, keys)
         return codes, Column(kind, bits.view(np.float64))
     if kind == "decimal":
         raise TypeError(f"{name} holds decimals as ids: convert them to strings or whole numbers")
-    codes, uniques = _core.factorize_int64(np.ascontiguousarray(values, dtype=np.int64), n_threads)
+    codes, uniques = kernels.factorize_int64(
+        np.ascontiguousarray(values, dtype=np.int64), n_threads
+    )
     return codes, Column("int" if kind == "null" else kind, uniques)
 
 

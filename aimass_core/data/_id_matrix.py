@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from .._threads import resolve_n_threads
-from .._validation import _wrap_csr, as_choice, as_csr
+from ..base.threads import resolve_n_threads
+from ..base.validation import _wrap_csr, as_choice, as_csr
 from ._triplets import RULES, merge_triplets
 from .idmap import IdMap
 

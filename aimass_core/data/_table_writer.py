@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..persistence import replacing
+from ..base.persistence import replacing
 
 __all__ = ["TableWriter", "output_format"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import as_float
+from ..base.validation import as_float
 from ._column import Column
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import DTypeLike, NDArray
 
-from .. import _core
-from .._threads import resolve_n_threads
-from .._validation import _wrap_csr, as_choice
+from .. import kernels
+from ..base.threads import resolve_n_threads
+from ..base.validation import _wrap_csr, as_choice
 from ._column import Column
 from ._time import column_times
 from ._values import column_values, event_weight_of_rows, narrow
@@ -116,7 +116,7 @@ def merge_triplets(
     """The canonical CSR of triplets; a forbidden duplicate is named by its ids."""
     shape = (len(users), len(items))
     try:
-        indptr, indices, data, times = _core.coo_to_csr(
+        indptr, indices, data, times = kernels.coo_to_csr(
             rows, cols, values, times, *shape, rule, n_threads
         )
     except ValueError:

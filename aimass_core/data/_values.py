@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .._validation import as_float
+from ..base.validation import as_float
 from ._column import Column
 from .idmap import IdMap
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._threads import resolve_n_threads
+from ..base.registry import register
+from ..base.threads import resolve_n_threads
 from ._column import Column
 from ._convert import from_any
 from ._factorize import compact, factorize, n_distinct, take_entries
@@ -17,6 +18,7 @@ from ._ids import Ids, checked_entries
 __all__ = ["IdMap"]
 
 
+@register("idmap")
 class IdMap(Ids):
     """An immutable numbering of ids: row ``i`` of a matrix belongs to ``ids[i]``.
 

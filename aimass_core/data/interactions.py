@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .._threads import resolve_n_threads
-from .._validation import as_csr
+from ..base.registry import register
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_csr
 from . import _export
 from ._convert import from_any
 from ._id_matrix import IdMatrix
@@ -20,6 +21,7 @@ from .tables import Table
 __all__ = ["Interactions"]
 
 
+@register("interactions")
 class Interactions(IdMatrix):
     """Users x items, as a canonical CSR with the ids of both sides.
 
@@ -267,6 +269,44 @@ class Interactions(IdMatrix):
             label: cls._of(triplets, codes == code)
             for code, label in enumerate(labels.ids.tolist())
         }
+
+    def merge_onto(
+        self,
+        matrix: Any,
+        users: IdMap,
+        items: IdMap,
+        timestamps: NDArray[np.int64] | None,
+        time_unit: str | None,
+        duplicates: str,
+    ) -> Interactions:
+        """Return the interactions of a fitted model with these added; for `partial_fit`.
+
+        Parameters
+        ----------
+        matrix : csr_array
+            The model's interactions.
+        users, items : IdMap
+            Its ids, which keep their rows and columns; new ids come after them.
+        timestamps, time_unit : ndarray of int64 and str, or None
+            Its times, where it uses them.
+        duplicates : {"error", "sum", "last", "mean", "max", "min"}
+            How a user and item that already have a value are combined.
+
+        Returns
+        -------
+        Interactions
+            New; neither side is changed.
+        """
+        mine = self
+        if timestamps is None:
+            mine = Interactions(self.matrix, self.users, self.items, report=self.report)
+        elif self.timestamps is None or self.time_unit != time_unit:
+            raise ValueError(
+                f"X must have times of unit {time_unit!r}, because the model uses those it was "
+                f"fitted on; got {self.time_unit!r}"
+            )
+        old = Interactions(matrix, users, items, timestamps=timestamps, time_unit=time_unit)
+        return old.merge(mine, duplicates=duplicates)
 
     @classmethod
     def _of(cls, triplets: Triplets, part: NDArray[np.bool_] | None = None) -> Interactions:

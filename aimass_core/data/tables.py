@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._validation import suggest
+from ..base.validation import suggest
 from . import _files
 from ._arrow import read_stream
 from ._column import Column

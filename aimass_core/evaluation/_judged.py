@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import as_csr, as_int
+from ..base.validation import as_csr, as_int
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

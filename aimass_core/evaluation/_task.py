@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import as_csr, as_float, as_int, suggest
+from ..base.validation import as_csr, as_float, as_int, suggest
 from . import catalog, gain, hits, ranking, ratings, variety
 from ._judged import Judged, judge
 from ._judged import per_user as user_values
@@ -106,7 +106,7 @@ class Task:
     def lists(self, model: Any, block: Ints) -> Any:
         """Best items for a block of rows."""
         if self.asked is not None:
-            return model.fold_in(self.asked[block], **self.options)
+            return model.recommend_new(self.asked[block], **self.options)
         return model.recommend(self._users(block), **self.options)
 
     def values(self, lists: Any, block: Ints) -> dict[str, Any]:

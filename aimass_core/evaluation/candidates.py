@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import as_choice, as_csr, as_int
+from ..base.validation import as_choice, as_csr, as_int
 from ._judged import average
 
 if TYPE_CHECKING:

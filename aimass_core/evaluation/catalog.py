@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import as_int
+from ..base.validation import as_int
 from ._judged import as_lists
 
 if TYPE_CHECKING:

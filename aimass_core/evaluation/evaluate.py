@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validation import as_int
+from ..base.validation import as_int
 from ._judged import as_lists, average
 from ._task import COUNT_METRICS, RATING_METRICS, Task, make_task, parse_metrics
 from .table import EvaluationTable

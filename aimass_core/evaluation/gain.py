@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import as_choice
+from ..base.validation import as_choice
 from ._judged import Judged, list_metric
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import as_csr
+from ..base.validation import as_csr
 from ._judged import as_lists, average
 from .catalog import incidence
 

@@ -1,25 +1,45 @@
-"""Models of factors: every user and item a short vector, a score their product."""
+"""Factor models: each user and each item has a vector, and a score is their inner product."""
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "Epoch": "_training",
+from ..base.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from ._training import Epoch
+    from .blocks import RowBlocks
+    from .explicit_als import ExplicitALS
+    from .implicit_als import ImplicitALS
+    from .implicit_files import from_implicit, to_implicit
+    from .nmf import NMF
+    from .pure_svd import PureSVD
+
+MODELS = {
     "ExplicitALS": "explicit_als",
     "ImplicitALS": "implicit_als",
     "NMF": "nmf",
     "PureSVD": "pure_svd",
-    "RowBlocks": "blocks",
-    "from_implicit": "implicit_files",
-    "to_implicit": "implicit_files",
 }
 
-__all__ = [*_HOMES]
+__all__ = [
+    "NMF",
+    "Epoch",
+    "ExplicitALS",
+    "ImplicitALS",
+    "PureSVD",
+    "RowBlocks",
+    "from_implicit",
+    "to_implicit",
+]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_attributes(
+    __name__,
+    {
+        **MODELS,
+        "Epoch": "_training",
+        "RowBlocks": "blocks",
+        "from_implicit": "implicit_files",
+        "to_implicit": "implicit_files",
+    },
+)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .. import _core
-from .._validation import as_choice, as_float, as_int, csr_parts
+from .. import kernels
+from ..base.validation import as_choice, as_float, as_int, csr_parts
 from ..exceptions import NumericalError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def half_step(
     for begin, block in rows:
         part = slice(begin, begin + block.shape[0])
         try:
-            solution[part] = _core.als_solve(
+            solution[part] = kernels.als_solve(
                 *csr_parts(block),
                 factors,
                 gramian,

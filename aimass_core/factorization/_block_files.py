@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from .._validation import _as_values
+from ..base.validation import _as_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import as_csr
-from ..neighbors._merge import merged
+from ..base.validation import as_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +32,7 @@ class Growth:
     @classmethod
     def of(cls, model: FactorModel, X: Any, duplicates: str) -> Growth:
         """Join new interactions to those of a fitted model."""
-        data = merged(model.user_items_, model.users_, model.items_, (None, None), X, duplicates)
+        data = model._joined(X, duplicates)
         n_users, n_items = model.user_items_.shape
         if model.users_ is None or model.items_ is None:
             new = as_csr(X)

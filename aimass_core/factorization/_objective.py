@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core
-from .._validation import as_choice, as_float, csr_parts
+from .. import kernels
+from ..base.validation import as_choice, as_float, csr_parts
 from ..reference._als_weights import als_weights
 
 if TYPE_CHECKING:
@@ -64,17 +64,17 @@ class Objective:
 
     def gramian(self, factors: Array, n_threads: int) -> NDArray[np.float64]:
         """What all pairs add to the matrix of every row of the other side."""
-        return np.asarray(self.unobserved_weight * _core.als_gramian(factors, n_threads))
+        return np.asarray(self.unobserved_weight * kernels.als_gramian(factors, n_threads))
 
     def loss(self, rows: Any, users: Array, items: Array, ridges: Any, n_threads: int) -> float:
         """The whole loss, over all pairs: the unobserved part follows from the two Gramians."""
         seen = 0.0
         for begin, block in rows:
             part = np.ascontiguousarray(users[begin : begin + block.shape[0]])
-            seen += _core.als_loss(
+            seen += kernels.als_loss(
                 *csr_parts(block), part, items, **self.weights, n_threads=n_threads
             )
-        gramians = self.gramian(users, n_threads) * _core.als_gramian(items, n_threads)
+        gramians = self.gramian(users, n_threads) * kernels.als_gramian(items, n_threads)
         shrunk = sum(
             float(ridge @ np.einsum("ij,ij->i", side, side, dtype=np.float64))
             for ridge, side in zip(ridges, (users, items), strict=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .. import _core
-from .._validation import _wrap_csr, as_int
+from .. import kernels
+from ..base.validation import as_int, wrap_csr
 from ._block_files import SIDES, Parquet, checked, ranges, scatter
 from ._model import _as_factor_dtype
 
@@ -208,7 +208,7 @@ class RowBlocks:
             Its arrays are read-only maps of the files.
         """
         indptr, indices, data = self._rows
-        return _wrap_csr(indptr, indices, data, self.shape)
+        return wrap_csr(indptr, indices, data, self.shape)
 
     def _check(self, parts: Any, n_cols: int) -> None:
         indptr, indices, data = parts
@@ -217,7 +217,7 @@ class RowBlocks:
         if indptr[0] != 0 or (np.diff(indptr) < 0).any():
             raise ValueError(f"{self.folder} is damaged: an indptr goes down")
         for begin, block in self._blocks(parts, n_cols):
-            status, _, is_sorted, repeated = _core.csr_check(
+            status, _, is_sorted, repeated = kernels.csr_check(
                 block.indptr, block.indices, block.data, n_cols
             )
             if status or repeated or not is_sorted:
@@ -230,7 +230,7 @@ class RowBlocks:
         indptr, indices, data = parts
         for begin, end in ranges(indptr, self.block_nnz):
             places = slice(int(indptr[begin]), int(indptr[end]))
-            block = _wrap_csr(
+            block = wrap_csr(
                 np.asarray(indptr[begin : end + 1] - indptr[begin]),
                 np.array(indices[places]),
                 np.array(data[places]),

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._threads import resolve_n_threads
-from .._validation import _wrap_csr, as_bool, as_float, as_int
+from ..base.persistence import replacing
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_bool, as_float, as_int, wrap_csr
 from ..exceptions import DamagedFileError
-from ..persistence import replacing
 from ._als import MAX_FACTORS
 from .implicit_als import ImplicitALS
 
@@ -95,9 +95,9 @@ def from_implicit(path: str | os.PathLike[str], user_items: Any = None) -> Impli
     shape = len(users), len(items)
     if user_items is None:
         indptr = np.zeros(shape[0] + 1, dtype=np.int64)
-        user_items = _wrap_csr(indptr, np.zeros(0, np.int32), np.zeros(0, users.dtype), shape)
+        user_items = wrap_csr(indptr, np.zeros(0, np.int32), np.zeros(0, users.dtype), shape)
     fresh = ImplicitALS(**model.get_params())
-    fresh._take(user_items)
+    fresh._set_training_data(user_items)
     found = tuple(fresh.user_items_.shape)
     if found != shape:
         raise ValueError(
@@ -105,10 +105,10 @@ def from_implicit(path: str | os.PathLike[str], user_items: Any = None) -> Impli
             f"{shape[0]} users and {shape[1]} items; rows are users, columns are items"
         )
     fresh.user_factors_, fresh.item_factors_ = (np.ascontiguousarray(s) for s in (users, items))
-    fresh.unobserved_weight_, fresh.n_iter_ = 1.0, fresh.n_iter
+    fresh.unobserved_weight_, fresh.n_iter_ = 1.0, fresh.max_iter
     fresh.losses_ = fresh.scores_ = np.zeros(0)
     fresh._prepare(resolve_n_threads(None))
-    return model._become(fresh)
+    return model._adopt_state(fresh)
 
 
 def _model(arrays: dict[str, Array], users: Array) -> ImplicitALS:
@@ -123,7 +123,7 @@ def _model(arrays: dict[str, Array], users: Array) -> ImplicitALS:
         unobserved_weight=1.0,
         confidence="total",
         nu=0.0,
-        n_iter=max(1, as_int(given["iterations"], "iterations", maximum=2**31)),
+        max_iter=max(1, as_int(given["iterations"], "iterations", maximum=2**31)),
         solver="cg" if as_bool(given["use_cg"], "use_cg") else "cholesky",
         n_steps=max(1, as_int(given["cg_steps"], "cg_steps", maximum=MAX_FACTORS)),
         dtype=users.dtype.name,
@@ -177,7 +177,7 @@ def to_implicit(model: ImplicitALS, path: str | os.PathLike[str]) -> None:
             regularization=float(p["regularization"]),
             factors=model.user_factors_.shape[1],
             num_threads=0,
-            iterations=int(p["n_iter"]),
+            iterations=int(p["max_iter"]),
             use_native=True,
             use_cg=solver != "cholesky",
             cg_steps=int(p["n_steps"] or 3),

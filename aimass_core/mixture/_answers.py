@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import as_int
+from ..base.validation import as_int
 from ._base import MixtureBase
 from ._forms import n_covariance_parameters
 from ._input import as_weights

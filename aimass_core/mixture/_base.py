@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core
-from .._estimator import Estimator
-from .._threads import resolve_n_threads
+from .. import kernels
+from ..base.estimator import Estimator
+from ..base.threads import resolve_n_threads
 from ..exceptions import NotFittedError, NumericalError
 from ._forms import Parameters
 from ._gauge import Gauge
@@ -136,7 +136,7 @@ class MixtureBase(Estimator):
             parameters = self._parameters(gauge)
             found = source.ask(gauge, parameters.coefficients(), parameters.form, output)
         else:
-            found = _core.gmm_score(
+            found = kernels.gmm_score(
                 source.X, gauge.shift, gauge.scale, parameters.coefficients(),
                 parameters.common() if output == "score" else None, parameters.form, output,
                 threads,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._threads import resolve_n_threads
+from ..base.threads import resolve_n_threads
 from ._answers import Answers
 from ._em import Problem, Result, iterate
 from ._forms import Parameters

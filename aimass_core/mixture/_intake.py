@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import as_csr
+from ..base.validation import as_csr
 from ._input import as_matrix, as_weights, column_names
 from ._missing import Missing
 from ._sources import Dense

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core
+from .. import kernels
 from ..exceptions import ConvergenceWarning, NumericalError
 from ._em import Problem, Result, iterate
 from ._forms import SUMS_FORM, Parameters
@@ -95,8 +95,8 @@ def _shares(problem: Problem, sample: Dense, parameters: Parameters) -> tuple[Ar
     """Responsibilities, the noise last, and the log-densities of the rows."""
     gauge, rows = problem.gauge, parameters.coefficients()
     arguments = (sample.X, gauge.shift, gauge.scale, rows, None, parameters.form)
-    shares = _core.gmm_score(*arguments, "resp", sample.n_threads)
-    return shares, _core.gmm_score(*arguments, "score", sample.n_threads)
+    shares = kernels.gmm_score(*arguments, "resp", sample.n_threads)
+    return shares, kernels.gmm_score(*arguments, "score", sample.n_threads)
 
 
 def _mergers(
@@ -116,7 +116,7 @@ def _mergers(
             one = _merged(parameters, i, j)
         except NumericalError:
             continue
-        new = _core.gmm_score(
+        new = kernels.gmm_score(
             sample.X, gauge.shift, gauge.scale, one.coefficients()[:1], None, one.form, "score",
             sample.n_threads,
         )  # fmt: skip

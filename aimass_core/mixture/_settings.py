@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import as_bool, as_choice, as_float, as_int
+from ..base.validation import as_bool, as_choice, as_float, as_int
 from ._forms import COVARIANCE_TYPES, n_covariance_parameters
 from ._input import as_start
 from ._noise import Noise

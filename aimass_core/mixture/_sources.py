@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core
+from .. import kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +73,7 @@ class Dense:
         self, gauge: Gauge, coefficients: Array, score_form: str, sums_form: str, hard: bool
     ) -> tuple[Array, float]:
         """The kernel `gmm_em_step` over all rows."""
-        return _core.gmm_em_step(
+        return kernels.gmm_em_step(
             self.X, gauge.shift, gauge.scale, self.weight, coefficients, None, score_form,
             sums_form, hard, self.n_threads,
         )  # fmt: skip
@@ -105,7 +105,7 @@ class Dense:
             resp = rng.random((len(X), n_components))
             resp /= resp.sum(axis=1, keepdims=True)
             weight = None if self.weight is None else self.weight[rows]
-            total = total + _core.gmm_em_step(
+            total = total + kernels.gmm_em_step(
                 X, gauge.shift, gauge.scale, weight, None, resp, sums_form, sums_form, False,
                 self.n_threads,
             )[0]  # fmt: skip

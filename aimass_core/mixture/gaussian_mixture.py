@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .._threads import resolve_n_threads
+from ..base.registry import register
+from ..base.threads import resolve_n_threads
 from ..exceptions import ConvergenceWarning
 from ._fitting import Fitting
 from ._intake import names_of, source_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["GaussianMixture"]
 
 
+@register("gaussian-mixture")
 class GaussianMixture(Fitting):
     """Mixture of Gaussian distributions, fitted by EM.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import as_choice, as_int
+from ..base.validation import as_choice, as_int
 from ..exceptions import ConvergenceWarning, NumericalError
 from ._forms import COVARIANCE_TYPES
 from ._input import as_matrix, as_weights, column_names

@@ -1,27 +1,28 @@
-"""Neighbourhood models and the similarities they stand on."""
+"""Neighbourhood models, popularity and baselines."""
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
+from ..base.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from .baseline import BaselineOnly
+    from .context_knn import ContextKNN
+    from .item_knn import ItemKNN
+    from .popularity import Popularity
+    from .slope_one import SlopeOne
+    from .user_knn import UserKNN
+
+MODELS = {
     "BaselineOnly": "baseline",
     "ContextKNN": "context_knn",
-    "Explanation": "_topk",
     "ItemKNN": "item_knn",
     "Popularity": "popularity",
     "SlopeOne": "slope_one",
-    "TopK": "_topk",
     "UserKNN": "user_knn",
 }
 
-__all__ = [*_HOMES, "similarity"]
+__all__ = ["BaselineOnly", "ContextKNN", "ItemKNN", "Popularity", "SlopeOne", "UserKNN"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "similarity":
-        return importlib.import_module(".similarity", __name__)
-    if name in _HOMES:
-        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_attributes(__name__, MODELS)

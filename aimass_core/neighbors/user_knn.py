@@ -5,28 +5,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 
-from .._threads import resolve_n_threads
-from ._ask import one_pair
-from ._baselines import new_user_bias
-from ._compare import Baseline, epilogue, features_of, prepare, transpose
-from ._kernels import as_lists, spgemm_topk, take_rows
+from ..base.baselines import Baseline, new_user_bias
+from ..base.csr import (
+    as_lists,
+    products_of_rows,
+    renumber_columns,
+    row_numbers,
+    row_range,
+    spgemm_topk,
+    take_rows,
+    transpose,
+)
+from ..base.lists import Explanation, TopK
+from ..base.query import Query
+from ..base.ranking import Ranked, rank_by_score
+from ..base.registry import register
+from ..base.threads import resolve_n_threads
+from ..similarity._compare import epilogue, features_of, prepare
 from ._knn import Neighborhood
-from ._topk import Explanation, TopK
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
     from numpy.typing import NDArray
 
-    from ._ask import Ask
-    from ._compare import Compared
+    from ..base.query import Query
+    from ..similarity._compare import Compared
     from ._rating import RatingEngine
 
 __all__ = ["UserKNN"]
 
-_PAIRS = 1 << 16  # pairs scored at once
 
-
+@register("user-knn")
 class UserKNN(Neighborhood):
     r"""Recommend items, or predict ratings, by the similarity of users.
 
@@ -116,6 +126,7 @@ class UserKNN(Neighborhood):
 
     def _prepare(self, n_threads: int) -> None:
         super()._prepare(n_threads)
+        self._item_owners: sp.csr_array | None = None
         self._neighbors = self.similarity_
         if self.similarity_ is not None and self.neighbors_of == "seen":
             self._neighbors = transpose(self.similarity_, n_threads)
@@ -132,46 +143,105 @@ class UserKNN(Neighborhood):
         x = prepare(asked, self._m, features=features_of(fitted), baseline=baseline)
         return x, prepare(fitted, self._m, baseline=known)
 
-    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        if self._neighbors is None:
-            return self._rank_by_rating(ask)
-        n_users = self.user_items_.shape[0]
-        if ask.users is None:
-            x, y = self._new_users(ask.profiles, ask.n_threads)
-            rows = transpose(x.scaled(), ask.n_threads)
-            if self._m.function is None:  # measures run from the neighbour to the asked user
+    def _neighbors_of(self, query: Query) -> sp.csr_array:
+        """Return the neighbour lists of the users of a query; rows in any order."""
+        assert self._neighbors is not None
+        n_users = self.n_users_
+        if query.users is None:
+            x, y = self._new_users(query.profiles, query.n_threads)
+            rows = transpose(x.scaled(), query.n_threads)
+            if self._m.function is None:  # measures run from the neighbour to the queried user
                 x, y = x.swapped(), y.swapped()
-            score = epilogue(self._m, x, y)
-            k = min(self.n_neighbors, n_users)
-            best = spgemm_topk(rows, y.scaled(), max(k, 1), ask.n_threads, score=score)
-            neighbors = as_lists(*best, n_users)
-        elif len(ask.users) == n_users and (ask.users == np.arange(n_users)).all():
-            neighbors = self._neighbors
-        else:
-            neighbors = take_rows(self._neighbors, ask.users)
+            k = max(min(self.n_neighbors, n_users), 1)
+            best = spgemm_topk(rows, y.scaled(), k, query.n_threads, score=epilogue(self._m, x, y))
+            return as_lists(*best, n_users)
+        if len(query) == n_users and (query.users == np.arange(n_users)).all():
+            return self._neighbors
+        return take_rows(self._neighbors, query.users)
+
+    def score(self, query: Query) -> NDArray[Any]:
+        """Return the sum of similarities times profile, or the predicted rating, of every item.
+
+        Parameters
+        ----------
+        query : Query
+            Some users, in row numbers.
+
+        Returns
+        -------
+        ndarray of float, shape (n, n_items)
+            -inf for an item that no neighbour of the user has.
+        """
+        if self._neighbors is None:
+            return self._rating_scores(query)
+        product = sp.csr_array(self._neighbors_of(query) @ self._multiplied)
+        scores = np.full(product.shape, -np.inf, dtype=product.dtype)
+        scores[row_numbers(product), product.indices] = product.data
+        return scores
+
+    def rank(self, query: Query) -> Ranked:
+        """Return the k best items of each user of a query under its filters.
+
+        Parameters
+        ----------
+        query : Query
+            Users, filters and cut-off, in row and column numbers.
+
+        Returns
+        -------
+        indices, scores : ndarray of shape (n, k)
+            Padded with -1 and -inf.
+        """
+        if self._neighbors is None or query.candidate_lists is not None:
+            return rank_by_score(query, self.score)
+        assert self._multiplied is not None
         return spgemm_topk(
-            neighbors,
+            self._neighbors_of(query),
             self._multiplied,
-            ask.k,
-            ask.n_threads,
-            exclude=ask.exclude,
-            allowed=ask.allowed,
+            query.k,
+            query.n_threads,
+            exclude=query.exclude,
+            candidates=query.mask,
         )
 
-    def _score_pairs(
+    def score_pairs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
     ) -> NDArray[np.float64]:
+        """Return the score or predicted rating of each pair of a row and a column.
+
+        Parameters
+        ----------
+        users, items : ndarray of int64, shape (n,)
+            Rows and columns of the fitted matrix.
+        n_threads : int
+            Threads to use for ratings.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            0 where no neighbour of the user has the item.
+        """
         if self._engine is not None:
             ratings, _ = self._rate(self._engine, users, items, n_threads)
             return self._clipped(ratings)
         assert self._neighbors is not None
-        owners = transpose(self._multiplied, n_threads)
-        scores = np.empty(len(users))
-        for begin in range(0, len(users), _PAIRS):
-            part = slice(begin, begin + _PAIRS)
-            neighbors = take_rows(self._neighbors, users[part])
-            scores[part] = neighbors.multiply(take_rows(owners, items[part])).sum(axis=1)
-        return scores
+        return products_of_rows(self._neighbors, users, self._owners(), items)
+
+    def _owners(self) -> sp.csr_array:
+        """Return what is multiplied, items x users; made once."""
+        if self._item_owners is None:
+            assert self._multiplied is not None
+            self._item_owners = transpose(self._multiplied, 1)
+        return self._item_owners
+
+    def _forget_rows(self, kept: NDArray[np.int64]) -> None:
+        if self.similarity_ is None:
+            return
+        renumbered = np.full(self.similarity_.shape[1], -1, dtype=np.int64)
+        renumbered[kept] = np.arange(len(kept))
+        self.similarity_ = renumber_columns(
+            take_rows(self.similarity_, kept), renumbered, len(kept)
+        )
 
     def _engine_with(self, profiles: sp.csr_array, n_threads: int) -> RatingEngine:
         engine = self._engine
@@ -184,8 +254,16 @@ class UserKNN(Neighborhood):
             offset = known.mean + new_user_bias(profiles, known.mean + known.feature)
         return engine.with_entities(profiles, x, offset, n_threads)
 
-    def similar_users(self, users: Any, *, k: int = 10, n_threads: int | None = None) -> TopK:
-        """The neighbours of users, most similar first.
+    def similar_users(
+        self,
+        users: Any,
+        *,
+        k: int = 10,
+        candidates: Any = None,
+        exclude: Any = None,
+        n_threads: int | None = None,
+    ) -> TopK:
+        """Return the neighbours of users, most similar first.
 
         Parameters
         ----------
@@ -193,13 +271,15 @@ class UserKNN(Neighborhood):
             Row numbers where the model was fitted on a matrix.
         k : int, default=10
             At least 1; a ranking model knows at most ``n_neighbors`` of each.
+        candidates, exclude : collection of user ids, mask, sparse matrix or dict, optional
+            Only these users, and not these; as in `recommend`.
         n_threads : int, optional
             Used by rating models, which compute the answer on demand.
 
         Returns
         -------
         TopK
-            One list for each user, without the user itself.
+            One list for each user, without the user itself; empty for a user without interactions.
 
         Raises
         ------
@@ -207,10 +287,10 @@ class UserKNN(Neighborhood):
             For an unknown user.
         """
         self._check_fitted()
-        return self._similar(self._rows(users, "users"), self.users_, k, n_threads)
+        return self._similar(self._rows(users, "users"), k, candidates, exclude, n_threads)
 
     def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
-        """Which similar users led to this item.
+        """Return which similar users contribute to the score of an item.
 
         Parameters
         ----------
@@ -231,15 +311,17 @@ class UserKNN(Neighborhood):
         """
         self._check_fitted()
         rows, columns = self._rows(user, "user"), self._columns(item, "item")
-        (u, i), threads = one_pair(rows, columns), resolve_n_threads(None)
+        (u, i), threads = self._one_pair(rows, columns), resolve_n_threads(None)
         if self._engine is not None:
             found, parts = self._engine.contributions(u, i, threads)
             score = float(self._engine.estimate(rows, columns, threads)[0][0])
             return self._explained(score, score - float(parts.sum()), "users", found, parts, k)
         assert self._neighbors is not None
-        neighbors = take_rows(self._neighbors, rows)
-        values = take_rows(self._multiplied, neighbors.indices.astype(np.int64))
-        parts = neighbors.data * values[:, [i]].toarray()[:, 0].astype(np.float64)
+        neighbors = row_range(self._neighbors, u, u + 1)
+        owners = row_range(self._owners(), i, i + 1)
+        common, mine, theirs = np.intersect1d(
+            neighbors.indices, owners.indices, assume_unique=True, return_indices=True
+        )
+        parts = neighbors.data[mine] * owners.data[theirs].astype(np.float64)
         kept = parts != 0
-        found, parts = neighbors.indices[kept], parts[kept]
-        return self._explained(float(parts.sum()), 0.0, "users", found, parts, k)
+        return self._explained(float(parts.sum()), 0.0, "users", common[kept], parts[kept], k)

@@ -19,6 +19,8 @@ from .implicit_rating_epoch import implicit_rating_epoch
 from .knn_predict import knn_predict
 from .pairwise_epoch import pairwise_epoch
 from .rating_epoch import rating_epoch
+from .resampled_sums import resampled_sums
+from .resampling_weights import resampling_weights
 from .reverse_topk import reverse_topk
 from .score_topk import score_topk
 from .slope_one_predict import slope_one_predict
@@ -42,6 +44,8 @@ __all__ = [
     "knn_predict",
     "pairwise_epoch",
     "rating_epoch",
+    "resampled_sums",
+    "resampling_weights",
     "reverse_topk",
     "score_topk",
     "slope_one_predict",

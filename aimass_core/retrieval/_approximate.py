@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._threads import resolve_n_threads
-from .._validation import as_choice, as_int
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_choice, as_int
 from ._factors import as_factors, as_mask, as_pattern, normalized, norms_of, rows_of
 from ._index import FactorIndex
 

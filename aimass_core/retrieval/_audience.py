@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._threads import resolve_n_threads
-from .._validation import as_bool, as_choice, as_float, as_indices, as_int
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_bool, as_choice, as_float, as_indices, as_int
 from ._assignment import Audience, Pairs, choose_exact, choose_greedy
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import _as_index_array, _as_values, as_csr
+from ..base.validation import _as_index_array, _as_values, as_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

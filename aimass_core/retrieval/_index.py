@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core
-from .._threads import resolve_n_threads
-from .._validation import as_choice, as_int
+from .. import kernels
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_choice, as_int
 from ._factors import as_factors, as_mask, as_pattern, normalized, rows_of
 from ._packing import pack, restrict
 
@@ -165,7 +165,7 @@ class FactorIndex:
         if self.metric == "cosine":
             queries = normalized(queries)
         arguments: Any = (queries, *packed, self.n_items, k, *lists, n_threads)
-        indices, scores = _core.score_topk(*arguments)
+        indices, scores = kernels.score_topk(*arguments)
         return indices, scores
 
     def topk_blocks(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .._validation import MAX_DIM
+from ..base.validation import MAX_DIM
 from ._factors import norms_of
 
 if TYPE_CHECKING:

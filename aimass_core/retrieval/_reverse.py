@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core
-from .._threads import resolve_n_threads
-from .._validation import _transposed, as_csr, as_indices, as_int, csr_parts
+from .. import kernels
+from ..base.threads import resolve_n_threads
+from ..base.validation import _transposed, as_csr, as_indices, as_int, csr_parts
 from ._factors import as_factors, as_mask
 from ._index import FactorIndex, _as_biases
 from ._reached import Reached, inverted, kth_best, pack_users, reached_of
@@ -173,7 +173,7 @@ class AudienceIndex:
         return FactorIndex(self._users, self._user_biases)
 
     def _owner_lists(self, items: NDArray[np.int64]) -> sp.csr_array | None:
-        from ..neighbors._kernels import take_rows
+        from ..base.csr import take_rows
 
         return None if self._owners is None else take_rows(self._owners, items)
 
@@ -242,7 +242,7 @@ class AudienceIndex:
     ) -> Reached:
         lists: Any = (None, None) if owners is None else csr_parts(owners)[:2]
         parts: Any = (asked, offsets, numbers, *self._packed, self.n_users, *lists, n_threads)
-        indptr, users, scores = _core.reverse_topk(*parts)
+        indptr, users, scores = kernels.reverse_topk(*parts)
         if self._user_biases is None:
             return Reached(indptr, users, scores)
         by_user = np.argsort(users, kind="stable")

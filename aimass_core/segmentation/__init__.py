@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from ._rfm import rfm
-from .segmentation import Segmentation, segments
+from typing import TYPE_CHECKING
+
+from ..base.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from ._rfm import rfm
+    from .segmentation import Segmentation, segments
+
+MODELS = {"Segmentation": "segmentation"}
 
 __all__ = ["Segmentation", "rfm", "segments"]
+
+__getattr__ = lazy_attributes(__name__, {**MODELS, "rfm": "_rfm", "segments": "segmentation"})

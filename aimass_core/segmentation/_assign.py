@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._optional import import_optional
+from ..base.optional import import_optional
 from ._columns import read_numbers
 from ._fit import scaled_rows
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._validation import suggest
+from ..base.validation import suggest
 from ..data._column import Column
 from ..data.idmap import IdMap
 from ..data.tables import column_names, read_columns

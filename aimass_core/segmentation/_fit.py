@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._threads import resolve_n_threads
-from .._validation import as_choice, as_float, as_int
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_choice, as_float, as_int
 from ._choose import MAX_ROWS, canonical_order, choose, thinned, without_ties
 from ._columns import chosen_names
 from ._customers import read_customers, without_the_unknown

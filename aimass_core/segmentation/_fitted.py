@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._estimator import Estimator
+from ..base.estimator import Estimator
 from . import _assign, _describe, _report
 from ._mixture import as_noise, rebuilt
 from ._scaling import Scale

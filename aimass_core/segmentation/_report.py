@@ -79,7 +79,7 @@ def picture(
     ImportError
         Where matplotlib is not installed (``pip install 'aimass_core[plot]'``).
     """
-    from .._validation import as_choice, as_int
+    from ..base.validation import as_choice, as_int
 
     as_choice(kind, "kind", _KINDS)
     self._check_fitted()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._threads import resolve_n_threads
-from .._validation import as_choice, as_float
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_choice, as_float
 from ..data._time import column_times
 from ..data._values import column_values
 from ..data.idmap import IdMap

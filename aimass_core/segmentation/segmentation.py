@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.registry import register
 from ._fit import fit_segments
 from ._fitted import FittedSegments
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Segmentation", "segments"]
 
 
+@register("segmentation")
 class Segmentation(FittedSegments):
     """Customer segments by a Gaussian mixture, named, described and checked for stability.
 

@@ -72,7 +72,9 @@ void bind(py::module_& m) {
          const Indices& query_item, int n_threads) {
         const Csr<T> t = csr_view(t_indptr, t_indices, t_data, indptr.size() - 1);
         const Csr<T> r = csr_view(indptr, indices, data, t.n_rows);
-        require_transpose(r, t, "t_indptr, t_indices, t_data");
+        // T holds the users whose ratings define the deviations; R may have further, queried users.
+        if (t.nnz() > r.nnz()) throw std::invalid_argument("t_indptr, t_indices, t_data must hold "
+                                                           "ratings of the matrix only");
         const std::int64_t n = query_user.size();
         require_1d(query_user, "query_user", n);
         require_1d(query_item, "query_item", n);

@@ -15,6 +15,7 @@ void bind_sgd(py::module_& m);
 void bind_rating(py::module_& m);
 void bind_retrieval(py::module_& m);
 void bind_gmm(py::module_& m);
+void bind_resample(py::module_& m);
 }  // namespace aimass::py_border
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
@@ -49,4 +50,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   aimass::py_border::bind_rating(m);
   aimass::py_border::bind_retrieval(m);
   aimass::py_border::bind_gmm(m);
+  aimass::py_border::bind_resample(m);
 }

@@ -11,6 +11,7 @@
 #include "mixture_diag.hpp"
 #include "mixture_full.hpp"
 #include "rating_kernels.hpp"
+#include "resample_kernels.hpp"
 #include "score_kernels.hpp"
 #include "sgd_kernels.hpp"
 #include "simd.hpp"
@@ -143,6 +144,8 @@ template const RatingKernels<float>& rating_kernels<float>();
 template const RatingKernels<double>& rating_kernels<double>();
 template const SgdKernels<float>& sgd_kernels<float>();
 template const SgdKernels<double>& sgd_kernels<double>();
+
+AIMASS_TABLE_IN_USE(ResampleTable, resample_table)
 
 namespace mixture {
 AIMASS_TABLE_IN_USE(Kernels, kernels)

@@ -16,6 +16,7 @@
 #include "stress_als.hpp"
 #include "stress_data_path.hpp"
 #include "stress_mixtures.hpp"
+#include "stress_resample.hpp"
 #include "stress_retrieval.hpp"
 #include "stress_sgd.hpp"
 
@@ -112,6 +113,7 @@ int main(int argc, char** argv) {
       aimass::stress::stress_mixtures<double>(rng);
       aimass::stress::stress_triangles<float>(rng);
       aimass::stress::stress_triangles<double>(rng);
+      aimass::stress::stress_resample(rng);
     }
     aimass::stress::stress_spgemm<float>(rng);
     aimass::stress::stress_spgemm<double>(rng);

@@ -1,4 +1,4 @@
-"""`aimass recommend --model als` and `aimass audience` on data of the real world (AIMASS_DATA)."""
+"""`aimass recommend --model implicit-als` and `aimass audience` on data of the real world (AIMASS_DATA)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CASES = [  # folder, options, items with many users
     ("gowalla", [], [2525, 559, 21536]),
     ("online-retail-ii", [], [4080, 1609, 4058]),
 ]
-SMALL = ["--set", "n_factors=16", "--set", "n_iter=3"]
+SMALL = ["--set", "n_factors=16", "--set", "max_iter=3"]
 
 
 @pytest.mark.parametrize(("folder", "options", "items"), CASES)
@@ -32,7 +32,7 @@ def test_recommend_and_audience(
     has = np.unique(users.astype(np.int64) << 32 | bought)
 
     out = tmp_path / "lists.parquet"
-    done = aimass("recommend", ratings, "--model", "als", "--out", out, *SMALL, *options)
+    done = aimass("recommend", ratings, "--model", "implicit-als", "--out", out, *SMALL, *options)
     assert done.exit_code == 0, done.stderr
     lists = pq.read_table(out)
     who, what = lists["user_id"].to_numpy(), lists["item_id"].to_numpy()

@@ -15,7 +15,7 @@ feather = pytest.importorskip("pyarrow.feather")
 pq = pytest.importorskip("pyarrow.parquet")
 
 MODELS = [
-    "item-knn", "user-knn", "popularity", "slope-one", "baseline", "als", "explicit-als", "nmf",
+    "item-knn", "user-knn", "popularity", "slope-one", "baseline", "implicit-als", "explicit-als", "nmf",
     "pure-svd",
 ]  # fmt: skip
 

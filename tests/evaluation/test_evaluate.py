@@ -135,7 +135,7 @@ def test_split_by_users(parts):
     train, test = parts
     split = SimpleNamespace(train=train[:20], test=None, fold_in=train[20:], holdout=test[20:])
     table = ev.evaluate(Fixed(np.arange(30)), split, metrics="recall_capped", k=5)
-    lists = Fixed(np.arange(30)).fold_in(train[20:], k=5)
+    lists = Fixed(np.arange(30)).recommend_new(train[20:], k=5)
     expected = ev.recall_capped(lists, test[20:], k=5)
     assert table["Fixed"]["recall_capped@5"] == pytest.approx(expected)
     with pytest.raises(ValueError, match="rmse needs known users"):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimass_core import reference
-from aimass_core._validation import as_csr, csr_parts
+from aimass_core.base.validation import as_csr, csr_parts
 from aimass_core.jit.baseline_sgd import baseline_sgd
 
 

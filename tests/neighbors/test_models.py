@@ -146,7 +146,7 @@ def test_parameters_are_checked_at_fit(small_ratings):
         (ItemKNN(aggregation="mean", measure=max), ValueError, "ranking"),
         (BaselineOnly(method="x"), ValueError, "method must be one of"),
         (BaselineOnly(method="sgd", learning_rate=0), ValueError, "learning_rate must be above 0"),
-        (BaselineOnly(n_epochs=0), ValueError, "n_epochs must be at least 1"),
+        (BaselineOnly(max_iter=0), ValueError, "max_iter must be at least 1"),
         (Popularity(by="x"), ValueError, "by must be one of"),
         (Popularity(start=3), ValueError, "need times"),
         (ContextKNN(half_life=3), ValueError, "needs times"),
@@ -166,8 +166,10 @@ def test_a_user_function_in_a_model(small_ratings):
         own = cls(measure=cosine, n_neighbors=60).fit(small_ratings)
         named = cls(n_neighbors=60).fit(small_ratings)
         assert abs(own.similarity_ - named.similarity_).max() < 1e-6
-        known = own.fold_in(small_ratings[:3], k=3).scores
-        np.testing.assert_allclose(known, named.fold_in(small_ratings[:3], k=3).scores, rtol=1e-5)
+        known = own.recommend_new(small_ratings[:3], k=3).scores
+        np.testing.assert_allclose(
+            known, named.recommend_new(small_ratings[:3], k=3).scores, rtol=1e-5
+        )
 
 
 def test_slope_one_by_hand():
@@ -176,7 +178,7 @@ def test_slope_one_by_hand():
     model = SlopeOne(clip=False).fit(R)
     assert model.predict(2, 0).tolist() == [3.5 + (0.5 + 3) / 2]
     assert SlopeOne().fit(R).predict(2, 0).tolist() == [5.0]
-    fold = model.fold_in(np.array([[0.0, 2, 0]]), k=3)
+    fold = model.recommend_new(np.array([[0.0, 2, 0]]), k=3)
     assert fold.indices.tolist() == [[2, 0, -1]]  # dev(2, 1) = ((2-3) + (5-2)) / 2 = 1
 
 
@@ -214,7 +216,7 @@ class TestPopularity:
 
     def test_against_sorting(self, rng):
         X = sp.random_array((300, 50), density=0.4, rng=rng, format="csr")
-        lists = Popularity().fit(X).recommend(k=20, exclude_items=[3, 4])
+        lists = Popularity().fit(X).recommend(k=20, exclude=[3, 4])
         count = (X != 0).sum(axis=0)
         for user in range(300):
             left = np.setdiff1d(
@@ -236,8 +238,8 @@ class TestContext:
         users, items = [*users, 4], [*items, "b"]
         times = [0, 0, 0, 0, 90, 90, 0, 90]
         x = Interactions.from_arrays(users, items, times=times)
-        faded = ContextKNN(half_life=10, measure="dot").fit(x)
-        plain = ContextKNN(measure="dot").fit(x)
+        faded = ContextKNN(base=ItemKNN(measure="dot"), half_life=10).fit(x)
+        plain = ContextKNN(base=ItemKNN(measure="dot")).fit(x)
         assert plain.recommend([4], k=1).ids.tolist() == [["x"]]
         assert faded.recommend([4], k=1).ids.tolist() == [["y"]]
 

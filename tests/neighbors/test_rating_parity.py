@@ -9,10 +9,10 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core import BaselineOnly, ItemKNN, SlopeOne, UserKNN
-from aimass_core._validation import as_csr
-from aimass_core.neighbors._compare import prepare
-from aimass_core.neighbors._measures import make_measure
+from aimass_core.base.validation import as_csr
 from aimass_core.neighbors._rating import RatingEngine
+from aimass_core.similarity._compare import prepare
+from aimass_core.similarity._measures import make_measure
 
 MEASURES = {
     "msd": "msd",
@@ -112,7 +112,7 @@ def test_biases_and_slope_one_on_generated_ratings(generated):
     theirs = lib.BaselineOnly(
         bsl_options={"method": "als", "n_epochs": 3, "reg_u": 2, "reg_i": 4}, verbose=False
     )
-    compare(theirs, BaselineOnly(n_epochs=3, reg_u=2, reg_i=4, rating_scale=scale), generated)
+    compare(theirs, BaselineOnly(max_iter=3, reg_u=2, reg_i=4, rating_scale=scale), generated)
     compare(lib.SlopeOne(), SlopeOne(rating_scale=scale), generated)
 
 

@@ -9,8 +9,8 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core import ImplicitALS, Interactions, ItemKNN
+from aimass_core.base.lists import TopK
 from aimass_core.exceptions import NotFittedError
-from aimass_core.neighbors._topk import TopK
 from aimass_core.retrieval import FactorIndex, recommend_blocks, write_topk
 
 pa = pytest.importorskip("pyarrow")
@@ -27,7 +27,7 @@ def interactions(rng, n_users=400, n_items=60):
 
 @pytest.fixture
 def model(rng):
-    return ImplicitALS(n_factors=8, n_iter=2, random_state=0).fit(interactions(rng))
+    return ImplicitALS(n_factors=8, max_iter=2, random_state=0).fit(interactions(rng))
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".feather"])
@@ -50,7 +50,7 @@ def test_blocks_have_the_filters_of_recommend(model, rng):
     users = model.users_.ids[rng.permutation(len(model.users_))[:101]]
     denied = sp.csr_array(rng.random((101, 60)) < 0.2)
     filters = [{}, {"exclude_seen": False}, {"items": [1001, 1005, 1009]},
-               {"exclude_items": [1001]}, {"exclude_items": denied}]  # fmt: skip
+               {"exclude": [1001]}, {"exclude": denied}]  # fmt: skip
     for given in filters:
         want = model.recommend(users, k=5, **given)
         blocks = list(recommend_blocks(model, users, k=5, block_size=10, **given))
@@ -65,8 +65,8 @@ def test_items_are_those_given_when_asked(rng):
     for data in X, interactions(rng, 50, 20):
         model = ItemKNN(n_neighbors=5).fit(data)
         given = np.array([1, 2, 3]) if data is X else np.array([1001, 1002, 1003])
-        want = model.recommend(items=given, exclude_items=given[:1], k=3)
-        blocks = recommend_blocks(model, items=given, exclude_items=given[:1], k=3)
+        want = model.recommend(items=given, exclude=given[:1], k=3)
+        blocks = recommend_blocks(model, items=given, exclude=given[:1], k=3)
         given[:] = given[0] + 4
         np.testing.assert_array_equal(np.concatenate([b.ids for b in blocks]), want.ids)
 
@@ -204,7 +204,7 @@ def test_refusals(model, tmp_path):
         recommend_blocks(ImplicitALS())
     with pytest.raises(KeyError, match="nobody"):
         recommend_blocks(model, ["nobody"])
-    for name in "items", "exclude_items":
+    for name in "items", "exclude":
         with pytest.raises(KeyError, match="999"):  # at once, not when the first block is asked for
             recommend_blocks(model, **{name: [1001, 999]})
     with pytest.raises(TypeError, match="exclude_seen"):
@@ -213,8 +213,8 @@ def test_refusals(model, tmp_path):
         recommend_blocks(model, n_threads=-1)
     with pytest.raises(ValueError, match="block_size must be at least 1, got 0"):
         recommend_blocks(model, block_size=0)
-    with pytest.raises(ValueError, match=r"exclude_items must have shape \(\d+, 60\)"):
-        recommend_blocks(model, exclude_items=sp.csr_array((3, 60)))
+    with pytest.raises(ValueError, match=r"exclude must have shape \(\d+, 60\)"):
+        recommend_blocks(model, exclude=sp.csr_array((3, 60)))
     numbers = pa.schema([(n, pa.int32()) for n in "abcd"])
     with pytest.raises(ValueError, match=r"column 'a' is int32, which these values .* 'user 0"):
         write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=numbers)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._validation import as_float
+from ...base.validation import as_float
 from .._checked import takes_interactions
 from .._time import duration, needed_times, time_point
 from ..interactions import Interactions

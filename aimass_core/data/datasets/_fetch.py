@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
-from ..._validation import as_float
+from ...base.validation import as_float
 from ...exceptions import DamagedFileError
 from ..interactions import Interactions
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..._validation import as_choice
+from ...base.validation import as_choice
 from ...exceptions import DamagedFileError
 from ._fetch import (
     Archive,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..._validation import as_float, as_int
+from ...base.validation import as_float, as_int
 
 if TYPE_CHECKING:
     from typing import TypeAlias

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..._validation import as_int
+from ...base.validation import as_int
 from ._campaign import draw_campaign, draw_features
 from ._shop import DAY, PERIOD, Shape, draw_customers, draw_items, events_of
 from ._tables import Store, StoreTruth

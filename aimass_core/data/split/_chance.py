@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._validation import as_int
+from ...base.validation import as_int
 from .._checked import takes_interactions
 from ..cleaning._support import rank_within
 from ..interactions import Interactions

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._validation import as_int
+from ...base.validation import as_int
 from .._checked import takes_interactions
 from .._time import needed_times, time_point
 from .._triplets import read_triplets

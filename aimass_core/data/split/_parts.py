@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._validation import as_choice, as_float
+from ...base.validation import as_choice, as_float
 from ..interactions import Interactions
 
 __all__ = ["Split", "cut", "ratio"]

@@ -1,0 +1,146 @@
+"""What every model shares: parameters in scikit-learn's manner, the fitted check, save."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..exceptions import NotFittedError
+from .arguments import explains_names
+from .validation import suggest
+
+if TYPE_CHECKING:
+    import os
+
+    from typing_extensions import Self
+
+__all__ = ["Estimator"]
+
+
+class Estimator:
+    """Keyword-only parameters stored untouched; learned attributes end in ``_``.
+
+    ``get_params``/``set_params`` follow scikit-learn, so that ``clone``, ``GridSearchCV`` and
+    ``Pipeline`` work although scikit-learn is never imported.
+    """
+
+    # Names of the learned attributes that a file holds; `_restore` derives the rest.
+    _state: ClassVar[tuple[str, ...]] = ()
+    _fitted_with: dict[str, Any]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, member in list(vars(cls).items()):
+            if inspect.isfunction(member) and (name == "__init__" or not name.startswith("_")):
+                setattr(cls, name, explains_names(member))
+
+    @classmethod
+    def _param_names(cls) -> list[str]:
+        signature = inspect.signature(cls.__init__)
+        return sorted(name for name in signature.parameters if name != "self")
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the constructor's arguments.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Also return the arguments of models given as arguments, as ``argument__name``.
+
+        Returns
+        -------
+        dict
+            Name to value.
+        """
+        params = {name: getattr(self, name) for name in self._param_names()}
+        if deep:
+            for name, value in list(params.items()):
+                if isinstance(value, Estimator):
+                    params.update({f"{name}__{n}": v for n, v in value.get_params().items()})
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set constructor arguments; they take effect at the next ``fit``.
+
+        Parameters
+        ----------
+        **params
+            Name to value.
+
+        Returns
+        -------
+        Self
+            The object itself.
+
+        Raises
+        ------
+        ValueError
+            For a name that is not a parameter.
+        """
+        names = self._param_names()
+        for name, value in params.items():
+            outer, _, inner = name.partition("__")
+            if inner and isinstance(getattr(self, outer, None), Estimator):
+                getattr(self, outer).set_params(**{inner: value})
+                continue
+            if name not in names:
+                raise ValueError(
+                    f"{type(self).__name__} has no parameter {name!r}{suggest(name, names)}; "
+                    f"it has {', '.join(names)}"
+                )
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self).__init__).parameters
+        shown = [
+            f"{name}={value!r}"
+            for name, value in self.get_params(deep=False).items()
+            if repr(value) != repr(defaults[name].default)
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags  # its caller is scikit-learn itself
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            input_tags=InputTags(sparse=True),
+        )
+
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first")
+
+    def _fitted_parameters(self) -> dict[str, Any]:
+        """The parameters of the last fit, whatever ``set_params`` did since."""
+        return getattr(self, "_fitted_with", None) or self.get_params(deep=False)
+
+    def _adopt_state(self, fresh: Self) -> Self:
+        """Adopt what a fresh model of the same parameters has learned, all at once."""
+        fresh._fitted_with = fresh.get_params(deep=False)
+        learned = {name: v for name, v in vars(fresh).items() if name not in fresh._fitted_with}
+        for name in getattr(self, "_learned", ()):  # nothing of an earlier fit stays
+            del vars(self)[name]
+        vars(self).update(learned, _learned=tuple(learned))
+        return self
+
+    def _restore(self) -> None:
+        """Check and complete a model whose ``_state`` came from a file."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to one file, atomically and without pickle.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; an older one is replaced only once the new one is complete.
+        """
+        from .persistence import save
+
+        self._check_fitted()
+        save(self, path)

@@ -1,0 +1,306 @@
+"""The one place that checks values and words messages: argument, expected, given, what to do."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+    CsrParts: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]
+
+__all__ = [
+    "as_bool",
+    "as_choice",
+    "as_csr",
+    "as_float",
+    "as_indices",
+    "as_int",
+    "csr_parts",
+    "suggest",
+    "wrap_csr",
+]
+
+MAX_DIM = 2**31 - 1
+
+
+def _shown(value: object) -> str:
+    """A short form of a value for a message."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def suggest(name: str, choices: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` where one of the choices is close to the name, else nothing."""
+    close = difflib.get_close_matches(str(name), list(choices), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def as_int(value: Any, name: str, *, minimum: int | None = None, maximum: int | None = None) -> int:
+    """A whole number within bounds; floats, strings and booleans are refused."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"{name} must be a whole number, got {_shown(value)} of type {type(value).__name__}"
+        ) from None
+    if minimum is not None and number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    if maximum is not None and number > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {number}")
+    return number
+
+
+def as_float(
+    value: Any,
+    name: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+) -> float:
+    """A finite real number within bounds; strings and booleans are refused."""
+    if isinstance(value, (bool, np.bool_, str, bytes)) or not np.isscalar(value):
+        raise TypeError(f"{name} must be a number, got {_shown(value)}")
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name} must be a real number, got {_shown(value)}") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {number}")
+    if minimum is not None and number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    if maximum is not None and number > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {number}")
+    if above is not None and number <= above:
+        raise ValueError(f"{name} must be above {above}, got {number}")
+    return number
+
+
+def as_choice(value: Any, name: str, choices: Iterable[str]) -> str:
+    """One of the given words."""
+    choices = tuple(choices)
+    if not isinstance(value, str) or value not in choices:
+        hint = suggest(value, choices) if isinstance(value, str) else ""
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {_shown(value)}{hint}")
+    return value
+
+
+def as_bool(value: Any, name: str) -> bool:
+    """True or False; nothing that merely counts as one of them, such as "no"."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {_shown(value)}")
+    return bool(value)
+
+
+def _as_values(data: NDArray[Any], name: str, dtype: DTypeLike | None) -> NDArray[Any]:
+    """Stored values as contiguous, native float32 or float64."""
+    if data.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {data.dtype}")
+    if dtype is None:
+        dtype = np.float32 if np.can_cast(data.dtype, np.float32, "safe") else np.float64
+    dtype = np.dtype(dtype)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"{name} can be used as float32 or float64, not as {dtype}")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(data, dtype=dtype)
+
+
+def _as_index_array(array: Any, name: str, target: DTypeLike) -> NDArray[Any]:
+    array = np.asarray(array)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} must be a 1-D array of whole numbers, got {array.ndim}-D of {array.dtype}"
+        )
+    if array.dtype == target:
+        return np.ascontiguousarray(array)
+    if array.size and not np.can_cast(array.dtype, target, "safe"):
+        bounds = np.iinfo(target)
+        for extreme in (array.min(), array.max()):
+            if not bounds.min <= extreme <= bounds.max:
+                raise ValueError(f"{name} holds {extreme}, which is out of range")
+    return np.ascontiguousarray(array, dtype=target)
+
+
+def _bad_csr(name: str, status: int, position: int, indices: Any, n_cols: int) -> ValueError:
+    if status == 1:
+        what = "its indptr does not go from 0 up to the number of entries without going down"
+    elif status == 2:
+        what = f"entry {position} has index {indices[position]}, outside of [0, {n_cols})"
+    else:
+        what = f"entry {position} is not a finite number (nan or inf)"
+    return ValueError(f"{name} is not a valid sparse matrix: {what}; mend or drop these entries")
+
+
+def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr_array:
+    """Turn what users have into the one canonical CSR, checked once and for all.
+
+    Parameters
+    ----------
+    X : sparse matrix or array of any SciPy format, 2-D array, or Interactions
+        Never changed. Explicit zeros are kept: they are ratings of zero.
+    name : str
+        The argument's name in messages.
+    dtype : float32 or float64, optional
+        Wanted type of the values. By default float64 for float64, longdouble and 32- and 64-bit
+        integers, float32 for anything smaller.
+
+    Returns
+    -------
+    csr_array
+        ``indptr`` int64, ``indices`` int32, values finite, rows sorted, duplicates summed.
+        Shares memory with ``X`` where nothing had to change.
+
+    Raises
+    ------
+    ValueError
+        For broken structure, non-finite values, more than 2^31 - 1 rows or columns.
+    TypeError
+        For values that are not real numbers.
+    """
+    from .. import kernels
+
+    inner = getattr(X, "matrix", None)
+    if inner is not None and sp.issparse(inner):  # Interactions
+        X = inner
+    if not sp.issparse(X):
+        if isinstance(X, (str, bytes)) or X is None:
+            raise TypeError(f"{name} must be a sparse matrix, a 2-D array or Interactions")
+        X = _from_dense(X, name)
+    if len(X.shape) != 2:
+        raise ValueError(f"{name} must be 2-D (users x items), got {len(X.shape)}-D")
+    n_rows, n_cols = (int(n) for n in X.shape)
+    if max(n_rows, n_cols) > MAX_DIM:
+        raise ValueError(
+            f"{name} has shape {n_rows} x {n_cols}, at most {MAX_DIM} rows and columns "
+            "are possible: build it through Interactions, which numbers the ids that occur"
+        )
+    if X.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {X.dtype}")
+    if X.format == "csc":
+        return _transposed(as_csr(X.T, f"{name} (CSC)", dtype=dtype))
+    if X.format == "coo":  # SciPy converts triplets without checking them
+        return _from_triplets(X, name, dtype)
+    if X.format != "csr":
+        X = X.tocsr()
+    indptr = _as_index_array(X.indptr, f"{name}.indptr", np.int64)
+    indices = _as_index_array(X.indices, f"{name}.indices", np.int32)
+    raw = np.asarray(X.data)
+    if raw.ndim != 1 or len(indptr) != n_rows + 1 or len(raw) != len(indices):
+        raise ValueError(
+            f"{name} is not a valid sparse matrix: {n_rows} rows need {n_rows + 1} indptr entries "
+            f"(got {len(indptr)}), and data and indices equal lengths (got {raw.size} and "
+            f"{len(indices)})"
+        )
+    data = _as_values(raw, name, dtype)
+    status, position, is_sorted, has_duplicates = kernels.csr_check(indptr, indices, data, n_cols)
+    if status:
+        if status == 3 and np.isfinite(raw[position]):
+            raise ValueError(
+                f"{name} holds {raw[position]:g}, too large for {data.dtype}: scale it down"
+            )
+        raise _bad_csr(name, status, position, indices, n_cols)
+    if not is_sorted or has_duplicates:
+        rows = np.repeat(np.arange(n_rows, dtype=np.int32), np.diff(indptr))
+        return _merged(rows, indices, data, (n_rows, n_cols), name)
+    return wrap_csr(indptr, indices, data, (n_rows, n_cols))
+
+
+def _from_dense(X: Any, name: str) -> sp.csr_array:
+    if np.ma.is_masked(X):
+        raise TypeError(f"{name} has masked entries: give X.filled(0), or a sparse matrix")
+    try:
+        dense = np.asarray(X)
+    except ValueError:
+        raise ValueError(f"{name} must be 2-D, got rows of unequal lengths") from None
+    if dense.ndim != 2:
+        raise ValueError(f"{name} must be 2-D (users x items), got {dense.ndim}-D")
+    return sp.csr_array(_as_values(dense, name, None))
+
+
+def _from_triplets(X: Any, name: str, dtype: DTypeLike | None) -> sp.csr_array:
+    rows = _as_index_array(X.row, f"{name}.row", np.int32)
+    cols = _as_index_array(X.col, f"{name}.col", np.int32)
+    data = _as_values(np.asarray(X.data), name, dtype)
+    wrong = np.flatnonzero(~np.isfinite(data))
+    if wrong.size:
+        raise _bad_csr(name, 3, int(wrong[0]), cols, 0)
+    return _merged(rows, cols, data, X.shape, name)
+
+
+def _merged(rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str) -> sp.csr_array:
+    """Entries in any order; those of one place are summed."""
+    from .. import kernels
+
+    n_rows, n_cols = shape
+    try:
+        indptr, indices, data, _ = kernels.coo_to_csr(
+            rows, cols, data, None, n_rows, n_cols, "sum", 1
+        )
+    except ValueError as error:
+        raise ValueError(f"{name} is not a valid sparse matrix: {error}") from None
+    if not np.isfinite(data).all():
+        raise ValueError(f"{name}: the sum of duplicate entries overflows {data.dtype}")
+    return wrap_csr(indptr, indices, data, shape)
+
+
+def _transposed(X: sp.csr_array) -> sp.csr_array:
+    from .. import kernels
+
+    arrays = kernels.csr_transpose(*csr_parts(X), X.shape[1], 1)
+    return wrap_csr(*arrays, (X.shape[1], X.shape[0]))
+
+
+def wrap_csr(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    data: NDArray[Any],
+    shape: tuple[int, int],
+) -> sp.csr_array:
+    """A csr_array on exactly these arrays: the constructor would copy to one index dtype."""
+    matrix = sp.csr_array(shape, dtype=data.dtype)
+    matrix.indptr, matrix.indices, matrix.data = indptr, indices, data
+    matrix.has_canonical_format = True
+    return matrix
+
+
+_wrap_csr = wrap_csr  # being renamed
+
+
+def csr_parts(X: sp.csr_array) -> CsrParts:
+    """The three arrays of a canonical CSR in the kernels' dtypes, without a copy where they fit."""
+    return (
+        np.ascontiguousarray(X.indptr, dtype=np.int64),
+        np.ascontiguousarray(X.indices, dtype=np.int32),
+        np.ascontiguousarray(X.data),
+    )
+
+
+def as_indices(values: Any, name: str, n: int | None, *, what: str) -> NDArray[np.int64]:
+    """Row or column numbers as int64, each within ``[0, n)`` where n is given.
+
+    ``what`` says what they number, e.g. ``"users"``; a scalar becomes an array of one.
+    """
+    array = np.atleast_1d(np.asarray(values))
+    if array.size == 0 and array.ndim == 1:
+        return np.empty(0, dtype=np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} must be row or column numbers of {what} (one or a 1-D array), got "
+            f"{array.ndim}-D of {array.dtype}; to use your own ids, fit on Interactions"
+        )
+    if n is not None and array.size and (array.min() < 0 or array.max() >= n):
+        outside = array[(array < 0) | (array >= n)]
+        shown = ", ".join(map(str, outside[:5]))
+        more = f" and {len(outside) - 5} more" if len(outside) > 5 else ""
+        raise KeyError(f"{name} holds {shown}{more}, but the model was fitted on {n} {what}")
+    return array.astype(np.int64)

@@ -1,0 +1,69 @@
+"""The native kernels; the only module that imports the compiled extension ``aimass_core._core``.
+
+Each function here is one C++ kernel with typed arrays in and out. The function of the same name in
+`aimass_core.reference` defines its result.
+"""
+
+from __future__ import annotations
+
+try:
+    from .._core import (
+        als_gramian,
+        als_loss,
+        als_solve,
+        coo_to_csr,
+        csr_check,
+        csr_transpose,
+        factorize_bytes,
+        factorize_int64,
+        force_isa,
+        gmm_em_step,
+        gmm_score,
+        gram_topk,
+        implicit_rating_epoch,
+        isa,
+        isa_available,
+        knn_predict,
+        pairwise_epoch,
+        rating_epoch,
+        resampled_sums,
+        resampling_weights,
+        reverse_topk,
+        score_topk,
+        slope_one_predict,
+        spgemm_topk,
+    )
+except ImportError as error:  # a source folder without the compiled extension, or a broken one
+    raise ImportError(
+        "aimass_core has no compiled extension for this Python "
+        f"({error}). In a source checkout run 'make demo' or 'pip install -e .' first; elsewhere "
+        "reinstall the package with 'pip install --force-reinstall aimass_core'"
+    ) from error
+
+
+__all__ = [
+    "als_gramian",
+    "als_loss",
+    "als_solve",
+    "coo_to_csr",
+    "csr_check",
+    "csr_transpose",
+    "factorize_bytes",
+    "factorize_int64",
+    "force_isa",
+    "gmm_em_step",
+    "gmm_score",
+    "gram_topk",
+    "implicit_rating_epoch",
+    "isa",
+    "isa_available",
+    "knn_predict",
+    "pairwise_epoch",
+    "rating_epoch",
+    "resampled_sums",
+    "resampling_weights",
+    "reverse_topk",
+    "score_topk",
+    "slope_one_predict",
+    "spgemm_topk",
+]

@@ -1,0 +1,264 @@
+"""From a matrix and a measure to the arguments of the native similarity kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from .. import kernels
+from ..base.baselines import Baseline
+from ..base.validation import csr_parts, wrap_csr
+from ._custom import function_address
+from ._measures import Measure, Sums
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+__all__ = ["Compared", "Features", "epilogue", "features_of", "gram_topk", "prepare"]
+
+_CHUNK = 1 << 20  # entries handled at once, so that temporary arrays stay small
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a measure may know of each feature: mean of its entries and their sum."""
+
+    mean: Array
+    total: Array
+    n_features: int
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A features x entities matrix made ready for one measure.
+
+    The value that is compared is ``matrix * feature_scale[row] * entity_scale[column]``.
+    """
+
+    matrix: sp.csr_array
+    feature_scale: Array | None
+    entity_scale: Array | None
+    p: Array | None
+    q: Array | None
+    n_features: int
+
+    def scaled(self) -> sp.csr_array:
+        """The matrix with both scales multiplied in."""
+        data = self.matrix.data
+        if self.feature_scale is not None:
+            data = data * np.repeat(self.feature_scale, np.diff(self.matrix.indptr))
+        if self.entity_scale is not None:
+            data = data * self.entity_scale[self.matrix.indices]
+        return wrap_csr(self.matrix.indptr, self.matrix.indices, data, self.matrix.shape)
+
+    def swapped(self) -> Compared:
+        """The same with the roles of the two entities of a pair exchanged."""
+        return replace(self, p=self.q, q=self.p)
+
+
+def _sum_by(owner: Array, values: Array, n: int, *, squared: bool = False) -> Array:
+    """Sum of the values (or of their squares) of each owner, in double, chunk by chunk."""
+    sums = np.zeros(n)
+    for begin in range(0, len(values), _CHUNK):
+        part = values[begin : begin + _CHUNK].astype(np.float64)
+        if squared:
+            part *= part
+        sums += np.bincount(owner[begin : begin + _CHUNK], weights=part, minlength=n)
+    return sums
+
+
+def _norms(owner: Array, values: Array, n: int) -> Array:
+    """Euclidean norms, safe where squares leave the range of double."""
+    size = float(np.abs(values).max(initial=0.0))
+    if size == 0 or (size < 1e150 and values.dtype == np.float32):
+        return np.sqrt(_sum_by(owner, values, n, squared=True))
+    smallest = np.abs(values, where=values != 0, out=np.full(values.shape, size)).min()
+    if size < 1e150 and smallest > 1e-150:
+        return np.sqrt(_sum_by(owner, values, n, squared=True))
+    largest = np.zeros(n)
+    np.maximum.at(largest, owner, np.abs(values))
+    largest[largest == 0] = 1.0
+    with np.errstate(over="ignore"):
+        norms: Array = largest * np.sqrt(_sum_by(owner, values / largest[owner], n, squared=True))
+    if not np.isfinite(norms).all():
+        raise ValueError(f"X holds values up to {size:.3g}, whose norms overflow; scale X down")
+    return norms
+
+
+def _inverse(values: Array, power: float = 1.0) -> Array:
+    """values ** -power, and 0 where a value is 0."""
+    with np.errstate(divide="ignore"):
+        return np.where(values > 0, np.asarray(values, dtype=np.float64) ** -power, 0.0)
+
+
+def features_of(matrix: sp.csr_array) -> Features:
+    """Mean and sum of each feature (row) of a features x entities matrix."""
+    lengths = np.diff(matrix.indptr)
+    total = np.bincount(
+        np.repeat(np.arange(matrix.shape[0]), lengths),
+        weights=matrix.data,
+        minlength=matrix.shape[0],
+    )
+    return Features(total / np.maximum(lengths, 1), total, matrix.shape[0])
+
+
+def _without_zeros(matrix: sp.csr_array) -> sp.csr_array:
+    if matrix.data.all():
+        return matrix
+    keep = matrix.data != 0
+    indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr].astype(np.int64)
+    return wrap_csr(indptr, matrix.indices[keep], matrix.data[keep], matrix.shape)
+
+
+def _values(
+    matrix: sp.csr_array, m: Measure, features: Features | None, baseline: Baseline | None
+) -> sp.csr_array:
+    """The matrix that is compared: centred, to the power, or 0/1."""
+    kind = m.spec.values
+    if kind == "raw":
+        return matrix
+    if kind == "ones":
+        matrix = _without_zeros(matrix)
+        data = np.ones_like(matrix.data)
+    elif kind == "power":
+        if matrix.data.min(initial=0) < 0:
+            raise ValueError(f"measure {m.name!r} is a random walk and needs values >= 0 in X")
+        data = matrix.data if m.alpha == 1.0 else matrix.data**m.alpha
+    elif kind == "midpoint":
+        data = matrix.data - m.midpoint
+    elif kind == "own_mean":
+        n = matrix.shape[1]
+        count = np.bincount(matrix.indices, minlength=n)
+        mean = _sum_by(matrix.indices, matrix.data, n) / np.maximum(count, 1)
+        data = matrix.data - mean[matrix.indices]
+    else:
+        lengths = np.diff(matrix.indptr)
+        if kind == "feature_mean":
+            assert features is not None
+            data = matrix.data - np.repeat(features.mean, lengths)
+        else:
+            assert baseline is not None
+            data = matrix.data - baseline.mean - np.repeat(baseline.feature, lengths)
+            data -= baseline.entity[matrix.indices]
+    data = np.asarray(data, dtype=matrix.data.dtype)
+    return wrap_csr(matrix.indptr, matrix.indices, data, matrix.shape)
+
+
+def _check_range(m: Measure, norm: Array, dtype: Any) -> None:
+    """Refuse values whose products would leave the range of the type."""
+    largest = float(norm.max(initial=0.0))
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(np.asarray(largest, dtype=dtype) ** 2)
+    if not finite:
+        raise ValueError(
+            f"X holds values too large for measure {m.name!r} in {np.dtype(dtype)}: a row has norm "
+            f"{largest:.3g}, whose square overflows; scale X down"
+        )
+
+
+def prepare(
+    matrix: sp.csr_array,
+    m: Measure,
+    *,
+    features: Features | None = None,
+    baseline: Baseline | None = None,
+) -> Compared:
+    """Make a features x entities matrix ready for a measure.
+
+    ``features`` are those of another matrix when two are compared, so that both are seen in the
+    same light; by default the matrix' own.
+    """
+    if m.function is not None:
+        data = matrix.data.astype(np.float64)
+        matrix = wrap_csr(matrix.indptr, matrix.indices, data, matrix.shape)
+    spec, dtype = m.spec, matrix.data.dtype
+    if features is None and spec.values in ("feature_mean", "power"):
+        features = features_of(matrix)
+    values = _values(matrix, m, features, baseline)
+    n = values.shape[1]
+    original = matrix if spec.values == "power" else values
+    sums = Sums(
+        count=np.bincount(values.indices, minlength=n).astype(np.float64),
+        norm=_norms(values.indices, values.data, n),
+        total=_sum_by(original.indices, original.data, n),
+        n_features=matrix.shape[0],
+    )
+    feature_scale = entity_scale = p = q = None
+    if spec.values == "power":
+        assert features is not None
+        feature_scale = _inverse(features.total, m.alpha / 2).astype(dtype)
+    if spec.unit and m.shrink == 0:
+        scale = _inverse(sums.norm)
+        with np.errstate(over="ignore"):
+            entity_scale = scale.astype(dtype)
+        if not np.isfinite(entity_scale).all():  # denormal values: divide in double instead
+            data = (values.data / sums.norm[values.indices]).astype(dtype)
+            values = wrap_csr(values.indptr, values.indices, data, values.shape)
+            entity_scale = None
+    elif m.corated and m.name != "msd":
+        entity_scale = _power_of_two(sums, dtype)
+    else:
+        _check_range(m, sums.norm, dtype)
+        p, q = spec.p(sums, m), spec.q(sums, m)
+    return Compared(
+        values,
+        feature_scale,
+        entity_scale,
+        None if p is None else p.astype(dtype, copy=False),
+        None if q is None else q.astype(dtype, copy=False),
+        matrix.shape[0],
+    )
+
+
+def _power_of_two(sums: Sums, dtype: Any) -> Array | None:
+    """Exact scales that keep fourth powers in range; None where values are ordinary already.
+
+    Co-rated correlations do not depend on an entity's scale.
+    """
+    size = np.where(sums.norm > 0, sums.norm / np.sqrt(np.maximum(sums.count, 1)), 1.0)
+    if size.min(initial=1.0) > 2.0**-10 and size.max(initial=1.0) < 2.0**10:
+        return None
+    exponent = np.clip(-np.rint(np.log2(size)), np.finfo(dtype).minexp, np.finfo(dtype).maxexp - 1)
+    scale: Array = np.exp2(exponent).astype(dtype)
+    return scale
+
+
+def epilogue(m: Measure, x: Compared, y: Compared) -> dict[str, Any]:
+    """The arguments by which a kernel turns the sums of a pair into its score."""
+    return {
+        "formula": m.spec.formula,
+        "p": x.p,
+        "q": y.q,
+        "total": float(y.n_features),
+        "weight": float(m.spec.weight(m)),
+        "shrink": m.shrink,
+        "min_support": m.min_support,
+        "support_shrink": m.support_shrink,
+        "support_offset": m.support_offset,
+        "significance": m.significance,
+        "amplification": m.amplification,
+        "threshold": m.threshold,
+        "function": function_address(m.function),
+    }
+
+
+def gram_topk(compared: Compared, m: Measure, k: int, n_threads: int) -> sp.csr_array:
+    """The k best other columns of each column; rows of the result are in order of rank."""
+    A, n = compared.matrix, compared.matrix.shape[1]
+    indptr, indices, scores = kernels.gram_topk(
+        *csr_parts(A),
+        n_cols=n,
+        k=min(k, max(n - 1, 1)),
+        row_scale=compared.feature_scale,
+        col_scale=compared.entity_scale,
+        n_threads=n_threads,
+        **epilogue(m, compared, compared),
+    )
+    lists = sp.csr_array((n, n), dtype=scores.dtype)
+    lists.indptr, lists.indices, lists.data = indptr, indices, scores
+    return lists

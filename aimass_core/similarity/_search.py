@@ -1,0 +1,211 @@
+"""Exact top-k similarity between the rows of any sparse matrix: users, items, texts, SKUs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..base.baselines import baseline_of, entity_offsets
+from ..base.csr import as_lists, spgemm_topk, transpose, with_scipy_indices
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_choice, as_csr, as_int
+from ._compare import epilogue, features_of, gram_topk, prepare
+from ._measures import MEASURES, make_measure
+
+__all__ = ["measures", "topk"]
+
+
+def measures() -> list[str]:
+    """List the names `topk` and the neighbourhood models take as ``measure``.
+
+    Returns
+    -------
+    list of str
+        In the order of the table in `topk`.
+
+    Examples
+    --------
+    >>> from aimass_core import similarity
+    >>> "jaccard" in similarity.measures()
+    True
+    """
+    return list(MEASURES)
+
+
+def topk(
+    X: Any,
+    Y: Any = None,
+    *,
+    measure: str | Callable[..., float] = "cosine",
+    k: int = 100,
+    alpha: float | None = None,
+    beta: float | None = None,
+    midpoint: float | None = None,
+    shrink: float = 0.0,
+    support_shrink: float | None = None,
+    min_support: int = 1,
+    significance: int = 0,
+    amplification: float = 1.0,
+    threshold: float | None = None,
+    sort_by: str = "index",
+    n_threads: int | None = None,
+) -> sp.csr_array:
+    """Find the k most similar rows for every row of a sparse matrix.
+
+    Parameters
+    ----------
+    X : sparse matrix, 2-D array or Interactions of shape (n, n_features)
+        The rows are compared. For items of a users x items matrix pass its transpose ``X.T``.
+    Y : the same, of shape (m, n_features), optional
+        The rows in which to search. By default those of ``X``, each row without itself.
+    measure : str or callable, default="cosine"
+        A name of the table below, or a Numba function
+        ``f(dot, count, norm_x, norm_y, count_x, count_y) -> float`` of the dot product, the number
+        of common entries, and both rows' norms and numbers of entries (these in single precision).
+    k : int, default=100
+        Neighbours kept of each row, at least 1; fewer where there are not so many candidates.
+    alpha, beta : float, optional
+        Options of asymmetric_cosine (alpha, 0.5), tversky (1, 1), p3alpha (alpha, 1), rp3beta
+        (1, 0.6).
+    midpoint : float, optional
+        The neutral rating of constrained_pearson.
+    shrink : float, default=0
+        Added to the denominator; refused for a measure without one.
+    support_shrink : float, optional
+        Multiplies the score by ``n / (n + support_shrink)``, n the number of common entries
+        (``n - 1`` for pearson_baseline, where the default is 100; else 0).
+    min_support : int, default=1
+        Pairs with fewer common entries are no neighbours.
+    significance : int, default=0
+        Multiplies the score by ``min(n, significance) / significance``; 0 is off.
+    amplification : float, default=1
+        The score becomes ``sign(score) * |score| ** amplification``.
+    threshold : float, optional
+        Pairs with a lower score are no neighbours.
+    sort_by : {"index", "score"}, default="index"
+        Order within a row of the result. "score": best first, equal scores by index; such a matrix
+        is not in SciPy's canonical form, some of its methods sort it in place.
+    n_threads : int, optional
+        Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. The result's bits do not
+        depend on it.
+
+    Returns
+    -------
+    csr_array of shape (n, n) or (n, m)
+        Row r holds the neighbours of row r; float64 for float64 input or a function, else float32.
+
+    Raises
+    ------
+    ValueError
+        For an unknown measure or an option out of range, broken or non-finite input, unequal
+        numbers of columns, values whose products overflow.
+    TypeError
+        For arguments of a wrong type.
+
+    Notes
+    -----
+    Candidates are pairs with a common entry (dot, cosine and the like: whose dot product is not
+    0). ``sum`` runs over common entries, ``|x|`` over all entries of a row; ``n`` counts common
+    entries, ``a`` and ``b`` those of the two rows, ``N`` the features. Measures with counts
+    look at non-zero entries; co-rated ones at stored entries, zeros included.
+
+    ========================  ===================================================================
+    dot                       sum x y
+    cosine                    sum x y / (\\|x\\| \\|y\\|)
+    cosine_corated            the same, norms over common entries only
+    adjusted_cosine           cosine after subtracting each feature's mean [1]_
+    adjusted_cosine_corated   the same, norms over common entries only
+    asymmetric_cosine         sum x y / (\\|x\\|^(2 alpha) \\|y\\|^(2 - 2 alpha)) [2]_
+    pearson                   cosine after subtracting each row's mean
+    pearson_corated           correlation of the common entries alone
+    constrained_pearson       cosine_corated after subtracting ``midpoint`` [3]_
+    pearson_baseline          cosine_corated of what a baseline leaves, shrunk by support [4]_
+    msd                       1 / (1 + mean squared difference of the common entries)
+    jaccard, dice             n / (a + b - n), 2 n / (a + b)
+    tversky                   n / (n + alpha (a - n) + beta (b - n))
+    tanimoto                  sum x y / (\\|x\\|^2 + \\|y\\|^2 - sum x y)
+    log_likelihood_ratio      Dunning's G2 of positive association [5]_
+    conditional_probability   n / a: how often y occurs where x does
+    lift                      n N / (a b)
+    pmi, ppmi, npmi           log of lift; only where positive; divided by -log(n / N)
+    p3alpha                   random walk x -> feature -> y, probabilities ** alpha [6]_
+    rp3beta                   the same, divided by b ** beta [7]_
+    ========================  ===================================================================
+
+    With two matrices, means and degrees of features are those of ``Y``.
+
+    Cost: O(sum of squared row lengths of the transposed matrix) time, half of it where ``Y`` is
+    not given; co-rated measures about three times that. Memory beyond the input and its
+    transpose: O(n k) for the result and O(n) per thread; never n x n.
+
+    References
+    ----------
+    .. [1] B. Sarwar et al., "Item-based collaborative filtering recommendation algorithms", 2001.
+    .. [2] F. Aiolli, "Efficient top-n recommendation for very large scale binary rated datasets",
+       2013.
+    .. [3] U. Shardanand, P. Maes, "Social information filtering", 1995.
+    .. [4] Y. Koren, "Factor in the neighbors", 2010.
+    .. [5] T. Dunning, "Accurate methods for the statistics of surprise and coincidence", 1993.
+    .. [6] C. Cooper et al., "Random walks in recommender systems", 2014.
+    .. [7] B. Paudel et al., "Updatable, accurate, diverse, and scalable recommendations for
+       interactive applications", 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aimass_core import similarity
+    >>> X = np.array([[1, 1, 0], [1, 1, 1], [0, 0, 1]], dtype=np.float32)
+    >>> similarity.topk(X, measure="jaccard", k=1).toarray().round(3)
+    array([[0.   , 0.667, 0.   ],
+           [0.667, 0.   , 0.   ],
+           [0.   , 0.333, 0.   ]], dtype=float32)
+    """
+    m = make_measure(
+        measure,
+        alpha=alpha,
+        beta=beta,
+        midpoint=midpoint,
+        shrink=shrink,
+        support_shrink=support_shrink,
+        min_support=min_support,
+        significance=significance,
+        amplification=amplification,
+        threshold=threshold,
+    )
+    k = as_int(k, "k", minimum=1)
+    as_choice(sort_by, "sort_by", ("index", "score"))
+    threads = resolve_n_threads(n_threads)
+    A = _features_by_rows(X, "X", threads)
+    B = A if Y is None else _features_by_rows(Y, "Y", threads)
+    if A.shape[0] != B.shape[0]:
+        raise ValueError(
+            f"Y has {B.shape[0]} columns, but X has {A.shape[0]}: both must have the same features "
+            "as columns; is one of them transposed?"
+        )
+    if A.dtype != B.dtype:
+        A, B = A.astype(np.float64), B.astype(np.float64)
+    if 0 in A.shape or 0 in B.shape:
+        return sp.csr_array((A.shape[1], B.shape[1]), dtype=A.dtype)
+    of_y = baseline_of(B) if m.name == "pearson_baseline" else None
+    if Y is None:
+        lists = gram_topk(prepare(A, m, baseline=of_y), m, k, threads)
+    else:
+        of_x = None if of_y is None else entity_offsets(A, of_y)
+        y = prepare(B, m, baseline=of_y)
+        x = prepare(A, m, features=features_of(B), baseline=of_x)
+        rows = transpose(x.scaled(), threads)
+        best = spgemm_topk(rows, y.scaled(), min(k, B.shape[1]), threads, score=epilogue(m, x, y))
+        lists = as_lists(*best, B.shape[1])
+    return with_scipy_indices(
+        lists if sort_by == "score" else transpose(transpose(lists, threads), threads)
+    )
+
+
+def _features_by_rows(X: Any, name: str, n_threads: int) -> sp.csr_array:
+    """The transposed matrix as canonical CSR; a CSC matrix is one already."""
+    if sp.issparse(X) and X.format == "csc" and len(X.shape) == 2:
+        return as_csr(X.T, name)
+    return transpose(as_csr(X, name), n_threads)
