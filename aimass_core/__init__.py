@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
     from .segmentation import Segmentation, rfm, segments
+    from .similarity import Similarity
 
 # Public name -> module; the models come from the registry.
 _NAMES = {
@@ -46,6 +47,7 @@ _NAMES = {
     "Query": "base.query",
     "Recommender": "base.recommender",
     "Segmentation": "segmentation",
+    "Similarity": "similarity",
     "TopK": "base.lists",
     "as_recommender": "base.foreign",
     "data": "data",

@@ -33,8 +33,8 @@ from aimass_core.base.validation import as_csr
 
 MODELS = [
     ItemKNN(n_neighbors=9),
-    ItemKNN(aggregation="baseline", measure="pearson_baseline"),
-    UserKNN(measure="jaccard"),
+    ItemKNN(aggregation="baseline", similarity="pearson_baseline"),
+    UserKNN(similarity="jaccard"),
     UserKNN(aggregation="zscore"),
     SlopeOne(),
     BaselineOnly(),
@@ -73,7 +73,7 @@ def test_other_python_threads_go_on(heavy):
     watcher = threading.Thread(target=tick)
     watcher.start()
     started = time.perf_counter()
-    similarity.topk(heavy.T, measure="pearson_corated", n_threads=1)
+    similarity.topk(heavy.T, similarity="pearson_corated", n_threads=1)
     seconds = time.perf_counter() - started
     done.set()
     watcher.join()
@@ -138,12 +138,12 @@ except KeyboardInterrupt:
     print("interrupted", time.time())
 """
 LONG = {
-    "gram": ("", "similarity.topk(X.T, measure='pearson_corated', k=1000)"),
+    "gram": ("", "similarity.topk(X.T, similarity='pearson_corated', k=1000)"),
     "gram, one thread": ("", "similarity.topk(X.T, n_threads=1)"),
     "two matrices": ("", "similarity.topk(X.T, X.T)"),
     "recommend": ("m = ItemKNN(n_neighbors=3000).fit(X[:3000])", "m.recommend_new(X)"),
     "ratings": (
-        "m = UserKNN(aggregation='mean', measure='pearson_corated').fit(X)",
+        "m = UserKNN(aggregation='mean', similarity='pearson_corated').fit(X)",
         "m.predict(np.arange(20_000).repeat(50), np.tile(np.arange(50), 20_000))",
     ),
     "als": ("", "ImplicitALS(n_factors=200, solver='cholesky').fit(X)"),

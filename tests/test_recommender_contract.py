@@ -18,26 +18,33 @@ from aimass_core import (
     ItemKNN,
     Popularity,
     PureSVD,
+    Similarity,
     SlopeOne,
     UserKNN,
     load,
 )
 from aimass_core.base import registry
+from aimass_core.data.weighting import BM25, TfIdf
 from aimass_core.exceptions import NotFittedError
 
 SUMS = [
     ItemKNN(n_neighbors=12),
     ItemKNN(n_neighbors=12, neighbors_of="target", weighting="log", profile="raw"),
-    ItemKNN(n_neighbors=12, measure="rp3beta"),
+    ItemKNN(n_neighbors=12, similarity="rp3beta"),
+    ItemKNN(n_neighbors=12, weighting="bm25"),
+    ItemKNN(n_neighbors=12, weighting=BM25(K1=1.5, B=0.1, documents="users"), normalize=True),
+    ItemKNN(n_neighbors=12, weighting="tf_idf", neighbors_of="seen", normalize=True),
+    UserKNN(n_neighbors=20, weighting="bm25"),
+    UserKNN(n_neighbors=20, weighting=TfIdf(documents="items")),
     UserKNN(n_neighbors=20),
-    UserKNN(n_neighbors=20, measure="log_likelihood_ratio", profile="binary"),
+    UserKNN(n_neighbors=20, similarity="log_likelihood_ratio", profile="binary"),
     ContextKNN(),
     ContextKNN(base="user"),
 ]
 RATINGS = [
     ItemKNN(aggregation="mean"),
-    ItemKNN(aggregation="baseline", measure="pearson_baseline", support_shrink=10),
-    UserKNN(aggregation="centered", measure="msd"),
+    ItemKNN(aggregation="baseline", similarity=Similarity("pearson_baseline", support_shrink=10)),
+    UserKNN(aggregation="centered", similarity="msd"),
     UserKNN(aggregation="zscore"),
     SlopeOne(),
 ]
@@ -436,7 +443,7 @@ def test_refits_and_failed_fits(model, blocks):
 
 @every
 def test_not_fitted(model, blocks):
-    fresh = type(model)(**model.get_params())
+    fresh = type(model)(**model.get_params(deep=False))
     for ask in (
         fresh.recommend,
         lambda: fresh.predict([0], [0]),

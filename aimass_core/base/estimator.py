@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Estimator"]
+__all__ = ["Estimator", "clone"]
 
 
 class Estimator:
@@ -144,3 +144,11 @@ class Estimator:
 
         self._check_fitted()
         save(self, path)
+
+
+def clone(estimator: Any) -> Any:
+    """Return an unfitted estimator with the same parameters; estimators among them are cloned."""
+    params = estimator.get_params(deep=False)
+    return type(estimator)(
+        **{n: clone(v) if isinstance(v, Estimator) else v for n, v in params.items()}
+    )

@@ -173,11 +173,11 @@ def make_measure(
     amplification: float = 1.0,
     threshold: float | None = None,
 ) -> Measure:
-    """Check a measure and its options; the meaning of each is in `similarity.topk`."""
+    """Return a measure with its options checked; `Similarity` says what each means."""
     if callable(measure):
         name, spec = "custom", _CUSTOM
     else:
-        name = as_choice(measure, "measure", MEASURES)
+        name = as_choice(measure, "similarity", MEASURES)
         spec = MEASURES[name]
     shrink = as_float(shrink, "shrink", minimum=0.0)
     if shrink and not spec.denominator:
@@ -193,7 +193,7 @@ def make_measure(
     baseline = name == "pearson_baseline"
     if support_shrink is None:
         support_shrink = 100.0 if baseline else 0.0
-    least = as_int(min_support, "min_support", minimum=0)
+    minimum = as_int(min_support, "min_support", minimum=0)
     limit = -np.inf if threshold is None else as_float(threshold, "threshold")
     return Measure(
         name=name,
@@ -203,7 +203,7 @@ def make_measure(
         shrink=shrink / 2 if name == "dice" else shrink,  # 2n / (a + b + s) = n / (a/2 + b/2 + s/2)
         support_shrink=as_float(support_shrink, "support_shrink", minimum=0.0),
         support_offset=float(baseline),
-        min_support=max(least, 2) if baseline else least,
+        min_support=max(minimum, 2) if baseline else minimum,
         significance=float(as_int(significance, "significance", minimum=0)),
         amplification=as_float(amplification, "amplification", above=0.0),
         # ppmi is max(pmi, 0), and a pair without positive association is no neighbour
