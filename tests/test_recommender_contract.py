@@ -9,7 +9,9 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core import (
+    BPR,
     NMF,
+    WARP,
     BaselineOnly,
     ContextKNN,
     ExplicitALS,
@@ -57,6 +59,14 @@ FACTORS = [
     NMF(n_factors=3),
 ]
 RATINGS += [ExplicitALS(n_factors=5), ExplicitALS(n_factors=3, biases=False, dtype="float64")]
+STEPS = {"n_factors": 3, "max_iter": 50}
+FACTORS += [
+    BPR(**STEPS),
+    BPR(**STEPS, optimizer="adam", learning_rate=0.02, n_candidates=2, negatives="popularity"),
+    WARP(**STEPS),
+    WARP(**STEPS, n_positives=3, k_positive=2, biases=False, dtype="float64"),
+]
+STOCHASTIC = (BPR, WARP)  # trained by steps in a random order
 SHARED = [BaselineOnly(), BaselineOnly(method="sgd"), Popularity(), Popularity(by="mean")]
 ALL = SUMS + RATINGS + FACTORS + SHARED
 
@@ -376,7 +386,9 @@ def test_recommend_new_changes_nothing(model, blocks):
 
 
 @pytest.mark.parametrize(
-    "model", [m for m in ALL if not isinstance(m, (UserKNN, SlopeOne))], ids=repr
+    "model",
+    [m for m in ALL if not isinstance(m, (UserKNN, SlopeOne, *STOCHASTIC))],
+    ids=repr,
 )
 def test_recommend_new_of_known_rows(model, blocks):
     """Where a user's row alone decides, known rows folded in get the same lists."""
@@ -409,7 +421,9 @@ def test_recommend_new_matches_items_by_id(model, named):
     assert not model.needs_history or (lists.indices == -1).all()
 
 
-@pytest.mark.parametrize("model", [m for m in ALL if not isinstance(m, ImplicitALS)], ids=repr)
+@pytest.mark.parametrize(
+    "model", [m for m in ALL if not isinstance(m, (ImplicitALS, *STOCHASTIC))], ids=repr
+)
 def test_partial_fit_is_a_refit(model, blocks, named):
     grown = copy.deepcopy(model).fit(blocks[:20]).partial_fit(blocks[20:])
     whole = copy.deepcopy(model).fit(blocks)

@@ -9,21 +9,27 @@ from ..base.lazy import lazy_attributes
 if TYPE_CHECKING:
     from ._training import Epoch
     from .blocks import RowBlocks
+    from .bpr import BPR
     from .explicit_als import ExplicitALS
     from .implicit_als import ImplicitALS
     from .implicit_files import from_implicit, to_implicit
     from .nmf import NMF
     from .pure_svd import PureSVD
+    from .warp import WARP
 
 MODELS = {
+    "BPR": "bpr",
     "ExplicitALS": "explicit_als",
     "ImplicitALS": "implicit_als",
     "NMF": "nmf",
     "PureSVD": "pure_svd",
+    "WARP": "warp",
 }
 
 __all__ = [
+    "BPR",
     "NMF",
+    "WARP",
     "Epoch",
     "ExplicitALS",
     "ImplicitALS",
