@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,40 +10,30 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.csr import row_numbers, take_rows
-from ..base.progress import Event, Progress
 from ..base.random import as_generator
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_float, as_int, wrap_csr
 from ._als import MAX_FACTORS, Solver, half_step, random_factors
-from ._early_stopping import EarlyStopping
 from ._grow import Growth
 from ._model import FactorModel
 from ._sgd_state import Optimizer, SgdSide
+from ._sgd_training import SgdTraining, run_epochs
 from ._start import started
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from ..base.progress import Event
+
     Array = NDArray[Any]
     # (arrays of users, arrays of items, epoch from 0, seed) -> loss, pairs, correct, skipped.
     Step = Callable[[Any, Any, int, int], tuple[float, int, int, int]]
 
-__all__ = ["SgdRanking", "SgdTraining", "as_penalties", "negative_weights", "positives"]
+__all__ = ["SgdRanking", "as_penalties", "negative_weights", "positives"]
 
 _CALIBRATED_USERS = 1024
 _ENTRY_WEIGHTS = {"alpha": 0.0, "weight_shift": 1.0, "target_shift": 1.0, "preferences": True}
-
-
-@dataclass(frozen=True)
-class SgdTraining:
-    """What `fit` was given besides the hyper-parameters."""
-
-    data: Any = None
-    validation: Any = None
-    start: Any = None
-    callback: Callable[[Event], Any] | None = field(default=None, repr=False)
-    verbose: bool = False
 
 
 class SgdRanking(FactorModel):
@@ -181,43 +170,20 @@ class SgdRanking(FactorModel):
         step = self._step(X, optimizer, n_threads)
         user_side = SgdSide(users, None, optimizer)
         item_side = SgdSide(items, biases if self._has_biases() else None, optimizer)
-        stopping = EarlyStopping(
-            self,
-            training.data,
-            training.validation,
-            metric=self.metric,
-            patience=self.patience,
-            interval=self.validation_interval,
-            attributes=self._learned_arrays,
-        )
-        losses: list[float] = []
-        number, ends = 0, False
-        with Progress(
-            "fit", max_iter, callback=training.callback, verbose=training.verbose
-        ) as progress:
-            for number in range(1, max_iter + 1):
-                loss, n_pairs, n_correct, _ = step(
-                    user_side.arrays, item_side.arrays, number - 1, seed
-                )
-                losses.append(loss / max(n_pairs, 1))
-                values = {"loss": losses[-1], "correct": n_correct / max(n_pairs, 1)}
-                due = stopping.is_due(number, max_iter)
-                if due or training.callback is not None:
-                    self._set_learned(user_side, item_side)
-                    if training.callback is not None:
-                        self._calibrate(n_threads)
-                    self.losses_, self.scores_ = np.array(losses), np.array(stopping.scores)
-                    self.n_iter_ = number
-                    self._prepare(n_threads)
-                    self._fitted_with = self.get_params(deep=False)
-                if due:
-                    values[str(self.metric)], ends = stopping.update(number)
-                if progress.step(number, values, self) or ends:
-                    break
-        self._set_learned(user_side, item_side)
-        self.n_iter_ = stopping.restore(number)
+
+        def take_epoch(number: int) -> dict[str, float]:
+            loss, n_pairs, n_correct, _ = step(
+                user_side.arrays, item_side.arrays, number - 1, seed
+            )
+            return {"loss": loss / max(n_pairs, 1), "correct": n_correct / max(n_pairs, 1)}
+
+        def set_learned() -> None:
+            self._set_learned(user_side, item_side)
+            if training.callback is not None:
+                self._calibrate(n_threads)
+
+        run_epochs(self, take_epoch, set_learned, max_iter, training, n_threads)
         self._calibrate(n_threads)
-        self.losses_, self.scores_ = np.array(losses), np.array(stopping.scores)
 
     def _set_learned(self, users: SgdSide, items: SgdSide) -> None:
         """Set factors and biases; the factors of users without a positive are zero."""
@@ -228,7 +194,7 @@ class SgdRanking(FactorModel):
     # ---- new users and new entries -----------------------------------------------------------
 
     def _calibrate(self, n_threads: int) -> None:
-        """Set how factors of new users are solved, so that users of the fit get about theirs."""
+        """Set how factors of new users are solved, so that users of the fit get theirs in length."""
         counts = np.diff(positives(self.user_items_).indptr)
         filled = np.flatnonzero(counts)
         mean = float(counts[filled].mean()) if len(filled) else 1.0
@@ -240,9 +206,9 @@ class SgdRanking(FactorModel):
         self._gramian = None
         solved = self._solve_users(take_rows(self.user_items_, some), n_threads)
         size = float(np.square(solved, dtype=np.float64).sum())
-        along = float((self.user_factors_[some].astype(np.float64) * solved).sum())
-        if along > 0:
-            self.fold_in_[2] = along / size
+        fitted = float(np.square(self.user_factors_[some], dtype=np.float64).sum())
+        if size > 0 and fitted > 0:
+            self.fold_in_[2] = (fitted / size) ** 0.5
 
     _gramian: NDArray[np.float64] | None
 
