@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         retrieval,
         segmentation,
         similarity,
+        tuning,
     )
     from ._config import show_config
     from .base.foreign import as_recommender
@@ -65,6 +66,7 @@ _NAMES = {
     "segments": "segmentation",
     "show_config": "_config",
     "similarity": "similarity",
+    "tuning": "tuning",
     **model_modules(),
 }
 

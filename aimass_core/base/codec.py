@@ -99,8 +99,11 @@ def _plain(value: Any, name: str) -> Any:
         value = value.item()
     if isinstance(value, (np.datetime64, datetime.date)):
         return {"datetime": str(np.datetime64(value))}
-    if isinstance(value, (np.timedelta64, datetime.timedelta)):
-        return {"nanoseconds": int(np.timedelta64(value, "ns").astype(np.int64))}
+    if isinstance(value, datetime.timedelta):
+        value = np.timedelta64(value, "us")
+    if isinstance(value, np.timedelta64):
+        unit, count = np.datetime_data(value.dtype)
+        return {"timedelta": [int(value.astype(np.int64)) * count, unit]}
     if isinstance(value, (tuple, list)):
         return [_plain(v, name) for v in value]
     if isinstance(value, Mapping):
@@ -122,7 +125,7 @@ def _unplain(value: Any) -> Any:
             return _class(value["model"])(**own)
         if set(value) == {"datetime"}:
             return np.datetime64(value["datetime"])
-        return np.timedelta64(value["nanoseconds"], "ns")
+        return np.timedelta64(*value["timedelta"])
     return tuple(_unplain(v) for v in value) if isinstance(value, list) else value
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from .. import kernels
 from ._column import Column, take_strings
+from ._datetimes import in_unit
 
 __all__ = ["Lookup", "compact", "factorize", "n_distinct", "take_entries"]
 
@@ -108,9 +109,8 @@ class Lookup:
         if theirs == mine and mine == "bool":
             return self._search(values.astype(np.int64), True)
         if theirs.startswith("datetime64") and mine.startswith("datetime64"):
-            given = values.astype(np.int64).view(theirs)
-            same = given.astype(mine)
-            return self._search(same.view(np.int64), same == given)
+            same, is_exact = in_unit(values.astype(np.int64).view(theirs), mine)
+            return self._search(same.view(np.int64), is_exact)
         return np.full(column.n_entries, -1, dtype=np.int64)
 
     @staticmethod
