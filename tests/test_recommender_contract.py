@@ -11,7 +11,9 @@ import scipy.sparse as sp
 from aimass_core import (
     BPR,
     NMF,
+    SVD,
     WARP,
+    AsymmetricSVD,
     BaselineOnly,
     ContextKNN,
     ExplicitALS,
@@ -22,6 +24,7 @@ from aimass_core import (
     PureSVD,
     Similarity,
     SlopeOne,
+    SVDpp,
     UserKNN,
     load,
 )
@@ -66,7 +69,14 @@ FACTORS += [
     WARP(**STEPS),
     WARP(**STEPS, n_positives=3, k_positive=2, biases=False, dtype="float64"),
 ]
-STOCHASTIC = (BPR, WARP)  # trained by steps in a random order
+RATED = {"n_factors": 3, "max_iter": 60, "learning_rate": 0.02}
+RATINGS += [
+    SVD(**RATED),
+    SVD(**RATED, order="stored", dtype="float64", biases=False),
+    SVDpp(**RATED),
+    AsymmetricSVD(**RATED),
+]
+STOCHASTIC = (BPR, WARP, SVD, SVDpp, AsymmetricSVD)  # trained by steps in a random order
 SHARED = [BaselineOnly(), BaselineOnly(method="sgd"), Popularity(), Popularity(by="mean")]
 ALL = SUMS + RATINGS + FACTORS + SHARED
 

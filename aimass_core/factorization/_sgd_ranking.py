@@ -14,11 +14,11 @@ from ..base.random import as_generator
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_float, as_int, wrap_csr
 from ._als import MAX_FACTORS, Solver, half_step, random_factors
-from ._grow import Growth
+from ._grow import Growth, rows_of
 from ._model import FactorModel
 from ._sgd_state import Optimizer, SgdSide
 from ._sgd_training import SgdTraining, run_epochs
-from ._start import started
+from ._start import started, started_biases
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,18 +141,10 @@ class SgdRanking(FactorModel):
         users, items = started(self, training.start, sides)
         biases = np.zeros(X.shape[1], dtype=X.dtype)
         if isinstance(training.start, SgdRanking) and self._has_biases():
-            biases = self._matched_biases(training.start)
+            known = training.start
+            biases = started_biases(known.item_bias_, known.items_, self.items_, biases)
         seed = int(rng.integers(2**63))
         self._train(positives(X), users, items, biases, max_iter, seed, n_threads, training)
-
-    def _matched_biases(self, start: SgdRanking) -> Array:
-        """Return the biases of the items that the model to start from knows."""
-        column = start.item_bias_[:, None]
-        empty = np.zeros((self.n_items, 1), dtype=self._dtype)
-        old = FactorModel.__new__(type(self))
-        old.user_factors_, old.item_factors_ = column[:0], column
-        old.users_, old.items_ = start.users_, start.items_
-        return np.ascontiguousarray(started(self, old, [empty[:0], empty])[1][:, 0])
 
     def _train(
         self,
@@ -172,9 +164,7 @@ class SgdRanking(FactorModel):
         item_side = SgdSide(items, biases if self._has_biases() else None, optimizer)
 
         def take_epoch(number: int) -> dict[str, float]:
-            loss, n_pairs, n_correct, _ = step(
-                user_side.arrays, item_side.arrays, number - 1, seed
-            )
+            loss, n_pairs, n_correct, _ = step(user_side.arrays, item_side.arrays, number - 1, seed)
             return {"loss": loss / max(n_pairs, 1), "correct": n_correct / max(n_pairs, 1)}
 
         def set_learned() -> None:
@@ -194,7 +184,7 @@ class SgdRanking(FactorModel):
     # ---- new users and new entries -----------------------------------------------------------
 
     def _calibrate(self, n_threads: int) -> None:
-        """Set how factors of new users are solved, so that users of the fit get theirs in length."""
+        """Set how factors of new users are solved: those of users of the fit keep their length."""
         counts = np.diff(positives(self.user_items_).indptr)
         filled = np.flatnonzero(counts)
         mean = float(counts[filled].mean()) if len(filled) else 1.0
@@ -307,7 +297,7 @@ class SgdRanking(FactorModel):
         users[new] = fresh._solve_users(take_rows(fresh.user_items_, new), threads)
         changed = np.zeros(n_users, dtype=bool)
         changed[growth.changed_users] = True
-        rows = _rows_of(positives(fresh.user_items_), changed)
+        rows = rows_of(positives(fresh.user_items_), changed)
         epochs = as_int(fresh.update_iter, "update_iter", minimum=0)
         seed = int(rng.integers(2**63))
         fresh._train(rows, users, items, biases, epochs, seed, threads, SgdTraining())
@@ -323,14 +313,6 @@ def positives(X: sp.csr_array) -> sp.csr_array:
     rows = row_numbers(X)[keep]
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=X.shape[0]))])
     return wrap_csr(indptr.astype(np.int64), X.indices[keep], X.data[keep], X.shape)
-
-
-def _rows_of(X: sp.csr_array, kept: NDArray[np.bool_]) -> sp.csr_array:
-    """Return a matrix of the same shape with the entries of some rows only."""
-    keep = np.repeat(kept, np.diff(X.indptr))
-    counts = np.where(kept, np.diff(X.indptr), 0)
-    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return wrap_csr(indptr, X.indices[keep], X.data[keep], X.shape)
 
 
 def as_penalties(model: Any) -> tuple[float, float, float, float]:
