@@ -33,7 +33,17 @@ if TYPE_CHECKING:
     from .base.recommender import Recommender
     from .base.registry import register
     from .data import IdMap, Interactions, datasets
-    from .factorization import NMF, ExplicitALS, ImplicitALS, PureSVD
+    from .factorization import (
+        BPR,
+        NMF,
+        SVD,
+        WARP,
+        AsymmetricSVD,
+        ExplicitALS,
+        ImplicitALS,
+        PureSVD,
+        SVDpp,
+    )
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
     from .segmentation import Segmentation, rfm, segments

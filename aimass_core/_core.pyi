@@ -23,9 +23,12 @@ __all__: list[str] = [
     "gmm_score",
     "gram_matrix",
     "gram_topk",
+    "implicit_rating_epoch",
     "isa",
     "isa_available",
     "knn_predict",
+    "pairwise_epoch",
+    "rating_epoch",
     "resampled_sums",
     "resampling_weights",
     "reverse_topk",
@@ -419,6 +422,72 @@ def gram_topk(
     The k best other columns of every column of a CSR matrix: (indptr, indices, scores).
     """
 
+@typing.overload
+def implicit_rating_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    user_factors: numpy.typing.NDArray[numpy.float32],
+    item_factors: numpy.typing.NDArray[numpy.float32],
+    implicit_factors: numpy.typing.NDArray[numpy.float32],
+    residual_factors: numpy.typing.NDArray[numpy.float32],
+    user_biases: numpy.typing.NDArray[numpy.float32],
+    item_biases: numpy.typing.NDArray[numpy.float32],
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    rates: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    One epoch of SVD++ or asymmetric SVD; factors and biases are changed.
+    """
+
+@typing.overload
+def implicit_rating_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    user_factors: numpy.typing.NDArray[numpy.float64],
+    item_factors: numpy.typing.NDArray[numpy.float64],
+    implicit_factors: numpy.typing.NDArray[numpy.float64],
+    residual_factors: numpy.typing.NDArray[numpy.float64],
+    user_biases: numpy.typing.NDArray[numpy.float64],
+    item_biases: numpy.typing.NDArray[numpy.float64],
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    rates: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    One epoch of SVD++ or asymmetric SVD; factors and biases are changed.
+    """
+
 def isa() -> str:
     """
     ISA level in use: 'baseline', 'v3' or 'v4'.
@@ -513,6 +582,164 @@ def knn_predict(
 ]:
     """
     Sums over the k nearest neighbours of each query: (sum_weighted, sum_abs, n_used).
+    """
+
+@typing.overload
+def pairwise_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    users: tuple[
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.int32],
+    ],
+    items: tuple[
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.int32],
+    ],
+    steps: tuple[
+        str,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    weights: numpy.typing.NDArray[numpy.float64],
+    loss: str,
+    n_candidates: typing.SupportsInt | typing.SupportsIndex,
+    n_positives: typing.SupportsInt | typing.SupportsIndex,
+    k_positive: typing.SupportsInt | typing.SupportsIndex,
+    margin: typing.SupportsFloat | typing.SupportsIndex,
+    n_strata: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[float, int, int, int]:
+    """
+    One epoch of a pairwise ranking loss; the arrays of users and items are changed.
+    """
+
+@typing.overload
+def pairwise_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    users: tuple[
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.int32],
+    ],
+    items: tuple[
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.int32],
+    ],
+    steps: tuple[
+        str,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    weights: numpy.typing.NDArray[numpy.float64],
+    loss: str,
+    n_candidates: typing.SupportsInt | typing.SupportsIndex,
+    n_positives: typing.SupportsInt | typing.SupportsIndex,
+    k_positive: typing.SupportsInt | typing.SupportsIndex,
+    margin: typing.SupportsFloat | typing.SupportsIndex,
+    n_strata: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[float, int, int, int]:
+    """
+    One epoch of a pairwise ranking loss; the arrays of users and items are changed.
+    """
+
+@typing.overload
+def rating_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    user_factors: numpy.typing.NDArray[numpy.float32],
+    item_factors: numpy.typing.NDArray[numpy.float32],
+    user_biases: numpy.typing.NDArray[numpy.float32],
+    item_biases: numpy.typing.NDArray[numpy.float32],
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    rates: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    order: str,
+    n_strata: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    One epoch of biased matrix factorisation; factors and biases are changed.
+    """
+
+@typing.overload
+def rating_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    user_factors: numpy.typing.NDArray[numpy.float64],
+    item_factors: numpy.typing.NDArray[numpy.float64],
+    user_biases: numpy.typing.NDArray[numpy.float64],
+    item_biases: numpy.typing.NDArray[numpy.float64],
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    rates: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    order: str,
+    n_strata: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    One epoch of biased matrix factorisation; factors and biases are changed.
     """
 
 def resampled_sums(

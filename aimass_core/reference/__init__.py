@@ -16,7 +16,10 @@ from .gmm_em_step import gmm_em_step
 from .gmm_score import gmm_score
 from .gram_matrix import gram_matrix
 from .gram_topk import gram_topk
+from .implicit_rating_epoch import implicit_rating_epoch
 from .knn_predict import knn_predict
+from .pairwise_epoch import pairwise_epoch
+from .rating_epoch import rating_epoch
 from .resampled_sums import resampled_sums
 from .resampling_weights import resampling_weights
 from .reverse_topk import reverse_topk
@@ -44,7 +47,10 @@ __all__ = [
     "gmm_score",
     "gram_matrix",
     "gram_topk",
+    "implicit_rating_epoch",
     "knn_predict",
+    "pairwise_epoch",
+    "rating_epoch",
     "resampled_sums",
     "resampling_weights",
     "reverse_topk",

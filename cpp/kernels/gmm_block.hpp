@@ -13,6 +13,7 @@
 #include "buffer.hpp"
 #include "denormals.hpp"
 #include "errors.hpp"
+#include "flush_denormals.hpp"
 #include "ordered_sum.hpp"
 
 namespace aimass {

@@ -21,6 +21,7 @@
 #include "stress_mixtures.hpp"
 #include "stress_resample.hpp"
 #include "stress_retrieval.hpp"
+#include "stress_sgd.hpp"
 
 namespace aimass::stress {
 
@@ -97,7 +98,9 @@ constexpr void (*kOfEachLevel[])(std::mt19937_64&) = {
     stress_score<double>,    stress_reverse<float>,   stress_reverse<double>,
     stress_als<float>,       stress_als<double>,      stress_mixtures<float>,
     stress_mixtures<double>, stress_triangles<float>, stress_triangles<double>,
-    stress_linear<float>,    stress_linear<double>,   stress_resample,
+    stress_sgd<float>,       stress_sgd<double>,      stress_ratings<float>,
+    stress_ratings<double>,  stress_linear<float>,    stress_linear<double>,
+    stress_resample,
 };
 constexpr void (*kOfAnyLevel[])(std::mt19937_64&) = {
     stress_spgemm<float>, stress_spgemm<double>, stress_garbage,
