@@ -15,6 +15,7 @@ from .base.registry import model_modules
 if TYPE_CHECKING:
     from . import (
         data,
+        effects,
         evaluation,
         factorization,
         mixture,
@@ -22,18 +23,31 @@ if TYPE_CHECKING:
         retrieval,
         segmentation,
         similarity,
+        tuning,
     )
     from ._config import show_config
+    from .base.foreign import as_recommender
     from .base.lists import Explanation, TopK
     from .base.persistence import load
     from .base.query import Query
     from .base.recommender import Recommender
     from .base.registry import register
     from .data import IdMap, Interactions, datasets
-    from .factorization import NMF, ExplicitALS, ImplicitALS, PureSVD
+    from .factorization import (
+        BPR,
+        NMF,
+        SVD,
+        WARP,
+        AsymmetricSVD,
+        ExplicitALS,
+        ImplicitALS,
+        PureSVD,
+        SVDpp,
+    )
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
     from .segmentation import Segmentation, rfm, segments
+    from .similarity import Similarity
 
 # Public name -> module; the models come from the registry.
 _NAMES = {
@@ -44,9 +58,12 @@ _NAMES = {
     "Query": "base.query",
     "Recommender": "base.recommender",
     "Segmentation": "segmentation",
+    "Similarity": "similarity",
     "TopK": "base.lists",
+    "as_recommender": "base.foreign",
     "data": "data",
     "datasets": "data.datasets",
+    "effects": "effects",
     "evaluation": "evaluation",
     "factorization": "factorization",
     "load": "base.persistence",
@@ -59,6 +76,7 @@ _NAMES = {
     "segments": "segmentation",
     "show_config": "_config",
     "similarity": "similarity",
+    "tuning": "tuning",
     **model_modules(),
 }
 

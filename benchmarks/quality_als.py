@@ -22,16 +22,16 @@ from aimass_core.data import split
 from aimass_core.evaluation import evaluate, rmse
 
 # Settings of the iALS paper's authors for MovieLens 1M (Rendle et al. 2021).
-NCF = {"n_factors": 192, "regularization": 0.007, "unobserved_weight": 0.3, "n_iter": 12}
+NCF = {"n_factors": 192, "regularization": 0.007, "unobserved_weight": 0.3, "max_iter": 12}
 # Best on the validation part, see `search`.
 GOWALLA = {
-    "n_factors": 1024, "regularization": 0.006, "unobserved_weight": 0.01, "n_iter": 10,
+    "n_factors": 1024, "regularization": 0.006, "unobserved_weight": 0.01, "max_iter": 10,
     "solver": "cg",
 }  # fmt: skip
 # What `ratings --search` chose in every fold from this grid.
-RATINGS = {"n_factors": 128, "regularization": 0.08, "n_iter": 15}
+RATINGS = {"n_factors": 128, "regularization": 0.08, "max_iter": 15}
 RATINGS_GRID = [
-    {"n_factors": n, "regularization": lam, "n_iter": 15}
+    {"n_factors": n, "regularization": lam, "max_iter": 15}
     for n, lam in product((32, 64, 128), (0.02, 0.04, 0.06, 0.08, 0.1, 0.15))
 ]
 
@@ -71,11 +71,11 @@ def gowalla(search: bool) -> list[Figure]:
         inner = split.per_user(parts.train, test_size=0.2, random_state=0)
         grid = [
             GOWALLA
-            | {"n_factors": 256, "n_iter": 12, "regularization": lam, "unobserved_weight": w}
+            | {"n_factors": 256, "max_iter": 12, "regularization": lam, "unobserved_weight": w}
             for w, lam in product((0.005, 0.01, 0.02), (0.001, 0.002, 0.004, 0.008))
         ]
         grid += [
-            GOWALLA | {"n_factors": 512, "n_iter": 12, "regularization": 0.004},
+            GOWALLA | {"n_factors": 512, "max_iter": 12, "regularization": 0.004},
             GOWALLA,
         ]
         scores = []

@@ -33,8 +33,8 @@ from aimass_core.base.validation import as_csr
 
 MODELS = [
     ItemKNN(n_neighbors=9),
-    ItemKNN(aggregation="baseline", measure="pearson_baseline"),
-    UserKNN(measure="jaccard"),
+    ItemKNN(aggregation="baseline", similarity="pearson_baseline"),
+    UserKNN(similarity="jaccard"),
     UserKNN(aggregation="zscore"),
     SlopeOne(),
     BaselineOnly(),
@@ -141,9 +141,9 @@ LONG = {
     "gram": ("", "similarity.topk(X.T, measure='pearson_corated', k=1000)"),
     "gram, one thread": ("", "similarity.topk(X.T, n_threads=1)"),
     "two matrices": ("", "similarity.topk(X.T, X.T)"),
-    "recommend": ("m = ItemKNN(n_neighbors=3000).fit(X[:3000])", "m.fold_in(X)"),
+    "recommend": ("m = ItemKNN(n_neighbors=3000).fit(X[:3000])", "m.recommend_new(X)"),
     "ratings": (
-        "m = UserKNN(aggregation='mean', measure='pearson_corated').fit(X)",
+        "m = UserKNN(aggregation='mean', similarity='pearson_corated').fit(X)",
         "m.predict(np.arange(20_000).repeat(50), np.tile(np.arange(50), 20_000))",
     ),
     "als": ("", "ImplicitALS(n_factors=200, solver='cholesky').fit(X)"),
@@ -211,7 +211,7 @@ def test_scikit_learn_searches(small_ratings):
     selection = pytest.importorskip("sklearn.model_selection")
 
     def score(model, X, y=None):
-        return float((model.fold_in(X, k=3).indices >= 0).mean())
+        return float((model.recommend_new(X, k=3).indices >= 0).mean())
 
     search = selection.GridSearchCV(ItemKNN(), {"n_neighbors": [2, 20]}, cv=2, scoring=score)
     search.fit(sp.csr_matrix(small_ratings))
@@ -223,7 +223,7 @@ def test_input_is_never_changed(model, small_ratings):
     arrays = small_ratings.data, small_ratings.indices, small_ratings.indptr
     before = [a.copy() for a in arrays]
     model.fit(small_ratings).recommend(k=3)
-    model.fold_in(small_ratings, k=3)
+    model.recommend_new(small_ratings, k=3)
     for old, new in zip(before, arrays, strict=True):
         np.testing.assert_array_equal(old, new)
 

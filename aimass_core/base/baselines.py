@@ -1,4 +1,4 @@
-"""What to expect of a user and an item before any neighbour is asked: mean + bias + bias."""
+"""What to expect of a user and an item before any neighbour is used: mean + bias + bias."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .csr import row_numbers
 from .validation import as_float, csr_parts
 
 if TYPE_CHECKING:
@@ -23,14 +24,13 @@ __all__ = [
     "global_mean",
     "new_user_bias",
     "rating_range",
-    "row_numbers",
     "sgd_biases",
 ]
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """mean + feature + entity: what is expected before any neighbour is asked."""
+    """mean + feature + entity: what is expected before any neighbour is used."""
 
     mean: float
     feature: Array
@@ -47,11 +47,6 @@ def global_mean(X: sp.csr_array) -> float:
     return float(X.data.mean(dtype=np.float64)) if X.nnz else 0.0
 
 
-def row_numbers(X: sp.csr_array) -> NDArray[np.int32]:
-    """The row of each stored entry."""
-    return np.repeat(np.arange(X.shape[0], dtype=np.int32), np.diff(X.indptr))
-
-
 def _mean_bias(owner: Array, residual: Array, count: Array, regularization: float) -> Array:
     sums = np.bincount(owner, weights=residual, minlength=len(count))
     return np.divide(sums, regularization + count, out=np.zeros(len(count)), where=count > 0)
@@ -62,7 +57,7 @@ def als_biases(
     items: Array,
     ratings: Array,
     shape: tuple[int, int],
-    n_epochs: int = ALS_EPOCHS,
+    max_iter: int = ALS_EPOCHS,
     reg_u: float = REG_U,
     reg_i: float = REG_I,
 ) -> tuple[Array, Array]:
@@ -72,7 +67,7 @@ def als_biases(
     count_u = np.bincount(users, minlength=shape[0]).astype(np.float64)
     count_i = np.bincount(items, minlength=shape[1]).astype(np.float64)
     bu, bi = np.zeros(shape[0]), np.zeros(shape[1])
-    for _ in range(n_epochs):
+    for _ in range(max_iter):
         bi = _mean_bias(items, centred - bu[users], count_i, reg_i)
         bu = _mean_bias(users, centred - bi[items], count_u, reg_u)
     return bu, bi
@@ -80,7 +75,7 @@ def als_biases(
 
 def sgd_biases(
     X: sp.csr_array,
-    n_epochs: int = SGD_EPOCHS,
+    max_iter: int = SGD_EPOCHS,
     learning_rate: float = 0.005,
     regularization: float = 0.02,
 ) -> tuple[Array, Array]:
@@ -89,7 +84,7 @@ def sgd_biases(
 
     bu, bi = np.zeros(X.shape[0]), np.zeros(X.shape[1])
     mean = global_mean(X)
-    for _ in range(n_epochs):
+    for _ in range(max_iter):
         baseline_sgd(*csr_parts(X), bu, bi, mean, learning_rate, regularization)
     return bu, bi
 

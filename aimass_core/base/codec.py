@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from ..exceptions import DamagedFileError
 from .estimator import Estimator
+from .foreign import AdaptedModel
 from .registry import find, name_of
 from .validation import _wrap_csr, as_csr, csr_parts
 
@@ -32,9 +33,10 @@ def _class(name: str) -> Any:
 
 def encode(thing: Any, arrays: Arrays) -> dict[str, Any]:
     """A tree for JSON; the arrays go into ``arrays``."""
-    if name_of(type(thing)) is None:
+    named = thing.model if isinstance(thing, AdaptedModel) else thing
+    if name_of(type(named)) is None:
         raise TypeError(
-            f"{type(thing).__name__} can't be saved: give a fitted model or Interactions. A model "
+            f"{type(named).__name__} can't be saved: give a fitted model or Interactions. A model "
             "of your own needs the decorator @aimass_core.register(name)"
         )
     return _encode(thing, "", arrays)
@@ -42,6 +44,17 @@ def encode(thing: Any, arrays: Arrays) -> dict[str, Any]:
 
 def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
     """One node; ``at`` is the prefix of the names of its arrays."""
+    if isinstance(thing, AdaptedModel):
+        thing._check_fitted()
+        parameters = {n: _plain(v, n) for n, v in thing._foreign_parameters().items()}
+        own = {n: _encode(v, f"{at}{n}.", arrays) for n, v in thing._foreign_state().items()}
+        shared = {n: _encode(getattr(thing, n), f"{at}model.{n}.", arrays) for n in thing._state}
+        return {
+            "adapted": name_of(type(thing.model)),
+            "parameters": parameters,
+            "own": own,
+            "state": shared,
+        }
     if isinstance(thing, Estimator):
         thing._check_fitted()
         name = name_of(type(thing))
@@ -81,12 +94,18 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
 
 def _plain(value: Any, name: str) -> Any:
     """A parameter as JSON."""
+    if isinstance(value, Estimator) and name_of(type(value)) is not None:
+        own = {n: _plain(v, n) for n, v in value.get_params(deep=False).items()}
+        return {"model": name_of(type(value)), "parameters": own}
     if isinstance(value, np.generic) and value.dtype.kind in "biufU":
         value = value.item()
     if isinstance(value, (np.datetime64, datetime.date)):
         return {"datetime": str(np.datetime64(value))}
-    if isinstance(value, (np.timedelta64, datetime.timedelta)):
-        return {"nanoseconds": int(np.timedelta64(value, "ns").astype(np.int64))}
+    if isinstance(value, datetime.timedelta):
+        value = np.timedelta64(value, "us")
+    if isinstance(value, np.timedelta64):
+        unit, count = np.datetime_data(value.dtype)
+        return {"timedelta": [int(value.astype(np.int64)) * count, unit]}
     if isinstance(value, (tuple, list)):
         return [_plain(v, name) for v in value]
     if isinstance(value, Mapping):
@@ -103,9 +122,12 @@ def _unplain(value: Any) -> Any:
     if isinstance(value, dict):
         if set(value) == {"pairs"}:
             return {_unplain(k): _unplain(v) for k, v in value["pairs"]}
+        if set(value) == {"model", "parameters"}:
+            own = {name: _unplain(v) for name, v in value["parameters"].items()}
+            return _class(value["model"])(**own)
         if set(value) == {"datetime"}:
             return np.datetime64(value["datetime"])
-        return np.timedelta64(value["nanoseconds"], "ns")
+        return np.timedelta64(*value["timedelta"])
     return tuple(_unplain(v) for v in value) if isinstance(value, list) else value
 
 
@@ -119,6 +141,8 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
         return {_unplain(key): decode(value, arrays) for key, value in node["map"]}
     if "plain" in node:
         return _unplain(node["plain"])
+    if "adapted" in node:
+        return _decode_adapted(node, arrays)
     cls = _class(node["class"])
     if node["class"] == "idmap":
         return cls.from_arrays(node["kind"], {k: arrays[v] for k, v in node["arrays"].items()})
@@ -129,6 +153,25 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
     if set(node["state"]) != set(cls._state):
         raise DamagedFileError(f"the state of {node['class']} is not complete")
     for name in cls._state:
+        setattr(model, name, decode(node["state"][name], arrays))
+    model._restore()
+    return model
+
+
+def _decode_adapted(node: dict[str, Any], arrays: Arrays) -> AdaptedModel:
+    """A model of another author: its class must be registered, so its module was imported."""
+    cls = _class(node["adapted"])
+    if issubclass(cls, Estimator):
+        raise DamagedFileError(f"{node['adapted']!r} is not a model of another author")
+    foreign = cls(**{name: _unplain(value) for name, value in node["parameters"].items()})
+    for name, value in node["own"].items():
+        if not name.endswith("_") or name.startswith("_"):
+            raise DamagedFileError(f"{name!r} is not the name of a learned attribute")
+        setattr(foreign, name, decode(value, arrays))
+    model = AdaptedModel(model=foreign)
+    if set(node["state"]) != set(model._state):
+        raise DamagedFileError(f"the state of {node['adapted']} is not complete")
+    for name in model._state:
         setattr(model, name, decode(node["state"][name], arrays))
     model._restore()
     return model

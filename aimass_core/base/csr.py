@@ -1,4 +1,4 @@
-"""The native kernels on SciPy matrices: same names, fewer arguments."""
+"""Operations on canonical CSR matrices, and the sparse kernels on SciPy matrices."""
 
 from __future__ import annotations
 
@@ -8,14 +8,29 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
-from .validation import _wrap_csr, csr_parts
+from .validation import as_csr, csr_parts, wrap_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ranked = tuple[NDArray[np.int32], NDArray[Any]]
 
-__all__ = ["PRODUCT", "as_lists", "plain", "spgemm_topk", "take_rows", "transpose"]
+__all__ = [
+    "PRODUCT",
+    "as_lists",
+    "patterns_union",
+    "products_of_rows",
+    "renumber_columns",
+    "row_numbers",
+    "row_range",
+    "spgemm_topk",
+    "stack_rows",
+    "take_rows",
+    "transpose",
+    "with_scipy_indices",
+]
+
+_PAIRS = 1 << 16  # pairs of rows handled at once
 
 # The plain product of two matrices, as the arguments of a kernel's epilogue.
 PRODUCT: dict[str, Any] = {
@@ -23,7 +38,7 @@ PRODUCT: dict[str, Any] = {
     "p": None,
     "q": None,
     "total": 0.0,
-    "weight": 0.0,
+    "weight": (0.0, 0.0),
     "shrink": 0.0,
     "min_support": 0,
     "support_shrink": 0.0,
@@ -35,6 +50,71 @@ PRODUCT: dict[str, Any] = {
 }
 
 
+def transpose(X: sp.csr_array, n_threads: int) -> sp.csr_array:
+    """Return the transposed matrix as canonical CSR."""
+    parts = kernels.csr_transpose(*csr_parts(X), X.shape[1], n_threads)
+    return wrap_csr(*parts, (X.shape[1], X.shape[0]))
+
+
+def row_numbers(X: sp.csr_array) -> NDArray[np.int32]:
+    """Return the row number of each stored entry."""
+    return np.repeat(np.arange(X.shape[0], dtype=np.int32), np.diff(X.indptr))
+
+
+def take_rows(X: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
+    """Return some rows of a canonical CSR, in the order given, repeated ones too."""
+    if len(rows) == 1:  # the usual case of a service: one slice, no index arithmetic
+        row = int(rows[0])
+        return row_range(X, row, row + 1)
+    begins = X.indptr[rows].astype(np.int64)
+    lengths = X.indptr[np.asarray(rows) + 1] - begins
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    entries = np.arange(indptr[-1]) + np.repeat(begins - indptr[:-1], lengths)
+    return wrap_csr(indptr, X.indices[entries], X.data[entries], (len(rows), X.shape[1]))
+
+
+def row_range(X: sp.csr_array, begin: int, end: int) -> sp.csr_array:
+    """Return the rows from ``begin`` to before ``end``; shares memory with X."""
+    indptr = X.indptr[begin : end + 1]
+    entries = slice(int(indptr[0]), int(indptr[-1]))
+    shape = (len(indptr) - 1, X.shape[1])
+    return wrap_csr(indptr - indptr[0], X.indices[entries], X.data[entries], shape)
+
+
+def stack_rows(top: sp.csr_array, bottom: sp.csr_array) -> sp.csr_array:
+    """Return the rows of two matrices below one another; the first may have fewer columns."""
+    dtype = np.result_type(top.dtype, bottom.dtype)
+    return wrap_csr(
+        np.concatenate([top.indptr, top.indptr[-1] + bottom.indptr[1:].astype(np.int64)]),
+        np.concatenate([top.indices, bottom.indices]),
+        np.concatenate([top.data, bottom.data]).astype(dtype, copy=False),
+        (top.shape[0] + bottom.shape[0], max(top.shape[1], bottom.shape[1])),
+    )
+
+
+def renumber_columns(X: sp.csr_array, columns: NDArray[np.int64], n_columns: int) -> sp.csr_array:
+    """Return the entries of X with column c renumbered to ``columns[c]``; -1 drops a column."""
+    target = columns[X.indices]
+    if len(columns) and columns.min() < 0:
+        kept = target >= 0
+        indptr = np.concatenate([[0], np.cumsum(kept)])[X.indptr]
+        entries = (X.data[kept], target[kept], indptr)
+    else:
+        entries = (X.data, target, X.indptr)
+    return as_csr(sp.csr_array(entries, shape=(X.shape[0], n_columns)))
+
+
+def patterns_union(a: sp.csr_array | None, b: sp.csr_array | None) -> sp.csr_array | None:
+    """Return a matrix whose stored entries are those of either matrix; its values mean nothing."""
+    if a is None or b is None:
+        return b if a is None else a
+    ones = [
+        sp.csr_array((np.ones(x.nnz, dtype=np.float32), x.indices, x.indptr), shape=x.shape)
+        for x in (a, b)
+    ]
+    return as_csr(ones[0] + ones[1])
+
+
 def spgemm_topk(
     X: sp.csr_array,
     Y: sp.csr_array,
@@ -42,54 +122,62 @@ def spgemm_topk(
     n_threads: int,
     *,
     exclude: sp.csr_array | None = None,
-    allowed: NDArray[np.uint8] | None = None,
+    candidates: NDArray[np.uint8] | None = None,
     score: dict[str, Any] = PRODUCT,
 ) -> Ranked:
-    """The k best columns of each row of X Y, as (indices, scores) padded with (-1, -inf)."""
+    """Return the k largest entries of each row of X Y: (columns, values), padded by (-1, -inf)."""
     if X.dtype != Y.dtype:
         dtype = np.result_type(X.dtype, Y.dtype)
         X, Y = X.astype(dtype), Y.astype(dtype)
-    places, excluded = (None, None) if exclude is None else csr_parts(exclude)[:2]
+    excluded_ptr, excluded = (None, None) if exclude is None else csr_parts(exclude)[:2]
     indices, scores = kernels.spgemm_topk(
         *csr_parts(X),
         *csr_parts(Y),
         Y.shape[1],
         k,
-        places,
+        excluded_ptr,
         excluded,
-        allowed,
+        candidates,
         n_threads=n_threads,
         **score,
     )
     return indices, scores
 
 
-def as_lists(indices: NDArray[np.int32], scores: NDArray[Any], n_cols: int) -> sp.csr_array:
-    """Padded (indices, scores) as a sparse matrix whose rows are in order of rank."""
+def as_lists(indices: NDArray[np.int32], scores: NDArray[Any], n_columns: int) -> sp.csr_array:
+    """Return padded (indices, scores) as a sparse matrix whose rows are in order of rank."""
     kept = indices >= 0
-    lists = sp.csr_array((len(indices), n_cols), dtype=scores.dtype)
+    lists = sp.csr_array((len(indices), n_columns), dtype=scores.dtype)
     lists.indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int64)
     lists.indices, lists.data = indices[kept], scores[kept]
     return lists
 
 
-def plain(lists: sp.csr_array) -> sp.csr_array:
-    """Give a new matrix the index types SciPy uses itself: its in-place methods need them equal."""
-    dtype = np.int32 if lists.nnz < 2**31 else np.int64
-    lists.indptr = lists.indptr.astype(dtype, copy=False)
-    lists.indices = lists.indices.astype(dtype, copy=False)
-    return lists
+def with_scipy_indices(X: sp.csr_array) -> sp.csr_array:
+    """Give a new matrix index arrays of one type, which all of SciPy and scikit-learn take."""
+    dtype = np.int32 if X.nnz < 2**31 else np.int64
+    X.indptr = X.indptr.astype(dtype, copy=False)
+    X.indices = X.indices.astype(dtype, copy=False)
+    return X
 
 
-def take_rows(X: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
-    """Some rows of a canonical CSR, repeated ones too."""
-    lengths = np.diff(X.indptr)[rows]
-    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    places = np.arange(indptr[-1]) + np.repeat(X.indptr[rows] - indptr[:-1], lengths)
-    return _wrap_csr(indptr, X.indices[places], X.data[places], (len(rows), X.shape[1]))
+def products_of_rows(
+    X: sp.csr_array, x_rows: NDArray[np.int64], Y: sp.csr_array, y_rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the inner product of row ``x_rows[i]`` of X and row ``y_rows[i]`` of Y for each i.
 
-
-def transpose(X: sp.csr_array, n_threads: int) -> sp.csr_array:
-    """The transposed matrix as canonical CSR."""
-    parts = kernels.csr_transpose(*csr_parts(X), X.shape[1], n_threads)
-    return _wrap_csr(*parts, (X.shape[1], X.shape[0]))
+    The rows must be sorted. Costs the entries of the rows involved, in blocks of bounded memory.
+    """
+    products = np.empty(len(x_rows), dtype=np.float64)
+    if len(x_rows) == 1:
+        x, y = (row_range(M, int(r[0]), int(r[0]) + 1) for M, r in ((X, x_rows), (Y, y_rows)))
+        _, mine, theirs = np.intersect1d(
+            x.indices, y.indices, assume_unique=True, return_indices=True
+        )
+        products[0] = x.data[mine].astype(np.float64) @ y.data[theirs]
+        return products
+    for begin in range(0, len(x_rows), _PAIRS):
+        part = slice(begin, begin + _PAIRS)
+        both = take_rows(X, x_rows[part]).multiply(take_rows(Y, y_rows[part]))
+        products[part] = both.sum(axis=1)
+    return products

@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..exceptions import NotFittedError
+from .arguments import explains_names
 from .validation import suggest
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Estimator"]
+__all__ = ["Estimator", "clone"]
 
 
 class Estimator:
@@ -27,10 +28,15 @@ class Estimator:
     _state: ClassVar[tuple[str, ...]] = ()
     _fitted_with: dict[str, Any]
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, member in list(vars(cls).items()):
+            if inspect.isfunction(member) and (name == "__init__" or not name.startswith("_")):
+                setattr(cls, name, explains_names(member))
+
     @classmethod
     def _param_names(cls) -> list[str]:
-        signature = inspect.signature(cls.__init__)
-        return sorted(name for name in signature.parameters if name != "self")
+        return sorted(inspect.signature(cls).parameters)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's arguments.
@@ -38,14 +44,19 @@ class Estimator:
         Parameters
         ----------
         deep : bool, default=True
-            Accepted for scikit-learn; no parameter here is itself an estimator.
+            Also return the arguments of models given as arguments, as ``argument__name``.
 
         Returns
         -------
         dict
             Name to value.
         """
-        return {name: getattr(self, name) for name in self._param_names()}
+        params = {name: getattr(self, name) for name in self._param_names()}
+        if deep:
+            for name, value in list(params.items()):
+                if isinstance(value, Estimator):
+                    params.update({f"{name}__{n}": v for n, v in value.get_params().items()})
+        return params
 
     def set_params(self, **params: Any) -> Self:
         """Set constructor arguments; they take effect at the next ``fit``.
@@ -67,6 +78,10 @@ class Estimator:
         """
         names = self._param_names()
         for name, value in params.items():
+            outer, _, inner = name.partition("__")
+            if inner and isinstance(getattr(self, outer, None), Estimator):
+                getattr(self, outer).set_params(**{inner: value})
+                continue
             if name not in names:
                 raise ValueError(
                     f"{type(self).__name__} has no parameter {name!r}{suggest(name, names)}; "
@@ -79,7 +94,7 @@ class Estimator:
         defaults = inspect.signature(type(self).__init__).parameters
         shown = [
             f"{name}={value!r}"
-            for name, value in self.get_params().items()
+            for name, value in self.get_params(deep=False).items()
             if repr(value) != repr(defaults[name].default)
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
@@ -104,8 +119,8 @@ class Estimator:
         """The parameters of the last fit, whatever ``set_params`` did since."""
         return getattr(self, "_fitted_with", None) or self.get_params(deep=False)
 
-    def _become(self, fresh: Self) -> Self:
-        """Take over what a fresh model of the same parameters has learned, all at once."""
+    def _adopt_state(self, fresh: Self) -> Self:
+        """Adopt what a fresh model of the same parameters has learned, all at once."""
         fresh._fitted_with = fresh.get_params(deep=False)
         learned = {name: v for name, v in vars(fresh).items() if name not in fresh._fitted_with}
         for name in getattr(self, "_learned", ()):  # nothing of an earlier fit stays
@@ -128,3 +143,11 @@ class Estimator:
 
         self._check_fitted()
         save(self, path)
+
+
+def clone(estimator: Any) -> Any:
+    """Return an unfitted estimator with the same parameters; estimators among them are cloned."""
+    params = estimator.get_params(deep=False)
+    return type(estimator)(
+        **{n: clone(v) if isinstance(v, Estimator) else v for n, v in params.items()}
+    )

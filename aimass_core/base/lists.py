@@ -1,41 +1,51 @@
-"""Ranked lists: what every model gives back."""
+"""Ranked lists: the one result type of every call that returns lists."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import html
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .optional import import_optional
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..data import IdMap
 
-__all__ = ["Explanation", "TopK", "top_of_rows"]
+__all__ = ["Explanation", "TopK", "json_values"]
+
+_SHOWN_LISTS, _SHOWN_ITEMS = 10, 10
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TopK:
-    """The k best for each query, by one rule: score descending, then index ascending.
+    """Ranked lists, one for each query: score descending, then row number ascending.
 
     Parameters
     ----------
     queries : ndarray of shape (n,)
-        Whom the lists are for: ids, or row numbers where the model knows no ids.
+        Whom or what the lists are for: ids, or row numbers where the model has no ids.
     indices : ndarray of int32, shape (n, k)
-        Row numbers of what was found, -1 where there is nothing more.
+        Row numbers of the ranked items (or users), -1 after the end of a shorter list.
     scores : ndarray of float, shape (n, k)
-        Their scores, -inf where there is nothing more.
-    id_map : IdMap or None
-        Ids of what is found.
+        Their scores, -inf after the end of a shorter list.
+    id_map : IdMap, optional
+        Ids of the ranked items. Default: they are known by row number only.
+    query_name, item_name : str, default="user", "item"
+        Column names in tables and files.
+    titles : mapping of id to str, optional
+        Titles shown beside the ids in notebooks.
 
     Attributes
     ----------
     ids : ndarray of shape (n, k)
-        Ids of what was found, None where there is nothing more; without ids: ``indices``.
+        Ids of the ranked items, None after the end of a shorter list; without an id map
+        ``indices``.
 
     Examples
     --------
@@ -44,101 +54,207 @@ class TopK:
     >>> lists = ItemKNN(n_neighbors=1).fit(x).recommend(["bob"], k=1)
     >>> lists.ids.tolist()
     [['b']]
-    >>> [found.tolist() for found, scores in lists]
-    [['b']]
+    >>> for items, scores in lists:
+    ...     print(items, [round(score, 3) for score in scores])
+    ['b'] [0.707]
+    >>> lists.to_dict()["item"]
+    ['b']
     """
 
     queries: NDArray[Any]
     indices: NDArray[np.int32]
     scores: NDArray[Any]
-    id_map: IdMap | None = field(repr=False)
+    id_map: IdMap | None = None
+    query_name: str = "user"
+    item_name: str = "item"
+    titles: Mapping[Any, str] | None = field(default=None, repr=False)
 
     @cached_property
     def ids(self) -> NDArray[Any]:
-        """Ids of what was found, of shape (n, k)."""
+        """Ids of the ranked items, of shape (n, k)."""
         return self.indices if self.id_map is None else self.id_map.to_ids(self.indices)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Length of each list without padding, of shape (n,)."""
+        lengths: NDArray[np.int64] = np.count_nonzero(self.indices >= 0, axis=1)
+        return lengths
 
     def __len__(self) -> int:
         return len(self.queries)
 
-    def __iter__(self) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        for row in range(len(self)):
-            n = int((self.indices[row] >= 0).sum())
-            yield self.ids[row, :n], self.scores[row, :n]
+    def __iter__(self) -> Iterator[tuple[list[Any], list[float]]]:
+        """Yield the ids and the scores of each list, without padding, as Python scalars."""
+        for row, n in enumerate(self.lengths.tolist()):
+            yield self.ids[row, :n].tolist(), self.scores[row, :n].tolist()
 
-    def to_dict(self) -> dict[str, NDArray[Any]]:
-        """Long form without padding, one entry for each place of each list.
+    def __getitem__(self, rows: Any) -> TopK:
+        """Return the lists of some queries: a row number, a slice, or an array of either kind."""
+        if isinstance(rows, (int, np.integer)):
+            rows = np.arange(len(self))[rows : rows + 1 or None]
+            if not len(rows):
+                raise IndexError(f"there are {len(self)} lists")
+        return replace(
+            self, queries=self.queries[rows], indices=self.indices[rows], scores=self.scores[rows]
+        )
+
+    def __repr__(self) -> str:
+        shown = "; ".join(
+            f"{query!r}: {items[:3]}{'...' if len(items) > 3 else ''}"
+            for query, (items, _) in zip(self.queries[:3].tolist(), self[:3], strict=True)
+        )
+        more = "; ..." if len(self) > 3 else ""
+        size = f"{len(self)} lists of up to {self.indices.shape[1]} {self.item_name}s"
+        return f"TopK({size}: {shown}{more})"
+
+    def with_titles(self, titles: Mapping[Any, str]) -> TopK:
+        """Return the same lists with titles for display.
+
+        Parameters
+        ----------
+        titles : mapping of id to str
+            Ids without a title are shown alone.
+
+        Returns
+        -------
+        TopK
+            Shares all arrays with this one.
+        """
+        return replace(self, titles=dict(titles))
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return one row for each rank of each list, without padding, as arrays.
 
         Returns
         -------
         dict of str to ndarray
-            ``query``, ``item``, ``score`` and ``rank`` (from 1).
+            The queries, the ranked ids, ``rank`` (int32, from 1) and ``score``, under the names
+            that tables and files use: those of the columns that the data were read from, else
+            "user" and "item".
         """
-        rows, places = np.nonzero(self.indices >= 0)
-        found = self.indices[rows, places]
+        rows, ranks = np.nonzero(self.indices >= 0)
+        found = self.indices[rows, ranks]
         return {
-            "query": self.queries[rows],
-            "item": found if self.id_map is None else self.id_map.ids[found],
-            "score": self.scores[rows, places],
-            "rank": (places + 1).astype(np.int32),
+            self.query_name: self.queries[rows],
+            self.item_name: found if self.id_map is None else self.id_map.ids[found],
+            "rank": (ranks + 1).astype(np.int32),
+            "score": self.scores[rows, ranks],
         }
 
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Return `columns` as lists of Python scalars that ``json.dumps`` accepts.
+
+        Returns
+        -------
+        dict of str to list
+            Dates, bytes and UUIDs among the ids become strings.
+        """
+        return {name: json_values(column) for name, column in self.columns().items()}
+
     def to_arrow(self) -> Any:
-        """Long form as a pyarrow Table.
+        """Return `columns` as a pyarrow table.
 
         Returns
         -------
         pyarrow.Table
-            Columns as in `to_dict`.
+            One row for each rank of each list.
         """
-        return _library("pyarrow").table(self.to_dict())
+        return import_optional("pyarrow").table(self.columns())
 
     def to_pandas(self) -> Any:
-        """Long form as a pandas DataFrame.
+        """Return `columns` as a pandas data frame.
 
         Returns
         -------
         pandas.DataFrame
-            Columns as in `to_dict`.
+            One row for each rank of each list.
         """
-        return _library("pandas").DataFrame(self.to_dict())
+        return import_optional("pandas").DataFrame(self.columns())
 
     def to_polars(self) -> Any:
-        """Long form as a polars DataFrame.
+        """Return `columns` as a polars data frame.
 
         Returns
         -------
         polars.DataFrame
-            Columns as in `to_dict`.
+            One row for each rank of each list.
         """
-        polars = _library("polars")
-        columns = self.to_dict()
-        return polars.DataFrame(
+        columns = self.columns()
+        return import_optional("polars").DataFrame(
             {n: c.tolist() if c.dtype == object else c for n, c in columns.items()}
         )
+
+    def _repr_html_(self) -> str:
+        """Return a table of the first lists for a notebook."""
+        rows = []
+        for query, (items, scores) in zip(
+            self.queries[:_SHOWN_LISTS].tolist(), self[:_SHOWN_LISTS], strict=True
+        ):
+            largest = max((abs(s) for s in scores), default=0.0) or 1.0
+            cells = "".join(
+                _cell(item, score, abs(score) / largest, self.titles)
+                for item, score in zip(items[:_SHOWN_ITEMS], scores[:_SHOWN_ITEMS], strict=True)
+            )
+            rows.append(f"<tr><th>{html.escape(str(query))}</th>{cells}</tr>")
+        width = min(self.indices.shape[1], _SHOWN_ITEMS)
+        head = "".join(f"<th>{rank + 1}</th>" for rank in range(width))
+        left = len(self) - len(rows)
+        more = f"<p>and {left:,} more lists</p>" if left > 0 else ""
+        return (
+            f"<table><thead><tr><th>{html.escape(self.query_name)}</th>{head}</tr></thead>"
+            f"<tbody>{''.join(rows)}</tbody></table>{more}"
+        )
+
+
+def _cell(item: Any, score: float, share: float, titles: Mapping[Any, str] | None) -> str:
+    title = (titles or {}).get(item)
+    text = html.escape(str(item)) + (
+        f"<br><small>{html.escape(str(title))}</small>" if title else ""
+    )
+    bar = (
+        f'<div style="height:4px;width:{100 * share:.0f}%;background:#4c78a8;margin-top:2px"></div>'
+    )
+    style = "text-align:left;vertical-align:top"
+    return f'<td style="{style}">{text}<br><small>{score:.4g}</small>{bar}</td>'
+
+
+def json_values(column: NDArray[Any]) -> list[Any]:
+    """Return the values of an array as Python scalars that ``json.dumps`` accepts."""
+    if column.dtype.kind in "biufU":
+        values: list[Any] = column.tolist()
+        return values
+    if column.dtype.kind in "mM":
+        return [str(value) for value in column]
+    return [_json_value(value) for value in column.tolist()]
+
+
+def _json_value(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """Why a model gives a user an item this score.
 
-    ``offset + contributions.sum()`` is the score when all contributions are asked for
-    (``k=None``), else the k largest in size are listed.
+    ``offset + contributions.sum()`` is the score when all contributions are requested
+    (``k=None``); otherwise the k largest in absolute value are listed.
 
     Parameters
     ----------
     score : float
         The model's score or predicted rating (before it is clipped to the rating scale).
     offset : float
-        The part that no neighbour brought: a mean or baseline, 0 for ranking models.
+        The part that no neighbour contributes: a mean or baseline, 0 for ranking models.
     of : {"items", "users"}
-        What the contributions come from: items of the user, or similar users.
+        What contributes: items of the user, or similar users.
     indices : ndarray of int64, shape (n,)
-        Their row numbers.
+        Row numbers of the contributors.
     ids : ndarray of shape (n,)
         Their ids; without ids: ``indices``.
     contributions : ndarray of float64, shape (n,)
-        What each added, largest in size first.
+        What each adds to the score, largest absolute value first.
     """
 
     score: float
@@ -148,18 +264,37 @@ class Explanation:
     ids: NDArray[Any]
     contributions: NDArray[np.float64]
 
+    @classmethod
+    def of_parts(
+        cls,
+        score: float,
+        offset: float,
+        of: str,
+        rows: NDArray[Any],
+        parts: NDArray[Any],
+        *,
+        k: int | None,
+        id_map: IdMap | None,
+    ) -> Explanation:
+        """Rank contributions by absolute value and keep the k largest (None: all)."""
+        largest = np.lexsort((rows, -np.abs(parts)))[:k]
+        indices = np.asarray(rows, dtype=np.int64)[largest]
+        ids = indices if id_map is None else id_map.ids[indices]
+        contributions = np.asarray(parts, dtype=np.float64)[largest]
+        return cls(score, offset, of, indices, ids, contributions)
 
-def _library(name: str) -> Any:
-    import importlib
+    def to_dict(self) -> dict[str, Any]:
+        """Return the explanation as Python scalars that ``json.dumps`` accepts.
 
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise ImportError(f"this needs {name}: pip install {name}") from None
-
-
-def top_of_rows(scores: NDArray[Any], k: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
-    """The k best of each row of a block of scores; -inf is no candidate."""
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    best = np.take_along_axis(scores, order, axis=1)
-    return np.where(best == -np.inf, -1, order).astype(np.int32), best
+        Returns
+        -------
+        dict
+            ``score``, ``offset``, ``of``, ``ids`` and ``contributions``.
+        """
+        return {
+            "score": self.score,
+            "offset": self.offset,
+            "of": self.of,
+            "ids": json_values(self.ids),
+            "contributions": self.contributions.tolist(),
+        }

@@ -1,76 +1,115 @@
-"""A question to a fitted model, in row numbers."""
+"""What a fitted model is asked: the users, their profiles, the filters and the cut-off."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from .validation import as_csr
+from .csr import row_range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Ask", "check_n_items", "one_pair", "which_allowed", "with_denied"]
+__all__ = ["Query"]
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A question to a fitted model, in row numbers."""
+class Query:
+    """Users and the conditions of their lists, in row and column numbers.
 
-    profiles: sp.csr_array  # what each asked user has, users x items
-    users: NDArray[np.int64] | None  # their rows; None: they are not in the model
-    k: int
-    exclude: sp.csr_array | None  # what must not come back
-    allowed: NDArray[np.uint8] | None  # which items may come back
-    n_threads: int
+    The public calls (`Recommender.recommend` and the like) translate ids and filters into a query;
+    a model answers it by `Recommender.score` or `Recommender.rank`.
 
+    Parameters
+    ----------
+    profiles : csr_array of shape (n, n_items)
+        Interactions of each user of the query.
+    users : ndarray of int64, shape (n,), optional
+        Rows of the users in the fitted matrix. Default: they were not in the fit.
+    user_features, item_features : object, optional
+        Features of the users of this query and of all items, for models that use them.
+    context : object, optional
+        Context of the query, for models that use it.
+    candidates : ndarray of uint8, shape (n_items,), or csr_array of shape (n, n_items), optional
+        Items that may be recommended: 1 for each such item, or the stored entries of each row.
+        Default: all items.
+    exclude : csr_array of shape (n, n_items), optional
+        Its stored entries are items that a user must not get.
+    k : int, default=10
+        Length of the lists, at most n_items.
+    n_threads : int, default=1
+        Threads that the answer may use; they never change it.
+    """
 
-def check_n_items(profiles: sp.csr_array, n_items: int) -> None:
-    """Raise when profiles do not have a column for each fitted item."""
-    if profiles.shape[1] != n_items:
-        raise ValueError(
-            f"user_items has {profiles.shape[1]} items, but the fitted matrix has {n_items}; "
-            "is it transposed? Rows are users, columns are items"
+    profiles: sp.csr_array
+    users: NDArray[np.int64] | None = None
+    user_features: Any = None
+    item_features: Any = None
+    context: Any = None
+    candidates: NDArray[np.uint8] | sp.csr_array | None = None
+    exclude: sp.csr_array | None = None
+    k: int = 10
+    n_threads: int = 1
+
+    def __len__(self) -> int:
+        return int(self.profiles.shape[0])
+
+    @property
+    def n_items(self) -> int:
+        """Number of items that scores are computed for."""
+        return int(self.profiles.shape[1])
+
+    @property
+    def mask(self) -> NDArray[np.uint8] | None:
+        """The candidates where they are the same for all users, else None."""
+        return None if sp.issparse(self.candidates) else self.candidates
+
+    @property
+    def candidate_lists(self) -> sp.csr_array | None:
+        """The candidates where each user has its own, else None."""
+        return self.candidates if sp.issparse(self.candidates) else None
+
+    def rows(self, begin: int, end: int) -> Query:
+        """Return the query of the users from ``begin`` to before ``end``."""
+        if begin == 0 and end >= len(self):
+            return self
+        own = self.candidate_lists
+        return replace(
+            self,
+            profiles=row_range(self.profiles, begin, end),
+            users=None if self.users is None else self.users[begin:end],
+            user_features=None if self.user_features is None else self.user_features[begin:end],
+            candidates=self.candidates if own is None else row_range(own, begin, end),
+            exclude=None if self.exclude is None else row_range(self.exclude, begin, end),
         )
 
+    def hide(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """Set the scores of all items that a user must not get to -inf, in place.
 
-def one_pair(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> tuple[int, int]:
-    """The only user and the only item."""
-    if len(rows) != 1 or len(columns) != 1:
-        raise ValueError(
-            f"user and item must be one of each, got {len(rows)} users and {len(columns)} items"
-        )
-    return int(rows[0]), int(columns[0])
+        Parameters
+        ----------
+        scores : ndarray of float, shape (n, n_items)
+            One row for each user of the query.
+
+        Returns
+        -------
+        ndarray
+            The same array.
+        """
+        if self.mask is not None:
+            scores[:, self.mask == 0] = -np.inf
+        if self.candidate_lists is not None:
+            allowed = np.zeros(scores.shape, dtype=bool)
+            allowed[_entries(self.candidate_lists)] = True
+            scores[~allowed] = -np.inf
+        if self.exclude is not None:
+            scores[_entries(self.exclude)] = -np.inf
+        return scores
 
 
-def which_allowed(
-    n_items: int, allow: NDArray[np.int64] | None, deny: NDArray[np.int64] | None
-) -> NDArray[np.uint8] | None:
-    """Flags of the items anyone may get; None where all are."""
-    if allow is None and deny is None:
-        return None
-    allowed = np.full(n_items, allow is None, dtype=np.uint8)
-    if allow is not None:
-        allowed[allow] = 1
-    if deny is not None:
-        allowed[deny] = 0
-    return allowed
-
-
-def with_denied(seen: sp.csr_array | None, denied: Any, shape: tuple[int, int]) -> sp.csr_array:
-    """What each user must not get: the stored places of both."""
-    denied = as_csr(denied, "exclude_items")
-    if denied.shape != shape:
-        raise ValueError(
-            f"exclude_items must have shape {shape} (a row for each asked user), got {denied.shape}"
-        )
-    if seen is None:
-        return denied
-    ones = [
-        sp.csr_array((np.ones(x.nnz, dtype=np.float32), x.indices, x.indptr), shape=x.shape)
-        for x in (seen, denied)
-    ]
-    return as_csr(ones[0] + ones[1])
+def _entries(matrix: sp.csr_array) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Row and column numbers of the stored entries."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices

@@ -1,79 +1,216 @@
-"""Ranking by scores that no sparse product gives: one order for everyone, or rated pairs."""
+"""Rankings from dense scores, from one order for all users, and from scored pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import scipy.sparse as sp
 
-from .lists import top_of_rows
+from .csr import row_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .query import Ask
+    from .query import Query
 
-__all__ = ["rank_by_rating", "rank_shared"]
+# Row or column numbers and their scores, padded by -1 and -inf.
+Ranked: TypeAlias = "tuple[NDArray[np.int32], NDArray[Any]]"
+
+__all__ = [
+    "Ranked",
+    "filter_lists",
+    "padding",
+    "rank_by_score",
+    "rank_shared",
+    "scores_by_pairs",
+    "scores_of_pairs",
+    "top_of_rows",
+]
 
 _USERS = 1 << 15  # users handled at once
-_BLOCK = 1 << 20  # predictions made at once
+_BLOCK = 1 << 20  # scores held at once
 
 
-def rank_shared(item_scores: NDArray[Any], ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
-    """The k best items of each user; -inf is no candidate.
+def padding(n: int, k: int, dtype: Any = np.float64) -> Ranked:
+    """Return n empty lists of length k: rows of -1 and of -inf."""
+    return np.full((n, k), -1, dtype=np.int32), np.full((n, k), -np.inf, dtype=dtype)
+
+
+def top_of_rows(scores: NDArray[Any], k: int) -> Ranked:
+    """Return the k best columns of each row of a block of scores; -inf is no candidate."""
+    n_columns = scores.shape[1]
+    if 4 * k < n_columns:  # all scores at least the k-th best, lowest columns first among equals
+        kth = np.partition(scores, n_columns - k, axis=1)[:, n_columns - k, None]
+        above = scores > kth
+        level = scores == kth
+        room = k - np.count_nonzero(above, axis=1, keepdims=True)
+        kept = above | (level & (np.cumsum(level, axis=1) <= room))
+        columns = np.nonzero(kept)[1].reshape(len(scores), k)
+        values = np.take_along_axis(scores, columns, axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        order = np.take_along_axis(columns, order, axis=1)
+    else:
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    best = np.take_along_axis(scores, order, axis=1)
+    return np.where(best == -np.inf, -1, order).astype(np.int32), best
+
+
+def rank_by_score(query: Query, score: Callable[[Query], NDArray[Any]]) -> Ranked:
+    """Return the k best items of each user from dense scores, computed in blocks of users.
+
+    Parameters
+    ----------
+    query : Query
+        The users and their filters.
+    score : callable
+        From a `Query` to scores of shape (n, n_items); -inf or NaN is no candidate.
+
+    Returns
+    -------
+    indices, scores : ndarray of shape (n, k)
+        Padded with -1 and -inf.
+    """
+    size = max(1, _BLOCK // max(query.n_items, 1))
+    blocks = []
+    for begin in range(0, len(query), size):
+        part = query.rows(begin, min(begin + size, len(query)))
+        scores = np.array(score(part), dtype=None)
+        if scores.shape != (len(part), query.n_items):
+            raise ValueError(
+                f"score(query) must return an array of shape {(len(part), query.n_items)} "
+                f"(a row for each user of the query), got {scores.shape}"
+            )
+        if scores.dtype.kind != "f":
+            scores = scores.astype(np.float64)
+        scores[np.isnan(scores)] = -np.inf
+        blocks.append(top_of_rows(query.hide(scores), query.k))
+    if not blocks:
+        return padding(0, query.k)
+    return (
+        np.concatenate([indices for indices, _ in blocks]),
+        np.concatenate([scores for _, scores in blocks]),
+    )
+
+
+def scores_of_pairs(
+    users: NDArray[np.int64],
+    items: NDArray[np.int64],
+    score_users: Callable[[NDArray[np.int64]], NDArray[Any]],
+    n_items: int,
+) -> NDArray[np.float64]:
+    """Return the score of each (user, item) pair from dense scores of blocks of distinct users."""
+    distinct, place = np.unique(users, return_inverse=True)
+    out = np.empty(len(users), dtype=np.float64)
+    size = max(1, _BLOCK // max(n_items, 1))
+    order = np.argsort(place, kind="stable")
+    ends = np.searchsorted(place[order], np.arange(0, len(distinct) + size, size))
+    for block, begin in enumerate(range(0, len(distinct), size)):
+        pairs = order[ends[block] : ends[block + 1]]
+        scores = score_users(distinct[begin : begin + size])
+        out[pairs] = scores[place[pairs] - begin, items[pairs]]
+    return out
+
+
+def scores_by_pairs(
+    query: Query,
+    rows: NDArray[np.int64],
+    rate: Callable[[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]],
+) -> NDArray[np.float64]:
+    """Return dense scores of a query from a function that rates pairs.
+
+    Parameters
+    ----------
+    query : Query
+        Only items that some user of it may get are rated.
+    rows : ndarray of int64, shape (n,)
+        Row of each user, as ``rate`` takes it.
+    rate : callable
+        From rows and columns of pairs to their ratings, and whether each is a candidate.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, n_items)
+        -inf where an item is not rated or not a candidate.
+    """
+    scores = np.full((len(query), query.n_items), -np.inf)
+    if query.candidate_lists is not None:
+        own = query.candidate_lists
+        users, items = row_numbers(own), own.indices
+    else:
+        columns = np.arange(query.n_items) if query.mask is None else np.flatnonzero(query.mask)
+        users, items = np.repeat(np.arange(len(query)), len(columns)), np.tile(columns, len(query))
+    if len(users):
+        ratings, is_candidate = rate(rows[users], items)
+        scores[users, items] = np.where(is_candidate, ratings, -np.inf)
+    return scores
+
+
+def filter_lists(
+    indices: NDArray[np.int32],
+    scores: NDArray[Any],
+    k: int,
+    candidates: Any = None,
+    exclude: Any = None,
+) -> Ranked:
+    """Return the first k entries of ranked lists that pass the filters of a `Query`."""
+    kept = indices >= 0
+    safe = np.maximum(indices, 0)
+    if candidates is not None and not sp.issparse(candidates):
+        kept &= candidates[safe] != 0
+    rows = np.arange(len(indices))[:, None]
+    for matrix, wanted in ((candidates, True), (exclude, False)):
+        if sp.issparse(matrix):
+            present = sp.csr_array(
+                (np.ones(matrix.nnz, dtype=bool), matrix.indices, matrix.indptr), matrix.shape
+            )
+            hit = np.zeros(indices.shape, dtype=bool)
+            if indices.size:
+                hit = np.asarray(present[np.broadcast_to(rows, safe.shape), safe]).reshape(
+                    safe.shape
+                )
+            kept &= hit == wanted
+    out_indices, out_scores = padding(len(indices), k, scores.dtype)
+    place = np.cumsum(kept, axis=1) - 1
+    kept &= place < k
+    at = np.nonzero(kept)
+    out_indices[at[0], place[at]] = indices[at]
+    out_scores[at[0], place[at]] = scores[at]
+    return out_indices, out_scores
+
+
+def rank_shared(item_scores: NDArray[Any], query: Query) -> Ranked:
+    """Return the k best items of each user where all users share the scores; -inf is no candidate.
 
     The j-th best item left to a user has rank j + (excluded ranks at or before it). With a user's
     excluded ranks s_0 < s_1 < ..., those are the m with s_m - m <= j: counted, not searched.
     """
-    open_to = item_scores if ask.allowed is None else np.where(ask.allowed, item_scores, -np.inf)
-    order = np.argsort(-open_to, kind="stable")
-    order = order[: np.count_nonzero(open_to > -np.inf)]
+    if query.candidate_lists is not None:
+        return rank_by_score(
+            query, lambda part: np.tile(item_scores.astype(np.float64), (len(part), 1))
+        )
+    mask, n, k = query.mask, len(query), query.k
+    shared = item_scores if mask is None else np.where(mask, item_scores, -np.inf)
+    order = np.argsort(-shared, kind="stable")
+    order = order[: np.count_nonzero(shared > -np.inf)]
+    if not len(order):
+        return padding(n, k)
     rank = np.full(len(item_scores), len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    n, k = ask.profiles.shape[0], ask.k
-    places = np.empty((n, k), dtype=np.int64)
+    positions = np.empty((n, k), dtype=np.int64)
     for begin in range(0, n, _USERS):
         end = min(begin + _USERS, n)
         skipped = np.zeros((end - begin) * k, dtype=np.int64)
-        if ask.exclude is not None:
-            lengths = np.diff(ask.exclude.indptr[begin : end + 1])
-            rows = np.repeat(np.arange(end - begin), lengths)
-            ranks = rank[ask.exclude.indices[ask.exclude.indptr[begin] : ask.exclude.indptr[end]]]
+        if query.exclude is not None:
+            part = query.exclude[begin:end] if (begin, end) != (0, n) else query.exclude
+            rows = row_numbers(part)
+            ranks = rank[part.indices]
             ranks = ranks[np.lexsort((ranks, rows))]
-            starts = np.cumsum(lengths) - lengths
-            step = ranks - (np.arange(len(ranks)) - starts[rows])
+            step = ranks - (np.arange(len(ranks)) - part.indptr[:-1][rows])
             kept = (step < k) & (ranks < len(order))
-            skipped += np.bincount(rows[kept] * k + step[kept], minlength=len(skipped))
-        places[begin:end] = np.arange(k) + np.cumsum(skipped.reshape(-1, k), axis=1)
-    found = places < len(order)
-    if not len(order):
-        return np.full((n, k), -1, dtype=np.int32), np.full((n, k), -np.inf)
-    indices = np.where(found, order[np.minimum(places, len(order) - 1)], -1).astype(np.int32)
+            skipped += np.bincount(rows[kept] * np.int64(k) + step[kept], minlength=len(skipped))
+        positions[begin:end] = np.arange(k) + np.cumsum(skipped.reshape(-1, k), axis=1)
+    found = positions < len(order)
+    indices = np.where(found, order[np.minimum(positions, len(order) - 1)], -1).astype(np.int32)
     return indices, np.where(found, item_scores[indices], -np.inf)
-
-
-def rank_by_rating(
-    ask: Ask, rows: NDArray[np.int64], rate: Callable[..., Any]
-) -> tuple[NDArray[np.int32], NDArray[Any]]:
-    """Rate every candidate of every user, block by block, and keep the best.
-
-    ``rate(users, items)`` gives ratings and, for each, whether it counts as a candidate.
-    """
-    n_items = ask.profiles.shape[1]
-    columns = np.arange(n_items) if ask.allowed is None else np.flatnonzero(ask.allowed)
-    indices = np.full((len(rows), ask.k), -1, dtype=np.int32)
-    scores = np.full((len(rows), ask.k), -np.inf)
-    size = max(1, _BLOCK // max(len(columns), 1))
-    for begin in range(0, len(rows) if len(columns) else 0, size):
-        part = rows[begin : begin + size]
-        rated, counts = rate(np.repeat(part, len(columns)), np.tile(columns, len(part)))
-        block = np.full((len(part), n_items), -np.inf)
-        block[:, columns] = np.where(counts, rated, -np.inf).reshape(len(part), -1)
-        if ask.exclude is not None:
-            places = ask.exclude.indptr[begin : begin + len(part) + 1]
-            excluded = np.repeat(np.arange(len(part)), np.diff(places))
-            block[excluded, ask.exclude.indices[places[0] : places[-1]]] = -np.inf
-        where = slice(begin, begin + len(part))
-        indices[where], scores[where] = top_of_rows(block, ask.k)
-    return indices, scores

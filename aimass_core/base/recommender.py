@@ -1,40 +1,173 @@
-"""What every recommender here shares: ids in and out, filters under one rule, refits."""
+"""The contract of all recommenders: ids in and out, filters, unknown users, updates, files."""
 
 from __future__ import annotations
 
+import copy
+import warnings
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
-from .csr import take_rows
+from .csr import renumber_columns, row_range, stack_rows, take_rows
 from .estimator import Estimator
+from .filters import Catalog, as_filter, combine_filters
 from .lists import TopK
-from .merge import merged, renumbered
-from .query import Ask, check_n_items, which_allowed, with_denied
+from .progress import log_duration, logger
+from .query import Query
+from .ranking import padding, rank_by_score, rank_shared, scores_of_pairs
 from .threads import resolve_n_threads
-from .validation import as_bool, as_csr, as_indices, as_int
+from .validation import as_bool, as_choice, as_csr, as_indices, as_int, wrap_csr
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from typing_extensions import Self
 
     from ..data import IdMap
+    from .ranking import Ranked
 
-__all__ = ["Recommender"]
+__all__ = ["DUPLICATE_RULES", "UNKNOWN", "Forgotten", "Recommender"]
+
+UNKNOWN = ("error", "skip", "popular")  # what to do with unknown users
+DUPLICATE_RULES = ("error", "sum", "last", "mean", "max", "min")
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What `Recommender.forget` did.
+
+    Parameters
+    ----------
+    n_users : int
+        Users removed from the model.
+    remains : str
+        What the removed users' interactions still influence until the next `fit`.
+    """
+
+    n_users: int
+    remains: str
 
 
 class Recommender(Estimator):
-    """Base of all models: subclasses say how to learn, to rank and to score pairs."""
+    """Base class of all recommenders.
 
-    user_items_: sp.csr_array
+    A subclass defines `score`. It may define `rank` and `score_pairs` where there is a faster way
+    than dense scores, and ``embed(profiles)`` where users have vectors. A model that learns
+    something beyond the interactions themselves overrides ``fit(X)`` and calls ``super().fit(X)``
+    first, which sets ``user_items_``, ``users_`` and ``items_``. Everything else is
+    inherited: ids, filters, lists for new users, evaluation, the command and files.
+
+    Attributes
+    ----------
+    user_items_ : csr_array of shape (n_users, n_items) or None
+        The fitted interactions. None in a model that was saved with ``training=False``.
+    users_, items_ : IdMap or None
+        Ids of rows and columns; None after a fit on a matrix.
+    item_counts_ : ndarray of int64, shape (n_items,)
+        Number of users who have each item.
+    n_users_ : int
+        Number of users of the fit.
+
+    Examples
+    --------
+    A model that recommends the items with the highest prices:
+
+    >>> import numpy as np
+    >>> from aimass_core import Interactions, Recommender
+    >>> class MostExpensive(Recommender):
+    ...     def __init__(self, *, prices):
+    ...         self.prices = prices
+    ...     def score(self, query):
+    ...         return np.tile([self.prices[i] for i in self.items_.ids], (len(query), 1))
+    >>> x = Interactions.from_arrays(["ann", "bob"], ["tea", "pie"])
+    >>> MostExpensive(prices={"tea": 2.0, "pie": 3.5}).fit(x).recommend(["ann"]).ids.tolist()
+    [['pie', None]]
+    """
+
+    user_items_: Any  # csr_array, or None in a model saved without its training data
     users_: IdMap | None
     items_: IdMap | None
+    item_counts_: NDArray[np.int64]
+    n_users_: int
     predicts_ratings: bool = False  # else scores that only rank
 
-    _state: ClassVar[tuple[str, ...]] = ("user_items_", "users_", "items_")
+    _state: ClassVar[tuple[str, ...]] = (
+        "user_items_",
+        "users_",
+        "items_",
+        "item_counts_",
+        "n_users_",
+    )
+    # Learned arrays with a row for each user, beside user_items_.
+    _per_user: ClassVar[tuple[str, ...]] = ()
+    # Fields of a Query that must be given, beside profiles.
+    requires: ClassVar[tuple[str, ...]] = ()
+    # Whether a user without any interaction has no list of its own.
+    needs_history: ClassVar[bool] = True
+    # Whether answers for users of the fit read the training matrix.
+    needs_training: bool = True
     _dtype: ClassVar[Any] = None  # of the values, None: as given
     _keeps_times: ClassVar[bool] = False
+
+    # ---- what a model defines ----------------------------------------------------------------
+
+    def score(self, query: Query) -> NDArray[Any]:
+        """Return the score of every item for each user of a query.
+
+        Parameters
+        ----------
+        query : Query
+            Some users, in row numbers. Filters need not be honoured here.
+
+        Returns
+        -------
+        ndarray of float, shape (n, n_items)
+            Higher is better; -inf or NaN marks an item that cannot be recommended.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define score(query)")
+
+    def rank(self, query: Query) -> Ranked:
+        """Return the k best items of each user of a query under its filters.
+
+        Parameters
+        ----------
+        query : Query
+            Users, filters and cut-off, in row and column numbers.
+
+        Returns
+        -------
+        indices : ndarray of int32, shape (n, k)
+            Score descending, then column ascending; -1 after the end of a shorter list.
+        scores : ndarray of float, shape (n, k)
+            -inf after the end of a shorter list.
+        """
+        return rank_by_score(query, self.score)
+
+    def score_pairs(
+        self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
+    ) -> NDArray[np.float64]:
+        """Return the score of each pair of a row and a column.
+
+        Parameters
+        ----------
+        users, items : ndarray of int64, shape (n,)
+            Rows and columns of the fitted matrix.
+        n_threads : int
+            Threads to use.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            The scores that `score` gives.
+        """
+
+        def score_users(rows: NDArray[np.int64]) -> NDArray[Any]:
+            return self.score(self._query_of_rows(rows, n_threads))
+
+        return scores_of_pairs(users, items, score_users, self.n_items)
 
     def _learn(self, n_threads: int) -> None:
         """Set the learned attributes from ``user_items_``."""
@@ -42,21 +175,24 @@ class Recommender(Estimator):
     def _prepare(self, n_threads: int) -> None:
         """Set what is derived from the learned attributes; also called after loading."""
 
-    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        raise NotImplementedError
-
-    def _score_pairs(
-        self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
-    ) -> NDArray[np.float64]:
-        raise NotImplementedError
-
     def _check_state(self) -> None:
-        """Raise ValueError where the learned attributes do not fit together (a foreign file)."""
-        for ids, n in zip((self.users_, self.items_), self.user_items_.shape, strict=True):
+        """Raise ValueError where the learned attributes do not fit together (a file by others)."""
+        n_items = len(self.item_counts_)
+        if self.item_counts_.ndim != 1 or self.item_counts_.dtype.kind not in "iu":
+            raise ValueError("item counts that are not whole numbers")
+        shape = (self.n_users_, n_items)
+        if self.user_items_ is not None and self.user_items_.shape != shape:
+            raise ValueError(f"a matrix of shape {self.user_items_.shape} instead of {shape}")
+        for ids, n in ((self.users_, self.n_users_), (self.items_, n_items)):
             if ids is not None and len(ids) != n:
                 raise ValueError(f"{len(ids)} ids for {n} rows or columns")
 
     # ---- learning ----------------------------------------------------------------------------
+
+    @property
+    def n_items(self) -> int:
+        """Number of items of the fit."""
+        return len(self.item_counts_)
 
     def fit(self, X: Any, y: None = None) -> Self:
         """Learn from users x items.
@@ -64,40 +200,95 @@ class Recommender(Estimator):
         Parameters
         ----------
         X : Interactions, sparse matrix or 2-D array of shape (n_users, n_items)
-            If it is `Interactions`, all other calls take and give its ids, else row and column
-            numbers. Never changed; shared where it is canonical, so don't change it afterwards.
+            If it is `Interactions`, all other calls take and return its ids, else row and column
+            numbers. Never changed. The model may share its arrays, so do not change it afterwards.
         y : None
-            Ignored; scikit-learn passes it.
+            Must be None; scikit-learn passes it.
 
         Returns
         -------
         Self
-            The object itself; where this raises, it stays what it was.
-        """
-        return self._fit(X)
+            The object itself. If ``fit`` raises, the object stays what it was.
 
-    def _fit(self, X: Any, *how: Any) -> Self:
+        Raises
+        ------
+        TypeError
+            For a table or a list of pairs; the message shows the call that reads it.
+        ValueError
+            For a broken matrix or values that are not finite.
+        """
+        return self._fit(X, y)
+
+    def _fit(self, X: Any, y: Any = None, *options: Any) -> Self:
+        if y is not None:
+            raise TypeError(
+                "y must be None: ratings are the values of X. For columns of users, items and "
+                "ratings call Interactions.from_arrays(users, items, values=ratings) first"
+            )
         threads = resolve_n_threads(getattr(self, "n_threads", None))
         fresh = type(self)(**self.get_params(deep=False))
-        fresh._take(X)
-        fresh._learn(threads, *how)
-        fresh._prepare(threads)
-        return self._become(fresh)
+        with log_duration("%s.fit", type(self).__name__):
+            fresh._set_training_data(X)
+            n_users, n_items = fresh.n_users_, fresh.n_items
+            logger.info(
+                "%s.fit: %d users x %d items, %d interactions, %d threads",
+                type(self).__name__, n_users, n_items, fresh.item_counts_.sum(), threads,
+            )  # fmt: skip
+            fresh._learn(threads, *options)
+            fresh._prepare(threads)
+        return self._adopt_state(fresh)
 
     def _restore(self) -> None:
         """Complete a model whose ``_state`` came from a file."""
         self._check_state()
-        self.n_features_in_ = self.user_items_.shape[1]
+        self.n_features_in_ = self.n_items
         self._fitted_with = self.get_params(deep=False)
+        if self.user_items_ is None and self._requires_training():
+            raise ValueError(f"{type(self).__name__} cannot answer without its training data")
         self._prepare(resolve_n_threads(None))
 
-    def _take(self, X: Any) -> None:
+    def _set_training_data(self, X: Any) -> None:
         self.user_items_ = as_csr(X, dtype=self._dtype)
-        self.users_, self.items_ = getattr(X, "users", None), getattr(X, "items", None)
+        has_ids = hasattr(X, "matrix")
+        self.users_ = X.users if has_ids else None
+        self.items_ = X.items if has_ids else None
         if self._keeps_times:
             self.timestamps_ = getattr(X, "timestamps", None)
             self.time_unit_ = getattr(X, "time_unit", None)
-        self.n_features_in_ = self.user_items_.shape[1]
+        self._count_items()
+
+    def _count_items(self) -> None:
+        X = self.user_items_
+        self.item_counts_ = np.bincount(X.indices, minlength=X.shape[1]).astype(np.int64)
+        self.n_users_, self.n_features_in_ = X.shape
+
+    def _requires_training(self) -> bool:
+        """Whether the model cannot answer anything without the training matrix."""
+        return self.needs_training
+
+    def _joined(self, X: Any, duplicates: str) -> Any:
+        """Return old and new interactions as one, as `fit` takes them."""
+        as_choice(duplicates, "duplicates", DUPLICATE_RULES)
+        if self.user_items_ is None:
+            raise ValueError(
+                "the model was saved without its training data (training=False), so new "
+                "interactions cannot be added: call fit on all of them"
+            )
+        if self.users_ is None or self.items_ is None:
+            new = as_csr(X)
+            if new.shape[1] < self.n_items:
+                raise ValueError(
+                    f"X has {new.shape[1]} items, but the model was fitted on {self.n_items}; is "
+                    "it transposed? Its rows are new users, further columns are new items"
+                )
+            return stack_rows(self.user_items_, new)
+        if not hasattr(X, "merge_onto"):
+            raise TypeError(
+                "X must be Interactions, because the model was fitted on Interactions and knows "
+                f"its users and items by id; got {type(X).__name__}"
+            )
+        times, unit = getattr(self, "timestamps_", None), getattr(self, "time_unit_", None)
+        return X.merge_onto(self.user_items_, self.users_, self.items_, times, unit, duplicates)
 
     def partial_fit(self, X: Any, y: None = None, *, duplicates: str = "error") -> Self:
         """Add new interactions; the model becomes the one that a fit on all of them gives.
@@ -108,20 +299,98 @@ class Recommender(Estimator):
             `Interactions`: users and items are matched by id, both may be new. A matrix: its rows
             are new users, numbered on from the last; further columns are new items.
         y : None
-            Ignored.
+            Must be None.
         duplicates : {"error", "sum", "last", "mean", "max", "min"}, default="error"
-            What becomes of a user and item that already have a value. "last": the new one.
+            How a user and item that already have a value are combined. "last": the new value.
 
         Returns
         -------
         Self
-            The object itself; where this raises, it stays what it was. Costs a fit on the joined
-            data: truncated neighbour lists can't be kept exact otherwise.
+            The object itself. If this raises, the object stays what it was. Costs a fit on the
+            joined data: truncated neighbour lists cannot be kept exact otherwise.
         """
         if not self.__sklearn_is_fitted__():
-            return self.fit(X)
-        times = getattr(self, "timestamps_", None), getattr(self, "time_unit_", None)
-        return self.fit(merged(self.user_items_, self.users_, self.items_, times, X, duplicates))
+            return self.fit(X, y)
+        return self.fit(self._joined(X, duplicates), y)
+
+    def forget(self, users: Any) -> Forgotten:
+        """Remove users and their interactions from the fitted model.
+
+        Parameters
+        ----------
+        users : id or array-like of ids
+            Users of the fit. The others keep their order; without ids they are renumbered.
+
+        Returns
+        -------
+        Forgotten
+            How many users were removed, and what their interactions still influence.
+
+        Raises
+        ------
+        KeyError
+            For an unknown user.
+        """
+        self._check_fitted()
+        removed = np.zeros(self.n_users_, dtype=bool)
+        removed[self._rows(users, "users")] = True
+        kept = np.flatnonzero(~removed)
+        self.n_users_ = len(kept)
+        if self.user_items_ is not None:
+            self.user_items_ = take_rows(self.user_items_, kept)
+            self._count_items()
+        if self.users_ is not None:
+            self.users_ = self.users_.take(kept)
+        for name in self._per_user:
+            values = getattr(self, name)
+            if values is not None:
+                setattr(
+                    self, name, take_rows(values, kept) if sp.issparse(values) else values[kept]
+                )
+        if getattr(self, "timestamps_", None) is not None:
+            self.timestamps_ = None  # belonged to the entries before
+        self._forget_rows(kept)
+        self._prepare(resolve_n_threads(getattr(self, "n_threads", None)))
+        return Forgotten(int(removed.sum()), self._remains())
+
+    def _forget_rows(self, kept: NDArray[np.int64]) -> None:
+        """Remove users from learned attributes that `_per_user` does not name."""
+
+    def _remains(self) -> str:
+        """Return what the interactions of forgotten users still influence."""
+        return "Nothing: the model holds only what the remaining users' interactions say."
+
+    def save(self, path: Any, *, training: bool = True) -> None:
+        """Write the fitted model to one file, atomically and without pickle.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; an older one is replaced only once the new one is complete.
+        training : bool, default=True
+            Store the interactions of the fit. Without them the file holds no customer's history;
+            the loaded model then excludes seen items only where the call gives the profiles
+            (`recommend_new`, or ``exclude``), and `partial_fit` is refused.
+
+        Raises
+        ------
+        ValueError
+            For ``training=False`` with a model that answers from the interactions themselves.
+        """
+        if as_bool(training, "training"):
+            super().save(path)
+            return
+        self._check_fitted()
+        if self._requires_training():
+            raise ValueError(
+                f"{type(self).__name__} answers from the interactions of the fit and cannot be "
+                "saved without them: leave out training=False"
+            )
+        bare = copy.copy(self)
+        bare.user_items_ = None
+        if self._keeps_times:
+            bare.timestamps_ = bare.time_unit_ = None
+        Estimator.save(bare, path)
 
     # ---- answers -----------------------------------------------------------------------------
 
@@ -131,71 +400,125 @@ class Recommender(Estimator):
         *,
         k: int = 10,
         exclude_seen: bool = True,
-        items: Any = None,
-        exclude_items: Any = None,
+        candidates: Any = None,
+        exclude: Any = None,
+        unknown: str = "error",
+        user_features: Any = None,
+        item_features: Any = None,
+        context: Any = None,
         n_threads: int | None = None,
     ) -> TopK:
-        """The k best items for each user.
+        """Return the k best items for each user of the fit.
 
         Parameters
         ----------
         users : id or array-like of ids, optional
-            Row numbers where the model was fitted on a matrix. Default: everyone, in row order.
+            Row numbers where the model was fitted on a matrix. Default: all users, in row order.
         k : int, default=10
             At least 1; more than there are items is the same as all items.
         exclude_seen : bool, default=True
             Leave out items that the user has a stored value for, zeros included.
-        items : array-like of item ids, optional
-            Only these may come back.
-        exclude_items : array-like of item ids, or sparse matrix, optional
-            These may not; a matrix of shape (n asked users, n_items) denies its stored entries
-            user by user.
+        candidates : collection of item ids, mask, sparse matrix, Interactions or dict, optional
+            Only these items may be recommended. A list, set, array, Series or generator of ids or
+            an array of bool with a flag for each item holds for all users; a sparse matrix of shape
+            (n queried users, n_items), `Interactions`, or a dict of user id to item ids gives each
+            user its own. Ids that the model does not know have no effect and are logged.
+        exclude : as ``candidates``, optional
+            These items are not recommended.
+        unknown : {"error", "skip", "popular"}, default="error"
+            What to do with users that the model does not know: raise; leave them out of the result;
+            or give them the most popular items, which with this choice users without any
+            interaction get, too.
+        user_features, item_features, context : object, optional
+            For models that use them.
         n_threads : int, optional
             Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
 
         Returns
         -------
         TopK
-            ``min(k, n_items)`` columns; a user with fewer candidates has padding (-1, -inf).
+            ``min(k, n_items)`` columns; a list with fewer items is padded with (-1, -inf). A user
+            without any interaction has an empty list, unless ``unknown="popular"`` or the model
+            needs no history.
 
         Raises
         ------
         KeyError
-            For an unknown user or item.
+            For an unknown user.
         NotFittedError
             Before ``fit``.
         """
         self._check_fitted()
-        if users is None:
-            rows = np.arange(self.user_items_.shape[0])
-            queries = rows if self.users_ is None else self.users_.ids
-            profiles = self.user_items_
-        else:
-            rows = self._rows(users, "users")
-            queries = rows if self.users_ is None else self.users_.ids[rows]
-            profiles = take_rows(self.user_items_, rows)
-        filters = (exclude_seen, items, exclude_items)
-        return self._answer(profiles, rows, queries, k, filters, n_threads)
+        as_choice(unknown, "unknown", UNKNOWN)
+        rows, queries = self._queried_users(users, unknown)
+        return self._recommend_rows(
+            rows,
+            queries,
+            k=k,
+            exclude_seen=exclude_seen,
+            filters=self._filters(candidates, exclude, queries),
+            popular=unknown == "popular",
+            features=(user_features, item_features, context),
+            n_threads=n_threads,
+        )
 
-    def fold_in(
+    def _recommend_rows(
+        self,
+        rows: NDArray[np.int64],
+        queries: NDArray[Any],
+        *,
+        k: Any,
+        exclude_seen: Any,
+        filters: Sequence[Any],
+        popular: bool,
+        features: Sequence[Any] = (None, None, None),
+        n_threads: int | None = None,
+    ) -> TopK:
+        """Return the lists of users of the fit (row -1: unknown), with filters from `_filters`."""
+        if self.user_items_ is None and as_bool(exclude_seen, "exclude_seen"):
+            raise ValueError(
+                "the model was saved without its training data (training=False) and does not know "
+                "what users have: pass exclude_seen=False, with the items to leave out in exclude, "
+                "or call recommend_new with the users' interactions"
+            )
+        if self.user_items_ is None and self.needs_training:
+            raise ValueError(
+                "the model was saved without its training data (training=False): call "
+                "recommend_new with the users' interactions"
+            )
+        profiles = self._profiles_of(rows)
+        query = self._query(profiles, rows, k, exclude_seen, filters, features, n_threads)
+        return self._lists(query, queries, popular)
+
+    def recommend_new(
         self,
         user_items: Any,
         *,
         k: int = 10,
         exclude_seen: bool = True,
-        items: Any = None,
-        exclude_items: Any = None,
+        candidates: Any = None,
+        exclude: Any = None,
+        unknown: str = "skip",
+        unknown_items: str = "warn",
+        user_features: Any = None,
+        item_features: Any = None,
+        context: Any = None,
         n_threads: int | None = None,
     ) -> TopK:
-        """The k best items for users the model has not seen; it does not change.
+        """Return the k best items for users who were not in the fit; the model does not change.
 
         Parameters
         ----------
         user_items : Interactions, sparse matrix or 2-D array of shape (n, n_items)
-            What these users have. `Interactions` are matched by item id, and their user ids are
-            not looked up.
-        k, exclude_seen, items, exclude_items, n_threads
+            Interactions of these users. `Interactions` are matched by item id; their user ids are
+            those of the result, whether or not the model knows them.
+        k, exclude_seen, candidates, exclude, user_features, item_features, context, n_threads
             As in `recommend`.
+        unknown : {"skip", "popular"}, default="skip"
+            A user without any known item gets an empty list, or the most popular items.
+        unknown_items : {"warn", "error"}, default="warn"
+            Items that the model does not know are dropped with one warning that counts them, or
+            raise.
 
         Returns
         -------
@@ -207,21 +530,18 @@ class Recommender(Estimator):
         ValueError
             Where the number of columns is not that of the fitted items.
         KeyError
-            For an unknown item.
+            For an unknown item with ``unknown_items="error"``.
         """
         self._check_fitted()
-        profiles = as_csr(user_items, "user_items", dtype=self.user_items_.dtype)
-        queries = np.arange(profiles.shape[0])
-        if hasattr(user_items, "items") and self.items_ is not None:
-            queries = user_items.users.ids
-            columns = self.items_.index(user_items.items.ids, what="item")
-            profiles = renumbered(profiles, columns, len(self.items_))
-        check_n_items(profiles, self.user_items_.shape[1])
-        filters = (exclude_seen, items, exclude_items)
-        return self._answer(profiles, None, queries, k, filters, n_threads)
+        as_choice(unknown, "unknown", ("skip", "popular"))
+        profiles, queries = self._new_profiles(user_items, unknown_items)
+        filters = self._filters(candidates, exclude, queries)
+        features = (user_features, item_features, context)
+        query = self._query(profiles, None, k, exclude_seen, filters, features, n_threads)
+        return self._lists(query, queries, unknown == "popular")
 
     def predict(self, users: Any, items: Any, *, n_threads: int | None = None) -> NDArray[Any]:
-        """The score or rating of each pair of a user and an item.
+        """Return the score or rating of each pair of a user and an item.
 
         Parameters
         ----------
@@ -243,50 +563,211 @@ class Recommender(Estimator):
             Where the lengths do not match.
         """
         self._check_fitted()
+        if self.user_items_ is None and self.needs_training:
+            raise ValueError(
+                "the model was saved without its training data (training=False) and cannot score "
+                "users of the fit: call recommend_new with their interactions"
+            )
         rows, columns = self._rows(users, "users"), self._columns(items, "items")
         if len(rows) != len(columns) and 1 not in (len(rows), len(columns)):
             raise ValueError(
                 f"users and items must be of equal length, got {len(rows)} and {len(columns)}"
             )
         rows, columns = (np.ascontiguousarray(a) for a in np.broadcast_arrays(rows, columns))
-        return self._score_pairs(rows, columns, resolve_n_threads(n_threads))
+        return self.score_pairs(rows, columns, resolve_n_threads(n_threads))
 
     # ---- helpers -----------------------------------------------------------------------------
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        """Column names of users and items in tables and files."""
+        return getattr(self.users_, "name", None) or "user", getattr(
+            self.items_, "name", None
+        ) or "item"
 
     def _rows(self, users: Any, name: str) -> NDArray[np.int64]:
         if self.users_ is not None:
             return self.users_.index(users, what="user")
-        return as_indices(users, name, self.user_items_.shape[0], what="users")
+        return as_indices(users, name, self.n_users_, what="users")
 
     def _columns(self, items: Any, name: str) -> NDArray[np.int64]:
         if self.items_ is not None:
             return self.items_.index(items, what="item")
-        return as_indices(items, name, self.user_items_.shape[1], what="items")
+        return as_indices(items, name, self.n_items, what="items")
 
-    def _answer(
+    @staticmethod
+    def _one_pair(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> tuple[int, int]:
+        """Return the only user and the only item of a call that explains one score."""
+        if len(rows) != 1 or len(columns) != 1:
+            raise ValueError(
+                f"user and item must be one of each, got {len(rows)} users and {len(columns)} items"
+            )
+        return int(rows[0]), int(columns[0])
+
+    def _queried_users(self, users: Any, unknown: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return the rows of the queried users (-1: unknown) and their ids."""
+        if users is None:
+            rows = np.arange(self.n_users_)
+            return rows, rows if self.users_ is None else self.users_.ids
+        if unknown == "error":
+            rows = self._rows(users, "users")
+            return rows, rows if self.users_ is None else self.users_.ids[rows]
+        if not hasattr(users, "__len__") or isinstance(users, (str, bytes)):
+            users = [users]
+        queries = np.asarray(users)
+        if self.users_ is not None:
+            rows = self.users_.get(users)
+        else:
+            rows = as_indices(users, "users", None, what="users")
+            rows = np.where((rows >= 0) & (rows < self.n_users_), rows, -1)
+        missing = np.count_nonzero(rows < 0)
+        if missing:
+            logger.info("users: %d of %d are unknown to the model", missing, len(rows))
+        if unknown == "skip":
+            known = rows >= 0
+            rows = rows[known]
+            return rows, rows if self.users_ is None else self.users_.ids[rows]
+        return rows, queries
+
+    def _profiles_of(self, rows: NDArray[np.int64]) -> sp.csr_array:
+        """Interactions of users of the fit; none for row -1 or where they are not stored."""
+        X = self.user_items_
+        if X is None or not len(rows) or (rows < 0).any():
+            dtype = np.float32 if X is None else X.dtype
+            empty = wrap_csr(
+                np.zeros(len(rows) + 1, dtype=np.int64),
+                np.empty(0, dtype=np.int32),
+                np.empty(0, dtype=dtype),
+                (len(rows), self.n_items),
+            )
+            if X is None or not len(rows):
+                return empty
+            extended = stack_rows(X, row_range(empty, 0, 1))
+            return take_rows(extended, np.where(rows < 0, X.shape[0], rows))
+        if len(rows) == X.shape[0] and (rows == np.arange(len(rows))).all():
+            return X
+        return take_rows(X, rows)
+
+    def _query_of_rows(self, rows: NDArray[np.int64], n_threads: int) -> Query:
+        """Return a query without filters for users of the fit."""
+        return Query(self._profiles_of(rows), rows, k=max(self.n_items, 1), n_threads=n_threads)
+
+    def _new_profiles(
+        self, user_items: Any, unknown_items: str = "warn"
+    ) -> tuple[sp.csr_array, NDArray[Any]]:
+        """Return new users' interactions with the fitted items, and their ids."""
+        as_choice(unknown_items, "unknown_items", ("warn", "error"))
+        dtype = self._dtype if self.user_items_ is None else self.user_items_.dtype
+        profiles = as_csr(user_items, "user_items", dtype=dtype)
+        queries: NDArray[Any] = np.arange(profiles.shape[0])
+        if hasattr(user_items, "matrix") and self.items_ is not None:
+            queries = user_items.users.ids
+            if unknown_items == "error":
+                columns = self.items_.index(user_items.items.ids, what="item")
+            else:
+                columns = self.items_.get(user_items.items.ids)
+                self._warn_of_items(int(np.count_nonzero(columns < 0)), len(columns))
+            profiles = renumber_columns(profiles, columns, self.n_items)
+        if profiles.shape[1] != self.n_items:
+            raise ValueError(
+                f"user_items has {profiles.shape[1]} items, but the fitted matrix has "
+                f"{self.n_items}; is it transposed? Rows are users, columns are items"
+            )
+        return profiles, queries
+
+    @staticmethod
+    def _warn_of_items(n_unknown: int, n: int) -> None:
+        if n_unknown:
+            warnings.warn(
+                f"user_items: {n_unknown} of {n} items are unknown to the model and are dropped; "
+                "pass unknown_items='error' to refuse them",
+                stacklevel=4,
+            )
+
+    def _filters(self, candidates: Any, exclude: Any, queries: NDArray[Any]) -> list[Any]:
+        """Return both filters as masks or as matrices with a row for each query."""
+        items = Catalog(self.items_, self.n_items, "item")
+        return [
+            as_filter(values, name, items, queries)
+            for name, values in (("candidates", candidates), ("exclude", exclude))
+        ]
+
+    def _query(
         self,
         profiles: sp.csr_array,
         rows: NDArray[np.int64] | None,
-        queries: NDArray[Any],
-        k: int,
-        filters: tuple[bool, Any, Any],
+        k: Any,
+        exclude_seen: Any,
+        filters: Sequence[Any],
+        features: Sequence[Any],
         n_threads: int | None,
-    ) -> TopK:
-        """Put the question in row numbers, and the answer in ids."""
-        k = min(as_int(k, "k", minimum=1), profiles.shape[1])
-        exclude_seen, items, denied = filters
-        exclude = profiles if as_bool(exclude_seen, "exclude_seen") else None
-        if sp.issparse(denied):
-            exclude, denied = with_denied(exclude, denied, profiles.shape), None
-        allowed = which_allowed(
-            profiles.shape[1],
-            None if items is None else self._columns(items, "items"),
-            None if denied is None else self._columns(denied, "exclude_items"),
+    ) -> Query:
+        """Translate the arguments of a call into row and column numbers."""
+        k = min(as_int(k, "k", minimum=1), self.n_items)
+        seen = profiles if as_bool(exclude_seen, "exclude_seen") else None
+        allowed, denied = combine_filters(filters[0], filters[1], seen)
+        given = dict(zip(("user_features", "item_features", "context"), features, strict=True))
+        for name, value in given.items():
+            if (value is None) == (name in self.requires):
+                raise TypeError(
+                    f"{type(self).__name__} needs {name}"
+                    if value is None
+                    else f"{type(self).__name__} does not use {name}: leave it out"
+                )
+        return Query(
+            profiles,
+            rows,
+            candidates=allowed,
+            exclude=denied,
+            k=k,
+            n_threads=resolve_n_threads(n_threads),
+            **given,
         )
-        ask = Ask(profiles, rows, k, exclude, allowed, resolve_n_threads(n_threads))
-        if len(queries) and k:
-            indices, scores = self._rank(ask)
-        else:
-            indices = np.empty((len(queries), k), dtype=np.int32)
-            scores = np.empty((len(queries), k), dtype=profiles.dtype)
-        return TopK(queries, indices, scores, self.items_)
+
+    def _lists(self, query: Query, queries: NDArray[Any], popular: bool) -> TopK:
+        """Answer a query; users without history get an empty list or the most popular items."""
+        indices, scores = self._ranked(query, popular)
+        user, item = self._names
+        return TopK(queries, indices, scores, self.items_, user, item)
+
+    def _ranked(self, query: Query, popular: bool) -> Ranked:
+        n = len(query)
+        if not n or not query.k:
+            return padding(n, query.k, query.profiles.dtype)
+        without = self._without_history(query)
+        if not without.any():
+            return self.rank(query)
+        known = np.flatnonzero(~without)
+        indices, scores = padding(n, query.k)
+        if len(known):
+            some_indices, some_scores = self.rank(_take(query, known))
+            scores = scores.astype(some_scores.dtype)
+            indices[known], scores[known] = some_indices, some_scores
+        if popular:
+            rest = np.flatnonzero(without)
+            counts = np.where(self.item_counts_ > 0, self.item_counts_, -np.inf)
+            indices[rest], scores[rest] = rank_shared(counts, _take(query, rest))
+        return indices, scores
+
+    def _without_history(self, query: Query) -> NDArray[np.bool_]:
+        """Flags of the users of a query that the model knows nothing about."""
+        nothing: NDArray[np.bool_] = np.diff(query.profiles.indptr) == 0
+        unknown = nothing if query.users is None else query.users < 0
+        if not self.needs_history:
+            return np.zeros(len(query), dtype=bool) if query.users is None else unknown
+        if self.user_items_ is None and query.users is not None:
+            return unknown
+        return nothing | unknown
+
+
+def _take(query: Query, rows: NDArray[np.int64]) -> Query:
+    """Return the query of some of its users."""
+    own = query.candidate_lists
+    return replace(
+        query,
+        profiles=take_rows(query.profiles, rows),
+        users=None if query.users is None else query.users[rows],
+        user_features=None if query.user_features is None else query.user_features[rows],
+        candidates=query.candidates if own is None else take_rows(own, rows),
+        exclude=None if query.exclude is None else take_rows(query.exclude, rows),
+    )

@@ -14,7 +14,7 @@ T = TypeVar("T", bound=type)
 
 # Packages of models. Each lists its classes in ``MODELS``: class name -> module name.
 _MODEL_PACKAGES = ("neighbors", "factorization")
-_OTHER_PACKAGES = ("data", "mixture", "segmentation")
+_OTHER_PACKAGES = ("data", "similarity", "mixture", "segmentation")
 
 _classes: dict[str, type] = {}
 
@@ -52,7 +52,7 @@ def register(name: str) -> Callable[[T], T]:
     >>> NewestFirst().fit(np.eye(3)).recommend([0], k=2).ids.tolist()
     [[2, 1]]
     """
-    if not isinstance(name, str) or not name.replace("-", "").isalnum() or name != name.lower():
+    if not name.replace("-", "").isalnum() or name != name.lower():
         raise ValueError(
             f"name must consist of lower-case letters, digits and dashes, got {name!r}"
         )

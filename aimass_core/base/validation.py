@@ -25,6 +25,7 @@ __all__ = [
     "as_int",
     "csr_parts",
     "suggest",
+    "wrap_csr",
 ]
 
 MAX_DIM = 2**31 - 1
@@ -211,7 +212,7 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
     if not is_sorted or has_duplicates:
         rows = np.repeat(np.arange(n_rows, dtype=np.int32), np.diff(indptr))
         return _merged(rows, indices, data, (n_rows, n_cols), name)
-    return _wrap_csr(indptr, indices, data, (n_rows, n_cols))
+    return wrap_csr(indptr, indices, data, (n_rows, n_cols))
 
 
 def _from_dense(X: Any, name: str) -> sp.csr_array:
@@ -249,17 +250,17 @@ def _merged(rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str) 
         raise ValueError(f"{name} is not a valid sparse matrix: {error}") from None
     if not np.isfinite(data).all():
         raise ValueError(f"{name}: the sum of duplicate entries overflows {data.dtype}")
-    return _wrap_csr(indptr, indices, data, shape)
+    return wrap_csr(indptr, indices, data, shape)
 
 
 def _transposed(X: sp.csr_array) -> sp.csr_array:
     from .. import kernels
 
     arrays = kernels.csr_transpose(*csr_parts(X), X.shape[1], 1)
-    return _wrap_csr(*arrays, (X.shape[1], X.shape[0]))
+    return wrap_csr(*arrays, (X.shape[1], X.shape[0]))
 
 
-def _wrap_csr(
+def wrap_csr(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
     data: NDArray[Any],
@@ -272,6 +273,9 @@ def _wrap_csr(
     return matrix
 
 
+_wrap_csr = wrap_csr  # being renamed
+
+
 def csr_parts(X: sp.csr_array) -> CsrParts:
     """The three arrays of a canonical CSR in the kernels' dtypes, without a copy where they fit."""
     return (
@@ -281,8 +285,8 @@ def csr_parts(X: sp.csr_array) -> CsrParts:
     )
 
 
-def as_indices(values: Any, name: str, n: int, *, what: str) -> NDArray[np.int64]:
-    """Row or column numbers as int64, each within ``[0, n)``.
+def as_indices(values: Any, name: str, n: int | None, *, what: str) -> NDArray[np.int64]:
+    """Row or column numbers as int64, each within ``[0, n)`` where n is given.
 
     ``what`` says what they number, e.g. ``"users"``; a scalar becomes an array of one.
     """
@@ -291,10 +295,12 @@ def as_indices(values: Any, name: str, n: int, *, what: str) -> NDArray[np.int64
         return np.empty(0, dtype=np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise TypeError(
-            f"{name} must be whole numbers in [0, {n}) (one or a 1-D array), got "
+            f"{name} must be row or column numbers of {what} (one or a 1-D array), got "
             f"{array.ndim}-D of {array.dtype}; to use your own ids, fit on Interactions"
         )
-    outside = (array < 0) | (array >= n)
-    if outside.any():
-        raise KeyError(f"{name} holds {array[outside][0]}, but the model was fitted on {n} {what}")
+    if n is not None and array.size and (array.min() < 0 or array.max() >= n):
+        outside = array[(array < 0) | (array >= n)]
+        shown = ", ".join(map(str, outside[:5]))
+        more = f" and {len(outside) - 5} more" if len(outside) > 5 else ""
+        raise KeyError(f"{name} holds {shown}{more}, but the model was fitted on {n} {what}")
     return array.astype(np.int64)

@@ -120,8 +120,8 @@ def recommend(
                 wanted,
                 k=k,
                 exclude_seen=exclude_seen,
-                items=allowed,
-                exclude_items=denied,
+                candidates=allowed,
+                exclude=denied,
             ):
                 yield lists
                 done += len(lists)

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from ._arrow import read_array, read_stream, uuid_text
 from ._column import Column, expand_dictionary, number_column, some
+from ._datetimes import from_scalars, single_unit
 
 __all__ = ["from_any", "from_numpy", "from_objects"]
 
 _EXACT = 2**53  # whole numbers up to here are exact in float64
+_MAY_BE_NULL = (float, np.floating, decimal.Decimal, np.datetime64)  # NaN and NaT: x != x
 
 
 def from_any(values: Any, name: str) -> Column:
@@ -58,6 +60,7 @@ def from_numpy(array: NDArray[Any], name: str) -> Column:
         return number_column(array)
     if kind == "M" and np.datetime_data(array.dtype)[0] != "generic":
         null = some(np.isnat(array))
+        array = single_unit(array, name)
         return Column(str(array.dtype), array.view(np.int64), null=null)
     if kind in "OUT":
         return from_objects(array.tolist(), name)
@@ -80,7 +83,7 @@ def from_objects(values: Sequence[Any], name: str) -> Column:
     types = set(map(type, values))
     nothing = {t for t in types if t.__name__ in ("NoneType", "NAType", "NaTType")}
     null = None
-    if nothing or any(issubclass(t, (float, np.floating, decimal.Decimal)) for t in types):
+    if nothing or any(issubclass(t, _MAY_BE_NULL) for t in types):
         null = some(np.fromiter((type(x) in nothing or x != x for x in values), bool, len(values)))
     if null is not None:
         rest = [x for x, gone in zip(values, null.tolist(), strict=True) if not gone]
@@ -121,7 +124,8 @@ def _of_types(values: list[Any], types: set[type], name: str) -> Column:
             utc = datetime.timezone.utc
             values = [x.astimezone(utc).replace(tzinfo=None) for x in values]
         if len(zones) == 1:
-            return Column("datetime64[us]", np.array(values, "datetime64[us]").view(np.int64))
+            stamps = from_scalars(values, name)
+            return Column(str(stamps.dtype), stamps.view(np.int64))
     shown = ", ".join(sorted(t.__name__ for t in types))
     raise TypeError(
         f"{name} holds values of type {shown}: make it one type out of whole numbers, floats, "

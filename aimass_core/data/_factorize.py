@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .. import kernels
 from ._column import TOP_BIT, Column, take_strings, unsigned
+from ._datetimes import in_unit
 
 __all__ = [
     "Lookup",
@@ -152,9 +153,8 @@ class Lookup:
         if theirs == mine and mine == "bool":
             return self._search(values.astype(np.int64), True)
         if theirs.startswith("datetime64") and mine.startswith("datetime64"):
-            given = values.astype(np.int64).view(theirs)
-            same = given.astype(mine)
-            return self._search(same.view(np.int64), same == given)
+            same, is_exact = in_unit(values.astype(np.int64).view(theirs), mine)
+            return self._search(same.view(np.int64), is_exact)
         return np.full(column.n_entries, -1, dtype=np.int64)
 
     def _find_whole_numbers(self, column: Column) -> NDArray[np.int64]:

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from ..base.validation import as_float
 from ._column import Column
+from ._datetimes import ATTOSECONDS, in_unit
 from ._text import Where, dates_of_numbers, dates_of_text, looks_like_dates
 from .readers.options import ReadOptions
 
 if TYPE_CHECKING:
     from .interactions import Interactions
 
-_COUNTABLE = ("1678-01-01", "2262-01-01")  # in nanoseconds, with 64 bits
-
-__all__ = ["column_times", "duration", "needed_times", "time_point"]
+__all__ = ["column_times", "duration", "nanoseconds", "needed_times", "time_point"]
 
 
 def column_times(
@@ -40,15 +39,12 @@ def column_times(
     numbers = numbers if keep is None else numbers[keep]
     if column.kind.startswith("datetime64"):
         stamps = numbers.astype(np.int64).view(column.kind)
-        if column.kind in ("datetime64[ps]", "datetime64[fs]", "datetime64[as]"):
-            raise ValueError(f"{name} holds {column.kind}: convert the column to datetime64[ns]")
-        if column.kind != "datetime64[ns]":
-            low, high = (np.datetime64(day).astype(stamps.dtype) for day in _COUNTABLE)
-            if not ((stamps >= low) & (stamps < high)).all():
-                raise ValueError(
-                    f"{name} holds dates outside of 1678 to 2261, which nanoseconds cannot count"
-                )
-        return stamps.astype("datetime64[ns]").view(np.int64), "ns"
+        exact, is_exact = in_unit(stamps, "datetime64[ns]")
+        if not is_exact.all():
+            raise ValueError(
+                f"{name} holds dates outside of 1678 to 2262, which nanoseconds cannot count"
+            )
+        return exact.view(np.int64), "ns"
     if column.kind not in ("int", "null", "float", "decimal"):
         raise TypeError(
             f"{name} must hold datetimes or whole numbers, not {column.kind}: convert the column"
@@ -90,22 +86,35 @@ def time_point(unit: str | None, at: Any, name: str) -> int:
         if isinstance(at, (int, np.integer)) and not isinstance(at, bool):
             return int(at)
         return int(np.ceil(as_float(at, name)))
-    if isinstance(at, datetime.datetime) and at.tzinfo is not None:
-        at = at.astimezone(datetime.timezone.utc).replace(tzinfo=None)
     if not isinstance(at, (str, datetime.date, np.datetime64)):
         raise TypeError(
             f"{name} must be a datetime or a string like '2024-06-30', because the timestamps "
             f"are datetimes, got {at!r}"
         )
+    return nanoseconds(at, name)
+
+
+def nanoseconds(at: str | datetime.date | np.datetime64, name: str) -> int:
+    """Return a point in time as nanoseconds since 1970; one with a time zone is converted to UTC.
+
+    Raises
+    ------
+    ValueError
+        If it is no point in time, or lies outside of the years 1678 to 2261.
+    """
+    if isinstance(at, datetime.datetime) and at.tzinfo is not None:
+        at = at.astimezone(datetime.timezone.utc).replace(tzinfo=None)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # NumPy warns about what it does not understand
+        with warnings.catch_warnings():  # NumPy warns of time zones and of units in what is no date
+            warnings.simplefilter("ignore")
             point = np.datetime64(at)
-    except (ValueError, UserWarning, DeprecationWarning):
-        point = np.datetime64("NaT")
+    except (ValueError, OverflowError):
+        point = np.datetime64("NaT", "ns")
     if np.isnat(point):
-        raise ValueError(f"{name} must be a point in time like '2024-06-30', got {at!r}")
-    if not 1678 <= point.astype("datetime64[Y]").astype(np.int64) + 1970 < 2262:
+        raise ValueError(
+            f"{name} must be a point in time like '2024-06-30' or '2024-06-30T18:00', got {at!r}"
+        )
+    if not 1678 <= int(point.astype("datetime64[Y]").astype(np.int64)) + 1970 < 2262:
         raise ValueError(
             f"{name} must be a date from 1678 to 2261, which nanoseconds can count, got {at!r}"
         )
@@ -126,4 +135,17 @@ def duration(unit: str | None, length: Any, name: str) -> float:
         raise TypeError(
             f"{name} must be a timedelta, because the timestamps are datetimes, got {length!r}"
         )
-    return as_float(float(np.timedelta64(length) / np.timedelta64(1, "ns")), name, above=0.0)
+    return as_float(_length(length, name), name, above=0.0)
+
+
+def _length(delta: datetime.timedelta | np.timedelta64, name: str) -> float:
+    """Return a length of time in nanoseconds."""
+    if isinstance(delta, datetime.timedelta):
+        return delta / datetime.timedelta(microseconds=1) * 1e3
+    unit, count = np.datetime_data(delta.dtype)
+    if unit in ("Y", "M", "generic") or np.isnat(delta):
+        raise ValueError(
+            f"{name} must have a unit of fixed length, such as days, got {delta!r}: pass for "
+            "example timedelta(days=30)"
+        )
+    return int(delta.astype(np.int64)) * count * ATTOSECONDS[unit] / ATTOSECONDS["ns"]

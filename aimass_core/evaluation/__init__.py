@@ -14,6 +14,7 @@ from .catalog import (
 from .evaluate import evaluate
 from .gain import ndcg, ndcg_graded
 from .hits import f1, hit_rate, precision, recall, recall_capped
+from .power import PowerEstimate, power, sample_size
 from .ranking import (
     average_precision,
     average_precision_capped,
@@ -21,16 +22,32 @@ from .ranking import (
     reciprocal_rank,
 )
 from .ratings import accuracy, mae, mse, r2, rmse, roc_auc, roc_curve
+from .resampling import (
+    Interval,
+    ModelComparison,
+    PairedTest,
+    adjust_p_values,
+    bootstrap_interval,
+    compare_models,
+    paired_test,
+)
 from .table import EvaluationTable
 from .variety import diversity, novelty, personalization, popularity_complement
 
 __all__ = [
     "EvaluationTable",
+    "Interval",
+    "ModelComparison",
+    "PairedTest",
+    "PowerEstimate",
     "accuracy",
+    "adjust_p_values",
     "auc",
     "average_precision",
     "average_precision_capped",
     "average_precision_hits",
+    "bootstrap_interval",
+    "compare_models",
     "coverage",
     "diversity",
     "entropy",
@@ -45,8 +62,10 @@ __all__ = [
     "ndcg",
     "ndcg_graded",
     "novelty",
+    "paired_test",
     "personalization",
     "popularity_complement",
+    "power",
     "precision",
     "r2",
     "rank_among",
@@ -57,5 +76,6 @@ __all__ = [
     "rmse",
     "roc_auc",
     "roc_curve",
+    "sample_size",
     "user_coverage",
 ]

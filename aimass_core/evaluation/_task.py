@@ -106,7 +106,7 @@ class Task:
     def lists(self, model: Any, block: Ints) -> Any:
         """Best items for a block of rows."""
         if self.asked is not None:
-            return model.fold_in(self.asked[block], **self.options)
+            return model.recommend_new(self.asked[block], **self.options)
         return model.recommend(self._users(block), **self.options)
 
     def values(self, lists: Any, block: Ints) -> dict[str, Any]:

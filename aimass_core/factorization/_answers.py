@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.csr import take_rows, transpose
+from ..base.csr import renumber_columns, take_rows, transpose
 from ..base.lists import Explanation, TopK
-from ..base.merge import renumbered
-from ..base.query import one_pair
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_int
 from ._als import Solver, half_step, n_entries
 from ._grow import Growth
-from ._model import FactorModel, explained
+from ._model import FactorModel
 from ._objective import Objective
 
 if TYPE_CHECKING:
@@ -80,7 +78,9 @@ class ImplicitAnswers(FactorModel):
     def _solve_users(self, profiles: sp.csr_array, n_threads: int) -> NDArray[Any]:
         return self._exact(profiles, "user", self._fitted_objective(), n_threads)
 
-    def fold_in_items(self, item_users: Any, *, k: int = 10, n_threads: int | None = None) -> TopK:
+    def recommend_users(
+        self, item_users: Any, *, k: int = 10, n_threads: int | None = None
+    ) -> TopK:
         """The k users who would most like each of some items the model has not seen.
 
         Parameters
@@ -114,7 +114,7 @@ class ImplicitAnswers(FactorModel):
         if hasattr(item_users, "users") and self.users_ is not None:
             queries = item_users.items.ids
             rows = self.users_.index(item_users.users.ids, what="user")
-            columns = renumbered(columns, rows, n_users)
+            columns = renumber_columns(columns, rows, n_users)
         if columns.shape[1] != n_users:
             raise ValueError(
                 f"item_users has {columns.shape[1]} users, but the fitted matrix has {n_users}; "
@@ -153,8 +153,13 @@ class ImplicitAnswers(FactorModel):
             For an unknown user or item.
         """
         self._check_fitted()
+        if self.user_items_ is None:
+            raise ValueError(
+                "the model was saved without its training data (training=False) and cannot explain "
+                "scores: fit it anew, or save it with training=True"
+            )
         rows, columns = self._rows(user, "user"), self._columns(item, "item")
-        _, i = one_pair(rows, columns)
+        _, i = self._one_pair(rows, columns)
         objective = self._fitted_objective()
         profile = take_rows(self.user_items_, rows)
         y = self.item_factors_[profile.indices].astype(np.float64)
@@ -165,9 +170,17 @@ class ImplicitAnswers(FactorModel):
         matrix += y.T @ (weight[:, None] * y)
         to_item = np.linalg.lstsq(matrix, self.item_factors_[i].astype(np.float64), rcond=None)[0]
         parts = target * (y @ to_item)
-        score = float(self._score_pairs(rows, columns, 1)[0])
+        score = float(self.score_pairs(rows, columns, 1)[0])
         kept = target != 0
-        return explained(score, profile.indices[kept], parts[kept], k, self.items_)
+        return Explanation.of_parts(
+            score,
+            score - float(parts.sum()),
+            "items",
+            profile.indices[kept],
+            parts[kept],
+            k=None if k is None else as_int(k, "k", minimum=1),
+            id_map=self.items_,
+        )
 
     def partial_fit(self, X: Any, y: None = None, *, duplicates: str = "error") -> Self:
         """Take in new interactions: new and changed rows get new factors, all others stay.
@@ -197,7 +210,7 @@ class ImplicitAnswers(FactorModel):
             return self.fit(X)
         growth = Growth.of(self, X, duplicates)
         fresh = type(self)(**self._fitted_with)
-        fresh._take(growth.data)
+        fresh._set_training_data(growth.data)
         fresh.user_factors_ = growth.spread(
             self.user_factors_, growth.users, fresh.user_items_.shape[0]
         )
@@ -220,4 +233,4 @@ class ImplicitAnswers(FactorModel):
             factors[changed] = solved
             setattr(fresh, mine, factors)
         fresh._prepare(threads)
-        return self._become(fresh)
+        return self._adopt_state(fresh)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.merge import merged
-from ..base.validation import as_csr
+from ..base.validation import as_csr, wrap_csr
 
 if TYPE_CHECKING:
+    import scipy.sparse as sp
     from numpy.typing import NDArray
 
     from ._model import FactorModel
 
     Rows = NDArray[np.int64]
 
-__all__ = ["Growth"]
+__all__ = ["Growth", "rows_of"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Growth:
     @classmethod
     def of(cls, model: FactorModel, X: Any, duplicates: str) -> Growth:
         """Join new interactions to those of a fitted model."""
-        data = merged(model.user_items_, model.users_, model.items_, (None, None), X, duplicates)
+        data = model._joined(X, duplicates)
         n_users, n_items = model.user_items_.shape
         if model.users_ is None or model.items_ is None:
             new = as_csr(X)
@@ -55,3 +55,11 @@ class Growth:
         out = np.zeros((n, *factors.shape[1:]), dtype=factors.dtype)
         out[old] = factors
         return out
+
+
+def rows_of(X: sp.csr_array, kept: NDArray[np.bool_]) -> sp.csr_array:
+    """Return a matrix of the same shape with the entries of some rows only."""
+    keep = np.repeat(kept, np.diff(X.indptr))
+    counts = np.where(kept, np.diff(X.indptr), 0)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return wrap_csr(indptr, X.indices[keep], X.data[keep], X.shape)

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.lists import Explanation, TopK
+from ..base.filters import Catalog, as_filter, combine_filters
+from ..base.lists import TopK
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
-from ..base.validation import _wrap_csr, as_int
+from ..base.validation import as_int, wrap_csr
 from ..retrieval import FactorIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..base.query import Ask
-    from ..data import IdMap
+    from ..base.query import Query
+    from ..base.ranking import Ranked
 
-__all__ = ["FactorModel", "explained"]
+__all__ = ["FactorModel"]
 
 _PAIRS = 1 << 16  # scored at once
 
@@ -33,6 +34,8 @@ class FactorModel(Recommender):
     item_factors_: NDArray[Any]
     dtype: str
     _indexes: dict[tuple[str, str], FactorIndex]
+    _per_user: ClassVar[tuple[str, ...]] = ("user_factors_",)
+    needs_training = False
 
     @property
     def _dtype(self) -> Any:
@@ -51,7 +54,7 @@ class FactorModel(Recommender):
     def _check_state(self) -> None:
         super()._check_state()
         factors = (self.user_factors_, self.item_factors_)
-        for side, n in zip(factors, self.user_items_.shape, strict=True):
+        for side, n in zip(factors, (self.n_users_, self.n_items), strict=True):
             if side.ndim != 2 or len(side) != n or side.dtype.kind != "f":
                 raise ValueError(f"factors of shape {side.shape} for {n} rows")
             if not np.isfinite(side).all():
@@ -67,19 +70,121 @@ class FactorModel(Recommender):
             self._indexes[side, metric] = FactorIndex(factors, biases, metric=metric)
         return self._indexes[side, metric]
 
-    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        if ask.users is not None:
-            queries = self.user_factors_[ask.users]
-        else:
-            queries = self._solve_users(ask.profiles, ask.n_threads)
-        allowed = None if ask.allowed is None else ask.allowed.astype(bool)
+    def embed(self, profiles: sp.csr_array, n_threads: int = 1) -> NDArray[Any]:
+        """Return the factors of users from their interactions alone.
+
+        Parameters
+        ----------
+        profiles : csr_array of shape (n, n_items)
+            Interactions of the users.
+        n_threads : int, default=1
+            Threads to use.
+
+        Returns
+        -------
+        ndarray of shape (n, n_factors)
+            In the type of ``item_factors_``.
+        """
+        return self._solve_users(profiles, n_threads)
+
+    def fold_in(
+        self, user_items: Any, *, unknown_items: str = "warn", n_threads: int | None = None
+    ) -> NDArray[Any]:
+        """Return the factors of users who were not in the fit; the model does not change.
+
+        Parameters
+        ----------
+        user_items : Interactions, sparse matrix or 2-D array of shape (n, n_items)
+            Interactions of these users; `Interactions` are matched by item id.
+        unknown_items : {"warn", "error"}, default="warn"
+            Items that the model does not know are dropped with one warning, or raise.
+        n_threads : int, optional
+            Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
+
+        Returns
+        -------
+        ndarray of shape (n, n_factors)
+            One row for each user.
+        """
+        self._check_fitted()
+        profiles, _ = self._new_profiles(user_items, unknown_items)
+        return self.embed(profiles, resolve_n_threads(n_threads))
+
+    def _vectors(self, query: Query) -> NDArray[Any]:
+        """Return the factors of the users of a query."""
+        if query.users is not None:
+            return self.user_factors_[query.users]
+        return self.embed(query.profiles, query.n_threads)
+
+    def score(self, query: Query) -> NDArray[Any]:
+        """Return the inner product of each user of a query with each item.
+
+        Parameters
+        ----------
+        query : Query
+            Some users, in row numbers.
+
+        Returns
+        -------
+        ndarray of float, shape (n, n_items)
+            Plus the items' biases where the model has some.
+        """
+        scores: NDArray[Any] = self._vectors(query) @ self.item_factors_.T
+        biases = self._item_biases()
+        return scores if biases is None else scores + biases
+
+    def rank(self, query: Query) -> Ranked:
+        """Return the k best items of each user of a query by exact retrieval.
+
+        Parameters
+        ----------
+        query : Query
+            Users, filters and cut-off, in row and column numbers.
+
+        Returns
+        -------
+        indices, scores : ndarray of shape (n, k)
+            Padded with -1 and -inf.
+        """
+        allowed = None if query.mask is None else query.mask.astype(bool)
         return self._index("items", "dot").topk(
-            queries, ask.k, exclude=ask.exclude, allowed=allowed, n_threads=ask.n_threads
+            self._vectors(query),
+            query.k,
+            exclude=query.exclude,
+            allowed=allowed,
+            allowed_rows=query.candidate_lists,
+            n_threads=query.n_threads,
         )
 
-    def _score_pairs(
+    def _without_history(self, query: Query) -> NDArray[np.bool_]:
+        if self.user_items_ is not None or query.users is None:
+            return super()._without_history(query)
+        unknown = query.users < 0
+        return unknown | ~self.user_factors_[np.where(unknown, 0, query.users)].any(axis=1)
+
+    def _remains(self) -> str:
+        return (
+            "The item factors were learned from the interactions of the forgotten users, too; the "
+            "next fit removes that influence."
+        )
+
+    def score_pairs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
     ) -> NDArray[np.float64]:
+        """Return the inner product of user and item of each pair of a row and a column.
+
+        Parameters
+        ----------
+        users, items : ndarray of int64, shape (n,)
+            Rows and columns of the fitted matrix.
+        n_threads : int
+            Not used.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Computed in float64.
+        """
         scores = np.empty(len(users))
         for begin in range(0, len(users), _PAIRS):
             part = slice(begin, begin + _PAIRS)
@@ -91,8 +196,16 @@ class FactorModel(Recommender):
             )
         return scores
 
-    def similar_items(self, items: Any, *, k: int = 10, n_threads: int | None = None) -> TopK:
-        """The items whose factors point most nearly the same way (cosine).
+    def similar_items(
+        self,
+        items: Any,
+        *,
+        k: int = 10,
+        candidates: Any = None,
+        exclude: Any = None,
+        n_threads: int | None = None,
+    ) -> TopK:
+        """Return the items whose factors have the highest cosine with those of each item.
 
         Parameters
         ----------
@@ -100,13 +213,15 @@ class FactorModel(Recommender):
             Column numbers where the model was fitted on a matrix.
         k : int, default=10
             At least 1; more than there are items is the same as all items.
+        candidates, exclude : collection of item ids, mask, sparse matrix or dict, optional
+            Only these items, and not these; as in `recommend`.
         n_threads : int, optional
             Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
 
         Returns
         -------
         TopK
-            One list for each item, without the item itself.
+            One list for each item, without the item itself; empty where its factors are zero.
 
         Raises
         ------
@@ -114,10 +229,20 @@ class FactorModel(Recommender):
             For an unknown item.
         """
         self._check_fitted()
-        return self._similar("items", self._columns(items, "items"), self.items_, k, n_threads)
+        return self._similar(
+            "items", self._columns(items, "items"), k, candidates, exclude, n_threads
+        )
 
-    def similar_users(self, users: Any, *, k: int = 10, n_threads: int | None = None) -> TopK:
-        """The users whose factors point most nearly the same way (cosine).
+    def similar_users(
+        self,
+        users: Any,
+        *,
+        k: int = 10,
+        candidates: Any = None,
+        exclude: Any = None,
+        n_threads: int | None = None,
+    ) -> TopK:
+        """Return the users whose factors have the highest cosine with those of each user.
 
         Parameters
         ----------
@@ -125,13 +250,15 @@ class FactorModel(Recommender):
             Row numbers where the model was fitted on a matrix.
         k : int, default=10
             At least 1; more than there are users is the same as all users.
+        candidates, exclude : collection of user ids, mask, sparse matrix or dict, optional
+            Only these users, and not these; as in `recommend`.
         n_threads : int, optional
             Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
 
         Returns
         -------
         TopK
-            One list for each user, without the user itself.
+            One list for each user, without the user itself; empty where its factors are zero.
 
         Raises
         ------
@@ -139,28 +266,46 @@ class FactorModel(Recommender):
             For an unknown user.
         """
         self._check_fitted()
-        return self._similar("users", self._rows(users, "users"), self.users_, k, n_threads)
+        return self._similar("users", self._rows(users, "users"), k, candidates, exclude, n_threads)
 
     def _similar(
         self,
         side: str,
         rows: NDArray[np.int64],
-        ids: IdMap | None,
         k: int,
+        candidates: Any,
+        exclude: Any,
         n_threads: int | None,
     ) -> TopK:
         k = as_int(k, "k", minimum=1)
-        factors = self.item_factors_ if side == "items" else self.user_factors_
-        own = _wrap_csr(
+        of_items = side == "items"
+        factors = self.item_factors_ if of_items else self.user_factors_
+        ids, name = (self.items_, self._names[1]) if of_items else (self.users_, self._names[0])
+        queries = rows if ids is None else ids.ids[rows]
+        own = wrap_csr(
             np.arange(len(rows) + 1, dtype=np.int64),
             rows.astype(np.int32),
             np.ones(len(rows), dtype=np.float32),
             (len(rows), len(factors)),
         )
-        indices, scores = self._index(side, "cosine").topk(
-            factors[rows], k, exclude=own, n_threads=resolve_n_threads(n_threads)
+        catalog = Catalog(ids, len(factors), side[:-1])
+        allowed, denied = combine_filters(
+            as_filter(candidates, "candidates", catalog, queries),
+            as_filter(exclude, "exclude", catalog, queries),
+            own,
         )
-        return TopK(rows if ids is None else ids.ids[rows], indices, scores, ids)
+        mask = allowed.astype(bool) if isinstance(allowed, np.ndarray) else None
+        indices, scores = self._index(side, "cosine").topk(
+            factors[rows],
+            k,
+            exclude=denied,
+            allowed=mask,
+            allowed_rows=allowed if mask is None else None,
+            n_threads=resolve_n_threads(n_threads),
+        )
+        nothing = ~factors[rows].any(axis=1)
+        indices[nothing], scores[nothing] = -1, -np.inf
+        return TopK(queries, indices, scores, ids, name, f"similar_{name}")
 
 
 def _as_factor_dtype(dtype: Any) -> Any:
@@ -172,14 +317,3 @@ def _as_factor_dtype(dtype: Any) -> Any:
     if dtype is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
     return found
-
-
-def explained(
-    score: float, found: NDArray[Any], parts: NDArray[np.float64], k: int | None, ids: IdMap | None
-) -> Explanation:
-    """The largest contributions of items to a score; what none of them brought is the offset."""
-    best = np.lexsort((found, -np.abs(parts)))
-    best = best if k is None else best[: as_int(k, "k", minimum=1)]
-    indices = np.asarray(found, dtype=np.int64)[best]
-    named = indices if ids is None else ids.ids[indices]
-    return Explanation(score, score - float(parts.sum()), "items", indices, named, parts[best])

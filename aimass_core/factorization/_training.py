@@ -25,7 +25,7 @@ class Epoch:
     ----------
     number : int
         From 1.
-    n_iter : int
+    max_iter : int
         Epochs there will be at most.
     loss : float or None
         Loss over all pairs, where it is tracked.
@@ -36,7 +36,7 @@ class Epoch:
     """
 
     number: int
-    n_iter: int
+    max_iter: int
     loss: float | None
     score: float | None
     model: FactorModel = field(repr=False)
@@ -57,12 +57,12 @@ class Watch:
     """Decides after each epoch whether to go on; remembers the best factors."""
 
     def __init__(
-        self, model: FactorModel, training: Training, n_iter: int, metric: Any, patience: Any
+        self, model: FactorModel, training: Training, max_iter: int, metric: Any, patience: Any
     ) -> None:
         self.losses: list[float] = []
         self.scores: list[float] = []
         self._model, self._training = model, training
-        self._n_iter, self._metric = n_iter, metric
+        self._n_iter, self._metric = max_iter, metric
         self._patience = as_int(patience, "patience", minimum=1)
         self._tol = as_float(getattr(model, "tol", 0.0), "tol", minimum=0.0)
         self._best: tuple[float, Any, Any] | None = None

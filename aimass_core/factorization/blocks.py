@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
-from ..base.validation import _wrap_csr, as_int
+from ..base.validation import as_int, wrap_csr
 from ._block_files import SIDES, Parquet, checked, ranges, scatter
 from ._model import _as_factor_dtype
 
@@ -199,6 +199,15 @@ class RowBlocks:
         """
         return self._blocks(self._columns, self.shape[0])
 
+    def item_counts(self) -> NDArray[np.int64]:
+        """Return the number of stored entries of each item.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_items,)
+        """
+        return np.diff(self._columns[0])
+
     def matrix(self) -> sp.csr_array:
         """Map the whole matrix.
 
@@ -208,7 +217,7 @@ class RowBlocks:
             Its arrays are read-only maps of the files.
         """
         indptr, indices, data = self._rows
-        return _wrap_csr(indptr, indices, data, self.shape)
+        return wrap_csr(indptr, indices, data, self.shape)
 
     def _check(self, parts: Any, n_cols: int) -> None:
         indptr, indices, data = parts
@@ -230,7 +239,7 @@ class RowBlocks:
         indptr, indices, data = parts
         for begin, end in ranges(indptr, self.block_nnz):
             places = slice(int(indptr[begin]), int(indptr[end]))
-            block = _wrap_csr(
+            block = wrap_csr(
                 np.asarray(indptr[begin : end + 1] - indptr[begin]),
                 np.array(indices[places]),
                 np.array(data[places]),

@@ -9,15 +9,17 @@ import scipy.sparse as sp
 
 from ..base.baselines import global_mean, rating_range
 from ..base.csr import transpose
+from ..base.random import as_generator
 from ..base.registry import register
-from ..base.validation import _wrap_csr, as_bool, as_float, as_int
+from ..base.validation import as_bool, as_float, as_int, wrap_csr
 from ._als import MAX_FACTORS, Solver, half_step, random_factors
 from ._model import FactorModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..base.query import Ask
+    from ..base.query import Query
+    from ..base.ranking import Ranked
 
     Array = NDArray[Any]
 
@@ -51,7 +53,7 @@ class ExplicitALS(FactorModel):
         1: weighted by the number of ratings (ALS-WR); 0: the same for every row.
     biases : bool, default=True
         Learn :math:`b_u` and :math:`b_i`.
-    n_iter : int, default=15
+    max_iter : int, default=15
         Epochs: items, then users.
     init_scale : float, default=0.1
         Factors start normal with standard deviation ``init_scale / sqrt(n_factors)``.
@@ -61,7 +63,7 @@ class ExplicitALS(FactorModel):
         Lowest and highest rating. Default: those seen in training.
     dtype : {"float32", "float64"}, default="float32"
         Of factors and values.
-    random_state : int, default=0
+    random_state : int, numpy.random.Generator or None, default=0
         Seed of the first factors.
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Changes no bit.
@@ -97,7 +99,14 @@ class ExplicitALS(FactorModel):
     True
     """
 
-    _state: ClassVar[tuple[str, ...]] = (*FactorModel._state, "user_bias_", "item_bias_")
+    _state: ClassVar[tuple[str, ...]] = (
+        *FactorModel._state,
+        "user_bias_",
+        "item_bias_",
+        "mean_",
+        "rating_range_",
+    )
+    _per_user: ClassVar[tuple[str, ...]] = (*FactorModel._per_user, "user_bias_")
     predicts_ratings = True
 
     user_bias_: Array
@@ -110,19 +119,19 @@ class ExplicitALS(FactorModel):
         regularization: float = 0.07,
         nu: float = 1.0,
         biases: bool = True,
-        n_iter: int = 15,
+        max_iter: int = 15,
         init_scale: float = 0.1,
         clip: bool = True,
         rating_scale: tuple[float, float] | None = None,
         dtype: str = "float32",
-        random_state: int = 0,
+        random_state: Any = 0,
         n_threads: int | None = None,
     ) -> None:
         self.n_factors = n_factors
         self.regularization = regularization
         self.nu = nu
         self.biases = biases
-        self.n_iter = n_iter
+        self.max_iter = max_iter
         self.init_scale = init_scale
         self.clip = clip
         self.rating_scale = rating_scale
@@ -133,15 +142,15 @@ class ExplicitALS(FactorModel):
     def _learn(self, n_threads: int) -> None:
         X = self.user_items_
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS - 1)
-        n_iter = as_int(self.n_iter, "n_iter", minimum=1)
-        rng = np.random.default_rng(as_int(self.random_state, "random_state", minimum=0))
-        self.mean_ = global_mean(X)
+        max_iter = as_int(self.max_iter, "max_iter", minimum=1)
+        rng = as_generator(self.random_state)
+        self.mean_, self.rating_range_ = global_mean(X), rating_range(self.rating_scale, X)
         T = transpose(X, n_threads)
         self.user_factors_, self.item_factors_ = (
             random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape
         )
         self.user_bias_, self.item_bias_ = (np.zeros(n, dtype=X.dtype) for n in X.shape)
-        for _ in range(n_iter):
+        for _ in range(max_iter):
             others = self.user_factors_, self.user_bias_
             self.item_factors_, self.item_bias_ = self._solved(T, *others, "item", n_threads)
             others = self.item_factors_, self.item_bias_
@@ -157,7 +166,7 @@ class ExplicitALS(FactorModel):
         if biased:
             factors = np.hstack([factors, np.ones((len(factors), 1), dtype=factors.dtype)])
         left = (rows.data - np.float64(self.mean_) - bias[rows.indices]).astype(rows.dtype)
-        residual = _wrap_csr(rows.indptr, rows.indices, left, rows.shape)
+        residual = wrap_csr(rows.indptr, rows.indices, left, rows.shape)
         n = rows.shape[0]
         solved = half_step(
             [(0, residual)],
@@ -175,14 +184,12 @@ class ExplicitALS(FactorModel):
 
     def _prepare(self, n_threads: int) -> None:
         super()._prepare(n_threads)
-        self.mean_ = global_mean(self.user_items_)
         as_bool(self.clip, "clip")
-        self._scale = rating_range(self.rating_scale, self.user_items_)
 
     def _check_state(self) -> None:
         super()._check_state()
         shapes = self.user_bias_.shape, self.item_bias_.shape
-        if shapes != tuple((n,) for n in self.user_items_.shape):
+        if shapes != tuple((n,) for n in (self.n_users_, self.n_items)):
             raise ValueError("as many biases as users and items are needed")
         if not (np.isfinite(self.user_bias_).all() and np.isfinite(self.item_bias_).all()):
             raise ValueError("biases that are not finite numbers")
@@ -190,19 +197,62 @@ class ExplicitALS(FactorModel):
     def _item_biases(self) -> Array | None:
         return self.item_bias_
 
-    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], Array]:
-        if ask.users is not None:
-            queries, bias = self.user_factors_[ask.users], self.user_bias_[ask.users]
+    def _vectors_and_offsets(self, query: Query) -> tuple[Array, NDArray[np.float64]]:
+        """Return the factors, and mean + bias, of the users of a query."""
+        if query.users is not None:
+            vectors, bias = self.user_factors_[query.users], self.user_bias_[query.users]
         else:
-            fitted = self._fitted()
-            queries, bias = fitted._solved(
-                ask.profiles, self.item_factors_, self.item_bias_, "user", ask.n_threads
+            vectors, bias = self._fitted()._solved(
+                query.profiles, self.item_factors_, self.item_bias_, "user", query.n_threads
             )
-        allowed = None if ask.allowed is None else ask.allowed.astype(bool)
-        indices, scores = self._index("items", "dot").topk(
-            queries, ask.k, exclude=ask.exclude, allowed=allowed, n_threads=ask.n_threads
+        return vectors, bias + np.float64(self.mean_)
+
+    def _solve_users(self, profiles: sp.csr_array, n_threads: int) -> Array:
+        solved = self._fitted()._solved(
+            profiles, self.item_factors_, self.item_bias_, "user", n_threads
         )
-        return indices, scores + (bias + np.float64(self.mean_))[:, None]
+        return solved[0]
+
+    def score(self, query: Query) -> Array:
+        """Return the predicted rating of every item for each user of a query.
+
+        Parameters
+        ----------
+        query : Query
+            Some users, in row numbers.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_items)
+            Not clipped.
+        """
+        vectors, offsets = self._vectors_and_offsets(query)
+        scores: Array = vectors @ self.item_factors_.T + self.item_bias_ + offsets[:, None]
+        return scores
+
+    def rank(self, query: Query) -> Ranked:
+        """Return the k items with the highest predicted ratings of each user of a query.
+
+        Parameters
+        ----------
+        query : Query
+            Users, filters and cut-off, in row and column numbers.
+
+        Returns
+        -------
+        indices, scores : ndarray of shape (n, k)
+            Padded with -1 and -inf; ratings are not clipped.
+        """
+        vectors, offsets = self._vectors_and_offsets(query)
+        indices, scores = self._index("items", "dot").topk(
+            vectors,
+            query.k,
+            exclude=query.exclude,
+            allowed=None if query.mask is None else query.mask.astype(bool),
+            allowed_rows=query.candidate_lists,
+            n_threads=query.n_threads,
+        )
+        return indices, scores + offsets[:, None]
 
     def _fitted(self) -> ExplicitALS:
         """With the parameters of the last fit, whatever ``set_params`` did since."""
@@ -210,9 +260,23 @@ class ExplicitALS(FactorModel):
         fitted.mean_ = self.mean_
         return fitted
 
-    def _score_pairs(
+    def score_pairs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
     ) -> NDArray[np.float64]:
+        """Return the predicted rating of each pair of a row and a column.
+
+        Parameters
+        ----------
+        users, items : ndarray of int64, shape (n,)
+            Rows and columns of the fitted matrix.
+        n_threads : int
+            Not used.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Within the rating scale, unless ``clip=False``.
+        """
         biases = self.user_bias_[users].astype(np.float64) + self.item_bias_[items]
-        rated = self.mean_ + biases + super()._score_pairs(users, items, n_threads)
-        return np.clip(rated, *self._scale) if self.clip else rated
+        rated = self.mean_ + biases + super().score_pairs(users, items, n_threads)
+        return np.clip(rated, *self.rating_range_) if self.clip else rated

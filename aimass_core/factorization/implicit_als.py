@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.csr import transpose
+from ..base.random import as_generator
 from ..base.registry import register
 from ..base.validation import as_bool, as_float, as_int
 from ._als import (
@@ -68,7 +69,7 @@ class ImplicitALS(ImplicitAnswers):
         :math:`w_0 = 1`; "total": :math:`\alpha |v| (p - s)^2`, as the implicit library.
     nu : float, default=1.0
         How far regularisation grows with the number of entries; 0: the same for every row.
-    n_iter : int, default=16
+    max_iter : int, default=16
         Epochs: items, then users.
     solver : {"auto", "cholesky", "pcg", "cg", "subspace", "nonnegative"}, default="auto"
         Exact; `n_steps` of conjugate gradient from the last factors, preconditioned by what all
@@ -90,7 +91,7 @@ class ImplicitALS(ImplicitAnswers):
         Epochs without a better metric before training ends; the best factors are kept.
     dtype : {"float32", "float64"}, default="float32"
         Of factors and values; Gramians are always float64.
-    random_state : int, default=0
+    random_state : int, numpy.random.Generator or None, default=0
         Seed of the first factors.
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Changes no bit.
@@ -144,7 +145,7 @@ class ImplicitALS(ImplicitAnswers):
         unobserved_weight: float | None = None,
         confidence: str = "added",
         nu: float = 1.0,
-        n_iter: int = 16,
+        max_iter: int = 16,
         solver: str = "auto",
         n_steps: int | None = None,
         block_size: int = 64,
@@ -154,7 +155,7 @@ class ImplicitALS(ImplicitAnswers):
         metric: str = "ndcg@10",
         patience: int = 3,
         dtype: str = "float32",
-        random_state: int = 0,
+        random_state: Any = 0,
         n_threads: int | None = None,
     ) -> None:
         self.n_factors = n_factors
@@ -163,7 +164,7 @@ class ImplicitALS(ImplicitAnswers):
         self.unobserved_weight = unobserved_weight
         self.confidence = confidence
         self.nu = nu
-        self.n_iter = n_iter
+        self.max_iter = max_iter
         self.solver = solver
         self.n_steps = n_steps
         self.block_size = block_size
@@ -216,11 +217,11 @@ class ImplicitALS(ImplicitAnswers):
             Where a row's system has no finite solution; it names the row.
         """
         blocks = X if isinstance(X, RowBlocks) else None
-        return self._fit(X, Training(validation, start, callback, X, blocks))
+        return self._fit(X, y, Training(validation, start, callback, X, blocks))
 
-    def _take(self, X: Any) -> None:
+    def _set_training_data(self, X: Any) -> None:
         if not isinstance(X, RowBlocks):
-            super()._take(X)
+            super()._set_training_data(X)
             return
         self.user_items_ = X.matrix()
         if self.user_items_.dtype != self._dtype:
@@ -229,17 +230,18 @@ class ImplicitALS(ImplicitAnswers):
                 f"with dtype={str(self._dtype)!r}, or set dtype={str(self.user_items_.dtype)!r}"
             )
         self.users_ = self.items_ = None
-        self.n_features_in_ = X.shape[1]
+        self.n_users_, self.n_features_in_ = X.shape
+        self.item_counts_ = X.item_counts()
 
     def _learn(self, n_threads: int, training: Training | None = None) -> None:
         training = training or Training()
         self.unobserved_weight_ = self._unobserved()
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         objective, solver = self._objective(), self._solver(n_threads)
-        n_iter = as_int(self.n_iter, "n_iter", minimum=1)
-        watch = Watch(self, training, n_iter, self.metric, self.patience)
+        max_iter = as_int(self.max_iter, "max_iter", minimum=1)
+        watch = Watch(self, training, max_iter, self.metric, self.patience)
         wants_loss = as_bool(self.track_loss, "track_loss") or watch.wants_loss
-        rng = np.random.default_rng(as_int(self.random_state, "random_state", minimum=0))
+        rng = as_generator(self.random_state)
         X = self.user_items_
         sides = [random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape]
         if solver.name == "nonnegative":
@@ -251,7 +253,7 @@ class ImplicitALS(ImplicitAnswers):
             for side, n in ((blocks.rows, X.shape[1]), (blocks.columns, X.shape[0]))
         )
         number = 0
-        for number in range(1, n_iter + 1):
+        for number in range(1, max_iter + 1):
             self._improve("item", blocks.columns(), ridges[1], solver, objective)
             self._improve("user", blocks.rows(), ridges[0], solver, objective)
             loss = None

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.csr import transpose
+from ..base.random import as_generator
 from ..base.registry import register
 from ..base.validation import as_float, as_int, csr_parts
 from ._als import MAX_FACTORS, Solver, half_step
@@ -44,13 +45,13 @@ class NMF(FactorModel):
         Length of the vectors, 1 to 16384.
     regularization : float, default=0.0
         :math:`\lambda`, at least 0.
-    n_iter : int, default=50
+    max_iter : int, default=50
         Epochs: items, then users.
     n_steps : int, default=3
         Sweeps over the coordinates of a row in each half of an epoch, 1 to 16384.
     dtype : {"float32", "float64"}, default="float32"
         Of factors and values.
-    random_state : int, default=0
+    random_state : int, numpy.random.Generator or None, default=0
         Seed of the first factors.
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Changes no bit.
@@ -90,15 +91,15 @@ class NMF(FactorModel):
         *,
         n_factors: int = 32,
         regularization: float = 0.0,
-        n_iter: int = 50,
+        max_iter: int = 50,
         n_steps: int = 3,
         dtype: str = "float32",
-        random_state: int = 0,
+        random_state: Any = 0,
         n_threads: int | None = None,
     ) -> None:
         self.n_factors = n_factors
         self.regularization = regularization
-        self.n_iter = n_iter
+        self.max_iter = max_iter
         self.n_steps = n_steps
         self.dtype = dtype
         self.random_state = random_state
@@ -107,8 +108,8 @@ class NMF(FactorModel):
     _state = (*FactorModel._state, "loss_")
     loss_: float
 
-    def _take(self, X: Any) -> None:
-        super()._take(X)
+    def _set_training_data(self, X: Any) -> None:
+        super()._set_training_data(X)
         if self.user_items_.nnz and self.user_items_.data.min() < 0:
             raise ValueError(
                 f"X holds {self.user_items_.data.min()}, but NMF takes no negative values: shift "
@@ -118,16 +119,16 @@ class NMF(FactorModel):
     def _learn(self, n_threads: int) -> None:
         X = self.user_items_
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
-        n_iter = as_int(self.n_iter, "n_iter", minimum=1)
+        max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         n_steps = as_int(self.n_steps, "n_steps", minimum=1, maximum=MAX_FACTORS)
-        rng = np.random.default_rng(as_int(self.random_state, "random_state", minimum=0))
+        rng = as_generator(self.random_state)
         mean = float(X.data.sum(dtype=np.float64)) / max(1, X.shape[0] * X.shape[1])
         scale = np.sqrt(mean / n_factors)
         self.user_factors_, self.item_factors_ = (
             np.abs(rng.standard_normal((n, n_factors)) * scale).astype(X.dtype) for n in X.shape
         )
         T = transpose(X, n_threads)
-        for _ in range(n_iter):
+        for _ in range(max_iter):
             self.item_factors_ = self._solved(
                 T, self.user_factors_, self.item_factors_, n_steps, "item", n_threads
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.random import as_generator
 from ..base.registry import register
 from ..base.validation import as_int
 from ..exceptions import NumericalError
@@ -29,13 +30,13 @@ class PureSVD(FactorModel):
     ----------
     n_factors : int, default=64
         Rank; at most the smaller side of the matrix counts.
-    n_iter : int, default=4
+    max_iter : int, default=4
         Power iterations; more come closer to the exact decomposition.
     n_oversamples : int, default=16
         Directions beside `n_factors` while iterating.
     dtype : {"float32", "float64"}, default="float32"
         Of factors and values.
-    random_state : int, default=0
+    random_state : int, numpy.random.Generator or None, default=0
         Seed of the first directions.
 
     Attributes
@@ -51,7 +52,7 @@ class PureSVD(FactorModel):
 
     Notes
     -----
-    O(n_iter nnz f) time, O((n_users + n_items) f) memory; products are SciPy's, on one thread.
+    O(max_iter nnz f) time, O((n_users + n_items) f) memory; products are SciPy's, on one thread.
 
     References
     ----------
@@ -75,13 +76,13 @@ class PureSVD(FactorModel):
         self,
         *,
         n_factors: int = 64,
-        n_iter: int = 4,
+        max_iter: int = 4,
         n_oversamples: int = 16,
         dtype: str = "float32",
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         self.n_factors = n_factors
-        self.n_iter = n_iter
+        self.max_iter = max_iter
         self.n_oversamples = n_oversamples
         self.dtype = dtype
         self.random_state = random_state
@@ -89,9 +90,9 @@ class PureSVD(FactorModel):
     def _learn(self, n_threads: int) -> None:
         X = self.user_items_
         wanted = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
-        n_iter = as_int(self.n_iter, "n_iter", minimum=1)
+        max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         more = as_int(self.n_oversamples, "n_oversamples", minimum=0, maximum=MAX_FACTORS)
-        rng = np.random.default_rng(as_int(self.random_state, "random_state", minimum=0))
+        rng = as_generator(self.random_state)
         rank = max(min(wanted, *X.shape), 1)
         width = min(rank + more, *X.shape)
         if width == 0 or X.nnz == 0:
@@ -100,7 +101,7 @@ class PureSVD(FactorModel):
             return
         basis = rng.standard_normal((X.shape[1], width), dtype=np.float32).astype(X.dtype)
         try:
-            for _ in range(n_iter):  # orthonormal on both sides, so that no direction is lost
+            for _ in range(max_iter):  # orthonormal on both sides, so that no direction is lost
                 basis = _orthonormal(X.T @ _orthonormal(X @ basis))
             _, values, right = np.linalg.svd(_gramian_root(X @ basis))
         except np.linalg.LinAlgError:

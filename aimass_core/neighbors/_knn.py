@@ -13,36 +13,28 @@ from ..base.baselines import (
     als_biases,
     global_mean,
     rating_range,
-    row_numbers,
     sgd_biases,
 )
-from ..base.csr import transpose
-from ..base.lists import Explanation, TopK, top_of_rows
-from ..base.query import Ask
-from ..base.ranking import rank_by_rating
+from ..base.csr import row_numbers, transpose
+from ..base.estimator import clone
+from ..base.filters import Catalog, as_filter, combine_filters
+from ..base.lists import Explanation, TopK
+from ..base.query import Query
+from ..base.ranking import filter_lists, padding, scores_by_pairs, top_of_rows
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
-from ..base.validation import _wrap_csr, as_bool, as_choice, as_int
+from ..base.validation import as_bool, as_choice, as_int, wrap_csr
+from ..data.weighting import BM25, Binarize, Log, TfIdf
+from ..data.weighting._weighting import Weighting
 from ..similarity._compare import Compared, gram_topk, prepare
-from ..similarity._measures import Measure, make_measure
+from ..similarity._measures import Measure
+from ..similarity.similarity import Similarity, as_measure
 from ._rating import AGGREGATIONS, RatingEngine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Neighborhood"]
-
-_OPTIONS = (
-    "alpha",
-    "beta",
-    "midpoint",
-    "shrink",
-    "support_shrink",
-    "min_support",
-    "significance",
-    "amplification",
-    "threshold",
-)
 
 
 class Neighborhood(Recommender):
@@ -53,10 +45,17 @@ class Neighborhood(Recommender):
         "similarity_",
         "user_bias_",
         "item_bias_",
+        "mean_",
+        "rating_range_",
+        "weighting_",
     )
+    _per_user: ClassVar[tuple[str, ...]] = ("user_bias_",)
     _entities: ClassVar[str]
 
     similarity_: sp.csr_array | None
+    mean_: float
+    weighting_: Weighting | None
+    rating_range_: tuple[float, float]
     user_bias_: NDArray[np.float64] | None
     item_bias_: NDArray[np.float64] | None
 
@@ -64,18 +63,10 @@ class Neighborhood(Recommender):
         self,
         *,
         n_neighbors: int = 100,
-        measure: str | Callable[..., float] = "cosine",
-        alpha: float | None = None,
-        beta: float | None = None,
-        midpoint: float | None = None,
-        shrink: float = 0.0,
-        support_shrink: float | None = None,
-        min_support: int = 1,
-        significance: int = 0,
-        amplification: float = 1.0,
-        threshold: float | None = None,
-        weighting: str | None = None,
+        similarity: str | Callable[..., float] | Similarity = "cosine",
+        weighting: str | Weighting | None = None,
         profile: str = "weighted",
+        normalize: bool = False,
         neighbors_of: str = "target",
         aggregation: str = "sum",
         min_k: int = 1,
@@ -86,18 +77,10 @@ class Neighborhood(Recommender):
         n_threads: int | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors
-        self.measure = measure
-        self.alpha = alpha
-        self.beta = beta
-        self.midpoint = midpoint
-        self.shrink = shrink
-        self.support_shrink = support_shrink
-        self.min_support = min_support
-        self.significance = significance
-        self.amplification = amplification
-        self.threshold = threshold
+        self.similarity = similarity
         self.weighting = weighting
         self.profile = profile
+        self.normalize = normalize
         self.neighbors_of = neighbors_of
         self.aggregation = aggregation
         self.min_k = min_k
@@ -126,23 +109,52 @@ class Neighborhood(Recommender):
         as_int(self.min_k, "min_k", minimum=0)
         as_bool(self.positive_only, "positive_only")
         as_bool(self.clip, "clip")
-        if self.weighting is not None:
-            as_choice(self.weighting, "weighting", ("bm25", "tf_idf", "log", "binarize"))
-        m = make_measure(self.measure, **{name: getattr(self, name) for name in _OPTIONS})
+        as_bool(self.normalize, "normalize")
+        m = as_measure(self.similarity)
+        self._refuse_idle_options(m)
         if self._rates and m.function is not None:
-            raise ValueError("measure: a function can be used for ranking (aggregation='sum') only")
+            raise ValueError(
+                "similarity: a function can be used for ranking (aggregation='sum') only"
+            )
         return m
 
-    def _weighted(self, X: sp.csr_array) -> sp.csr_array:
-        if self.weighting is None:
-            return X
-        from ..data import weighting
-
-        if self.weighting in ("bm25", "tf_idf"):
-            result: sp.csr_array = getattr(weighting, self.weighting)(X, documents=self._entities)
+    def _refuse_idle_options(self, m: Measure) -> None:
+        """Refuse options that have no effect in the chosen mode."""
+        if self._rates:
+            idle: dict[str, Any] = {
+                "neighbors_of": "target",
+                "profile": "weighted",
+                "normalize": False,
+            }
         else:
-            result = getattr(weighting, self.weighting)(X)
-        return result
+            idle = {"min_k": 1, "positive_only": True, "clip": True, "rating_scale": None}
+        if self.aggregation != "baseline" and m.name != "pearson_baseline":
+            idle["baseline"] = "als"
+        for name, default in idle.items():
+            value = getattr(self, name)
+            if value != default:
+                raise ValueError(
+                    f"{name}={value!r} has no effect with aggregation={self.aggregation!r}: leave "
+                    "it out, or choose another aggregation"
+                )
+
+    def _new_weighting(self) -> Weighting | None:
+        """Return the unfitted weighting that the parameter names."""
+        if self.weighting is None or isinstance(self.weighting, Weighting):
+            return None if self.weighting is None else clone(self.weighting)
+        name = as_choice(self.weighting, "weighting", ("bm25", "tf_idf", "log", "binarize"))
+        if name == "bm25":
+            return BM25(documents=self._entities)
+        if name == "tf_idf":
+            return TfIdf(documents=self._entities)
+        return Log() if name == "log" else Binarize()
+
+    def _weighted(self, X: sp.csr_array) -> sp.csr_array:
+        """Return a matrix weighted by what was learned from the fitted one."""
+        if self.weighting_ is None:
+            return X
+        weighted: sp.csr_array = self.weighting_.transform(X)
+        return weighted
 
     def _profiles(self, X: sp.csr_array) -> sp.csr_array:
         """What is multiplied with the similarities."""
@@ -150,7 +162,7 @@ class Neighborhood(Recommender):
             return self._weighted(X)
         if self.profile == "raw":
             return X
-        return _wrap_csr(X.indptr, X.indices, np.ones_like(X.data), X.shape)
+        return wrap_csr(X.indptr, X.indices, np.ones_like(X.data), X.shape)
 
     # ---- learning ----------------------------------------------------------------------------
 
@@ -161,6 +173,10 @@ class Neighborhood(Recommender):
         m = self._checked_measure()
         X = self.user_items_
         self.similarity_ = self.user_bias_ = self.item_bias_ = None
+        self.weighting_ = self._new_weighting()
+        if self.weighting_ is not None:
+            self.weighting_.fit(X)
+        self.mean_, self.rating_range_ = global_mean(X), rating_range(self.rating_scale, X)
         if self.aggregation == "baseline" or m.name == "pearson_baseline":
             if self.baseline == "als":
                 self.user_bias_, self.item_bias_ = als_biases(
@@ -174,7 +190,7 @@ class Neighborhood(Recommender):
     def _baseline_of_entities(self) -> Baseline | None:
         if self.user_bias_ is None or self.item_bias_ is None:
             return None
-        mean = global_mean(self.user_items_)
+        mean = self.mean_
         if self._entities == "items":
             return Baseline(mean, feature=self.user_bias_, entity=self.item_bias_)
         return Baseline(mean, feature=self.item_bias_, entity=self.user_bias_)
@@ -189,17 +205,29 @@ class Neighborhood(Recommender):
             compared = compared.swapped()
         lists = gram_topk(compared, m, self.n_neighbors, n_threads)
         lists.data = lists.data.astype(self.user_items_.dtype, copy=False)
-        return transpose(transpose(lists, n_threads), n_threads)
+        lists = transpose(transpose(lists, n_threads), n_threads)
+        return self._normalized(lists) if self.normalize else lists
+
+    def _normalized(self, lists: sp.csr_array) -> sp.csr_array:
+        """Return the lists with the weights that start from one entity divided by their L1 norm."""
+        if self.neighbors_of == "target":  # row = target, column = where a weight starts
+            sources = lists.indices
+        else:
+            sources = row_numbers(lists)
+        norms = np.bincount(sources, np.abs(lists.data), lists.shape[0]).astype(np.float64)
+        scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+        data = (lists.data * scale[sources]).astype(lists.dtype)
+        return wrap_csr(lists.indptr, lists.indices, data, lists.shape)
 
     def _prepare(self, n_threads: int) -> None:
         self._m = self._checked_measure()
         self.predicts_ratings = self._rates
         X = self.user_items_
-        self._scale = rating_range(self.rating_scale, X)
         self._engine: RatingEngine | None = None
         if not self._rates:
-            self._multiplied = self._profiles(X)
+            self._multiplied = None if X is None else self._profiles(X)
             return
+        assert X is not None
         ratings = transpose(X, n_threads) if self._entities == "items" else X
         self._engine = RatingEngine.build(
             ratings,
@@ -215,7 +243,7 @@ class Neighborhood(Recommender):
 
     def _check_state(self) -> None:
         super()._check_state()
-        n_users, n_items = self.user_items_.shape
+        n_users, n_items = self.n_users_, self.n_items
         n = n_items if self._entities == "items" else n_users
         for found, expected in (
             (self.similarity_, (n, n)),
@@ -230,7 +258,7 @@ class Neighborhood(Recommender):
     # ---- answers by rating -------------------------------------------------------------------
 
     def _clipped(self, ratings: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.clip(ratings, *self._scale) if self.clip else ratings
+        return np.clip(ratings, *self.rating_range_) if self.clip else ratings
 
     def _rate(
         self, engine: RatingEngine, users: Any, items: Any, n_threads: int
@@ -238,18 +266,19 @@ class Neighborhood(Recommender):
         pair = (items, users) if self._entities == "items" else (users, items)
         return engine.estimate(*pair, n_threads)
 
-    def _rank_by_rating(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    def _rating_scores(self, query: Query) -> NDArray[np.float64]:
+        """Return predicted ratings of the candidates; -inf where no neighbour supports one."""
         assert self._engine is not None
-        engine, rows = self._engine, ask.users
+        engine, rows = self._engine, query.users
         if rows is None:
-            engine = self._engine_with(ask.profiles, ask.n_threads)
-            rows = self.user_items_.shape[0] + np.arange(ask.profiles.shape[0])
+            engine = self._engine_with(query.profiles, query.n_threads)
+            rows = self.n_users_ + np.arange(len(query))
 
         def rate(users: Any, items: Any) -> tuple[Any, Any]:
-            ratings, n_used = self._rate(engine, users, items, ask.n_threads)
+            ratings, n_used = self._rate(engine, users, items, query.n_threads)
             return ratings, n_used > 0
 
-        return rank_by_rating(ask, rows, rate)
+        return scores_by_pairs(query, rows, rate)
 
     def _engine_with(self, profiles: sp.csr_array, n_threads: int) -> RatingEngine:
         """The engine with the users of a fold-in numbered after the known ones."""
@@ -257,38 +286,58 @@ class Neighborhood(Recommender):
 
     # ---- shared by the two kinds -------------------------------------------------------------
 
-    def _similar(self, rows: NDArray[np.int64], ids: Any, k: int, n_threads: int | None) -> TopK:
+    def _similar(
+        self,
+        rows: NDArray[np.int64],
+        k: int,
+        candidates: Any,
+        exclude: Any,
+        n_threads: int | None,
+    ) -> TopK:
+        """Return the nearest neighbours of some entities under the filters."""
         k = as_int(k, "k", minimum=1)
+        side = 1 if self._entities == "items" else 0
+        ids, n = (self.items_, self.n_items) if side else (self.users_, self.n_users_)
+        name = self._names[side]
+        queries = rows if ids is None else ids.ids[rows]
+        catalog = Catalog(ids, n, self._entities[:-1])
+        allowed, denied = combine_filters(
+            as_filter(candidates, "candidates", catalog, queries),
+            as_filter(exclude, "exclude", catalog, queries),
+            None,
+        )
         if self._engine is not None:
-            indices, scores = self._engine.similarities(rows, None, resolve_n_threads(n_threads), k)
+            threads = resolve_n_threads(n_threads)
+            depth = k if allowed is None and denied is None else n
+            indices, scores = self._engine.similarities(rows, None, threads, depth)
         else:
             assert self.similarity_ is not None
-            indices, scores = _padded(self.similarity_, rows, min(k, self.similarity_.shape[0]))
-        return TopK(rows if ids is None else ids.ids[rows], indices, scores, ids)
+            indices, scores = _padded(self.similarity_, rows)
+        indices, scores = filter_lists(indices, scores, min(k, n), allowed, denied)
+        return TopK(queries, indices, scores, ids, name, f"similar_{name}")
 
     def _explained(
-        self, score: float, offset: float, of: str, found: Any, parts: Any, k: int | None
+        self, score: float, offset: float, of: str, rows: Any, parts: Any, k: int | None
     ) -> Explanation:
-        best = np.lexsort((found, -np.abs(parts)))
-        best = best if k is None else best[: as_int(k, "k", minimum=1)]
-        ids = self.items_ if of == "items" else self.users_
-        indices = np.asarray(found, dtype=np.int64)[best]
-        named = indices if ids is None else ids.ids[indices]
-        return Explanation(score, offset, of, indices, named, np.asarray(parts, np.float64)[best])
+        return Explanation.of_parts(
+            score,
+            offset,
+            of,
+            rows,
+            parts,
+            k=None if k is None else as_int(k, "k", minimum=1),
+            id_map=self.items_ if of == "items" else self.users_,
+        )
 
 
-def _padded(lists: sp.csr_array, rows: NDArray[np.int64], k: int) -> Any:
-    """Rows of a sparse matrix as ranked, padded lists."""
+def _padded(lists: sp.csr_array, rows: NDArray[np.int64]) -> Any:
+    """Return rows of a sparse matrix as ranked, padded lists of their full length."""
     lengths = np.diff(lists.indptr)[rows]
     width = int(lengths.max(initial=0))
-    places = np.arange(width)
-    inside = places < lengths[:, None]
-    where = np.where(inside, lists.indptr[rows][:, None] + places, 0)
-    indices = np.full((len(rows), k), -1, dtype=np.int32)
-    scores = np.full((len(rows), k), -np.inf, dtype=lists.dtype)
-    if width:
-        found, best = top_of_rows(np.where(inside, lists.data[where], -np.inf), min(k, width))
-        columns = np.take_along_axis(lists.indices[where], np.maximum(found, 0), axis=1)
-        indices[:, : found.shape[1]] = np.where(found < 0, -1, columns)
-        scores[:, : found.shape[1]] = best
-    return indices, scores
+    inside = np.arange(width) < lengths[:, None]
+    where = np.where(inside, lists.indptr[rows][:, None] + np.arange(width), 0)
+    if not width:
+        return padding(len(rows), 0, lists.dtype)
+    ranked, scores = top_of_rows(np.where(inside, lists.data[where], -np.inf), width)
+    columns = np.take_along_axis(lists.indices[where], np.maximum(ranked, 0), axis=1)
+    return np.where(ranked < 0, -1, columns).astype(np.int32), scores

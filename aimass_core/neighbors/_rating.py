@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import kernels
-from ..base.baselines import Baseline, global_mean, row_numbers
-from ..base.csr import spgemm_topk, take_rows, transpose
-from ..base.validation import _wrap_csr, csr_parts
+from ..base.baselines import Baseline, global_mean
+from ..base.csr import row_numbers, spgemm_topk, stack_rows, take_rows, transpose
+from ..base.validation import csr_parts, wrap_csr
 from ..similarity._compare import Compared, epilogue
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["AGGREGATIONS", "RatingEngine", "extend_rows", "with_shape"]
+__all__ = ["AGGREGATIONS", "RatingEngine", "with_shape"]
 
 AGGREGATIONS = ("mean", "centered", "zscore", "baseline")
 
@@ -32,17 +32,7 @@ AGGREGATIONS = ("mean", "centered", "zscore", "baseline")
 def with_shape(X: sp.csr_array, n_rows: int, n_cols: int) -> sp.csr_array:
     """The same entries in a larger matrix."""
     more = np.full(n_rows - X.shape[0], X.indptr[-1])
-    return _wrap_csr(np.concatenate([X.indptr, more]), X.indices, X.data, (n_rows, n_cols))
-
-
-def extend_rows(X: sp.csr_array, Y: sp.csr_array) -> sp.csr_array:
-    """The rows of Y below those of X."""
-    return _wrap_csr(
-        np.concatenate([X.indptr, X.indptr[-1] + Y.indptr[1:]]),
-        np.concatenate([X.indices, Y.indices]),
-        np.concatenate([X.data, Y.data]),
-        (X.shape[0] + Y.shape[0], X.shape[1]),
-    )
+    return wrap_csr(np.concatenate([X.indptr, more]), X.indices, X.data, (n_rows, n_cols))
 
 
 def _moments(R: sp.csr_array) -> tuple[Array, Array]:
@@ -109,7 +99,7 @@ class RatingEngine:
             if aggregation == "zscore":
                 scale = sigma
                 values = values / sigma[rows]
-        R = _wrap_csr(ratings.indptr, ratings.indices, values, ratings.shape)
+        R = wrap_csr(ratings.indptr, ratings.indices, values, ratings.shape)
         ST = compared.scaled()
         score = epilogue(measure, compared, compared)
         score.pop("function")
@@ -190,7 +180,7 @@ class RatingEngine:
             allowed[among] = 1
         p = self.score["p"]
         score = {**self.score, "function": 0, "p": None if p is None else p[entities]}
-        itself = _wrap_csr(
+        itself = wrap_csr(
             np.arange(len(entities) + 1, dtype=np.int64),
             np.asarray(entities, dtype=np.int32),
             np.ones(len(entities)),
@@ -202,7 +192,7 @@ class RatingEngine:
             self.S.shape[0] if k is None else min(k, self.S.shape[0]),
             n_threads,
             exclude=itself,
-            allowed=allowed,
+            candidates=allowed,
             score=score,
         )
 
@@ -212,7 +202,7 @@ class RatingEngine:
         values = new.data - self.offset_entity[new.indices] - offset[row_numbers(new)]
         if self.aggregation == "zscore":
             values = values / self.scale[new.indices]
-        T = extend_rows(self.T, _wrap_csr(new.indptr, new.indices, values, new.shape))
+        T = stack_rows(self.T, wrap_csr(new.indptr, new.indices, values, new.shape))
         return replace(
             self,
             T=T,
@@ -232,7 +222,7 @@ class RatingEngine:
     ) -> RatingEngine:
         """Further entities that have neighbours but are nobody's (``new`` is entities x others)."""
         n = self.R.shape[0] + new.shape[0]
-        S = extend_rows(self.S, transpose(compared.scaled(), n_threads))
+        S = stack_rows(self.S, transpose(compared.scaled(), n_threads))
         scale = np.ones(new.shape[0])
         if self.aggregation in ("centered", "zscore"):
             offset, sigma = _moments(new)

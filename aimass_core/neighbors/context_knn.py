@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..base.csr import take_rows
-from ..base.query import Ask, one_pair
+from ..base.query import Query
+from ..base.ranking import Ranked
 from ..base.recommender import Recommender
 from ..base.registry import register
 from ..base.validation import as_choice, as_csr
 from ..data.cleaning import time_decay
-from ._knn import Neighborhood
 from .item_knn import ItemKNN
 from .user_knn import UserKNN
 
@@ -37,20 +36,14 @@ class ContextKNN(Recommender):
 
     Parameters
     ----------
-    base : {"item", "user"}, default="item"
-        Kind of neighbourhood: `ItemKNN` or `UserKNN`.
+    base : {"item", "user"}, ItemKNN or UserKNN, default="item"
+        The neighbourhood model of each context; "item" and "user" stand for one with defaults. Its
+        weighting comes after the decay, and its profile "raw" is the decayed values.
     half_life : timedelta or number, optional
         After this time an interaction counts half; needs `Interactions` with times. A timedelta
         where the times are datetimes, else a number in their unit.
     now : datetime, str or number, optional
         The moment from which age is counted. Default: the latest time in the data.
-    n_neighbors : int, default=100
-        Neighbours kept of each item or user.
-    measure, alpha, beta, midpoint, shrink, support_shrink, min_support, amplification, threshold
-        As in `similarity.topk`.
-    weighting, profile, n_threads
-        As in `ItemKNN`; the weighting comes after the decay, and profile "raw" is the decayed
-        values.
 
     Attributes
     ----------
@@ -87,44 +80,30 @@ class ContextKNN(Recommender):
     )
     _keeps_times: ClassVar[bool] = True
 
-    models_: dict[Any, Neighborhood]
+    models_: dict[Any, ItemKNN | UserKNN]
 
     def __init__(
-        self,
-        *,
-        base: str = "item",
-        half_life: Any = None,
-        now: Any = None,
-        n_neighbors: int = 100,
-        measure: str | Callable[..., float] = "cosine",
-        alpha: float | None = None,
-        beta: float | None = None,
-        midpoint: float | None = None,
-        shrink: float = 0.0,
-        support_shrink: float | None = None,
-        min_support: int = 1,
-        amplification: float = 1.0,
-        threshold: float | None = None,
-        weighting: str | None = None,
-        profile: str = "weighted",
-        n_threads: int | None = None,
+        self, *, base: str | ItemKNN | UserKNN = "item", half_life: Any = None, now: Any = None
     ) -> None:
         self.base = base
         self.half_life = half_life
         self.now = now
-        self.n_neighbors = n_neighbors
-        self.measure = measure
-        self.alpha = alpha
-        self.beta = beta
-        self.midpoint = midpoint
-        self.shrink = shrink
-        self.support_shrink = support_shrink
-        self.min_support = min_support
-        self.amplification = amplification
-        self.threshold = threshold
-        self.weighting = weighting
-        self.profile = profile
-        self.n_threads = n_threads
+
+    def _base_model(self) -> ItemKNN | UserKNN:
+        """Return a fresh, unfitted model of one context."""
+        if isinstance(self.base, str):
+            kind = as_choice(self.base, "base", ("item", "user"))
+            return ItemKNN() if kind == "item" else UserKNN()
+        if not isinstance(self.base, (ItemKNN, UserKNN)):
+            raise TypeError(
+                f"base must be 'item', 'user', an ItemKNN or a UserKNN, got {self.base!r}"
+            )
+        return type(self.base)(**self.base.get_params(deep=False))
+
+    @property
+    def needs_training(self) -> bool:  # type: ignore[override]
+        """Whether answers for users of the fit read the training matrix: always."""
+        return True
 
     def fit(self, X: Any, y: None = None) -> Self:
         """Learn one neighbourhood model for each context.
@@ -143,7 +122,7 @@ class ContextKNN(Recommender):
         """
         return super().fit(X)
 
-    def _take(self, X: Any) -> None:
+    def _set_training_data(self, X: Any) -> None:
         parts = dict(X) if isinstance(X, Mapping) else {None: X}
         if not parts:
             raise ValueError("X holds no context: give at least one, or Interactions")
@@ -152,18 +131,12 @@ class ContextKNN(Recommender):
             raise ValueError(
                 "the contexts in X must share users and items: use Interactions.by_context"
             )
-        super()._take(first)
+        super()._set_training_data(first)
         if len(parts) > 1:
             total = sum((p.matrix for p in list(parts.values())[1:]), start=first.matrix)
             self.user_items_ = as_csr(total)
+            self._count_items()
             self.timestamps_ = self.time_unit_ = None
-        as_choice(self.base, "base", ("item", "user"))
-        options = {
-            name: value
-            for name, value in self.get_params().items()
-            if name not in ("base", "half_life", "now")
-        }
-        kind = ItemKNN if self.base == "item" else UserKNN
         self.models_ = {}
         for context, part in parts.items():
             if self.half_life is not None:
@@ -172,7 +145,7 @@ class ContextKNN(Recommender):
                         "half_life needs times: fit on Interactions.from_table(..., time=COLUMN)"
                     )
                 part = time_decay(part, half_life=self.half_life, now=self.now)
-            self.models_[context] = kind(**options).fit(getattr(part, "matrix", part))
+            self.models_[context] = self._base_model().fit(getattr(part, "matrix", part))
 
     def _prepare(self, n_threads: int) -> None:
         self._active = next(iter(self.models_.values())) if len(self.models_) == 1 else None
@@ -180,7 +153,7 @@ class ContextKNN(Recommender):
     def _check_state(self) -> None:
         super()._check_state()
         for model in self.models_.values():
-            if model.user_items_.shape != self.user_items_.shape:
+            if (model.n_users_, model.n_items) != (self.n_users_, self.n_items):
                 raise ValueError("the contexts' models differ in shape")
 
     def partial_fit(self, X: Any, y: None = None, *, duplicates: str = "error") -> Self:
@@ -199,6 +172,11 @@ class ContextKNN(Recommender):
         if len(getattr(self, "models_", ())) > 1 or isinstance(X, Mapping):
             raise ValueError("a model of several contexts is not extended: call fit on everything")
         return super().partial_fit(X, duplicates=duplicates)
+
+    def _forget_rows(self, kept: NDArray[np.int64]) -> None:
+        for model in self.models_.values():
+            removed = np.setdiff1d(np.arange(model.n_users_), kept)
+            model.forget(removed)
 
     def at(self, context: Any) -> ContextKNN:
         """The model in one context; it shares everything with this one.
@@ -226,30 +204,93 @@ class ContextKNN(Recommender):
         view._active = self.models_[context]
         return view
 
-    def _model(self) -> Neighborhood:
+    def _model(self) -> ItemKNN | UserKNN:
         self._check_fitted()
         if self._active is None:
             known = ", ".join(map(repr, self.models_))
             raise ValueError(f"the model knows the contexts {known}: say which by .at(context)")
         return self._active
 
-    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        model = self._model()
-        if ask.users is None:
-            return model._rank(ask)
-        return model._rank(replace(ask, profiles=take_rows(model.user_items_, ask.users)))
+    def _in_context(self, query: Query) -> Query:
+        """Return the query with the profiles that users of the fit have in this context."""
+        if query.users is None:
+            return query
+        return replace(query, profiles=self._model()._profiles_of(query.users))
 
-    def _score_pairs(
-        self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
-    ) -> NDArray[np.float64]:
-        return self._model()._score_pairs(users, items, n_threads)
-
-    def similar_items(self, items: Any, *, k: int = 10) -> TopK:
-        """The neighbours of items in this context; base "item" only.
+    def score(self, query: Query) -> NDArray[Any]:
+        """Return the scores of the model of this context.
 
         Parameters
         ----------
-        items, k
+        query : Query
+            Some users, in row numbers.
+
+        Returns
+        -------
+        ndarray of float, shape (n, n_items)
+            As from `ItemKNN.score` or `UserKNN.score`.
+        """
+        return self._model().score(self._in_context(query))
+
+    def rank(self, query: Query) -> Ranked:
+        """Return the k best items in this context of each user of a query.
+
+        Parameters
+        ----------
+        query : Query
+            Users, filters and cut-off, in row and column numbers.
+
+        Returns
+        -------
+        indices, scores : ndarray of shape (n, k)
+            Padded with -1 and -inf.
+        """
+        return self._model().rank(self._in_context(query))
+
+    def score_pairs(
+        self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
+    ) -> NDArray[np.float64]:
+        """Return the score in this context of each pair of a row and a column.
+
+        Parameters
+        ----------
+        users, items : ndarray of int64, shape (n,)
+            Rows and columns of the fitted matrix.
+        n_threads : int
+            Threads to use.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            As from the model of this context.
+        """
+        return self._model().score_pairs(users, items, n_threads)
+
+    def _similar_in_context(
+        self, side: str, rows: NDArray[np.int64], options: dict[str, Any]
+    ) -> TopK:
+        """Return neighbours from the model of this context, under this model's ids."""
+        model = copy.copy(self._model())
+        model.users_, model.items_ = self.users_, self.items_
+        if model._entities != side:
+            other = "items" if side == "users" else "users"
+            raise ValueError(f"this model compares {other}: call similar_{other}")
+        return model._similar(rows, **options)
+
+    def similar_items(
+        self,
+        items: Any,
+        *,
+        k: int = 10,
+        candidates: Any = None,
+        exclude: Any = None,
+        n_threads: int | None = None,
+    ) -> TopK:
+        """Return the neighbours of items in this context; for a base model of items only.
+
+        Parameters
+        ----------
+        items, k, candidates, exclude, n_threads
             As in `ItemKNN.similar_items`.
 
         Returns
@@ -257,16 +298,24 @@ class ContextKNN(Recommender):
         TopK
             One list for each item.
         """
-        if self.base != "item":
-            raise ValueError("similar_items needs base='item'; use similar_users")
-        return self._model()._similar(self._columns(items, "items"), self.items_, k, None)
+        options = {"k": k, "candidates": candidates, "exclude": exclude, "n_threads": n_threads}
+        self._check_fitted()
+        return self._similar_in_context("items", self._columns(items, "items"), options)
 
-    def similar_users(self, users: Any, *, k: int = 10) -> TopK:
-        """The neighbours of users in this context; base "user" only.
+    def similar_users(
+        self,
+        users: Any,
+        *,
+        k: int = 10,
+        candidates: Any = None,
+        exclude: Any = None,
+        n_threads: int | None = None,
+    ) -> TopK:
+        """Return the neighbours of users in this context; for a base model of users only.
 
         Parameters
         ----------
-        users, k
+        users, k, candidates, exclude, n_threads
             As in `UserKNN.similar_users`.
 
         Returns
@@ -274,9 +323,9 @@ class ContextKNN(Recommender):
         TopK
             One list for each user.
         """
-        if self.base != "user":
-            raise ValueError("similar_users needs base='user'; use similar_items")
-        return self._model()._similar(self._rows(users, "users"), self.users_, k, None)
+        options = {"k": k, "candidates": candidates, "exclude": exclude, "n_threads": n_threads}
+        self._check_fitted()
+        return self._similar_in_context("users", self._rows(users, "users"), options)
 
     def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
         """Which of the user's items (or similar users) led to this item in this context.
@@ -293,7 +342,7 @@ class ContextKNN(Recommender):
         Explanation
             As `ItemKNN.explain` or `UserKNN.explain` give it.
         """
-        row, column = one_pair(self._rows(user, "user"), self._columns(item, "item"))
-        found: Explanation = self._model().explain(row, column, k=k)  # type: ignore[attr-defined]
-        ids = self.items_ if found.of == "items" else self.users_
-        return found if ids is None else replace(found, ids=ids.ids[found.indices])
+        row, column = self._one_pair(self._rows(user, "user"), self._columns(item, "item"))
+        result = self._model().explain(row, column, k=k)
+        ids = self.items_ if result.of == "items" else self.users_
+        return result if ids is None else replace(result, ids=ids.ids[result.indices])

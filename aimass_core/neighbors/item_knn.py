@@ -5,25 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..base.baselines import new_user_bias
-from ..base.csr import spgemm_topk, take_rows, transpose
+from ..base.csr import (
+    products_of_rows,
+    row_numbers,
+    row_range,
+    spgemm_topk,
+    take_rows,
+    transpose,
+)
 from ..base.lists import Explanation, TopK
-from ..base.query import one_pair
+from ..base.query import Query
+from ..base.ranking import Ranked, rank_by_score
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
 from ._knn import Neighborhood
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
     from numpy.typing import NDArray
 
-    from ..base.query import Ask
+    from ..base.query import Query
     from ._rating import RatingEngine
 
 __all__ = ["ItemKNN"]
-
-_PAIRS = 1 << 16  # pairs scored at once
 
 
 @register("item-knn")
@@ -35,31 +41,21 @@ class ItemKNN(Neighborhood):
     n_neighbors : int, default=100
         Neighbours kept of each item; for ratings: the k nearest among the items that the user
         rated.
-    measure : str or callable, default="cosine"
-        As in `similarity.topk`; there too: ``alpha``, ``beta``, ``midpoint``, ``shrink``,
-        ``support_shrink``, ``min_support``, ``significance``, ``amplification``, ``threshold``.
-    alpha, beta, midpoint : float, optional
-        Options of single measures.
-    shrink : float, default=0
-        Added to the denominator of the measure.
-    support_shrink : float, optional
-        Scores times ``n / (n + support_shrink)``, n the number of common entries.
-    min_support : int, default=1
-        Fewest common entries of neighbours.
-    significance : int, default=0
-        Scores times ``min(n, significance) / significance``; 0 is off.
-    amplification : float, default=1
-        Exponent on the scores' size.
-    threshold : float, optional
-        Least score of a neighbour.
-    weighting : {"bm25", "tf_idf", "log", "binarize"}, optional
-        Applied to the matrix before anything is compared; items are the documents.
+    similarity : str, callable or Similarity, default="cosine"
+        Name of a measure, a Numba function, or either with options: `Similarity`.
+    weighting : {"bm25", "tf_idf", "log", "binarize"} or a weighting, optional
+        Learned from the fitted matrix and applied to it before anything is compared, and to the
+        profiles of new users; items are the documents. A weighting with options is an object such
+        as ``BM25(K1=1.2, B=0.1, documents="items")`` from `aimass_core.data.weighting`.
     profile : {"weighted", "raw", "binary"}, default="weighted"
         What of the user is multiplied with the similarities: values after weighting, stored
         values, or ones.
+    normalize : bool, default=False
+        Divide the weights that start from one seen item by their sum of absolute values, after the
+        lists were cut to ``n_neighbors``; improves rp3beta on many data sets. Ranking only.
     neighbors_of : {"target", "seen"}, default="target"
-        Which lists are cut to ``n_neighbors``: "target", those of the items to be scored, or
-        "seen", those of the items a user has (better for rp3beta). Ranking only.
+        Which neighbour lists are cut to ``n_neighbors``: "target", those of the items to be
+        scored, or "seen", those of the items a user has (better for rp3beta). Ranking only.
     aggregation : {"sum", "mean", "centered", "zscore", "baseline"}, default="sum"
         "sum" ranks by the sum of similarities times profile. The others predict ratings from the
         nearest among those who rated: their weighted mean, or the same of deviations from their
@@ -69,7 +65,7 @@ class ItemKNN(Neighborhood):
     positive_only : bool, default=True
         Neighbours with a similarity of 0 or less are not used (ratings only).
     baseline : {"als", "sgd"}, default="als"
-        How biases are learned for ``aggregation="baseline"`` and measure pearson_baseline.
+        How biases are learned for ``aggregation="baseline"`` and similarity pearson_baseline.
     clip : bool, default=True
         Cut predictions off at the rating scale (ratings only).
     rating_scale : tuple of two floats, optional
@@ -82,8 +78,10 @@ class ItemKNN(Neighborhood):
     similarity_ : csr_array of shape (n_items, n_items) or None
         Row i holds the neighbours kept of item i. None for ratings, which
         compute similarities on demand.
+    weighting_ : weighting or None
+        What was learned by the weighting.
     user_items_ : csr_array of shape (n_users, n_items)
-        What was fitted.
+        The fitted interactions.
     user_bias_, item_bias_ : ndarray or None
         The baseline's biases where one is used.
 
@@ -116,46 +114,101 @@ class ItemKNN(Neighborhood):
 
     _entities: ClassVar[str] = "items"
 
+    @property
+    def needs_training(self) -> bool:  # type: ignore[override]
+        """Whether answers for users of the fit read the training matrix: always."""
+        return True
+
+    def _requires_training(self) -> bool:
+        return self._rates  # lists for given profiles need the similarities only
+
     def _prepare(self, n_threads: int) -> None:
         super()._prepare(n_threads)
-        self._from_seen = self.similarity_
-        if self.similarity_ is not None and self.neighbors_of == "target":
+        self._from_seen = self._to_target = self.similarity_
+        if self.similarity_ is None:
+            return
+        if self.neighbors_of == "target":
             self._from_seen = transpose(self.similarity_, n_threads)
-
-    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        if self._from_seen is None:
-            return self._rank_by_rating(ask)
-        if ask.users is None:
-            profiles = self._profiles(ask.profiles)
-        elif self._multiplied is self.user_items_:
-            profiles = ask.profiles
         else:
-            profiles = take_rows(self._multiplied, ask.users)
+            self._to_target = transpose(self.similarity_, n_threads)
+
+    def _weighted_profiles(self, query: Query) -> sp.csr_array:
+        """Return what is multiplied with the similarities for each user of a query."""
+        if query.users is None or self._multiplied is None:
+            return self._profiles(query.profiles)
+        if self._multiplied is self.user_items_:
+            return query.profiles
+        if len(query) == self.n_users_ and (query.users == np.arange(len(query))).all():
+            return self._multiplied
+        return take_rows(self._multiplied, query.users)
+
+    def score(self, query: Query) -> NDArray[Any]:
+        """Return the sum of similarities times profile, or the predicted rating, of every item.
+
+        Parameters
+        ----------
+        query : Query
+            Some users, in row numbers.
+
+        Returns
+        -------
+        ndarray of float, shape (n, n_items)
+            -inf for an item that no item of the user is a neighbour of.
+        """
+        if self._from_seen is None:
+            return self._rating_scores(query)
+        product = sp.csr_array(self._weighted_profiles(query) @ self._from_seen)
+        scores = np.full(product.shape, -np.inf, dtype=product.dtype)
+        scores[row_numbers(product), product.indices] = product.data
+        return scores
+
+    def rank(self, query: Query) -> Ranked:
+        """Return the k best items of each user of a query under its filters.
+
+        Parameters
+        ----------
+        query : Query
+            Users, filters and cut-off, in row and column numbers.
+
+        Returns
+        -------
+        indices, scores : ndarray of shape (n, k)
+            Padded with -1 and -inf.
+        """
+        if self._from_seen is None or query.candidate_lists is not None:
+            return rank_by_score(query, self.score)
         return spgemm_topk(
-            profiles,
+            self._weighted_profiles(query),
             self._from_seen,
-            ask.k,
-            ask.n_threads,
-            exclude=ask.exclude,
-            allowed=ask.allowed,
+            query.k,
+            query.n_threads,
+            exclude=query.exclude,
+            candidates=query.mask,
         )
 
-    def _score_pairs(
+    def score_pairs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
     ) -> NDArray[np.float64]:
+        """Return the score or predicted rating of each pair of a row and a column.
+
+        Parameters
+        ----------
+        users, items : ndarray of int64, shape (n,)
+            Rows and columns of the fitted matrix.
+        n_threads : int
+            Threads to use for ratings.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            0 where no item of the user is a neighbour.
+        """
         if self._engine is not None:
             ratings, _ = self._rate(self._engine, users, items, n_threads)
             return self._clipped(ratings)
-        assert self._from_seen is not None
-        to_targets = transpose(self._from_seen, n_threads)
-        scores = np.empty(len(users))
-        for begin in range(0, len(users), _PAIRS):
-            part = slice(begin, begin + _PAIRS)
-            both = take_rows(self._multiplied, users[part]).multiply(
-                take_rows(to_targets, items[part])
-            )
-            scores[part] = both.sum(axis=1)
-        return scores
+        assert self._to_target is not None
+        assert self._multiplied is not None
+        return products_of_rows(self._multiplied, users, self._to_target, items)
 
     def _engine_with(self, profiles: sp.csr_array, n_threads: int) -> RatingEngine:
         engine = self._engine
@@ -165,8 +218,16 @@ class ItemKNN(Neighborhood):
             offset = new_user_bias(profiles, engine.offset_entity)
         return engine.with_others(profiles, offset, n_threads)
 
-    def similar_items(self, items: Any, *, k: int = 10, n_threads: int | None = None) -> TopK:
-        """The neighbours of items, most similar first.
+    def similar_items(
+        self,
+        items: Any,
+        *,
+        k: int = 10,
+        candidates: Any = None,
+        exclude: Any = None,
+        n_threads: int | None = None,
+    ) -> TopK:
+        """Return the neighbours of items, most similar first.
 
         Parameters
         ----------
@@ -174,13 +235,15 @@ class ItemKNN(Neighborhood):
             Column numbers where the model was fitted on a matrix.
         k : int, default=10
             At least 1; a ranking model knows at most ``n_neighbors`` of each.
+        candidates, exclude : collection of item ids, mask, sparse matrix or dict, optional
+            Only these items, and not these; as in `recommend`.
         n_threads : int, optional
             Used by rating models, which compute the answer on demand.
 
         Returns
         -------
         TopK
-            One list for each item, without the item itself.
+            One list for each item, without the item itself; empty for an item without interactions.
 
         Raises
         ------
@@ -188,10 +251,10 @@ class ItemKNN(Neighborhood):
             For an unknown item.
         """
         self._check_fitted()
-        return self._similar(self._columns(items, "items"), self.items_, k, n_threads)
+        return self._similar(self._columns(items, "items"), k, candidates, exclude, n_threads)
 
     def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
-        """Which of the user's items led to this item.
+        """Return which of the user's items contribute to the score of an item.
 
         Parameters
         ----------
@@ -212,16 +275,18 @@ class ItemKNN(Neighborhood):
         """
         self._check_fitted()
         rows, columns = self._rows(user, "user"), self._columns(item, "item")
-        (u, i), threads = one_pair(rows, columns), resolve_n_threads(None)
+        (u, i), threads = self._one_pair(rows, columns), resolve_n_threads(None)
         if self._engine is not None:
             found, parts = self._engine.contributions(i, u, threads)
             score = float(self._engine.estimate(columns, rows, threads)[0][0])
             return self._explained(score, score - float(parts.sum()), "items", found, parts, k)
-        assert self._from_seen is not None
-        profile = take_rows(self._multiplied, rows)
-        weights = take_rows(self._from_seen, profile.indices.astype(np.int64))
-        to_item = weights[:, [i]].toarray()[:, 0].astype(np.float64)
-        parts = profile.data * to_item
+        assert self._to_target is not None
+        assert self._multiplied is not None
+        profile = row_range(self._multiplied, u, u + 1)
+        weights = row_range(self._to_target, i, i + 1)
+        common, mine, theirs = np.intersect1d(
+            profile.indices, weights.indices, assume_unique=True, return_indices=True
+        )
+        parts = profile.data[mine] * weights.data[theirs].astype(np.float64)
         kept = parts != 0
-        found, parts = profile.indices[kept], parts[kept]
-        return self._explained(float(parts.sum()), 0.0, "items", found, parts, k)
+        return self._explained(float(parts.sum()), 0.0, "items", common[kept], parts[kept], k)

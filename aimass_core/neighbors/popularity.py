@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..base.lists import TopK
-from ..base.query import Ask
-from ..base.ranking import rank_shared
+from ..base.query import Query
+from ..base.ranking import Ranked, rank_shared
 from ..base.recommender import Recommender
 from ..base.registry import register
 from ..base.validation import as_choice, as_int
@@ -61,6 +61,8 @@ class Popularity(Recommender):
         "time_unit_",
     )
     _keeps_times: ClassVar[bool] = True
+    needs_history: ClassVar[bool] = False
+    needs_training = False
 
     item_scores_: NDArray[np.float64]
 
@@ -69,8 +71,8 @@ class Popularity(Recommender):
         self.start = start
         self.end = end
 
-    def _take(self, X: Any) -> None:
-        super()._take(X)
+    def _set_training_data(self, X: Any) -> None:
+        super()._set_training_data(X)
         counted = self.user_items_
         if self.start is not None or self.end is not None:
             if self.timestamps_ is None:
@@ -90,19 +92,60 @@ class Popularity(Recommender):
 
     def _check_state(self) -> None:
         super()._check_state()
-        if self.item_scores_.shape != (self.user_items_.shape[1],):
+        if self.item_scores_.shape != (self.n_items,):
             raise ValueError("one score for each item is needed")
 
-    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        return rank_shared(self.item_scores_, ask)
+    def score(self, query: Query) -> NDArray[Any]:
+        """Return the popularity of every item for each user of a query.
 
-    def _score_pairs(
+        Parameters
+        ----------
+        query : Query
+            Some users, in row numbers.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_items)
+            The same in each row.
+        """
+        return np.tile(self.item_scores_, (len(query), 1))
+
+    def rank(self, query: Query) -> Ranked:
+        """Return the k most popular items of each user of a query under its filters.
+
+        Parameters
+        ----------
+        query : Query
+            Users, filters and cut-off, in row and column numbers.
+
+        Returns
+        -------
+        indices, scores : ndarray of shape (n, k)
+            Padded with -1 and -inf.
+        """
+        return rank_shared(self.item_scores_, query)
+
+    def score_pairs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
     ) -> NDArray[np.float64]:
+        """Return the popularity of the item of each pair.
+
+        Parameters
+        ----------
+        users, items : ndarray of int64, shape (n,)
+            Rows and columns of the fitted matrix.
+        n_threads : int
+            Not used.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            -inf for items without an interaction that counts.
+        """
         return self.item_scores_[items]
 
     def top_by_category(self, categories: Any, *, k: int = 10) -> TopK:
-        """The most popular items of each category.
+        """Return the most popular items of each category.
 
         Parameters
         ----------
@@ -139,4 +182,4 @@ class Popularity(Recommender):
         where = codes[order][kept], place[kept]
         indices[where] = order[kept]
         scores[where] = self.item_scores_[order[kept]]
-        return TopK(labels, indices, scores, self.items_)
+        return TopK(labels, indices, scores, self.items_, "category", self._names[1])

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..base.baselines import global_mean, rating_range, row_numbers
-from ..base.csr import transpose
-from ..base.query import Ask
-from ..base.ranking import rank_by_rating
+from ..base.baselines import global_mean, rating_range
+from ..base.csr import row_numbers, stack_rows, transpose
+from ..base.query import Query
+from ..base.ranking import scores_by_pairs
 from ..base.recommender import Recommender
 from ..base.registry import register
 from ..base.validation import as_bool, csr_parts
-from ._rating import extend_rows
+from ._rating import with_shape
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -96,16 +96,42 @@ class SlopeOne(Recommender):
         ratings = np.where(known, mean[users] + sums / np.maximum(n_used, 1), self._mean)
         return ratings, n_used > 0
 
-    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        R, T, rows = self.user_items_, self._item_users, ask.users
-        if rows is None:
-            rows = R.shape[0] + np.arange(ask.profiles.shape[0])
-            R = extend_rows(R, ask.profiles)
-            T = transpose(R, ask.n_threads)
-        return rank_by_rating(ask, rows, lambda u, i: self._rate(R, T, u, i, ask.n_threads))
+    def score(self, query: Query) -> NDArray[Any]:
+        """Return the predicted rating of every candidate for each user of a query.
 
-    def _score_pairs(
+        Parameters
+        ----------
+        query : Query
+            Some users, in row numbers.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_items)
+            Not clipped; -inf for an item without a deviation from any item of the user.
+        """
+        R, T, rows = self.user_items_, self._item_users, query.users
+        if rows is None:
+            rows = self.n_users_ + np.arange(len(query))
+            R = stack_rows(R, query.profiles)  # deviations come from the users of the fit alone
+            T = with_shape(T, self.n_items, R.shape[0])
+        return scores_by_pairs(query, rows, lambda u, i: self._rate(R, T, u, i, query.n_threads))
+
+    def score_pairs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
     ) -> NDArray[np.float64]:
+        """Return the predicted rating of each pair of a row and a column.
+
+        Parameters
+        ----------
+        users, items : ndarray of int64, shape (n,)
+            Rows and columns of the fitted matrix.
+        n_threads : int
+            Threads to use.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Within the rating scale, unless ``clip=False``.
+        """
         ratings, _ = self._rate(self.user_items_, self._item_users, users, items, n_threads)
         return np.clip(ratings, *self._scale) if self.clip else ratings

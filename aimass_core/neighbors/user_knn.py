@@ -5,27 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..base.baselines import Baseline, new_user_bias
-from ..base.csr import as_lists, spgemm_topk, take_rows, transpose
+from ..base.csr import (
+    as_lists,
+    products_of_rows,
+    renumber_columns,
+    row_numbers,
+    row_range,
+    spgemm_topk,
+    take_rows,
+    transpose,
+)
 from ..base.lists import Explanation, TopK
-from ..base.query import one_pair
+from ..base.query import Query
+from ..base.ranking import Ranked, rank_by_score
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
 from ..similarity._compare import epilogue, features_of, prepare
 from ._knn import Neighborhood
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
     from numpy.typing import NDArray
 
-    from ..base.query import Ask
+    from ..base.query import Query
     from ..similarity._compare import Compared
     from ._rating import RatingEngine
 
 __all__ = ["UserKNN"]
-
-_PAIRS = 1 << 16  # pairs scored at once
 
 
 @register("user-knn")
@@ -37,32 +45,22 @@ class UserKNN(Neighborhood):
     n_neighbors : int, default=100
         Neighbours kept of each user; for ratings: the k nearest among the users who rated the
         item.
-    measure : str or callable, default="cosine"
-        As in `similarity.topk`; there too: ``alpha``, ``beta``, ``midpoint``, ``shrink``,
-        ``support_shrink``, ``min_support``, ``significance``, ``amplification``, ``threshold``.
-    alpha, beta, midpoint : float, optional
-        Options of single measures.
-    shrink : float, default=0
-        Added to the denominator of the measure.
-    support_shrink : float, optional
-        Scores times ``n / (n + support_shrink)``, n the number of common entries.
-    min_support : int, default=1
-        Fewest common entries of neighbours.
-    significance : int, default=0
-        Scores times ``min(n, significance) / significance``; 0 is off.
-    amplification : float, default=1
-        Exponent on the scores' size.
-    threshold : float, optional
-        Least score of a neighbour.
-    weighting : {"bm25", "tf_idf", "log", "binarize"}, optional
-        Applied to the matrix before anything is compared; users are the documents.
+    similarity : str, callable or Similarity, default="cosine"
+        Name of a measure, a Numba function, or either with options: `Similarity`.
+    weighting : {"bm25", "tf_idf", "log", "binarize"} or a weighting, optional
+        Learned from the fitted matrix and applied to it before anything is compared, and to the
+        profiles of new users; users are the documents. A weighting with options is an object such
+        as ``BM25(K1=1.2, B=0.1, documents="users")`` from `aimass_core.data.weighting`.
     profile : {"weighted", "raw", "binary"}, default="weighted"
         What of the neighbours is multiplied with the similarities: values after weighting, stored
         values, or ones.
+    normalize : bool, default=False
+        Divide the weights that start from one neighbour by their sum of absolute values, after the
+        lists were cut to ``n_neighbors``. Ranking only; `recommend_new` does not take it.
     neighbors_of : {"target", "seen"}, default="target"
-        Which lists are cut to ``n_neighbors``: "target", those of the asked users, or "seen",
-        those of the users whose items are taken (a user's neighbours are those in whose lists it
-        is). Ranking only; `fold_in` always cuts the lists of the new users.
+        Which neighbour lists are cut to ``n_neighbors``: "target", those of the users who get the
+        recommendations, or "seen", those of the users whose items are recommended. Ranking only;
+        `recommend_new` always cuts the lists of the new users.
     aggregation : {"sum", "mean", "centered", "zscore", "baseline"}, default="sum"
         "sum" ranks by the sum of similarities times profile. The others predict ratings from the
         nearest among those who rated: their weighted mean, or the same of deviations from their
@@ -72,7 +70,7 @@ class UserKNN(Neighborhood):
     positive_only : bool, default=True
         Neighbours with a similarity of 0 or less are not used (ratings only).
     baseline : {"als", "sgd"}, default="als"
-        How biases are learned for ``aggregation="baseline"`` and measure pearson_baseline.
+        How biases are learned for ``aggregation="baseline"`` and similarity pearson_baseline.
     clip : bool, default=True
         Cut predictions off at the rating scale (ratings only).
     rating_scale : tuple of two floats, optional
@@ -85,8 +83,10 @@ class UserKNN(Neighborhood):
     similarity_ : csr_array of shape (n_users, n_users) or None
         Row u holds the neighbours kept of user u. None for ratings, which
         compute similarities on demand.
+    weighting_ : weighting or None
+        What was learned by the weighting.
     user_items_ : csr_array of shape (n_users, n_items)
-        What was fitted.
+        The fitted interactions.
     user_bias_, item_bias_ : ndarray or None
         The baseline's biases where one is used.
 
@@ -109,7 +109,7 @@ class UserKNN(Neighborhood):
     >>> import numpy as np
     >>> from aimass_core import UserKNN
     >>> ratings = np.array([[5.0, 3.0, 0.0], [4.0, 0.0, 2.0], [0.0, 4.0, 5.0]])
-    >>> model = UserKNN(n_neighbors=2, measure="msd", aggregation="mean").fit(ratings)
+    >>> model = UserKNN(n_neighbors=2, similarity="msd", aggregation="mean").fit(ratings)
     >>> model.predict(0, 2).round(3).tolist()
     [3.5]
     """
@@ -118,6 +118,7 @@ class UserKNN(Neighborhood):
 
     def _prepare(self, n_threads: int) -> None:
         super()._prepare(n_threads)
+        self._item_owners: sp.csr_array | None = None
         self._neighbors = self.similarity_
         if self.similarity_ is not None and self.neighbors_of == "seen":
             self._neighbors = transpose(self.similarity_, n_threads)
@@ -134,46 +135,110 @@ class UserKNN(Neighborhood):
         x = prepare(asked, self._m, features=features_of(fitted), baseline=baseline)
         return x, prepare(fitted, self._m, baseline=known)
 
-    def _rank(self, ask: Ask) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        if self._neighbors is None:
-            return self._rank_by_rating(ask)
-        n_users = self.user_items_.shape[0]
-        if ask.users is None:
-            x, y = self._new_users(ask.profiles, ask.n_threads)
-            rows = transpose(x.scaled(), ask.n_threads)
-            if self._m.function is None:  # measures run from the neighbour to the asked user
+    def _neighbors_of(self, query: Query) -> sp.csr_array:
+        """Return the neighbour lists of the users of a query; rows in any order."""
+        assert self._neighbors is not None
+        n_users = self.n_users_
+        if query.users is None:
+            if self.normalize:
+                raise ValueError(
+                    "normalize=True cannot be applied to users who were not in the fit: fit with "
+                    "normalize=False, or add them with partial_fit"
+                )
+            x, y = self._new_users(query.profiles, query.n_threads)
+            rows = transpose(x.scaled(), query.n_threads)
+            if self._m.function is None:  # measures run from the neighbour to the queried user
                 x, y = x.swapped(), y.swapped()
-            score = epilogue(self._m, x, y)
-            k = min(self.n_neighbors, n_users)
-            best = spgemm_topk(rows, y.scaled(), max(k, 1), ask.n_threads, score=score)
-            neighbors = as_lists(*best, n_users)
-        elif len(ask.users) == n_users and (ask.users == np.arange(n_users)).all():
-            neighbors = self._neighbors
-        else:
-            neighbors = take_rows(self._neighbors, ask.users)
+            k = max(min(self.n_neighbors, n_users), 1)
+            best = spgemm_topk(rows, y.scaled(), k, query.n_threads, score=epilogue(self._m, x, y))
+            return as_lists(*best, n_users)
+        if len(query) == n_users and (query.users == np.arange(n_users)).all():
+            return self._neighbors
+        return take_rows(self._neighbors, query.users)
+
+    def score(self, query: Query) -> NDArray[Any]:
+        """Return the sum of similarities times profile, or the predicted rating, of every item.
+
+        Parameters
+        ----------
+        query : Query
+            Some users, in row numbers.
+
+        Returns
+        -------
+        ndarray of float, shape (n, n_items)
+            -inf for an item that no neighbour of the user has.
+        """
+        if self._neighbors is None:
+            return self._rating_scores(query)
+        product = sp.csr_array(self._neighbors_of(query) @ self._multiplied)
+        scores = np.full(product.shape, -np.inf, dtype=product.dtype)
+        scores[row_numbers(product), product.indices] = product.data
+        return scores
+
+    def rank(self, query: Query) -> Ranked:
+        """Return the k best items of each user of a query under its filters.
+
+        Parameters
+        ----------
+        query : Query
+            Users, filters and cut-off, in row and column numbers.
+
+        Returns
+        -------
+        indices, scores : ndarray of shape (n, k)
+            Padded with -1 and -inf.
+        """
+        if self._neighbors is None or query.candidate_lists is not None:
+            return rank_by_score(query, self.score)
+        assert self._multiplied is not None
         return spgemm_topk(
-            neighbors,
+            self._neighbors_of(query),
             self._multiplied,
-            ask.k,
-            ask.n_threads,
-            exclude=ask.exclude,
-            allowed=ask.allowed,
+            query.k,
+            query.n_threads,
+            exclude=query.exclude,
+            candidates=query.mask,
         )
 
-    def _score_pairs(
+    def score_pairs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
     ) -> NDArray[np.float64]:
+        """Return the score or predicted rating of each pair of a row and a column.
+
+        Parameters
+        ----------
+        users, items : ndarray of int64, shape (n,)
+            Rows and columns of the fitted matrix.
+        n_threads : int
+            Threads to use for ratings.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            0 where no neighbour of the user has the item.
+        """
         if self._engine is not None:
             ratings, _ = self._rate(self._engine, users, items, n_threads)
             return self._clipped(ratings)
         assert self._neighbors is not None
-        owners = transpose(self._multiplied, n_threads)
-        scores = np.empty(len(users))
-        for begin in range(0, len(users), _PAIRS):
-            part = slice(begin, begin + _PAIRS)
-            neighbors = take_rows(self._neighbors, users[part])
-            scores[part] = neighbors.multiply(take_rows(owners, items[part])).sum(axis=1)
-        return scores
+        return products_of_rows(self._neighbors, users, self._owners(), items)
+
+    def _owners(self) -> sp.csr_array:
+        """Return what is multiplied, items x users; made once."""
+        if self._item_owners is None:
+            assert self._multiplied is not None
+            self._item_owners = transpose(self._multiplied, 1)
+        return self._item_owners
+
+    def _forget_rows(self, kept: NDArray[np.int64]) -> None:
+        if self.similarity_ is None:
+            return
+        renumbered = np.full(self.similarity_.shape[1], -1, dtype=np.int64)
+        renumbered[kept] = np.arange(len(kept))
+        self.similarity_ = renumber_columns(
+            take_rows(self.similarity_, kept), renumbered, len(kept)
+        )
 
     def _engine_with(self, profiles: sp.csr_array, n_threads: int) -> RatingEngine:
         engine = self._engine
@@ -186,8 +251,16 @@ class UserKNN(Neighborhood):
             offset = known.mean + new_user_bias(profiles, known.mean + known.feature)
         return engine.with_entities(profiles, x, offset, n_threads)
 
-    def similar_users(self, users: Any, *, k: int = 10, n_threads: int | None = None) -> TopK:
-        """The neighbours of users, most similar first.
+    def similar_users(
+        self,
+        users: Any,
+        *,
+        k: int = 10,
+        candidates: Any = None,
+        exclude: Any = None,
+        n_threads: int | None = None,
+    ) -> TopK:
+        """Return the neighbours of users, most similar first.
 
         Parameters
         ----------
@@ -195,13 +268,15 @@ class UserKNN(Neighborhood):
             Row numbers where the model was fitted on a matrix.
         k : int, default=10
             At least 1; a ranking model knows at most ``n_neighbors`` of each.
+        candidates, exclude : collection of user ids, mask, sparse matrix or dict, optional
+            Only these users, and not these; as in `recommend`.
         n_threads : int, optional
             Used by rating models, which compute the answer on demand.
 
         Returns
         -------
         TopK
-            One list for each user, without the user itself.
+            One list for each user, without the user itself; empty for a user without interactions.
 
         Raises
         ------
@@ -209,10 +284,10 @@ class UserKNN(Neighborhood):
             For an unknown user.
         """
         self._check_fitted()
-        return self._similar(self._rows(users, "users"), self.users_, k, n_threads)
+        return self._similar(self._rows(users, "users"), k, candidates, exclude, n_threads)
 
     def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
-        """Which similar users led to this item.
+        """Return which similar users contribute to the score of an item.
 
         Parameters
         ----------
@@ -233,15 +308,17 @@ class UserKNN(Neighborhood):
         """
         self._check_fitted()
         rows, columns = self._rows(user, "user"), self._columns(item, "item")
-        (u, i), threads = one_pair(rows, columns), resolve_n_threads(None)
+        (u, i), threads = self._one_pair(rows, columns), resolve_n_threads(None)
         if self._engine is not None:
             found, parts = self._engine.contributions(u, i, threads)
             score = float(self._engine.estimate(rows, columns, threads)[0][0])
             return self._explained(score, score - float(parts.sum()), "users", found, parts, k)
         assert self._neighbors is not None
-        neighbors = take_rows(self._neighbors, rows)
-        values = take_rows(self._multiplied, neighbors.indices.astype(np.int64))
-        parts = neighbors.data * values[:, [i]].toarray()[:, 0].astype(np.float64)
+        neighbors = row_range(self._neighbors, u, u + 1)
+        owners = row_range(self._owners(), i, i + 1)
+        common, mine, theirs = np.intersect1d(
+            neighbors.indices, owners.indices, assume_unique=True, return_indices=True
+        )
+        parts = neighbors.data[mine] * owners.data[theirs].astype(np.float64)
         kept = parts != 0
-        found, parts = neighbors.indices[kept], parts[kept]
-        return self._explained(float(parts.sum()), 0.0, "users", found, parts, k)
+        return self._explained(float(parts.sum()), 0.0, "users", common[kept], parts[kept], k)

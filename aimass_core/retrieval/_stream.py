@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 
+from ..base.csr import row_range
+from ..base.foreign import as_recommender
+from ..base.recommender import UNKNOWN
 from ..base.threads import resolve_n_threads
-from ..base.validation import as_bool, as_int
+from ..base.validation import as_bool, as_choice, as_int
 
 if TYPE_CHECKING:
     from ..base.lists import TopK
@@ -26,23 +30,24 @@ def recommend_blocks(
     *,
     k: int = 10,
     exclude_seen: bool = True,
-    items: Any = None,
-    exclude_items: Any = None,
+    candidates: Any = None,
+    exclude: Any = None,
+    unknown: str = "error",
     block_size: int | None = None,
     n_threads: int | None = None,
 ) -> Iterator[TopK]:
-    """The answer of ``model.recommend`` in blocks of users: memory for one block at a time.
+    """Yield the lists of ``model.recommend`` in blocks of users: memory for one block at a time.
 
     Parameters
     ----------
-    model : fitted model
-        Any model with ``recommend``.
+    model : fitted recommender
+        Or another object with ``fit`` and ``score``.
     users : array-like of ids, optional
-        As in ``recommend``. Default: everyone, in row order.
-    k, exclude_seen, items, exclude_items
-        As in ``recommend``; a matrix of denied items has a row for each of all users asked for.
+        As in ``recommend``. Default: all users, in row order.
+    k, exclude_seen, candidates, exclude, unknown
+        As in ``recommend``; a matrix has a row for each of all queried users.
     block_size : int, optional
-        Users at once. Default: some 260,000 places of lists, but at least 256 users.
+        Users at once. Default: some 260,000 list entries, but at least 256 users.
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
 
@@ -54,7 +59,7 @@ def recommend_blocks(
     Raises
     ------
     KeyError
-        For an unknown user or item.
+        For an unknown user.
     NotFittedError
         Before ``fit``.
     TypeError
@@ -68,38 +73,34 @@ def recommend_blocks(
     >>> model = ImplicitALS(random_state=0).fit(store.to_interactions())
     >>> rows = write_topk(recommend_blocks(model, k=20), "lists.parquet")  # doctest: +SKIP
     """
-    if not hasattr(model, "recommend") or not hasattr(model, "_check_fitted"):
-        raise TypeError(
-            f"model must be a fitted model with recommend, such as ImplicitALS, got "
-            f"{type(model).__name__}"
-        )
+    model = as_recommender(model)
     model._check_fitted()
-    n_users, n_items = model.user_items_.shape
-    rows = np.arange(n_users) if users is None else model._rows(users, "users")
-    k = as_int(k, "k", minimum=1)
+    options = {"k": as_int(k, "k", minimum=1), "n_threads": resolve_n_threads(n_threads)}
+    as_bool(exclude_seen, "exclude_seen")
+    empty = model.recommend([], k=k, exclude_seen=exclude_seen)  # refuses what cannot be answered
     if block_size is None:
-        size = _block_rows(max(1, min(k, n_items)))
+        size = _block_rows(max(1, min(k, model.n_items)))
     else:
         size = as_int(block_size, "block_size", minimum=1)
-    as_bool(exclude_seen, "exclude_seen")
-    threads = resolve_n_threads(n_threads)
-    denied = _denied(exclude_items, (len(rows), n_items))
-    allowed, never = _known(model, items, "items"), exclude_items
-    if denied is None:
-        never = _known(model, exclude_items, "exclude_items")
+    rows, queries = model._queried_users(users, as_choice(unknown, "unknown", UNKNOWN))
+    n = len(rows)
+    filters = model._filters(candidates, exclude, queries)
+    if not n:
+        return iter([replace(empty, queries=_no_ids(model.users_))])
 
     def blocks() -> Iterator[TopK]:
-        for begin in range(0, max(len(rows), 1), size):
-            part = rows[begin : begin + size]
-            lists = model.recommend(
-                part if model.users_ is None else model.users_.ids[part],
-                k=k,
+        for begin in range(0, n, size):
+            part = slice(begin, min(begin + size, n))
+            yield model._recommend_rows(
+                rows[part],
+                queries[part],
                 exclude_seen=exclude_seen,
-                items=allowed,
-                exclude_items=denied[begin : begin + size] if denied is not None else never,
-                n_threads=threads,
+                filters=[
+                    row_range(f, part.start, part.stop) if sp.issparse(f) else f for f in filters
+                ],
+                popular=unknown == "popular",
+                **options,
             )
-            yield lists if len(rows) else replace(lists, queries=_no_ids(model.users_))
 
     return blocks()
 
@@ -117,30 +118,6 @@ def _block_rows(k: int) -> int:
     return max(256, (1 << 18) // k)
 
 
-def _known(model: Any, items: Any, name: str) -> Any:
-    """Items looked up before the first block; in ids again, as recommend takes them."""
-    if items is None:
-        return None
-    columns = model._columns(items, name)
-    return columns if model.items_ is None else model.items_.ids[columns]
-
-
-def _denied(exclude_items: Any, shape: tuple[int, int]) -> Any:
-    """A matrix of denied items, of which blocks can be taken; else None."""
-    import scipy.sparse as sp
-
-    from ..base.validation import as_csr
-
-    if not sp.issparse(exclude_items):
-        return None
-    if exclude_items.shape != shape:
-        raise ValueError(
-            f"exclude_items must have shape {shape} (asked users x items), got "
-            f"{exclude_items.shape}"
-        )
-    return as_csr(exclude_items, "exclude_items")
-
-
 def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: Any = None) -> int:
     """Write lists to one table file as they come: a row for each user and rank.
 
@@ -152,8 +129,9 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
         Ends in ``.parquet``, ``.csv`` or ``.feather``. The file appears, or replaces an older one,
         only when it is complete.
     schema : pyarrow.Schema, optional
-        Names and types of the four columns, in this order. Default: ``user`` and ``item`` as the
-        first block has them, ``rank`` (from 1) int32, ``score`` in the first block's precision.
+        Names and types of the four columns, in this order. Default: the names of the first block's
+        `TopK.columns` and the types of its ids, ``rank`` (from 1) int32, ``score`` in the first
+        block's precision.
 
     Returns
     -------
@@ -201,14 +179,14 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
         user, item, score = pa.int64(), pa.int32(), pa.float32()  # as topk_blocks has them
         if first is not None:
             user, item, score = _types(first)
-        kinds = {"user": user, "item": item, "rank": pa.int32(), "score": score}
-        schema = pa.schema(list(kinds.items()))
+        names = ("user", "item") if first is None else (first.query_name, first.item_name)
+        types = [(names[0], user), (names[1], item), ("rank", pa.int32()), ("score", score)]
+        schema = pa.schema(types)
     with TableWriter(target, schema) as writer:
         for block in chain([] if first is None else [first], lists):
-            long = block.to_dict()
-            columns = (long[name] for name in ("query", "item", "rank", "score"))
+            columns = list(block.columns().values())
             typed = [_typed(c, field) for c, field in zip(columns, schema, strict=True)]
-            _check_finite(long["score"], typed[3], schema.field(3))
+            _check_finite(columns[3], typed[3], schema.field(3))
             writer.write(pa.table(typed, schema=schema))
     return writer.rows
 

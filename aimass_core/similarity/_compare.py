@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.baselines import Baseline
-from ..base.validation import _wrap_csr, csr_parts
+from ..base.validation import csr_parts, wrap_csr
 from ._custom import function_address
 from ._measures import Measure, Sums
 
@@ -54,7 +54,7 @@ class Compared:
             data = data * np.repeat(self.feature_scale, np.diff(self.matrix.indptr))
         if self.entity_scale is not None:
             data = data * self.entity_scale[self.matrix.indices]
-        return _wrap_csr(self.matrix.indptr, self.matrix.indices, data, self.matrix.shape)
+        return wrap_csr(self.matrix.indptr, self.matrix.indices, data, self.matrix.shape)
 
     def swapped(self) -> Compared:
         """The same with the roles of the two entities of a pair exchanged."""
@@ -112,7 +112,7 @@ def _without_zeros(matrix: sp.csr_array) -> sp.csr_array:
         return matrix
     keep = matrix.data != 0
     indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr].astype(np.int64)
-    return _wrap_csr(indptr, matrix.indices[keep], matrix.data[keep], matrix.shape)
+    return wrap_csr(indptr, matrix.indices[keep], matrix.data[keep], matrix.shape)
 
 
 def _values(
@@ -146,7 +146,7 @@ def _values(
             data = matrix.data - baseline.mean - np.repeat(baseline.feature, lengths)
             data -= baseline.entity[matrix.indices]
     data = np.asarray(data, dtype=matrix.data.dtype)
-    return _wrap_csr(matrix.indptr, matrix.indices, data, matrix.shape)
+    return wrap_csr(matrix.indptr, matrix.indices, data, matrix.shape)
 
 
 def _check_range(m: Measure, norm: Array, dtype: Any) -> None:
@@ -175,7 +175,7 @@ def prepare(
     """
     if m.function is not None:
         data = matrix.data.astype(np.float64)
-        matrix = _wrap_csr(matrix.indptr, matrix.indices, data, matrix.shape)
+        matrix = wrap_csr(matrix.indptr, matrix.indices, data, matrix.shape)
     spec, dtype = m.spec, matrix.data.dtype
     if features is None and spec.values in ("feature_mean", "power"):
         features = features_of(matrix)
@@ -198,7 +198,7 @@ def prepare(
             entity_scale = scale.astype(dtype)
         if not np.isfinite(entity_scale).all():  # denormal values: divide in double instead
             data = (values.data / sums.norm[values.indices]).astype(dtype)
-            values = _wrap_csr(values.indptr, values.indices, data, values.shape)
+            values = wrap_csr(values.indptr, values.indices, data, values.shape)
             entity_scale = None
     elif m.corated and m.name != "msd":
         entity_scale = _power_of_two(sums, dtype)
@@ -235,7 +235,7 @@ def epilogue(m: Measure, x: Compared, y: Compared) -> dict[str, Any]:
         "p": x.p,
         "q": y.q,
         "total": float(y.n_features),
-        "weight": float(m.spec.weight(m)),
+        "weight": m.spec.weight(m),
         "shrink": m.shrink,
         "min_support": m.min_support,
         "support_shrink": m.support_shrink,

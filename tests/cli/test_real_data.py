@@ -1,4 +1,4 @@
-"""`aimass recommend --model implicit-als` and `aimass audience` on data of the real world (AIMASS_DATA)."""
+"""`aimass recommend` and `aimass audience` on real data sets (AIMASS_DATA)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CASES = [  # folder, options, items with many users
     ("gowalla", [], [2525, 559, 21536]),
     ("online-retail-ii", [], [4080, 1609, 4058]),
 ]
-SMALL = ["--set", "n_factors=16", "--set", "n_iter=3"]
+SMALL = ["--set", "n_factors=16", "--set", "max_iter=3"]
 
 
 @pytest.mark.parametrize(("folder", "options", "items"), CASES)

@@ -28,7 +28,7 @@ def pieces(X, rng, n=7):
 @pytest.mark.parametrize("block_nnz", [1, 100, 10**6])
 @pytest.mark.parametrize("solver", ["cholesky", "pcg", "cg"])
 def test_the_same_factors_as_in_memory(matrix, rng, tmp_path, solver, block_nnz):
-    options = {"n_factors": 9, "n_iter": 3, "solver": solver, "track_loss": True}
+    options = {"n_factors": 9, "max_iter": 3, "solver": solver, "track_loss": True}
     blocks = RowBlocks.from_triplets(
         pieces(matrix, rng), tmp_path, shape=matrix.shape, block_nnz=block_nnz
     )

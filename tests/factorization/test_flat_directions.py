@@ -21,7 +21,7 @@ def test_steps_in_flat_directions_do_not_raise_the_loss(
     X = sp.csr_array((scores > np.quantile(scores, 0.95, axis=1, keepdims=True)).astype(dtype))
     model = ImplicitALS(
         n_factors=260, regularization=regularization, solver=solver, n_steps=n_steps,
-        n_iter=12, dtype=dtype, track_loss=True,
+        max_iter=12, dtype=dtype, track_loss=True,
     )  # fmt: skip
     losses = model.fit(X).losses_  # more than 256 factors: no exact half-step at the end
     assert (losses > 0).all()

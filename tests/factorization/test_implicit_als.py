@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from aimass_core import ImplicitALS, Interactions, ItemKNN
 from aimass_core.exceptions import NotFittedError, NumericalError
 
-EXACT = {"solver": "cholesky", "dtype": "float64", "n_factors": 6, "n_iter": 3}
+EXACT = {"solver": "cholesky", "dtype": "float64", "n_factors": 6, "max_iter": 3}
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def dense_loss(model, X):
 @pytest.mark.parametrize("nu", [0, 0.7, 1.0])
 def test_the_loss_is_that_over_all_pairs_and_falls(ratings, confidence, nu):
     model = ImplicitALS(
-        **EXACT | {"n_iter": 8}, confidence=confidence, nu=nu, alpha=2.0, track_loss=True
+        **EXACT | {"max_iter": 8}, confidence=confidence, nu=nu, alpha=2.0, track_loss=True
     ).fit(ratings)
     assert model.losses_[-1] == pytest.approx(dense_loss(model, ratings), rel=1e-10)
     assert (np.diff(model.losses_) < 0).all()
@@ -75,7 +75,9 @@ def test_the_default_weight_of_unobserved_pairs():
 def test_solvers_reach_the_same_loss(ratings):
     losses = {}
     for solver in ("cholesky", "pcg", "cg", "subspace"):
-        model = ImplicitALS(n_factors=20, n_iter=100, solver=solver, block_size=16, track_loss=True)
+        model = ImplicitALS(
+            n_factors=20, max_iter=100, solver=solver, block_size=16, track_loss=True
+        )
         losses[solver] = model.fit(ratings).losses_[-1]
     for solver in ("cg", "pcg"):
         assert losses[solver] == pytest.approx(losses["cholesky"], rel=5e-3)
@@ -84,7 +86,7 @@ def test_solvers_reach_the_same_loss(ratings):
 
 def test_the_solver_chosen_follows_from_the_number_of_factors(ratings):
     for n_factors, solver, n_steps in ((16, "cholesky", 1), (17, "pcg", 2)):
-        options = {"n_factors": n_factors, "n_iter": 2}
+        options = {"n_factors": n_factors, "max_iter": 2}
         chosen = ImplicitALS(**options).fit(ratings)
         named = ImplicitALS(**options, solver=solver, n_steps=n_steps).fit(ratings)
         np.testing.assert_array_equal(chosen.item_factors_, named.item_factors_)
@@ -136,10 +138,12 @@ def test_every_form_of_input_gives_the_same_factors(ratings, tmp_path):
 def test_any_number_of_factors_and_empty_rows(ratings, solver, n_factors):
     X = ratings.toarray()
     X[[0, 40]], X[:, [3, 49]] = 0, 0
-    model = ImplicitALS(n_factors=n_factors, solver=solver, n_iter=2).fit(X)
+    model = ImplicitALS(n_factors=n_factors, solver=solver, max_iter=2).fit(X)
     assert np.isfinite(model.user_factors_).all()
     assert (model.user_factors_[[0, 40]] == 0).all()
-    assert (model.recommend([0], k=5).indices >= 0).all()
+    assert (model.recommend([0], k=5).indices == -1).all()  # no history
+    lists = model.recommend([0], k=5, unknown="popular")
+    assert (lists.indices >= 0).all()
 
 
 def test_bits_do_not_depend_on_threads(ratings):
@@ -159,7 +163,7 @@ def test_bits_do_not_depend_on_threads(ratings):
         ({"regularization": "0.1"}, TypeError, "regularization must be a number"),
         ({"alpha": -1}, ValueError, "alpha must be above 0"),
         ({"alpha": np.nan}, ValueError, "alpha must be finite"),
-        ({"n_iter": -1}, ValueError, "n_iter must be at least 1"),
+        ({"max_iter": -1}, ValueError, "max_iter must be at least 1"),
         ({"solver": "lu"}, ValueError, "solver must be one of"),
         ({"confidence": "hu"}, ValueError, "confidence must be one of added, linear, total"),
         ({"dtype": "float16"}, ValueError, "dtype must be 'float32' or 'float64'"),
@@ -191,7 +195,7 @@ def test_extreme_values(ratings):
 
 @pytest.mark.parametrize("solver", ["cholesky", "pcg", "cg", "subspace"])
 def test_no_regularization_with_deficient_rows(ratings, solver):
-    model = ImplicitALS(n_factors=60, regularization=0.0, solver=solver, n_iter=2)
+    model = ImplicitALS(n_factors=60, regularization=0.0, solver=solver, max_iter=2)
     if solver == "cg":
         assert np.isfinite(model.fit(ratings).item_factors_).all()
     with pytest.raises(NumericalError, match="raise regularization"):
@@ -222,16 +226,16 @@ def test_validation_keeps_the_best_factors(rng):
     X.data[test], held.data[~test] = 0, 0
     X.eliminate_zeros()
     held.eliminate_zeros()
-    model = ImplicitALS(n_factors=30, n_iter=40, patience=2, metric="recall@5", solver="cholesky")
+    model = ImplicitALS(n_factors=30, max_iter=40, patience=2, metric="recall@5", solver="cholesky")
     model.fit(X, validation=held)
     assert model.n_iter_ == int(np.argmax(model.scores_)) + 1
     assert len(model.scores_) == min(40, model.n_iter_ + 2)
-    again = ImplicitALS(n_factors=30, n_iter=model.n_iter_, solver="cholesky").fit(X)
+    again = ImplicitALS(n_factors=30, max_iter=model.n_iter_, solver="cholesky").fit(X)
     np.testing.assert_array_equal(model.user_factors_, again.user_factors_)
 
 
 def test_tol_ends_training(ratings):
-    model = ImplicitALS(n_factors=4, n_iter=500, tol=1e-3).fit(ratings)
+    model = ImplicitALS(n_factors=4, max_iter=500, tol=1e-3).fit(ratings)
     falls = -np.diff(model.losses_) / model.losses_[:-1]
     assert (falls[:-1] > 1e-3).all()
     assert falls[-1] <= 1e-3
@@ -239,10 +243,10 @@ def test_tol_ends_training(ratings):
 
 def test_warm_start_goes_on(ratings):
     options = {"n_factors": 5, "solver": "cholesky", "dtype": "float64"}
-    whole = ImplicitALS(n_iter=6, **options).fit(ratings)
-    half = ImplicitALS(n_iter=3, **options).fit(ratings)
+    whole = ImplicitALS(max_iter=6, **options).fit(ratings)
+    half = ImplicitALS(max_iter=3, **options).fit(ratings)
     for start in (half, (half.user_factors_, half.item_factors_)):
-        gone_on = ImplicitALS(n_iter=3, **options).fit(ratings, start=start)
+        gone_on = ImplicitALS(max_iter=3, **options).fit(ratings, start=start)
         np.testing.assert_allclose(gone_on.user_factors_, whole.user_factors_, atol=1e-10)
     for start, error in (
         ((half.user_factors_,), ValueError),
@@ -260,8 +264,8 @@ def test_warm_start_by_id(ratings):
     data = Interactions.from_csr(ratings, users=np.arange(80), items=np.arange(50))
     model = ImplicitALS(n_factors=5).fit(data)
     part = data.subset(users=np.arange(79, 30, -1), items=np.arange(49, -1, -1))
-    again = ImplicitALS(n_factors=5, n_iter=1, track_loss=True).fit(part, start=model)
-    cold = ImplicitALS(n_factors=5, n_iter=1, track_loss=True).fit(part)
+    again = ImplicitALS(n_factors=5, max_iter=1, track_loss=True).fit(part, start=model)
+    cold = ImplicitALS(n_factors=5, max_iter=1, track_loss=True).fit(part)
     assert again.losses_[0] < cold.losses_[0]
 
 
@@ -278,28 +282,28 @@ def test_refit_on_another_shape(ratings):
 @pytest.mark.parametrize("solver", ["cholesky", "pcg", "cg"])
 def test_fold_in_is_what_training_ends_with(ratings, solver):
     model = ImplicitALS(n_factors=12, solver=solver).fit(ratings)
-    known, folded = model.recommend(k=9), model.fold_in(ratings, k=9)
+    known, folded = model.recommend(k=9), model.recommend_new(ratings, k=9)
     np.testing.assert_array_equal(known.indices, folded.indices)
     np.testing.assert_array_equal(known.scores, folded.scores)
 
 
-def test_fold_in_items_finds_their_users(ratings):
+def test_recommend_users_finds_their_users(ratings):
     model = ImplicitALS(n_factors=12, solver="cholesky").fit(ratings)
-    lists = model.fold_in_items(ratings[:, :4], k=6)
+    lists = model.recommend_users(ratings[:, :4], k=6)
     assert lists.indices.shape == (4, 6)
     dense = ratings.toarray()
     for item, (users, _) in enumerate(lists):
         assert (dense[users, item] == 0).all()
     with pytest.raises(ValueError, match=r"item_users has 7 users, but .* 80"):
-        model.fold_in_items(ratings[:7])
+        model.recommend_users(ratings[:7])
     named = Interactions.from_csr(ratings, users=np.arange(80) + 100, items=np.arange(50))
     model.fit(named)
     part = named.subset(users=np.arange(120, 179), items=[3, 1]).drop_empty()
-    by_id = model.fold_in_items(part, k=6)
+    by_id = model.recommend_users(part, k=6)
     assert by_id.queries.tolist() == part.items.ids.tolist()
     assert set(by_id.ids.ravel().tolist()) <= set(range(100, 180))
     with pytest.raises(KeyError, match="unknown user"):
-        model.fold_in_items(Interactions.from_arrays([1], [1]))
+        model.recommend_users(Interactions.from_arrays([1], [1]))
 
 
 def test_partial_fit_solves_what_changed(ratings):
@@ -318,7 +322,7 @@ def test_partial_fit_solves_what_changed(ratings):
     )
     row = model.users_.index([5])[0]
     assert (model.user_factors_[row] != before.user_factors_[before.users_.index([5])[0]]).any()
-    folded = model.fold_in(model.user_items_, k=4)
+    folded = model.recommend_new(model.user_items_, k=4)
     np.testing.assert_array_equal(folded.indices[row], model.recommend([5], k=4).indices[0])
     assert model.recommend([900], k=3).ids.shape == (1, 3)
     assert 777 in model.similar_items([777, 3], k=50).ids[1]
@@ -331,7 +335,7 @@ def test_partial_fit_solves_what_changed(ratings):
 def test_partial_fit_of_all_rows_is_an_epoch(ratings):
     data = Interactions.from_csr(ratings, users=np.arange(80), items=np.arange(50))
     model = ImplicitALS(**EXACT).fit(data)
-    epoch = ImplicitALS(**EXACT | {"n_iter": 1}).fit(data, start=model)
+    epoch = ImplicitALS(**EXACT | {"max_iter": 1}).fit(data, start=model)
     model.partial_fit(data, duplicates="last")
     np.testing.assert_allclose(model.user_factors_, epoch.user_factors_, atol=1e-9)
 
@@ -352,7 +356,7 @@ def test_explanations_add_up(ratings):
 def test_similar_rows_are_those_with_the_same_entries(rng):
     X = (rng.random((60, 40)) < 0.3).astype(np.float32)
     X[7], X[:, 9] = X[31], X[:, 22]
-    model = ImplicitALS(n_factors=10, n_iter=30, solver="cholesky").fit(X)
+    model = ImplicitALS(n_factors=10, max_iter=30, solver="cholesky").fit(X)
     assert model.similar_users([7], k=1).indices.tolist() == [[31]]
     assert model.similar_items([9], k=2).indices[0, 0] == 22
     assert (model.similar_items(np.arange(40), k=39).indices != np.arange(40)[:, None]).all()
@@ -381,8 +385,8 @@ def test_fork_pickle_and_copies(ratings):
 
 
 def test_many_fits_leak_nothing(ratings):
-    ImplicitALS(n_factors=16, n_iter=1).fit(ratings).recommend(k=3)
+    ImplicitALS(n_factors=16, max_iter=1).fit(ratings).recommend(k=3)
     before = psutil.Process().memory_info().rss
     for _ in range(100):
-        ImplicitALS(n_factors=16, n_iter=1).fit(ratings).recommend(k=3)
+        ImplicitALS(n_factors=16, max_iter=1).fit(ratings).recommend(k=3)
     assert psutil.Process().memory_info().rss - before < 50 << 20

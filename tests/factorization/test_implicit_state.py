@@ -23,24 +23,24 @@ def test_a_callback_may_ask_and_save_the_model(ratings, tmp_path):
     def callback(epoch):
         model, number = epoch.model, epoch.number
         model.save(tmp_path / str(number))
-        heard.append((model.recommend(k=3).scores, model.fold_in(ratings[:2], k=3).scores))
+        heard.append((model.recommend(k=3).scores, model.recommend_new(ratings[:2], k=3).scores))
         assert model.explain(0, 1).score == model.predict(0, 1)
 
     options = {"n_factors": 4, "solver": "cholesky"}
-    ImplicitALS(n_iter=3, **options).fit(ratings, callback=callback)
+    ImplicitALS(max_iter=3, **options).fit(ratings, callback=callback)
     for number, (lists, new) in enumerate(heard, 1):
-        model = ImplicitALS(n_iter=number, **options).fit(ratings)
+        model = ImplicitALS(max_iter=number, **options).fit(ratings)
         np.testing.assert_array_equal(lists, model.recommend(k=3).scores)
-        np.testing.assert_array_equal(new, model.fold_in(ratings[:2], k=3).scores)
+        np.testing.assert_array_equal(new, model.recommend_new(ratings[:2], k=3).scores)
         saved = load(tmp_path / str(number))
         np.testing.assert_array_equal(saved.user_factors_, model.user_factors_)
 
 
 def test_set_params_changes_no_answer(ratings):
     model = ImplicitALS(n_factors=4).fit(ratings)
-    want = model.fold_in(ratings[:2], k=3).scores
+    want = model.recommend_new(ratings[:2], k=3).scores
     model.set_params(solver="nonnegative")
-    np.testing.assert_array_equal(model.fold_in(ratings[:2], k=3).scores, want)
+    np.testing.assert_array_equal(model.recommend_new(ratings[:2], k=3).scores, want)
 
 
 @pytest.mark.parametrize("weight", [float("nan"), -1.0])

@@ -77,7 +77,7 @@ def test_zero_is_a_rating():
 def test_explicit_refusals(ratings):
     with pytest.raises(NumericalError, match=r"^item \d+ .* raise regularization"):
         ExplicitALS(n_factors=80, regularization=0).fit(ratings)
-    for bad in ({"n_factors": 0}, {"regularization": -1}, {"nu": -1}, {"n_iter": 0}):
+    for bad in ({"n_factors": 0}, {"regularization": -1}, {"nu": -1}, {"max_iter": 0}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             ExplicitALS(**bad).fit(ratings)
     with pytest.raises(TypeError, match="biases must be True or False"):
@@ -89,7 +89,7 @@ def test_explicit_refusals(ratings):
 
 def test_nmf_reaches_the_loss_of_scikit_learn(ratings):
     decomposition = pytest.importorskip("sklearn.decomposition")
-    model = NMF(n_factors=5, n_iter=200, dtype="float64").fit(ratings)
+    model = NMF(n_factors=5, max_iter=200, dtype="float64").fit(ratings)
     assert (model.user_factors_ >= 0).all()
     assert (model.item_factors_ >= 0).all()
     dense = ratings.toarray()
@@ -101,13 +101,13 @@ def test_nmf_reaches_the_loss_of_scikit_learn(ratings):
 
 
 def test_nmf_loss_falls_with_epochs(ratings):
-    losses = [NMF(n_factors=4, n_iter=n).fit(ratings).loss_ for n in (1, 2, 5, 20)]
+    losses = [NMF(n_factors=4, max_iter=n).fit(ratings).loss_ for n in (1, 2, 5, 20)]
     assert losses == sorted(losses, reverse=True)
 
 
 def test_nmf_of_exact_rank_is_found(rng):
     W, H = rng.random((30, 3)), rng.random((3, 20))
-    model = NMF(n_factors=3, n_iter=3000, dtype="float64").fit(W @ H)
+    model = NMF(n_factors=3, max_iter=3000, dtype="float64").fit(W @ H)
     assert model.loss_ < 1e-4 * ((W @ H) ** 2).sum()
 
 
@@ -129,7 +129,7 @@ def test_nmf_refuses_negative_values(ratings):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_pure_svd_is_the_svd(ratings, dtype):
-    model = PureSVD(n_factors=4, n_iter=40, dtype=dtype).fit(ratings)
+    model = PureSVD(n_factors=4, max_iter=40, dtype=dtype).fit(ratings)
     U, s, Vt = np.linalg.svd(ratings.toarray(), full_matrices=False)
     tolerance = 1e-4 if dtype == "float32" else 1e-8
     np.testing.assert_allclose(model.singular_values_, s[:4], rtol=tolerance)
@@ -158,6 +158,6 @@ def test_new_users_by_id(ratings):
     for model in (PureSVD(n_factors=4), NMF(n_factors=4), ExplicitALS(n_factors=4)):
         model.fit(data)
         new = Interactions.from_arrays(["x", "x"], [7, 9], [5.0, 1.0])
-        lists = model.fold_in(new, k=3)
+        lists = model.recommend_new(new, k=3)
         assert lists.queries.tolist() == ["x"]
         assert not {7, 9} & set(lists.ids[0].tolist())

@@ -1,0 +1,205 @@
+"""The two filters of a query, ``candidates`` and ``exclude``, from any collection of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from .csr import patterns_union, renumber_columns
+from .progress import logger
+from .validation import as_csr, wrap_csr
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..data import IdMap
+
+__all__ = ["Catalog", "as_filter", "combine_filters", "known_rows"]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What the ids in a filter refer to.
+
+    Parameters
+    ----------
+    ids : IdMap or None
+        Ids of the columns; None: columns are known by number.
+    size : int
+        Number of columns.
+    name : str
+        What a column is, for messages: "item" or "user".
+    """
+
+    ids: IdMap | None
+    size: int
+    name: str = "item"
+
+
+def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
+    """Return the columns of ids; ids that the model does not know have no effect and are logged.
+
+    Parameters
+    ----------
+    values : id or collection of ids
+        A list, set, generator, array, Series or a single id.
+    name : str
+        The argument's name, for messages.
+    catalog : Catalog
+        The known ids.
+
+    Returns
+    -------
+    ndarray of int64
+        In the order given, without the unknown ones.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        values = [values]
+    elif not hasattr(values, "__array__") and not hasattr(values, "__arrow_c_array__"):
+        values = list(values)
+    if hasattr(values, "__len__") and len(values) == 0:
+        return np.empty(0, dtype=np.int64)
+    if catalog.ids is not None:
+        rows = catalog.ids.get(values)
+    else:
+        rows = _as_numbers(values, name, catalog)
+    unknown = rows < 0
+    if unknown.any():
+        logger.info(
+            "%s: %d of %d %ss are unknown to the model and have no effect",
+            name,
+            np.count_nonzero(unknown),
+            len(rows),
+            catalog.name,
+        )
+        rows = rows[~unknown]
+    return rows
+
+
+def _as_numbers(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
+    array = np.atleast_1d(np.asarray(values))
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} must hold whole numbers in [0, {catalog.size}) (one or a 1-D collection), got "
+            f"{array.ndim}-D of {array.dtype}; to use your own ids, fit on Interactions"
+        )
+    known = (array >= 0) & (array < catalog.size)
+    return np.where(known, array, -1).astype(np.int64)
+
+
+def as_filter(
+    values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any]
+) -> NDArray[np.uint8] | sp.csr_array | None:
+    """Return a filter as a mask over all columns, or as a matrix with a row for each query.
+
+    Parameters
+    ----------
+    values : collection of ids, mask, sparse matrix, Interactions or mapping; or None
+        A collection or a boolean array with a flag for each column holds for all queries. A sparse
+        matrix or a 2-D boolean array has a row for each query. `Interactions`, and a mapping of
+        query id to collection of ids, are matched by id.
+    name : str
+        The argument's name, for messages.
+    catalog : Catalog
+        The columns.
+    query_ids : ndarray of shape (n,)
+        Ids of the queries, or their row numbers where they have no ids.
+
+    Returns
+    -------
+    ndarray of uint8, csr_array or None
+        None where ``values`` is None.
+    """
+    if values is None:
+        return None
+    shape = (len(query_ids), catalog.size)
+    inner = getattr(values, "matrix", None)
+    if inner is not None and sp.issparse(inner):
+        return _matrix_by_id(values, name, catalog, query_ids)
+    if sp.issparse(values):
+        if values.shape != shape:
+            raise ValueError(
+                f"{name} must have shape {shape} (a row for each query), got {values.shape}"
+            )
+        return as_csr(values, name)
+    if isinstance(values, Mapping):
+        return _matrix_of_mapping(values, name, catalog, query_ids)
+    array = np.asarray(values) if hasattr(values, "__array__") else values
+    if isinstance(array, list) and array and all(isinstance(v, (bool, np.bool_)) for v in array):
+        array = np.array(array)
+    if isinstance(array, np.ndarray) and array.dtype == np.bool_:
+        if array.shape == (catalog.size,):
+            return array.astype(np.uint8)
+        if array.shape == shape:
+            return as_csr(sp.csr_array(array.astype(np.float32)), name)
+        raise ValueError(
+            f"{name} as an array of bool must have shape ({catalog.size},) or {shape}, got "
+            f"{array.shape}"
+        )
+    mask = np.zeros(catalog.size, dtype=np.uint8)
+    mask[known_rows(array if isinstance(array, np.ndarray) else values, name, catalog)] = 1
+    return mask
+
+
+def _matrix_by_id(
+    values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any]
+) -> sp.csr_array:
+    """Interactions as a filter: their users are queries, their items columns."""
+    if catalog.ids is None:
+        raise TypeError(
+            f"{name}: Interactions are matched by id, but the model was fitted on a matrix and has "
+            f"no ids; give a sparse matrix of shape {(len(query_ids), catalog.size)}"
+        )
+    by_column = renumber_columns(
+        as_csr(values, name), catalog.ids.get(values.items.ids), catalog.size
+    )
+    return _rows_or_empty(by_column, values.users.get(query_ids))
+
+
+def _matrix_of_mapping(
+    values: Mapping[Any, Any], name: str, catalog: Catalog, query_ids: NDArray[Any]
+) -> sp.csr_array:
+    """A mapping of query id to items, such as ``{"ann": ["tea", "pie"]}``."""
+    nothing = np.empty(0, dtype=np.int64)
+    lists = [
+        np.unique(known_rows(values[query], name, catalog)) if query in values else nothing
+        for query in query_ids.tolist()
+    ]
+    indptr = np.concatenate([[0], np.cumsum([len(own) for own in lists])]).astype(np.int64)
+    indices = np.concatenate([nothing, *lists]).astype(np.int32)
+    shape = (len(query_ids), catalog.size)
+    return wrap_csr(indptr, indices, np.ones(len(indices), dtype=np.float32), shape)
+
+
+def _rows_or_empty(X: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
+    """Rows of a matrix, an empty one where the row number is -1."""
+    known = rows >= 0
+    begins = np.where(known, X.indptr[np.where(known, rows, 0)], 0)
+    ends = np.where(known, X.indptr[np.where(known, rows + 1, 0)], 0)
+    lengths = ends - begins
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    entries = np.arange(indptr[-1]) + np.repeat(begins - indptr[:-1], lengths)
+    return wrap_csr(indptr, X.indices[entries], X.data[entries], (len(rows), X.shape[1]))
+
+
+def combine_filters(
+    candidates: NDArray[np.uint8] | sp.csr_array | None,
+    exclude: NDArray[np.uint8] | sp.csr_array | None,
+    seen: sp.csr_array | None,
+) -> tuple[NDArray[np.uint8] | sp.csr_array | None, sp.csr_array | None]:
+    """Return (candidates, exclude) of a `Query` from both filters and the seen items."""
+    if exclude is None or sp.issparse(exclude):
+        return candidates, patterns_union(seen, exclude)
+    allowed = (1 - exclude).astype(np.uint8)
+    if candidates is None:
+        return allowed, seen
+    if isinstance(candidates, np.ndarray):
+        return candidates & allowed, seen
+    kept = allowed[candidates.indices] != 0
+    indptr = np.concatenate([[0], np.cumsum(kept)])[candidates.indptr].astype(np.int64)
+    own = wrap_csr(indptr, candidates.indices[kept], candidates.data[kept], candidates.shape)
+    return own, seen

@@ -1,0 +1,154 @@
+"""What long work reports: events for a callback, a progress bar, and log records."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Event", "Progress", "log_duration", "logger"]
+
+logger = logging.getLogger("aimass_core")
+logger.addHandler(logging.NullHandler())
+
+_BAR_AFTER = 2.0  # seconds: shorter work shows no bar
+_BAR_EVERY = 0.1
+_WIDTH = 30
+
+
+@dataclass(frozen=True)
+class Event:
+    """One step of long work, as a callback receives it.
+
+    Parameters
+    ----------
+    stage : str
+        What is done, such as "fit".
+    step : int
+        Steps done, from 1.
+    n_steps : int
+        Steps there are at most.
+    seconds : float
+        Time since the work began.
+    values : dict of str to float
+        Figures of this step, such as ``{"loss": 12.3}``; empty where none are computed.
+    model : object, optional
+        The model as it is after this step. It can answer and be saved; do not change it.
+    """
+
+    stage: str
+    step: int
+    n_steps: int
+    seconds: float
+    values: dict[str, float] = field(default_factory=dict)
+    model: Any = field(default=None, repr=False)
+
+
+class Progress:
+    """Reports the steps of one piece of work to a callback, a progress bar and the log.
+
+    Parameters
+    ----------
+    stage : str
+        What is done; stands before the bar.
+    n_steps : int
+        Steps there are at most.
+    callback : callable, optional
+        Called with an `Event` after each step; a true result ends the work.
+    verbose : bool, default=False
+        Show a progress bar on standard error once the work has taken two seconds.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        n_steps: int,
+        *,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
+    ) -> None:
+        if callback is not None and not callable(callback):
+            raise TypeError(
+                f"callback must be a function of one Event, got {type(callback).__name__}"
+            )
+        self._stage, self._n_steps = stage, n_steps
+        self._callback, self._verbose = callback, verbose
+        self._begin = time.monotonic()
+        self._drawn = 0.0
+        self._shown = False
+
+    def step(self, number: int, values: dict[str, float] | None = None, model: Any = None) -> bool:
+        """Report a finished step; return True where the callback ends the work.
+
+        Parameters
+        ----------
+        number : int
+            Steps done, from 1.
+        values : dict, optional
+            Figures of the step.
+        model : object, optional
+            The model as it is now.
+
+        Returns
+        -------
+        bool
+            Whether the callback returned a true value.
+        """
+        values = values or {}
+        seconds = time.monotonic() - self._begin
+        if self._verbose and seconds > _BAR_AFTER:
+            self._draw(number, values, seconds)
+        logger.debug("%s: step %d of %d, %s", self._stage, number, self._n_steps, values)
+        if self._callback is None:
+            return False
+        event = Event(self._stage, number, self._n_steps, seconds, values, model)
+        return bool(self._callback(event))
+
+    def close(self) -> None:
+        """End the line of the progress bar."""
+        if self._shown:
+            sys.stderr.write("\n")
+            sys.stderr.flush()
+            self._shown = False
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _draw(self, number: int, values: dict[str, float], seconds: float) -> None:
+        now = time.monotonic()
+        if number < self._n_steps and now - self._drawn < _BAR_EVERY:
+            return
+        self._drawn, self._shown = now, True
+        share = number / max(self._n_steps, 1)
+        done = int(share * _WIDTH)
+        left = seconds / max(number, 1) * (self._n_steps - number)
+        figures = "".join(f", {name} {value:.6g}" for name, value in values.items())
+        sys.stderr.write(
+            f"\r{self._stage} [{'#' * done}{'.' * (_WIDTH - done)}] {number}/{self._n_steps}"
+            f"{figures}, {seconds:.0f} s, {left:.0f} s left\x1b[K"
+        )
+        sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def log_duration(text: str, *args: Any) -> Iterator[None]:
+    """Log a line with the time that the body took, at level INFO.
+
+    Parameters
+    ----------
+    text : str
+        What is done, with ``%`` placeholders for ``args``.
+    *args
+        Values for the placeholders.
+    """
+    begin = time.monotonic()
+    yield
+    if logger.isEnabledFor(logging.INFO):
+        logger.info(text + " in %.3f s", *args, time.monotonic() - begin)
