@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import kernels
 from ..base.threads import resolve_n_threads
-from ..base.validation import _wrap_csr, as_bool, as_choice
+from ..base.validation import as_bool, as_choice, wrap_csr
 from ._column import Column
 from ._events import UngroupedEvents
 from ._factorize import Lookup, exact_ids
@@ -158,7 +158,7 @@ def merge_triplets(
         ) from None
     if rule in ("sum", "mean") and len(data) != len(values) and not np.isfinite(data).all():
         raise ValueError("the sum of repeated rows overflows: scale the values down")
-    return _wrap_csr(indptr, indices, data, shape), times
+    return wrap_csr(indptr, indices, data, shape), times
 
 
 def prepare(

@@ -10,11 +10,11 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import kernels
-from ..base.csr import plain
+from ..base.csr import with_scipy_indices
 from ..base.optional import import_optional
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
-from ..base.validation import _wrap_csr, as_choice, as_csr, csr_parts
+from ..base.validation import as_choice, as_csr, csr_parts, wrap_csr
 from ._convert import from_any
 from ._events import Events, UngroupedEvents
 from ._triplets import RULES, Triplets, merge_triplets, prepare, read_triplets
@@ -85,7 +85,7 @@ class Interactions:
         events: Events | UngroupedEvents | Mapping[str, Any] | None = None,
         report: Mapping[str, Any] | None = None,
     ) -> None:
-        self.matrix: sp.csr_array = plain(as_csr(matrix, "matrix"))
+        self.matrix: sp.csr_array = with_scipy_indices(as_csr(matrix, "matrix"))
         if self.matrix.shape != (len(users), len(items)):
             raise ValueError(
                 f"matrix is {self.matrix.shape[0]} x {self.matrix.shape[1]}, but there are "
@@ -423,7 +423,7 @@ class Interactions:
     ) -> Self:
         """An object around a matrix that a kernel made, which needs no check."""
         x = cls.__new__(cls)
-        x.matrix = plain(matrix)
+        x.matrix = with_scipy_indices(matrix)
         x.users = users
         x.items = items
         x.timestamps = timestamps
@@ -515,7 +515,7 @@ class Interactions:
             indices, columns, data, order, self.n_items, self.n_users, "error",
             resolve_n_threads(None),
         )  # fmt: skip
-        matrix = _wrap_csr(indptr, indices, data, (self.n_items, self.n_users))
+        matrix = wrap_csr(indptr, indices, data, (self.n_items, self.n_users))
         return self._with_entries(matrix, order, self.items, self.users)
 
     def _with_entries(
@@ -567,7 +567,7 @@ class Interactions:
         before = np.zeros(self.nnz + 1, dtype=np.int64)
         np.cumsum(keep, out=before[1:])
         indptr, indices, data = csr_parts(self.matrix)
-        matrix = _wrap_csr(before[indptr], indices[entries], data[entries], self.shape)
+        matrix = wrap_csr(before[indptr], indices[entries], data[entries], self.shape)
         return self._with_entries(matrix, entries, self.users, self.items)
 
     def keep_events(self, keep: NDArray[np.bool_]) -> Self:
@@ -636,7 +636,7 @@ class Interactions:
             new_rows[rows[entries]], new_columns[indices[entries]], data[entries], entries,
             len(user_map), len(item_map), "error", resolve_n_threads(None),
         )  # fmt: skip
-        matrix = _wrap_csr(indptr, indices, data, (len(user_map), len(item_map)))
+        matrix = wrap_csr(indptr, indices, data, (len(user_map), len(item_map)))
         return self._with_entries(matrix, entries, user_map, item_map)
 
     def subset(self, users: Any = None, items: Any = None) -> Self:

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from ...base.csr import with_scipy_indices
 from ...base.estimator import Estimator
-from ...base.validation import _wrap_csr, as_choice, as_csr
+from ...base.validation import as_choice, as_csr, wrap_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,7 +123,7 @@ class Weighting(Estimator):
     def _like(X: Weightable, matrix: sp.csr_array, data: NDArray[Any]) -> Weightable:
         """The matrix with other values, as the kind of thing that came in."""
         data = np.ascontiguousarray(data, dtype=matrix.dtype)
-        out = with_scipy_indices(_wrap_csr(matrix.indptr, matrix.indices, data, matrix.shape))
+        out = with_scipy_indices(wrap_csr(matrix.indptr, matrix.indices, data, matrix.shape))
         return cast("Weightable", X.with_matrix(out) if hasattr(X, "with_matrix") else out)
 
     def _check_values(self, matrix: sp.csr_array) -> None:
