@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import kernels
-from ..base.csr import plain
+from ..base.csr import with_scipy_indices
 from ..base.optional import import_optional
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
@@ -85,7 +85,7 @@ class Interactions:
         events: Events | UngroupedEvents | Mapping[str, Any] | None = None,
         report: Mapping[str, Any] | None = None,
     ) -> None:
-        self.matrix: sp.csr_array = plain(as_csr(matrix, "matrix"))
+        self.matrix: sp.csr_array = with_scipy_indices(as_csr(matrix, "matrix"))
         if self.matrix.shape != (len(users), len(items)):
             raise ValueError(
                 f"matrix is {self.matrix.shape[0]} x {self.matrix.shape[1]}, but there are "
