@@ -33,7 +33,8 @@ def from_any(values: Any, name: str) -> Column:
     if module == "pandas" and hasattr(values, "dtype"):
         import pandas
 
-        return _from_pandas(pandas.Series(values, copy=False), name)
+        series = values if isinstance(values, pandas.Series) else pandas.Series(values, copy=False)
+        return _from_pandas(series, name)
     if module == "polars" and hasattr(values, "to_frame"):  # older ones export frames only well
         return read_stream(values.to_frame("column").__arrow_c_stream__(), ["column"], [name])[0]
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
@@ -75,6 +76,10 @@ def from_objects(values: Sequence[Any], name: str) -> Column:
     values = list(values)
     if not values:
         return Column("null", np.zeros(0, dtype=np.int64))
+    if isinstance(values[0], str):
+        strings = _join_strings(values)
+        if strings is not None:
+            return strings
     types = set(map(type, values))
     nothing = {t for t in types if t.__name__ in ("NoneType", "NAType", "NaTType")}
     null = None
@@ -96,7 +101,7 @@ def _of_types(values: list[Any], types: set[type], name: str) -> Column:
         return all(issubclass(t, wanted) for t in types)
 
     if all_of(str):
-        return _encode(values, "str")
+        return _join_strings(values) or _encode(values, "str")
     if all_of(bytes):
         return _encode(values, "bytes")
     if all_of(bool, np.bool_):
@@ -156,6 +161,27 @@ def _decimals(values: list[Any]) -> Column:
     return Column("decimal", rounded, words=words, scale=scale)
 
 
+def _join_strings(values: list[Any]) -> Column | None:
+    """Strings as offsets and UTF-8 bytes; None if a value is no string, or one holds a zero byte.
+
+    Joined with zeros between, their ends are where the zeros are: no string is looked at in Python.
+    """
+    try:
+        text = "\0".join(values)
+    except TypeError:
+        return None
+    data = np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    is_end = data == 0
+    ends = np.flatnonzero(is_end)
+    n = len(values)
+    if len(ends) != n - 1:
+        return None
+    offsets = np.zeros(n + 1, dtype=np.int64)
+    np.subtract(ends, np.arange(n - 1), out=offsets[1:n])
+    offsets[n] = len(data) - (n - 1)
+    return Column("str", data[~is_end], offsets)
+
+
 def _encode(values: list[Any], kind: str) -> Column:
     """Python strings as offsets and UTF-8 bytes (lone surrogates survive the round trip)."""
     offsets = np.zeros(len(values) + 1, dtype=np.int64)
@@ -171,14 +197,14 @@ def _encode(values: list[Any], kind: str) -> Column:
 
 
 def _from_pandas(series: Any, name: str) -> Column:
-    """A pandas Series; Arrow is used where pandas itself holds Arrow or masked data."""
+    """A pandas Series; where pandas holds Arrow data, it is taken without a copy."""
     dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        return from_numpy(series.to_numpy(), name)
     if hasattr(dtype, "categories"):  # categorical
         codes = series.cat.codes.to_numpy()
         column = from_any(dtype.categories, name)
         return expand_dictionary(column, codes, some(codes < 0))
-    if isinstance(dtype, np.dtype):
-        return from_numpy(series.to_numpy(), name)
     if hasattr(dtype, "tz"):
         return from_numpy(series.to_numpy(dtype=f"datetime64[{dtype.unit}]"), name)
     if hasattr(dtype, "numpy_dtype") and hasattr(dtype, "na_value"):  # Int64, Float32, boolean
@@ -189,12 +215,11 @@ def _from_pandas(series: Any, name: str) -> Column:
             column = from_numpy(filled, name)
             column.null = some(null if column.null is None else null | column.null)
             return column
-    frame = series.to_frame("column")
-    if hasattr(frame, "__arrow_c_stream__") and not hasattr(dtype, "freq"):  # not for Periods
+    if hasattr(series.array, "__arrow_array__") and not hasattr(dtype, "freq"):  # not for Periods
         try:
-            stream = frame.reset_index(drop=True).__arrow_c_stream__()
+            array = series.array.__arrow_array__()
         except (ImportError, TypeError, ValueError):  # no pyarrow, or nothing Arrow knows
             pass
         else:
-            return read_stream(stream, ["column"], [name])[0]
+            return read_array(array, name)
     return from_objects(series.to_numpy(dtype=object).tolist(), name)

@@ -406,10 +406,31 @@ class Interactions:
     @classmethod
     def _of(cls, triplets: Triplets, part: NDArray[np.bool_] | None = None) -> Interactions:
         matrix, times, events, report = triplets.build(part)
-        return cls(
-            matrix, triplets.users, triplets.items, timestamps=times, time_unit=triplets.time_unit,
-            events=events, report=report,
-        )  # fmt: skip
+        return cls._made(
+            matrix, triplets.users, triplets.items, times, triplets.time_unit, events, report
+        )
+
+    @classmethod
+    def _made(
+        cls,
+        matrix: sp.csr_array,
+        users: IdMap,
+        items: IdMap,
+        timestamps: NDArray[np.int64] | None,
+        time_unit: str | None,
+        events: Events | UngroupedEvents | None,
+        report: Mapping[str, Any],
+    ) -> Self:
+        """An object around a matrix that a kernel made, which needs no check."""
+        x = cls.__new__(cls)
+        x.matrix = plain(matrix)
+        x.users = users
+        x.items = items
+        x.timestamps = timestamps
+        x.time_unit = time_unit if timestamps is not None else None
+        x._events = events if timestamps is not None else None
+        x.report = dict(report)
+        return x
 
     # ---- content -----------------------------------------------------------------------------
 
@@ -501,15 +522,9 @@ class Interactions:
         self, matrix: sp.csr_array, entries: NDArray[Any], users: IdMap, items: IdMap
     ) -> Self:
         """A matrix whose entries are some of these, with their times and events."""
-        return type(self)(
-            matrix,
-            users,
-            items,
-            timestamps=None if self.timestamps is None else self.timestamps[entries],
-            time_unit=self.time_unit,
-            events=None if self.events is None else self.events.take(entries),
-            report=self.report,
-        )
+        times = None if self.timestamps is None else self.timestamps[entries]
+        events = None if self.events is None else self.events.take(entries)
+        return self._made(matrix, users, items, times, self.time_unit, events, self.report)
 
     def with_matrix(self, matrix: Any) -> Self:
         """Return the same ids around another matrix, e.g. a weighted one.
@@ -594,10 +609,9 @@ class Interactions:
         matrix, last = merge_triplets(rows, columns, values, times, users, items, rule, n_threads)
         is_single = matrix.nnz == len(rows)
         events = UngroupedEvents(rows, columns, values, times, rule, n_threads)
-        return type(self)(
-            matrix, users, items, timestamps=last, time_unit=self.time_unit,
-            events=None if is_single else events, report=self.report,
-        )  # fmt: skip
+        return self._made(
+            matrix, users, items, last, self.time_unit, None if is_single else events, self.report
+        )
 
     def take(self, users: ArrayLike | None = None, items: ArrayLike | None = None) -> Self:
         """Return some of the users and items, by their row and column numbers.
@@ -727,10 +741,7 @@ class Interactions:
         matrix, last = merge_triplets(rows, columns, values, times, users, items, rule, n_threads)
         events = self._joined_events(other, rows, columns, matrix, rule)
         report = {**self.report, "interactions": matrix.nnz}
-        return type(self)(
-            matrix, users, items, timestamps=last, time_unit=self.time_unit, events=events,
-            report=report,
-        )  # fmt: skip
+        return self._made(matrix, users, items, last, self.time_unit, events, report)
 
     def _joined_events(
         self,
