@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ..base.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from ._training import Epoch
     from .blocks import RowBlocks
     from .explicit_als import ExplicitALS
     from .implicit_als import ImplicitALS
@@ -24,7 +23,6 @@ MODELS = {
 
 __all__ = [
     "NMF",
-    "Epoch",
     "ExplicitALS",
     "ImplicitALS",
     "PureSVD",
@@ -37,7 +35,6 @@ __getattr__ = lazy_attributes(
     __name__,
     {
         **MODELS,
-        "Epoch": "_training",
         "RowBlocks": "blocks",
         "from_implicit": "implicit_files",
         "to_implicit": "implicit_files",

@@ -1,9 +1,9 @@
-"""The course of a training: epochs, early stopping, what a caller hears of it."""
+"""The course of a training: options of a fit, early stopping, validation after an epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,117 +11,141 @@ import numpy as np
 from ..base.validation import as_float, as_int
 
 if TYPE_CHECKING:
-    from ._model import FactorModel
-    from .blocks import RowBlocks
+    from numpy.typing import NDArray
 
-__all__ = ["Epoch", "Training", "Watch"]
+    from ..base.progress import Event
+    from ._model import FactorModel
+
+__all__ = ["EarlyStopping", "FitOptions", "validation_score"]
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """What a callback is told after each epoch.
+class FitOptions:
+    """What a call of `fit` was given besides the parameters of the model.
 
     Parameters
     ----------
-    number : int
-        From 1.
-    max_iter : int
-        Epochs there will be at most.
-    loss : float or None
-        Loss over all pairs, where it is tracked.
-    score : float or None
-        Metric on the validation part, where there is one.
-    model : FactorModel
-        The model as it is now: it can be asked and saved, not changed.
+    data : Interactions, sparse matrix, 2-D array, RowBlocks or None
+        The training data as given.
+    validation : Interactions or matrix, optional
+        Held-out entries.
+    start : fitted model or pair of arrays, optional
+        Factors to start from.
+    callback : callable, optional
+        Called with an `Event` after each epoch.
     """
 
-    number: int
-    max_iter: int
-    loss: float | None
-    score: float | None
-    model: FactorModel = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Training:
-    """What `fit` was given besides the data."""
-
+    data: Any = None
     validation: Any = None
     start: Any = None
-    callback: Callable[[Epoch], Any] | None = None
-    data: Any = None
-    blocks: RowBlocks | None = None
+    callback: Callable[[Event], Any] | None = None
 
 
-class Watch:
-    """Decides after each epoch whether to go on; remembers the best factors."""
+class EarlyStopping:
+    """Decides after each epoch whether training ends, and keeps the best factors.
 
-    def __init__(
-        self, model: FactorModel, training: Training, max_iter: int, metric: Any, patience: Any
-    ) -> None:
+    Parameters
+    ----------
+    tol : float
+        Training ends when the loss falls by less than this share of itself; 0: never.
+    patience : int
+        Training ends after so many epochs without a better validation score.
+
+    Attributes
+    ----------
+    losses, scores : list of float
+        Loss and validation score of each epoch, where they were given.
+    """
+
+    def __init__(self, *, tol: Any, patience: Any) -> None:
         self.losses: list[float] = []
         self.scores: list[float] = []
-        self._model, self._training = model, training
-        self._n_iter, self._metric = max_iter, metric
+        self._tol = as_float(tol, "tol", minimum=0.0)
         self._patience = as_int(patience, "patience", minimum=1)
-        self._tol = as_float(getattr(model, "tol", 0.0), "tol", minimum=0.0)
-        self._best: tuple[float, Any, Any] | None = None
         self._best_epoch = 0
+        self._best_factors: tuple[NDArray[Any], NDArray[Any]] | None = None
 
     @property
-    def wants_loss(self) -> bool:
-        """Whether the loss decides anything here."""
+    def needs_loss(self) -> bool:
+        """Whether the decision depends on the loss."""
         return self._tol > 0
 
-    def stops(self, number: int, loss: float | None) -> bool:
-        """Note an epoch; True where training should end with it."""
-        model = self._model
+    def should_stop(
+        self,
+        epoch: int,
+        loss: float | None,
+        score: float | None,
+        factors: tuple[NDArray[Any], NDArray[Any]],
+    ) -> bool:
+        """Record an epoch and return whether training should end with it.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 1.
+        loss, score : float or None
+            Loss and validation score after the epoch; None where they are not computed.
+        factors : tuple of two ndarrays
+            Factors of users and items after the epoch. They must not be changed in place later.
+        """
+        stop = False
         if loss is not None:
             self.losses.append(loss)
-        score = self._validated() if self._training.validation is not None else None
-        stop = False
+            if self._tol and len(self.losses) > 1:
+                before = self.losses[-2]
+                stop = before - loss <= self._tol * abs(before)
         if score is not None:
+            if not self.scores or score > max(self.scores):
+                self._best_epoch, self._best_factors = epoch, factors
             self.scores.append(score)
-            if self._best is None or score > self._best[0]:
-                self._best = score, model.user_factors_, model.item_factors_
-                self._best_epoch = number
-            stop = number - self._best_epoch >= self._patience
-        if self._tol and len(self.losses) > 1:
-            before, now = self.losses[-2:]
-            stop |= before - now <= self._tol * abs(before)
-        if self._training.callback is not None:
-            model._prepare(1)  # nothing packed of an earlier epoch answers
-            model._fitted_with = model.get_params(deep=False)
-            for name, value in (
-                ("losses_", np.array(self.losses)),
-                ("scores_", np.array(self.scores)),
-                ("n_iter_", number),
-            ):
-                setattr(model, name, value)
-            epoch = Epoch(number, self._n_iter, loss, score, model)
-            stop |= bool(self._training.callback(epoch))
+            stop = stop or epoch - self._best_epoch >= self._patience
         return stop
 
-    def finish(self, number: int) -> int:
-        """Put the best factors back; returns the epoch they are of."""
-        if self._best is None or self._best_epoch == number:
-            return number
-        _, self._model.user_factors_, self._model.item_factors_ = self._best
-        return self._best_epoch
+    def best(
+        self, epoch: int, factors: tuple[NDArray[Any], NDArray[Any]]
+    ) -> tuple[int, tuple[NDArray[Any], NDArray[Any]]]:
+        """Return the epoch with the best validation score and its factors.
 
-    def _validated(self) -> float:
-        from ..evaluation import evaluate
+        Parameters
+        ----------
+        epoch : int
+            The last epoch.
+        factors : tuple of two ndarrays
+            Factors after the last epoch; they are returned where there is no validation.
+        """
+        if self._best_factors is None:
+            return epoch, factors
+        return self._best_epoch, self._best_factors
 
-        self._model._prepare(1)
-        how = self._training
-        data = how.data if how.blocks is None else self._model.user_items_
-        table = evaluate(
-            {"model": self._model},
-            (data, how.validation),
-            metrics=[self._metric],
-            fit=False,
+
+def validation_score(model: FactorModel, data: Any, validation: Any, metric: Any) -> float:
+    """Return a metric of a model's lists on held-out entries.
+
+    Parameters
+    ----------
+    model : FactorModel
+        The model after an epoch.
+    data, validation : Interactions or matrix
+        Training data, which are left out of the lists, and held-out entries of the same users.
+    metric : str
+        Name of one metric.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        Where the metric is not a finite number.
+    """
+    from ..evaluation import evaluate
+
+    table = evaluate({"model": model}, (data, validation), metrics=[metric], fit=False)
+    values = [value for name, value in table["model"].items() if not name.endswith("_s")]
+    if not np.isfinite(values[0]):
+        raise ValueError(
+            f"validation: {metric} is {values[0]} on the validation part; it needs held-out "
+            "entries of users that are in X"
         )
-        values = [v for name, v in table["model"].items() if not name.endswith("_s")]
-        if not np.isfinite(values[0]):
-            raise ValueError(f"validation: {self._metric} is {values[0]} on this part")
-        return float(values[0])
+    return float(values[0])
