@@ -73,7 +73,7 @@ def test_other_python_threads_go_on(heavy):
     watcher = threading.Thread(target=tick)
     watcher.start()
     started = time.perf_counter()
-    similarity.topk(heavy.T, similarity="pearson_corated", n_threads=1)
+    similarity.topk(heavy.T, measure="pearson_corated", n_threads=1)
     seconds = time.perf_counter() - started
     done.set()
     watcher.join()
@@ -138,7 +138,7 @@ except KeyboardInterrupt:
     print("interrupted", time.time())
 """
 LONG = {
-    "gram": ("", "similarity.topk(X.T, similarity='pearson_corated', k=1000)"),
+    "gram": ("", "similarity.topk(X.T, measure='pearson_corated', k=1000)"),
     "gram, one thread": ("", "similarity.topk(X.T, n_threads=1)"),
     "two matrices": ("", "similarity.topk(X.T, X.T)"),
     "recommend": ("m = ItemKNN(n_neighbors=3000).fit(X[:3000])", "m.recommend_new(X)"),

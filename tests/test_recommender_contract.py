@@ -9,7 +9,11 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core import (
+    BPR,
     NMF,
+    SVD,
+    WARP,
+    AsymmetricSVD,
     BaselineOnly,
     ContextKNN,
     ExplicitALS,
@@ -20,6 +24,7 @@ from aimass_core import (
     PureSVD,
     Similarity,
     SlopeOne,
+    SVDpp,
     UserKNN,
     load,
 )
@@ -57,6 +62,21 @@ FACTORS = [
     NMF(n_factors=3),
 ]
 RATINGS += [ExplicitALS(n_factors=5), ExplicitALS(n_factors=3, biases=False, dtype="float64")]
+STEPS = {"n_factors": 3, "max_iter": 50}
+FACTORS += [
+    BPR(**STEPS),
+    BPR(**STEPS, optimizer="adam", learning_rate=0.02, n_candidates=2, negatives="popularity"),
+    WARP(**STEPS),
+    WARP(**STEPS, n_positives=3, k_positive=2, biases=False, dtype="float64"),
+]
+RATED = {"n_factors": 3, "max_iter": 60, "learning_rate": 0.02}
+RATINGS += [
+    SVD(**RATED),
+    SVD(**RATED, order="stored", dtype="float64", biases=False),
+    SVDpp(**RATED),
+    AsymmetricSVD(**RATED),
+]
+STOCHASTIC = (BPR, WARP, SVD, SVDpp, AsymmetricSVD)  # trained by steps in a random order
 SHARED = [BaselineOnly(), BaselineOnly(method="sgd"), Popularity(), Popularity(by="mean")]
 ALL = SUMS + RATINGS + FACTORS + SHARED
 
@@ -376,7 +396,9 @@ def test_recommend_new_changes_nothing(model, blocks):
 
 
 @pytest.mark.parametrize(
-    "model", [m for m in ALL if not isinstance(m, (UserKNN, SlopeOne))], ids=repr
+    "model",
+    [m for m in ALL if not isinstance(m, (UserKNN, SlopeOne, *STOCHASTIC))],
+    ids=repr,
 )
 def test_recommend_new_of_known_rows(model, blocks):
     """Where a user's row alone decides, known rows folded in get the same lists."""
@@ -409,7 +431,9 @@ def test_recommend_new_matches_items_by_id(model, named):
     assert not model.needs_history or (lists.indices == -1).all()
 
 
-@pytest.mark.parametrize("model", [m for m in ALL if not isinstance(m, ImplicitALS)], ids=repr)
+@pytest.mark.parametrize(
+    "model", [m for m in ALL if not isinstance(m, (ImplicitALS, *STOCHASTIC))], ids=repr
+)
 def test_partial_fit_is_a_refit(model, blocks, named):
     grown = copy.deepcopy(model).fit(blocks[:20]).partial_fit(blocks[20:])
     whole = copy.deepcopy(model).fit(blocks)

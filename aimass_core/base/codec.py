@@ -13,7 +13,7 @@ from ..exceptions import DamagedFileError
 from .estimator import Estimator
 from .foreign import AdaptedModel
 from .registry import find, name_of
-from .validation import _wrap_csr, as_csr
+from .validation import _wrap_csr, as_csr, csr_parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,8 +67,8 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
         arrays[at + "values"] = thing
         return {"array": at + "values"}
     if sp.issparse(thing):
-        for part in ("indptr", "indices", "data"):
-            arrays[at + part] = getattr(thing, part)
+        parts = zip(("indptr", "indices", "data"), csr_parts(thing), strict=True)
+        arrays.update({at + part: array for part, array in parts})
         return {"csr": at, "shape": [int(n) for n in thing.shape]}
     name = name_of(type(thing))
     if name == "idmap":
@@ -80,6 +80,8 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
             part: _encode(getattr(thing, part), f"{at}{part}.", arrays)
             for part in ("matrix", "users", "items", "timestamps")
         }
+        if thing.events is not None:
+            parts["events"] = _encode(thing.events.to_arrays(), f"{at}events.", arrays)
         return {"class": name, "parts": parts, "unit": thing.time_unit, "report": thing.report}
     if isinstance(thing, dict):
         entries = [
@@ -99,8 +101,11 @@ def _plain(value: Any, name: str) -> Any:
         value = value.item()
     if isinstance(value, (np.datetime64, datetime.date)):
         return {"datetime": str(np.datetime64(value))}
-    if isinstance(value, (np.timedelta64, datetime.timedelta)):
-        return {"nanoseconds": int(np.timedelta64(value, "ns").astype(np.int64))}
+    if isinstance(value, datetime.timedelta):
+        value = np.timedelta64(value, "us")
+    if isinstance(value, np.timedelta64):
+        unit, count = np.datetime_data(value.dtype)
+        return {"timedelta": [int(value.astype(np.int64)) * count, unit]}
     if isinstance(value, (tuple, list)):
         return [_plain(v, name) for v in value]
     if isinstance(value, Mapping):
@@ -122,7 +127,7 @@ def _unplain(value: Any) -> Any:
             return _class(value["model"])(**own)
         if set(value) == {"datetime"}:
             return np.datetime64(value["datetime"])
-        return np.timedelta64(value["nanoseconds"], "ns")
+        return np.timedelta64(*value["timedelta"])
     return tuple(_unplain(v) for v in value) if isinstance(value, list) else value
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import dataclass
 from typing import Any
 
+from ..base.foreign import as_recommender
 from ..base.registry import find
 from ..base.validation import suggest
 from ..similarity import Similarity
@@ -26,13 +28,13 @@ class ModelSpec:
     def build(self) -> Any:
         """Return an unfitted model with these options."""
         cls = _model_class(self.name)
-        names = cls._param_names()
+        names = _parameters(cls)
         direct = {name: value for name, value in self.options.items() if name in names}
         nested = {name: value for name, value in self.options.items() if name not in names}
         if nested:
             measure = nested.pop("measure", direct.get("similarity", "cosine"))
             direct["similarity"] = Similarity(measure, **nested)
-        return cls(**direct)
+        return as_recommender(cls(**direct))
 
 
 def _model_class(name: str) -> Any:
@@ -42,9 +44,14 @@ def _model_class(name: str) -> Any:
         raise ValueError(f"--model: {error.args[0]}") from None
 
 
+def _parameters(cls: Any) -> list[str]:
+    """Return the names of the constructor's arguments."""
+    return sorted(inspect.signature(cls).parameters)
+
+
 def _options_of(cls: Any) -> list[str]:
     """Return the options of a model, those of its similarity included."""
-    names: list[str] = cls._param_names()
+    names = _parameters(cls)
     return names + (Similarity._param_names() if "similarity" in names else [])
 
 

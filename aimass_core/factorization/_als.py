@@ -181,8 +181,8 @@ def solve_rows(
             n_threads=solver.n_threads,
         )
     except NumericalError as error:
-        _, number, reason = str(error).split(" ", 2)
-        raise NumericalError(f"{side} {first_row + int(number)} {reason}") from None
+        row = None if error.row is None else first_row + error.row
+        raise NumericalError(error.reason, row=row, what=side) from None
     return solution
 
 

@@ -12,7 +12,7 @@ from ._model import FactorModel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["initial_factors"]
+__all__ = ["initial_biases", "initial_factors"]
 
 
 def initial_factors(
@@ -87,3 +87,10 @@ def _matched_by_id(
     rows = known_ids.get(ids.ids)
     factors[rows >= 0] = known[rows[rows >= 0]]
     return factors
+
+
+def initial_biases(
+    known: NDArray[Any], known_ids: Any, ids: Any, biases: NDArray[Any]
+) -> NDArray[Any]:
+    """Return biases, replaced by those of the rows that a fitted model has, by id or row number."""
+    return _matched_by_id(known[:, None], known_ids, ids, biases[:, None])[:, 0].copy()

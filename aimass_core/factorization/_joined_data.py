@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.validation import as_csr
+from ..base.validation import as_csr, wrap_csr
 
 if TYPE_CHECKING:
+    import scipy.sparse as sp
     from numpy.typing import NDArray
 
     from ._model import FactorModel
 
     Rows = NDArray[np.int64]
 
-__all__ = ["JoinedData", "expand_rows"]
+__all__ = ["JoinedData", "expand_rows", "keep_rows"]
 
 
 @dataclass(frozen=True)
@@ -64,3 +65,11 @@ def expand_rows(factors: NDArray[Any], rows: Rows, n: int) -> NDArray[Any]:
     expanded = np.zeros((n, *factors.shape[1:]), dtype=factors.dtype)
     expanded[rows] = factors
     return expanded
+
+
+def keep_rows(X: sp.csr_array, kept: NDArray[np.bool_]) -> sp.csr_array:
+    """Return a matrix of the same shape with the entries of some rows only."""
+    counts = np.diff(X.indptr)
+    entries = np.repeat(kept, counts)
+    indptr = np.concatenate([[0], np.cumsum(np.where(kept, counts, 0))]).astype(np.int64)
+    return wrap_csr(indptr, X.indices[entries], X.data[entries], X.shape)

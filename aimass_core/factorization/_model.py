@@ -15,6 +15,7 @@ from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_int, wrap_csr
 from ..retrieval._index import FactorIndex
+from ._training import FitOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ _PAIRS = 1 << 16  # pairs scored at once
 class FactorModel(Recommender):
     """Base of models whose score is the product of a user's and an item's factors.
 
-    A subclass defines ``_learn(n_threads, callback)``, which sets ``user_factors_`` and
+    A subclass defines ``_learn(n_threads, options)``, which sets ``user_factors_`` and
     ``item_factors_``, and ``_solve_users`` for users that were not in the fit. A model with item
     biases overrides ``_item_biases``, one with user biases ``_vectors_and_offsets``.
     """
@@ -49,7 +50,6 @@ class FactorModel(Recommender):
     item_factors_: Array
     dtype: str
     n_threads: int | None
-    verbose: bool
     _fit_cache: dict[str, Any]
 
     @property
@@ -59,7 +59,12 @@ class FactorModel(Recommender):
     # ---- learning ----------------------------------------------------------------------------
 
     def fit(
-        self, X: Any, y: None = None, *, callback: Callable[[Event], Any] | None = None
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
     ) -> Self:
         """Learn from users x items.
 
@@ -72,6 +77,8 @@ class FactorModel(Recommender):
             Must be None; scikit-learn passes it.
         callback : callable, optional
             Called with an `Event` after each iteration; a true result ends the fit.
+        verbose : bool, default=False
+            Show a progress bar on standard error once the fit has taken two seconds.
 
         Returns
         -------
@@ -85,12 +92,11 @@ class FactorModel(Recommender):
         ValueError
             For a broken matrix or values that are not finite.
         """
-        return self._fit(X, y, callback)
+        return self._fit(X, y, FitOptions(X, callback=callback, verbose=verbose))
 
-    def _progress(self, n_steps: int, callback: Callable[[Event], Any] | None) -> Progress:
-        verbose = as_bool(self.verbose, "verbose")
-        name = f"{type(self).__name__}.fit"
-        return Progress(name, n_steps, callback=callback, verbose=verbose)
+    def _progress(self, n_steps: int, options: FitOptions) -> Progress:
+        verbose = as_bool(options.verbose, "verbose")
+        return Progress("fit", n_steps, callback=options.callback, verbose=verbose)
 
     def _prepare(self, n_threads: int) -> None:
         self._fit_cache = {}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,12 +15,11 @@ from ..base.random import as_generator
 from ..base.registry import register
 from ..base.validation import as_bool, as_float, as_int, csr_parts, wrap_csr
 from ._als import MAX_FACTORS, Solver, half_step, random_factors
-from ._model import FactorModel
+from ._rating_model import RatingModel
+from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from ..base.progress import Event
 
     Array = NDArray[Any]
 
@@ -86,7 +84,7 @@ class _Settings:
 
 
 @register("explicit-als")
-class ExplicitALS(FactorModel):
+class ExplicitALS(RatingModel):
     r"""Predict ratings as :math:`\mu + b_u + b_i + p_u^T q_i` by alternating least squares.
 
     Minimises over the stored ratings, zeros included,
@@ -119,8 +117,6 @@ class ExplicitALS(FactorModel):
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Does not change any bit of
         the result.
-    verbose : bool, default=False
-        Show a progress bar once a fit has taken two seconds.
 
     Attributes
     ----------
@@ -154,21 +150,6 @@ class ExplicitALS(FactorModel):
     True
     """
 
-    _state: ClassVar[tuple[str, ...]] = (
-        *FactorModel._state,
-        "user_bias_",
-        "item_bias_",
-        "mean_",
-        "rating_range_",
-    )
-    _per_user: ClassVar[tuple[str, ...]] = (*FactorModel._per_user, "user_bias_")
-    predicts_ratings = True
-
-    user_bias_: Array
-    item_bias_: Array
-    mean_: float
-    rating_range_: tuple[float, float]
-
     def __init__(
         self,
         *,
@@ -183,7 +164,6 @@ class ExplicitALS(FactorModel):
         dtype: str = "float32",
         random_state: Any = 0,
         n_threads: int | None = None,
-        verbose: bool = False,
     ) -> None:
         self.n_factors = n_factors
         self.regularization = regularization
@@ -196,9 +176,9 @@ class ExplicitALS(FactorModel):
         self.dtype = dtype
         self.random_state = random_state
         self.n_threads = n_threads
-        self.verbose = verbose
 
-    def _learn(self, n_threads: int, callback: Callable[[Event], Any] | None = None) -> None:
+    def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
+        options = options or FitOptions()
         X = self.user_items_
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS - 1)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
@@ -210,7 +190,7 @@ class ExplicitALS(FactorModel):
             random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape
         )
         self.user_bias_, self.item_bias_ = (np.zeros(n, dtype=X.dtype) for n in X.shape)
-        with self._progress(max_iter, callback) as progress:
+        with self._progress(max_iter, options) as progress:
             for epoch in range(1, max_iter + 1):
                 augmented = settings.augment(self.user_factors_)
                 self.item_factors_, self.item_bias_ = settings.solve(
@@ -221,7 +201,7 @@ class ExplicitALS(FactorModel):
                     X, augmented, self.item_bias_, self.mean_, "user", n_threads
                 )
                 values = {}
-                if callback is not None or self.verbose:
+                if options.callback is not None or options.verbose:
                     values["rmse"] = self._training_error(n_threads)
                     self._prepare_to_answer()
                 if progress.step(epoch, values, self):
@@ -242,28 +222,7 @@ class ExplicitALS(FactorModel):
         super()._prepare(n_threads)
         as_bool(self.clip, "clip")
 
-    def _check_state(self) -> None:
-        super()._check_state()
-        shapes = self.user_bias_.shape, self.item_bias_.shape
-        if shapes != ((self.n_users_,), (self.n_items,)):
-            raise ValueError(f"biases of shapes {shapes} for {self.n_users_} x {self.n_items}")
-        if not (np.isfinite(self.user_bias_).all() and np.isfinite(self.item_bias_).all()):
-            raise ValueError("biases that are not finite numbers")
-
-    def _item_biases(self) -> Array | None:
-        return self.item_bias_
-
-    def _vectors_and_offsets(
-        self, users: NDArray[np.int64] | None, profiles: sp.csr_array | None, n_threads: int
-    ) -> tuple[Array, NDArray[np.float64] | None]:
-        if users is not None:
-            vectors, bias = self.user_factors_[users], self.user_bias_[users]
-        else:
-            assert profiles is not None
-            vectors, bias = self._solve_profiles(profiles, n_threads)
-        return vectors, bias + np.float64(self.mean_)
-
-    def _solve_profiles(self, profiles: sp.csr_array, n_threads: int) -> tuple[Array, Array]:
+    def _solve_new(self, profiles: sp.csr_array, n_threads: int) -> tuple[Array, Array]:
         """Return factors and biases of users that were not in the fit."""
         settings = self._cached("settings", lambda: _Settings.from_parameters(self._fitted_with))
         augmented = self._cached("augmented", lambda: settings.augment(self.item_factors_))
@@ -271,27 +230,3 @@ class ExplicitALS(FactorModel):
             profiles, augmented, self.item_bias_, self.mean_, "user", n_threads
         )
         return solution
-
-    def _solve_users(self, profiles: sp.csr_array, n_threads: int) -> Array:
-        return self._solve_profiles(profiles, n_threads)[0]
-
-    def score_pairs(
-        self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
-    ) -> NDArray[np.float64]:
-        """Return the predicted rating of each pair of a row and a column.
-
-        Parameters
-        ----------
-        users, items : ndarray of int64, shape (n,)
-            Rows and columns of the fitted matrix.
-        n_threads : int
-            Not used.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            Within the rating scale, unless ``clip=False``.
-        """
-        biases = self.user_bias_[users].astype(np.float64) + self.item_bias_[items]
-        ratings = self.mean_ + biases + super().score_pairs(users, items, n_threads)
-        return np.clip(ratings, *self.rating_range_) if self.clip else ratings

@@ -26,11 +26,12 @@ from ._als import (
     random_factors,
     solve_rows,
 )
+from ._early_stopping import EarlyStopping
 from ._initial_factors import initial_factors
 from ._joined_data import JoinedData, expand_rows
 from ._model import FactorModel
 from ._objective import Objective
-from ._training import EarlyStopping, FitOptions, validation_score
+from ._training import FitOptions
 from .blocks import RowBlocks
 
 if TYPE_CHECKING:
@@ -119,8 +120,6 @@ class ImplicitALS(FactorModel):
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Does not change any bit of
         the result.
-    verbose : bool, default=False
-        Show a progress bar once a fit has taken two seconds.
 
     Attributes
     ----------
@@ -196,7 +195,6 @@ class ImplicitALS(FactorModel):
         dtype: str = "float32",
         random_state: Any = 0,
         n_threads: int | None = None,
-        verbose: bool = False,
     ) -> None:
         self.n_factors = n_factors
         self.regularization = regularization
@@ -216,7 +214,6 @@ class ImplicitALS(FactorModel):
         self.dtype = dtype
         self.random_state = random_state
         self.n_threads = n_threads
-        self.verbose = verbose
 
     # ---- learning ----------------------------------------------------------------------------
 
@@ -228,6 +225,7 @@ class ImplicitALS(FactorModel):
         validation: Any = None,
         start: Any = None,
         callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
     ) -> Self:
         """Learn from users x items.
 
@@ -248,6 +246,8 @@ class ImplicitALS(FactorModel):
             Called with an `Event` after each epoch; a true result ends training. Its ``values``
             hold "loss" and the metric, where they are computed, and its ``model`` can answer and
             be saved.
+        verbose : bool, default=False
+            Show a progress bar on standard error once the fit has taken two seconds.
 
         Returns
         -------
@@ -259,7 +259,7 @@ class ImplicitALS(FactorModel):
         NumericalError
             Where a row's system has no finite solution; the message names the row.
         """
-        return self._fit(X, y, FitOptions(X, validation, start, callback))
+        return self._fit(X, y, FitOptions(X, validation, start, callback, verbose))
 
     def _set_training_data(self, X: Any) -> None:
         if not isinstance(X, RowBlocks):
@@ -278,55 +278,55 @@ class ImplicitALS(FactorModel):
     def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
         options = options or FitOptions()
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
+        tol = as_float(self.tol, "tol", minimum=0.0)
+        track_loss = as_bool(self.track_loss, "track_loss") or tol > 0
         self.unobserved_weight_ = self._chosen_unobserved_weight()
-        stopping = EarlyStopping(tol=self.tol, patience=self.patience)
         solver = self._solver(n_threads)
         self.user_factors_, self.item_factors_ = self._first_factors(options.start, solver)
         problem = self._problem(options.data, n_threads)
-        track_loss = as_bool(self.track_loss, "track_loss") or stopping.needs_loss
-        with self._progress(max_iter, options.callback) as progress:
+        stopping = self._early_stopping(options)
+        losses: list[float] = []
+        with self._progress(max_iter, options) as progress:
             for epoch in range(1, max_iter + 1):
                 self._half_step("item", problem, solver)
                 self._half_step("user", problem, solver)
-                values = self._figures(problem, options, track_loss, n_threads)
-                factors = self.user_factors_, self.item_factors_
-                stop = stopping.should_stop(
-                    epoch, values.get("loss"), values.get(self.metric), factors
-                )
-                self._record(stopping, epoch)
-                if options.callback is not None:
+                values = {"loss": self._loss(problem, n_threads)} if track_loss else {}
+                losses += values.values()
+                stop = tol > 0 and _is_converged(losses, tol)
+                self._record(losses, stopping.scores, epoch)
+                if options.callback is not None or stopping.is_used:
                     self._prepare_to_answer()
+                if stopping.is_used:
+                    values[str(self.metric)], has_ended = stopping.update(epoch)
+                    stop = stop or has_ended
+                    self._record(losses, stopping.scores, epoch)
                 if progress.step(epoch, values, self) or stop:
                     break
-        self.n_iter_, (self.user_factors_, self.item_factors_) = stopping.best(epoch, factors)
+        self._record(losses, stopping.scores, stopping.restore(epoch))
         iterates = solver.name in ("pcg", "cg", "subspace")
         n_factors = self.item_factors_.shape[1]
         if iterates and n_factors <= _MAX_FACTORS_OF_EXACT_END and self.regularization > 0:
             self._half_step("user", problem, Solver("cholesky", n_threads=n_threads))
 
-    def _record(self, stopping: EarlyStopping, epoch: int) -> None:
-        self.losses_, self.scores_ = np.array(stopping.losses), np.array(stopping.scores)
-        self.n_iter_ = epoch
+    def _early_stopping(self, options: FitOptions) -> EarlyStopping:
+        is_blocks = isinstance(options.data, RowBlocks)
+        return EarlyStopping(
+            self,
+            self.user_items_ if is_blocks else options.data,
+            options.validation,
+            metric=self.metric,
+            patience=self.patience,
+            interval=1,
+            attributes=("user_factors_", "item_factors_"),
+        )
 
-    def _figures(
-        self, problem: _Problem, options: FitOptions, track_loss: bool, n_threads: int
-    ) -> dict[str, float]:
-        """Return loss and validation metric after an epoch, where they are asked for."""
-        values = {}
-        if track_loss:
-            values["loss"] = problem.objective.loss(
-                problem.source.rows(),
-                self.user_factors_,
-                self.item_factors_,
-                problem.ridges,
-                n_threads,
-            )
-        if options.validation is not None:
-            self._prepare(n_threads)  # drops what was derived from earlier factors
-            is_blocks = isinstance(options.data, RowBlocks)
-            data = self.user_items_ if is_blocks else options.data
-            values[self.metric] = validation_score(self, data, options.validation, self.metric)
-        return values
+    def _record(self, losses: list[float], scores: list[float], epoch: int) -> None:
+        self.losses_, self.scores_, self.n_iter_ = np.array(losses), np.array(scores), epoch
+
+    def _loss(self, problem: _Problem, n_threads: int) -> float:
+        factors = self.user_factors_, self.item_factors_
+        rows = problem.source.rows()
+        return problem.objective.loss(rows, *factors, problem.ridges, n_threads)
 
     def _first_factors(self, start: Any, solver: Solver) -> list[Array]:
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
@@ -591,3 +591,8 @@ class ImplicitALS(FactorModel):
             setattr(fresh, f"{side}_factors_", factors)
         fresh._prepare(threads)
         return self._adopt_state(fresh)
+
+
+def _is_converged(losses: list[float], tol: float) -> bool:
+    """Return whether the last loss is not lower than the one before by a share of it."""
+    return len(losses) > 1 and losses[-2] - losses[-1] <= tol * abs(losses[-2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,11 +14,10 @@ from ..base.registry import register
 from ..base.validation import as_float, as_int, csr_parts
 from ._als import MAX_FACTORS, Solver, half_step
 from ._model import FactorModel
+from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from ..base.progress import Event
 
     Array = NDArray[Any]
 
@@ -59,8 +57,6 @@ class NMF(FactorModel):
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Does not change any bit of
         the result.
-    verbose : bool, default=False
-        Show a progress bar once a fit has taken two seconds.
 
     Attributes
     ----------
@@ -74,8 +70,7 @@ class NMF(FactorModel):
     Notes
     -----
     An epoch takes O(nnz f + n_steps (n_users + n_items) f^2) multiply-adds. Memory: the matrix, its
-    transpose, twice the factors. With a callback or ``verbose``, the ``values`` of the `Event` of
-    an epoch hold "loss".
+    transpose, twice the factors. The ``values`` of the `Event` of an epoch hold "loss".
 
     References
     ----------
@@ -106,7 +101,6 @@ class NMF(FactorModel):
         dtype: str = "float32",
         random_state: Any = 0,
         n_threads: int | None = None,
-        verbose: bool = False,
     ) -> None:
         self.n_factors = n_factors
         self.regularization = regularization
@@ -115,7 +109,6 @@ class NMF(FactorModel):
         self.dtype = dtype
         self.random_state = random_state
         self.n_threads = n_threads
-        self.verbose = verbose
 
     def _set_training_data(self, X: Any) -> None:
         super()._set_training_data(X)
@@ -125,7 +118,8 @@ class NMF(FactorModel):
                 "the values, or use PureSVD"
             )
 
-    def _learn(self, n_threads: int, callback: Callable[[Event], Any] | None = None) -> None:
+    def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
+        options = options or FitOptions()
         X = self.user_items_
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
@@ -139,13 +133,13 @@ class NMF(FactorModel):
         )
         T = transpose(X, n_threads)
         solver = Solver("nonnegative", n_steps=n_steps, n_threads=n_threads)
-        with self._progress(max_iter, callback) as progress:
+        with self._progress(max_iter, options) as progress:
             for epoch in range(1, max_iter + 1):
                 H = _half_step(T, W, kernels.als_gramian(W, n_threads), H, ridge, solver, "item")
                 W = _half_step(X, H, kernels.als_gramian(H, n_threads), W, ridge, solver, "user")
                 self.user_factors_, self.item_factors_ = W, H
                 values = {}
-                if callback is not None or self.verbose or epoch == max_iter:
+                if options.callback is not None or options.verbose or epoch == max_iter:
                     self.loss_ = values["loss"] = self._loss(ridge, n_threads)
                     self._prepare_to_answer()
                 if progress.step(epoch, values, self):

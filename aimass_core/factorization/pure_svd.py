@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,11 +15,10 @@ from ..exceptions import NumericalError
 from ._als import MAX_FACTORS, random_factors
 from ._model import FactorModel
 from ._orthonormal import gramian, multiply, orthonormal, right_factor
+from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from ..base.progress import Event
 
     Array = NDArray[Any]
 
@@ -46,8 +44,6 @@ class PureSVD(FactorModel):
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Products of dense matrices
         use the threads of NumPy's BLAS.
-    verbose : bool, default=False
-        Show a progress bar once a fit has taken two seconds.
 
     Attributes
     ----------
@@ -93,7 +89,6 @@ class PureSVD(FactorModel):
         dtype: str = "float32",
         random_state: Any = 0,
         n_threads: int | None = None,
-        verbose: bool = False,
     ) -> None:
         self.n_factors = n_factors
         self.max_iter = max_iter
@@ -101,9 +96,9 @@ class PureSVD(FactorModel):
         self.dtype = dtype
         self.random_state = random_state
         self.n_threads = n_threads
-        self.verbose = verbose
 
-    def _learn(self, n_threads: int, callback: Callable[[Event], Any] | None = None) -> None:
+    def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
+        options = options or FitOptions()
         X = self.user_items_
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
@@ -116,7 +111,7 @@ class PureSVD(FactorModel):
             self.user_factors_, self.item_factors_ = (np.zeros((n, rank), X.dtype) for n in X.shape)
             return
         try:
-            basis = self._basis(rng, width, max_iter, callback, n_threads)
+            basis = self._basis(rng, width, max_iter, options, n_threads)
             values, right = _right_singular_vectors(multiply(X, basis), n_threads)
         except np.linalg.LinAlgError:
             raise NumericalError(
@@ -133,14 +128,14 @@ class PureSVD(FactorModel):
         rng: np.random.Generator,
         width: int,
         max_iter: int,
-        callback: Callable[[Event], Any] | None,
+        options: FitOptions,
         n_threads: int,
     ) -> Array:
         """Return orthonormal columns that span the leading right singular vectors."""
         X = self.user_items_
         T = transpose(X, n_threads)
         basis = random_factors(rng, X.shape[1], width, np.sqrt(width), X.dtype)
-        with self._progress(max_iter, callback) as progress:
+        with self._progress(max_iter, options) as progress:
             for iteration in range(1, max_iter + 1):
                 # Orthonormal on both sides, so that no direction is lost.
                 users = orthonormal(multiply(X, basis), n_threads)

@@ -14,7 +14,7 @@ from ..base.lists import TopK
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_indices, as_int, csr_parts
 from ..exceptions import NumericalError
-from ._factors import as_biases, as_factors, as_id_map, filters_of, norms_of
+from ._factors import as_biases, as_factors, as_id_map, filters_of
 from ._index import FactorIndex
 from ._packed_users import RankedUsers, Thresholds, invert_lists, pack_users, rank_pairs
 from ._user_lists import ReverseTopK
@@ -207,10 +207,6 @@ class AudienceIndex:
         return FactorIndex(self._users, self._user_biases)
 
     @cached_property
-    def _longest_user(self) -> float:
-        return float(norms_of(self._users).max(initial=0.0))
-
-    @cached_property
     def _owners(self) -> sp.csr_array | None:
         """Items x users: who has each item."""
         return None if self._owned is None else transpose(self._owned, self._n_threads)
@@ -265,7 +261,8 @@ class AudienceIndex:
         ValueError
             Where both items and factors are given, or shapes do not fit.
         NumericalError
-            Where a score may lie beyond the range of the factors' dtype.
+            For an item whose scores may lie beyond the range of the factors' dtype; its attribute
+            ``row`` is the item's position in the call.
 
         Notes
         -----
@@ -326,29 +323,18 @@ class AudienceIndex:
         n_threads: int,
     ) -> RankedUsers:
         """Compare items with the thresholds of the users."""
-        self._check_range(factors, offsets)
         lists: Any = (None, None) if owners is None else csr_parts(owners)[:2]
         parts: Any = (factors, offsets, numbers, *self._packed, self.n_users, *lists, n_threads)
-        indptr, users, scores = kernels.reverse_topk(*parts)
+        try:
+            indptr, users, scores = kernels.reverse_topk(*parts)
+        except NumericalError as error:
+            raise NumericalError(error.reason, row=error.row, what="item") from None
         if self._user_biases is None:
             return RankedUsers(indptr, users, scores)
         by_user = np.argsort(users, kind="stable")
         items = np.repeat(np.arange(len(factors)), np.diff(indptr))[by_user]
         users, scores = users[by_user], scores[by_user]
         return rank_pairs(items, users, scores + self._user_biases[users], len(factors))
-
-    def _check_range(self, factors: NDArray[Any], offsets: NDArray[Any]) -> None:
-        """Raise where a product with a user's factors may overflow (Cauchy-Schwarz)."""
-        longest = self._longest_user
-        limit = float(np.finfo(self._users.dtype).max) / 4
-        with np.errstate(over="ignore"):
-            bounds = norms_of(factors) * longest + np.abs(offsets)
-        if len(bounds) and not bounds.max() < limit:
-            row = int(np.flatnonzero(~(bounds < limit))[0])
-            raise NumericalError(
-                f"item {row} of the call has scores that may lie beyond the range of "
-                f"{self._users.dtype}: scale the factors down"
-            )
 
     def _of_all_items(self, n_threads: int) -> RankedUsers:
         """Return every item's users: all lists inverted, once where the lists are kept."""

@@ -110,7 +110,7 @@ def as_biases(values: Any, n: int, dtype: Any, name: str) -> NDArray[Any]:
         raise ValueError(f"{name} must have shape ({n},), got {biases.shape}")
     with np.errstate(over="ignore"):
         biases = biases.astype(dtype)
-    if not np.isfinite(biases).all():
+    if not (np.abs(biases) <= np.finfo(dtype).max / 2).all():
         raise ValueError(
             f"{name} hold nan, inf or a number too large for {dtype}: correct these entries"
         )

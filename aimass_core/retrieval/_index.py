@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,7 @@ from ._factors import (
     as_id_map,
     as_query_ids,
     filters_of,
-    largest_absolute,
     normalized,
-    norms_of,
 )
 from ._packing import pack, restrict
 
@@ -115,8 +112,6 @@ class FactorIndex:
         self._packed = pack(normalized(items) if self.metric == "cosine" else items, biases)
         for array in self._packed:
             array.flags.writeable = False
-        self._largest_norm = float(self._packed.norms.max(initial=0.0))
-        self._largest_bias = 0.0 if biases is None else float(np.abs(biases).max(initial=0.0))
 
     def __len__(self) -> int:
         return self.n_items
@@ -172,7 +167,8 @@ class FactorIndex:
         TypeError
             For a k that is not a whole number, values that are not real numbers.
         NumericalError
-            Where a score may lie beyond the range of the index's dtype.
+            For a query whose scores may lie beyond the range of the index's dtype; its attribute
+            ``row`` is the number of the query.
 
         Notes
         -----
@@ -260,32 +256,21 @@ class FactorIndex:
             lists = np.array([0, len(exclude)], dtype=np.int64), exclude
         return self._rank(query, k, self._packed, (*lists, *_NO_LISTS), n_threads)
 
-    def _rank(self, queries: Any, k: int, packed: Any, lists: Any, n_threads: int) -> Ranked:
+    def _rank(
+        self, queries: Any, k: int, packed: Any, lists: Any, n_threads: int, first_query: int = 0
+    ) -> Ranked:
         if k == 0 or len(queries) == 0:
             shape = len(queries), k
             return np.empty(shape, dtype=np.int32), np.empty(shape, self.dtype)
         if self.metric == "cosine":
             queries = normalized(queries)
-        else:
-            self._check_range(queries)
-        indices, scores = kernels.score_topk(
-            *(queries, *packed, self.n_items, k, *lists, n_threads)
-        )
+        arguments: Any = (queries, *packed, self.n_items, k, *lists, n_threads)
+        try:
+            indices, scores = kernels.score_topk(*arguments)
+        except NumericalError as error:
+            row = None if error.row is None else first_query + error.row
+            raise NumericalError(error.reason, row=row, what="query") from None
         return indices, scores
-
-    def _check_range(self, queries: NDArray[Any]) -> None:
-        """Raise where a product, or a part of its sum, may overflow (Cauchy-Schwarz)."""
-        limit = float(np.finfo(self.dtype).max) / 4 - self._largest_bias
-        longest = largest_absolute(queries) * math.sqrt(self.n_factors)  # of all queries
-        if self._largest_norm == 0 or longest < limit / self._largest_norm:
-            return
-        beyond = norms_of(queries) >= limit / self._largest_norm
-        if beyond.any():
-            row = int(np.flatnonzero(beyond)[0])
-            raise NumericalError(
-                f"query {row} has scores that may lie beyond the range of {self.dtype}: scale the "
-                "factors down" + (", or use float64" if self.dtype == np.float32 else "")
-            )
 
     def topk_blocks(
         self,
@@ -332,7 +317,8 @@ class FactorIndex:
                 for matrix in (denied, allowed)
                 for array in _pattern(None if matrix is None else row_range(matrix, begin, end))
             ]
-            yield self._lists(names[begin:end], *self._rank(part, k, packed, lists, threads))
+            ranked = self._rank(part, k, packed, lists, threads, begin)
+            yield self._lists(names[begin:end], *ranked)
 
 
 def _pattern(matrix: sp.csr_array | None) -> tuple[Any, Any]:
@@ -386,7 +372,8 @@ def score_topk(
     TypeError
         For a k that is not a whole number, values that are not real numbers.
     NumericalError
-        Where a score may lie beyond the range of the dtype.
+        For a user whose scores may lie beyond the range of the dtype; its attribute ``row`` is the
+        row of the user.
     """
     items = as_factors(item_factors, "item_factors")
     users = as_factors(user_factors, "user_factors", n_factors=items.shape[1])

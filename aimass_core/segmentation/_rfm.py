@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_float
-from ..data._time import column_times
+from ..data._time import column_times, nanoseconds
 from ..data._values import column_values
 from ..data.idmap import IdMap
 from ..data.tables import read_columns
@@ -172,18 +172,6 @@ def _point(now: Any, unit: str) -> int:
         if isinstance(now, (str, datetime.date, np.datetime64)):
             raise TypeError(f"now must be a number, as the times are whole numbers, got {now!r}")
         return int(np.floor(as_float(now, "now")))
-    if isinstance(now, datetime.datetime) and now.tzinfo is not None:
-        now = now.astimezone(datetime.timezone.utc).replace(tzinfo=None)
     if not isinstance(now, (str, datetime.date, np.datetime64)):
         raise TypeError(f"now must be a datetime or a string like '2024-06-30', got {now!r}")
-    try:
-        when = np.datetime64(now)
-    except ValueError:
-        raise ValueError(
-            f"now must be a point in time like '2024-06-30' or '2024-06-30T18:00', got {now!r}"
-        ) from None
-    if np.isnat(when):
-        raise ValueError(f"now must be a point in time, got {now!r}")
-    if not 1678 <= int(when.astype("datetime64[Y]").astype(np.int64)) + 1970 < 2262:
-        raise ValueError(f"now must lie in 1678 to 2261, as nanoseconds count, got {now!r}")
-    return int(when.astype("datetime64[ns]").astype(np.int64))
+    return nanoseconds(now, "now")

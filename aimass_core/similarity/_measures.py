@@ -47,7 +47,7 @@ class Spec:
     unit: bool = False  # entities are scaled to unit norm first (where shrink is 0)
     p: Callable[[Sums, Measure], Array | None] = _none
     q: Callable[[Sums, Measure], Array | None] = _none
-    weight: Callable[[Measure], float] = lambda _m: 0.0
+    weight: Callable[[Measure], tuple[float, float]] = lambda _m: (0.0, 0.0)  # of "ratio"
     denominator: bool = False  # shrink can be added to it
     alpha: float | None = None  # default; None: the measure has no such option
     beta: float | None = None
@@ -95,7 +95,13 @@ def _packed(s: Sums, _m: Measure) -> Array:
 
 _PMI: dict[str, Any] = {"values": "ones", "p": _count, "q": _count}
 _COSINE: dict[str, Any] = {"unit": True, "p": _norm, "q": _norm, "denominator": True}
-_SET: dict[str, Any] = {"values": "ones", "formula": "ratio", "denominator": True}
+_SET: dict[str, Any] = {
+    "values": "ones",
+    "formula": "ratio",
+    "p": _count,
+    "q": _count,
+    "denominator": True,
+}
 
 MEASURES: dict[str, Spec] = {
     "dot": Spec(),
@@ -114,21 +120,14 @@ MEASURES: dict[str, Spec] = {
     "constrained_pearson": Spec(values="midpoint", formula="corated_cosine"),
     "pearson_baseline": Spec(values="residual", formula="corated_cosine"),
     "msd": Spec(formula="corated_msd"),
-    "jaccard": Spec(p=_count, q=_count, weight=lambda _m: -1.0, **_SET),
-    "dice": Spec(p=lambda s, _m: s.count / 2, q=lambda s, _m: s.count / 2, **_SET),
-    "tversky": Spec(
-        p=lambda s, m: m.alpha * s.count,
-        q=lambda s, m: m.beta * s.count,
-        weight=lambda m: 1 - m.alpha - m.beta,
-        alpha=1.0,
-        beta=1.0,
-        **_SET,
-    ),
+    "jaccard": Spec(weight=lambda _m: (1.0, 1.0), **_SET),
+    "dice": Spec(weight=lambda _m: (0.5, 0.5), **_SET),
+    "tversky": Spec(weight=lambda m: (m.alpha, m.beta), alpha=1.0, beta=1.0, **_SET),
     "tanimoto": Spec(
         formula="ratio",
         p=lambda s, _m: s.norm**2,
         q=lambda s, _m: s.norm**2,
-        weight=lambda _m: -1.0,
+        weight=lambda _m: (1.0, 1.0),
         denominator=True,
     ),
     "log_likelihood_ratio": Spec(formula="llr", **_PMI),

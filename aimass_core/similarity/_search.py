@@ -40,10 +40,11 @@ def topk(
     X: Any,
     Y: Any = None,
     *,
-    similarity: str | Callable[..., float] | Similarity = "cosine",
+    measure: str | Callable[..., float] | Similarity = "cosine",
     k: int = 100,
     sort_by: str = "index",
     n_threads: int | None = None,
+    **options: Any,
 ) -> sp.csr_array:
     """Find the k most similar rows for every row of a sparse matrix.
 
@@ -53,8 +54,9 @@ def topk(
         The rows are compared. For items of a users x items matrix pass its transpose ``X.T``.
     Y : the same, of shape (m, n_features), optional
         The rows in which to search. By default those of ``X``, each row without itself.
-    similarity : str, callable or Similarity, default="cosine"
-        A name of the table below, a Numba function, or either with options: `Similarity`.
+    measure : str, callable or Similarity, default="cosine"
+        A name of the table below, a Numba function, or a `Similarity`, which holds either with
+        its options.
     k : int, default=100
         Neighbours kept of each row, at least 1; fewer where there are not so many candidates.
     sort_by : {"index", "score"}, default="index"
@@ -63,6 +65,8 @@ def topk(
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. The result's bits do not
         depend on it.
+    **options
+        Options of the measure, as in `Similarity`: ``shrink``, ``alpha``, ``min_support``, ...
 
     Returns
     -------
@@ -130,12 +134,19 @@ def topk(
     >>> import numpy as np
     >>> from aimass_core import similarity
     >>> X = np.array([[1, 1, 0], [1, 1, 1], [0, 0, 1]], dtype=np.float32)
-    >>> similarity.topk(X, similarity="jaccard", k=1).toarray().round(3)
+    >>> similarity.topk(X, measure="jaccard", k=1).toarray().round(3)
     array([[0.   , 0.667, 0.   ],
            [0.667, 0.   , 0.   ],
            [0.   , 0.333, 0.   ]], dtype=float32)
     """
-    m = as_measure(similarity)
+    if isinstance(measure, Similarity):
+        if options:
+            raise TypeError(
+                f"options belong into the Similarity itself: set {', '.join(options)} there"
+            )
+        m = as_measure(measure)
+    else:
+        m = as_measure(Similarity(measure, **options))
     k = as_int(k, "k", minimum=1)
     as_choice(sort_by, "sort_by", ("index", "score"))
     threads = resolve_n_threads(n_threads)

@@ -95,6 +95,6 @@ def as_measure(similarity: Any) -> Measure:
     if isinstance(similarity, str) or callable(similarity):
         return make_measure(similarity)
     raise TypeError(
-        "similarity must be the name of a measure, a function or a Similarity, got "
+        "a similarity must be the name of a measure, a function or a Similarity, got "
         f"{type(similarity).__name__}"
     )

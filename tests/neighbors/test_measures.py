@@ -126,7 +126,7 @@ def ratings(small_ratings):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_every_measure_equals_its_formula(name, dtype, ratings):
     S = similarity.topk(
-        sp.csr_array(ratings.astype(dtype)), similarity=Similarity(name, **ALL[name]), k=40
+        sp.csr_array(ratings.astype(dtype)), measure=Similarity(name, **ALL[name]), k=40
     )
     found, expected = as_dense(S), by_the_book(name, ratings)
     assert S.dtype == dtype
@@ -140,8 +140,8 @@ def test_every_measure_equals_its_formula(name, dtype, ratings):
 @pytest.mark.parametrize("name", ALL)
 def test_two_matrices_give_the_rows_of_one(name, ratings):
     X = sp.csr_array(ratings)
-    one = as_dense(similarity.topk(X, similarity=Similarity(name, **ALL[name]), k=40))
-    two = as_dense(similarity.topk(X[:9], X, similarity=Similarity(name, **ALL[name]), k=40))
+    one = as_dense(similarity.topk(X, measure=Similarity(name, **ALL[name]), k=40))
+    two = as_dense(similarity.topk(X[:9], X, measure=Similarity(name, **ALL[name]), k=40))
     off = ~np.eye(40, dtype=bool)[:9]
     np.testing.assert_allclose(
         np.nan_to_num(two)[off], np.nan_to_num(one[:9])[off], atol=1e-9, rtol=1e-9
@@ -167,7 +167,7 @@ def test_adjustments_of_a_score(ratings):
             with np.errstate(invalid="ignore"):
                 expected = ratings @ ratings.T / (np.outer(norms, norms) + value)
             np.fill_diagonal(expected, 0)
-        found = as_dense(similarity.topk(X, similarity=Similarity(**{option: value}), k=40))
+        found = as_dense(similarity.topk(X, measure=Similarity(**{option: value}), k=40))
         np.testing.assert_allclose(
             np.nan_to_num(found), np.nan_to_num(expected), atol=1e-12, err_msg=option
         )
@@ -177,7 +177,7 @@ def test_support_adjusts_every_measure(ratings):
     X = sp.csr_array(ratings)
     for name, options in ALL.items():
         S = similarity.topk(
-            X, similarity=Similarity(name, min_support=3, significance=5, **options), k=40
+            X, measure=Similarity(name, min_support=3, significance=5, **options), k=40
         )
         common = (ratings != 0).astype(int) @ (ratings != 0).T.astype(int)
         rows = np.repeat(np.arange(40), np.diff(S.indptr))
@@ -189,12 +189,12 @@ def test_binary_measures_of_a_pair_by_hand():
     X = np.array([[1, 1, 1, 0, 0], [0, 1, 1, 1, 0]], dtype=np.float32)
     by_hand = {"jaccard": 2 / 4, "dice": 4 / 6, "conditional_probability": 2 / 3, "lift": 10 / 9}
     for name, expected in by_hand.items():
-        assert similarity.topk(X, similarity=name)[0, 1] == pytest.approx(expected)
+        assert similarity.topk(X, measure=name)[0, 1] == pytest.approx(expected)
 
 
 def test_unsymmetric_measures_run_from_row_to_column():
     X = np.array([[1, 1, 1, 1], [1, 1, 0, 0]], dtype=np.float32)
-    S = similarity.topk(X, similarity="conditional_probability").toarray()
+    S = similarity.topk(X, measure="conditional_probability").toarray()
     np.testing.assert_allclose(S, [[0, 0.5], [1, 0]])
 
 
@@ -213,15 +213,15 @@ def test_a_user_supplied_function(ratings):
     np.fill_diagonal(expected, 0)
     for function in (overlap, numba.njit(overlap)):
         for dtype in (np.float32, np.float64):
-            S = similarity.topk(X.astype(dtype), similarity=function, k=40, n_threads=2)
+            S = similarity.topk(X.astype(dtype), measure=function, k=40, n_threads=2)
             np.testing.assert_allclose(S.toarray(), np.nan_to_num(expected), rtol=1e-6)
-    cosine = similarity.topk(X, similarity=lambda d, n, a, b, p, q: d / (a * b), k=7)
+    cosine = similarity.topk(X, measure=lambda d, n, a, b, p, q: d / (a * b), k=7)
     assert abs(cosine - similarity.topk(X, k=7)).max() < 1e-6
 
 
 def test_a_function_that_numba_cannot_compile():
     with pytest.raises(TypeError, match=r"the function could not be compiled"):
-        similarity.topk(np.eye(3), similarity=lambda d, n, a, b, p, q: {}[d].no)
+        similarity.topk(np.eye(3), measure=lambda d, n, a, b, p, q: {}[d].no)
 
 
 def test_options_that_make_no_sense():
@@ -240,10 +240,10 @@ def test_options_that_make_no_sense():
     ]
     for options, message in bad:
         with pytest.raises(ValueError, match=message):
-            similarity.topk(X, similarity=Similarity(**options))
+            similarity.topk(X, measure=Similarity(**options))
     with pytest.raises(ValueError, match="sort_by must be one of"):
         similarity.topk(X, sort_by="rank")
-    with pytest.raises(TypeError, match="similarity must be the name of a measure"):
-        similarity.topk(X, similarity=3)
+    with pytest.raises(TypeError, match="measure must be the name of a measure"):
+        similarity.topk(X, measure=3)
     with pytest.raises(ValueError, match="random walk"):
-        similarity.topk(-X, similarity="p3alpha")
+        similarity.topk(-X, measure="p3alpha")

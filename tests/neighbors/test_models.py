@@ -30,7 +30,7 @@ def dense_scores(lists, shape):
 def test_item_knn_is_profile_times_similarity(neighbors_of, small_ratings):
     X, measure = small_ratings, "conditional_probability"
     model = ItemKNN(n_neighbors=5, similarity=measure, neighbors_of=neighbors_of).fit(X)
-    every = similarity.topk(X.T, similarity=measure, k=24).toarray()  # from seen (row) to target
+    every = similarity.topk(X.T, measure=measure, k=24).toarray()  # from seen (row) to target
     kept = every if neighbors_of == "seen" else every.T
     worst = np.sort(kept, axis=1)[:, -5][:, None]
     sure = np.where(kept > worst, kept, 0)
@@ -52,7 +52,7 @@ def test_user_knn_is_similarity_times_items(neighbors_of, small_ratings):
         n_neighbors=6, similarity="jaccard", profile="binary", neighbors_of=neighbors_of
     )
     model.fit(X)
-    S = similarity.topk(X, similarity="jaccard", k=6).toarray()
+    S = similarity.topk(X, measure="jaccard", k=6).toarray()
     expected = (S.T if neighbors_of == "seen" else S) @ (X.toarray() != 0)
     found = dense_scores(model.recommend(k=25, exclude_seen=False), X.shape)
     np.testing.assert_allclose(np.where(found > 0, found, 0), expected, rtol=1e-5)

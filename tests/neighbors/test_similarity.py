@@ -194,7 +194,7 @@ def test_small_and_empty():
         assert S.nnz == 0
     zero = sp.csr_array((np.zeros(4), ([0, 0, 1, 2], [0, 1, 1, 1])), shape=(3, 3))
     for name in ("cosine", "tanimoto", "pearson", "pearson_corated", "jaccard", "msd"):
-        assert np.isfinite(similarity.topk(zero, similarity=name).data).all()
+        assert np.isfinite(similarity.topk(zero, measure=name).data).all()
 
 
 def test_values_far_from_one(rng):
@@ -209,11 +209,11 @@ def test_values_far_from_one(rng):
     big = (dense * 12000).astype(np.int32)
     np.testing.assert_allclose(similarity.topk(big).toarray(), expected, atol=1e-9)
     for name in ("cosine_corated", "pearson_corated"):
-        plain = similarity.topk(dense.astype(float), similarity=name, k=20)
-        assert abs(similarity.topk(dense * scales, similarity=name, k=20) - plain).max() < 1e-9
+        plain = similarity.topk(dense.astype(float), measure=name, k=20)
+        assert abs(similarity.topk(dense * scales, measure=name, k=20) - plain).max() < 1e-9
     for options in ({"shrink": 1.0}, {"measure": "tanimoto"}, {"measure": "dot"}):
         with pytest.raises(ValueError, match="too large"):
-            similarity.topk(dense * 1e200, similarity=Similarity(**options))
+            similarity.topk(dense * 1e200, measure=Similarity(**options))
     with pytest.raises(ValueError, match="norms overflow; scale X down"):
         similarity.topk(dense * 3e307)
 
@@ -255,7 +255,7 @@ def test_what_is_no_matrix_is_named(X):
     with pytest.raises(TypeError, match="X must hold real numbers, got dtype object"):
         similarity.topk(dense.astype(object))
     with pytest.raises(TypeError, match="similarity must be a name or a Python function"):
-        similarity.topk(X, similarity=len)
+        similarity.topk(X, measure=len)
 
 
 def test_broken_triplets_are_named(X):
@@ -285,7 +285,7 @@ def test_ties_are_deterministic():
 def test_bits_do_not_depend_on_threads(rng):
     X = sp.random_array((300, 200), density=0.1, rng=rng, dtype=np.float32, format="csr")
     for name in ("cosine", "pearson_corated", "rp3beta", "log_likelihood_ratio"):
-        one, two = (similarity.topk(X, similarity=name, k=10, n_threads=n) for n in (1, 2))
+        one, two = (similarity.topk(X, measure=name, k=10, n_threads=n) for n in (1, 2))
         np.testing.assert_array_equal(one.indices, two.indices)
         np.testing.assert_array_equal(one.data, two.data)
 

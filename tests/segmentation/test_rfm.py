@@ -106,7 +106,7 @@ def test_nulls() -> None:
         ({"amount": ("quantity", "price", "invoice")}, "a pair of columns"),
         ({"now": "yesterday"}, "now must be a point in time"),
         ({"now": 5}, "now must be a datetime"),
-        ({"now": "1500-01-01"}, "now must lie in 1678 to 2261"),
+        ({"now": "1500-01-01"}, "now must be a date from 1678 to 2261"),
         ({"now": "1999-01-01"}, "no line has a positive"),
         ({"nulls": "keep"}, "nulls must be one of"),
     ],
