@@ -10,7 +10,7 @@ namespace {
 using Indptr = Array<std::int64_t>;
 using Indices = Array<std::int32_t>;
 template <class T>
-void bind(py::module_& m) {
+void bind_predict_for(py::module_& m) {
   m.def(
       "knn_predict",
       [](const Indptr& indptr, const Indices& indices, const Array<T>& data, const Indptr& t_indptr,
@@ -95,8 +95,8 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_predict(py::module_& m) {
-  bind<float>(m);
-  bind<double>(m);
+  bind_predict_for<float>(m);
+  bind_predict_for<double>(m);
 }
 
 }  // namespace aimass::py_border
