@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         retrieval,
         segmentation,
         similarity,
+        tuning,
     )
     from ._config import show_config
     from .base.foreign import as_recommender
@@ -32,10 +33,21 @@ if TYPE_CHECKING:
     from .base.recommender import Recommender
     from .base.registry import register
     from .data import IdMap, Interactions, datasets
-    from .factorization import NMF, ExplicitALS, ImplicitALS, PureSVD
+    from .factorization import (
+        BPR,
+        NMF,
+        SVD,
+        WARP,
+        AsymmetricSVD,
+        ExplicitALS,
+        ImplicitALS,
+        PureSVD,
+        SVDpp,
+    )
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
     from .segmentation import Segmentation, rfm, segments
+    from .similarity import Similarity
 
 # Public name -> module; the models come from the registry.
 _NAMES = {
@@ -46,6 +58,7 @@ _NAMES = {
     "Query": "base.query",
     "Recommender": "base.recommender",
     "Segmentation": "segmentation",
+    "Similarity": "similarity",
     "TopK": "base.lists",
     "as_recommender": "base.foreign",
     "data": "data",
@@ -63,6 +76,7 @@ _NAMES = {
     "segments": "segmentation",
     "show_config": "_config",
     "similarity": "similarity",
+    "tuning": "tuning",
     **model_modules(),
 }
 

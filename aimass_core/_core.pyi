@@ -21,16 +21,25 @@ __all__: list[str] = [
     "force_isa",
     "gmm_em_step",
     "gmm_score",
+    "gram_matrix",
     "gram_topk",
+    "implicit_rating_epoch",
     "isa",
     "isa_available",
     "knn_predict",
+    "pairwise_epoch",
+    "rating_epoch",
     "resampled_sums",
     "resampling_weights",
     "reverse_topk",
     "score_topk",
+    "slim_dense",
+    "slim_sparse",
     "slope_one_predict",
+    "spd_inverse",
     "spgemm_topk",
+    "spmm_topk",
+    "symmetric_update",
 ]
 
 @typing.overload
@@ -322,6 +331,30 @@ def gmm_score(
     """
 
 @typing.overload
+def gram_matrix(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    X'X of a CSR matrix as a dense symmetric matrix.
+    """
+
+@typing.overload
+def gram_matrix(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    X'X of a CSR matrix as a dense symmetric matrix.
+    """
+
+@typing.overload
 def gram_topk(
     indptr: numpy.typing.NDArray[numpy.int64],
     indices: numpy.typing.NDArray[numpy.int32],
@@ -334,7 +367,9 @@ def gram_topk(
     p: numpy.typing.NDArray[numpy.float32] | None,
     q: numpy.typing.NDArray[numpy.float32] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -366,7 +401,9 @@ def gram_topk(
     p: numpy.typing.NDArray[numpy.float64] | None,
     q: numpy.typing.NDArray[numpy.float64] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -383,6 +420,72 @@ def gram_topk(
 ]:
     """
     The k best other columns of every column of a CSR matrix: (indptr, indices, scores).
+    """
+
+@typing.overload
+def implicit_rating_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    user_factors: numpy.typing.NDArray[numpy.float32],
+    item_factors: numpy.typing.NDArray[numpy.float32],
+    implicit_factors: numpy.typing.NDArray[numpy.float32],
+    residual_factors: numpy.typing.NDArray[numpy.float32],
+    user_biases: numpy.typing.NDArray[numpy.float32],
+    item_biases: numpy.typing.NDArray[numpy.float32],
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    rates: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    One epoch of SVD++ or asymmetric SVD; factors and biases are changed.
+    """
+
+@typing.overload
+def implicit_rating_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    user_factors: numpy.typing.NDArray[numpy.float64],
+    item_factors: numpy.typing.NDArray[numpy.float64],
+    implicit_factors: numpy.typing.NDArray[numpy.float64],
+    residual_factors: numpy.typing.NDArray[numpy.float64],
+    user_biases: numpy.typing.NDArray[numpy.float64],
+    item_biases: numpy.typing.NDArray[numpy.float64],
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    rates: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    One epoch of SVD++ or asymmetric SVD; factors and biases are changed.
     """
 
 def isa() -> str:
@@ -417,7 +520,9 @@ def knn_predict(
     p: numpy.typing.NDArray[numpy.float32] | None,
     q: numpy.typing.NDArray[numpy.float32] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -458,7 +563,9 @@ def knn_predict(
     p: numpy.typing.NDArray[numpy.float64] | None,
     q: numpy.typing.NDArray[numpy.float64] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -475,6 +582,164 @@ def knn_predict(
 ]:
     """
     Sums over the k nearest neighbours of each query: (sum_weighted, sum_abs, n_used).
+    """
+
+@typing.overload
+def pairwise_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    users: tuple[
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.int32],
+    ],
+    items: tuple[
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.int32],
+    ],
+    steps: tuple[
+        str,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    weights: numpy.typing.NDArray[numpy.float64],
+    loss: str,
+    n_candidates: typing.SupportsInt | typing.SupportsIndex,
+    n_positives: typing.SupportsInt | typing.SupportsIndex,
+    k_positive: typing.SupportsInt | typing.SupportsIndex,
+    margin: typing.SupportsFloat | typing.SupportsIndex,
+    n_strata: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[float, int, int, int]:
+    """
+    One epoch of a pairwise ranking loss; the arrays of users and items are changed.
+    """
+
+@typing.overload
+def pairwise_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    users: tuple[
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.int32],
+    ],
+    items: tuple[
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.int32],
+    ],
+    steps: tuple[
+        str,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    weights: numpy.typing.NDArray[numpy.float64],
+    loss: str,
+    n_candidates: typing.SupportsInt | typing.SupportsIndex,
+    n_positives: typing.SupportsInt | typing.SupportsIndex,
+    k_positive: typing.SupportsInt | typing.SupportsIndex,
+    margin: typing.SupportsFloat | typing.SupportsIndex,
+    n_strata: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[float, int, int, int]:
+    """
+    One epoch of a pairwise ranking loss; the arrays of users and items are changed.
+    """
+
+@typing.overload
+def rating_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    user_factors: numpy.typing.NDArray[numpy.float32],
+    item_factors: numpy.typing.NDArray[numpy.float32],
+    user_biases: numpy.typing.NDArray[numpy.float32],
+    item_biases: numpy.typing.NDArray[numpy.float32],
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    rates: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    order: str,
+    n_strata: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    One epoch of biased matrix factorisation; factors and biases are changed.
+    """
+
+@typing.overload
+def rating_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    user_factors: numpy.typing.NDArray[numpy.float64],
+    item_factors: numpy.typing.NDArray[numpy.float64],
+    user_biases: numpy.typing.NDArray[numpy.float64],
+    item_biases: numpy.typing.NDArray[numpy.float64],
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    rates: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ],
+    order: str,
+    n_strata: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    One epoch of biased matrix factorisation; factors and biases are changed.
     """
 
 def resampled_sums(
@@ -592,6 +857,100 @@ def score_topk(
     """
 
 @typing.overload
+def slim_dense(
+    gramian: numpy.typing.NDArray[numpy.float32],
+    ridge: numpy.typing.NDArray[numpy.float64],
+    targets: numpy.typing.NDArray[numpy.int32],
+    candidates_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    candidates_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    start_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_data: numpy.typing.NDArray[numpy.float32] | None,
+    l1: typing.SupportsFloat | typing.SupportsIndex,
+    nonnegative: bool,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    tol: typing.SupportsFloat | typing.SupportsIndex,
+    max_sweeps: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple:
+    """
+    Elastic-net coefficients of target items by coordinate descent on a dense Gramian: (indptr, indices, data, n_sweeps, violation).
+    """
+
+@typing.overload
+def slim_dense(
+    gramian: numpy.typing.NDArray[numpy.float64],
+    ridge: numpy.typing.NDArray[numpy.float64],
+    targets: numpy.typing.NDArray[numpy.int32],
+    candidates_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    candidates_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    start_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_data: numpy.typing.NDArray[numpy.float64] | None,
+    l1: typing.SupportsFloat | typing.SupportsIndex,
+    nonnegative: bool,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    tol: typing.SupportsFloat | typing.SupportsIndex,
+    max_sweeps: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple:
+    """
+    Elastic-net coefficients of target items by coordinate descent on a dense Gramian: (indptr, indices, data, n_sweeps, violation).
+    """
+
+@typing.overload
+def slim_sparse(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    t_indptr: numpy.typing.NDArray[numpy.int64],
+    t_indices: numpy.typing.NDArray[numpy.int32],
+    t_data: numpy.typing.NDArray[numpy.float32],
+    ridge: numpy.typing.NDArray[numpy.float64],
+    targets: numpy.typing.NDArray[numpy.int32],
+    candidates_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    candidates_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    start_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_data: numpy.typing.NDArray[numpy.float32] | None,
+    l1: typing.SupportsFloat | typing.SupportsIndex,
+    nonnegative: bool,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    tol: typing.SupportsFloat | typing.SupportsIndex,
+    max_sweeps: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple:
+    """
+    Elastic-net coefficients of target items by coordinate descent on a sparse matrix: (indptr, indices, data, n_sweeps, violation).
+    """
+
+@typing.overload
+def slim_sparse(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    t_indptr: numpy.typing.NDArray[numpy.int64],
+    t_indices: numpy.typing.NDArray[numpy.int32],
+    t_data: numpy.typing.NDArray[numpy.float64],
+    ridge: numpy.typing.NDArray[numpy.float64],
+    targets: numpy.typing.NDArray[numpy.int32],
+    candidates_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    candidates_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    start_indices: numpy.typing.NDArray[numpy.int32] | None,
+    start_data: numpy.typing.NDArray[numpy.float64] | None,
+    l1: typing.SupportsFloat | typing.SupportsIndex,
+    nonnegative: bool,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    tol: typing.SupportsFloat | typing.SupportsIndex,
+    max_sweeps: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple:
+    """
+    Elastic-net coefficients of target items by coordinate descent on a sparse matrix: (indptr, indices, data, n_sweeps, violation).
+    """
+
+@typing.overload
 def slope_one_predict(
     indptr: numpy.typing.NDArray[numpy.int64],
     indices: numpy.typing.NDArray[numpy.int32],
@@ -624,6 +983,22 @@ def slope_one_predict(
     """
 
 @typing.overload
+def spd_inverse(
+    a: numpy.typing.NDArray[numpy.float32], n_threads: typing.SupportsInt | typing.SupportsIndex
+) -> None:
+    """
+    Invert a symmetric positive definite matrix in place; its lower triangle is read.
+    """
+
+@typing.overload
+def spd_inverse(
+    a: numpy.typing.NDArray[numpy.float64], n_threads: typing.SupportsInt | typing.SupportsIndex
+) -> None:
+    """
+    Invert a symmetric positive definite matrix in place; its lower triangle is read.
+    """
+
+@typing.overload
 def spgemm_topk(
     x_indptr: numpy.typing.NDArray[numpy.int64],
     x_indices: numpy.typing.NDArray[numpy.int32],
@@ -640,7 +1015,9 @@ def spgemm_topk(
     p: numpy.typing.NDArray[numpy.float32] | None,
     q: numpy.typing.NDArray[numpy.float32] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -672,7 +1049,9 @@ def spgemm_topk(
     p: numpy.typing.NDArray[numpy.float64] | None,
     q: numpy.typing.NDArray[numpy.float64] | None,
     total: typing.SupportsFloat | typing.SupportsIndex,
-    weight: typing.SupportsFloat | typing.SupportsIndex,
+    weight: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
     shrink: typing.SupportsFloat | typing.SupportsIndex,
     min_support: typing.SupportsInt | typing.SupportsIndex,
     support_shrink: typing.SupportsFloat | typing.SupportsIndex,
@@ -685,4 +1064,58 @@ def spgemm_topk(
 ) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float64]]:
     """
     The k best columns of every row of X Y for CSR X, Y: (indices, scores), padded (-1, -inf).
+    """
+
+@typing.overload
+def spmm_topk(
+    x_indptr: numpy.typing.NDArray[numpy.int64],
+    x_indices: numpy.typing.NDArray[numpy.int32],
+    x_data: numpy.typing.NDArray[numpy.float32],
+    y: numpy.typing.NDArray[numpy.float32],
+    k: typing.SupportsInt | typing.SupportsIndex,
+    exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    exclude_indices: numpy.typing.NDArray[numpy.int32] | None,
+    allowed: numpy.typing.NDArray[numpy.uint8] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32]]:
+    """
+    The k best columns of every row of X Y for a CSR X and a dense Y: (indices, scores), padded (-1, -inf).
+    """
+
+@typing.overload
+def spmm_topk(
+    x_indptr: numpy.typing.NDArray[numpy.int64],
+    x_indices: numpy.typing.NDArray[numpy.int32],
+    x_data: numpy.typing.NDArray[numpy.float64],
+    y: numpy.typing.NDArray[numpy.float64],
+    k: typing.SupportsInt | typing.SupportsIndex,
+    exclude_indptr: numpy.typing.NDArray[numpy.int64] | None,
+    exclude_indices: numpy.typing.NDArray[numpy.int32] | None,
+    allowed: numpy.typing.NDArray[numpy.uint8] | None,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float64]]:
+    """
+    The k best columns of every row of X Y for a CSR X and a dense Y: (indices, scores), padded (-1, -inf).
+    """
+
+@typing.overload
+def symmetric_update(
+    a: numpy.typing.NDArray[numpy.float32],
+    u: numpy.typing.NDArray[numpy.float32],
+    v: numpy.typing.NDArray[numpy.float32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Add u v' to a symmetric matrix in place; u v' must be symmetric.
+    """
+
+@typing.overload
+def symmetric_update(
+    a: numpy.typing.NDArray[numpy.float64],
+    u: numpy.typing.NDArray[numpy.float64],
+    v: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Add u v' to a symmetric matrix in place; u v' must be symmetric.
     """

@@ -22,8 +22,8 @@ from peers import require
 from threadpoolctl import threadpool_limits
 
 from aimass_core import _core, reference
-from aimass_core.mixture._forms import SCORE_FORM, SUMS_FORM, Parameters, from_sums
-from aimass_core.mixture._gauge import Gauge
+from aimass_core.mixture._parameters import SCORE_FORM, SUMS_FORM, Parameters, maximize
+from aimass_core.mixture._standardizer import Standardizer
 
 
 class Cell(NamedTuple):
@@ -140,14 +140,16 @@ def step(home: Any, X: np.ndarray, begin: Start, n_threads: int, total: Any = No
     """One step by the kernel of this name in `home`; the tied total is made once per fit."""
     kind = begin.covariance_type
     d = X.shape[1]
-    gauge = Gauge(begin.means.mean(axis=0), np.ones(d))
-    parameters = Parameters.rescaled(kind, begin.weights, begin.means, begin.covariances, gauge)
+    standardizer = Standardizer(begin.means.mean(axis=0), np.ones(d))
+    parameters = Parameters.rescaled(
+        kind, begin.weights, begin.means, begin.covariances, standardizer
+    )
     sums, _ = home.gmm_em_step(
-        X, gauge.shift, gauge.scale, None, parameters.coefficients(), None, SCORE_FORM[kind],
-        SUMS_FORM[kind], False, n_threads,
+        X, standardizer.shift, standardizer.scale, None, parameters.coefficients(), None,
+        SCORE_FORM[kind], SUMS_FORM[kind], False, n_threads,
     )  # fmt: skip
-    new = from_sums(kind, sums, total, 1e-6, None)
-    means, covariances, _ = new.unscaled(gauge)
+    new = maximize(kind, sums, total, 1e-6, None)
+    means, covariances, _ = new.unscaled(standardizer)
     return Start(kind, new.weights, means, covariances)
 
 
@@ -247,14 +249,14 @@ def bench_gmm_score(
     if scale == "full" and (cell.k, cell.dtype) != (32, "float64"):
         pytest.skip("a column of the grid is enough")
     X, begin = data(cell), start(cell)
-    gauge = Gauge(begin.means.mean(axis=0), np.ones(cell.d))
-    parameters = Parameters.rescaled(*begin, gauge)
+    standardizer = Standardizer(begin.means.mean(axis=0), np.ones(cell.d))
+    parameters = Parameters.rescaled(*begin, standardizer)
     form = SCORE_FORM[cell.covariance_type]
 
     def by(home: Any) -> Callable[[], Any]:
         coefficients = parameters.coefficients()
         return lambda: home.gmm_score(
-            X, gauge.shift, gauge.scale, coefficients, None, form, "resp", n_threads
+            X, standardizer.shift, standardizer.scale, coefficients, None, form, "resp", n_threads
         )
 
     def sklearn() -> Any:
@@ -263,7 +265,7 @@ def bench_gmm_score(
         )
         mixture.weights_, mixture.means_ = begin.weights, begin.means
         mixture.covariances_ = begin.covariances
-        mixture.precisions_cholesky_ = parameters.unscaled(gauge)[2]
+        mixture.precisions_cholesky_ = parameters.unscaled(standardizer)[2]
         with threadpool_limits(n_threads):
             return mixture.predict_proba(X)
 

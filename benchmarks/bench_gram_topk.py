@@ -33,10 +33,22 @@ MEMBERS = ["native", "reference", *(f"peer:{name}" for name in KNN_PEERS)]
 # Members that form the whole product or run in NumPy: minutes and gigabytes on the large cases.
 SLOW = {"reference", "peer:scipy", "peer:sklearn", "peer:surprise"}
 NEUTRAL: dict[str, Any] = {
-    "row_scale": None, "col_scale": None, "formula": "product", "p": None, "q": None, "total": 0.0,
-    "weight": 0.0, "shrink": 0.0, "min_support": 0, "support_shrink": 0.0, "support_offset": 0.0,
-    "significance": 0.0, "amplification": 1.0, "threshold": -np.inf, "function": 0,
-}  # fmt: skip
+    "row_scale": None,
+    "col_scale": None,
+    "formula": "product",
+    "p": None,
+    "q": None,
+    "total": 0.0,
+    "weight": (0.0, 0.0),
+    "shrink": 0.0,
+    "min_support": 0,
+    "support_shrink": 0.0,
+    "support_offset": 0.0,
+    "significance": 0.0,
+    "amplification": 1.0,
+    "threshold": -np.inf,
+    "function": 0,
+}
 
 
 def gram(

@@ -1,4 +1,4 @@
-"""What the start of a mixture costs: the columns' measures and k-means, in EM steps.
+"""Time the start of a mixture (measuring the columns and k-means) in units of an EM step.
 
 Usage: ``python benchmarks/mixture_start.py [ROWS ...]`` (default 20,000, 100,000 and 1,000,000), 2
 threads, 32 columns and components; scikit-learn's k-means on the same rows beside it. The start is
@@ -16,11 +16,11 @@ import numpy as np
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
+from aimass_core.mixture._dense_rows import DenseRows
 from aimass_core.mixture._em import Problem
-from aimass_core.mixture._forms import COVARIANCE_TYPES, Parameters
-from aimass_core.mixture._gauge import gauge_of
-from aimass_core.mixture._seeding import first_parameters
-from aimass_core.mixture._sources import Dense
+from aimass_core.mixture._initialization import initial_parameters
+from aimass_core.mixture._parameters import COVARIANCE_TYPES, Parameters
+from aimass_core.mixture._standardizer import measure
 
 D = K = 32
 THREADS = 2
@@ -38,12 +38,10 @@ def timed(call: Callable[[], Any], rounds: int = 3) -> tuple[float, Any]:
 
 def start(X: np.ndarray, kind: str) -> tuple[Problem, Parameters]:
     """All that a fit does before its first EM step."""
-    source = Dense(X, None, THREADS)
-    gauge = gauge_of(source, kind == "spherical")
-    problem = Problem(source, gauge, kind, 1e-6)
-    return problem, first_parameters(
-        source, gauge, kind, K, "kmeans", 1e-6, None, problem.total, np.random.default_rng(0)
-    )
+    source = DenseRows(X, None, THREADS)
+    standardizer = measure(source, kind == "spherical")
+    problem = Problem(source, standardizer, kind, 1e-6)
+    return problem, initial_parameters(problem, K, "kmeans", np.random.default_rng(0))
 
 
 def inertia(Z: np.ndarray, means: np.ndarray) -> float:
@@ -70,7 +68,7 @@ def main() -> None:
         right = inertia(few, model.cluster_centers_)
         for kind, (seconds, (problem, begin)) in own.items():
             # The centres of the start are the means of its groups.
-            assert inertia(few, begin.unscaled(problem.gauge)[0]) < 1.05 * right
+            assert inertia(few, begin.unscaled(problem.standardizer)[0]) < 1.05 * right
             step, _ = timed(
                 lambda problem=problem, begin=begin: problem.maximize(problem.step(begin)[0])
             )

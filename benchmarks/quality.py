@@ -17,7 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from aimass_core import BaselineOnly, Interactions, ItemKNN, Popularity, SlopeOne, UserKNN
+from aimass_core import (
+    BaselineOnly,
+    Interactions,
+    ItemKNN,
+    Popularity,
+    Similarity,
+    SlopeOne,
+    UserKNN,
+)
 from aimass_core.data import split
 from aimass_core.evaluation import evaluate, mae, rank_among, rank_metrics, rmse
 
@@ -134,15 +142,22 @@ def ncf_validation(data: Ncf, n_users: int, seed: int = 0) -> Ncf:
 def ncf_published() -> dict[str, tuple[Any, float, float, float]]:
     """Model, HR@10, NDCG@10 and tolerance on HR@10."""
     item = ItemKNN(
-        n_neighbors=111, shrink=298.0, weighting="bm25", profile="raw", neighbors_of="target"
+        n_neighbors=111,
+        similarity=Similarity(shrink=298.0),
+        weighting="bm25",
+        profile="raw",
+        neighbors_of="target",
     )
     return {
         "popularity": (Popularity(), 0.4533, 0.2542, 5e-4),
         "item-kNN cosine, BM25, k 111, shrink 298": (item, 0.6694, 0.3979, 5e-5),
         "item-kNN plain cosine, k 100": (
-            ItemKNN(n_neighbors=100, profile="raw", neighbors_of="target"), 0.6623, 0.3905, 5e-4,
+            ItemKNN(n_neighbors=100, profile="raw", neighbors_of="target"),
+            0.6623,
+            0.3905,
+            5e-4,
         ),
-    }  # fmt: skip
+    }
 
 
 def ncf(quick: bool) -> list[Figure]:
@@ -201,16 +216,25 @@ def shown(options: dict[str, Any]) -> str:
 
 def gowalla_models(n_items: int) -> dict[str, tuple[Any, float, float]]:
     """Model, Recall@20 and NDCG@20 as measured before on this copy of the data."""
-    rp3 = {"measure": "rp3beta", "n_neighbors": n_items}
     return {
         "cosine, all neighbours": (ItemKNN(n_neighbors=n_items), 0.1273, 0.0944),
         "cosine, top 100": (ItemKNN(n_neighbors=100, neighbors_of="target"), 0.1270, 0.0936),
         "asymmetric cosine, alpha .7": (
-            ItemKNN(measure="asymmetric_cosine", alpha=0.7, n_neighbors=n_items), 0.1552, 0.1240,
+            ItemKNN(similarity=Similarity("asymmetric_cosine", alpha=0.7), n_neighbors=n_items),
+            0.1552,
+            0.1240,
         ),
-        "RP3beta, alpha 1, beta .4": (ItemKNN(alpha=1.0, beta=0.4, **rp3), 0.1645, 0.1311),
-        "RP3beta, alpha .8, beta .4": (ItemKNN(alpha=0.8, beta=0.4, **rp3), 0.1756, 0.1413),
-    }  # fmt: skip
+        "RP3beta, alpha 1, beta .4": (
+            ItemKNN(similarity=Similarity("rp3beta", alpha=1.0, beta=0.4), n_neighbors=n_items),
+            0.1645,
+            0.1311,
+        ),
+        "RP3beta, alpha .8, beta .4": (
+            ItemKNN(similarity=Similarity("rp3beta", alpha=0.8, beta=0.4), n_neighbors=n_items),
+            0.1756,
+            0.1413,
+        ),
+    }
 
 
 def gowalla(quick: bool) -> list[Figure]:

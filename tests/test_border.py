@@ -33,8 +33,8 @@ from aimass_core.base.validation import as_csr
 
 MODELS = [
     ItemKNN(n_neighbors=9),
-    ItemKNN(aggregation="baseline", measure="pearson_baseline"),
-    UserKNN(measure="jaccard"),
+    ItemKNN(aggregation="baseline", similarity="pearson_baseline"),
+    UserKNN(similarity="jaccard"),
     UserKNN(aggregation="zscore"),
     SlopeOne(),
     BaselineOnly(),
@@ -143,7 +143,7 @@ LONG = {
     "two matrices": ("", "similarity.topk(X.T, X.T)"),
     "recommend": ("m = ItemKNN(n_neighbors=3000).fit(X[:3000])", "m.recommend_new(X)"),
     "ratings": (
-        "m = UserKNN(aggregation='mean', measure='pearson_corated').fit(X)",
+        "m = UserKNN(aggregation='mean', similarity='pearson_corated').fit(X)",
         "m.predict(np.arange(20_000).repeat(50), np.tile(np.arange(50), 20_000))",
     ),
     "als": ("", "ImplicitALS(n_factors=200, solver='cholesky').fit(X)"),

@@ -24,6 +24,7 @@ from aimass_core import (
     ItemKNN,
     Popularity,
     PureSVD,
+    Similarity,
     SlopeOne,
     UserKNN,
     load,
@@ -34,9 +35,9 @@ from aimass_core.exceptions import DamagedFileError, NotFittedError
 MODELS = [
     ItemKNN(n_neighbors=7),
     ItemKNN(neighbors_of="target", weighting="bm25", profile="binary"),
-    ItemKNN(aggregation="baseline", measure="pearson_baseline", rating_scale=(1, 5)),
-    UserKNN(measure="asymmetric_cosine", alpha=0.3),
-    UserKNN(aggregation="zscore", measure="msd", clip=False),
+    ItemKNN(aggregation="baseline", similarity="pearson_baseline", rating_scale=(1, 5)),
+    UserKNN(similarity=Similarity("asymmetric_cosine", alpha=0.3)),
+    UserKNN(aggregation="zscore", similarity="msd", clip=False),
     Popularity(by="mean", start=300),
     SlopeOne(),
     BaselineOnly(method="sgd"),
@@ -96,7 +97,7 @@ def test_the_same_answers_after_loading(model, users, tmp_path):
 def test_several_contexts(tmp_path):
     x = data()
     parts = {"noon": x, 7: x.with_matrix(x.matrix * 2), None: x}
-    model = ContextKNN(base=ItemKNN(measure="dot")).fit(parts)
+    model = ContextKNN(base=ItemKNN(similarity="dot")).fit(parts)
     save(model, tmp_path / "m")
     again = load(tmp_path / "m")
     for context in parts:
@@ -139,8 +140,8 @@ def test_what_cannot_be_saved(tmp_path):
     for thing in ({"a": 1}, np.eye(2), ItemKNN):
         with pytest.raises(TypeError, match="can't be saved"):
             save(thing, tmp_path / "m")
-    model = ItemKNN(measure=lambda d, n, a, b, p, q: d).fit(data())
-    with pytest.raises(TypeError, match=r"measure=.* can't be saved"):
+    model = ItemKNN(similarity=lambda d, n, a, b, p, q: d).fit(data())
+    with pytest.raises(TypeError, match=r"similarity=.* can't be saved"):
         model.save(tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
 
@@ -277,11 +278,11 @@ FOREIGN = {
     "dunder_state": manifest(lambda tree: tree["state"].update(__class__={"plain": 1})),
     "less_state": manifest(lambda tree: tree["state"].pop("users_")),
     "extra_parameter": manifest(lambda tree: tree["parameters"].update(evil=1)),
-    "bad_parameter": manifest(lambda tree: tree["parameters"].update(measure="evil")),
+    "bad_parameter": manifest(lambda tree: tree["parameters"].update(similarity="evil")),
     "array_for_a_matrix": manifest(
         lambda tree: tree["state"].update(similarity_={"array": "similarity_.data"})
     ),
-    "no_matrix": manifest(lambda tree: tree["state"].update(user_items_={"plain": None})),
+    "no_number_of_users": manifest(lambda tree: tree["state"].update(n_users_={"plain": None})),
     "wrong_shape": manifest(lambda tree: tree["state"]["similarity_"].update(shape=[30, 31])),
     "huge_shape": manifest(lambda tree: tree["state"]["similarity_"].update(shape=[2**31, 30])),
     "ids_of_the_other_side": manifest(

@@ -1,4 +1,4 @@
-"""What README and docs show runs: their Python, page by page, and every ``aimass`` command."""
+"""The code in README and docs runs and prints what is shown; every ``aimass`` command runs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ if not (ROOT / "README.md").exists():
     pytest.skip("the README is not beside the tests", allow_module_level=True)
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def python_blocks(page: Path) -> list[tuple[str, str | None]]:
+    """The Python blocks of a page, each with the output shown below it, if any."""
+    pattern = r"^```python\n(.*?)^```\n(?:\n^```text\n(.*?)^```)?"
+    return [
+        (match[1], match[2]) for match in re.finditer(pattern, page.read_text(), flags=re.M | re.S)
+    ]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -53,10 +61,13 @@ def test_there_is_something_to_run() -> None:
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.name)
-def test_python(page: Path) -> None:
+def test_python(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
-    for number, code in enumerate(blocks(page, "python"), 1):
+    for number, (code, output) in enumerate(python_blocks(page), 1):
+        capsys.readouterr()
         exec(compile(code, f"{page.name}, python block {number}", "exec"), names)
+        if output is not None:
+            assert capsys.readouterr().out.splitlines() == output.splitlines()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

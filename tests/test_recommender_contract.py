@@ -9,7 +9,11 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core import (
+    BPR,
     NMF,
+    SVD,
+    WARP,
+    AsymmetricSVD,
     BaselineOnly,
     ContextKNN,
     ExplicitALS,
@@ -18,26 +22,34 @@ from aimass_core import (
     ItemKNN,
     Popularity,
     PureSVD,
+    Similarity,
     SlopeOne,
+    SVDpp,
     UserKNN,
     load,
 )
 from aimass_core.base import registry
+from aimass_core.data.weighting import BM25, TfIdf
 from aimass_core.exceptions import NotFittedError
 
 SUMS = [
     ItemKNN(n_neighbors=12),
     ItemKNN(n_neighbors=12, neighbors_of="target", weighting="log", profile="raw"),
-    ItemKNN(n_neighbors=12, measure="rp3beta"),
+    ItemKNN(n_neighbors=12, similarity="rp3beta"),
+    ItemKNN(n_neighbors=12, weighting="bm25"),
+    ItemKNN(n_neighbors=12, weighting=BM25(K1=1.5, B=0.1, documents="users"), normalize=True),
+    ItemKNN(n_neighbors=12, weighting="tf_idf", neighbors_of="seen", normalize=True),
+    UserKNN(n_neighbors=20, weighting="bm25"),
+    UserKNN(n_neighbors=20, weighting=TfIdf(documents="items")),
     UserKNN(n_neighbors=20),
-    UserKNN(n_neighbors=20, measure="log_likelihood_ratio", profile="binary"),
+    UserKNN(n_neighbors=20, similarity="log_likelihood_ratio", profile="binary"),
     ContextKNN(),
     ContextKNN(base="user"),
 ]
 RATINGS = [
     ItemKNN(aggregation="mean"),
-    ItemKNN(aggregation="baseline", measure="pearson_baseline", support_shrink=10),
-    UserKNN(aggregation="centered", measure="msd"),
+    ItemKNN(aggregation="baseline", similarity=Similarity("pearson_baseline", support_shrink=10)),
+    UserKNN(aggregation="centered", similarity="msd"),
     UserKNN(aggregation="zscore"),
     SlopeOne(),
 ]
@@ -50,6 +62,21 @@ FACTORS = [
     NMF(n_factors=3),
 ]
 RATINGS += [ExplicitALS(n_factors=5), ExplicitALS(n_factors=3, biases=False, dtype="float64")]
+STEPS = {"n_factors": 3, "max_iter": 50}
+FACTORS += [
+    BPR(**STEPS),
+    BPR(**STEPS, optimizer="adam", learning_rate=0.02, n_candidates=2, negatives="popularity"),
+    WARP(**STEPS),
+    WARP(**STEPS, n_positives=3, k_positive=2, biases=False, dtype="float64"),
+]
+RATED = {"n_factors": 3, "max_iter": 60, "learning_rate": 0.02}
+RATINGS += [
+    SVD(**RATED),
+    SVD(**RATED, order="stored", dtype="float64", biases=False),
+    SVDpp(**RATED),
+    AsymmetricSVD(**RATED),
+]
+STOCHASTIC = (BPR, WARP, SVD, SVDpp, AsymmetricSVD)  # trained by steps in a random order
 SHARED = [BaselineOnly(), BaselineOnly(method="sgd"), Popularity(), Popularity(by="mean")]
 ALL = SUMS + RATINGS + FACTORS + SHARED
 
@@ -369,7 +396,9 @@ def test_recommend_new_changes_nothing(model, blocks):
 
 
 @pytest.mark.parametrize(
-    "model", [m for m in ALL if not isinstance(m, (UserKNN, SlopeOne))], ids=repr
+    "model",
+    [m for m in ALL if not isinstance(m, (UserKNN, SlopeOne, *STOCHASTIC))],
+    ids=repr,
 )
 def test_recommend_new_of_known_rows(model, blocks):
     """Where a user's row alone decides, known rows folded in get the same lists."""
@@ -402,7 +431,9 @@ def test_recommend_new_matches_items_by_id(model, named):
     assert not model.needs_history or (lists.indices == -1).all()
 
 
-@pytest.mark.parametrize("model", [m for m in ALL if not isinstance(m, ImplicitALS)], ids=repr)
+@pytest.mark.parametrize(
+    "model", [m for m in ALL if not isinstance(m, (ImplicitALS, *STOCHASTIC))], ids=repr
+)
 def test_partial_fit_is_a_refit(model, blocks, named):
     grown = copy.deepcopy(model).fit(blocks[:20]).partial_fit(blocks[20:])
     whole = copy.deepcopy(model).fit(blocks)
@@ -436,7 +467,7 @@ def test_refits_and_failed_fits(model, blocks):
 
 @every
 def test_not_fitted(model, blocks):
-    fresh = type(model)(**model.get_params())
+    fresh = type(model)(**model.get_params(deep=False))
     for ask in (
         fresh.recommend,
         lambda: fresh.predict([0], [0]),

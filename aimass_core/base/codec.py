@@ -13,7 +13,7 @@ from ..exceptions import DamagedFileError
 from .estimator import Estimator
 from .foreign import AdaptedModel
 from .registry import find, name_of
-from .validation import _wrap_csr, as_csr
+from .validation import _wrap_csr, as_csr, csr_parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,8 +67,8 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
         arrays[at + "values"] = thing
         return {"array": at + "values"}
     if sp.issparse(thing):
-        for part in ("indptr", "indices", "data"):
-            arrays[at + part] = getattr(thing, part)
+        parts = zip(("indptr", "indices", "data"), csr_parts(thing), strict=True)
+        arrays.update({at + part: array for part, array in parts})
         return {"csr": at, "shape": [int(n) for n in thing.shape]}
     name = name_of(type(thing))
     if name == "idmap":
@@ -80,6 +80,8 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
             part: _encode(getattr(thing, part), f"{at}{part}.", arrays)
             for part in ("matrix", "users", "items", "timestamps")
         }
+        if thing.events is not None:
+            parts["events"] = _encode(thing.events.to_arrays(), f"{at}events.", arrays)
         return {"class": name, "parts": parts, "unit": thing.time_unit, "report": thing.report}
     if isinstance(thing, dict):
         entries = [

@@ -38,7 +38,7 @@ PRODUCT: dict[str, Any] = {
     "p": None,
     "q": None,
     "total": 0.0,
-    "weight": 0.0,
+    "weight": (0.0, 0.0),
     "shrink": 0.0,
     "min_support": 0,
     "support_shrink": 0.0,

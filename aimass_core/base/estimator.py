@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Estimator"]
+__all__ = ["Estimator", "clone"]
 
 
 class Estimator:
@@ -36,8 +36,7 @@ class Estimator:
 
     @classmethod
     def _param_names(cls) -> list[str]:
-        signature = inspect.signature(cls.__init__)
-        return sorted(name for name in signature.parameters if name != "self")
+        return sorted(inspect.signature(cls).parameters)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's arguments.
@@ -144,3 +143,11 @@ class Estimator:
 
         self._check_fitted()
         save(self, path)
+
+
+def clone(estimator: Any) -> Any:
+    """Return an unfitted estimator with the same parameters; estimators among them are cloned."""
+    params = estimator.get_params(deep=False)
+    return type(estimator)(
+        **{n: clone(v) if isinstance(v, Estimator) else v for n, v in params.items()}
+    )

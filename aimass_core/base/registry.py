@@ -14,7 +14,7 @@ T = TypeVar("T", bound=type)
 
 # Packages of models. Each lists its classes in ``MODELS``: class name -> module name.
 _MODEL_PACKAGES = ("neighbors", "factorization")
-_OTHER_PACKAGES = ("data", "mixture", "segmentation")
+_OTHER_PACKAGES = ("data", "similarity", "mixture", "segmentation")
 
 _classes: dict[str, type] = {}
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import dataclass
 from typing import Any
 
+from ..base.foreign import as_recommender
 from ..base.registry import find
 from ..base.validation import suggest
+from ..similarity import Similarity
 
 __all__ = ["ModelSpec", "parse_models"]
 
@@ -24,7 +27,14 @@ class ModelSpec:
 
     def build(self) -> Any:
         """Return an unfitted model with these options."""
-        return _model_class(self.name)(**self.options)
+        cls = _model_class(self.name)
+        names = _parameters(cls)
+        direct = {name: value for name, value in self.options.items() if name in names}
+        nested = {name: value for name, value in self.options.items() if name not in names}
+        if nested:
+            measure = nested.pop("measure", direct.get("similarity", "cosine"))
+            direct["similarity"] = Similarity(measure, **nested)
+        return as_recommender(cls(**direct))
 
 
 def _model_class(name: str) -> Any:
@@ -32,6 +42,17 @@ def _model_class(name: str) -> Any:
         return find(name)
     except KeyError as error:
         raise ValueError(f"--model: {error.args[0]}") from None
+
+
+def _parameters(cls: Any) -> list[str]:
+    """Return the names of the constructor's arguments."""
+    return sorted(inspect.signature(cls).parameters)
+
+
+def _options_of(cls: Any) -> list[str]:
+    """Return the options of a model, those of its similarity included."""
+    names = _parameters(cls)
+    return names + (Similarity._param_names() if "similarity" in names else [])
 
 
 def _parse_option(text: str, where: str) -> tuple[str, Any]:
@@ -78,7 +99,7 @@ def parse_models(
     specs = []
     for text in models:
         name, _, inline = text.partition(":")
-        known[name] = _model_class(name)._param_names()
+        known[name] = _options_of(_model_class(name))
         own = dict(_parse_option(part, f"--model {name}") for part in inline.split(",") if part)
         for option in own:
             if option not in known[name]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ._column import Column, concat, expand_dictionary, number_column, some, take_strings
 
-__all__ = ["read_array", "read_stream"]
+__all__ = ["read_array", "read_stream", "uuid_text"]
 
 _NUMBERS = {
     "c": "int8", "C": "uint8", "s": "int16", "S": "uint16", "i": "int32", "I": "uint32",
@@ -21,6 +21,8 @@ _STRINGS = {
     "z": ("bytes", "int32"),
     "Z": ("bytes", "int64"),
 }
+_EXTENSION = b"ARROW:extension:name"
+_UUID_CHARACTERS = 36
 _INLINE = 12  # bytes of a string that a view holds itself
 _STEP = 1 << 14  # views per step: the scratch memory stays in the cache
 
@@ -110,11 +112,13 @@ def _read(array: Any, parent_offset: int, n: int, name: str) -> Column:
         offsets, data = _from_views(view, start, n, null)
         return Column("str" if form == "vu" else "bytes", data, offsets, null=null)
     if form in _NUMBERS:
-        return number_column(_buffer(view, 1, _NUMBERS[form])[start : start + n], name, null)
+        return number_column(_buffer(view, 1, _NUMBERS[form])[start : start + n], null)
+    if form.startswith("w:"):
+        return _fixed_size(array.schema, _buffer(view, 1, np.uint8), start, n, null)
     if form[:2] in ("ts", "td"):
         return _datetimes(form, view, start, n, null, name)
-    if form.startswith("d:") and form.count(",") == 1:
-        return Column("decimal", _decimals(form, view, start, n), null=null)
+    if form.startswith("d:"):
+        return _decimals(form, view, start, n, null)
     raise TypeError(
         f"{name} has the Arrow type {array.schema.format!r}, which is neither a number, a string "
         "nor a datetime: cast the column"
@@ -133,14 +137,44 @@ def _datetimes(
     return Column(f"datetime64[{unit}]", values, null=null)
 
 
-def _decimals(form: str, view: Any, start: int, n: int) -> NDArray[np.float64]:
-    """128-bit decimals as the nearest float64 (their halves are added in double)."""
-    scale = int(form[2:].split(",")[1])
-    halves = _buffer(view, 1, np.uint64).reshape(-1, 2)[start : start + n]
-    low, high = halves[:, 0], halves[:, 1].view(np.int64)
-    small = high == (low.view(np.int64) >> 63)  # the number fits in 64 bits: no rounding yet
-    whole = np.where(small, low.view(np.int64), high * 2.0**64 + low)
-    return np.asarray(whole / 10.0**scale, dtype=np.float64)
+def _fixed_size(
+    schema: Any, data: NDArray[np.uint8], start: int, n: int, null: NDArray[np.bool_] | None
+) -> Column:
+    """Byte strings of one length; UUIDs as their usual text."""
+    size = int(schema.format[2:])
+    data = data[start * size : (start + n) * size]
+    metadata = schema.metadata
+    if size == 16 and metadata is not None and metadata.get(_EXTENSION) == b"arrow.uuid":
+        return Column("str", uuid_text(data), np.arange(n + 1) * _UUID_CHARACTERS, null=null)
+    return Column("bytes", data, np.arange(n + 1, dtype=np.int64) * size, null=null)
+
+
+def uuid_text(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The bytes of UUIDs, 16 each, as characters like 12345678-1234-5678-1234-567812345678."""
+    digits = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
+    halves = np.stack([digits[data >> 4], digits[data & 15]], axis=1).reshape(-1, 32)
+    text = np.full((len(halves), _UUID_CHARACTERS), ord("-"), dtype=np.uint8)
+    for begin, end, at in ((0, 8, 0), (8, 12, 9), (12, 16, 14), (16, 20, 19), (20, 32, 24)):
+        text[:, at : at + end - begin] = halves[:, begin:end]
+    return text.reshape(-1)
+
+
+def _decimals(form: str, view: Any, start: int, n: int, null: NDArray[np.bool_] | None) -> Column:
+    """Decimals of 32 to 256 bits: the nearest float64, and the exact numbers beside it."""
+    _, scale, *bits = (int(part) for part in form[2:].split(","))
+    width = bits[0] if bits else 128
+    if width < 128:
+        narrow = _buffer(view, 1, np.dtype(f"int{width}"))[start : start + n]
+        words = narrow.astype(np.int64).view(np.uint64).reshape(-1, 1)
+    else:
+        words = _buffer(view, 1, np.uint64).reshape(-1, width // 64)[start : start + n]
+    low = words[:, 0].view(np.int64)
+    is_short = (words[:, 1:].view(np.int64) == (low >> 63)[:, None]).all(axis=1)
+    whole = words[:, -1].view(np.int64).astype(np.float64)
+    for word in words.T[-2::-1]:
+        whole = whole * 2.0**64 + word
+    whole = np.where(is_short, low, whole)  # what fits in 64 bits is rounded once only
+    return Column("decimal", whole / 10.0**scale, null=null, words=words, scale=scale)
 
 
 def _from_views(

@@ -10,8 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Column", "concat", "expand_dictionary", "number_column", "some", "take_strings"]
+__all__ = [
+    "Column",
+    "concat",
+    "expand_dictionary",
+    "number_column",
+    "some",
+    "take_strings",
+    "unsigned",
+]
 
+TOP_BIT = np.uint64(1 << 63)
 _BLOCK = 1 << 20  # rows per step where a step needs scratch memory
 
 
@@ -22,16 +31,22 @@ class Column:
     Attributes
     ----------
     kind : str
-        ``int``, ``float``, ``bool``, ``str``, ``bytes``, ``decimal``, ``datetime64[unit]`` or
-        ``null`` (a column of nothing but nulls).
+        ``int``, ``uint``, ``float``, ``bool``, ``str``, ``bytes``, ``decimal``,
+        ``datetime64[unit]`` or ``null`` (a column of nothing but nulls).
     values : ndarray
-        One number per entry (datetimes as int64), or for strings their bytes as uint8.
+        One number per entry (datetimes as int64, unsigned numbers above 2**63 - 1 as int64 after
+        subtraction of 2**63), or for strings their bytes as uint8.
     offsets : ndarray, optional
         For strings: entry ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
     codes : ndarray, optional
         For dictionary (categorical) columns: the entry of each row.
     null : ndarray of bool, optional
         Which rows are null; their values mean nothing.
+    words : ndarray of uint64, shape (n_entries, 1 to 4), optional
+        For decimals, whose ``values`` may be rounded: the exact numbers times ``10**scale`` in
+        two's complement, least significant word first.
+    scale : int
+        For decimals: number of digits after the point.
     """
 
     kind: str
@@ -39,6 +54,8 @@ class Column:
     offsets: NDArray[Any] | None = None
     codes: NDArray[Any] | None = None
     null: NDArray[np.bool_] | None = None
+    words: NDArray[np.uint64] | None = None
+    scale: int = 0
 
     @property
     def n_entries(self) -> int:
@@ -71,7 +88,7 @@ class Column:
         return self.values if self.codes is None else self.values[self.codes]
 
 
-def number_column(values: NDArray[Any], name: str, null: NDArray[np.bool_] | None = None) -> Column:
+def number_column(values: NDArray[Any], null: NDArray[np.bool_] | None = None) -> Column:
     """A column of booleans, whole numbers or floats; NaN is null."""
     if values.dtype.kind == "b":
         return Column("bool", values, null=null)
@@ -82,11 +99,14 @@ def number_column(values: NDArray[Any], name: str, null: NDArray[np.bool_] | Non
         return Column("float", values, null=some(gone if null is None else null | gone))
     if values.dtype == np.uint64:
         if values.size and values.max() > np.iinfo(np.int64).max:
-            raise ValueError(
-                f"{name} holds {values.max()}, above 2**63 - 1: convert the column to strings"
-            )
+            return Column("uint", (values ^ TOP_BIT).view(np.int64), null=null)
         values = values.astype(np.int64)
     return Column("int", values, null=null)
+
+
+def unsigned(values: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """The numbers of a column of kind ``uint``."""
+    return values.view(np.uint64) ^ TOP_BIT
 
 
 def take_strings(
@@ -137,6 +157,9 @@ def concat(columns: list[Column]) -> Column:
         )
     real = [c for c in columns if c.kind != "null"] or columns[:1]
     kind = real[0].kind
+    if any(c.kind == "uint" for c in real):  # a chunk of small ones looks like signed numbers
+        kind = "uint"
+        columns = [_as_unsigned(c) for c in columns]
     sizes = np.cumsum([0] + [c.n_entries for c in columns])
     codes = None
     if any(c.codes is not None for c in columns):
@@ -147,8 +170,31 @@ def concat(columns: list[Column]) -> Column:
             ]
         )
     if real[0].offsets is None:
-        return Column(kind, np.concatenate([c.values for c in columns]), None, codes, null)
+        words = None
+        if kind == "decimal" and len({(c.scale, c.words is None) for c in real}) == 1:
+            words = _concat_words(columns)
+        values = np.concatenate([c.values for c in columns])
+        return Column(kind, values, None, codes, null, words, real[0].scale)
     return _concat_strings(columns, kind, codes, null)
+
+
+def _as_unsigned(column: Column) -> Column:
+    if column.kind != "int":
+        return column
+    values = (column.values.astype(np.uint64) ^ TOP_BIT).view(np.int64)
+    return Column("uint", values, None, column.codes, column.null)
+
+
+def _concat_words(columns: list[Column]) -> NDArray[np.uint64] | None:
+    """The exact decimals of chunks of one width; chunks of nulls have none."""
+    widths = {c.words.shape[1] for c in columns if c.words is not None}
+    if len(widths) != 1:
+        return None
+    (width,) = widths
+    nothing = np.zeros((1, width), dtype=np.uint64)
+    return np.concatenate(
+        [nothing.repeat(c.n_entries, axis=0) if c.words is None else c.words for c in columns]
+    )
 
 
 def _concat_strings(

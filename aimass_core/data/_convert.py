@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._arrow import read_array, read_stream
+from ._arrow import read_array, read_stream, uuid_text
 from ._column import Column, expand_dictionary, number_column, some
 from ._datetimes import from_scalars, single_unit
 
@@ -55,7 +56,7 @@ def from_numpy(array: NDArray[Any], name: str) -> Column:
         array = array.astype(array.dtype.newbyteorder("="))
     kind = array.dtype.kind
     if kind in "biuf":
-        return number_column(array, name)
+        return number_column(array)
     if kind == "M" and np.datetime_data(array.dtype)[0] != "generic":
         null = some(np.isnat(array))
         array = single_unit(array, name)
@@ -102,18 +103,16 @@ def _of_types(values: list[Any], types: set[type], name: str) -> Column:
         return Column("bool", np.array(values, dtype=bool))
     if not any(issubclass(t, (bool, np.bool_)) for t in types):
         if all_of(int, np.integer):
-            try:
-                return Column("int", np.array(values, dtype=np.int64))
-            except OverflowError:
-                raise ValueError(
-                    f"{name} holds whole numbers beyond 64 bits: convert the column to strings"
-                ) from None
+            return _whole_numbers(values, name)
         if all_of(int, float, np.integer, np.floating):
             if any(abs(x) > _EXACT for x in values if not isinstance(x, (float, np.floating))):
                 raise ValueError(f"{name} mixes floats with whole numbers beyond 2**53")
             return Column("float", np.array(values, dtype=np.float64))
         if all_of(int, decimal.Decimal):
-            return Column("decimal", np.array([float(x) for x in values]))
+            return _decimals(values)
+    if all_of(uuid.UUID):
+        data = np.frombuffer(b"".join(x.bytes for x in values), dtype=np.uint8)
+        return Column("str", uuid_text(data), np.arange(len(values) + 1) * 36)
     if all_of(datetime.date, np.datetime64):  # datetime and pandas.Timestamp are dates too
         zones = {getattr(x, "tzinfo", None) is not None for x in values}
         if zones == {True}:
@@ -125,8 +124,36 @@ def _of_types(values: list[Any], types: set[type], name: str) -> Column:
     shown = ", ".join(sorted(t.__name__ for t in types))
     raise TypeError(
         f"{name} holds values of type {shown}: make it one type out of whole numbers, floats, "
-        "strings, bytes, booleans or datetimes"
+        "strings, bytes, UUIDs, booleans or datetimes"
     )
+
+
+def _whole_numbers(values: list[Any], name: str) -> Column:
+    try:
+        return Column("int", np.array(values, dtype=np.int64))
+    except OverflowError:
+        if min(values) < 0 or max(values) >= 2**64:
+            raise ValueError(
+                f"{name} holds whole numbers beyond 64 bits: convert the column to strings"
+            ) from None
+    return number_column(np.array(values, dtype=np.uint64))
+
+
+def _decimals(values: list[Any]) -> Column:
+    """Decimals, exact beside the nearest float64 (those beyond 256 bits only rounded)."""
+    rounded = np.array([float(x) for x in values])
+    exact = [decimal.Decimal(x).as_tuple() for x in values]
+    if not np.isfinite(rounded).all():
+        return Column("decimal", rounded)
+    scale = max(0, *(-int(x.exponent) for x in exact))
+    raw = bytearray()
+    for sign, digits, exponent in exact:
+        number = int("".join(map(str, digits))) * 10 ** (scale + int(exponent))
+        if number.bit_length() > 255:
+            return Column("decimal", rounded)
+        raw += (-number if sign else number).to_bytes(32, "little", signed=True)
+    words = np.frombuffer(bytes(raw), dtype="<u8").reshape(-1, 4)
+    return Column("decimal", rounded, words=words, scale=scale)
 
 
 def _encode(values: list[Any], kind: str) -> Column:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from decimal import Context, Decimal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
-from ._column import Column, take_strings
+from ._column import TOP_BIT, Column, take_strings, unsigned
 from ._datetimes import in_unit
 
-__all__ = ["Lookup", "compact", "factorize", "n_distinct", "take_entries"]
+__all__ = [
+    "Lookup",
+    "compact",
+    "exact_ids",
+    "factorize",
+    "n_distinct",
+    "take_entries",
+    "unsigned",
+]
 
 _FLOAT_SIGN = np.int64(2**63 - 1)
+_DIGITS = Context(prec=100)
 
 
 def _float_keys(values: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -29,7 +40,7 @@ def take_entries(column: Column, rows: NDArray[np.int64]) -> Column:
 
 
 def factorize(column: Column, name: str, n_threads: int) -> tuple[NDArray[np.int32], Column]:
-    """Codes of all rows and the distinct ids, ascending.
+    """Return the codes of all rows and the distinct ids, ascending.
 
     Null rows get -1; dictionary entries that no row uses are no ids.
     """
@@ -58,6 +69,8 @@ def compact(codes: NDArray[np.int32], ids: Column) -> tuple[NDArray[np.int32], C
 def _factorize_entries(
     column: Column, name: str, n_threads: int
 ) -> tuple[NDArray[np.int32], Column]:
+    if column.kind == "decimal":
+        column = exact_ids(column, name)
     kind, values = column.kind, column.values
     if column.offsets is not None:
         data = np.ascontiguousarray(values)
@@ -70,12 +83,41 @@ def _factorize_entries(
         codes, keys = kernels.factorize_int64(_float_keys(values), n_threads)
         bits = np.where(keys < 0, keys ^ _FLOAT_SIGN, keys)
         return codes, Column(kind, bits.view(np.float64))
-    if kind == "decimal":
-        raise TypeError(f"{name} holds decimals as ids: convert them to strings or whole numbers")
     codes, uniques = kernels.factorize_int64(
         np.ascontiguousarray(values, dtype=np.int64), n_threads
     )
     return codes, Column("int" if kind == "null" else kind, uniques)
+
+
+def exact_ids(column: Column, name: str) -> Column:
+    """Decimals as whole numbers where all of them are, else as text such as "12.50"."""
+    if column.words is None:
+        raise TypeError(f"{name} holds decimals as ids: convert them to strings or whole numbers")
+    words, scale = column.words, column.scale
+    low = words[:, 0].view(np.int64)
+    sign = (low >> 63).view(np.uint64)
+    if (words[:, 1:] == sign[:, None]).all() and 0 <= scale <= 18:
+        whole, rest = np.divmod(low, 10**scale)
+        null = column.null if column.codes is None else None
+        if not (rest if null is None else rest[~null]).any():
+            return Column("int", whole, None, column.codes, column.null)
+    bits = 64 * words.shape[1]
+    numbers = []
+    for row in words.tolist():
+        number = sum(word << (64 * i) for i, word in enumerate(row))
+        numbers.append(number - (1 << bits) if number >> (bits - 1) else number)
+    whole_only = all(number % 10**scale == 0 for number in numbers) if scale >= 0 else True
+    if whole_only:
+        numbers = [n // 10**scale if scale >= 0 else n * 10**-scale for n in numbers]
+        if all(-(2**63) <= n < 2**63 for n in numbers):
+            values = np.array(numbers, dtype=np.int64)
+            return Column("int", values, None, column.codes, column.null)
+        scale = 0
+    texts = [str(Decimal(n).scaleb(-scale, _DIGITS)).encode() for n in numbers]
+    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    data = np.frombuffer(b"".join(texts), dtype=np.uint8)
+    return Column("str", data, offsets, column.codes, column.null)
 
 
 def n_distinct(column: Column) -> int:
@@ -84,7 +126,7 @@ def n_distinct(column: Column) -> int:
 
 
 class Lookup:
-    """From ids to their places: binary search for numbers, a dictionary for strings."""
+    """From ids to their rows: binary search for numbers, a dictionary for strings."""
 
     def __init__(self, ids: Column) -> None:
         self.ids = ids
@@ -96,14 +138,16 @@ class Lookup:
             self.order = np.argsort(ids.values)
 
     def find(self, column: Column) -> NDArray[np.int64]:
-        """The place of each entry of a column, -1 where there is none."""
+        """Return the row of each entry of a column, -1 where there is none."""
+        if column.kind == "decimal":
+            column = exact_ids(column, "ids")
         mine, theirs, values = self.ids.kind, column.kind, column.values
         if theirs == mine and column.offsets is not None:
             get = self.table.get
             keys = column.strings()
             return np.fromiter((get(key, -1) for key in keys), np.int64, column.n_entries)
-        if mine == "int" and theirs in ("int", "float"):
-            return self._search(self.exact_ints(column), self.exact_ints(column) == values)
+        if theirs in ("int", "uint", "float") and mine in ("int", "uint"):
+            return self._find_whole_numbers(column)
         if mine == "float" and theirs in ("int", "float"):
             return self._search(values.astype(np.float64), True)
         if theirs == mine and mine == "bool":
@@ -113,9 +157,22 @@ class Lookup:
             return self._search(same.view(np.int64), is_exact)
         return np.full(column.n_entries, -1, dtype=np.int64)
 
+    def _find_whole_numbers(self, column: Column) -> NDArray[np.int64]:
+        """Rows of numbers among ids of kind "int" or "uint", compared by value."""
+        if column.kind == self.ids.kind:
+            return self._search(column.values.astype(np.int64), True)
+        top = TOP_BIT.view(np.int64)
+        if column.kind == "uint":  # the sign is set in those that int64 can hold
+            return self._search(column.values ^ top, column.values < 0)
+        numbers = self.exact_ints(column)
+        same = numbers == column.values
+        if self.ids.kind == "int":
+            return self._search(numbers, same)
+        return self._search(numbers ^ top, same & (numbers >= 0))
+
     @staticmethod
     def exact_ints(column: Column) -> NDArray[np.int64]:
-        """The entries as whole numbers, -1 for those that are none."""
+        """Return the entries as whole numbers, -1 for those that are none."""
         if column.kind == "int":
             return column.values.astype(np.int64)
         if column.kind != "float":

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ..base.validation import as_float
 from ._column import Column
 from ._datetimes import ATTOSECONDS, in_unit
+from ._text import Where, dates_of_numbers, dates_of_text, looks_like_dates
+from .readers.options import ReadOptions
 
 if TYPE_CHECKING:
     from .interactions import Interactions
@@ -20,9 +22,19 @@ __all__ = ["column_times", "duration", "nanoseconds", "needed_times", "time_poin
 
 
 def column_times(
-    column: Column, keep: NDArray[np.bool_] | None, name: str
+    column: Column,
+    keep: NDArray[np.bool_] | None,
+    name: str,
+    options: ReadOptions | None = None,
+    where: Where = lambda text: "",
 ) -> tuple[NDArray[np.int64], str]:
-    """Datetimes as nanoseconds since 1970, whole numbers as they are; and which of the two."""
+    """Return datetimes as nanoseconds since 1970, whole numbers as they are; and which of both."""
+    date_format = None if options is None else options.date_format
+    if column.kind == "str":
+        form = None if date_format == "number" else date_format
+        column = dates_of_text(column, name, form, where)
+    elif column.kind in ("int", "float", "decimal") and date_format not in (None, "number"):
+        column = dates_of_numbers(column, name, date_format, where)
     numbers = column.numbers()
     numbers = numbers if keep is None else numbers[keep]
     if column.kind.startswith("datetime64"):
@@ -33,31 +45,39 @@ def column_times(
                 f"{name} holds dates outside of 1678 to 2262, which nanoseconds cannot count"
             )
         return exact.view(np.int64), "ns"
-    if column.kind in ("int", "null"):
-        return np.ascontiguousarray(numbers, dtype=np.int64), "raw"
-    if column.kind == "float":
-        whole = (np.abs(numbers) < 2.0**63) & (numbers == np.floor(numbers))
-        if whole.all():
-            return numbers.astype(np.int64), "raw"
-        raise ValueError(
-            f"{name} holds {numbers[~whole][0]}, not a whole number: round the times, or convert "
-            "them to datetimes"
+    if column.kind not in ("int", "null", "float", "decimal"):
+        raise TypeError(
+            f"{name} must hold datetimes or whole numbers, not {column.kind}: convert the column"
         )
-    raise TypeError(
-        f"{name} must hold datetimes or whole numbers, not {column.kind}: convert the column"
+    times = numbers.astype(np.int64) if column.kind in ("int", "null") else _whole(numbers, name)
+    if options is not None and date_format is None and looks_like_dates(times):
+        raise ValueError(
+            f"{name} holds whole numbers such as {times[0]}, which look like dates: pass "
+            "date_format='%Y%m%d' to read them as dates, or date_format='number'"
+        )
+    return np.ascontiguousarray(times, dtype=np.int64), "raw"
+
+
+def _whole(numbers: NDArray[Any], name: str) -> NDArray[np.int64]:
+    whole = (np.abs(numbers) < 2.0**63) & (numbers == np.floor(numbers))
+    if whole.all():
+        return np.asarray(numbers.astype(np.int64))
+    raise ValueError(
+        f"{name} holds {numbers[~whole][0]}, not a whole number: round the times, or convert "
+        "them to datetimes (date_format='excel' reads serial numbers of days)"
     )
 
 
 def needed_times(x: Interactions, purpose: str) -> NDArray[np.int64]:
-    """The timestamps, or an error that says how to get them."""
+    """Return the timestamps, or raise an error that says how to get them."""
     if x.timestamps is None:
         raise ValueError(f"{purpose} needs timestamps: build the interactions with time=<column>")
     return x.timestamps
 
 
-def time_point(x: Interactions, at: Any, name: str) -> int:
-    """A point in time in the unit of the timestamps."""
-    if x.time_unit == "raw":
+def time_point(unit: str | None, at: Any, name: str) -> int:
+    """Return a point in time in a unit of timestamps, "ns" or "raw" (then rounded up)."""
+    if unit == "raw":
         if isinstance(at, (str, datetime.date, np.datetime64)):
             raise TypeError(
                 f"{name} must be a number, because the timestamps are whole numbers (read them "
@@ -101,10 +121,10 @@ def nanoseconds(at: str | datetime.date | np.datetime64, name: str) -> int:
     return int(point.astype("datetime64[ns]").astype(np.int64))
 
 
-def duration(x: Interactions, length: Any, name: str) -> float:
-    """A positive length of time in the unit of the timestamps."""
+def duration(unit: str | None, length: Any, name: str) -> float:
+    """Return a positive length of time in a unit of timestamps, "ns" or "raw"."""
     is_delta = isinstance(length, (datetime.timedelta, np.timedelta64))
-    if x.time_unit == "raw":
+    if unit == "raw":
         if is_delta:
             raise TypeError(
                 f"{name} must be a number in the unit of the timestamps, because these are whole "

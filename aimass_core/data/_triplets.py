@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,15 +12,28 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import kernels
 from ..base.threads import resolve_n_threads
-from ..base.validation import _wrap_csr, as_choice
+from ..base.validation import _wrap_csr, as_bool, as_choice
 from ._column import Column
+from ._events import UngroupedEvents
+from ._factorize import Lookup, exact_ids
+from ._text import Where
 from ._time import column_times
 from ._values import column_values, event_weight_of_rows, narrow
 from .idmap import IdMap
-from .tables import Table, read_columns
+from .readers import ReadOptions
+from .tables import OpenTable, Table, log_notes, opened
 
 __all__ = ["RULES", "Triplets", "merge_triplets", "prepare", "read_triplets"]
 
+_PLACEHOLDERS = (
+    "", "-", "--", "?", "\\N", "None", "none", "nil", "NA", "N/A", "n/a", "NULL", "null", "NaN",
+    "nan", "#N/A", "undefined", "unknown", "missing", "(null)", "(not set)",
+)  # fmt: skip
+_ARGUMENTS = (
+    "user", "item", "value", "time", "event", "weights", "duplicates", "nulls", "users", "items",
+    "unknown", "keep_events", "dtype", "n_threads",
+)  # fmt: skip
+_FREQUENT = 0.01  # share of the rows
 RULES = ("sum", "last", "first", "mean", "max", "min", "count", "error")
 
 
@@ -38,68 +51,80 @@ class Triplets:
     rule: str
     n_read: int
     n_threads: int
+    keep_events: bool = True
     dropped: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     label_codes: NDArray[np.int32] | None = None
     labels: IdMap | None = None
 
     def labelled(self) -> tuple[NDArray[np.int32], IdMap]:
-        """The label of each row, as codes and their map."""
+        """Return the label of each row, as codes and their map."""
         assert self.label_codes is not None and self.labels is not None  # noqa: PT018
         return self.label_codes, self.labels
 
     def build(
         self, part: NDArray[np.bool_] | None = None
-    ) -> tuple[sp.csr_array, NDArray[np.int64] | None, dict[str, Any]]:
-        """Matrix, timestamps and report of all rows or a part of them."""
+    ) -> tuple[sp.csr_array, NDArray[np.int64] | None, UngroupedEvents | None, dict[str, Any]]:
+        """Return matrix, timestamps, single events and report of all rows or a part of them."""
         rows, cols, values, times = self.rows, self.cols, self.values, self.times
         if part is not None:
             rows, cols, values = rows[part], cols[part], values[part]
             times = None if times is None else times[part]
-        matrix, times = merge_triplets(
+        matrix, last = merge_triplets(
             rows, cols, values, times, self.users, self.items, self.rule, self.n_threads
         )
+        events = None
+        if times is not None and self.keep_events and matrix.nnz < len(rows):
+            events = UngroupedEvents(rows, cols, values, times, self.rule, self.n_threads)
         report = {
             "rows_read": self.n_read,
             "rows_dropped": dict(self.dropped),
             "rows_merged": len(rows) - matrix.nnz,
             "interactions": matrix.nnz,
             "duplicates": self.rule,
+            "notes": list(self.notes),
         }
-        return matrix, times, report
+        return matrix, last, events, report
 
 
 def read_triplets(
     table: Table,
     *,
-    user: str,
-    item: str,
-    value: str | None = None,
-    time: str | None = None,
-    event: str | None = None,
-    label: str | None = None,
+    user: Any = None,
+    item: Any = None,
+    value: Any = None,
+    time: Any = None,
+    event: Any = None,
+    label: Any = None,
     label_role: str = "label",
-    event_weights: Mapping[Any, float] | None = None,
+    weights: Mapping[Any, float] | None = None,
     duplicates: str | None = None,
     nulls: str = "error",
     users: IdMap | None = None,
     items: IdMap | None = None,
     unknown: str = "error",
+    keep_events: bool = True,
     dtype: DTypeLike | None = None,
     n_threads: int | None = None,
+    **reading: Any,
 ) -> Triplets:
     """The arguments of `Interactions.from_table`, and a column that tells parts of it apart."""
+    options = ReadOptions.of(reading, (*_ARGUMENTS, *ReadOptions.names_of_fields()))
+    if user is None or item is None:
+        raise TypeError("user= and item= are needed: the columns that name users and items")
     given = {"user": user, "item": item, "value": value, "time": time, "event": event}
     wanted = {role: name for role, name in given.items() if name is not None}
     if label is not None:
         wanted[label_role] = label
-    columns = read_columns(table, wanted)
+    source = opened(table, options)
+    columns = source.read(wanted)
     labels = {role: f"{role}={name!r}" for role, name in wanted.items()}
     if label is not None:
         columns["label"], labels["label"] = columns.pop(label_role), labels.pop(label_role)
     return prepare(
-        columns, labels, event_weights=event_weights, duplicates=duplicates, nulls=nulls,
-        users=users, items=items, unknown=unknown, dtype=dtype,
-        n_threads=resolve_n_threads(n_threads),
+        columns, labels, weights=weights, duplicates=duplicates, nulls=nulls,
+        users=users, items=items, unknown=unknown, keep_events=keep_events, dtype=dtype,
+        n_threads=resolve_n_threads(n_threads), options=source.options, source=source,
     )  # fmt: skip
 
 
@@ -113,7 +138,7 @@ def merge_triplets(
     rule: str,
     n_threads: int,
 ) -> tuple[sp.csr_array, NDArray[np.int64] | None]:
-    """The canonical CSR of triplets; a forbidden duplicate is named by its ids."""
+    """Return the canonical CSR of triplets; a forbidden duplicate is named by its ids."""
     shape = (len(users), len(items))
     try:
         indptr, indices, data, times = kernels.coo_to_csr(
@@ -128,7 +153,7 @@ def merge_triplets(
         raise ValueError(
             f"{len(keys) - len(distinct)} rows repeat a pair of user and item, e.g. user "
             f"{users.take([row]).ids.item(0)!r} with item {items.take([col]).ids.item(0)!r} in "
-            f"{counts.max()} rows: say by duplicates= what becomes of them, one of "
+            f"{counts.max()} rows: say by duplicates= how they are combined, one of "
             f"{', '.join(RULES[:-1])}"
         ) from None
     if rule in ("sum", "mean") and len(data) != len(values) and not np.isfinite(data).all():
@@ -140,46 +165,53 @@ def prepare(
     columns: dict[str, Column],
     labels: Mapping[str, str],
     *,
-    event_weights: Mapping[Any, float] | None,
+    weights: Mapping[Any, float] | None,
     duplicates: str | None,
     nulls: str,
     users: IdMap | None,
     items: IdMap | None,
     unknown: str,
+    keep_events: bool,
     dtype: DTypeLike | None,
     n_threads: int,
+    options: ReadOptions,
+    source: OpenTable | None = None,
 ) -> Triplets:
-    """Number the ids, drop what is to be dropped, make values and times plain numbers."""
+    """Number the ids, leave out rows as told, make values and times plain numbers."""
     as_choice(nulls, "nulls", ("error", "drop"))
     as_choice(unknown, "unknown", ("error", "drop"))
+    as_bool(keep_events, "keep_events")
     if duplicates is None:
         duplicates = "error" if "value" in columns else "sum"
     as_choice(duplicates, "duplicates", RULES)
-    if ("event" in columns) != (event_weights is not None):
-        raise ValueError("event= (a column) and event_weights= (weight of each event) go together")
+    if ("event" in columns) != (weights is not None):
+        raise ValueError(
+            "event= (a column) and weights= (weight of each kind of event) go together"
+        )
+    notes = [] if source is None else source.notes
     n = columns["user"].n_rows
     drops = _Drops(n)
     for role, column in columns.items():
-        if column.null is None:
-            continue
-        if nulls == "error":
-            raise ValueError(
-                f"{labels[role]} holds {int(column.null.sum())} nulls, the first in row "
-                f"{int(column.null.argmax())}: clean the table or pass nulls='drop'"
-            )
-        drops.add(column.null, f"null {role}")
-    rows, user_map, new = _number(columns.pop("user"), labels["user"], users, unknown, n_threads)
+        if options.null_values:
+            _add_null_words(column, options.null_values)
+        if column.null is not None:
+            if nulls == "error":
+                raise ValueError(_null_message(column.null, labels[role], source))
+            drops.add(column.null, f"null {role}")
+    rows, user_map, new = _number(
+        columns.pop("user"), labels["user"], users, unknown, n_threads, notes
+    )
     if new is not None:
         drops.add(new, "unknown user")
-    cols, item_map, new = _number(columns.pop("item"), labels["item"], items, unknown, n_threads)
+    cols, item_map, new = _number(
+        columns.pop("item"), labels["item"], items, unknown, n_threads, notes
+    )
     if new is not None:
         drops.add(new, "unknown item")
-    weights = None
-    if event_weights is not None:
-        weights = event_weight_of_rows(
-            columns.pop("event"), labels["event"], event_weights, n_threads
-        )
-        drops.add(weights == 0, "event of weight 0")
+    factors = None
+    if weights is not None:
+        factors = event_weight_of_rows(columns.pop("event"), labels["event"], weights, n_threads)
+        drops.add(factors == 0, "event of weight 0")
     extra, extra_map = None, None
     if "label" in columns:
         extra, extra_map = IdMap._number(columns.pop("label"), labels["label"], n_threads)
@@ -192,20 +224,28 @@ def prepare(
             cols, item_map = item_map._compact(cols)
         if extra is not None and extra_map is not None:
             extra, extra_map = extra_map._compact(extra[keep])
-        weights = weights if weights is None else weights[keep]
+        factors = factors if factors is None else factors[keep]
+
+    def where(role: str) -> Where:
+        return lambda text: "" if source is None else source.where_text(role, text)
+
     values: NDArray[Any]
     if "value" in columns:
-        values = column_values(columns.pop("value"), keep, labels["value"])
+        column = columns.pop("value")
+        values = column_values(column, keep, labels["value"], options, where("value"))
     else:
         values = np.ones(len(rows), dtype=np.float32)
-    if weights is not None:
-        values = values * weights
+    if factors is not None:
+        values = values * factors
     times, time_unit = None, None
     if "time" in columns:
-        times, time_unit = column_times(columns.pop("time"), keep, labels["time"])
+        column = columns.pop("time")
+        times, time_unit = column_times(column, keep, labels["time"], options, where("time"))
+    log_notes(notes)
     return Triplets(
         rows, cols, narrow(values, dtype, labels.get("value", "value")), times, time_unit,
-        user_map, item_map, duplicates, n, n_threads, drops.causes, extra, extra_map,
+        user_map, item_map, duplicates, n, n_threads, keep_events, drops.causes, notes, extra,
+        extra_map,
     )  # fmt: skip
 
 
@@ -226,19 +266,88 @@ class _Drops:
             self.keep = ~rows if self.keep is None else self.keep & ~rows
 
 
+def _null_message(null: NDArray[np.bool_], label: str, source: OpenTable | None) -> str:
+    first = int(null.argmax())
+    where = "" if source is None else source.where_row(first)
+    return (
+        f"{label} holds {int(null.sum())} nulls, the first in row {first}{where}: clean the table "
+        "or pass nulls='drop' to leave their rows out"
+    )
+
+
+def _add_null_words(column: Column, words: Sequence[str]) -> None:
+    """Mark cells that are one of some words as nulls."""
+    if column.kind != "str":
+        return
+    entries = np.zeros(column.n_entries, dtype=bool)
+    for word in words:
+        entries |= _equals(column, word.encode())
+    if entries.any():
+        null = entries if column.codes is None else entries[column.codes]
+        column.null = null if column.null is None else column.null | null
+
+
+def _equals(column: Column, word: bytes) -> NDArray[np.bool_]:
+    """Which entries of a column of text are a word."""
+    assert column.offsets is not None
+    is_word: NDArray[np.bool_] = np.diff(column.offsets) == len(word)
+    if word and is_word.any():
+        starts = np.asarray(column.offsets[:-1])[is_word]
+        letters = column.values[starts[:, None] + np.arange(len(word))]
+        is_word[is_word] = (letters == np.frombuffer(word, dtype=np.uint8)).all(axis=1)
+    return is_word
+
+
 def _number(
-    column: Column, name: str, known: IdMap | None, unknown: str, n_threads: int
+    column: Column, name: str, known: IdMap | None, unknown: str, n_threads: int, notes: list[str]
 ) -> tuple[NDArray[np.int32], IdMap, NDArray[np.bool_] | None]:
     """Codes, their map, and with a given map which rows hold an id that is not in it."""
-    codes, found = IdMap._number(column, name, n_threads)
+    column = _as_whole_ids(column, name, notes)
+    codes, ids = IdMap._number(column, name, n_threads)
+    if ids.kind == "str":
+        notes.extend(_frequent_placeholders(codes, ids._column(), name))
     if known is None:
-        return codes, found, None
-    rows = known._find(found._column()).astype(np.int32)
+        return codes, ids, None
+    rows = known._find(ids._column()).astype(np.int32)
     strange = np.flatnonzero(rows < 0)
     if len(strange) and unknown == "error":
         raise KeyError(
             f"{name} holds {len(strange)} ids that the given map lacks, e.g. "
-            f"{found.take(strange[:1]).ids.item(0)!r}: pass unknown='drop' to leave their rows out"
+            f"{ids.take(strange[:1]).ids.item(0)!r}: pass unknown='drop' to leave their rows out"
         )
     codes = np.append(rows, np.int32(-1))[codes]
     return codes, known, codes < 0
+
+
+def _as_whole_ids(column: Column, name: str, notes: list[str]) -> Column:
+    """Floats that are all whole numbers as whole numbers: pandas writes 1.0 beside a null."""
+    if column.kind == "decimal":
+        return exact_ids(column, name)
+    if column.kind != "float" or not column.n_entries:
+        return column
+    values = column.values
+    if column.null is not None and column.codes is None:
+        values = np.where(column.null, 0.0, values)
+    whole = Lookup.exact_ints(Column("float", values))
+    if not (whole == values).all():
+        return column
+    notes.append(f"{name}: ids such as 1.0 are read as the whole number 1")
+    return Column("int", whole, None, column.codes, column.null)
+
+
+def _frequent_placeholders(codes: NDArray[np.int32], ids: Column, name: str) -> list[str]:
+    """Notes on ids that are words for a missing value, and frequent."""
+    assert ids.offsets is not None
+    longest = max(map(len, _PLACEHOLDERS))
+    lengths = np.bincount(np.minimum(np.diff(ids.offsets), longest + 1), minlength=longest + 1)
+    notes = []
+    for word in _PLACEHOLDERS:
+        entries = np.flatnonzero(_equals(ids, word.encode())) if lengths[len(word)] else ()
+        for entry in entries:
+            share = np.count_nonzero(codes == entry) / max(len(codes), 1)
+            if share >= _FREQUENT:
+                notes.append(
+                    f"{name}: {share:.0%} of the rows have the id {word!r}, which may stand for a "
+                    f"missing value; null_values=[{word!r}] reads it so"
+                )
+    return notes

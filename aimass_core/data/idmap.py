@@ -1,4 +1,4 @@
-"""Ids of the caller <-> rows of a matrix: int, string, float, bool, datetime, any but nested."""
+"""The ids of the caller and the rows of a matrix: `IdMap`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from ..base.registry import register
 from ..base.threads import resolve_n_threads
 from ._column import Column
 from ._convert import from_any
-from ._factorize import compact, factorize, n_distinct, take_entries
-from ._ids import Ids, checked_entries
+from ._factorize import Lookup, compact, factorize, n_distinct, take_entries, unsigned
 
 __all__ = ["IdMap"]
 
 
 @register("idmap")
-class IdMap(Ids):
+class IdMap:
     """An immutable numbering of ids: row ``i`` of a matrix belongs to ``ids[i]``.
 
     Build one with `from_values`, `from_range` or `from_arrays`.
@@ -27,10 +26,12 @@ class IdMap(Ids):
     Parameters
     ----------
     kind : str
-        ``"int"``, ``"float"``, ``"bool"``, ``"str"``, ``"bytes"``, ``"datetime64[unit]"`` or
-        ``"range"`` (the ids are the row numbers themselves).
+        ``"int"``, ``"uint"`` (unsigned 64-bit ids, some of which exceed 2**63 - 1), ``"float"``,
+        ``"bool"``, ``"str"``, ``"bytes"``, ``"datetime64[unit]"`` or ``"range"`` (the ids are the
+        row numbers themselves).
     values : ndarray
-        Distinct ids as int64 or float64; the bytes of all strings as uint8.
+        Distinct ids as int64 or float64 (those of ``"uint"`` minus 2**63); the bytes of all
+        strings as uint8.
     offsets : ndarray of int64, optional
         For strings: id ``i`` is ``values[offsets[i]:offsets[i + 1]]`` in UTF-8.
 
@@ -49,22 +50,19 @@ class IdMap(Ids):
     ['eve', None]
     """
 
-    __slots__ = ()
+    __slots__ = ("_ids", "_kind", "_lookup", "_offsets", "_values")
 
-    @classmethod
-    def _of(cls, column: Column) -> IdMap:
-        return cls(column.kind, column.values, column.offsets)
+    def __init__(
+        self, kind: str, values: NDArray[Any], offsets: NDArray[np.int64] | None = None
+    ) -> None:
+        self._kind = kind
+        self._values = values
+        self._offsets = offsets
+        self._ids: NDArray[Any] | None = None
+        self._lookup: Lookup | None = None
+        values.flags.writeable = False
 
-    @classmethod
-    def _number(cls, column: Column, name: str, n_threads: int) -> tuple[NDArray[np.int32], IdMap]:
-        """Codes (null: -1) and map of a column."""
-        codes, found = factorize(column, name, n_threads)
-        return codes, cls._of(found)
-
-    def _compact(self, codes: NDArray[np.int32]) -> tuple[NDArray[np.int32], IdMap]:
-        """The map of the rows that occur among the codes, and the codes in it."""
-        codes, left = compact(codes, self._column())
-        return codes, IdMap._of(left)
+    # ---- construction ------------------------------------------------------------------------
 
     @classmethod
     def from_values(
@@ -99,12 +97,12 @@ class IdMap(Ids):
                 f"values holds {int(column.null.sum())} nulls, the first at position "
                 f"{int(column.null.argmax())}: drop these rows"
             )
-        codes, found = cls._number(column, "values", resolve_n_threads(n_threads))
-        return found, codes
+        codes, ids = cls._number(column, "values", resolve_n_threads(n_threads))
+        return ids, codes
 
     @classmethod
     def from_range(cls, n: int) -> IdMap:
-        """The row numbers themselves as ids.
+        """Return a map whose ids are the row numbers themselves.
 
         Parameters
         ----------
@@ -120,7 +118,7 @@ class IdMap(Ids):
 
     @classmethod
     def from_arrays(cls, kind: str, arrays: Mapping[str, NDArray[Any]]) -> IdMap:
-        """Rebuild a map from what `to_arrays` gave.
+        """Rebuild a map from the arrays that `to_arrays` returned.
 
         Parameters
         ----------
@@ -140,13 +138,23 @@ class IdMap(Ids):
             For arrays that are not those of a map of this kind: repeated ids, offsets out of
             order, a wrong dtype.
         """
-        ids = cls._of(checked_entries(kind, arrays))
+        ids = cls._of(_checked_entries(kind, arrays))
         if kind != "range" and n_distinct(ids._column()) != len(ids):
             raise ValueError("the arrays of the id map hold an id twice")
         return ids
 
+    @classmethod
+    def _of(cls, column: Column) -> IdMap:
+        return cls(column.kind, column.values, column.offsets)
+
+    @classmethod
+    def _number(cls, column: Column, name: str, n_threads: int) -> tuple[NDArray[np.int32], IdMap]:
+        """Codes (null: -1) and map of a column."""
+        codes, ids = factorize(column, name, n_threads)
+        return codes, cls._of(ids)
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """The map as plain arrays, for files.
+        """Return the map as plain arrays, for files.
 
         Returns
         -------
@@ -158,8 +166,156 @@ class IdMap(Ids):
             arrays["offsets"] = self._offsets
         return arrays
 
+    # ---- content -----------------------------------------------------------------------------
+
+    def _column(self) -> Column:
+        if self._kind == "range":
+            return Column("int", np.arange(len(self), dtype=np.int64))
+        return Column(self._kind, self._values, self._offsets)
+
+    @property
+    def kind(self) -> str:
+        """Type of the ids, as in the constructor."""
+        return self._kind
+
+    @property
+    def ids(self) -> NDArray[Any]:
+        """The ids in row order, read-only.
+
+        int64, uint64, float64, bool or datetime64; object array of str or bytes for strings (made
+        at the first use).
+        """
+        if self._ids is None:
+            column = self._column()
+            if column.offsets is not None:
+                ids = np.empty(len(self), dtype=object)
+                ids[:] = list(column.strings())
+            elif column.kind == "bool":
+                ids = column.values.astype(bool)
+            elif column.kind == "uint":
+                ids = unsigned(column.values)
+            elif column.kind.startswith("datetime64"):
+                ids = column.values.view(column.kind)
+            else:
+                ids = column.values
+            ids.flags.writeable = False
+            self._ids = ids
+        return self._ids
+
+    def __len__(self) -> int:
+        if self._kind == "range":
+            return int(self._values[0])
+        return len(self._values) if self._offsets is None else len(self._offsets) - 1
+
+    # ---- look-up -----------------------------------------------------------------------------
+
+    def _find(self, column: Column) -> NDArray[np.int64]:
+        """The row of each row of a column, -1 where there is none."""
+        if self._kind == "range":
+            n = len(self)
+            rows = Lookup.exact_ints(column)
+            rows = np.where((rows >= 0) & (rows < n), rows, -1)
+        else:
+            if self._lookup is None:
+                self._lookup = Lookup(self._column())
+            rows = self._lookup.find(column)
+        if column.codes is not None:
+            rows = rows[column.codes]
+        return rows if column.null is None else np.where(column.null, -1, rows)
+
+    def get(self, ids: Any) -> NDArray[np.int64]:
+        """Return the rows of ids, -1 for those that are unknown.
+
+        Parameters
+        ----------
+        ids : id or array-like of ids
+            A single id counts as a list of one. Numbers match by value (``2.0`` finds ``2``), a
+            string never matches a number.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            Rows in this map, or -1.
+        """
+        return self._find(_as_column(ids))
+
+    def index(self, ids: Any, *, what: str = "id") -> NDArray[np.int64]:
+        """Return the rows of ids, all of which must be known.
+
+        Parameters
+        ----------
+        ids : id or array-like of ids
+            A single id counts as a list of one.
+        what : str, default "id"
+            What the ids stand for, for the message.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            Rows in this map.
+
+        Raises
+        ------
+        KeyError
+            Naming the first id that is unknown.
+        """
+        column = _as_column(ids)
+        rows = self._find(column)
+        if len(rows) and rows.min() < 0:
+            position = int((rows < 0).argmax())
+            first = ids if _is_scalar(ids) else list(ids)[position]
+            first = first.item() if isinstance(first, np.generic) else first
+            raise KeyError(
+                f"unknown {what} {first!r} (at position {position}; "
+                f"{int((rows < 0).sum())} of {len(rows)} are unknown; the known ones are "
+                f"{len(self)} ids of kind {self._kind!r})"
+            )
+        return rows
+
+    def __contains__(self, value: object) -> bool:
+        try:
+            return bool(self.get([value])[0] >= 0)
+        except (TypeError, ValueError):
+            return False
+
+    def to_ids(self, indices: ArrayLike, *, missing: Any = None) -> NDArray[Any]:
+        """Return the ids of rows.
+
+        Parameters
+        ----------
+        indices : array-like of int, any shape
+            Rows of this map; -1 stands for "nothing here".
+        missing : object, default None
+            What stands where the row is -1. None gives an object array if there is such a row;
+            anything else must fit the type of the ids.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of ``indices``.
+
+        Raises
+        ------
+        IndexError
+            For rows outside of the map.
+        """
+        indices = np.asarray(indices)
+        if indices.size and (indices.min() < -1 or indices.max() >= len(self)):
+            raise IndexError(f"rows must be -1 or within [0, {len(self)})")
+        nowhere = indices < 0
+        ids = self.ids if len(self) else np.zeros(1, dtype=self.ids.dtype)
+        out: NDArray[Any] = ids[np.where(nowhere, 0, indices)]
+        if not nowhere.any():
+            return out
+        if missing is None:
+            out = out.astype(object)
+        out[nowhere] = missing
+        return out
+
+    # ---- other maps --------------------------------------------------------------------------
+
     def take(self, rows: ArrayLike) -> IdMap:
-        """The map of a part of the rows.
+        """Return the map of some of the rows.
 
         Parameters
         ----------
@@ -179,7 +335,8 @@ class IdMap(Ids):
         Parameters
         ----------
         values : array-like of shape (n,)
-            Ids of the same type, known or new, repeated or not.
+            Ids of the same type, known or new, repeated or not. Floats that are whole numbers
+            count as whole numbers.
 
         Returns
         -------
@@ -187,10 +344,20 @@ class IdMap(Ids):
             This map's ids, then the new ones in ascending order. This map itself stays.
         codes : ndarray of int32, shape (n,)
             The row of each value in the new map.
+
+        Raises
+        ------
+        TypeError
+            For ids of another type.
         """
-        found, codes = IdMap.from_values(values)
-        rows, extended = self._merge(found)
+        new, codes = IdMap.from_values(values)
+        rows, extended = self._merge(new)
         return extended, rows[codes].astype(np.int32)
+
+    def _compact(self, codes: NDArray[np.int32]) -> tuple[NDArray[np.int32], IdMap]:
+        """The map of the rows that occur among the codes, and the codes in it."""
+        codes, left = compact(codes, self._column())
+        return codes, IdMap._of(left)
 
     def _merge(self, other: IdMap) -> tuple[NDArray[np.int64], IdMap]:
         """Rows of the other's ids in this map extended by those that are new, and that map."""
@@ -198,11 +365,9 @@ class IdMap(Ids):
         new = np.flatnonzero(rows < 0)
         if len(new) == 0:
             return rows, self
-        mine, added = self._column(), other.take(new)._column()
         if len(self) == 0:
             return np.arange(len(other)), other
-        if mine.kind != added.kind:
-            raise TypeError(f"ids of kind {added.kind} cannot be added to ids of kind {mine.kind}")
+        mine, added = _of_one_kind(self._column(), other.take(new)._column())
         rows[new] = len(self) + np.arange(len(new))
         values = np.concatenate([mine.values, added.values])
         if mine.offsets is None or added.offsets is None:
@@ -230,3 +395,61 @@ class IdMap(Ids):
     def __repr__(self) -> str:
         shown = ", ".join(repr(x) for x in self.take(np.arange(min(3, len(self)))).ids.tolist())
         return f"IdMap({len(self)} ids of kind {self._kind!r}: {shown}{', ...' * (len(self) > 3)})"
+
+
+def _of_one_kind(mine: Column, added: Column) -> tuple[Column, Column]:
+    """Both columns as one kind; whole numbers may be written as floats or without a sign."""
+    if mine.kind == added.kind:
+        return mine, added
+    kinds = {mine.kind, added.kind}
+    if kinds == {"int", "float"}:
+        given = added if added.kind == "float" else mine
+        exact = Lookup.exact_ints(given)
+        if (exact == given.values).all():
+            whole = Column("int", exact)
+            return (mine, whole) if given is added else (whole, added)
+    if kinds == {"int", "uint"}:
+        given = added if added.kind == "int" else mine
+        if (given.values >= 0).all():
+            shifted = Column("uint", given.values ^ np.int64(np.iinfo(np.int64).min))
+            return (mine, shifted) if given is added else (shifted, added)
+    raise TypeError(
+        f"ids of kind {added.kind} cannot be added to ids of kind {mine.kind}: convert the new ids "
+        "to the type of the known ones"
+    )
+
+
+def _checked_entries(kind: str, arrays: Mapping[str, NDArray[Any]]) -> Column:
+    """The arrays of a map out of a file, refused if they cannot be those of its kind."""
+    values = np.asarray(arrays["values"])
+    base = kind.partition("[")[0]
+    offsets = None
+    if base in ("str", "bytes"):
+        offsets = np.asarray(arrays["offsets"])
+        good = (
+            values.dtype == np.uint8
+            and offsets.dtype == np.int64
+            and offsets.ndim == values.ndim == 1
+            and len(offsets) > 0
+            and offsets[0] == 0
+            and offsets[-1] == len(values)
+            and bool((np.diff(offsets) >= 0).all())
+        )
+    else:
+        good = (
+            base in ("int", "uint", "float", "bool", "datetime64", "range")
+            and values.dtype == (np.float64 if base == "float" else np.int64)
+            and values.ndim == 1
+            and (base != "range" or (len(values) == 1 and values[0] >= 0))
+        )
+    if not good:
+        raise ValueError(f"the arrays of the id map are not those of kind {kind!r}")
+    return Column(kind, values.view(), offsets)
+
+
+def _is_scalar(ids: Any) -> bool:
+    return isinstance(ids, (str, bytes)) or not hasattr(ids, "__len__") or np.ndim(ids) == 0
+
+
+def _as_column(ids: Any) -> Column:
+    return from_any([ids] if _is_scalar(ids) else ids, "ids")

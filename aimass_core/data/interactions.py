@@ -1,52 +1,67 @@
-"""Who did what: a sparse matrix of users x items that remembers the caller's ids."""
+"""Users x items as a sparse matrix that keeps the ids of the caller: `Interactions`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .. import kernels
+from ..base.csr import plain
+from ..base.optional import import_optional
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
-from ..base.validation import as_csr
-from . import _export
+from ..base.validation import _wrap_csr, as_choice, as_csr, csr_parts
 from ._convert import from_any
-from ._id_matrix import IdMatrix
-from ._triplets import Triplets, prepare, read_triplets
+from ._events import Events, UngroupedEvents
+from ._triplets import RULES, Triplets, merge_triplets, prepare, read_triplets
 from .idmap import IdMap
+from .readers import ReadOptions
 from .tables import Table
+
+if TYPE_CHECKING:
+    import os
+
+    from typing_extensions import Self
 
 __all__ = ["Interactions"]
 
 
 @register("interactions")
-class Interactions(IdMatrix):
-    """Users x items, as a canonical CSR with the ids of both sides.
+class Interactions:
+    """Users x items in canonical CSR, with the ids of both sides.
 
-    Build one with `from_table`, `from_arrays` or `from_csr`. Nothing in it is ever changed:
-    every method returns a new object, and the objects share what is the same.
+    Build one with `from_table`, `from_arrays` or `from_csr`. An object never changes: every method
+    returns a new one, and objects share the arrays that are the same.
 
     Parameters
     ----------
     matrix : sparse array of shape (n_users, n_items)
-        Anything `scipy.sparse` has.
+        Any format of `scipy.sparse`.
     users, items : IdMap
         The ids of its rows and of its columns.
     timestamps : ndarray of int64, shape (nnz,), optional
         The time of each stored entry, aligned with ``matrix.data``.
     time_unit : {"ns", "raw"}, optional
         Nanoseconds since 1970 (from datetime columns), or whole numbers as they were given.
+    events : Events or mapping of arrays, optional
+        The single events behind the entries, where some were merged from several rows.
     report : dict, optional
-        What happened to the rows: ``rows_read``, ``rows_dropped`` (by cause), ``rows_merged``,
-        ``interactions`` and the rule for ``duplicates``.
+        How the rows of the table were used: ``rows_read``, ``rows_dropped`` (by cause),
+        ``rows_merged``, ``interactions``, the rule for ``duplicates``, and ``notes`` on everything
+        that was recognised rather than told.
 
     Attributes
     ----------
     matrix : csr_array of shape (n_users, n_items)
-        ``indptr`` int64, ``indices`` int32, ``data`` float32 or float64; rows sorted.
-
+        ``data`` float32 or float64, rows sorted, no duplicates. ``indptr`` and ``indices`` are
+        both int32, or both int64 from 2**31 entries on, so that every SciPy and scikit-learn
+        function takes it.
+    timestamps : ndarray of int64 or None
+        The latest time of the events of each entry (the earliest for ``duplicates="first"``).
     Examples
     --------
     >>> from aimass_core import Interactions
@@ -59,63 +74,168 @@ class Interactions(IdMatrix):
     [('bob', 7, 1.0), ('eve', 7, 1.0), ('eve', 9, 1.0)]
     """
 
+    def __init__(
+        self,
+        matrix: Any,
+        users: IdMap,
+        items: IdMap,
+        *,
+        timestamps: NDArray[np.int64] | None = None,
+        time_unit: str | None = None,
+        events: Events | UngroupedEvents | Mapping[str, Any] | None = None,
+        report: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.matrix: sp.csr_array = plain(as_csr(matrix, "matrix"))
+        if self.matrix.shape != (len(users), len(items)):
+            raise ValueError(
+                f"matrix is {self.matrix.shape[0]} x {self.matrix.shape[1]}, but there are "
+                f"{len(users)} user ids and {len(items)} item ids; is it transposed?"
+            )
+        if timestamps is not None and timestamps.shape != self.matrix.data.shape:
+            raise ValueError(
+                f"timestamps must have one entry for each of the {self.matrix.nnz} stored values, "
+                f"got shape {timestamps.shape}"
+            )
+        if timestamps is not None and not getattr(matrix, "has_canonical_format", False):
+            raise ValueError(
+                "matrix must be a CSR with sorted rows and without duplicates, so that timestamps "
+                "can go with its entries: call matrix.sum_duplicates() first"
+            )
+        self.users = users
+        self.items = items
+        self.timestamps = timestamps
+        self.time_unit = time_unit if timestamps is not None else None
+        if isinstance(events, Mapping):  # out of a file
+            events = Events.from_arrays(events, self.nnz, self.matrix.dtype)
+        self._events = events if timestamps is not None else None
+        self.report: dict[str, Any] = dict(report or {})
+
+    # ---- construction ------------------------------------------------------------------------
+
     @classmethod
     def from_table(
         cls,
         table: Table,
         *,
-        user: str,
-        item: str,
-        value: str | None = None,
-        time: str | None = None,
-        event: str | None = None,
-        event_weights: Mapping[Any, float] | None = None,
+        user: Any,
+        item: Any,
+        value: Any = None,
+        time: Any = None,
+        event: Any = None,
+        weights: Mapping[Any, float] | None = None,
         duplicates: str | None = None,
         nulls: str = "error",
         users: IdMap | None = None,
         items: IdMap | None = None,
         unknown: str = "error",
+        keep_events: bool = True,
         dtype: DTypeLike | None = None,
         n_threads: int | None = None,
+        format: str | None = None,
+        separator: str | None = None,
+        decimal: str = ".",
+        thousands: str | None = None,
+        quote: str | None = '"',
+        escape: str | None = None,
+        encoding: str | None = None,
+        skip_rows: int = 0,
+        header: bool | None = None,
+        names: Sequence[str] | None = None,
+        date_format: str | None = None,
+        null_values: Sequence[str] = (),
+        default_nulls: bool = True,
+        sheet: str | int | Sequence[str | int] | None = None,
+        member: str | None = None,
+        query: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> Interactions:
-        """Read a table with one row per event.
+        """Read a table, or several, with one row per event.
 
         Parameters
         ----------
-        table : table or path
-            Frame of pandas or polars, pyarrow table, DuckDB relation or anything else with
-            ``__arrow_c_stream__``; a mapping of names to arrays or lists; a structured array; or
-            the path of a ``.parquet``, ``.csv``, ``.csv.gz``, ``.tsv``, ``.feather`` or ``.arrow``
-            file. Only the named columns are read. Never changed.
+        table : table, path, or list of these
+            A table in memory: frame of pandas or polars, pyarrow table, reader or dataset, DuckDB
+            relation or result, anything else with ``__arrow_c_stream__``, a mapping of names to
+            arrays or lists, a structured array. A file: path, URL (``s3://``, ``gs://``,
+            ``abfs://``, ``https://``), glob, folder, open binary file, or ``"-"`` for standard
+            input. A database: DB-API cursor, or a DB-API, ADBC or SQLAlchemy connection with
+            ``query``. A list is read as one table. Only the named columns are read.
         user, item : str
-            Columns of ids: whole numbers, strings, categoricals, floats, booleans or datetimes
-            (those with a time zone become UTC). Ids are numbered in ascending order, so the order
-            of the rows does not matter.
+            Columns of ids: whole numbers, strings, categoricals, floats, decimals, UUIDs, booleans
+            or datetimes (those with a time zone become UTC). Floats that are all whole numbers, as
+            pandas writes them after a missing value, are read as whole numbers. Ids are numbered
+            in ascending order, so the order of the rows does not matter. Columns of a file without
+            header and names are numbered from 0.
         value : str, optional
-            Column of numbers; without it every row counts 1.
+            Column of numbers, also as text; without it every row counts 1.
         time : str, optional
-            Column of datetimes or whole numbers.
+            Column of datetimes, also as text, or of whole numbers.
         event : str, optional
-            Column that names the kind of each event; needs ``event_weights``.
-        event_weights : mapping, optional
-            Weight of each kind of event, multiplied with the value. Rows of weight 0 are left out.
+            Column that names the kind of each event; needs ``weights``.
+        weights : mapping, optional
+            Weight of each kind of event, such as ``{"view": 1, "cart": 3, "buy": 10}``, multiplied
+            with the value. Rows of weight 0 are left out.
         duplicates : {"sum", "last", "first", "mean", "max", "min", "count", "error"}, optional
-            What several rows of one user and item become. ``last`` and ``first`` go by time, or
-            by the order of the rows where there is no time. By default ``"sum"`` without a value
-            column (so that a cell counts its rows) and ``"error"`` with one: a rating given twice
-            has no one right answer. The merged entry has the latest time (for ``first`` the
-            earliest).
+            How several rows of one user and item are combined. ``last`` and ``first`` go by time,
+            or by the order of the rows where there is no time. By default ``"sum"`` without a value
+            column (so that an entry counts its rows) and ``"error"`` with one: a rating given
+            twice has no one right value. The merged entry has the latest time (for ``first`` the
+            earliest); the single events are kept in ``events``.
         nulls : {"error", "drop"}, default "error"
             Whether a null (None, NA, NaN, NaT) in any of the columns is an error, or its row is
             dropped and counted in ``report``.
         users, items : IdMap, optional
             Number the ids as these do, e.g. test data as the training data.
         unknown : {"error", "drop"}, default "error"
-            What becomes of rows whose id is not in ``users`` or ``items``.
+            Whether an id that is not in ``users`` or ``items`` is an error, or its row is dropped
+            and counted.
+        keep_events : bool, default True
+            Keep the value and time of each single row where rows are merged and have times: 12 to
+            16 bytes a row. `cleaning.time_decay` and splits by time need them to be exact.
         dtype : {float32, float64}, optional
             By default float32 if that is exact for every value, else float64.
         n_threads : int, optional
             Default: the CPUs of this process. The result does not depend on it.
+        format : {"parquet", "csv", "json", "excel", "arrow"}, optional
+            Format of the files. Default: by the name, then by the content.
+        separator : str, optional
+            Text between the cells of a text file, ``"whitespace"`` for any run of blanks and tabs.
+            Default: tab for ``.tsv``, else the one of comma, semicolon, tab and ``|`` that the
+            first lines agree on.
+        decimal : str, default "."
+            Decimal mark of numbers in text.
+        thousands : str, optional
+            Thousands mark of numbers in text.
+        quote : str or None, default '"'
+            Quotation mark of a text file; doubled inside of a quoted cell. None: there is none.
+        escape : str, optional
+            Character before a quotation mark inside of a quoted cell, such as a backslash.
+        encoding : str, optional
+            Encoding of a text file. Default: by its byte order mark, else UTF-8.
+        skip_rows : int, default 0
+            Lines to leave out before the header (of a text file or of a sheet).
+        header : bool, optional
+            Whether the first line holds the names. Default: yes, unless ``names`` is given.
+        names : sequence of str, optional
+            Names of the columns of a text file, in order.
+        date_format : str, optional
+            Format of dates in text, such as ``"%d.%m.%Y %H:%M"`` (as for `datetime.strptime`),
+            ``"excel"`` for serial numbers of days, or ``"number"`` for whole numbers that only
+            look like dates. Default: ISO 8601.
+        null_values : sequence of str, optional
+            Words that stand for a missing value in columns of text, such as ``["-", "None"]``, in
+            addition to the usual ones.
+        default_nulls : bool, default True
+            Whether the empty cell, ``NA``, ``N/A``, ``NULL``, ``NaN`` and the like are nulls in
+            text files.
+        sheet : str, int or list of these, optional
+            Sheets of a workbook by name or number from 0, ``"*"`` for all. Default: the first.
+        member : str, optional
+            Name of the file in a zip archive that holds several.
+        query : str, optional
+            SQL text for a connection or a database URL.
+        storage_options : mapping, optional
+            Options for the file system of a URL, as fsspec takes them.
 
         Returns
         -------
@@ -126,11 +246,14 @@ class Interactions(IdMatrix):
         ------
         ValueError
             For columns that are missing or not unique, nulls, infinite values, duplicates
-            without a rule, unknown events.
+            without a rule, unknown events, a file that cannot be read: the message names the file,
+            the line, the column, the value and the option that solves it.
         TypeError
             For columns that hold neither numbers, strings nor datetimes, or of several types.
         KeyError
             For ids that are not in ``users`` or ``items``.
+        ImportError
+            Where a library that reads the format is not installed.
 
         Notes
         -----
@@ -142,15 +265,19 @@ class Interactions(IdMatrix):
         >>> from aimass_core import Interactions
         >>> shop = {"who": ["a", "a", "b"], "what": ["x", "x", "y"], "did": ["view", "buy", "view"]}
         >>> x = Interactions.from_table(
-        ...     shop, user="who", item="what", event="did", event_weights={"view": 1, "buy": 5}
+        ...     shop, user="who", item="what", event="did", weights={"view": 1, "buy": 5}
         ... )
         >>> list(x)
         [('a', 'x', 6.0), ('b', 'y', 1.0)]
         """
         triplets = read_triplets(
-            table, user=user, item=item, value=value, time=time, event=event,
-            event_weights=event_weights, duplicates=duplicates, nulls=nulls, users=users,
-            items=items, unknown=unknown, dtype=dtype, n_threads=n_threads,
+            table, user=user, item=item, value=value, time=time, event=event, weights=weights,
+            duplicates=duplicates, nulls=nulls, users=users, items=items, unknown=unknown,
+            keep_events=keep_events, dtype=dtype, n_threads=n_threads, format=format,
+            separator=separator, decimal=decimal, thousands=thousands, quote=quote, escape=escape,
+            encoding=encoding, skip_rows=skip_rows, header=header, names=names,
+            date_format=date_format, null_values=null_values, default_nulls=default_nulls,
+            sheet=sheet, member=member, query=query, storage_options=storage_options,
         )  # fmt: skip
         return cls._of(triplets)
 
@@ -167,8 +294,10 @@ class Interactions(IdMatrix):
         user_map: IdMap | None = None,
         item_map: IdMap | None = None,
         unknown: str = "error",
+        keep_events: bool = True,
         dtype: DTypeLike | None = None,
         n_threads: int | None = None,
+        date_format: str | None = None,
     ) -> Interactions:
         """Take one array for each column.
 
@@ -184,9 +313,13 @@ class Interactions(IdMatrix):
             The ``users`` and ``items`` of `from_table`.
         unknown : {"error", "drop"}, default "error"
             As in `from_table`.
+        keep_events : bool, default True
+            As in `from_table`.
         dtype : {float32, float64}, optional
             As in `from_table`.
         n_threads : int, optional
+            As in `from_table`.
+        date_format : str, optional
             As in `from_table`.
 
         Returns
@@ -208,9 +341,9 @@ class Interactions(IdMatrix):
             shown = ", ".join(f"{labels[role]} {n}" for role, n in sizes.items())
             raise ValueError(f"the arrays have unequal lengths: {shown}")
         triplets = prepare(
-            columns, labels, event_weights=None, duplicates=duplicates, nulls=nulls,
-            users=user_map, items=item_map, unknown=unknown, dtype=dtype,
-            n_threads=resolve_n_threads(n_threads),
+            columns, labels, weights=None, duplicates=duplicates, nulls=nulls, users=user_map,
+            items=item_map, unknown=unknown, keep_events=keep_events, dtype=dtype,
+            n_threads=resolve_n_threads(n_threads), options=ReadOptions(date_format=date_format),
         )  # fmt: skip
         return cls._of(triplets)
 
@@ -270,6 +403,361 @@ class Interactions(IdMatrix):
             for code, label in enumerate(labels.ids.tolist())
         }
 
+    @classmethod
+    def _of(cls, triplets: Triplets, part: NDArray[np.bool_] | None = None) -> Interactions:
+        matrix, times, events, report = triplets.build(part)
+        return cls(
+            matrix, triplets.users, triplets.items, timestamps=times, time_unit=triplets.time_unit,
+            events=events, report=report,
+        )  # fmt: skip
+
+    # ---- content -----------------------------------------------------------------------------
+
+    @property
+    def events(self) -> Events | None:
+        """The single events of entries that were merged from several rows, else None."""
+        if isinstance(self._events, UngroupedEvents):
+            self._events = self._events.group(self.nnz, self.n_items)
+        return self._events
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of users and number of items."""
+        return len(self.users), len(self.items)
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return len(self.items)
+
+    @property
+    def nnz(self) -> int:
+        """Number of stored entries, explicit zeros included."""
+        return int(self.matrix.nnz)
+
+    def __repr__(self) -> str:
+        times = ", with times" if self.timestamps is not None else ""
+        return (
+            f"Interactions({self.n_users} users x {self.n_items} items, {self.nnz} interactions, "
+            f"{self.matrix.dtype}{times})"
+        )
+
+    def __iter__(self) -> Iterator[tuple[Any, Any, float]]:
+        users = self.users.ids[self.row_indices()].tolist()
+        items = self.items.ids[self.matrix.indices].tolist()
+        return iter(zip(users, items, self.matrix.data.tolist(), strict=True))
+
+    def row_indices(self) -> NDArray[np.int32]:
+        """Return the row of each stored entry.
+
+        Returns
+        -------
+        ndarray of int32, shape (nnz,)
+            Beside ``matrix.indices`` and ``matrix.data``, the third column of the triplets.
+        """
+        return np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(self.matrix.indptr))
+
+    def single_events(self) -> Events:
+        """Return the single events behind the entries.
+
+        Returns
+        -------
+        Events
+            ``events`` where rows were merged, else one event for each entry.
+
+        Raises
+        ------
+        ValueError
+            Without timestamps.
+        """
+        if self.events is not None:
+            return self.events
+        if self.timestamps is None:
+            raise ValueError("there are no timestamps: build the interactions with time=<column>")
+        indptr = np.arange(self.nnz + 1, dtype=np.int64)
+        return Events(indptr, self.matrix.data, self.timestamps, "sum")
+
+    # ---- parts -------------------------------------------------------------------------------
+
+    @property
+    def T(self) -> Self:
+        """Items x users."""
+        indptr, indices, data = csr_parts(self.matrix)
+        order = np.arange(self.nnz, dtype=np.int64)
+        columns = self.row_indices()
+        indptr, indices, data, order = kernels.coo_to_csr(
+            indices, columns, data, order, self.n_items, self.n_users, "error",
+            resolve_n_threads(None),
+        )  # fmt: skip
+        matrix = _wrap_csr(indptr, indices, data, (self.n_items, self.n_users))
+        return self._with_entries(matrix, order, self.items, self.users)
+
+    def _with_entries(
+        self, matrix: sp.csr_array, entries: NDArray[Any], users: IdMap, items: IdMap
+    ) -> Self:
+        """A matrix whose entries are some of these, with their times and events."""
+        return type(self)(
+            matrix,
+            users,
+            items,
+            timestamps=None if self.timestamps is None else self.timestamps[entries],
+            time_unit=self.time_unit,
+            events=None if self.events is None else self.events.take(entries),
+            report=self.report,
+        )
+
+    def with_matrix(self, matrix: Any) -> Self:
+        """Return the same ids around another matrix, e.g. a weighted one.
+
+        Parameters
+        ----------
+        matrix : sparse matrix of the same shape
+            Timestamps are kept if it stores exactly the same entries; then the values of single
+            events are scaled as their entry is.
+
+        Returns
+        -------
+        Interactions
+            With these users and items.
+        """
+        out = type(self)(matrix, self.users, self.items, report=self.report)
+        same = np.array_equal(out.matrix.indptr, self.matrix.indptr) and np.array_equal(
+            out.matrix.indices, self.matrix.indices
+        )
+        if same:
+            out.timestamps, out.time_unit = self.timestamps, self.time_unit
+            if self.events is not None:
+                out._events = self.events.rescaled(self.matrix.data, out.matrix.data)
+        return out
+
+    def keep_entries(self, keep: NDArray[np.bool_]) -> Self:
+        """Return some of the stored entries; shape and ids stay.
+
+        Parameters
+        ----------
+        keep : ndarray of bool, shape (nnz,)
+            Aligned with ``matrix.data``.
+
+        Returns
+        -------
+        Interactions
+            Of the same shape.
+        """
+        entries = np.flatnonzero(_as_mask(keep, self.nnz))
+        before = np.zeros(self.nnz + 1, dtype=np.int64)
+        np.cumsum(keep, out=before[1:])
+        indptr, indices, data = csr_parts(self.matrix)
+        matrix = _wrap_csr(before[indptr], indices[entries], data[entries], self.shape)
+        return self._with_entries(matrix, entries, self.users, self.items)
+
+    def keep_events(self, keep: NDArray[np.bool_]) -> Self:
+        """Return the interactions that some of the single events make up; shape and ids stay.
+
+        Parameters
+        ----------
+        keep : ndarray of bool, shape (n_events,)
+            Aligned with ``single_events().times``.
+
+        Returns
+        -------
+        Interactions
+            Of the same shape. The events that are left are combined by the rule for duplicates.
+        """
+        if self.events is None:
+            return self.keep_entries(keep)
+        events = self.events
+        kept = np.flatnonzero(_as_mask(keep, len(events)))
+        entries = events.entries()[kept]
+        rows, columns = self.row_indices()[entries], csr_parts(self.matrix)[1][entries]
+        return self._combined(
+            rows, columns, events.values[kept], events.times[kept], self.users, self.items,
+            events.rule,
+        )  # fmt: skip
+
+    def _combined(
+        self,
+        rows: NDArray[np.int32],
+        columns: NDArray[np.int32],
+        values: NDArray[Any],
+        times: NDArray[np.int64],
+        users: IdMap,
+        items: IdMap,
+        rule: str,
+    ) -> Self:
+        """Events in numbers of rows and columns as new interactions."""
+        n_threads = resolve_n_threads(None)
+        matrix, last = merge_triplets(rows, columns, values, times, users, items, rule, n_threads)
+        is_single = matrix.nnz == len(rows)
+        events = UngroupedEvents(rows, columns, values, times, rule, n_threads)
+        return type(self)(
+            matrix, users, items, timestamps=last, time_unit=self.time_unit,
+            events=None if is_single else events, report=self.report,
+        )  # fmt: skip
+
+    def take(self, users: ArrayLike | None = None, items: ArrayLike | None = None) -> Self:
+        """Return some of the users and items, by their row and column numbers.
+
+        Parameters
+        ----------
+        users, items : array-like of int, optional
+            Distinct numbers, in the order wanted. None: all.
+
+        Returns
+        -------
+        Interactions
+            Of shape (len(users), len(items)).
+        """
+        _, indices, data = csr_parts(self.matrix)
+        rows = self.row_indices()
+        kept = np.ones(self.nnz, dtype=bool)
+        new_rows, user_map = _renumber(users, self.users, rows, kept)
+        new_columns, item_map = _renumber(items, self.items, indices, kept)
+        entries = np.flatnonzero(kept)
+        indptr, indices, data, entries = kernels.coo_to_csr(
+            new_rows[rows[entries]], new_columns[indices[entries]], data[entries], entries,
+            len(user_map), len(item_map), "error", resolve_n_threads(None),
+        )  # fmt: skip
+        matrix = _wrap_csr(indptr, indices, data, (len(user_map), len(item_map)))
+        return self._with_entries(matrix, entries, user_map, item_map)
+
+    def subset(self, users: Any = None, items: Any = None) -> Self:
+        """Return some of the users and items, by their ids.
+
+        Parameters
+        ----------
+        users, items : array-like of ids, optional
+            Distinct ids, in the order wanted. None: all.
+
+        Returns
+        -------
+        Interactions
+            Of shape (len(users), len(items)).
+
+        Raises
+        ------
+        KeyError
+            For an id that is not there.
+        """
+        rows = None if users is None else self.users.index(users, what="user")
+        columns = None if items is None else self.items.index(items, what="item")
+        return self.take(rows, columns)
+
+    def drop_empty(self) -> Self:
+        """Leave out users and items without a stored entry.
+
+        Returns
+        -------
+        Interactions
+            Of at most this shape.
+        """
+        rows = np.flatnonzero(np.diff(self.matrix.indptr))
+        columns = np.flatnonzero(np.bincount(self.matrix.indices, minlength=self.n_items))
+        if len(rows) == self.n_users and len(columns) == self.n_items:
+            return self
+        return self.take(rows, columns)
+
+    # ---- newer interactions ------------------------------------------------------------------
+
+    def merge(self, other: Interactions, *, duplicates: str | None = None) -> Self:
+        """Return these interactions and newer ones together; ids may be new.
+
+        Parameters
+        ----------
+        other : Interactions
+            Its ids must be of the same type; it has timestamps of the same unit if this one has.
+        duplicates : str, optional
+            As in `from_table`, for pairs of user and item that both hold. Default: the rule that
+            this object was built with (``count`` adds the counts up; a mean cannot be continued
+            and is refused).
+
+        Returns
+        -------
+        Interactions
+            The users and items of this one keep their rows and columns, new ones follow in
+            ascending order. By id it equals what building from all rows at once gives, single
+            events included. Where ``duplicates`` is not the rule that an object was built with,
+            the single events are not kept.
+
+        Raises
+        ------
+        TypeError
+            For ids of another type.
+        ValueError
+            For pairs that both hold where the rule is "error", or timestamps that do not match.
+
+        Examples
+        --------
+        >>> from aimass_core import Interactions
+        >>> monday = Interactions.from_arrays(["eve", "bob"], ["tea", "tea"])
+        >>> tuesday = Interactions.from_arrays(["eve", "ann"], ["tea", "pie"])
+        >>> list(monday.merge(tuesday))
+        [('bob', 'tea', 1.0), ('eve', 'tea', 2.0), ('ann', 'pie', 1.0)]
+        """
+        if not isinstance(other, Interactions):
+            raise TypeError(f"other must be Interactions, got {type(other).__name__}")
+        rule = duplicates or self.report.get("duplicates", "error")
+        if duplicates is None and rule in ("mean", "count"):
+            if rule == "mean":
+                raise ValueError(
+                    "these interactions are means of their duplicates, which cannot be continued: "
+                    "pass duplicates= or rebuild from all rows"
+                )
+            rule = "sum"
+        as_choice(rule, "duplicates", RULES)
+        if self.time_unit != other.time_unit:
+            raise ValueError(
+                f"timestamps do not match: this has unit {self.time_unit}, other {other.time_unit}"
+            )
+        row_of, users = self.users._merge(other.users)
+        column_of, items = self.items._merge(other.items)
+        new_rows = row_of[other.row_indices()].astype(np.int32)
+        new_columns = column_of[other.matrix.indices].astype(np.int32)
+        rows = np.concatenate([self.row_indices(), new_rows])
+        columns = np.concatenate([csr_parts(self.matrix)[1], new_columns])
+        values = np.concatenate([self.matrix.data, other.matrix.data])
+        times = None
+        if self.timestamps is not None and other.timestamps is not None:
+            times = np.concatenate([self.timestamps, other.timestamps])
+        n_threads = resolve_n_threads(None)
+        matrix, last = merge_triplets(rows, columns, values, times, users, items, rule, n_threads)
+        events = self._joined_events(other, rows, columns, matrix, rule)
+        report = {**self.report, "interactions": matrix.nnz}
+        return type(self)(
+            matrix, users, items, timestamps=last, time_unit=self.time_unit, events=events,
+            report=report,
+        )  # fmt: skip
+
+    def _joined_events(
+        self,
+        other: Interactions,
+        rows: NDArray[np.int32],
+        columns: NDArray[np.int32],
+        matrix: sp.csr_array,
+        rule: str,
+    ) -> UngroupedEvents | None:
+        """The single events of both, if their rule is the one by which they are joined."""
+        if self.timestamps is None:
+            return None
+        grouped = [x.events for x in (self, other) if x.events is not None]
+        is_single = not grouped and matrix.nnz == len(rows)
+        if is_single or any(events.rule != rule for events in grouped if rule != "error"):
+            return None
+        mine, theirs = self.single_events(), other.single_events()
+        entries = np.concatenate([mine.entries(), self.nnz + theirs.entries()])
+        return UngroupedEvents(
+            rows[entries],
+            columns[entries],
+            np.concatenate([mine.values, theirs.values]).astype(matrix.dtype, copy=False),
+            np.concatenate([mine.times, theirs.times]),
+            grouped[0].rule if grouped else rule,
+            resolve_n_threads(None),
+        )
+
     def merge_onto(
         self,
         matrix: Any,
@@ -279,47 +767,186 @@ class Interactions(IdMatrix):
         time_unit: str | None,
         duplicates: str,
     ) -> Interactions:
-        """Return the interactions of a fitted model with these added; for `partial_fit`.
+        """Return the interactions that a model was fitted on, joined with these newer ones.
 
         Parameters
         ----------
-        matrix : csr_array
-            The model's interactions.
+        matrix : sparse matrix of shape (n_users, n_items)
+            The matrix that the model keeps.
         users, items : IdMap
-            Its ids, which keep their rows and columns; new ids come after them.
-        timestamps, time_unit : ndarray of int64 and str, or None
-            Its times, where it uses them.
-        duplicates : {"error", "sum", "last", "mean", "max", "min"}
-            How a user and item that already have a value are combined.
+            Its ids.
+        timestamps : ndarray of int64, shape (nnz,), or None
+            Its times, where the model keeps them; else the times of this object are left out.
+        time_unit : {"ns", "raw"} or None
+            Their unit.
+        duplicates : str
+            As in `from_table`, for pairs of user and item that both hold; "last" takes the later
+            one by time, or the new one where there is no time.
 
         Returns
         -------
         Interactions
-            New; neither side is changed.
+            The model's users and items keep their rows and columns, new ones follow in ascending
+            order.
+
+        Raises
+        ------
+        ValueError
+            Where the model keeps times and this object has none, or times of another unit.
         """
-        mine = self
-        if timestamps is None:
-            mine = Interactions(self.matrix, self.users, self.items, report=self.report)
-        elif self.timestamps is None or self.time_unit != time_unit:
+        if timestamps is not None and self.time_unit != time_unit:
             raise ValueError(
                 f"X must have times of unit {time_unit!r}, because the model uses those it was "
                 f"fitted on; got {self.time_unit!r}"
             )
-        old = Interactions(matrix, users, items, timestamps=timestamps, time_unit=time_unit)
-        return old.merge(mine, duplicates=duplicates)
+        known = Interactions(
+            matrix, users, items, timestamps=timestamps, time_unit=time_unit, report=self.report
+        )
+        new = self
+        if timestamps is None and self.timestamps is not None:
+            new = Interactions(self.matrix, self.users, self.items, report=self.report)
+        return known.merge(new, duplicates=duplicates)
 
-    @classmethod
-    def _of(cls, triplets: Triplets, part: NDArray[np.bool_] | None = None) -> Interactions:
-        matrix, times, report = triplets.build(part)
-        return cls(
-            matrix, triplets.users, triplets.items,
-            timestamps=times, time_unit=triplets.time_unit, report=report,
-        )  # fmt: skip
+    # ---- tables and files --------------------------------------------------------------------
 
-    to_arrow = _export.to_arrow
-    to_pandas = _export.to_pandas
-    to_polars = _export.to_polars
-    save = _export.save
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write ids, values, times and report to one file that `aimass_core.load` reads.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; an older one is replaced only once the new one is complete.
+        """
+        from ..base.persistence import save
+
+        save(self, path)
+
+    def _times(self) -> NDArray[Any] | None:
+        if self.timestamps is None or self.time_unit != "ns":
+            return self.timestamps
+        return self.timestamps.view("datetime64[ns]")
+
+    def to_arrow(
+        self, *, user: str = "user", item: str = "item", value: str = "value", time: str = "time"
+    ) -> Any:
+        """Return the stored entries as a pyarrow Table, in row order.
+
+        Parameters
+        ----------
+        user, item, value, time : str
+            Names of the columns; ``time`` is there if there are timestamps.
+
+        Returns
+        -------
+        pyarrow.Table
+            One row for each stored entry.
+
+        Raises
+        ------
+        ImportError
+            Where pyarrow is not installed.
+        """
+        pa = import_optional("pyarrow")
+
+        def ids(of: IdMap, rows: NDArray[Any]) -> Any:
+            return pa.array(of.ids).take(pa.array(rows))
+
+        columns = {
+            user: ids(self.users, self.row_indices()),
+            item: ids(self.items, self.matrix.indices),
+            value: pa.array(self.matrix.data),
+        }
+        if self.timestamps is not None:
+            columns[time] = pa.array(self._times())
+        return pa.table(columns)
+
+    def to_pandas(
+        self, *, user: str = "user", item: str = "item", value: str = "value", time: str = "time"
+    ) -> Any:
+        """Return the stored entries as a pandas DataFrame, in row order.
+
+        Parameters
+        ----------
+        user, item, value, time : str
+            Names of the columns; ``time`` is there if there are timestamps.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each stored entry.
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed.
+        """
+        columns = {
+            user: self.users.ids[self.row_indices()],
+            item: self.items.ids[self.matrix.indices],
+            value: self.matrix.data.copy(),
+        }
+        if self.timestamps is not None:
+            columns[time] = np.array(self._times())
+        return import_optional("pandas").DataFrame(columns)
+
+    def to_polars(
+        self, *, user: str = "user", item: str = "item", value: str = "value", time: str = "time"
+    ) -> Any:
+        """Return the stored entries as a polars DataFrame, in row order.
+
+        Parameters
+        ----------
+        user, item, value, time : str
+            Names of the columns; ``time`` is there if there are timestamps.
+
+        Returns
+        -------
+        polars.DataFrame
+            One row for each stored entry.
+
+        Raises
+        ------
+        ImportError
+            Where polars is not installed.
+        """
+        pl = import_optional("polars")
+
+        def ids(name: str, of: IdMap, rows: NDArray[Any]) -> Any:
+            values = of.ids.tolist() if of.ids.dtype == object else of.ids
+            return pl.Series(name, values).gather(pl.Series(rows))
+
+        columns = [
+            ids(user, self.users, self.row_indices()),
+            ids(item, self.items, self.matrix.indices),
+            pl.Series(value, self.matrix.data),
+        ]
+        if self.timestamps is not None:
+            columns.append(pl.Series(time, self._times()))
+        return pl.DataFrame(columns)
+
+
+def _as_mask(keep: Any, n: int) -> NDArray[np.bool_]:
+    mask: NDArray[Any] = np.asarray(keep)
+    if mask.dtype != bool or mask.shape != (n,):
+        raise ValueError(
+            f"keep must be a boolean array of shape ({n},), got {mask.dtype} of shape {mask.shape}"
+        )
+    return mask
+
+
+def _renumber(
+    wanted: Any, ids: IdMap, codes: NDArray[np.int32], kept: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], IdMap]:
+    """New number of each old one (-1: left out) and the new map; narrows ``kept`` in place."""
+    if wanted is None:
+        return np.arange(len(ids), dtype=np.int32), ids
+    wanted = np.asarray(wanted)
+    new = np.full(len(ids), -1, dtype=np.int32)
+    new[wanted] = np.arange(len(wanted), dtype=np.int32)
+    if np.count_nonzero(new >= 0) != len(wanted):
+        raise ValueError("users and items must be distinct")
+    kept &= new[codes] >= 0
+    return new, ids.take(wanted)
 
 
 def _ordered(ids: Any, n: int, name: str) -> IdMap:
@@ -327,12 +954,12 @@ def _ordered(ids: Any, n: int, name: str) -> IdMap:
     if ids is None:
         return IdMap.from_range(n)
     if isinstance(ids, IdMap):
-        found = ids
+        known = ids
     else:
-        found, codes = IdMap.from_values(ids)
-        if len(found) != len(codes):
-            raise ValueError(f"{name} must be distinct: {len(codes) - len(found)} are repeated")
-        found = found.take(codes)
-    if len(found) != n:
-        raise ValueError(f"{name} has {len(found)} ids, but the matrix has {n}")
-    return found
+        known, codes = IdMap.from_values(ids)
+        if len(known) != len(codes):
+            raise ValueError(f"{name} must be distinct: {len(codes) - len(known)} are repeated")
+        known = known.take(codes)
+    if len(known) != n:
+        raise ValueError(f"{name} has {len(known)} ids, but the matrix has {n}")
+    return known

@@ -1,103 +1,255 @@
-"""The needed columns of any table or file, each read once and without a detour.
+"""The wanted columns of any table or file, each read once: `open_table`, `read_columns`.
 
-pandas frames are taken column by column; everything else that speaks the Arrow PyCapsule
-protocol (polars, pyarrow, DuckDB, ...) chunk by chunk through nanoarrow, without a copy where
-one chunk holds the column. Files are read by pyarrow, the optional part ``aimass_core[io]``.
+The readers of the formats are in `readers`; here their parts are put together as one table.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
+import logging
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..base.validation import suggest
-from . import _files
-from ._arrow import read_stream
-from ._column import Column
-from ._convert import from_any
+from ._column import Column, concat
+from ._factorize import exact_ids
+from ._text import text_of_numbers
+from .readers import ReadOptions, open_readers
+from .readers.protocol import ID_ROLES, Reader, Wanted
 
-__all__ = ["Table", "column_names", "read_columns"]
+__all__ = ["OpenTable", "Table", "column_names", "open_table", "read_columns"]
 
 Table: TypeAlias = Any
-"""pandas, polars, pyarrow or DuckDB table, mapping of arrays, structured array, or a path."""
+"""Table in memory, path, URL, open file, cursor or connection, or a list of these."""
+
+_DISTINCT_ROLES = ("user", "item", "value", "event")
 
 
-def column_names(table: Table) -> list[str]:
-    """The names of a table's columns, in order, repeated ones included.
+class OpenTable:
+    """A table whose parts are open: its columns are known, and can be read.
+
+    Make one with `open_table`. `Interactions.from_table` takes it in place of a table.
+
+    Parameters
+    ----------
+    readers : list of Reader
+        Of its parts.
+    options : ReadOptions
+        How they were opened.
+    notes : list of str
+        What was recognised.
+
+    Examples
+    --------
+    >>> from aimass_core.data.tables import open_table
+    >>> open_table({"user": [1, 2], "item": [5, 6]}).names()
+    ['user', 'item']
+    """
+
+    def __init__(self, readers: list[Reader], options: ReadOptions, notes: list[str]) -> None:
+        self.readers = readers
+        self.options = options
+        self.notes = notes
+        self._n_rows: list[int] = []
+        self._wanted: dict[str, Any] = {}
+
+    def names(self) -> list[Any]:
+        """Return the names of the columns of the first part, repeated ones included.
+
+        Returns
+        -------
+        list
+            Texts; numbers from 0 for a text file without names.
+        """
+        return self.readers[0].names()
+
+    def read(self, wanted: Wanted) -> dict[str, Column]:
+        """Read the wanted columns of all parts.
+
+        Parameters
+        ----------
+        wanted : mapping of role to column name
+            The role ("user", "item", ...) names the argument in messages, and says whether the
+            column names things or holds quantities.
+
+        Returns
+        -------
+        dict of role to Column
+            All of the same length.
+
+        Raises
+        ------
+        ValueError
+            For a column that is missing or not unique, or columns of unequal length.
+        TypeError
+            For a column of a kind that cannot be read, or of several kinds in several parts.
+        """
+        labels = {role: f"{role}={name!r}" for role, name in wanted.items()}
+        self._check_distinct(wanted)
+        exact = [_check_names(reader, wanted) for reader in self.readers]
+        self._wanted = dict(exact[0])
+        parts = []
+        for reader, names in zip(self.readers, exact, strict=True):
+            columns = reader.read(names, labels)
+            sizes = {role: column.n_rows for role, column in columns.items()}
+            if len(set(sizes.values())) > 1:
+                shown = ", ".join(f"{labels[role]} {n}" for role, n in sizes.items())
+                raise ValueError(f"the columns have unequal numbers of rows: {shown}")
+            parts.append(columns)
+        self._n_rows = [next(iter(columns.values())).n_rows for columns in parts]
+        return {
+            role: self._together(role, [columns[role] for columns in parts], labels[role])
+            for role in wanted
+        }
+
+    def _check_distinct(self, wanted: Wanted) -> None:
+        """Refuse one column for two purposes."""
+        seen: dict[Any, str] = {}
+        for role in _DISTINCT_ROLES:
+            name = wanted.get(role)
+            if name is None:
+                continue
+            if name in seen:
+                raise ValueError(
+                    f"{seen[name]} and {role} both name the column {name!r}: each needs a column "
+                    "of its own"
+                )
+            seen[name] = role
+
+    def _together(self, role: str, columns: list[Column], label: str) -> Column:
+        """A column of several parts as one."""
+        if role in ID_ROLES:
+            columns = [_as_ids(column, label) for column in columns]
+        if len(columns) == 1:
+            return columns[0]
+        kinds = {c.kind for c in columns if c.kind != "null"}
+        if len(kinds) > 1:
+            columns = self._of_one_kind(role, columns, label)
+        return concat(columns)
+
+    def _of_one_kind(self, role: str, columns: list[Column], label: str) -> list[Column]:
+        kinds = {c.kind for c in columns if c.kind != "null"}
+        if kinds <= {"int", "uint"}:
+            return columns
+        if all(kind.startswith("datetime64") for kind in kinds):
+            finest = min(kinds, key=["datetime64[ns]", "datetime64[us]", "datetime64[ms]",
+                                     "datetime64[s]"].index) if kinds <= {
+                "datetime64[ns]", "datetime64[us]", "datetime64[ms]", "datetime64[s]"
+            } else "datetime64[ns]"  # fmt: skip
+            return [_in_unit(column, finest) for column in columns]
+        if role not in ID_ROLES and kinds <= {"int", "uint", "float", "bool", "decimal"}:
+            return [_as_float(column) for column in columns]
+        texts = [r.is_text or c.kind == "str" for r, c in zip(self.readers, columns, strict=True)]
+        if kinds <= {"int", "uint", "str"} and all(texts):  # one file has numbers only, another not
+            return [text_of_numbers(column) for column in columns]
+        first = {c.kind: r.source for r, c in zip(self.readers, columns, strict=True)}
+        shown = ", ".join(f"{kind} in {first[kind]}" for kind in sorted(kinds))
+        raise TypeError(f"{label} is of several kinds: {shown}; convert it to one")
+
+    # ---- where something stands, for messages ------------------------------------------------
+
+    def where_text(self, role: str, text: str) -> str:
+        """Return " (file, line 5)" for the first cell with a text, where a text file has it.
+
+        Parameters
+        ----------
+        role : str
+            Role of the column.
+        text : str
+            The cell.
+
+        Returns
+        -------
+        str
+            Empty where there is no line.
+        """
+        for reader in self.readers:
+            line = reader.line_of(self._wanted[role], text) if role in self._wanted else None
+            if line is not None:
+                return f" ({reader.source}, line {line})"
+        return ""
+
+    def where_row(self, row: int) -> str:
+        """Return " (file, line 5)" for a row, where it is one of a text file.
+
+        Parameters
+        ----------
+        row : int
+            Counted from 0 over all parts.
+
+        Returns
+        -------
+        str
+            Empty where there is no line.
+        """
+        for reader, n in zip(self.readers, self._n_rows, strict=False):
+            if row < n:
+                line = reader.line_of_row(row)
+                return "" if line is None else f" ({reader.source}, line {line})"
+            row -= n
+        return ""
+
+
+def open_table(table: Table, **options: Any) -> OpenTable:
+    """Open a table, so that its columns can be looked at before they are read.
+
+    Parameters
+    ----------
+    table : table, path, or list of these
+        As in `Interactions.from_table`.
+    **options
+        The arguments of `Interactions.from_table` from ``format`` on.
+
+    Returns
+    -------
+    OpenTable
+        Standard input and cursors are read once only, also where they are looked at first.
+
+    Raises
+    ------
+    OSError, ValueError, TypeError
+        As `Interactions.from_table` raises.
+    """
+    return opened(table, ReadOptions.of(options))
+
+
+def opened(table: Table, options: ReadOptions) -> OpenTable:
+    """The same with the options in one object."""
+    if isinstance(table, OpenTable):
+        return table
+    notes: list[str] = []
+    return OpenTable(open_readers(table, options, notes), options, notes)
+
+
+def column_names(table: Table, **options: Any) -> list[Any]:
+    """Return the names of a table's columns, in order, repeated ones included.
 
     Parameters
     ----------
     table : table or path
-        See `read_columns`.
+        As in `Interactions.from_table`.
+    **options
+        The arguments of `Interactions.from_table` from ``format`` on.
 
     Returns
     -------
     list of str
         What `read_columns` can be asked for.
     """
-    if isinstance(table, (str, os.PathLike)):
-        return _files.names(Path(table))
-    if isinstance(table, Mapping):
-        return list(table)
-    if isinstance(table, np.ndarray):
-        if table.dtype.names is None:
-            raise TypeError(
-                f"table must have named columns, got an array of {table.dtype}: "
-                "use from_arrays(users, items, values)"
-            )
-        return list(table.dtype.names)
-    if hasattr(table, "collect_schema"):  # polars, without the warning of LazyFrame.columns
-        return list(table.collect_schema().names())
-    for owner, attribute in ((table, "column_names"), (table, "columns"), (table, "schema")):
-        found = getattr(owner, attribute, None)
-        if attribute == "schema" and found is not None:
-            return list(found.names)
-        if found is not None and not callable(found):
-            return list(found)
-    if hasattr(table, "__arrow_c_stream__"):
-        import nanoarrow
-
-        schema = nanoarrow.c_array_stream(table).get_schema()
-        return [schema.child(i).name for i in range(schema.n_children)]
-    raise TypeError(
-        "table must be a pandas, polars, pyarrow or DuckDB table, a mapping of arrays, "
-        f"a structured array or a path, got {type(table).__name__}"
-    )
+    return open_table(table, **options).names()
 
 
-def check_names(found: list[Any], wanted: Mapping[str, Any], source: str) -> None:
-    """Refuse columns that are missing or not unique."""
-    for role, name in wanted.items():
-        n = found.count(name)
-        if n == 1:
-            continue
-        if n > 1:
-            raise ValueError(
-                f"{role}={name!r}: {source} has {n} columns of this name; rename or drop one"
-            )
-        listed = ", ".join(repr(c) for c in found[:20]) + (", ..." if len(found) > 20 else "")
-        hint = suggest(str(name), [str(c) for c in found])
-        raise ValueError(
-            f"{role}={name!r}: {source} has no such column; it has {listed or 'no columns'}{hint}"
-        )
-
-
-def read_columns(table: Table, wanted: Mapping[str, Any]) -> dict[str, Column]:
-    """Read the wanted columns and nothing else.
+def read_columns(table: Table, wanted: Wanted, **options: Any) -> dict[str, Column]:
+    """Read the wanted columns of a table and nothing else.
 
     Parameters
     ----------
     table : table or path
-        Frame of pandas or polars, pyarrow table, DuckDB relation or anything else with
-        ``__arrow_c_stream__``; a mapping of names to arrays or lists; a NumPy structured array;
-        or the path of a ``.parquet``, ``.csv`` / ``.tsv`` (also ``.gz``), ``.feather`` or
-        ``.arrow`` file.
+        As in `Interactions.from_table`.
     wanted : mapping of role to column name
-        The role (``"user"``, ``"item"``, ...) names the argument in messages.
+        The role ("user", "item", ...) names the argument in messages.
+    **options
+        The arguments of `Interactions.from_table` from ``format`` on.
 
     Returns
     -------
@@ -115,49 +267,61 @@ def read_columns(table: Table, wanted: Mapping[str, Any]) -> dict[str, Column]:
 
     Notes
     -----
-    In a CSV file the columns in the roles ``user``, ``item`` and ``event`` are read as strings
-    and become whole numbers only if every one of them is written as a whole number is (so
-    ``007`` stays different from ``7``). Empty fields, ``NA``, ``NULL``, ``NaN`` and their like are
-    nulls.
+    In a text file the columns of ids are read as text and become whole numbers only if every one
+    of them is written as a whole number is (so ``007`` stays different from ``7``).
     """
-    is_path = isinstance(table, (str, os.PathLike))
-    found = column_names(table)
-    check_names(found, wanted, f"file {os.fspath(table)}" if is_path else "the table")
-    labels = {role: f"{role}={name!r}" for role, name in wanted.items()}
-    if is_path:
-        columns = _files.read(Path(table), wanted, labels)
-    elif isinstance(table, (Mapping, np.ndarray)) or _is_pandas(table):
-        columns = {role: from_any(table[name], labels[role]) for role, name in wanted.items()}
-    else:
-        columns = _read_arrow(table, wanted, labels)
-    sizes = {role: column.n_rows for role, column in columns.items()}
-    if len(set(sizes.values())) > 1:
-        shown = ", ".join(f"{labels[role]} {n}" for role, n in sizes.items())
-        raise ValueError(f"the columns have unequal numbers of rows: {shown}")
-    return columns
+    return open_table(table, **options).read(wanted)
 
 
-def _is_pandas(table: Any) -> bool:
-    return type(table).__module__.partition(".")[0] == "pandas"
+def log_notes(notes: list[str]) -> None:
+    """Report what was recognised to the logger of the package."""
+    for note in notes:
+        logging.getLogger("aimass_core").info(note)
 
 
-def _read_arrow(
-    table: Any, wanted: Mapping[str, Any], labels: Mapping[str, str]
-) -> dict[str, Column]:
-    """Narrow a table to the wanted columns where it knows how, then read its stream."""
-    names = list(dict.fromkeys(wanted.values()))
-    if type(table).__module__.partition(".")[0] in ("duckdb", "_duckdb"):
-        table = table.project(", ".join('"' + n.replace('"', '""') + '"' for n in names))
-    elif hasattr(table, "select"):  # polars, pyarrow
-        table = table.select(names)
-    if hasattr(table, "collect"):  # polars LazyFrame
-        table = table.collect()
-    if not hasattr(table, "__arrow_c_stream__") and hasattr(table, "arrow"):  # DuckDB before 1.1
-        table = table.arrow()
-    if not hasattr(table, "__arrow_c_stream__"):
-        raise TypeError(
-            f"table of type {type(table).__name__} does not offer __arrow_c_stream__: update its "
-            "library, or pass a dict of arrays"
+def _check_names(reader: Reader, wanted: Wanted) -> dict[str, Any]:
+    """The wanted names, refused where they are missing or not unique."""
+    known = reader.names()
+    exact = {}
+    for role, name in wanted.items():
+        if name not in known and isinstance(name, str) and name.isdecimal() and int(name) in known:
+            name = int(name)  # a file without names, asked by the command
+        n = sum(other == name and type(other) is type(name) for other in known)
+        n = n or known.count(name)
+        if n == 1:
+            exact[role] = name
+            continue
+        if n > 1:
+            raise ValueError(
+                f"{role}={name!r}: {reader.source} has {n} columns of this name; rename or drop one"
+            )
+        listed = ", ".join(repr(c) for c in known[:20]) + (", ..." if len(known) > 20 else "")
+        hint = suggest(str(name), [str(c) for c in known])
+        if any(isinstance(c, str) and c != c.strip() and c.strip() == name for c in known):
+            hint = "; the name has blanks around it: separator=', ' may be what the file uses"
+        raise ValueError(
+            f"{role}={name!r}: {reader.source} has no such column; it has "
+            f"{listed or 'no columns'}{hint}"
         )
-    columns = read_stream(table.__arrow_c_stream__(), list(wanted.values()), list(labels.values()))
-    return dict(zip(wanted, columns, strict=True))
+    return exact
+
+
+def _as_ids(column: Column, label: str) -> Column:
+    """Decimals as whole numbers or text."""
+    return exact_ids(column, label) if column.kind == "decimal" else column
+
+
+def _as_float(column: Column) -> Column:
+    if column.kind == "null":
+        return column
+    values = column.values
+    if column.kind == "uint":
+        values = (values.view(np.uint64) ^ np.uint64(1 << 63)).astype(np.float64)
+    return Column("float", values.astype(np.float64), None, column.codes, column.null)
+
+
+def _in_unit(column: Column, unit: str) -> Column:
+    if column.kind in ("null", unit):
+        return column
+    values = column.values.astype(np.int64).view(column.kind).astype(unit).view(np.int64)
+    return Column(unit, values, None, column.codes, column.null)

@@ -159,8 +159,9 @@ def confidence_limits(
         )
         if 0 < below < 1:
             values = influence() if callable(influence) else influence
-            square = float((values**2).sum())
-            acceleration = float((values**3).sum()) / (6 * square**1.5) if square > 0 else 0.0
+            squares = values * values
+            total = float(squares.sum())
+            acceleration = float(squares @ values) / (6 * total**1.5) if total > 0 else 0.0
             bias = ndtri(below)
             z = bias + ndtri(shares)
             scale = 1 - acceleration * z

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ..base.estimator import Estimator, clone
+from ..base.foreign import AdaptedModel, as_recommender
 from ..base.validation import as_int
 from ._judged import as_lists, average
 from ._task import COUNT_METRICS, RATING_METRICS, Task, make_task, parse_metrics
@@ -110,9 +113,10 @@ def evaluate(
         raise ValueError("test holds no relevant item; lower threshold or split otherwise")
     table = EvaluationTable({}, task.rows)
     for name, model in _named(models).items():
+        model = model if hasattr(model, "recommend") else as_recommender(model)
         start = time.perf_counter()
         if fit:
-            model.fit(task.train)
+            model = _unfitted(model).fit(task.train)
         row: dict[str, float] = {"fit_s": time.perf_counter() - start}
         if columns:
             report = None if progress is None else partial(progress, name)
@@ -137,6 +141,13 @@ def evaluate(
             row.update({one: RATING_METRICS[one](task.truth.data, predicted) for one in rated})
         table.rows[name] = dict(sorted(row.items(), key=lambda item: item[0].endswith("_s")))
     return table
+
+
+def _unfitted(model: Any) -> Any:
+    """Return a copy to fit, so that the caller's model stays as it is."""
+    if isinstance(model, Estimator) and not isinstance(model, AdaptedModel):
+        return clone(model)
+    return copy.deepcopy(model)
 
 
 def _list_values(

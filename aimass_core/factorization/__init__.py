@@ -8,27 +8,42 @@ from ..base.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from ._training import Epoch
+    from .asymmetric_svd import AsymmetricSVD
     from .blocks import RowBlocks
+    from .bpr import BPR
     from .explicit_als import ExplicitALS
     from .implicit_als import ImplicitALS
     from .implicit_files import from_implicit, to_implicit
     from .nmf import NMF
     from .pure_svd import PureSVD
+    from .svd import SVD
+    from .svdpp import SVDpp
+    from .warp import WARP
 
 MODELS = {
+    "AsymmetricSVD": "asymmetric_svd",
+    "BPR": "bpr",
     "ExplicitALS": "explicit_als",
     "ImplicitALS": "implicit_als",
     "NMF": "nmf",
     "PureSVD": "pure_svd",
+    "SVD": "svd",
+    "SVDpp": "svdpp",
+    "WARP": "warp",
 }
 
 __all__ = [
+    "BPR",
     "NMF",
+    "SVD",
+    "WARP",
+    "AsymmetricSVD",
     "Epoch",
     "ExplicitALS",
     "ImplicitALS",
     "PureSVD",
     "RowBlocks",
+    "SVDpp",
     "from_implicit",
     "to_implicit",
 ]

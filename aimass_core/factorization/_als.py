@@ -131,8 +131,8 @@ def half_step(
                 n_threads=solver.n_threads,
             )
         except NumericalError as error:
-            words = str(error).split(" ", 2)  # row, its number, the rest
-            raise NumericalError(f"{what} {begin + int(words[1])} {words[2]}") from None
+            row = None if error.row is None else begin + error.row
+            raise NumericalError(error.reason, row=row, what=what) from None
     return solution
 
 

@@ -153,6 +153,11 @@ class ImplicitAnswers(FactorModel):
             For an unknown user or item.
         """
         self._check_fitted()
+        if self.user_items_ is None:
+            raise ValueError(
+                "the model was saved without its training data (training=False) and cannot explain "
+                "scores: fit it anew, or save it with training=True"
+            )
         rows, columns = self._rows(user, "user"), self._columns(item, "item")
         _, i = self._one_pair(rows, columns)
         objective = self._fitted_objective()

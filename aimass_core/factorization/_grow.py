@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.validation import as_csr
+from ..base.validation import as_csr, wrap_csr
 
 if TYPE_CHECKING:
+    import scipy.sparse as sp
     from numpy.typing import NDArray
 
     from ._model import FactorModel
 
     Rows = NDArray[np.int64]
 
-__all__ = ["Growth"]
+__all__ = ["Growth", "rows_of"]
 
 
 @dataclass(frozen=True)
@@ -54,3 +55,11 @@ class Growth:
         out = np.zeros((n, *factors.shape[1:]), dtype=factors.dtype)
         out[old] = factors
         return out
+
+
+def rows_of(X: sp.csr_array, kept: NDArray[np.bool_]) -> sp.csr_array:
+    """Return a matrix of the same shape with the entries of some rows only."""
+    keep = np.repeat(kept, np.diff(X.indptr))
+    counts = np.where(kept, np.diff(X.indptr), 0)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return wrap_csr(indptr, X.indices[keep], X.data[keep], X.shape)

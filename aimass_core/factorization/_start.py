@@ -12,7 +12,7 @@ from ._model import FactorModel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["started"]
+__all__ = ["started", "started_biases"]
 
 
 def started(model: FactorModel, start: Any, sides: list[NDArray[Any]]) -> list[NDArray[Any]]:
@@ -70,3 +70,10 @@ def _matched(
     rows = old_ids.get(new_ids.ids)
     out[rows >= 0] = old[rows[rows >= 0]]
     return out
+
+
+def started_biases(
+    old: NDArray[Any], old_ids: Any, new_ids: Any, biases: NDArray[Any]
+) -> NDArray[Any]:
+    """Return biases, replaced by those of the rows that a fitted model knows by id or number."""
+    return _matched(old[:, None], old_ids, new_ids, biases[:, None], "bias")[:, 0].copy()

@@ -199,6 +199,15 @@ class RowBlocks:
         """
         return self._blocks(self._columns, self.shape[0])
 
+    def item_counts(self) -> NDArray[np.int64]:
+        """Return the number of stored entries of each item.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_items,)
+        """
+        return np.diff(self._columns[0])
+
     def matrix(self) -> sp.csr_array:
         """Map the whole matrix.
 

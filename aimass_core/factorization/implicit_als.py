@@ -230,7 +230,8 @@ class ImplicitALS(ImplicitAnswers):
                 f"with dtype={str(self._dtype)!r}, or set dtype={str(self.user_items_.dtype)!r}"
             )
         self.users_ = self.items_ = None
-        self.n_features_in_ = X.shape[1]
+        self.n_users_, self.n_features_in_ = X.shape
+        self.item_counts_ = X.item_counts()
 
     def _learn(self, n_threads: int, training: Training | None = None) -> None:
         training = training or Training()

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..base.persistence import replacing
 from ..base.threads import resolve_n_threads
-from ..base.validation import as_bool, as_float, as_int, wrap_csr
+from ..base.validation import as_bool, as_float, as_int
 from ..exceptions import DamagedFileError
 from ._als import MAX_FACTORS
 from .implicit_als import ImplicitALS
@@ -57,7 +57,8 @@ def from_implicit(path: str | os.PathLike[str], user_items: Any = None) -> Impli
         The npz file. Nothing in it is executed, and compressed members are refused.
     user_items : Interactions, sparse matrix or 2-D array of shape (n_users, n_items), optional
         What the model was trained on, rows and columns in the order of its factors: known items
-        for lists, explanations and `partial_fit`. Default: nobody has anything.
+        for lists, explanations and `partial_fit`. Default: the model knows no interactions; then
+        `recommend` needs ``exclude_seen=False``.
 
     Returns
     -------
@@ -92,17 +93,23 @@ def from_implicit(path: str | os.PathLike[str], user_items: Any = None) -> Impli
         model = _model(arrays, users)
     except (TypeError, ValueError) as error:
         raise DamagedFileError(f"{path}: {error}") from None
-    shape = len(users), len(items)
-    if user_items is None:
-        indptr = np.zeros(shape[0] + 1, dtype=np.int64)
-        user_items = wrap_csr(indptr, np.zeros(0, np.int32), np.zeros(0, users.dtype), shape)
+    return _fitted(model, users, items, user_items)
+
+
+def _fitted(model: ImplicitALS, users: Array, items: Array, user_items: Any) -> ImplicitALS:
+    """Return the model with these factors and, where they are given, these interactions."""
     fresh = ImplicitALS(**model.get_params())
-    fresh._set_training_data(user_items)
-    found = tuple(fresh.user_items_.shape)
-    if found != shape:
+    if user_items is None:
+        fresh.user_items_ = fresh.users_ = fresh.items_ = None
+        fresh.n_users_, fresh.n_features_in_ = len(users), len(items)
+        fresh.item_counts_ = np.zeros(len(items), dtype=np.int64)
+    else:
+        fresh._set_training_data(user_items)
+    shape = fresh.n_users_, fresh.n_items
+    if shape != (len(users), len(items)):
         raise ValueError(
-            f"user_items has shape {found}, but the file holds factors of "
-            f"{shape[0]} users and {shape[1]} items; rows are users, columns are items"
+            f"user_items has shape {shape}, but the file holds factors of {len(users)} users and "
+            f"{len(items)} items; rows are users, columns are items"
         )
     fresh.user_factors_, fresh.item_factors_ = (np.ascontiguousarray(s) for s in (users, items))
     fresh.unobserved_weight_, fresh.n_iter_ = 1.0, fresh.max_iter

@@ -1,4 +1,4 @@
-"""Gaussian mixtures: soft segments of customers."""
+"""Gaussian mixture models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The EM iteration: plain, or extrapolated by SQUAREM under the guard of the likelihood."""
+"""The EM iteration, plain or accelerated by SQUAREM.
+
+A. P. Dempster, N. M. Laird and D. B. Rubin, "Maximum Likelihood from Incomplete Data via the EM
+Algorithm", JRSS B 39, 1977. R. Varadhan and C. Roland, "Simple and Globally Convergent Methods for
+Accelerating the Convergence of Any EM Algorithm", Scandinavian Journal of Statistics 35, 2008.
+"""
 
 from __future__ import annotations
 
@@ -10,101 +15,114 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..exceptions import ConvergenceWarning, NumericalError
-from ._forms import Parameters, from_sums
-from ._seeding import revived
+from ._initialization import reinitialized
+from ._parameters import SUMS_FORM, TIED_TYPES, Parameters, maximize
+from ._rows import em_sums, nearest_sums, second_moments
 from ._squarem import extrapolated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._gauge import Gauge
     from ._noise import Noise
     from ._prior import Prior
+    from ._standardizer import Standardizer
 
     Array = NDArray[np.float64]
 
 __all__ = ["Problem", "Result", "iterate"]
 
-_DEAD = 1e-3  # rows: a component that holds less has died
-_MAX_REVIVALS = 3
-_SINGLE = 1e-6  # of a log-likelihood of a row: what float32 may have wrong
+_EMPTY = 1e-3  # rows: a component that holds less is empty
+_MAX_REINITIALIZATIONS = 3
+_FLOAT32_ERROR = 1e-6  # of the log-likelihood of a row
 
 
 @dataclass
 class Problem:
-    """What stays the same through a fit."""
+    """What stays the same during a fit."""
 
     source: Any
-    gauge: Gauge
+    standardizer: Standardizer
     covariance_type: str
     regularization: Any
     prior: Prior | None = None
     noise: Noise | None = None  # its box; its weight is that of the start
-    total: Array | None = field(init=False, default=None)  # sums of z z', tied only
+    total: Array | None = field(init=False, default=None)  # tied types: sums of z z' or z^2
     exact: bool = field(init=False, default=False)  # float64 even where float32 seems safe
 
     def __post_init__(self) -> None:
-        if self.covariance_type == "tied" and self.noise is None:
-            self.total = self.source.products(self.gauge)
+        self.total = self.second_moments(self.source) if self.noise is None else None
+
+    def second_moments(self, source: Any) -> Array | None:
+        """Return the sums of z z' (tied) or of z^2 (tied_diag) over a source, else None."""
+        if self.covariance_type not in TIED_TYPES:
+            return None
+        form = "full" if self.covariance_type == "tied" else "diag"
+        return second_moments(source, self.standardizer, form)
 
     @property
-    def may_be_single(self) -> bool:
-        """Whether steps may be in float32."""
-        single = self.covariance_type in ("full", "diag") and not self.exact
-        return single and getattr(self.source, "may_be_single", False)
+    def allows_float32(self) -> bool:
+        """Whether passes may compute in float32."""
+        has_float32_kernel = self.covariance_type in ("full", "diag")
+        return has_float32_kernel and not self.exact and self.source.allows_float32
 
     @property
     def prunes(self) -> bool:
-        """Whether components may end."""
+        """Whether the prior may prune components."""
         return self.prior is not None and self.prior.concentration < 1
 
     def step(self, parameters: Parameters) -> tuple[Array, float]:
-        """E-step: the sums, and the mean log-likelihood (plus prior) in the user's coordinates."""
-        if hasattr(self.source, "em_step"):  # missing values: their statistics need more
-            sums, score, self.total = self.source.em_step(self.gauge, parameters)
-        else:
-            step = self.source.exact_step if self.exact else self.source.step
-            sums, score = step(
-                self.gauge, parameters.coefficients(), parameters.form, parameters.sums_form, False
-            )
-            common = parameters.common()
-            if common is not None:
-                assert self.total is not None
-                score += float(common[0, -len(self.total) :] @ self.total)
+        """Do an E-step: return the sums, and the mean log-likelihood (plus prior) of a row."""
+        statistics = em_sums(self.source, self.standardizer, parameters, self.exact)
+        bound = statistics.log_likelihood
+        if statistics.second_moments is not None:
+            self.total = statistics.second_moments
+        elif (common := parameters.common()) is not None:
+            assert self.total is not None
+            bound += float(common[0, -len(self.total) :] @ self.total)
         if self.prior is not None:
-            score += self.prior.log_density(parameters)
-        if not np.isfinite(score):
+            bound += self.prior.log_density(parameters)
+        if not np.isfinite(bound):
             raise NumericalError(
                 "the likelihood is not a finite number: some row is too far from every component; "
                 "look for outliers beyond 1e150 standard deviations"
             )
-        return sums, score / self.source.total + self.gauge.log_det
+        return statistics.sums, bound / self.source.total_weight + self.standardizer.log_det
 
-    def merit(self, result: Result) -> float:
-        """What the best of several results has most of.
+    def maximize(self, sums: Array) -> Parameters:
+        """Do an M-step: return the parameters that belong to the sums."""
+        return maximize(
+            self.covariance_type, sums, self.total, self.regularization, self.prior, self.noise
+        )
 
-        Their bounds, or where components may end, and so many that survive gain by the prior
-        alone, minus their message length (Figueiredo and Jain, IEEE TPAMI 24, 2002, eq. 15).
+    def score(self, result: Result) -> float:
+        """Return the criterion by which the best of several results is chosen.
+
+        It is their lower bound. Where the prior prunes components, results with different numbers
+        of components are compared, and it is minus the message length per row instead
+        (M. Figueiredo and A. K. Jain, "Unsupervised Learning of Finite Mixture Models", IEEE TPAMI
+        24, 2002, equation 15).
         """
         if self.prior is None or not self.prunes:
             return result.lower_bounds[-1]
-        parameters, n = result.parameters, self.source.total
-        likelihood = n * self.step(parameters)[1] - self.prior.log_density(parameters)
-        k, free = len(parameters.weights), 2 * (1 - self.prior.concentration)
-        length = 0.5 * free * np.log(n / 12 * parameters.weights).sum()
-        length += 0.5 * k * (np.log(n / 12) + free + 1)
-        return float((likelihood - length) / n)
+        parameters, n = result.parameters, self.source.total_weight
+        log_likelihood = n * self.step(parameters)[1] - self.prior.log_density(parameters)
+        k, n_free = len(parameters.weights), 2 * (1 - self.prior.concentration)
+        length = 0.5 * n_free * np.log(n / 12 * parameters.weights).sum()
+        length += 0.5 * k * (np.log(n / 12) + n_free + 1)
+        return float((log_likelihood - length) / n)
 
-    def maximize(self, sums: Array) -> Parameters:
-        """M-step."""
-        return from_sums(
-            self.covariance_type, sums, self.total, self.regularization, self.prior, self.noise
-        )
+    def log_likelihood_of_one(self) -> float:
+        """Return the mean log-likelihood of a row under a single component."""
+        d = self.source.n_columns
+        origin = np.zeros((1, d))
+        form = SUMS_FORM[self.covariance_type]
+        sums = nearest_sums(self.source, self.standardizer, origin, form)
+        return self.step(self.maximize(sums))[1]
 
 
 @dataclass
 class Result:
-    """The end of one run."""
+    """The end of one run of EM."""
 
     parameters: Parameters
     lower_bounds: list[float]
@@ -120,79 +138,125 @@ def iterate(
     max_iter: int,
     accelerate: bool,
     rng: np.random.Generator,
-    report: Callable[[int, float, Parameters], bool],
+    report: Callable[[list[float], Parameters], bool] = lambda bounds, parameters: False,
 ) -> Result:
-    """Iterate until the mean log-likelihood changes by less than ``tol``.
+    """Iterate until the mean log-likelihood of a row changes by less than ``tol``.
 
-    ``report(n_iter, lower_bound, parameters)`` is called after each pass; True ends the run. From
-    where float32 fails, or gains no more than its own error, steps are in float64.
+    ``report(lower_bounds, parameters)`` is called after each pass; True ends the run. From where
+    float32 fails, or gains no more than its own error, passes compute in float64.
     """
-    bounds: list[float] = []
-    revivals = 0
     problem.exact = False
-    cycle: list[Parameters] = []  # SQUAREM: three successive iterates
-    fallback: Parameters | None = None
+    run = _Run(problem, parameters, tol, accelerate, rng)
     for n_iter in range(1, max_iter + 1):
-        anew = False  # this step is the first in float64
+        if not run.advance():
+            continue
+        converged = bool(abs(run.change) < tol)
+        if report(run.bounds, run.next) or converged:
+            return Result(run.next, run.bounds, n_iter, converged)
+        run.choose_next()
+    return Result(run.fallback or run.parameters, run.bounds, max_iter, False)
+
+
+class _Run:
+    """The state of EM between two passes.
+
+    ``parameters`` are those of the coming pass. ``next`` are those that follow from the last one.
+    ``fallback`` is the plain iterate where ``parameters`` are extrapolated.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        parameters: Parameters,
+        tol: float,
+        accelerate: bool,
+        rng: np.random.Generator,
+    ) -> None:
+        self.problem, self.tol, self.accelerate, self.rng = problem, tol, accelerate, rng
+        self.parameters = self.next = parameters
+        self.fallback: Parameters | None = None
+        self.cycle: list[Parameters] = []  # SQUAREM: up to three successive iterates
+        self.bounds: list[float] = []
+        self.change = np.inf
+        self.n_reinitialized = 0
+
+    def advance(self) -> bool:
+        """Do one pass. Return False where it only showed that an extrapolation went too far."""
+        problem = self.problem
+        restarted = False  # whether this pass is the first in float64
         try:
-            sums, bound = problem.step(parameters)
-            new = problem.maximize(sums)
+            sums, bound = self._step()
         except NumericalError:
-            if fallback is None:
-                if not problem.may_be_single:
-                    raise
-                problem.exact = anew = True
-                sums, bound = problem.step(parameters)
-                new = problem.maximize(sums)
-            else:
-                bound = -np.inf
-        if fallback is not None and not bound >= bounds[-1]:
-            # The extrapolation overshot: this pass is lost, the plain iterate is as good as ever.
-            parameters, fallback, cycle = fallback, None, []
-            continue
-        fallback = None
-        if problem.may_be_single and bounds:
-            error = _SINGLE * (1 + abs(bound - problem.gauge.log_det))
-            # An end that is asked for within this error would be one of rounding.
-            if bound - bounds[-1] < (error if tol < error else -error):
-                problem.exact = anew = True
-                sums, bound = problem.step(parameters)
-                new = problem.maximize(sums)
-        dead = sums[: len(parameters.weights), 0] < _DEAD * problem.source.total / problem.source.n
-        change = bound - bounds[-1] if bounds and not anew else np.inf
-        bounds.append(bound)
-        if len(new.weights) < len(dead):  # some ended, by the prior's will
-            cycle, change = [], np.inf
+            if self.fallback is not None:
+                self._reject_extrapolation()
+                return False
+            if not problem.allows_float32:
+                raise
+            problem.exact = restarted = True
+            sums, bound = self._step()
+        if self.fallback is not None and not bound >= self.bounds[-1]:
+            self._reject_extrapolation()
+            return False
+        self.fallback = None
+        if problem.allows_float32 and self._is_lost_in_rounding(bound):
+            problem.exact = restarted = True
+            sums, bound = self._step()
+        self.change = bound - self.bounds[-1] if self.bounds and not restarted else np.inf
+        self.bounds.append(bound)
+        self._replace_empty(sums)
+        return True
+
+    def _step(self) -> tuple[Array, float]:
+        sums, bound = self.problem.step(self.parameters)
+        self.next = self.problem.maximize(sums)
+        return sums, bound
+
+    def _reject_extrapolation(self) -> None:
+        """Go back to the plain iterate; this pass is lost."""
+        assert self.fallback is not None
+        self.parameters, self.fallback, self.cycle = self.fallback, None, []
+
+    def _is_lost_in_rounding(self, bound: float) -> bool:
+        """Whether the gain of a float32 pass is within its error, if convergence asks for less."""
+        if not self.bounds:
+            return False
+        error = _FLOAT32_ERROR * (1 + abs(bound - self.problem.standardizer.log_det))
+        return bound - self.bounds[-1] < (error if self.tol < error else -error)
+
+    def _replace_empty(self, sums: Array) -> None:
+        """Note that components were pruned, or reinitialise those that lost their rows."""
+        source = self.problem.source
+        k = len(self.parameters.weights)
+        is_empty = sums[:k, 0] < _EMPTY * source.total_weight / source.n_rows
+        if len(self.next.weights) < k:
+            self.cycle, self.change = [], np.inf
         elif (
-            not problem.prunes
-            and dead.any()
-            and revivals < _MAX_REVIVALS
-            and problem.source.n > len(dead)
+            not self.problem.prunes
+            and is_empty.any()
+            and self.n_reinitialized < _MAX_REINITIALIZATIONS
+            and source.n_rows > k
         ):
-            new, cycle, change = _revived(problem, new, dead, rng), [], np.inf
-            revivals += 1
-        if report(n_iter, bound, new) or abs(change) < tol:
-            return Result(new, bounds, n_iter, bool(abs(change) < tol))
-        if not accelerate or change == np.inf:  # a new beginning is no iterate to extrapolate
-            parameters = new
-            continue
-        cycle = [*(cycle or [parameters]), new]
-        parameters = new
-        if len(cycle) == 3:
-            parameters, fallback, cycle = extrapolated(*cycle), new, []
-    return Result(fallback or parameters, bounds, max_iter, False)
+            self.next = self._reinitialize(is_empty)
+            self.cycle, self.change = [], np.inf
+            self.n_reinitialized += 1
 
+    def _reinitialize(self, is_empty: NDArray[np.bool_]) -> Parameters:
+        names = ", ".join(map(str, np.flatnonzero(is_empty)))
+        warnings.warn(
+            f"component {names} lost all its rows and is re-initialised at a random row: "
+            f"n_components={len(is_empty)} may be too many for this data",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+        rows, _ = self.problem.source.sample(1000, self.rng)
+        Z = self.problem.standardizer.apply(rows)
+        return reinitialized(self.next, is_empty, Z[self.rng.integers(len(Z), size=len(is_empty))])
 
-def _revived(
-    problem: Problem, parameters: Parameters, dead: NDArray[np.bool_], rng: np.random.Generator
-) -> Parameters:
-    which = ", ".join(map(str, np.flatnonzero(dead)))
-    warnings.warn(
-        f"component {which} lost all its rows and starts again at a random row: "
-        f"n_components={len(dead)} may be too many for this data",
-        ConvergenceWarning,
-        stacklevel=2,
-    )
-    rows, _ = problem.source.sample(1000, rng)
-    Z = (rows - problem.gauge.shift) * problem.gauge.scale
-    return revived(parameters, dead, Z[rng.integers(len(Z), size=len(dead))])
+    def choose_next(self) -> None:
+        """Set the parameters of the coming pass: the next iterate, or an extrapolation."""
+        if self.accelerate and self.change != np.inf:  # inf: this iterate is a new beginning
+            self.cycle = [*(self.cycle or [self.parameters]), self.next]
+        self.parameters = self.next
+        if len(self.cycle) == 3:
+            self.parameters, self.fallback = extrapolated(*self.cycle), self.next
+            self.cycle = []

@@ -1,8 +1,8 @@
-"""Outliers: one more component, of constant density over the box of the data.
+"""The noise component: a uniform density over the box of the data that takes up outliers.
 
-Banfield and Raftery, "Model-Based Gaussian and Non-Gaussian Clustering", Biometrics 49, 1993. To
-the kernels it is a row of coefficients of which only the constant is not 0. Beyond the box its
-density is the same: new rows far from everything are outliers too.
+J. D. Banfield and A. E. Raftery, "Model-Based Gaussian and Non-Gaussian Clustering", Biometrics
+49, 1993. To the kernels it is a row of coefficients of which only the constant is not 0. Its
+density is the same beyond the box, so new rows far from every component are outliers as well.
 """
 
 from __future__ import annotations
@@ -12,28 +12,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._gauge import varies_by_rounding
+from ._standardizer import is_constant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from ._gauge import Gauge
+    from ._standardizer import Standardizer
 
     Array = NDArray[np.float64]
 
-__all__ = ["Noise", "outlying"]
+__all__ = ["Noise", "farthest_rows"]
 
-_REFERENCES, _NEIGHBOR = 1000, 5  # rows that distances are taken to, and to which of these
-_ROWS = 1024
+_MAX_REFERENCES = 1000  # rows that distances are measured to
+_NEIGHBOR = 5  # the distance to this nearest of them counts
+_BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Share of the rows, and the box.
+    """Weight of the noise component, and its box.
 
-    ``log_widths``: logarithms of its widths, one for each column. ``bounds``, shape (2, d): its
-    lower and upper end in the user's coordinates.
+    ``log_widths`` has the logarithm of the width of each column. ``bounds``, shape (2, d), has the
+    lower and upper ends in the units of the data.
     """
 
     weight: float
@@ -42,22 +43,26 @@ class Noise:
 
     @classmethod
     def over(
-        cls, weight: float, bounds: tuple[Array, Array], gauge: Gauge, covariance_type: str,
+        cls,
+        weight: float,
+        bounds: tuple[Array, Array],
+        standardizer: Standardizer,
+        covariance_type: str,
         regularization: Any,
-    ) -> Self:  # fmt: skip
-        """The box between bounds of the columns, in the coordinates of ``gauge``."""
+    ) -> Self:
+        """Make the component for columns within bounds, in standardised coordinates."""
         # In a constant column every component has the variance that is added to it (spherical:
-        # about 1). With this width the column says nothing about who is an outlier.
+        # about 1). With this width the column does not influence which rows are outliers.
         added = 1.0 if covariance_type == "spherical" else np.maximum(regularization, 1e-12)
         low, high = bounds
-        constant = varies_by_rounding(low, high)
         with np.errstate(divide="ignore"):
-            log_widths = np.log(high / 2 - low / 2) + np.log(2 * gauge.scale)
-        log_widths = np.where(constant, 0.5 * np.log(2 * np.pi * added), log_widths)
+            log_widths = np.log(high / 2 - low / 2) + np.log(2 * standardizer.scale)
+        constant_width = 0.5 * np.log(2 * np.pi * added)
+        log_widths = np.where(is_constant(low, high), constant_width, log_widths)
         return cls(weight, log_widths, np.stack([low, high]))
 
     def check(self, d: int) -> None:
-        """Refuse what came from a file and is none."""
+        """Refuse values from a file that are no noise component of d columns."""
         if self.log_widths.shape != (d,) or self.bounds.shape != (2, d):
             raise ValueError("noise_bounds_ has a wrong shape")
         if not 0 <= self.weight < 1:
@@ -68,41 +73,41 @@ class Noise:
             raise ValueError("the widths of the noise's box must be finite")
 
     def rescaled(self, scale: Array) -> Self:
-        """In coordinates that are ``scale`` times these."""
+        """Return the component in coordinates that are ``scale`` times these."""
         return replace(self, log_widths=self.log_widths + np.log(scale))
 
-    def log_score(self, known: NDArray[np.bool_] | slice = slice(None)) -> float:
-        """Log of weight times density, over some of the columns."""
+    def log_score(self, columns: NDArray[np.bool_] | slice = slice(None)) -> float:
+        """Return the log of weight times density over some of the columns."""
         with np.errstate(divide="ignore"):
-            return float(np.log(self.weight) - self.log_widths[known].sum())
+            return float(np.log(self.weight) - self.log_widths[columns].sum())
 
     def beside(self, coefficients: Array) -> Array:
-        """Coefficients of the components with a last row for this one."""
+        """Return the coefficients of the components with a last row for this one."""
         row = np.zeros((1, coefficients.shape[1]))
         row[0, 0] = self.log_score()
         return np.concatenate([coefficients, row])
 
 
-def outlying(Z: Array, weight: Array | None, share: float, least: int) -> NDArray[np.bool_]:
-    """Which rows have the farthest neighbours: at most this share of the weight; ``least`` stay.
+def farthest_rows(Z: Array, weight: Array | None, share: float, n_kept: int) -> NDArray[np.bool_]:
+    """Return which rows have the farthest neighbours: at most this share of the weight.
 
-    A row's measure is the distance to its 5th neighbour among at most 1,000 rows, after Byers and
-    Raftery, "Nearest-Neighbor Clutter Removal for Estimating Features in Spatial Point Processes",
-    1998.
+    A row's measure is the distance to its fifth nearest among at most 1,000 rows (S. Byers and
+    A. E. Raftery, "Nearest-Neighbor Clutter Removal for Estimating Features in Spatial Point
+    Processes", JASA 93, 1998). At least ``n_kept`` rows are not marked.
     """
     n = len(Z)
-    others = Z[:: -(-n // _REFERENCES)]
-    place = min(_NEIGHBOR, len(others) - 1)
-    square = np.einsum("ij,ij->i", others, others)
-    far = np.empty(n)
-    for begin in range(0, n, _ROWS):
-        part = Z[begin : begin + _ROWS]
-        distances = square - 2 * part @ others.T  # but |z|^2, which is common to a row
-        far[begin : begin + _ROWS] = np.partition(distances, place, axis=1)[:, place]
-    far += np.einsum("ij,ij->i", Z, Z)
-    order = np.argsort(-far, kind="stable")
+    references = Z[:: -(-n // _MAX_REFERENCES)]
+    rank = min(_NEIGHBOR, len(references) - 1)
+    square = np.einsum("ij,ij->i", references, references)
+    distances = np.empty(n)
+    for begin in range(0, n, _BLOCK_ROWS):
+        part = Z[begin : begin + _BLOCK_ROWS]
+        relative = square - 2 * part @ references.T  # without |z|^2, which is common to a row
+        distances[begin : begin + _BLOCK_ROWS] = np.partition(relative, rank, axis=1)[:, rank]
+    distances += np.einsum("ij,ij->i", Z, Z)
+    order = np.argsort(-distances, kind="stable")
     w = np.ones(n) if weight is None else weight
-    out = np.zeros(n, dtype=bool)
-    out[order] = np.cumsum(w[order]) <= share * w.sum()
-    out[order[max(0, n - least) :]] = False
-    return out
+    is_far = np.zeros(n, dtype=bool)
+    is_far[order] = np.cumsum(w[order]) <= share * w.sum()
+    is_far[order[max(0, n - n_kept) :]] = False
+    return is_far

@@ -7,63 +7,65 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.random import as_generator
 from ..base.validation import as_bool, as_choice, as_float, as_int
-from ._forms import COVARIANCE_TYPES, n_covariance_parameters
-from ._input import as_start
+from ._initialization import INIT_PARAMS
 from ._noise import Noise
+from ._parameters import (
+    COVARIANCE_TYPES,
+    MATRIX_TYPES,
+    TIED_TYPES,
+    covariance_shape,
+    n_covariance_parameters,
+)
 from ._prior import Prior
-from ._seeding import INIT_PARAMS
+from ._validation import as_start
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._gauge import Gauge
+    from ._rows import RowSource
+    from ._standardizer import Standardizer
 
     Array = NDArray[np.float64]
 
-__all__ = ["Settings", "as_rng"]
-
-
-def as_rng(random_state: Any) -> np.random.Generator:
-    """A generator from a seed, a generator, a RandomState or None."""
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    if isinstance(random_state, np.random.RandomState):
-        return np.random.default_rng(random_state.randint(0, 2**32, size=4, dtype=np.uint32))
-    if random_state is None:
-        return np.random.default_rng()
-    return np.random.default_rng(as_int(random_state, "random_state", minimum=0))
+__all__ = ["Settings"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Parameters of a model after their check."""
+    """Parameters of a `GaussianMixture`, checked."""
 
     n_components: int
     covariance_type: str
     tol: float
     reg_covar: float
-    relative: bool
+    is_relative: bool  # reg_covar is in units of each column's variance
     max_iter: int
     n_init: int
     init_params: str
     split_merge: int
-    model: Any
+    accelerate: bool
+    mean_precision_prior: float
+    degrees_of_freedom_prior: float
+    weight_concentration_prior: float | str
+    noise: float
+    random_state: Any
+    weights_init: Any
+    means_init: Any
+    precisions_init: Any
 
     @classmethod
     def of(cls, model: Any) -> Settings:
         """Check the parameters of a model."""
         as_bool(model.warm_start, "warm_start")
-        as_bool(model.accelerate, "accelerate")
-        verbose = model.verbose  # scikit-learn's callers also pass a boolean
-        verbose = int(verbose) if isinstance(verbose, (bool, np.bool_)) else verbose
-        as_int(verbose, "verbose", minimum=0)
-        as_int(model.verbose_interval, "verbose_interval", minimum=1)
-        for name in ("mean_precision_prior", "degrees_of_freedom_prior"):
-            as_float(getattr(model, name), name, minimum=0)
-        if model.weight_concentration_prior != "mml":
-            as_float(model.weight_concentration_prior, "weight_concentration_prior")
-        if as_float(model.noise, "noise", minimum=0) >= 1:
+        if not isinstance(model.verbose, (bool, np.bool_)):  # scikit-learn's callers pass numbers
+            as_int(model.verbose, "verbose", minimum=0)
+        concentration = model.weight_concentration_prior
+        if concentration != "mml":
+            concentration = as_float(concentration, "weight_concentration_prior")
+        noise = as_float(model.noise, "noise", minimum=0)
+        if noise >= 1:
             raise ValueError(f"noise must be below 1, the share of all rows, got {model.noise}")
         as_choice(model.missing, "missing", ("error", "marginalize"))
         as_float(model.learning_decay, "learning_decay", above=0, maximum=1)
@@ -72,82 +74,96 @@ class Settings:
         if model.callback is not None and not callable(model.callback):
             raise TypeError(f"callback must be callable, got {type(model.callback).__name__}")
         return cls(
-            as_int(model.n_components, "n_components", minimum=1),
-            as_choice(model.covariance_type, "covariance_type", COVARIANCE_TYPES),
-            as_float(model.tol, "tol", minimum=0),
-            as_float(model.reg_covar, "reg_covar", minimum=0),
-            as_choice(model.reg_unit, "reg_unit", ("variance", "absolute")) == "variance",
-            as_int(model.max_iter, "max_iter", minimum=1),
-            as_int(model.n_init, "n_init", minimum=1),
-            as_choice(model.init_params, "init_params", INIT_PARAMS),
-            as_int(model.split_merge, "split_merge", minimum=0),
-            model,
+            n_components=as_int(model.n_components, "n_components", minimum=1),
+            covariance_type=as_choice(model.covariance_type, "covariance_type", COVARIANCE_TYPES),
+            tol=as_float(model.tol, "tol", minimum=0),
+            reg_covar=as_float(model.reg_covar, "reg_covar", minimum=0),
+            is_relative=as_choice(model.reg_unit, "reg_unit", ("variance", "absolute"))
+            == "variance",
+            max_iter=as_int(model.max_iter, "max_iter", minimum=1),
+            n_init=as_int(model.n_init, "n_init", minimum=1),
+            init_params=as_choice(model.init_params, "init_params", INIT_PARAMS),
+            split_merge=as_int(model.split_merge, "split_merge", minimum=0),
+            accelerate=as_bool(model.accelerate, "accelerate"),
+            mean_precision_prior=as_float(
+                model.mean_precision_prior, "mean_precision_prior", minimum=0
+            ),
+            degrees_of_freedom_prior=as_float(
+                model.degrees_of_freedom_prior, "degrees_of_freedom_prior", minimum=0
+            ),
+            weight_concentration_prior=concentration,
+            noise=noise,
+            random_state=model.random_state,
+            weights_init=model.weights_init,
+            means_init=model.means_init,
+            precisions_init=model.precisions_init,
         )
 
     def rng(self) -> np.random.Generator:
-        """The source of chance for this fit."""
-        return as_rng(self.model.random_state)
+        """Return the generator of random numbers for this fit."""
+        return as_generator(self.random_state)
 
-    def regularization(self, gauge: Gauge) -> Any:
-        """What is added to the variances in the coordinates of ``gauge``."""
-        if self.relative:
+    def regularization(self, standardizer: Standardizer) -> Any:
+        """Return what is added to the variances in standardised coordinates."""
+        if self.is_relative:
             return self.reg_covar
-        scaled = self.reg_covar * gauge.scale**2
+        scaled = self.reg_covar * standardizer.scale**2
         return float(scaled[0]) if self.covariance_type == "spherical" else scaled
 
     def prior(self, d: int) -> Prior | None:
-        """The prior, None where its parameters say that there is none."""
-        m = self.model
-        if m.mean_precision_prior == m.degrees_of_freedom_prior == 0 and (
-            m.weight_concentration_prior == 1
-        ):
+        """Return the prior, None where the parameters ask for none."""
+        concentration = self.weight_concentration_prior
+        if self.mean_precision_prior == self.degrees_of_freedom_prior == 0 and concentration == 1:
             return None
-        scatter = float(self.n_components) ** (-2 / d) if m.degrees_of_freedom_prior > 0 else 0.0
-        concentration = m.weight_concentration_prior
-        if concentration == "mml":
-            own = 0 if self.covariance_type == "tied" else 1
-            free = d + own * n_covariance_parameters(self.covariance_type, 1, d)
-            concentration = 1 - free / 2
+        scatter = 0.0
+        if self.degrees_of_freedom_prior > 0:
+            scatter = float(self.n_components) ** (-2 / d)
+        searches_fewer = concentration == "mml"
+        if searches_fewer:
+            n_free = d
+            if self.covariance_type not in TIED_TYPES:
+                n_free += n_covariance_parameters(self.covariance_type, 1, d)
+            concentration = 1 - n_free / 2
         return Prior(
-            float(m.mean_precision_prior), float(m.degrees_of_freedom_prior), scatter,
-            float(concentration),
+            self.mean_precision_prior, self.degrees_of_freedom_prior, scatter,
+            float(concentration), searches_fewer,
         )  # fmt: skip
 
-    def noise(self, source: Any, gauge: Gauge) -> Noise | None:
-        """The component of the outliers, None where none is wanted."""
-        if self.model.noise == 0:
+    def noise_component(self, source: RowSource, standardizer: Standardizer) -> Noise | None:
+        """Return the noise component, None without one."""
+        if self.noise == 0:
             return None
         return Noise.over(
-            float(self.model.noise), source.bounds(), gauge, self.covariance_type,
-            self.regularization(gauge),
+            self.noise, source.bounds(), standardizer, self.covariance_type,
+            self.regularization(standardizer),
         )  # fmt: skip
 
     def start(self, d: int) -> tuple[Array | None, Array | None, Array | None]:
-        """Starting weights, means and covariances, None where the user gave none."""
-        k, m = self.n_components, self.model
+        """Return starting weights, means and covariances, None where the caller gave none."""
+        k = self.n_components
         weights = means = covariances = None
-        if m.weights_init is not None:
-            weights = as_start(m.weights_init, "weights_init", (k,))
+        if self.weights_init is not None:
+            weights = as_start(self.weights_init, "weights_init", (k,))
             if (weights < 0).any() or (weights > 1).any():
                 raise ValueError("weights_init must be in the range [0, 1]")
             if not np.isclose(weights.sum(), 1.0, atol=1e-6):
                 raise ValueError(f"weights_init must sum to 1, got {weights.sum()}")
-        if m.means_init is not None:
-            means = as_start(m.means_init, "means_init", (k, d))
-        if m.precisions_init is not None:
-            shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}
-            precisions = as_start(m.precisions_init, "precisions_init", shape[self.covariance_type])
+        if self.means_init is not None:
+            means = as_start(self.means_init, "means_init", (k, d))
+        if self.precisions_init is not None:
+            shape = covariance_shape(self.covariance_type, k, d)
+            precisions = as_start(self.precisions_init, "precisions_init", shape)
             covariances = _inverse(precisions, self.covariance_type)
         return weights, means, covariances
 
 
 def _inverse(precisions: Array, covariance_type: str) -> Array:
-    if covariance_type in ("diag", "spherical"):
+    if covariance_type not in MATRIX_TYPES:
         if (precisions <= 0).any():
             raise ValueError("precisions_init must be positive")
         return np.asarray(1 / precisions, np.float64)
-    symmetric = np.allclose(precisions, np.swapaxes(precisions, -1, -2))
-    if not symmetric or (np.linalg.eigvalsh(precisions) <= 0).any():
+    is_symmetric = np.allclose(precisions, np.swapaxes(precisions, -1, -2))
+    if not is_symmetric or (np.linalg.eigvalsh(precisions) <= 0).any():
         raise ValueError("precisions_init must be symmetric, positive-definite")
     inverse = np.linalg.inv(precisions)
     return np.asarray((inverse + np.swapaxes(inverse, -1, -2)) / 2, np.float64)

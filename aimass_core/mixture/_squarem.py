@@ -1,7 +1,7 @@
-"""SQUAREM's extrapolation of three EM iterates (Varadhan and Roland 2008, scheme S3).
+"""SQUAREM: the extrapolation of three EM iterates (Varadhan and Roland 2008, scheme S3).
 
 It works on coordinates without constraints: log weights, means, and the Cholesky factors of the
-covariances with the logarithm of their diagonals, so that whatever comes out is a mixture.
+covariances with the logarithm of their diagonals, so that every result is a valid mixture.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..exceptions import NumericalError
-from ._forms import Parameters
+from ._parameters import MATRIX_TYPES, Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["extrapolated"]
 
-_STEP_MAX = 64.0
+_MAX_STEP = 64.0
 
 
-def _free(parameters: Parameters) -> list[Array]:
+def _unconstrained(parameters: Parameters) -> list[Array]:
+    """Coordinates of the parameters that may take any value."""
     covariances = parameters.covariances
-    if parameters.covariance_type in ("full", "tied"):
+    if parameters.covariance_type in MATRIX_TYPES:
         factor = np.linalg.cholesky(covariances)
         diagonal = np.arange(factor.shape[-1])
         factor[..., diagonal, diagonal] = np.log(factor[..., diagonal, diagonal])
@@ -38,11 +39,12 @@ def _free(parameters: Parameters) -> list[Array]:
     return [np.log(np.maximum(weights, 1e-300)), parameters.means, factor]
 
 
-def _bound(like: Parameters, free: list[Any]) -> Parameters:
-    kind, noise = like.covariance_type, like.noise
-    log_weights, means, factor = free
+def _constrained(template: Parameters, coordinates: list[Any]) -> Parameters:
+    """Parameters from coordinates, of the type and with the noise of a template."""
+    kind, noise = template.covariance_type, template.noise
+    log_weights, means, factor = coordinates
     weights = np.exp(log_weights - log_weights.max())
-    if kind in ("full", "tied"):
+    if kind in MATRIX_TYPES:
         diagonal = np.arange(factor.shape[-1])
         factor[..., diagonal, diagonal] = np.exp(factor[..., diagonal, diagonal])
         covariances = factor @ np.swapaxes(factor, -1, -2)
@@ -55,20 +57,23 @@ def _bound(like: Parameters, free: list[Any]) -> Parameters:
 
 
 def extrapolated(first: Parameters, second: Parameters, third: Parameters) -> Parameters:
-    """A point further on, or the third iterate itself where there is none."""
-    zero, one, two = (_free(p) for p in (first, second, third))
-    r = [b - a for a, b in zip(zero, one)]
-    v = [c - b - d for b, c, d in zip(one, two, r)]
-    # Each part has its own unit, the Mahalanobis one is near enough in standardised coordinates.
-    size_r = np.sqrt(sum(float((part**2).sum()) for part in r))
-    size_v = np.sqrt(sum(float((part**2).sum()) for part in v))
-    if not size_v > 0:
+    """Return parameters beyond three successive iterates, or the third where there are none."""
+    zero, one, two = (_unconstrained(p) for p in (first, second, third))
+    r = [b - a for a, b in zip(zero, one, strict=True)]
+    v = [c - b - d for b, c, d in zip(one, two, r, strict=True)]
+    # Each part has its own unit; standardised coordinates make them comparable enough.
+    length_r = np.sqrt(sum(float((part**2).sum()) for part in r))
+    length_v = np.sqrt(sum(float((part**2).sum()) for part in v))
+    if not length_v > 0:
         return third
-    step = min(max(size_r / size_v, 1.0), _STEP_MAX)
+    step = min(max(length_r / length_v, 1.0), _MAX_STEP)
     if step == 1.0:
         return third
     try:
         with np.errstate(over="raise", invalid="raise"):
-            return _bound(first, [a + 2 * step * b + step**2 * c for a, b, c in zip(zero, r, v)])
+            coordinates = [
+                a + 2 * step * b + step**2 * c for a, b, c in zip(zero, r, v, strict=True)
+            ]
+            return _constrained(first, coordinates)
     except (NumericalError, FloatingPointError):
         return third

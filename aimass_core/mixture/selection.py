@@ -1,56 +1,74 @@
-"""Which number of components and which covariance type: one call, one table, one picture."""
+"""The choice of the number of components and the covariance type by an information criterion."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.validation import as_choice, as_int
+from ..base.optional import import_optional
+from ..base.validation import as_choice, as_float, as_int
 from ..exceptions import ConvergenceWarning, NumericalError
-from ._forms import COVARIANCE_TYPES
-from ._input import as_matrix, as_weights, column_names
+from ._parameters import COVARIANCE_TYPES
+from ._validation import as_matrix, as_weights, column_names
 from .gaussian_mixture import GaussianMixture
 
 if TYPE_CHECKING:
     import os
 
+    from numpy.typing import NDArray
+
 __all__ = ["Selection", "select"]
 
 CRITERIA = ("bic", "icl", "aic")
-_ROWS = 65_536
+TABLE_COLUMNS = (
+    "n_components",
+    "covariance_type",
+    "bic",
+    "icl",
+    "aic",
+    "log_likelihood",
+    "smallest_share",
+    "converged",
+)
+_DEFAULT_TYPES = ("full", "tied", "diag", "spherical")
+_BLOCK_ROWS = 65_536
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The outcome of `select`.
+    """The result of `select`.
 
     Parameters
     ----------
     best : GaussianMixture
         The fitted model with the lowest criterion.
     table : dict of str to list
-        Columns ``n_components``, ``covariance_type``, ``bic``, ``icl``, ``aic``, ``log_likelihood``
-        (mean of a row), ``converged``; NaN where a fit failed. Ready for ``pandas.DataFrame``.
+        Columns ``n_components``, ``covariance_type``, ``bic``, ``icl``, ``aic``,
+        ``log_likelihood`` (mean of a row), ``smallest_share`` (of the rows that are assigned to a
+        component), ``converged``; NaN where a fit failed. ``pandas.DataFrame`` takes it.
     criterion : str
-        By which the best was chosen.
+        The criterion by which the best was chosen.
+    best_row : int
+        The row of the table that belongs to the best.
     """
 
     best: GaussianMixture
     table: dict[str, list[Any]]
     criterion: str
+    best_row: int = 0
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """Draw the criterion over the number of components, one line per covariance type.
+        """Draw the criterion over the number of components, one line for each covariance type.
 
         Parameters
         ----------
         path : path-like, optional
-            Where to save the picture; the ending says in which format.
+            File to save the picture to; its ending decides the format.
 
         Returns
         -------
@@ -60,23 +78,19 @@ class Selection:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError:
-            raise ImportError("a picture needs matplotlib: pip install matplotlib") from None
-        figure = Figure(figsize=(7, 4.5), layout="constrained")
+        figure = import_optional("matplotlib.figure").Figure(figsize=(7, 4.5), layout="constrained")
         axes = figure.subplots()
-        types = list(dict.fromkeys(self.table["covariance_type"]))
-        for kind in types:
-            rows = [i for i, other in enumerate(self.table["covariance_type"]) if other == kind]
-            axes.plot(
-                [self.table["n_components"][i] for i in rows],
-                [self.table[self.criterion][i] for i in rows], marker="o", label=kind,
-            )  # fmt: skip
-        k, kind = self.best.n_components, self.best.covariance_type
-        axes.axvline(k, color="0.7", linestyle=":", label=f"best: {kind}, {k}")
+        types = self.table["covariance_type"]
+        for kind in dict.fromkeys(types):
+            rows = [row for row, other in enumerate(types) if other == kind]
+            counts = [self.table["n_components"][row] for row in rows]
+            values = [self.table[self.criterion][row] for row in rows]
+            axes.plot(counts, values, marker="o", label=kind)
+        best_count, best_type = self.best.n_components, self.best.covariance_type
+        label = f"best: {best_type}, {best_count}"
+        axes.axvline(best_count, color="0.7", linestyle=":", label=label)
         axes.set_xlabel("number of components")
         axes.set_ylabel(f"{self.criterion.upper()} (lower is better)")
         axes.legend()
@@ -89,49 +103,56 @@ def select(
     X: Any,
     *,
     n_components: Iterable[int] = range(1, 11),
-    covariance_types: Iterable[str] = COVARIANCE_TYPES,
+    covariance_types: Iterable[str] = _DEFAULT_TYPES,
     criterion: str = "bic",
+    min_share: float = 0.0,
     sample_weight: Any = None,
     **parameters: Any,
 ) -> Selection:
-    """Fit every number of components and covariance type, and take the best.
+    """Fit mixtures of all numbers of components and covariance types, and return the best.
 
     Parameters
     ----------
     X : array-like or sparse matrix of shape (n_samples, n_features)
-        Rows. Sparse: give ``covariance_types`` of "diag" and "spherical" only.
+        Rows. For a sparse matrix give ``covariance_types`` of "diag", "tied_diag" and "spherical"
+        only.
     n_components : iterable of int, default=1 to 10
-        Numbers to try; those above the number of rows are left out.
-    covariance_types : iterable of str, default=all four
-        Types to try.
+        Numbers of components; those above the number of rows are left out.
+    covariance_types : iterable of str, default=("full", "tied", "diag", "spherical")
+        Covariance types, as of `GaussianMixture`.
     criterion : {"bic", "icl", "aic"}, default="bic"
-        What has to be low. ICL is BIC plus twice the entropy of the memberships: it prefers
-        segments that are well apart, where BIC counts the Gaussians that a density needs.
+        Criterion; the lowest value is best. ICL is BIC plus twice the entropy of the
+        responsibilities. It prefers components that are well separated, where BIC counts the
+        Gaussians that the density needs.
+    min_share : float, default=0.0
+        Smallest share of the rows that must be assigned to each component of the best mixture.
     sample_weight : array-like of shape (n_samples,), optional
         Weights of the rows.
     **parameters
-        Of `GaussianMixture`, for every fit.
+        Parameters of `GaussianMixture` for every fit.
 
     Returns
     -------
     Selection
-        The best model, the table of all and their plot.
+        The best model and the table of all, which it can plot.
 
     Raises
     ------
     ValueError
-        For an unknown criterion or type, or nothing to try.
+        If the criterion or a type is unknown, if there is nothing to try, or if no mixture has
+        components of ``min_share``.
     NumericalError
-        Where not one fit succeeds; single failures are noted as NaN.
+        If every fit fails; the failure of some is noted as NaN.
 
     Notes
     -----
-    Time: that of all fits. Memory: O(1) beyond them, the entropy is taken block by block.
+    Time: that of all fits. Memory: O(1) beyond them, the entropy is computed block by block.
 
     References
     ----------
-    G. Schwarz, "Estimating the Dimension of a Model", 1978. C. Biernacki, G. Celeux, G. Govaert,
-    "Assessing a Mixture Model for Clustering with the Integrated Completed Likelihood", 2000.
+    G. Schwarz, "Estimating the Dimension of a Model", Annals of Statistics 6, 1978. C. Biernacki,
+    G. Celeux, G. Govaert, "Assessing a Mixture Model for Clustering with the Integrated Completed
+    Likelihood", IEEE TPAMI 22, 2000.
 
     Examples
     --------
@@ -139,61 +160,119 @@ def select(
     >>> from aimass_core.mixture import select
     >>> rng = np.random.default_rng(0)
     >>> X = np.concatenate([rng.normal(m, 1, (200, 2)) for m in (0, 8, 16)])
-    >>> chosen = select(X, n_components=range(1, 6), random_state=0)
-    >>> chosen.best.n_components, chosen.best.covariance_type
+    >>> selection = select(X, n_components=range(1, 6), random_state=0)
+    >>> selection.best.n_components, selection.best.covariance_type
     (3, 'spherical')
     """
     criterion = as_choice(criterion, "criterion", CRITERIA)
     counts = [as_int(k, "n_components", minimum=1) for k in n_components]
     kinds = [as_choice(kind, "covariance_types", COVARIANCE_TYPES) for kind in covariance_types]
+    min_share = as_float(min_share, "min_share", minimum=0, maximum=1)
     if not counts or not kinds:
         raise ValueError("n_components and covariance_types must name at least one value each")
     columns = column_names(X)
     if sp.issparse(X):
         X = sp.csr_array(X)
     else:
-        X = as_matrix(X, missing=parameters.get("missing") == "marginalize")
+        X = as_matrix(X, allows_missing=parameters.get("missing") == "marginalize")
     n, d = X.shape
     weight = as_weights(sample_weight, n)
     if min(counts) > n:
-        raise ValueError(f"n_components: the least is {min(counts)}, but X has only {n} rows")
-    counts = [k for k in counts if k <= n]
-    names = ("n_components", "covariance_type", "bic", "icl", "aic", "log_likelihood", "converged")
-    table: dict[str, list[Any]] = {name: [] for name in names}
-    best, best_value, failure = None, np.inf, ""
-    for kind in kinds:
-        for k in counts:
-            model = GaussianMixture(k, covariance_type=kind, **parameters)
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", ConvergenceWarning)
-                    model.fit(X, sample_weight=weight)
-                row = _criteria(model, X, weight)
-            except NumericalError as error:
-                row, failure = {}, str(error)
-            row |= {"n_components": k, "covariance_type": kind}
-            for name in names:
-                table[name].append(row.get(name, np.nan))
-            if row.get(criterion, np.inf) < best_value:
-                best, best_value = model, row[criterion]
-    if best is None:
+        raise ValueError(f"n_components: the smallest is {min(counts)}, but X has only {n} rows")
+
+    def fit(k: int, kind: str) -> GaussianMixture:
+        model = GaussianMixture(k, covariance_type=kind, **parameters)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return model.fit(X, sample_weight=weight)
+
+    cells = [(k, kind) for kind in kinds for k in counts if k <= n]
+    selection = select_cell(X, cells, fit, criterion, min_share, weight)
+    selection.best._note_columns(columns, d)
+    return selection
+
+
+def select_cell(
+    X: Any,
+    cells: list[tuple[int, str]],
+    fit: Callable[[int, str], GaussianMixture],
+    criterion: str,
+    min_share: float = 0.0,
+    weight: NDArray[np.float64] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Selection:
+    """Fit a mixture for each cell, and return the best and the table of all.
+
+    Parameters
+    ----------
+    X : ndarray or csr_array of shape (n, d)
+        Rows.
+    cells : list of (int, str)
+        Numbers of components and covariance types.
+    fit : callable
+        Fits a mixture of a cell to the rows.
+    criterion : str
+        One of `CRITERIA`.
+    min_share : float
+        Smallest share of the rows of each component; a single cell is exempt.
+    weight : ndarray of float64, shape (n,), optional
+        Weights of the rows.
+    progress : callable
+        Called with the number of cells done, and of all.
+
+    Returns
+    -------
+    Selection
+        See there.
+    """
+    table: dict[str, list[Any]] = {name: [] for name in TABLE_COLUMNS}
+    best: tuple[float, int, GaussianMixture] | None = None
+    failure: NumericalError | None = None
+    for number, (k, kind) in enumerate(cells):
+        progress(number, len(cells))
+        row: dict[str, Any] = {"n_components": k, "covariance_type": kind}
+        try:
+            model = fit(k, kind)
+            row |= _criteria(model, X, weight)
+        except NumericalError as error:
+            failure = error
+        for name in TABLE_COLUMNS:
+            table[name].append(row.get(name, np.nan))
+        value = row.get(criterion, np.inf)
+        is_allowed = len(cells) == 1 or row.get("smallest_share", 0.0) >= min_share
+        if is_allowed and value < (np.inf if best is None else best[0]):
+            best = (value, number, model)
+    if best is not None:
+        return Selection(best[2], table, criterion, best[1])
+    if failure is not None and np.isnan(table["bic"]).all():
         raise NumericalError(f"no fit succeeded; the last one: {failure}")
-    best._note_columns(columns, d)
-    return Selection(best, table, criterion)
+    counts = sorted({k for k, _ in cells})
+    raise ValueError(
+        f"no mixture of {counts[0]} to {counts[-1]} components assigns at least {min_share:.1%} of "
+        "the rows to each of them: lower min_share or ask for fewer components"
+    )
 
 
 def _criteria(model: GaussianMixture, X: Any, weight: Any) -> dict[str, Any]:
+    """The criteria of a fitted mixture, block by block."""
     total = entropy = n = 0.0
-    for begin in range(0, X.shape[0], _ROWS):
-        part = X[begin : begin + _ROWS]
-        w = np.ones(part.shape[0]) if weight is None else weight[begin : begin + _ROWS]
+    k = len(model.weights_)
+    assigned = np.zeros(k + 1)  # the last one: outliers
+    for begin in range(0, X.shape[0], _BLOCK_ROWS):
+        part = X[begin : begin + _BLOCK_ROWS]
+        w = np.ones(part.shape[0]) if weight is None else weight[begin : begin + _BLOCK_ROWS]
         resp = model.predict_proba(part).astype(np.float64)
         total += float(w @ model.score_samples(part))
         entropy -= float(w @ (resp * np.log(np.maximum(resp, 1e-300))).sum(axis=1))
+        assigned += np.bincount(resp.argmax(axis=1), w, minlength=k + 1)
         n += float(w.sum())
-    price = model._n_parameters()
-    bic = -2 * total + price * np.log(n)
+    n_parameters = model._n_parameters()
+    bic = -2 * total + n_parameters * np.log(n)
     return {
-        "bic": bic, "icl": bic + 2 * entropy, "aic": -2 * total + 2 * price,
-        "log_likelihood": total / n, "converged": model.converged_,
-    }  # fmt: skip
+        "bic": bic,
+        "icl": bic + 2 * entropy,
+        "aic": -2 * total + 2 * n_parameters,
+        "log_likelihood": total / n,
+        "smallest_share": float(assigned[:k].min() / n),
+        "converged": model.converged_,
+    }

@@ -16,6 +16,7 @@ from ..base.baselines import (
     sgd_biases,
 )
 from ..base.csr import row_numbers, transpose
+from ..base.estimator import clone
 from ..base.filters import Catalog, as_filter, combine_filters
 from ..base.lists import Explanation, TopK
 from ..base.query import Query
@@ -23,26 +24,17 @@ from ..base.ranking import filter_lists, padding, scores_by_pairs, top_of_rows
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_int, wrap_csr
+from ..data.weighting import BM25, Binarize, Log, TfIdf
+from ..data.weighting._weighting import Weighting
 from ..similarity._compare import Compared, gram_topk, prepare
-from ..similarity._measures import Measure, make_measure
+from ..similarity._measures import Measure
+from ..similarity.similarity import Similarity, as_measure
 from ._rating import AGGREGATIONS, RatingEngine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Neighborhood"]
-
-_OPTIONS = (
-    "alpha",
-    "beta",
-    "midpoint",
-    "shrink",
-    "support_shrink",
-    "min_support",
-    "significance",
-    "amplification",
-    "threshold",
-)
 
 
 class Neighborhood(Recommender):
@@ -55,12 +47,14 @@ class Neighborhood(Recommender):
         "item_bias_",
         "mean_",
         "rating_range_",
+        "weighting_",
     )
     _per_user: ClassVar[tuple[str, ...]] = ("user_bias_",)
     _entities: ClassVar[str]
 
     similarity_: sp.csr_array | None
     mean_: float
+    weighting_: Weighting | None
     rating_range_: tuple[float, float]
     user_bias_: NDArray[np.float64] | None
     item_bias_: NDArray[np.float64] | None
@@ -69,18 +63,10 @@ class Neighborhood(Recommender):
         self,
         *,
         n_neighbors: int = 100,
-        measure: str | Callable[..., float] = "cosine",
-        alpha: float | None = None,
-        beta: float | None = None,
-        midpoint: float | None = None,
-        shrink: float = 0.0,
-        support_shrink: float | None = None,
-        min_support: int = 1,
-        significance: int = 0,
-        amplification: float = 1.0,
-        threshold: float | None = None,
-        weighting: str | None = None,
+        similarity: str | Callable[..., float] | Similarity = "cosine",
+        weighting: str | Weighting | None = None,
         profile: str = "weighted",
+        normalize: bool = False,
         neighbors_of: str = "target",
         aggregation: str = "sum",
         min_k: int = 1,
@@ -91,18 +77,10 @@ class Neighborhood(Recommender):
         n_threads: int | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors
-        self.measure = measure
-        self.alpha = alpha
-        self.beta = beta
-        self.midpoint = midpoint
-        self.shrink = shrink
-        self.support_shrink = support_shrink
-        self.min_support = min_support
-        self.significance = significance
-        self.amplification = amplification
-        self.threshold = threshold
+        self.similarity = similarity
         self.weighting = weighting
         self.profile = profile
+        self.normalize = normalize
         self.neighbors_of = neighbors_of
         self.aggregation = aggregation
         self.min_k = min_k
@@ -131,18 +109,23 @@ class Neighborhood(Recommender):
         as_int(self.min_k, "min_k", minimum=0)
         as_bool(self.positive_only, "positive_only")
         as_bool(self.clip, "clip")
-        if self.weighting is not None:
-            as_choice(self.weighting, "weighting", ("bm25", "tf_idf", "log", "binarize"))
-        m = make_measure(self.measure, **{name: getattr(self, name) for name in _OPTIONS})
+        as_bool(self.normalize, "normalize")
+        m = as_measure(self.similarity)
         self._refuse_idle_options(m)
         if self._rates and m.function is not None:
-            raise ValueError("measure: a function can be used for ranking (aggregation='sum') only")
+            raise ValueError(
+                "similarity: a function can be used for ranking (aggregation='sum') only"
+            )
         return m
 
     def _refuse_idle_options(self, m: Measure) -> None:
         """Refuse options that have no effect in the chosen mode."""
         if self._rates:
-            idle: dict[str, Any] = {"neighbors_of": "target", "profile": "weighted"}
+            idle: dict[str, Any] = {
+                "neighbors_of": "target",
+                "profile": "weighted",
+                "normalize": False,
+            }
         else:
             idle = {"min_k": 1, "positive_only": True, "clip": True, "rating_scale": None}
         if self.aggregation != "baseline" and m.name != "pearson_baseline":
@@ -155,16 +138,23 @@ class Neighborhood(Recommender):
                     "it out, or choose another aggregation"
                 )
 
-    def _weighted(self, X: sp.csr_array) -> sp.csr_array:
-        if self.weighting is None:
-            return X
-        from ..data import weighting
+    def _new_weighting(self) -> Weighting | None:
+        """Return the unfitted weighting that the parameter names."""
+        if self.weighting is None or isinstance(self.weighting, Weighting):
+            return None if self.weighting is None else clone(self.weighting)
+        name = as_choice(self.weighting, "weighting", ("bm25", "tf_idf", "log", "binarize"))
+        if name == "bm25":
+            return BM25(documents=self._entities)
+        if name == "tf_idf":
+            return TfIdf(documents=self._entities)
+        return Log() if name == "log" else Binarize()
 
-        if self.weighting in ("bm25", "tf_idf"):
-            result: sp.csr_array = getattr(weighting, self.weighting)(X, documents=self._entities)
-        else:
-            result = getattr(weighting, self.weighting)(X)
-        return result
+    def _weighted(self, X: sp.csr_array) -> sp.csr_array:
+        """Return a matrix weighted by what was learned from the fitted one."""
+        if self.weighting_ is None:
+            return X
+        weighted: sp.csr_array = self.weighting_.transform(X)
+        return weighted
 
     def _profiles(self, X: sp.csr_array) -> sp.csr_array:
         """What is multiplied with the similarities."""
@@ -183,6 +173,9 @@ class Neighborhood(Recommender):
         m = self._checked_measure()
         X = self.user_items_
         self.similarity_ = self.user_bias_ = self.item_bias_ = None
+        self.weighting_ = self._new_weighting()
+        if self.weighting_ is not None:
+            self.weighting_.fit(X)
         self.mean_, self.rating_range_ = global_mean(X), rating_range(self.rating_scale, X)
         if self.aggregation == "baseline" or m.name == "pearson_baseline":
             if self.baseline == "als":
@@ -212,7 +205,19 @@ class Neighborhood(Recommender):
             compared = compared.swapped()
         lists = gram_topk(compared, m, self.n_neighbors, n_threads)
         lists.data = lists.data.astype(self.user_items_.dtype, copy=False)
-        return transpose(transpose(lists, n_threads), n_threads)
+        lists = transpose(transpose(lists, n_threads), n_threads)
+        return self._normalized(lists) if self.normalize else lists
+
+    def _normalized(self, lists: sp.csr_array) -> sp.csr_array:
+        """Return the lists with the weights that start from one entity divided by their L1 norm."""
+        if self.neighbors_of == "target":  # row = target, column = where a weight starts
+            sources = lists.indices
+        else:
+            sources = row_numbers(lists)
+        norms = np.bincount(sources, np.abs(lists.data), lists.shape[0]).astype(np.float64)
+        scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+        data = (lists.data * scale[sources]).astype(lists.dtype)
+        return wrap_csr(lists.indptr, lists.indices, data, lists.shape)
 
     def _prepare(self, n_threads: int) -> None:
         self._m = self._checked_measure()

@@ -36,20 +36,14 @@ class ContextKNN(Recommender):
 
     Parameters
     ----------
-    base : {"item", "user"}, default="item"
-        Kind of neighbourhood: `ItemKNN` or `UserKNN`.
+    base : {"item", "user"}, ItemKNN or UserKNN, default="item"
+        The neighbourhood model of each context; "item" and "user" stand for one with defaults. Its
+        weighting comes after the decay, and its profile "raw" is the decayed values.
     half_life : timedelta or number, optional
         After this time an interaction counts half; needs `Interactions` with times. A timedelta
         where the times are datetimes, else a number in their unit.
     now : datetime, str or number, optional
         The moment from which age is counted. Default: the latest time in the data.
-    n_neighbors : int, default=100
-        Neighbours kept of each item or user.
-    measure, alpha, beta, midpoint, shrink, support_shrink, min_support, amplification, threshold
-        As in `similarity.topk`.
-    weighting, profile, n_threads
-        As in `ItemKNN`; the weighting comes after the decay, and profile "raw" is the decayed
-        values.
 
     Attributes
     ----------

@@ -41,31 +41,21 @@ class ItemKNN(Neighborhood):
     n_neighbors : int, default=100
         Neighbours kept of each item; for ratings: the k nearest among the items that the user
         rated.
-    measure : str or callable, default="cosine"
-        As in `similarity.topk`; there too: ``alpha``, ``beta``, ``midpoint``, ``shrink``,
-        ``support_shrink``, ``min_support``, ``significance``, ``amplification``, ``threshold``.
-    alpha, beta, midpoint : float, optional
-        Options of single measures.
-    shrink : float, default=0
-        Added to the denominator of the measure.
-    support_shrink : float, optional
-        Scores times ``n / (n + support_shrink)``, n the number of common entries.
-    min_support : int, default=1
-        Fewest common entries of neighbours.
-    significance : int, default=0
-        Scores times ``min(n, significance) / significance``; 0 is off.
-    amplification : float, default=1
-        Exponent on the scores' size.
-    threshold : float, optional
-        Least score of a neighbour.
-    weighting : {"bm25", "tf_idf", "log", "binarize"}, optional
-        Applied to the matrix before anything is compared; items are the documents.
+    similarity : str, callable or Similarity, default="cosine"
+        Name of a measure, a Numba function, or either with options: `Similarity`.
+    weighting : {"bm25", "tf_idf", "log", "binarize"} or a weighting, optional
+        Learned from the fitted matrix and applied to it before anything is compared, and to the
+        profiles of new users; items are the documents. A weighting with options is an object such
+        as ``BM25(K1=1.2, B=0.1, documents="items")`` from `aimass_core.data.weighting`.
     profile : {"weighted", "raw", "binary"}, default="weighted"
         What of the user is multiplied with the similarities: values after weighting, stored
         values, or ones.
+    normalize : bool, default=False
+        Divide the weights that start from one seen item by their sum of absolute values, after the
+        lists were cut to ``n_neighbors``; improves rp3beta on many data sets. Ranking only.
     neighbors_of : {"target", "seen"}, default="target"
-        Which lists are cut to ``n_neighbors``: "target", those of the items to be scored, or
-        "seen", those of the items a user has (better for rp3beta). Ranking only.
+        Which neighbour lists are cut to ``n_neighbors``: "target", those of the items to be
+        scored, or "seen", those of the items a user has (better for rp3beta). Ranking only.
     aggregation : {"sum", "mean", "centered", "zscore", "baseline"}, default="sum"
         "sum" ranks by the sum of similarities times profile. The others predict ratings from the
         nearest among those who rated: their weighted mean, or the same of deviations from their
@@ -75,7 +65,7 @@ class ItemKNN(Neighborhood):
     positive_only : bool, default=True
         Neighbours with a similarity of 0 or less are not used (ratings only).
     baseline : {"als", "sgd"}, default="als"
-        How biases are learned for ``aggregation="baseline"`` and measure pearson_baseline.
+        How biases are learned for ``aggregation="baseline"`` and similarity pearson_baseline.
     clip : bool, default=True
         Cut predictions off at the rating scale (ratings only).
     rating_scale : tuple of two floats, optional
@@ -88,8 +78,10 @@ class ItemKNN(Neighborhood):
     similarity_ : csr_array of shape (n_items, n_items) or None
         Row i holds the neighbours kept of item i. None for ratings, which
         compute similarities on demand.
+    weighting_ : weighting or None
+        What was learned by the weighting.
     user_items_ : csr_array of shape (n_users, n_items)
-        What was fitted.
+        The fitted interactions.
     user_bias_, item_bias_ : ndarray or None
         The baseline's biases where one is used.
 

@@ -45,32 +45,22 @@ class UserKNN(Neighborhood):
     n_neighbors : int, default=100
         Neighbours kept of each user; for ratings: the k nearest among the users who rated the
         item.
-    measure : str or callable, default="cosine"
-        As in `similarity.topk`; there too: ``alpha``, ``beta``, ``midpoint``, ``shrink``,
-        ``support_shrink``, ``min_support``, ``significance``, ``amplification``, ``threshold``.
-    alpha, beta, midpoint : float, optional
-        Options of single measures.
-    shrink : float, default=0
-        Added to the denominator of the measure.
-    support_shrink : float, optional
-        Scores times ``n / (n + support_shrink)``, n the number of common entries.
-    min_support : int, default=1
-        Fewest common entries of neighbours.
-    significance : int, default=0
-        Scores times ``min(n, significance) / significance``; 0 is off.
-    amplification : float, default=1
-        Exponent on the scores' size.
-    threshold : float, optional
-        Least score of a neighbour.
-    weighting : {"bm25", "tf_idf", "log", "binarize"}, optional
-        Applied to the matrix before anything is compared; users are the documents.
+    similarity : str, callable or Similarity, default="cosine"
+        Name of a measure, a Numba function, or either with options: `Similarity`.
+    weighting : {"bm25", "tf_idf", "log", "binarize"} or a weighting, optional
+        Learned from the fitted matrix and applied to it before anything is compared, and to the
+        profiles of new users; users are the documents. A weighting with options is an object such
+        as ``BM25(K1=1.2, B=0.1, documents="users")`` from `aimass_core.data.weighting`.
     profile : {"weighted", "raw", "binary"}, default="weighted"
         What of the neighbours is multiplied with the similarities: values after weighting, stored
         values, or ones.
+    normalize : bool, default=False
+        Divide the weights that start from one neighbour by their sum of absolute values, after the
+        lists were cut to ``n_neighbors``. Ranking only; `recommend_new` does not take it.
     neighbors_of : {"target", "seen"}, default="target"
-        Which lists are cut to ``n_neighbors``: "target", those of the asked users, or "seen",
-        those of the users whose items are taken (a user's neighbours are those in whose lists it
-        is). Ranking only; `fold_in` always cuts the lists of the new users.
+        Which neighbour lists are cut to ``n_neighbors``: "target", those of the users who get the
+        recommendations, or "seen", those of the users whose items are recommended. Ranking only;
+        `recommend_new` always cuts the lists of the new users.
     aggregation : {"sum", "mean", "centered", "zscore", "baseline"}, default="sum"
         "sum" ranks by the sum of similarities times profile. The others predict ratings from the
         nearest among those who rated: their weighted mean, or the same of deviations from their
@@ -80,7 +70,7 @@ class UserKNN(Neighborhood):
     positive_only : bool, default=True
         Neighbours with a similarity of 0 or less are not used (ratings only).
     baseline : {"als", "sgd"}, default="als"
-        How biases are learned for ``aggregation="baseline"`` and measure pearson_baseline.
+        How biases are learned for ``aggregation="baseline"`` and similarity pearson_baseline.
     clip : bool, default=True
         Cut predictions off at the rating scale (ratings only).
     rating_scale : tuple of two floats, optional
@@ -93,8 +83,10 @@ class UserKNN(Neighborhood):
     similarity_ : csr_array of shape (n_users, n_users) or None
         Row u holds the neighbours kept of user u. None for ratings, which
         compute similarities on demand.
+    weighting_ : weighting or None
+        What was learned by the weighting.
     user_items_ : csr_array of shape (n_users, n_items)
-        What was fitted.
+        The fitted interactions.
     user_bias_, item_bias_ : ndarray or None
         The baseline's biases where one is used.
 
@@ -117,7 +109,7 @@ class UserKNN(Neighborhood):
     >>> import numpy as np
     >>> from aimass_core import UserKNN
     >>> ratings = np.array([[5.0, 3.0, 0.0], [4.0, 0.0, 2.0], [0.0, 4.0, 5.0]])
-    >>> model = UserKNN(n_neighbors=2, measure="msd", aggregation="mean").fit(ratings)
+    >>> model = UserKNN(n_neighbors=2, similarity="msd", aggregation="mean").fit(ratings)
     >>> model.predict(0, 2).round(3).tolist()
     [3.5]
     """
@@ -148,6 +140,11 @@ class UserKNN(Neighborhood):
         assert self._neighbors is not None
         n_users = self.n_users_
         if query.users is None:
+            if self.normalize:
+                raise ValueError(
+                    "normalize=True cannot be applied to users who were not in the fit: fit with "
+                    "normalize=False, or add them with partial_fit"
+                )
             x, y = self._new_users(query.profiles, query.n_threads)
             rows = transpose(x.scaled(), query.n_threads)
             if self._m.function is None:  # measures run from the neighbour to the queried user

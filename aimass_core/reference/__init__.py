@@ -14,14 +14,23 @@ from .factorize_bytes import factorize_bytes
 from .factorize_int64 import factorize_int64
 from .gmm_em_step import gmm_em_step
 from .gmm_score import gmm_score
+from .gram_matrix import gram_matrix
 from .gram_topk import gram_topk
+from .implicit_rating_epoch import implicit_rating_epoch
 from .knn_predict import knn_predict
+from .pairwise_epoch import pairwise_epoch
+from .rating_epoch import rating_epoch
 from .resampled_sums import resampled_sums
 from .resampling_weights import resampling_weights
 from .reverse_topk import reverse_topk
 from .score_topk import score_topk
+from .slim_dense import slim_dense
+from .slim_sparse import slim_sparse
 from .slope_one_predict import slope_one_predict
+from .spd_inverse import spd_inverse
 from .spgemm_topk import spgemm_topk
+from .spmm_topk import spmm_topk
+from .symmetric_update import symmetric_update
 
 __all__ = [
     "als_gramian",
@@ -36,12 +45,21 @@ __all__ = [
     "factorize_int64",
     "gmm_em_step",
     "gmm_score",
+    "gram_matrix",
     "gram_topk",
+    "implicit_rating_epoch",
     "knn_predict",
+    "pairwise_epoch",
+    "rating_epoch",
     "resampled_sums",
     "resampling_weights",
     "reverse_topk",
     "score_topk",
+    "slim_dense",
+    "slim_sparse",
     "slope_one_predict",
+    "spd_inverse",
     "spgemm_topk",
+    "spmm_topk",
+    "symmetric_update",
 ]

@@ -30,7 +30,7 @@ class Epilogue(NamedTuple):
 
     formula: str
     total: float
-    weight: float
+    weight: tuple[float, float]
     shrink: float
     min_support: int
     support_shrink: float
@@ -105,7 +105,7 @@ def scores(s: Sums, p: Array, q: Array, e: Epilogue, dtype: np.dtype[Any]) -> Ar
         if e.formula == "product":
             score = d / (p * q + e.shrink)
         elif e.formula == "ratio":
-            score = d / (e.weight * d + p + q + e.shrink)
+            score = d / (d + e.weight[0] * (p - d) + e.weight[1] * (q - d) + e.shrink)
         elif e.formula == "llr":
             n, score = d, _log_likelihood_ratio(d, p, q, e.total)
         elif e.formula in ("pmi", "npmi"):

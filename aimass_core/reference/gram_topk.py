@@ -20,7 +20,7 @@ def gram_topk(
     p: Array | None,
     q: Array | None,
     total: float,
-    weight: float,
+    weight: tuple[float, float],
     shrink: float,
     min_support: int,
     support_shrink: float,
@@ -48,8 +48,10 @@ def gram_topk(
     p, q : ndarray or None, shape (n_cols,)
         Per-column values of the formula, for the column asked about and for its candidate;
         None: all ones.
-    total, weight, shrink : float
+    total, shrink : float
         Constants of the formula.
+    weight : (float, float)
+        Weights of p - d and of q - d in the formula "ratio", where d is the sum of products.
     min_support, support_shrink, support_offset, significance, amplification, threshold
         Post-processing, applied in this order.
     function : int

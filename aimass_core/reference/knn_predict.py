@@ -29,7 +29,7 @@ def knn_predict(
     p: Array | None,
     q: Array | None,
     total: float,
-    weight: float,
+    weight: tuple[float, float],
     shrink: float,
     min_support: int,
     support_shrink: float,
@@ -59,7 +59,7 @@ def knn_predict(
         Neighbours per query: the largest scores, ties: lower entity first.
     min_k : int
         With fewer neighbours the sums are 0.
-    formula, total, weight, shrink : str, float, float, float
+    formula, total, weight, shrink : str, float, (float, float), float
         The score, see ``cpp/kernels/epilogue.hpp``.
     p, q : ndarray or None, shape (n_entities,)
         Values of the formula, for the entity asked about and for its neighbour; None: all ones.

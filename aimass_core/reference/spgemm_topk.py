@@ -24,7 +24,7 @@ def spgemm_topk(
     p: Array | None,
     q: Array | None,
     total: float,
-    weight: float,
+    weight: tuple[float, float],
     shrink: float,
     min_support: int,
     support_shrink: float,
@@ -55,8 +55,10 @@ def spgemm_topk(
         Name of the score, see ``cpp/kernels/epilogue.hpp``.
     p, q : ndarray or None, shapes (n_rows,) and (n_cols,)
         Per-row and per-column values of the formula; None: all ones.
-    total, weight, shrink : float
+    total, shrink : float
         Constants of the formula.
+    weight : (float, float)
+        Weights of p - d and of q - d in the formula "ratio", where d is the sum of products.
     min_support, support_shrink, support_offset, significance, amplification, threshold
         Post-processing, applied in this order.
     function : int

@@ -10,6 +10,7 @@ import numpy as np
 from .. import kernels
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_int
+from ..exceptions import NumericalError
 from ._factors import as_factors, as_mask, as_pattern, normalized, rows_of
 from ._packing import pack, restrict
 
@@ -141,6 +142,9 @@ class FactorIndex:
             For nan or inf in the queries, shapes that don't fit, a broken sparse matrix.
         TypeError
             For a k that is not a whole number, values that are not real numbers.
+        NumericalError
+            For a query whose scores may be beyond the range of the index's dtype; its attribute
+            ``row`` is the query.
 
         Notes
         -----
@@ -158,14 +162,20 @@ class FactorIndex:
         lists = (*exclude_lists, *allow_lists)
         return self._ranked(queries, k, packed, lists, resolve_n_threads(n_threads))
 
-    def _ranked(self, queries: Any, k: int, packed: Any, lists: Any, n_threads: int) -> Ranked:
+    def _ranked(
+        self, queries: Any, k: int, packed: Any, lists: Any, n_threads: int, first_query: int = 0
+    ) -> Ranked:
         if k == 0 or len(queries) == 0:
             shape = len(queries), k
             return np.empty(shape, dtype=np.int32), np.empty(shape, self.dtype)
         if self.metric == "cosine":
             queries = normalized(queries)
         arguments: Any = (queries, *packed, self.n_items, k, *lists, n_threads)
-        indices, scores = kernels.score_topk(*arguments)
+        try:
+            indices, scores = kernels.score_topk(*arguments)
+        except NumericalError as error:
+            row = None if error.row is None else first_query + error.row
+            raise NumericalError(error.reason, row=row, what="query") from None
         return indices, scores
 
     def topk_blocks(
@@ -213,7 +223,7 @@ class FactorIndex:
             rows = slice(begin, min(begin + size, n))
             part = as_factors(queries[rows], "queries", self.dtype, n_factors=self.n_factors)
             parts = [array for pattern in patterns for array in rows_of(*pattern, rows)]
-            indices, scores = self._ranked(part, k, packed, parts, threads)
+            indices, scores = self._ranked(part, k, packed, parts, threads, begin)
             yield rows, indices, scores
 
 
@@ -225,7 +235,7 @@ def _as_biases(values: Any, n: int, dtype: Any, name: str = "item_biases") -> ND
         raise ValueError(f"{name} must have shape ({n},), got {biases.shape}")
     with np.errstate(over="ignore"):
         biases = biases.astype(dtype)
-    if not np.isfinite(biases).all():
+    if not (np.abs(biases) <= np.finfo(dtype).max / 2).all():
         raise ValueError(
             f"{name} hold nan, inf or a number too large for {dtype}: mend these entries"
         )
@@ -270,6 +280,9 @@ def score_topk(
         For nan or inf, shapes that don't fit, a broken sparse matrix.
     TypeError
         For a k that is not a whole number, values that are not real numbers.
+    NumericalError
+        For a user whose scores may be beyond the range of the dtype; its attribute ``row`` is the
+        user.
     """
     items = as_factors(item_factors, "item_factors")
     users = as_factors(user_factors, "user_factors", n_factors=items.shape[1])

@@ -10,6 +10,7 @@ import numpy as np
 from .. import kernels
 from ..base.threads import resolve_n_threads
 from ..base.validation import _transposed, as_csr, as_indices, as_int, csr_parts
+from ..exceptions import NumericalError
 from ._factors import as_factors, as_mask
 from ._index import FactorIndex, _as_biases
 from ._reached import Reached, inverted, kth_best, pack_users, reached_of
@@ -209,6 +210,9 @@ class AudienceIndex:
             For an item number out of range.
         ValueError
             When both items and factors are given, or shapes don't fit.
+        NumericalError
+            For an item whose scores may be beyond the range of the dtype; its attribute ``row``
+            is the item's position in the call.
 
         Notes
         -----
@@ -242,7 +246,10 @@ class AudienceIndex:
     ) -> Reached:
         lists: Any = (None, None) if owners is None else csr_parts(owners)[:2]
         parts: Any = (asked, offsets, numbers, *self._packed, self.n_users, *lists, n_threads)
-        indptr, users, scores = kernels.reverse_topk(*parts)
+        try:
+            indptr, users, scores = kernels.reverse_topk(*parts)
+        except NumericalError as error:
+            raise NumericalError(error.reason, row=error.row, what="item") from None
         if self._user_biases is None:
             return Reached(indptr, users, scores)
         by_user = np.argsort(users, kind="stable")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..mixture import GaussianMixture
 from ..mixture._noise import Noise
-from ..mixture._roots import precision_roots
+from ..mixture._parameters import precision_roots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +84,7 @@ def continued(mixture: Any, Z: Floats, **options: Any) -> Any:
         len(mixture.weights_), covariance_type=mixture.covariance_type, accelerate=True,
         warm_start=True, **options,
     )  # fmt: skip
-    further._set(
+    further._adopt_parameters(
         mixture.covariance_type, mixture.weights_, mixture.means_, mixture.covariances_,
         mixture.precisions_cholesky_, mixture._noise,
     )  # fmt: skip
@@ -98,7 +98,7 @@ def rebuilt(
     """A mixture out of its parameters, ready to predict."""
     mixture = GaussianMixture(len(weights), covariance_type=covariance_type, missing=missing)
     roots = precision_roots(covariance_type, covariances, means)
-    mixture._set(
+    mixture._adopt_parameters(
         covariance_type, weights, means, covariances, roots, as_noise(noise) if noise else None
     )
     return mixture

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from ._search import measures, topk
+from typing import TYPE_CHECKING
 
-__all__ = ["measures", "topk"]
+from ..base.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from ._search import measures, topk
+    from .similarity import Similarity
+
+MODELS = {"Similarity": "similarity"}
+
+__all__ = ["Similarity", "measures", "topk"]
+
+__getattr__ = lazy_attributes(__name__, {**MODELS, "measures": "_search", "topk": "_search"})

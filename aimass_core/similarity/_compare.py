@@ -235,7 +235,7 @@ def epilogue(m: Measure, x: Compared, y: Compared) -> dict[str, Any]:
         "p": x.p,
         "q": y.q,
         "total": float(y.n_features),
-        "weight": float(m.spec.weight(m)),
+        "weight": m.spec.weight(m),
         "shrink": m.shrink,
         "min_support": m.min_support,
         "support_shrink": m.support_shrink,

@@ -32,7 +32,7 @@ def _compiled(function: Callable[..., float]) -> Any:
 
     plain = getattr(function, "py_func", function)
     if not inspect.isfunction(plain):
-        raise TypeError(f"measure must be a name or a Python function, got {function!r}")
+        raise TypeError(f"similarity must be a name or a Python function, got {function!r}")
     score = numba.njit(error_model="numpy")(plain)
 
     def block(dot, count, x, y, out, m):  # type: ignore[no-untyped-def]
@@ -47,7 +47,7 @@ def _compiled(function: Callable[..., float]) -> Any:
         return numba.cfunc(signature, error_model="numpy")(block)
     except numba.core.errors.NumbaError as error:
         raise TypeError(
-            "measure: the function could not be compiled; it must take (dot, count, norm_x, "
+            "similarity: the function could not be compiled; it must take (dot, count, norm_x, "
             "norm_y, count_x, count_y) as numbers and return a number, using only what Numba "
             f"supports: {error}"
         ) from error

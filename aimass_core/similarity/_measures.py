@@ -47,7 +47,7 @@ class Spec:
     unit: bool = False  # entities are scaled to unit norm first (where shrink is 0)
     p: Callable[[Sums, Measure], Array | None] = _none
     q: Callable[[Sums, Measure], Array | None] = _none
-    weight: Callable[[Measure], float] = lambda _m: 0.0
+    weight: Callable[[Measure], tuple[float, float]] = lambda _m: (0.0, 0.0)  # of "ratio"
     denominator: bool = False  # shrink can be added to it
     alpha: float | None = None  # default; None: the measure has no such option
     beta: float | None = None
@@ -95,7 +95,13 @@ def _packed(s: Sums, _m: Measure) -> Array:
 
 _PMI: dict[str, Any] = {"values": "ones", "p": _count, "q": _count}
 _COSINE: dict[str, Any] = {"unit": True, "p": _norm, "q": _norm, "denominator": True}
-_SET: dict[str, Any] = {"values": "ones", "formula": "ratio", "denominator": True}
+_SET: dict[str, Any] = {
+    "values": "ones",
+    "formula": "ratio",
+    "p": _count,
+    "q": _count,
+    "denominator": True,
+}
 
 MEASURES: dict[str, Spec] = {
     "dot": Spec(),
@@ -114,21 +120,14 @@ MEASURES: dict[str, Spec] = {
     "constrained_pearson": Spec(values="midpoint", formula="corated_cosine"),
     "pearson_baseline": Spec(values="residual", formula="corated_cosine"),
     "msd": Spec(formula="corated_msd"),
-    "jaccard": Spec(p=_count, q=_count, weight=lambda _m: -1.0, **_SET),
-    "dice": Spec(p=lambda s, _m: s.count / 2, q=lambda s, _m: s.count / 2, **_SET),
-    "tversky": Spec(
-        p=lambda s, m: m.alpha * s.count,
-        q=lambda s, m: m.beta * s.count,
-        weight=lambda m: 1 - m.alpha - m.beta,
-        alpha=1.0,
-        beta=1.0,
-        **_SET,
-    ),
+    "jaccard": Spec(weight=lambda _m: (1.0, 1.0), **_SET),
+    "dice": Spec(weight=lambda _m: (0.5, 0.5), **_SET),
+    "tversky": Spec(weight=lambda m: (m.alpha, m.beta), alpha=1.0, beta=1.0, **_SET),
     "tanimoto": Spec(
         formula="ratio",
         p=lambda s, _m: s.norm**2,
         q=lambda s, _m: s.norm**2,
-        weight=lambda _m: -1.0,
+        weight=lambda _m: (1.0, 1.0),
         denominator=True,
     ),
     "log_likelihood_ratio": Spec(formula="llr", **_PMI),
@@ -173,11 +172,11 @@ def make_measure(
     amplification: float = 1.0,
     threshold: float | None = None,
 ) -> Measure:
-    """Check a measure and its options; the meaning of each is in `similarity.topk`."""
+    """Return a measure with its options checked; `Similarity` says what each means."""
     if callable(measure):
         name, spec = "custom", _CUSTOM
     else:
-        name = as_choice(measure, "measure", MEASURES)
+        name = as_choice(measure, "similarity", MEASURES)
         spec = MEASURES[name]
     shrink = as_float(shrink, "shrink", minimum=0.0)
     if shrink and not spec.denominator:
@@ -193,7 +192,7 @@ def make_measure(
     baseline = name == "pearson_baseline"
     if support_shrink is None:
         support_shrink = 100.0 if baseline else 0.0
-    least = as_int(min_support, "min_support", minimum=0)
+    minimum = as_int(min_support, "min_support", minimum=0)
     limit = -np.inf if threshold is None else as_float(threshold, "threshold")
     return Measure(
         name=name,
@@ -203,7 +202,7 @@ def make_measure(
         shrink=shrink / 2 if name == "dice" else shrink,  # 2n / (a + b + s) = n / (a/2 + b/2 + s/2)
         support_shrink=as_float(support_shrink, "support_shrink", minimum=0.0),
         support_offset=float(baseline),
-        min_support=max(least, 2) if baseline else least,
+        min_support=max(minimum, 2) if baseline else minimum,
         significance=float(as_int(significance, "significance", minimum=0)),
         amplification=as_float(amplification, "amplification", above=0.0),
         # ppmi is max(pmi, 0), and a pair without positive association is no neighbour

@@ -13,13 +13,14 @@ from ..base.csr import as_lists, spgemm_topk, transpose, with_scipy_indices
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_csr, as_int
 from ._compare import epilogue, features_of, gram_topk, prepare
-from ._measures import MEASURES, make_measure
+from ._measures import MEASURES
+from .similarity import Similarity, as_measure
 
 __all__ = ["measures", "topk"]
 
 
 def measures() -> list[str]:
-    """List the names `topk` and the neighbourhood models take as ``measure``.
+    """List the names that `topk` and the neighbourhood models take as ``similarity``.
 
     Returns
     -------
@@ -39,19 +40,11 @@ def topk(
     X: Any,
     Y: Any = None,
     *,
-    measure: str | Callable[..., float] = "cosine",
+    measure: str | Callable[..., float] | Similarity = "cosine",
     k: int = 100,
-    alpha: float | None = None,
-    beta: float | None = None,
-    midpoint: float | None = None,
-    shrink: float = 0.0,
-    support_shrink: float | None = None,
-    min_support: int = 1,
-    significance: int = 0,
-    amplification: float = 1.0,
-    threshold: float | None = None,
     sort_by: str = "index",
     n_threads: int | None = None,
+    **options: Any,
 ) -> sp.csr_array:
     """Find the k most similar rows for every row of a sparse matrix.
 
@@ -61,36 +54,19 @@ def topk(
         The rows are compared. For items of a users x items matrix pass its transpose ``X.T``.
     Y : the same, of shape (m, n_features), optional
         The rows in which to search. By default those of ``X``, each row without itself.
-    measure : str or callable, default="cosine"
-        A name of the table below, or a Numba function
-        ``f(dot, count, norm_x, norm_y, count_x, count_y) -> float`` of the dot product, the number
-        of common entries, and both rows' norms and numbers of entries (these in single precision).
+    measure : str, callable or Similarity, default="cosine"
+        A name of the table below, a Numba function, or a `Similarity`, which holds either with
+        its options.
     k : int, default=100
         Neighbours kept of each row, at least 1; fewer where there are not so many candidates.
-    alpha, beta : float, optional
-        Options of asymmetric_cosine (alpha, 0.5), tversky (1, 1), p3alpha (alpha, 1), rp3beta
-        (1, 0.6).
-    midpoint : float, optional
-        The neutral rating of constrained_pearson.
-    shrink : float, default=0
-        Added to the denominator; refused for a measure without one.
-    support_shrink : float, optional
-        Multiplies the score by ``n / (n + support_shrink)``, n the number of common entries
-        (``n - 1`` for pearson_baseline, where the default is 100; else 0).
-    min_support : int, default=1
-        Pairs with fewer common entries are no neighbours.
-    significance : int, default=0
-        Multiplies the score by ``min(n, significance) / significance``; 0 is off.
-    amplification : float, default=1
-        The score becomes ``sign(score) * |score| ** amplification``.
-    threshold : float, optional
-        Pairs with a lower score are no neighbours.
     sort_by : {"index", "score"}, default="index"
         Order within a row of the result. "score": best first, equal scores by index; such a matrix
         is not in SciPy's canonical form, some of its methods sort it in place.
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. The result's bits do not
         depend on it.
+    **options
+        Options of the measure, as in `Similarity`: ``shrink``, ``alpha``, ``min_support``, ...
 
     Returns
     -------
@@ -163,18 +139,14 @@ def topk(
            [0.667, 0.   , 0.   ],
            [0.   , 0.333, 0.   ]], dtype=float32)
     """
-    m = make_measure(
-        measure,
-        alpha=alpha,
-        beta=beta,
-        midpoint=midpoint,
-        shrink=shrink,
-        support_shrink=support_shrink,
-        min_support=min_support,
-        significance=significance,
-        amplification=amplification,
-        threshold=threshold,
-    )
+    if isinstance(measure, Similarity):
+        if options:
+            raise TypeError(
+                f"options belong into the Similarity itself: set {', '.join(options)} there"
+            )
+        m = as_measure(measure)
+    else:
+        m = as_measure(Similarity(measure, **options))
     k = as_int(k, "k", minimum=1)
     as_choice(sort_by, "sort_by", ("index", "score"))
     threads = resolve_n_threads(n_threads)

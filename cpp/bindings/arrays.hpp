@@ -7,6 +7,7 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -47,7 +48,10 @@ inline bool signal_raised() {
   return PyErr_CheckSignals() != 0;
 }
 
-inline Run make_run(int n_threads) { return Run(n_threads, &signal_raised); }
+inline Run make_run(int n_threads) {
+  prepare_to_throw();  // kernels throw on this thread too
+  return Run(n_threads, &signal_raised);
+}
 
 template <class T>
 void require_1d(const Array<T>& array, const char* name, std::int64_t length) {
@@ -88,9 +92,10 @@ void require_transpose(const Csr<T>& x, const Csr<T>& t, const char* name) {
 // Gives a vector to NumPy without copying it.
 template <class T>
 Array<T> to_array(std::vector<T>&& values) {
-  auto* owner = new std::vector<T>(std::move(values));
-  const py::capsule free(owner, [](void* p) { delete static_cast<std::vector<T>*>(p); });
-  return Array<T>({static_cast<py::ssize_t>(owner->size())}, {sizeof(T)}, owner->data(), free);
+  auto owner = std::make_unique<std::vector<T>>(std::move(values));
+  const py::capsule free(owner.get(), [](void* p) { delete static_cast<std::vector<T>*>(p); });
+  const std::vector<T>* kept = owner.release();
+  return Array<T>({static_cast<py::ssize_t>(kept->size())}, {sizeof(T)}, kept->data(), free);
 }
 
 }  // namespace aimass::py_border

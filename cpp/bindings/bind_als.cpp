@@ -1,6 +1,6 @@
+#include "../kernels/als_gather.hpp"
 #include "../kernels/als_gramian.hpp"
 #include "../kernels/als_loss.hpp"
-#include "../kernels/als_solve.hpp"
 #include "arrays.hpp"
 
 namespace aimass::py_border {
@@ -47,9 +47,10 @@ void bind_als_for(py::module_& m) {
         const AlsWeights weights{alpha, weight_shift, target_shift, preferences};
         const AlsSolver how = solver_named(solver);
         const py::gil_scoped_release release;
-        als_solve(make_run(n_threads),
-                  AlsProblem<T>{rows, factors.data(), f, gramian.data(), start.data(), ridge.data(),
-                                common_ridge, weights, how, n_steps, block_size, out});
+        als_solve_gathered(
+            make_run(n_threads),
+            AlsProblem<T>{rows, factors.data(), f, gramian.data(), start.data(), ridge.data(),
+                          common_ridge, weights, how, n_steps, block_size, out});
         return solution;
       },
       exact("indptr"), exact("indices"), exact("data"), exact("factors"), exact("gramian"),

@@ -18,10 +18,10 @@ void bind_predict_for(py::module_& m) {
          const Indices& s_indices, const Array<T>& s_data, const Indptr& st_indptr,
          const Indices& st_indices, const Array<T>& st_data, const Indices& query_entity,
          const Indices& query_other, std::int64_t k, std::int64_t min_k, const std::string& formula,
-         const Optional<T>& p, const Optional<T>& q, double total, double weight, double shrink,
-         std::int64_t min_support, double support_shrink, double support_offset,
-         double significance, double amplification, double threshold, bool positive_only,
-         int n_threads) {
+         const Optional<T>& p, const Optional<T>& q, double total,
+         const std::pair<double, double>& weight, double shrink, std::int64_t min_support,
+         double support_shrink, double support_offset, double significance, double amplification,
+         double threshold, bool positive_only, int n_threads) {
         const Csr<T> t = csr_view(t_indptr, t_indices, t_data, indptr.size() - 1);
         const Csr<T> r = csr_view(indptr, indices, data, t.n_rows);
         const Csr<T> s = csr_view(s_indptr, s_indices, s_data, t.n_rows);
@@ -73,8 +73,10 @@ void bind_predict_for(py::module_& m) {
         const Csr<T> t = csr_view(t_indptr, t_indices, t_data, indptr.size() - 1);
         const Csr<T> r = csr_view(indptr, indices, data, t.n_rows);
         // T holds the users whose ratings define the deviations; R may have further, queried users.
-        if (t.nnz() > r.nnz()) throw std::invalid_argument("t_indptr, t_indices, t_data must hold "
-                                                           "ratings of the matrix only");
+        if (t.nnz() > r.nnz())
+          throw std::invalid_argument(
+              "t_indptr, t_indices, t_data must hold "
+              "ratings of the matrix only");
         const std::int64_t n = query_user.size();
         require_1d(query_user, "query_user", n);
         require_1d(query_item, "query_item", n);

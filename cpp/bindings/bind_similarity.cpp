@@ -15,9 +15,10 @@ void bind_similarity_for(py::module_& m) {
       [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
          const Array<T>& data, std::int64_t n_cols, std::int64_t k, const Optional<T>& row_scale,
          const Optional<T>& col_scale, const std::string& formula, const Optional<T>& p,
-         const Optional<T>& q, double total, double weight, double shrink, std::int64_t min_support,
-         double support_shrink, double support_offset, double significance, double amplification,
-         double threshold, std::uintptr_t function, int n_threads) {
+         const Optional<T>& q, double total, const std::pair<double, double>& weight, double shrink,
+         std::int64_t min_support, double support_shrink, double support_offset,
+         double significance, double amplification, double threshold, std::uintptr_t function,
+         int n_threads) {
         const Csr<T> a = csr_view(indptr, indices, data, n_cols);
         require(k >= 1, "k must be at least 1, got " + std::to_string(k));
         Epilogue<T> e =
@@ -53,9 +54,9 @@ void bind_similarity_for(py::module_& m) {
          std::int64_t k, const Optional<std::int64_t>& exclude_indptr,
          const Optional<std::int32_t>& exclude_indices, const Optional<std::uint8_t>& allowed,
          const std::string& formula, const Optional<T>& p, const Optional<T>& q, double total,
-         double weight, double shrink, std::int64_t min_support, double support_shrink,
-         double support_offset, double significance, double amplification, double threshold,
-         std::uintptr_t function, int n_threads) {
+         const std::pair<double, double>& weight, double shrink, std::int64_t min_support,
+         double support_shrink, double support_offset, double significance, double amplification,
+         double threshold, std::uintptr_t function, int n_threads) {
         const Csr<T> y = csr_view(y_indptr, y_indices, y_data, n_cols);
         const Csr<T> x = csr_view(x_indptr, x_indices, x_data, y.n_rows);
         require(k >= 1, "k must be at least 1, got " + std::to_string(k));

@@ -14,14 +14,16 @@ const T* optional_view(const Optional<T>& array, const char* name, std::int64_t 
 }
 
 template <class T>
-Epilogue<T> make_epilogue(const std::string& formula, double total, double weight, double shrink,
+Epilogue<T> make_epilogue(const std::string& formula, double total,
+                          const std::pair<double, double>& weight, double shrink,
                           std::int64_t min_support, double support_shrink, double support_offset,
                           double significance, double amplification, double threshold,
                           std::uintptr_t function) {
   Epilogue<T> e;
   e.formula = formula_of(formula);
   e.total = total;
-  e.weight = static_cast<T>(weight);
+  e.weight_p = static_cast<T>(weight.first);
+  e.weight_q = static_cast<T>(weight.second);
   e.shrink = static_cast<T>(shrink);
   e.min_support = static_cast<T>(min_support);
   e.support_shrink = static_cast<T>(support_shrink);

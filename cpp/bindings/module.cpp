@@ -11,8 +11,11 @@ void bind_factorize(py::module_& m);
 void bind_similarity(py::module_& m);
 void bind_predict(py::module_& m);
 void bind_als(py::module_& m);
+void bind_sgd(py::module_& m);
+void bind_rating(py::module_& m);
 void bind_retrieval(py::module_& m);
 void bind_gmm(py::module_& m);
+void bind_linear(py::module_& m);
 void bind_resample(py::module_& m);
 }  // namespace aimass::py_border
 
@@ -30,7 +33,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       PyErr_SetString(PyExc_ValueError, e.what());
     } catch (const aimass::NumericalFailure& e) {
       const py::object type = py::module_::import("aimass_core.exceptions").attr("NumericalError");
-      PyErr_SetString(type.ptr(), e.what());
+      const py::object error = type(e.what(), py::arg("row") = e.row);
+      PyErr_SetObject(type.ptr(), error.ptr());
+    } catch (const std::length_error& e) {  // a size that no memory could hold
+      PyErr_SetString(PyExc_MemoryError, e.what());
     }
   });
 
@@ -44,7 +50,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   aimass::py_border::bind_similarity(m);
   aimass::py_border::bind_predict(m);
   aimass::py_border::bind_als(m);
+  aimass::py_border::bind_sgd(m);
+  aimass::py_border::bind_rating(m);
   aimass::py_border::bind_retrieval(m);
   aimass::py_border::bind_gmm(m);
+  aimass::py_border::bind_linear(m);
   aimass::py_border::bind_resample(m);
 }

@@ -46,7 +46,7 @@ struct Epilogue {
   const T* p = nullptr;  // per row; null: all ones
   const T* q = nullptr;  // per candidate; null: all ones
   double total = 0;
-  T weight = 0, shrink = 0;
+  T weight_p = 0, weight_q = 0, shrink = 0;
   T min_support = 0, support_shrink = 0, support_offset = 0, significance = 0, amplification = 1;
   T threshold = -std::numeric_limits<T>::infinity();
   Custom custom = nullptr;
@@ -118,6 +118,15 @@ auto count_of(const Sums& s) {
   return s.n;
 }
 
+// d + weight_p (p - d) + weight_q (q - d) + shrink, the contrast model of A. Tversky, Features of
+// similarity, 1977. Where d <= p, q, as in counts of binary entries, all terms have one sign and
+// nothing cancels; (1 - weight_p - weight_q) d + weight_p p + weight_q q would lose as many digits
+// as the weights have. With equal weights, p and q may change places without changing a bit.
+template <class T>
+T ratio_denominator(const Epilogue<T>& e, T p, T q, T d) {
+  return (d + e.shrink) + (e.weight_p * (p - d) + e.weight_q * (q - d));
+}
+
 template <class T, class Sums>
 T formula_dot(const Epilogue<T>& e, T p, T q, const Sums& s) {
   if (s.d == T(0)) return kNone<T>;
@@ -125,7 +134,7 @@ T formula_dot(const Epilogue<T>& e, T p, T q, const Sums& s) {
     case Formula::product:
       return s.d / (p * q + e.shrink);
     case Formula::ratio:
-      return s.d / (e.weight * s.d + p + q + e.shrink);
+      return s.d / ratio_denominator(e, p, q, s.d);
     case Formula::llr:
       return static_cast<T>(log_likelihood_ratio(s.d, p, q, e.total));
     default: {

@@ -1,6 +1,7 @@
 // Exceptions that kernels throw. Bindings translate them; nothing here knows Python.
 #pragma once
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -11,9 +12,12 @@ struct InvalidInput : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
-// A result that is not a finite number although the input was. Becomes NumericalError.
+// A row whose result is not a finite number although the input was. Becomes NumericalError with
+// the attribute `row`. The reason continues a sentence that begins with the row: "has no ...".
 struct NumericalFailure : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  NumericalFailure(std::int64_t failing_row, const std::string& reason)
+      : std::runtime_error(reason), row(failing_row) {}
+  std::int64_t row;
 };
 
 // The caller asked to stop (Ctrl-C). The binding re-raises the pending Python exception.

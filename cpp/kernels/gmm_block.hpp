@@ -11,12 +11,10 @@
 
 #include "../simd/mixture.hpp"
 #include "buffer.hpp"
+#include "denormals.hpp"
 #include "errors.hpp"
+#include "flush_denormals.hpp"
 #include "ordered_sum.hpp"
-
-#if defined(__SSE2__)
-#include <xmmintrin.h>
-#endif
 
 namespace aimass {
 
@@ -52,24 +50,6 @@ inline std::int64_t n_features(Form form, std::int64_t d) {
       return 1 + d + d * (d + 1) / 2;
   }
 }
-
-// Denormal responsibilities would cost hundreds of cycles each; they count as zero.
-class FlushDenormals {
- public:
-#if defined(__SSE2__)
-  FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040); }
-  ~FlushDenormals() { _mm_setcsr(saved_); }
-#else
-  FlushDenormals() {}  // nothing is switched; not defaulted, or variables would count as unused
-#endif
-  FlushDenormals(const FlushDenormals&) = delete;
-  FlushDenormals& operator=(const FlushDenormals&) = delete;
-
-#if defined(__SSE2__)
- private:
-  unsigned saved_;
-#endif
-};
 
 // The features of a form in the kernels' order (see simd/mixture.hpp).
 class Layout {

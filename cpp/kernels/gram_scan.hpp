@@ -1,9 +1,9 @@
 // From the sums of a column, or of a group of columns, to candidates. Problem: after the products
 // of column i are summed, every touched j > i is scored for both lists, and what may enter is
 // pushed. Cost: one vectorised pass over the sums, or over the touched blocks where flags tell
-// them; plain "product" and "ratio" are tested against both thresholds in that pass
-// (conservatively: the score itself is computed in one place, epilogue.hpp), other formulas score
-// each touched pair.
+// them; plain "product" and "ratio" are tested against both thresholds in that pass, other formulas
+// score each touched pair. The test only rules pairs out: the score itself is computed in one
+// place, epilogue.hpp, and what the test leaves does not depend on the order of arrival.
 #pragma once
 
 #include <algorithm>
@@ -40,7 +40,8 @@ struct ScanShared {
       p[i] = e.p_of(a.col_of[i]);
       q[i] = e.q_of(a.col_of[i]);
     }
-    symmetric = e.channels() == Channels::moments || (e.formula != Formula::custom && p == q);
+    symmetric = e.channels() == Channels::moments ||
+                (e.formula != Formula::custom && p == q && e.weight_p == e.weight_q);
     simple = (e.formula == Formula::product || e.formula == Formula::ratio) &&
              e.amplification == T(1) && !e.uses_support();
     const auto one = [](T v) { return v == T(1); };
@@ -53,16 +54,31 @@ struct ScanShared {
 
   std::int64_t size() const { return static_cast<std::int64_t>(p.size()); }
 
-  // Lets every nonzero sum through when the formula is not simple: see slack.
   simd::Scan<T> scan(T* sums, const T* p_i, const T* q_i, const T* worst, const T* worst_i) const {
-    return {sums,    p.data(), q.data(), worst, p_i,      q_i,
-            worst_i, e.shrink, e.weight, score, symmetric};
+    return {sums,    p.data(), q.data(),   worst,      p_i,   q_i,
+            worst_i, e.shrink, e.weight_p, e.weight_q, score, symmetric};
   }
 
-  // The vectorised test may round otherwise than the score itself.
+  // A threshold t for the vectorised test (simd/micro_kernels.cpp) such that no pair with a score
+  // c >= t is lost. The test may round otherwise than the score: products may be fused with sums,
+  // and terms added in another order. u is half an epsilon, eta the smallest denormal = 2 u min.
+  //
+  // sum: the score is the sum itself, so any t does.
+  // product, ratio: c = d / D1 and the test has v = d / D2, where D1 and D2 are the same sum D of
+  //   at most 4 terms of at most 2 roundings each. With S the sum of the terms' magnitudes
+  //     |D1 - D|, |D2 - D| <= 5.01 u S + eta
+  //   (eta: two products may underflow). The test lets everything pass but where |D2| >= min,
+  //   S2 <= max / 16, so that D1 is finite too, and S2 <= 8 |D2|, so that S <= 8.01 |D2|. Then
+  //     |D1 - D2| <= 2 (40.2 u + 2 u) |D2| < 85 u |D2|,
+  //   the two have one sign, and with the roundings of the quotients, denormal ones included,
+  //     |v - c| <= 90 u |c| + eta.
+  //   So v >= t - 90 u |t| - eta for every c >= t (for c >= 0 >= t because v >= 0), and
+  //   t - 128 u max(|t|, min) is below that, its own rounding of u |t| included.
+  // other formulas, and whatever is followed by post-processing: everything passes.
   T slack(T worst) const {
-    if (!simple) return -std::numeric_limits<T>::infinity();
-    return worst - std::abs(worst) * (16 * std::numeric_limits<T>::epsilon());
+    using Limits = std::numeric_limits<T>;
+    if (!simple) return -Limits::infinity();
+    return worst - std::max(std::abs(worst), Limits::min()) * (64 * Limits::epsilon());
   }
   // Thresholds only rise, so old ones are right, but let too much through.
   void look_at_thresholds(std::int64_t begin, std::int64_t end, std::vector<T>& worst) const {

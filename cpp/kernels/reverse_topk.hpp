@@ -52,6 +52,17 @@ struct ReverseTopK {
 
 namespace reverse_topk_detail {
 
+template <class T>
+void require_ranges(const AskedItems<T>& asked, const PackedUsers<T>& users) {
+  double largest = 0;
+  for (std::int64_t p = 0; p < users.n_panels; ++p)
+    largest = std::max(largest, users.limits[3 * p + 2]);
+  for (std::int64_t i = 0; i < asked.n; ++i) {
+    const double length = norm_of(asked.factors + i * users.depth, users.depth);
+    require_range<T>(i, length, largest, std::abs(static_cast<double>(asked.biases[i])));
+  }
+}
+
 constexpr std::int64_t kPanels = 128;  // of a task
 constexpr std::int64_t kItems = 256;   // whose lists of excluded users are held at once
 
@@ -122,6 +133,7 @@ ReverseTopK<T> reverse_topk(const AskedItems<T>& asked, const PackedUsers<T>& us
                             const Run& run) {
   namespace d = reverse_topk_detail;
   Filter{asked.exclude, {}}.check(asked.n, users.n_users, run);
+  d::require_ranges(asked, users);
   const std::int64_t n_parts = (users.n_panels + d::kPanels - 1) / d::kPanels;
   std::vector<std::vector<Scored<T>>> found(static_cast<std::size_t>(asked.n));
   std::vector<std::vector<Scored<T>>> lists(
@@ -150,7 +162,11 @@ ReverseTopK<T> reverse_topk(const AskedItems<T>& asked, const PackedUsers<T>& us
             lists[static_cast<std::size_t>(group * n_parts + part * size + i - group)];
         all.insert(all.end(), list.begin(), list.end());
       }
-      std::sort(all.begin(), all.end(), better<T>);
+      std::uint32_t n_compared = 0;
+      std::sort(all.begin(), all.end(), [&](const Scored<T>& a, const Scored<T>& b) {
+        if ((++n_compared & 8191) == 0) run.poll();
+        return better<T>(a, b);
+      });
     });
   }
   ReverseTopK<T> out;

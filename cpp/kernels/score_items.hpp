@@ -10,6 +10,7 @@
 
 #include "../simd/code_kernels.hpp"
 #include "../simd/score_kernels.hpp"
+#include "errors.hpp"
 
 namespace aimass {
 
@@ -21,7 +22,7 @@ template <class T>
 struct PackedItems {
   std::int64_t n_items, depth, n_panels;
   const T* panels;            // n_panels x depth x kPanelCols, in order of falling norm
-  const T* biases;            // n_panels x kPanelCols; -inf: no candidate
+  const T* biases;            // n_panels x kPanelCols; at least -max / 2, or -inf: no candidate
   const std::int32_t* order;  // n_panels x kPanelCols: the item at a position
   const double* norms;        // n_panels: no item of this or a later panel is longer
   const double* offsets;      // n_panels: no bias of this or a later panel is higher
@@ -61,6 +62,23 @@ struct ScoreBound {
   }
   double relative, absolute;
 };
+
+// Throws when a score of a row may leave the range of the type: its magnitude is at most
+//   length * (largest norm) + (magnitude of the bias),
+// and so are all partial sums. Infinite scores would tie with each other, and inf - inf is no
+// number. Half of the range is left for rounding and for biases of the other sign.
+template <class T>
+void require_range(std::int64_t row, double length, double largest_norm, double bias) {
+  constexpr double kHalf = std::numeric_limits<T>::max() / T(2);
+  const double norm = length == 0 ? 0 : length * largest_norm;
+  if (norm <= kHalf && norm + bias <= kHalf) return;
+  throw NumericalFailure(
+      row, sizeof(T) == sizeof(float)
+               ? "has scores that may be beyond the range of float32; scale the factors and biases "
+                 "down, or use float64"
+               : "has scores that may be beyond the range of float64; scale the factors and biases "
+                 "down");
+}
 
 // A query in codes, see simd::CodeScan; what bounds are made of.
 struct CodedQuery {

@@ -13,7 +13,8 @@
 //   pay (for their predecessors see FEXIPRO: Li et al., SIGMOD 2017).
 //
 // Every score is the same sum in the same order wherever it is computed, so a result depends
-// neither on the number of threads nor on the other queries.
+// neither on the number of threads nor on the other queries. A query whose scores may overflow is
+// refused with NumericalFailure.
 // Time: O(n_queries * visited items * depth). Memory per thread: O(block * (k + depth)).
 #pragma once
 
@@ -101,6 +102,8 @@ class Block {
       Row& row = rows_[static_cast<std::size_t>(i)];
       row.query = begin + i;
       row.norm = norm_of(queries + row.query * items_.depth, items_.depth);
+      if (items_.n_panels > 0)
+        require_range<T>(row.query, row.norm, items_.norms[0], std::max(0.0, items_.offsets[0]));
       row.best.start(k_, scores_.data() + i * capacity_, positions_.data() + i * capacity_);
       row.filter.set(filter_, items_.n_items, row.query);
       if (row.norm == 0) {

@@ -7,11 +7,14 @@
 #include "als_kernels.hpp"
 #include "code_kernels.hpp"
 #include "levels.hpp"
+#include "linear_kernels.hpp"
 #include "mixture.hpp"
 #include "mixture_diag.hpp"
 #include "mixture_full.hpp"
+#include "rating_kernels.hpp"
 #include "resample_kernels.hpp"
 #include "score_kernels.hpp"
+#include "sgd_kernels.hpp"
 #include "simd.hpp"
 
 namespace aimass::simd {
@@ -83,6 +86,9 @@ AIMASS_TABLE_IN_USE(AlsSystemsTable, als_systems_table)
 AIMASS_TABLE_IN_USE(AlsPassesTable, als_passes_table)
 AIMASS_TABLE_IN_USE(CodeTable, level_code_table)
 AIMASS_TABLE_IN_USE(ScoreTable, score_table)
+AIMASS_TABLE_IN_USE(LinearTable, linear_table)
+AIMASS_TABLE_IN_USE(SgdTable, sgd_table)
+AIMASS_TABLE_IN_USE(RatingTable, rating_table)
 
 #ifdef AIMASS_X86
 extern const CodeTable level_code_table_v4_vnni;
@@ -117,6 +123,18 @@ template <class T>
 const ScoreKernels<T>& score_kernels() {
   return of_type<T>(score_table());
 }
+template <class T>
+const LinearKernels<T>& linear_kernels() {
+  return of_type<T>(linear_table());
+}
+template <class T>
+const RatingKernels<T>& rating_kernels() {
+  return of_type<T>(rating_table());
+}
+template <class T>
+const SgdKernels<T>& sgd_kernels() {
+  return of_type<T>(sgd_table());
+}
 
 template const Kernels<float>& kernels<float>();
 template const Kernels<double>& kernels<double>();
@@ -128,6 +146,12 @@ template const CodeScans<float>& code_scans<float>();
 template const CodeScans<double>& code_scans<double>();
 template const ScoreKernels<float>& score_kernels<float>();
 template const ScoreKernels<double>& score_kernels<double>();
+template const LinearKernels<float>& linear_kernels<float>();
+template const LinearKernels<double>& linear_kernels<double>();
+template const RatingKernels<float>& rating_kernels<float>();
+template const RatingKernels<double>& rating_kernels<double>();
+template const SgdKernels<float>& sgd_kernels<float>();
+template const SgdKernels<double>& sgd_kernels<double>();
 
 AIMASS_TABLE_IN_USE(ResampleTable, resample_table)
 

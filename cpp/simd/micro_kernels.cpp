@@ -96,16 +96,49 @@ void axpy_lanes(const T* x, const RowEntry<T>* entries, Index n, T* sums) {
   }
 }
 
-// 1 when a pair may enter one of the two lists, else 0; never 0 for one that belongs there, up to
-// rounding, for which the thresholds leave room.
+template <class T>
+inline T magnitude(T x) {
+  return x < T(0) ? -x : x;
+}
+
+template <class T>
+constexpr T kSmallestNormal = sizeof(T) == 4 ? T(__FLT_MIN__) : T(__DBL_MIN__);
+template <class T>
+constexpr T kLargestSafe = (sizeof(T) == 4 ? T(__FLT_MAX__) : T(__DBL_MAX__)) / 16;
+
+// A denominator as computed here, and the sum of the magnitudes of its terms.
+template <class T>
+struct Denominator {
+  T value, size;
+
+  // 1 when rounding may have changed the value by more than the thresholds leave room for: its
+  // terms cancel, or some number is out of range or not a number.
+  std::int32_t is_uncertain() const {
+    const T limit = 8 * magnitude(value);
+    return !(size <= limit) | !(size <= kLargestSafe<T>) | !(limit >= 8 * kSmallestNormal<T>);
+  }
+};
+
+template <Score kScore, class T>
+inline Denominator<T> denominator(const Scan<T>& s, T d, T p, T q) {
+  if (kScore == Score::product) {
+    const T product = p * q;
+    return {product + s.shrink, magnitude(product) + magnitude(s.shrink)};
+  }
+  const T of_p = s.weight_p * (p - d), of_q = s.weight_q * (q - d);
+  return {(d + s.shrink) + (of_p + of_q),
+          (magnitude(d) + magnitude(s.shrink)) + (magnitude(of_p) + magnitude(of_q))};
+}
+
+// 1 when a pair may enter one of the two lists, else 0; never 0 for one that belongs there.
 template <Score kScore, bool kSymmetric, class T>
 inline std::int32_t passes(const Scan<T>& s, T d, T p, T q, T worst, T p_i, T q_i, T worst_i) {
   if (kScore == Score::sum) return (d != T(0)) & ((d >= worst_i) | (d >= worst));
-  constexpr bool kRatio = kScore == Score::ratio;
-  const T own = d / (kRatio ? s.weight * d + p_i + q + s.shrink : p_i * q + s.shrink);
-  T other = own;
-  if (!kSymmetric) other = d / (kRatio ? s.weight * d + p + q_i + s.shrink : p * q_i + s.shrink);
-  return (d != T(0)) & ((own >= worst_i) | (other >= worst));
+  const Denominator<T> own = denominator<kScore>(s, d, p_i, q);
+  const Denominator<T> other = kSymmetric ? own : denominator<kScore>(s, d, p, q_i);
+  const std::int32_t uncertain =
+      kSymmetric ? own.is_uncertain() : own.is_uncertain() | other.is_uncertain();
+  return (d != T(0)) & ((d / own.value >= worst_i) | (d / other.value >= worst) | uncertain);
 }
 
 template <Score kScore, bool kSymmetric, class T>

@@ -21,7 +21,7 @@ struct RowEntry {
 enum class Score {
   sum,      // d: both scores the same
   product,  // d / (p_i * q[j] + shrink)
-  ratio,    // d / (weight * d + p_i + q[j] + shrink)
+  ratio,    // d / (d + weight_p (p_i - d) + weight_q (q[j] - d) + shrink)
 };
 
 // What is known of one row (or of each lane) and of the columns in a scan of sums.
@@ -35,7 +35,7 @@ struct Scan {
   const T* p_i;
   const T* q_i;
   const T* worst_i;
-  T shrink, weight;
+  T shrink, weight_p, weight_q;
   Score score;
   bool symmetric;  // both scores of a pair are the same
 };
@@ -58,8 +58,10 @@ struct Kernels {
   // sums[col][lane] += x[lane] * value for n entries.
   void (*axpy_lanes)(const T* x, const RowEntry<T>* entries, std::int64_t n, T* sums);
 
-  // Appends every j in [begin, end) (whole blocks of kScanBlock) with a nonzero sum and one of its
-  // two scores not below its threshold, and zeroes the sums. Returns how many.
+  // Appends every j in [begin, end) (whole blocks of kScanBlock) with a nonzero sum whose two
+  // scores are not both certain to be below their thresholds, and zeroes the sums. Returns how
+  // many. The thresholds must leave room for rounding: see ScanShared::slack in
+  // kernels/gram_scan.hpp.
   std::int64_t (*scan)(const Scan<T>& scan, std::int64_t begin, std::int64_t end,
                        std::int32_t* out_index, T* out_sum);
   // The same for n noted columns; one that was noted twice is appended once.

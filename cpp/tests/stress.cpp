@@ -1,7 +1,8 @@
 // Every kernel on random shapes and thread counts, without Python, for the sanitizers:
 //   stress [rounds] [seed]
 // Results are compared between thread counts; the sanitizer finds the rest. Dense tiles, scratch
-// reuse and every formula are reached. Exits with a message and abort() at the first difference.
+// reuse and every formula are reached. In a second part, one allocation after another fails. Exits
+// with a message and abort() at the first difference.
 #include <array>
 #include <cstdint>
 #include <cstdio>
@@ -13,11 +14,14 @@
 #include "../kernels/gram_topk.hpp"
 #include "../kernels/spgemm_topk.hpp"
 #include "../simd/simd.hpp"
+#include "failing_allocation.hpp"
 #include "stress_als.hpp"
 #include "stress_data_path.hpp"
+#include "stress_linear.hpp"
 #include "stress_mixtures.hpp"
 #include "stress_resample.hpp"
 #include "stress_retrieval.hpp"
+#include "stress_sgd.hpp"
 
 namespace aimass::stress {
 
@@ -34,7 +38,8 @@ Epilogue<T> random_epilogue(std::mt19937_64& rng, const std::vector<T>& per_enti
   Epilogue<T> e;
   e.formula = kFormulas[static_cast<std::size_t>(below(rng, kFormulas.size()))];
   e.total = 1000;
-  e.weight = T(-1);
+  e.weight_p = e.weight_q = static_cast<T>(below(rng, 3)) / 2;
+  if (rng() % 4 == 0) e.weight_p = T(50.7);
   e.shrink = static_cast<T>(below(rng, 3));
   if (rng() % 2 == 0) {
     e.min_support = static_cast<T>(below(rng, 4));
@@ -87,32 +92,40 @@ void stress_spgemm(std::mt19937_64& rng) {
   expect(product(1) == product(2 + static_cast<int>(rng() % 4)), "spgemm_topk depends on threads");
 }
 
+// All that depends on the instruction level; then all that does not.
+constexpr void (*kOfEachLevel[])(std::mt19937_64&) = {
+    stress_gram<float>,      stress_gram<double>,     stress_score<float>,
+    stress_score<double>,    stress_reverse<float>,   stress_reverse<double>,
+    stress_als<float>,       stress_als<double>,      stress_mixtures<float>,
+    stress_mixtures<double>, stress_triangles<float>, stress_triangles<double>,
+    stress_sgd<float>,       stress_sgd<double>,      stress_ratings<float>,
+    stress_ratings<double>,  stress_linear<float>,    stress_linear<double>,
+    stress_resample,
+};
+constexpr void (*kOfAnyLevel[])(std::mt19937_64&) = {
+    stress_spgemm<float>, stress_spgemm<double>, stress_garbage,
+    stress_factorize,     stress_predict<float>, stress_predict<double>,
+};
+
 }  // namespace aimass::stress
 
 int main(int argc, char** argv) {
+  namespace s = aimass::stress;
   const long rounds = argc > 1 ? std::strtol(argv[1], nullptr, 10) : 20;
-  std::mt19937_64 rng(argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1);
+  const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
+  std::mt19937_64 rng(seed);
   aimass::simd::init();
   for (long round = 0; round < rounds; ++round) {
     for (const auto& level : aimass::simd::available()) {
       aimass::simd::force(level);
-      aimass::stress::stress_gram<float>(rng);
-      aimass::stress::stress_gram<double>(rng);
-      aimass::stress::stress_score<float>(rng);
-      aimass::stress::stress_score<double>(rng);
-      aimass::stress::stress_reverse<float>(rng);
-      aimass::stress::stress_reverse<double>(rng);
-      aimass::stress::stress_als<float>(rng);
-      aimass::stress::stress_als<double>(rng);
-      aimass::stress::stress_mixtures<float>(rng);
-      aimass::stress::stress_mixtures<double>(rng);
-      aimass::stress::stress_triangles<float>(rng);
-      aimass::stress::stress_triangles<double>(rng);
-      aimass::stress::stress_resample(rng);
+      for (const auto stress : s::kOfEachLevel) stress(rng);
     }
-    aimass::stress::stress_spgemm<float>(rng);
-    aimass::stress::stress_spgemm<double>(rng);
-    stress_data_path(rng);
+    for (const auto stress : s::kOfAnyLevel) stress(rng);
   }
   std::printf("stress: %ld rounds agree\n", rounds);
+  for (long round = 0; round < (rounds + 9) / 10; ++round) {
+    for (const auto stress : s::kOfEachLevel) s::with_failing_allocations(rng(), stress);
+    for (const auto stress : s::kOfAnyLevel) s::with_failing_allocations(rng(), stress);
+  }
+  std::printf("stress: every allocation may fail\n");
 }

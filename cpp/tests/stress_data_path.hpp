@@ -156,7 +156,7 @@ void stress_predict(std::mt19937_64& rng) {
   Epilogue<T> epilogue;
   epilogue.formula = static_cast<Formula>(rng() % 8);
   epilogue.total = static_cast<double>(x.n_cols);
-  epilogue.weight = 1;
+  epilogue.weight_p = epilogue.weight_q = 1;
   epilogue.shrink = static_cast<T>(rng() % 3);
   epilogue.support_shrink = static_cast<T>(rng() % 3);
   const std::int64_t k = 1 + below(rng, 50);
@@ -190,12 +190,3 @@ void stress_predict(std::mt19937_64& rng) {
 }
 
 }  // namespace aimass::stress
-
-// One round of everything here.
-inline void stress_data_path(std::mt19937_64& rng) {
-  namespace s = aimass::stress;
-  s::stress_garbage(rng);
-  s::stress_factorize(rng);
-  s::stress_predict<float>(rng);
-  s::stress_predict<double>(rng);
-}

@@ -1,4 +1,4 @@
-"""`aimass recommend --model implicit-als` and `aimass audience` on data of the real world (AIMASS_DATA)."""
+"""`aimass recommend` and `aimass audience` on real data sets (AIMASS_DATA)."""
 
 from __future__ import annotations
 

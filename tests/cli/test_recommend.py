@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 
+from aimass_core.base.registry import model_names
+
 pa = pytest.importorskip("pyarrow")
 csv = pytest.importorskip("pyarrow.csv")
 feather = pytest.importorskip("pyarrow.feather")
 pq = pytest.importorskip("pyarrow.parquet")
 
-MODELS = [
-    "item-knn", "user-knn", "popularity", "slope-one", "baseline", "implicit-als", "explicit-als", "nmf",
-    "pure-svd",
-]  # fmt: skip
+MODELS = [name for name in model_names() if name != "context-knn"]
 
 
 def seen(shop: Path) -> set[tuple[str, int]]:

@@ -244,12 +244,12 @@ def test_string_ids():
 
 
 def test_event_weights(store):
-    x = store.to_interactions(event_weights={"purchase": 5, "cart": 2})
+    x = store.to_interactions(weights={"purchase": 5, "cart": 2})
     kinds = np.bincount(store.interactions["event"])
     assert x.matrix.sum() == 5 * kinds[2] + 2 * kinds[1]
     assert store.to_interactions().matrix.sum() == 200_000
     with pytest.raises(ValueError, match="names \\['buy'\\]"):
-        store.to_interactions(event_weights={"buy": 1})
+        store.to_interactions(weights={"buy": 1})
 
 
 def test_parquet(store, tmp_path):

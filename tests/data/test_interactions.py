@@ -80,15 +80,13 @@ def test_event_weights() -> None:
     }
     names = {"user": "u", "item": "i", "event": "e"}
     weights = {"view": 1, "buy": 5, "ad": 0}
-    x = Interactions.from_table(table, **names, event_weights=weights)
+    x = Interactions.from_table(table, **names, weights=weights)
     assert cells(x) == {(1, 1): 6.0, (2, 2): 5.0}
     assert x.report["rows_dropped"] == {"event of weight 0": 1}
-    y = Interactions.from_table(table, **names, value="v", event_weights=weights, duplicates="sum")
+    y = Interactions.from_table(table, **names, value="v", weights=weights, duplicates="sum")
     assert cells(y) == {(1, 1): 17.0, (2, 2): 20.0}
-    with pytest.raises(
-        ValueError, match=r"the event 'ad', which event_weights lacks \(it has 'view'"
-    ):
-        Interactions.from_table(table, **names, event_weights={"view": 1, "buy": 5})
+    with pytest.raises(ValueError, match=r"the event 'ad', which weights lacks \(it has 'view'"):
+        Interactions.from_table(table, **names, weights={"view": 1, "buy": 5})
     with pytest.raises(ValueError, match="go together"):
         Interactions.from_table(table, **names)
 
@@ -121,10 +119,15 @@ def test_times() -> None:
     assert unit(np.array(["1970-01-02"], dtype="M8[D]")) == ("ns", [86_400 * 10**9])
     with pytest.raises(ValueError, match=r"7.5, not a whole number"):
         unit([7.5])
-    with pytest.raises(ValueError, match="outside of 1678 to 2262"):
-        unit(np.array(["3000-01-01"], dtype="M8[s]"))
-    with pytest.raises(TypeError, match="not str"):
-        unit(["2024-01-01"])
+    for unit_of_time in ("D", "s", "ms", "us"):
+        for day in ("1677-12-31", "2262-01-01", "3000-01-01"):
+            with pytest.raises(ValueError, match="outside of 1678 to 2261"):
+                unit(np.array([day], dtype=f"M8[{unit_of_time}]"))
+    with pytest.raises(ValueError, match="convert the column to datetime64"):
+        unit(np.array([1], dtype="M8[ps]"))
+    assert unit(["1970-01-02"]) == ("ns", [86_400 * 10**9])
+    with pytest.raises(TypeError, match="must hold datetimes or whole numbers, not bool"):
+        unit([True])
 
 
 def test_test_data_share_the_train_maps() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import decimal
 import resource
-import time
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aimass_core import Interactions
+from aimass_core import IdMap, Interactions
 
 pd = pytest.importorskip("pandas")
 
@@ -199,27 +198,39 @@ def test_million_rows(rng: np.random.Generator) -> None:
     n = 1_000_000
     frame = frame_of(rng.integers(0, 100_000, n).astype(str), rng.integers(0, 10_000, n))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
     x = read(frame)
-    assert time.perf_counter() - start < 60
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KiB
     assert x.matrix.sum() == n
     assert x.report["rows_merged"] == n - x.nnz
 
 
 def test_ids_beyond_int64() -> None:
-    with pytest.raises(ValueError, match="convert the column to strings"):
-        read(frame_of(np.array([1, 2**63], dtype=np.uint64), [1, 2]))
+    top = 2**64 - 1
+    ids = np.array([1, 2**63, top, 2**63], dtype=np.uint64)
+    for users in (ids, ids.tolist()):
+        x = read(frame_of(users, [1, 2, 3, 4]))
+        assert x.users.kind == "uint"
+        assert x.users.ids.dtype == np.uint64
+        assert x.users.ids.tolist() == [1, 2**63, top]
+        assert x.users.get([top, 1, 2, 2**63]).tolist() == [2, 0, -1, 1]
+        assert x.users.get(np.array([1.0, -1.0])).tolist() == [0, -1]
+        again = IdMap.from_arrays("uint", x.users.to_arrays())
+        assert again == x.users
+    small, _ = IdMap.from_values([5, 1])
+    assert small.get(ids).tolist() == [0, -1, -1, -1]
+    more, rows = small.extend(ids)
+    assert more.ids.tolist() == [1, 5, 2**63, top]
+    assert rows.tolist() == [0, 2, 3, 2]
+    with pytest.raises(TypeError, match="of kind uint cannot be added to ids of kind int"):
+        IdMap.from_values([-5, 1])[0].extend(ids)
     with pytest.raises(ValueError, match="beyond 64 bits"):
         read({"user": [1, 2**70], "item": [1, 2]})
     assert read(frame_of(np.array([1, 2], dtype=np.uint64), [1, 2])).users.ids.tolist() == [1, 2]
 
 
 def test_other_refusals() -> None:
-    with pytest.raises(TypeError, match="must hold numbers, not str"):
-        read(frame_of([1], [1], value=["5"]), value="value")
-    with pytest.raises(TypeError, match="holds decimals as ids"):
-        read(frame_of([decimal.Decimal(1)], [1]))
+    with pytest.raises(ValueError, match="value='value' holds 'five', which is not a number"):
+        read(frame_of([1], [1], value=["five"]), value="value")
     with pytest.raises(ValueError, match="infinite ids"):
         read(frame_of([np.inf], [1]))
     with pytest.raises(TypeError, match="complex"):
@@ -230,6 +241,8 @@ def test_other_refusals() -> None:
         read({"user": [1, 2], "item": [1]})
     with pytest.raises(TypeError, match="table must be"):
         read(42)
+    with pytest.raises(ValueError, match="user and item both name the column 'user'"):
+        Interactions.from_table({"user": [1]}, user="user", item="user")
 
 
 def test_input_is_not_changed(rng: np.random.Generator) -> None:

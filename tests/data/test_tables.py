@@ -157,8 +157,15 @@ def test_odd_column_names() -> None:
 
 
 def test_one_column_in_two_roles() -> None:
-    x = Interactions.from_table(pl.DataFrame({"u": ["a"], "i": [3]}), user="u", item="i", value="i")
-    assert list(x) == [("a", 3, 3.0)]
+    table = pl.DataFrame({"u": ["a"], "i": [3], "t": [7]})
+    for roles, shown in [
+        ({"user": "u", "item": "u"}, "user and item both name the column 'u'"),
+        ({"user": "u", "item": "i", "value": "i"}, "item and value both name the column 'i'"),
+    ]:
+        with pytest.raises(ValueError, match=shown):
+            Interactions.from_table(table, **roles)
+    days = Interactions.by_context(table, user="u", item="i", time="t", context="t")
+    assert list(days[7]) == [("a", 3, 1.0)]
 
 
 def test_files_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,20 +235,17 @@ def test_bad_files(tmp_path: Path) -> None:
             Interactions.from_table(tmp_path / name, user="user", item="item")
 
     refused("none.csv", FileNotFoundError, "no such file", None)
-    refused("ratings.xlsx", ValueError, "must end in")
-    refused("ratings", ValueError, "must end in")
+    for name in ("ratings.xlsx", "ratings", "empty.csv", "empty.parquet"):
+        refused(name, ValueError, f"{name} is empty")
+    refused("ratings.pdf", ValueError, "cannot tell the format", b"%PDF-1.7 \0\1\2")
+    refused("ratings.xls", ValueError, "save it as .xlsx", b"\xd0\xcf\x11\xe0 old")
+    refused("ratings.xlsx", ValueError, "cannot be read as a workbook", b"PK\3\4 no")
     refused("broken.parquet", ValueError, "cannot be read as parquet", b"PAR1 no")
-    refused("broken.feather", ValueError, "cannot be read as ipc", b"what")
-    refused("empty.csv", ValueError, "cannot be read as csv")
-    refused("ragged.csv", ValueError, "cannot be read as csv", b"user,item\n1,2\n3\n")
-    refused(
-        "broken.csv.gz",
-        ValueError,
-        "cannot be read as csv",
-        gzip.compress(b"user,item\n1,2\n")[:-12],
-    )
+    refused("broken.feather", ValueError, "cannot be read as arrow", b"what")
+    refused("ragged.csv", ValueError, "line 3 has 1 cell, but", b"user,item\n1,2\n3\n")
+    refused("broken.csv.gz", ValueError, "is damaged", gzip.compress(b"user,item\n1,2\n")[:-12])
     (tmp_path / "folder.csv").mkdir()
-    refused("folder.csv", IsADirectoryError, "give one file", None)
+    refused("folder.csv", ValueError, "folder without table files", None)
     refused("twice.csv", ValueError, "2 columns of this name", b"user,user,item\n1,2,3\n")
 
 

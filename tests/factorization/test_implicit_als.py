@@ -141,7 +141,9 @@ def test_any_number_of_factors_and_empty_rows(ratings, solver, n_factors):
     model = ImplicitALS(n_factors=n_factors, solver=solver, max_iter=2).fit(X)
     assert np.isfinite(model.user_factors_).all()
     assert (model.user_factors_[[0, 40]] == 0).all()
-    assert (model.recommend([0], k=5).indices >= 0).all()
+    assert (model.recommend([0], k=5).indices == -1).all()  # no history
+    lists = model.recommend([0], k=5, unknown="popular")
+    assert (lists.indices >= 0).all()
 
 
 def test_bits_do_not_depend_on_threads(ratings):

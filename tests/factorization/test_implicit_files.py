@@ -49,7 +49,13 @@ def test_reads_a_file(ratings, tmp_path):
     named = Interactions.from_csr(ratings, users=[f"u{n}" for n in range(40)], items=np.arange(30))
     named_model = from_implicit(tmp_path / "m.npz", named)
     assert named_model.recommend(["u3"], k=5).ids.tolist() == lists.indices[[3]].tolist()
-    assert from_implicit(tmp_path / "m.npz").recommend([0], k=30).indices.min() >= 0
+    bare = from_implicit(tmp_path / "m.npz")
+    assert bare.recommend([0], k=30, exclude_seen=False).indices.min() >= 0
+    with pytest.raises(ValueError, match="pass exclude_seen=False"):
+        bare.recommend([0])
+    for call in (lambda: bare.explain(0, 1), lambda: bare.partial_fit(ratings)):
+        with pytest.raises(ValueError, match="without its training data"):
+            call()
     model.save(tmp_path / "ours")
     with pytest.raises(ValueError, match=r"user_items has shape \(30, 40\)"):
         from_implicit(tmp_path / "m.npz", ratings.T)

@@ -19,7 +19,7 @@ DTYPES = (np.float32, np.float64)
 PLAIN = {
     "formula": "product",
     "total": 0.0,
-    "weight": 0.0,
+    "weight": (0.0, 0.0),
     "shrink": 0.0,
     "min_support": 0,
     "support_shrink": 0.0,
@@ -61,7 +61,7 @@ def options(formula, dtype, n_row_values, n_col_values, seed, *, post=False):
     out["q"] = rng.integers(1, 40, n_col_values).astype(dtype)
     out["total"] = 50.0
     if formula == "ratio":
-        out.update(weight=-1.0, shrink=2.5)
+        out.update(weight=(1.0, 1.0) if seed % 2 else (0.75, 1.5), shrink=2.5)
     if post:
         out.update(
             shrink=1.5,

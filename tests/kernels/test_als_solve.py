@@ -164,8 +164,9 @@ def test_a_singular_row_is_named(dtype, n_threads):
     a["ridge"][:] = 1
     a["ridge"][[311, 144, 390]] = 0
     for _ in range(5):
-        with pytest.raises(NumericalError, match=r"^row 144 .* raise regularization"):
+        with pytest.raises(NumericalError, match=r"^row 144 .* raise regularization") as error:
             _core.als_solve(**a, solver="cholesky", **OPTIONS | {"n_threads": n_threads})
+        assert error.value.row == 144
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -122,6 +122,34 @@ def test_equal_columns_tie_by_index(k):
         assert len(set(s[: len(twins)].tolist())) == 1
 
 
+def near_copies(n, width, dtype, seed):
+    """Columns that differ from one random column in at most two entries."""
+    rng = np.random.default_rng(seed)
+    dense = np.repeat(rng.random((width, 1)) < 0.5, n, axis=1)
+    for column in dense.T:
+        column[rng.integers(0, width, rng.integers(0, 3))] ^= True
+    return csr(sp.csr_array(dense.astype(dtype)))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("weight", [(50.7, 50.7), (0.3, 1e6), (1.0, 1.0), (1e30, 1e-30)])
+def test_near_copies(weight, dtype, level):
+    """Scores that differ in the last digits only, for weights of the contrast model far from 1."""
+    matrix = near_copies(750, 60, dtype, seed=1)
+    count = np.asarray(matrix.sum(axis=0)).astype(dtype)
+    arguments = {"formula": "ratio", "p": count, "q": count, "weight": weight}
+    with at_level(level):
+        one = call(_core.gram_topk, matrix, 2, **arguments)
+        for n_threads in (1, 2, 3, 7):
+            other = call(_core.gram_topk, matrix, 2, n_threads=n_threads, **arguments)
+            for a, b in zip(one, other):
+                np.testing.assert_array_equal(a, b)
+    want = call(reference, matrix, 2, **arguments)
+    np.testing.assert_array_equal(one[0], want[0])
+    np.testing.assert_allclose(one[2], want[2], rtol=rtol_of(dtype) / 50)
+
+
 def test_negative_and_zero_scores():
     matrix = csr(sp.csr_array(np.array([[1, -1, 0.0], [1, 1, 0], [0, 2, -3]], np.float32)))
     indptr, indices, scores = call(_core.gram_topk, matrix, 2)

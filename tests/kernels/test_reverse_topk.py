@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimass_core import _core
+from aimass_core.exceptions import NumericalError
 from aimass_core.reference import reverse_topk as reference
 from aimass_core.retrieval import AudienceIndex
 
@@ -80,6 +81,18 @@ def test_bits_do_not_depend_on_threads(rng, dtype):
         ):
             np.testing.assert_array_equal(a, b)
     assert one[0][-1] == 5 * 20_000
+
+
+def test_an_item_whose_scores_overflow_is_reported(rng):
+    U, V = (rng.integers(-3, 4, (rows, 4)).astype(np.float32) for rows in (70, 9))
+    index = AudienceIndex(U, V, k=3)
+    asked = np.vstack([V, np.full((2, 4), 2e38, np.float32)])
+    zeros, numbers = np.zeros(11, np.float32), np.full(11, 9, dtype=np.int32)
+    with pytest.raises(NumericalError, match=r"^row 9 has scores .* use float64") as error:
+        call(_core.reverse_topk, index, asked, zeros, numbers)
+    assert error.value.row == 9
+    with pytest.raises(NumericalError, match=r"^item 1 has scores"):
+        index.reverse_topk(factors=asked[8:])
 
 
 def test_refusals(rng):

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimass_core import _core
+from aimass_core.exceptions import NumericalError
 from aimass_core.reference import score_topk as reference
 from aimass_core.retrieval._packing import _codes, pack
 
@@ -182,25 +183,37 @@ def test_long_lists_in_wide_catalogues(rng, n_items):
     check(U, V, 25, exclude=lists, allow=lists)
 
 
+@pytest.mark.usefixtures("_level")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_extreme_numbers(rng, dtype):
-    """Scores that overflow upwards lead, those that overflow downwards or are nan are left out."""
-    tiny, huge = np.finfo(dtype).tiny, np.finfo(dtype).max
-    values = np.array([tiny, -tiny, huge / 4, -huge / 4, 0, 1, tiny / 8], dtype=dtype)
+    """Denormal numbers, and numbers whose scores are just within the range of the type."""
+    tiny, root = np.finfo(dtype).tiny, np.sqrt(np.finfo(dtype).max)
+    values = np.array([tiny, -tiny, root / 16, -root / 16, 0, 1, tiny / 8, -0.0], dtype=dtype)
     U = rng.choice(values, (40, 3)).astype(dtype)
     V = rng.choice(values, (500, 3)).astype(dtype)
-    indices, scores = check_extreme(U, V, 30)
-    assert not np.isnan(scores).any()
-    for row in indices:
-        found = row[row >= 0]
-        assert len(set(found.tolist())) == len(found)
+    biases = rng.choice(np.array([0, 1, -np.inf, -np.finfo(dtype).max / 2], dtype), 500)
+    for offsets in (None, biases):
+        got = call(_core.score_topk, U, V, 30, biases=offsets)
+        want = call(reference, U, V, 30, biases=offsets)
+        np.testing.assert_allclose(got[1], want[1], rtol=1e-5)
+        for row in got[0]:
+            matches = row[row >= 0]
+            assert len(set(matches.tolist())) == len(matches)
 
 
-def check_extreme(U, V, k):
-    got = call(_core.score_topk, U, V, k)
-    want = call(reference, U, V, k)
-    np.testing.assert_allclose(got[1], want[1], rtol=1e-5)
-    return got
+@pytest.mark.usefixtures("_level")
+@pytest.mark.parametrize("n_threads", [1, 4])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_query_whose_scores_overflow_is_reported(rng, dtype, n_threads):
+    """inf - inf is no score: the true score of item 0 is 0, and all others are below it."""
+    root = dtype(np.sqrt(np.finfo(dtype).max) * 3)
+    U, V = whole(rng, (300, 8), dtype), whole(rng, (100, 8), dtype)
+    V[7, :2] = root, -root
+    U[200, :2] = U[250, :2] = root
+    with pytest.raises(NumericalError, match=r"^row 200 has scores .* beyond the range") as error:
+        call(_core.score_topk, U, V, 5, n_threads=n_threads)
+    assert error.value.row == 200
+    assert ("use float64" in str(error.value)) == (dtype == np.float32)
 
 
 def test_refusals(rng):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aimass_core import GaussianMixture
-from aimass_core.mixture._sources import Dense
+from aimass_core.mixture._dense_rows import DenseRows
 
 
 def overlapping():
@@ -38,10 +38,10 @@ def test_a_small_tol_is_reached_as_in_float64(kind, accelerate):
 @pytest.mark.parametrize("kind", ["full", "diag"])
 def test_a_step_that_fails_is_done_again_in_float64(monkeypatch, kind, fault):
     """What float32 may do at worst: squares that are lost, or a likelihood that falls."""
-    X, step, calls = overlapping(), Dense.step, []
+    X, step, calls = overlapping(), DenseRows.step, []
 
-    def faulty(self, gauge, coefficients, score_form, sums_form, hard):
-        sums, score = step(self, gauge, coefficients, score_form, sums_form, hard)
+    def faulty(self, standardizer, coefficients, score_form, sums_form, hard):
+        sums, score = step(self, standardizer, coefficients, score_form, sums_form, hard)
         if self.X.dtype == np.float32 and score_form in ("triangular", "diag"):
             calls.append(score_form)
             if len(calls) == 3:
@@ -56,7 +56,7 @@ def test_a_step_that_fails_is_done_again_in_float64(monkeypatch, kind, fault):
         return model.fit(rows)
 
     expected = fitted(X.astype(np.float64))
-    monkeypatch.setattr(Dense, "step", faulty)
+    monkeypatch.setattr(DenseRows, "step", faulty)
     found = fitted(X)
     assert len(calls) == 3
     assert np.diff(found.lower_bounds_).min() > -1e-6

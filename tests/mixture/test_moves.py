@@ -147,8 +147,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 rng = np.random.default_rng(0)
 X = rng.normal(size=(20_000, 30)) + 2 * rng.normal(size=(60, 30))[rng.integers(0, 60, 20_000)]
 starts = []
-def tell(n, bound):
-    starts.append(n)
+def tell(event):
+    starts.append(event.step)
     if starts.count(1) == 2:
         print("moves", flush=True)
 import warnings; warnings.simplefilter("ignore")
@@ -175,14 +175,14 @@ except KeyboardInterrupt:
 def test_callback_ends_all():
     X, _ = groups()
     calls = []
-    model = fit(X, **bad_start("full"), split_merge=5, callback=lambda n, bound: calls.append(n))
+    model = fit(X, **bad_start("full"), split_merge=5, callback=lambda e: calls.append(e.step))
     assert calls.count(1) > 2  # the start and at least one move, and one that failed
-    plain = fit(X, **bad_start("full"), callback=lambda n, bound: n == 3, split_merge=5)
+    plain = fit(X, **bad_start("full"), callback=lambda event: event.step == 3, split_merge=5)
     assert plain.n_iter_ == 3
     runs = []
     stopped = fit(
         X, **bad_start("full"), split_merge=5,
-        callback=lambda n, bound: n == 1 and (runs.append(n) or len(runs) == 2),
+        callback=lambda e: e.step == 1 and (runs.append(e.step) or len(runs) == 2),
     )  # fmt: skip
     assert len(runs) == 2
     assert not right(stopped)
@@ -194,9 +194,9 @@ def test_a_callback_that_stops_one_of_several_starts_stops_moves():
     for last in (1, 2, 3):
         runs = []
 
-        def stop(n, bound, runs=runs, last=last):
-            runs.extend([n] * (n == 1))
-            return n == 2 and len(runs) == last
+        def stop(event, runs=runs, last=last):
+            runs.extend([1] * (event.step == 1))
+            return event.step == 2 and len(runs) == last
 
         fit(X, n_components=4, n_init=3, init_params="random", split_merge=5, callback=stop)
         assert len(runs) == 3

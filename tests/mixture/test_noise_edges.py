@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core import GaussianMixture, load
-from aimass_core.mixture._sparse import Sparse
+from aimass_core.mixture._sparse_rows import SparseRows
 
 every_type = pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
 
@@ -74,7 +74,7 @@ def test_files_with_a_wrong_box_are_refused(name, value, words, tmp_path):
 def test_dense_bounds_of_sparse_rows_are_flat(monkeypatch):
     """SciPy before 1.13 gives the least value of each column with the shape (1, d)."""
     X = sp.csr_array([[1.0, 0, -2], [0, 4, 0], [3, 0, 9]])
-    low, high = Sparse(X, None, 1).bounds()
+    low, high = SparseRows(X, None, 1).bounds()
     assert low.tolist() == [0, 0, -2]
     assert high.tolist() == [3, 4, 9]
     for name in ("min", "max"):
@@ -83,6 +83,6 @@ def test_dense_bounds_of_sparse_rows_are_flat(monkeypatch):
             sp.csr_array, name, lambda self, axis, own=own: sp.coo_matrix(
                 np.atleast_2d(own(self, axis=axis).toarray()))
         )  # fmt: skip
-    low, high = Sparse(X, np.array([1.0, 1, 0]), 1).bounds()
+    low, high = SparseRows(X, np.array([1.0, 1, 0]), 1).bounds()
     assert low.tolist() == [0, 0, -2]
     assert high.tolist() == [1, 4, 0]

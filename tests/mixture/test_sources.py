@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal
 
 from aimass_core import GaussianMixture
 from aimass_core.exceptions import ConvergenceWarning, NumericalError
-from aimass_core.mixture._stream import Parquet
+from aimass_core.mixture._parquet_rows import ParquetRows
 
 TYPES = ["full", "tied", "diag", "spherical"]
 every_type = pytest.mark.parametrize("kind", TYPES)
@@ -256,11 +256,11 @@ def test_a_file_is_not_read_ahead_into_memory(tmp_path):
     del table
     before, held = pa.total_allocated_bytes(), []
 
-    def watch(n_iter, bound):
+    def watch(event):
         held.append(pa.total_allocated_bytes())
 
     fit(tmp_path / "x.parquet", max_iter=2, callback=watch)
-    source = Parquet(tmp_path / "x.parquet", None, 1)
+    source = ParquetRows(tmp_path / "x.parquet", None, 1)
     held += [pa.total_allocated_bytes() for _ in source.batches()]
     assert max(held) - before < X.nbytes / 2
 
@@ -296,16 +296,57 @@ def test_few_rows_of_a_file_have_a_weight(tmp_path):
     np.testing.assert_allclose(model.means_[0], X[weight > 0].mean(axis=0))
 
 
-def test_a_file_names_the_row_and_takes_no_holes(tmp_path):
+@every_type
+def test_a_file_with_missing_values(kind, tmp_path):
+    """Batches of a file are blocks of the same loop as rows in memory."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    X, _ = groups(70_000, apart=8.0)
+    X[np.random.default_rng(1).random(X.shape) < 0.1] = np.nan
+    weight = np.random.default_rng(2).integers(0, 3, len(X))
+    columns = {name: pa.array(X[:, j], from_pandas=True) for j, name in enumerate("abcd")}
+    pq.write_table(pa.table(columns | {"w": weight}), tmp_path / "x.parquet")
+    options = start(X, kind) | {"means_init": groups(70_000, apart=8.0)[0][:3], "max_iter": 6}
+    one = fit(X, weight, missing="marginalize", **options)
+    two = fit(tmp_path / "x.parquet", "w", missing="marginalize", **options)
+    np.testing.assert_allclose(one.lower_bounds_, two.lower_bounds_, rtol=1e-10)
+    np.testing.assert_allclose(one.means_, two.means_, rtol=1e-8, atol=1e-8)
+    free = fit(tmp_path / "x.parquet", "w", missing="marginalize", covariance_type=kind)
+    assert np.isfinite(free.lower_bound_)
+    pq.write_table(pa.table({"a": pa.nulls(4, pa.float64())}), tmp_path / "y.parquet")
+    with pytest.raises(ValueError, match="column 0 of X has no known value"):
+        GaussianMixture(missing="marginalize").fit(tmp_path / "y.parquet")
+
+
+def test_nullable_columns_of_pandas():
+    """NA of Int64, Float64 and boolean columns is a missing value (scikit-learn #16508)."""
+    pd = pytest.importorskip("pandas")
+    X, _ = groups(300, d=3)
+    frame = pd.DataFrame({
+        "a": pd.array(X[:, 0].round().astype(int), dtype="Int64"),
+        "b": pd.array(X[:, 1], dtype="Float64"),
+        "c": pd.array(X[:, 2] > 0, dtype="boolean"),
+    })  # fmt: skip
+    frame.loc[[3, 8], "a"] = pd.NA
+    frame.loc[5, "c"] = pd.NA
+    with pytest.raises(ValueError, match=r"NaN in row 3, column 0: .*missing='marginalize'"):
+        GaussianMixture(3).fit(frame)
+    plain = frame.astype(float).to_numpy()
+    assert np.isnan(plain).sum() == 3
+    one, two = (fit(rows, missing="marginalize") for rows in (frame, plain))
+    assert (one.means_ == two.means_).all()
+    assert (one.predict_proba(frame) == two.predict_proba(plain)).all()
+    with pytest.raises((ValueError, TypeError), match="X must hold numbers"):
+        fit(frame.assign(d=pd.array(["x"] * 300, dtype="string")))
+
+
+def test_a_file_names_the_row_that_holds_nan(tmp_path):
     pa = pytest.importorskip("pyarrow")
     pq = pytest.importorskip("pyarrow.parquet")
     values = np.zeros(100_000)
     values[90_000] = np.nan
     pq.write_table(pa.table({"a": values}), tmp_path / "x.parquet")
-    with pytest.raises(ValueError, match=r"contains NaN in row 90000, column 0: .*read the file"):
+    with pytest.raises(ValueError, match=r"contains NaN in row 90000, column 0: .*marginalize"):
         GaussianMixture().fit(tmp_path / "x.parquet")
-    with pytest.raises(ValueError, match="may hold no missing values: read it"):
-        GaussianMixture(missing="marginalize").fit(tmp_path / "x.parquet")
     (tmp_path / "x.csv").write_text("a\n1\n")
     with pytest.raises(ValueError, match=r"x\.csv cannot be read as a Parquet file"):
         GaussianMixture().fit(tmp_path / "x.csv")

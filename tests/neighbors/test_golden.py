@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from aimass_core import ItemKNN, UserKNN
+from aimass_core import ItemKNN, Similarity, UserKNN
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,11 @@ def recall_and_ndcg(model, gowalla, k=20):
 
 def test_movielens_1m_published_item_knn(ncf):
     model = ItemKNN(
-        n_neighbors=111, shrink=298, weighting="bm25", profile="binary", neighbors_of="target"
+        n_neighbors=111,
+        similarity=Similarity(shrink=298),
+        weighting="bm25",
+        profile="binary",
+        neighbors_of="target",
     )
     np.testing.assert_allclose(np.round(hit_rate_and_ndcg(model, ncf), 4), [0.6694, 0.3979])
 
@@ -88,7 +92,9 @@ def test_movielens_1m_plain_cosine(ncf):
 
 def test_movielens_1m_user_knn_within_the_published_figure(ncf):
     # chosen on validation data by benchmarks/quality.py
-    model = UserKNN(n_neighbors=350, measure="asymmetric_cosine", alpha=0.4, neighbors_of="seen")
+    model = UserKNN(
+        n_neighbors=350, similarity=Similarity("asymmetric_cosine", alpha=0.4), neighbors_of="seen"
+    )
     np.testing.assert_allclose(hit_rate_and_ndcg(model, ncf), [0.6768, 0.4100], atol=3e-3)
 
 
@@ -97,17 +103,30 @@ GOWALLA = {
     "cosine, all": (ItemKNN(n_neighbors=ALL), 0.1273, 0.0944),
     "cosine, top 100": (ItemKNN(neighbors_of="target"), 0.1270, 0.0936),
     "asymmetric": (
-        ItemKNN(n_neighbors=ALL, measure="asymmetric_cosine", alpha=0.7), 0.1552, 0.1240,
+        ItemKNN(n_neighbors=ALL, similarity=Similarity("asymmetric_cosine", alpha=0.7)),
+        0.1552,
+        0.1240,
     ),
-    "rp3beta 1": (ItemKNN(n_neighbors=ALL, measure="rp3beta", alpha=1, beta=0.4), 0.1645, 0.1311),
+    "rp3beta 1": (
+        ItemKNN(n_neighbors=ALL, similarity=Similarity("rp3beta", alpha=1, beta=0.4)),
+        0.1645,
+        0.1311,
+    ),
     "rp3beta, top 200": (  # chosen on validation data by benchmarks/quality.py
-        ItemKNN(n_neighbors=200, measure="rp3beta", alpha=0.7, beta=0.2, neighbors_of="seen"),
-        0.1852, 0.1531,
+        ItemKNN(
+            n_neighbors=200,
+            similarity=Similarity("rp3beta", alpha=0.7, beta=0.2),
+            neighbors_of="seen",
+        ),
+        0.1852,
+        0.1531,
     ),
     "rp3beta .8": (
-        ItemKNN(n_neighbors=ALL, measure="rp3beta", alpha=0.8, beta=0.4), 0.1756, 0.1413,
+        ItemKNN(n_neighbors=ALL, similarity=Similarity("rp3beta", alpha=0.8, beta=0.4)),
+        0.1756,
+        0.1413,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from aimass_core import BaselineOnly, similarity
+from aimass_core import BaselineOnly, Similarity, similarity
 
 ALL = {name: {} for name in similarity.measures()} | {
     "asymmetric_cosine": {"alpha": 0.3},
@@ -125,7 +125,9 @@ def ratings(small_ratings):
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_every_measure_equals_its_formula(name, dtype, ratings):
-    S = similarity.topk(sp.csr_array(ratings.astype(dtype)), measure=name, k=40, **ALL[name])
+    S = similarity.topk(
+        sp.csr_array(ratings.astype(dtype)), measure=Similarity(name, **ALL[name]), k=40
+    )
     found, expected = as_dense(S), by_the_book(name, ratings)
     assert S.dtype == dtype
     # A score of exactly 0 may be a candidate or not, depending on rounding.
@@ -138,8 +140,8 @@ def test_every_measure_equals_its_formula(name, dtype, ratings):
 @pytest.mark.parametrize("name", ALL)
 def test_two_matrices_give_the_rows_of_one(name, ratings):
     X = sp.csr_array(ratings)
-    one = as_dense(similarity.topk(X, measure=name, k=40, **ALL[name]))
-    two = as_dense(similarity.topk(X[:9], X, measure=name, k=40, **ALL[name]))
+    one = as_dense(similarity.topk(X, measure=Similarity(name, **ALL[name]), k=40))
+    two = as_dense(similarity.topk(X[:9], X, measure=Similarity(name, **ALL[name]), k=40))
     off = ~np.eye(40, dtype=bool)[:9]
     np.testing.assert_allclose(
         np.nan_to_num(two)[off], np.nan_to_num(one[:9])[off], atol=1e-9, rtol=1e-9
@@ -165,7 +167,7 @@ def test_adjustments_of_a_score(ratings):
             with np.errstate(invalid="ignore"):
                 expected = ratings @ ratings.T / (np.outer(norms, norms) + value)
             np.fill_diagonal(expected, 0)
-        found = as_dense(similarity.topk(X, k=40, **{option: value}))
+        found = as_dense(similarity.topk(X, measure=Similarity(**{option: value}), k=40))
         np.testing.assert_allclose(
             np.nan_to_num(found), np.nan_to_num(expected), atol=1e-12, err_msg=option
         )
@@ -174,7 +176,9 @@ def test_adjustments_of_a_score(ratings):
 def test_support_adjusts_every_measure(ratings):
     X = sp.csr_array(ratings)
     for name, options in ALL.items():
-        S = similarity.topk(X, measure=name, k=40, min_support=3, significance=5, **options)
+        S = similarity.topk(
+            X, measure=Similarity(name, min_support=3, significance=5, **options), k=40
+        )
         common = (ratings != 0).astype(int) @ (ratings != 0).T.astype(int)
         rows = np.repeat(np.arange(40), np.diff(S.indptr))
         assert common[rows, S.indices].min() >= 3, name
@@ -216,7 +220,7 @@ def test_a_user_supplied_function(ratings):
 
 
 def test_a_function_that_numba_cannot_compile():
-    with pytest.raises(TypeError, match=r"measure: the function could not be compiled"):
+    with pytest.raises(TypeError, match=r"the function could not be compiled"):
         similarity.topk(np.eye(3), measure=lambda d, n, a, b, p, q: {}[d].no)
 
 
@@ -231,12 +235,15 @@ def test_options_that_make_no_sense():
         ({"measure": "constrained_pearson"}, "midpoint"),
         ({"midpoint": 3}, "midpoint"),
         ({"amplification": 0}, "amplification must be above 0"),
-        ({"sort_by": "rank"}, "sort_by must be one of"),
         ({"threshold": np.nan}, "threshold must be finite"),
         ({"support_shrink": -1.0}, "support_shrink must be at least 0"),
     ]
     for options, message in bad:
         with pytest.raises(ValueError, match=message):
-            similarity.topk(X, **options)
+            similarity.topk(X, measure=Similarity(**options))
+    with pytest.raises(ValueError, match="sort_by must be one of"):
+        similarity.topk(X, sort_by="rank")
+    with pytest.raises(TypeError, match="measure must be the name of a measure"):
+        similarity.topk(X, measure=3)
     with pytest.raises(ValueError, match="random walk"):
         similarity.topk(-X, measure="p3alpha")

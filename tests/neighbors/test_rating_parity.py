@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from aimass_core import BaselineOnly, ItemKNN, SlopeOne, UserKNN
+from aimass_core import BaselineOnly, ItemKNN, Similarity, SlopeOne, UserKNN
 from aimass_core.base.validation import as_csr
 from aimass_core.neighbors._rating import RatingEngine
 from aimass_core.similarity._compare import prepare
@@ -88,8 +88,7 @@ def knn(algorithm, measure, user_based, data, **options):
     ours = (UserKNN if user_based else ItemKNN)(
         n_neighbors=k,
         min_k=min_k,
-        min_support=sim["min_support"],
-        measure=MEASURES[measure],
+        similarity=Similarity(MEASURES[measure], min_support=sim["min_support"]),
         aggregation=AGGREGATIONS[algorithm],
         rating_scale=data[-1],
     )
@@ -167,7 +166,7 @@ def test_the_worked_example(aggregation, expected):
 class TestUnfriendlyRatings:
     models = (
         *(cls(aggregation=a) for cls in (UserKNN, ItemKNN) for a in AGGREGATIONS.values()),
-        UserKNN(aggregation="zscore", measure="pearson_corated", positive_only=False),
+        UserKNN(aggregation="zscore", similarity="pearson_corated", positive_only=False),
         SlopeOne(),
         BaselineOnly(),
         BaselineOnly(method="sgd"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from aimass_core import Interactions, similarity
+from aimass_core import Interactions, Similarity, similarity
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_values_far_from_one(rng):
         assert abs(similarity.topk(dense * scales, measure=name, k=20) - plain).max() < 1e-9
     for options in ({"shrink": 1.0}, {"measure": "tanimoto"}, {"measure": "dot"}):
         with pytest.raises(ValueError, match="too large"):
-            similarity.topk(dense * 1e200, **options)
+            similarity.topk(dense * 1e200, measure=Similarity(**options))
     with pytest.raises(ValueError, match="norms overflow; scale X down"):
         similarity.topk(dense * 3e307)
 
@@ -254,7 +254,7 @@ def test_what_is_no_matrix_is_named(X):
         similarity.topk([[1.0, 2.0], [3.0]])
     with pytest.raises(TypeError, match="X must hold real numbers, got dtype object"):
         similarity.topk(dense.astype(object))
-    with pytest.raises(TypeError, match="measure must be a name or a Python function"):
+    with pytest.raises(TypeError, match="similarity must be a name or a Python function"):
         similarity.topk(X, measure=len)
 
 

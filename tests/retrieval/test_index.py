@@ -14,6 +14,7 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core.data import IdMap, Interactions
+from aimass_core.exceptions import NumericalError
 from aimass_core.retrieval import FactorIndex, score_topk
 
 
@@ -190,8 +191,19 @@ def test_low_scores_come_back(factors):
     same(score_topk(U, V, 10), oracle(U, V, 10))
     indices, _ = score_topk(np.float32([[1e19]]), np.full((60, 1), -1e19, np.float32), 3)
     np.testing.assert_array_equal(indices, [[0, 1, 2]])
-    indices, scores = score_topk(np.float32([[1e30, 1e30]]), np.float32([[1e30, -1e30]] * 9), 3)
-    assert (indices == -1).all() or not np.isnan(scores).any()
+
+
+def test_scores_beyond_the_range_are_refused(factors):
+    """Of these items, number 0 has the true score 0, and float32 makes it inf - inf."""
+    U, V = (np.array(side[:, :2], np.float32) for side in factors)
+    V[0], U[3] = (1e25, -1e25), (1e25, 1e25)
+    index = FactorIndex(V)
+    with pytest.raises(NumericalError, match=r"^query 3 has scores .* use float64") as error:
+        index.topk(U, 3)
+    assert error.value.row == 3
+    with pytest.raises(NumericalError, match=r"^query 3 has"):
+        list(index.topk_blocks(U, 3, block_size=2))
+    same(score_topk(U.astype(np.float64), V, 3), oracle(U.astype(np.float64), V, 3))
 
 
 @pytest.mark.parametrize("shape", [(0, 50, 4), (5, 0, 4), (5, 50, 0), (1, 1, 1)])

@@ -39,7 +39,7 @@ def test_the_file_has_what_recommend_gives(model, tmp_path, suffix):
     table = read[suffix](path)
     assert rows == table.num_rows == whole.num_rows
     assert table.column_names == ["user", "item", "rank", "score"]
-    assert table["user"].to_pylist() == whole["query"].to_pylist()
+    assert table["user"].to_pylist() == whole["user"].to_pylist()
     assert table["item"].to_pylist() == whole["item"].to_pylist()
     assert table["rank"].to_pylist() == whole["rank"].to_pylist()
     np.testing.assert_allclose(table["score"], whole["score"], rtol=1e-6)
@@ -49,8 +49,8 @@ def test_the_file_has_what_recommend_gives(model, tmp_path, suffix):
 def test_blocks_have_the_filters_of_recommend(model, rng):
     users = model.users_.ids[rng.permutation(len(model.users_))[:101]]
     denied = sp.csr_array(rng.random((101, 60)) < 0.2)
-    filters = [{}, {"exclude_seen": False}, {"items": [1001, 1005, 1009]},
-               {"exclude": [1001]}, {"exclude": denied}]  # fmt: skip
+    filters = [{}, {"exclude_seen": False}, {"candidates": [1001, 1005, 1009]},
+               {"exclude": [1001]}, {"exclude": denied}, {"candidates": denied}]  # fmt: skip
     for given in filters:
         want = model.recommend(users, k=5, **given)
         blocks = list(recommend_blocks(model, users, k=5, block_size=10, **given))
@@ -65,8 +65,8 @@ def test_items_are_those_given_when_asked(rng):
     for data in X, interactions(rng, 50, 20):
         model = ItemKNN(n_neighbors=5).fit(data)
         given = np.array([1, 2, 3]) if data is X else np.array([1001, 1002, 1003])
-        want = model.recommend(items=given, exclude=given[:1], k=3)
-        blocks = recommend_blocks(model, items=given, exclude=given[:1], k=3)
+        want = model.recommend(candidates=given, exclude=given[:1], k=3)
+        blocks = recommend_blocks(model, candidates=given, exclude=given[:1], k=3)
         given[:] = given[0] + 4
         np.testing.assert_array_equal(np.concatenate([b.ids for b in blocks]), want.ids)
 
@@ -113,7 +113,7 @@ def test_nobody_and_nothing(model, tmp_path):
     assert write_topk(recommend_blocks(model, []), path) == 0
     assert pq.read_table(path).column_names == ["user", "item", "rank", "score"]
     assert write_topk([], path) == 0
-    assert write_topk(recommend_blocks(model, items=[], k=3), path) == 0
+    assert write_topk(recommend_blocks(model, candidates=[], k=3), path) == 0
     assert pq.read_schema(path).field("user").type in (pa.string(), pa.large_string())
 
 
@@ -198,15 +198,17 @@ def test_an_error_half_way_leaves_the_old_file(model, tmp_path):
 def test_refusals(model, tmp_path):
     with pytest.raises(ValueError, match=r"path: cannot tell the format of .*\.parquet"):
         write_topk(recommend_blocks(model), tmp_path / "lists.xyz")
-    with pytest.raises(TypeError, match="fitted model with recommend"):
+    with pytest.raises(TypeError, match=r"model must be a recommender, or .* got object"):
         recommend_blocks(object())
     with pytest.raises(NotFittedError):
         recommend_blocks(ImplicitALS())
     with pytest.raises(KeyError, match="nobody"):
         recommend_blocks(model, ["nobody"])
-    for name in "items", "exclude":
-        with pytest.raises(KeyError, match="999"):  # at once, not when the first block is asked for
-            recommend_blocks(model, **{name: [1001, 999]})
+    for name in "candidates", "exclude":  # ids that the model does not know have no effect
+        (known,), (both,) = (
+            recommend_blocks(model, k=5, **{name: ids}) for ids in ([1001], [1001, 999])
+        )
+        np.testing.assert_array_equal(known.indices, both.indices)
     with pytest.raises(TypeError, match="exclude_seen"):
         recommend_blocks(model, exclude_seen="no")
     with pytest.raises(ValueError, match="n_threads"):

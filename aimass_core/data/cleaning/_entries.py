@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ...base.validation import as_float
 from .._checked import takes_interactions
+from .._events import Events
 from .._time import duration, needed_times, time_point
 from ..interactions import Interactions
 
@@ -22,7 +24,7 @@ def clip_values(
     high: float | None = None,
     quantiles: tuple[float, float] | None = None,
 ) -> Interactions:
-    """Move outlying values to a bound.
+    """Move values beyond a bound to the bound.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ def clip_values(
 
 @takes_interactions
 def time_window(x: Interactions, *, start: Any = None, end: Any = None) -> Interactions:
-    """Keep what happened from a start up to but not including an end.
+    """Keep the events from a start up to but not including an end.
 
     Parameters
     ----------
@@ -87,8 +89,8 @@ def time_window(x: Interactions, *, start: Any = None, end: Any = None) -> Inter
 
     Notes
     -----
-    An entry merged from several rows has one time (the latest, see ``duplicates``) and is kept or
-    removed as a whole. To cut between the rows, filter the table before reading it.
+    Of an entry that was merged from several rows, the rows within the window are kept and combined
+    again, unless the interactions were read with ``keep_events=False``.
 
     Examples
     --------
@@ -98,25 +100,26 @@ def time_window(x: Interactions, *, start: Any = None, end: Any = None) -> Inter
     >>> list(cleaning.time_window(x, start=15))
     [('a', 'y', 1.0)]
     """
-    times = needed_times(x, "time_window")
-    keep = np.ones(x.nnz, dtype=bool)
+    needed_times(x, "time_window")
+    times = x.single_events().times
+    keep = np.ones(len(times), dtype=bool)
     if start is not None:
-        keep &= times >= time_point(x, start, "start")
+        keep &= times >= time_point(x.time_unit, start, "start")
     if end is not None:
-        keep &= times < time_point(x, end, "end")
-    return x.keep_entries(keep)
+        keep &= times < time_point(x.time_unit, end, "end")
+    return x.keep_events(keep)
 
 
 @takes_interactions
 def time_decay(x: Interactions, *, half_life: Any, now: Any = None) -> Interactions:
-    r"""Older entries weigh less, :math:`x \cdot 2^{-(now - t) / half\_life}`.
+    r"""Weigh older events less, :math:`x \cdot 2^{-(now - t) / half\_life}`.
 
     Parameters
     ----------
     x : Interactions
         With timestamps.
     half_life : timedelta or number
-        After this time an entry counts half: a timedelta where the timestamps are datetimes, else
+        After this time an event counts half: a timedelta where the timestamps are datetimes, else
         a number in their unit.
     now : datetime, str or number, optional
         The point in time from which age is counted. Default: the latest timestamp.
@@ -131,6 +134,12 @@ def time_decay(x: Interactions, *, half_life: Any, now: Any = None) -> Interacti
     ValueError
         Without timestamps, or for timestamps after ``now`` (they would leak from the future).
 
+    Notes
+    -----
+    Repeated events that were summed or counted decay each by its own time, unless the interactions
+    were read with ``keep_events=False``. Under the other rules for duplicates an entry decays by
+    its timestamp.
+
     References
     ----------
     Y. Ding, X. Li, "Time weight collaborative filtering", CIKM 2005.
@@ -139,22 +148,29 @@ def time_decay(x: Interactions, *, half_life: Any, now: Any = None) -> Interacti
     --------
     >>> from aimass_core import Interactions
     >>> from aimass_core.data import cleaning
-    >>> x = Interactions.from_arrays(["a", "a"], ["x", "y"], times=[10, 20])
+    >>> x = Interactions.from_arrays(["a", "a", "a"], ["x", "y", "y"], times=[10, 15, 20])
     >>> cleaning.time_decay(x, half_life=5).matrix.toarray().tolist()
-    [[0.25, 1.0]]
+    [[0.25, 1.5]]
     """
     times = needed_times(x, "time_decay")
-    length = duration(x, half_life, "half_life")
+    length = duration(x.time_unit, half_life, "half_life")
     if x.nnz == 0:
         return x
-    latest = int(times.max())
-    now = latest if now is None else time_point(x, now, "now")
+    events = x.single_events()
+    if events.rule != "sum":
+        events = Events(np.arange(x.nnz + 1), x.matrix.data, times, "sum")
+    latest = int(events.times.max())
+    now = latest if now is None else time_point(x.time_unit, now, "now")
     if latest > now:
         raise ValueError(
-            f"{int((times > now).sum())} timestamps are later than now: take a later now, or "
-            "time_window(x, end=now) first"
+            f"{int((events.times > now).sum())} timestamps are later than now: take a later now, "
+            "or time_window(x, end=now) first"
         )
+    age = (now - events.times).astype(np.float64)
+    decayed = events.values * np.exp2(-age / length)
     matrix = x.matrix.copy()
-    age = (now - times).astype(np.float64)
-    matrix.data = (x.matrix.data * np.exp2(-age / length)).astype(x.matrix.dtype)
-    return x.with_matrix(matrix)
+    matrix.data = np.add.reduceat(decayed, events.indptr[:-1]).astype(x.matrix.dtype)
+    out = x.with_matrix(matrix)
+    if x.events is not None and x.events.rule == "sum":
+        out._events = replace(x.events, values=decayed.astype(x.matrix.dtype))
+    return out

@@ -111,7 +111,7 @@ def make_store(
     >>> store = make_store(n_users=100, n_items=50, n_interactions=1000)
     >>> store
     Store(100 customers, 50 items, 1000 interactions)
-    >>> store.to_interactions(event_weights={"purchase": 1}).nnz < store.to_interactions().nnz
+    >>> store.to_interactions(weights={"purchase": 1}).nnz < store.to_interactions().nnz
     True
     """
     shape = Shape(

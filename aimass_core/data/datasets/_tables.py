@@ -92,13 +92,13 @@ class Store:
         )
 
     def to_interactions(
-        self, *, event_weights: Mapping[str, float] | None = None, time: bool = True
+        self, *, weights: Mapping[str, float] | None = None, time: bool = True
     ) -> Interactions:
         """The events as a users x items matrix.
 
         Parameters
         ----------
-        event_weights : mapping of event name to weight, optional
+        weights : mapping of event name to weight, optional
             For example ``{"purchase": 5, "cart": 2}``; events not named are left out. Default:
             every event counts 1.
         time : bool, default True
@@ -109,19 +109,19 @@ class Store:
         Interactions
             Repeated events of a user with an item are summed.
         """
-        weights = None
-        if event_weights is not None:
-            unknown = sorted(set(event_weights) - set(EVENTS))
+        by_code = None
+        if weights is not None:
+            unknown = sorted(set(weights) - set(EVENTS))
             if unknown:
-                raise ValueError(f"event_weights names {unknown}; known are {', '.join(EVENTS)}")
-            weights = {code: event_weights.get(name, 0.0) for code, name in enumerate(EVENTS)}
+                raise ValueError(f"weights names {unknown}; known are {', '.join(EVENTS)}")
+            by_code = {code: weights.get(name, 0.0) for code, name in enumerate(EVENTS)}
         return Interactions.from_table(
             self.interactions,
             user="user_id",
             item="item_id",
             time="timestamp" if time else None,
-            event=None if weights is None else "event",
-            event_weights=weights,
+            event=None if by_code is None else "event",
+            weights=by_code,
         )
 
     def to_arrow(self) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def temporal(x: Interactions, *, at: Any = None, test_size: float | None = None)
     if at is not None and test_size is not None:
         raise ValueError("give at= or test_size=, not both")
     if at is not None:
-        first = time_point(x, at, "at")
+        first = time_point(x.time_unit, at, "at")
     else:
         share = ratio(0.2 if test_size is None else test_size, "test_size")
         if x.nnz == 0:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 import numpy as np
 import scipy.sparse as sp
 
-from ...base.csr import plain
+from ...base.csr import with_scipy_indices
 from ...base.estimator import Estimator
 from ...base.validation import _wrap_csr, as_choice, as_csr
 
@@ -71,7 +71,8 @@ class Weighting(Estimator):
             setattr(fresh, name, value)
         fresh.n_features_in_ = matrix.shape[1]
         fresh.items_ = getattr(X, "items", None)
-        return self._become(fresh)
+        adopted: Self = self._adopt_state(fresh)
+        return adopted
 
     def transform(self, X: Weightable) -> Weightable:
         """Weight a matrix by what was learned.
@@ -122,7 +123,7 @@ class Weighting(Estimator):
     def _like(X: Weightable, matrix: sp.csr_array, data: NDArray[Any]) -> Weightable:
         """The matrix with other values, as the kind of thing that came in."""
         data = np.ascontiguousarray(data, dtype=matrix.dtype)
-        out = plain(_wrap_csr(matrix.indptr, matrix.indices, data, matrix.shape))
+        out = with_scipy_indices(_wrap_csr(matrix.indptr, matrix.indices, data, matrix.shape))
         return cast("Weightable", X.with_matrix(out) if hasattr(X, "with_matrix") else out)
 
     def _check_values(self, matrix: sp.csr_array) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import scipy.sparse as sp
 
-from ...base.csr import plain
+from ...base.csr import with_scipy_indices
 from ...base.registry import register
 from ...base.validation import _wrap_csr, as_csr, as_float
 from ._weighting import Weightable, Weighting
@@ -77,7 +77,7 @@ class Binarize(Weighting):
         before = np.concatenate([[0], np.cumsum(keep)]).astype(np.int64)
         indices = matrix.indices[keep]
         ones = np.ones(len(indices), dtype=matrix.dtype)
-        out = plain(_wrap_csr(before[matrix.indptr], indices, ones, matrix.shape))
+        out = with_scipy_indices(_wrap_csr(before[matrix.indptr], indices, ones, matrix.shape))
         return cast("Weightable", out)
 
 

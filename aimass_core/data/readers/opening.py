@@ -1,0 +1,83 @@
+"""From what a caller gives as a table to the readers of its parts."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .database import ResultReader, is_database, run_query, run_query_on_url
+from .files import File, files_of, is_url
+from .frames import FrameReader, is_frame
+from .json_lines import JsonReader
+from .options import ReadOptions
+from .parquet import ArrowFileReader, ParquetReader
+from .protocol import Reader
+from .text import TextReader
+from .workbook import WorkbookReader
+
+__all__ = ["open_readers"]
+
+_READERS = {
+    "parquet": ParquetReader,
+    "arrow": ArrowFileReader,
+    "csv": TextReader,
+    "json": JsonReader,
+    "excel": WorkbookReader,
+}
+
+
+def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Reader]:
+    """Return one reader for each part of a table.
+
+    Parameters
+    ----------
+    table : table, path, URL, glob, folder, open file, connection, cursor, or list of these
+        See `Interactions.from_table`.
+    options : ReadOptions
+        How to read it.
+    notes : list of str
+        What is recognised, rather than told, is appended.
+
+    Returns
+    -------
+    list of Reader
+        At least one; together they are the table.
+
+    Raises
+    ------
+    TypeError
+        For a thing that is no table.
+    OSError
+        For a file that does not exist or cannot be read.
+    ValueError
+        For a file whose format cannot be told, or that is damaged.
+    """
+    if isinstance(table, Reader):
+        return [table]
+    if isinstance(table, (list, tuple)):
+        if not table:
+            raise ValueError("the list of tables is empty: give at least one")
+        return [reader for part in table for reader in open_readers(part, options, notes)]
+    if isinstance(table, str) and is_url(table) and options.query is not None:
+        return [ResultReader(run_query_on_url(table, options), options, notes)]
+    if isinstance(table, (str, os.PathLike)) or _is_binary_file(table):
+        return [_reader_of(file, options, notes) for file in files_of(table, options)]
+    if is_frame(table):
+        return [FrameReader(table, options, notes)]
+    if is_database(table):
+        return [ResultReader(run_query(table, options), options, notes)]
+    raise TypeError(
+        "table must be a pandas, polars, pyarrow or DuckDB table, a mapping of arrays, a "
+        "structured array, a path, URL or open file, a cursor or connection, or a list of these, "
+        f"got {type(table).__name__}"
+    )
+
+
+def _is_binary_file(table: Any) -> bool:
+    return callable(getattr(table, "read", None)) and callable(getattr(table, "readable", None))
+
+
+def _reader_of(file: File, options: ReadOptions, notes: list[str]) -> Reader:
+    if not file.head:
+        raise ValueError(f"{file.name} is empty")
+    return _READERS[file.format(options)](file, options, notes)

@@ -1,0 +1,85 @@
+"""What every reader of a table offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .._column import Column
+from .options import ReadOptions
+
+__all__ = ["ID_ROLES", "Reader", "Wanted"]
+
+Wanted: TypeAlias = Mapping[str, Any]
+"""Role of a column ("user", "item", "value", ...) to its name."""
+
+ID_ROLES = frozenset({"user", "item", "event", "label", "context", "column", "order"})
+"""Roles of columns that name things; all others hold quantities or times."""
+
+
+class Reader:
+    """One table: its columns' names, and the columns that are wanted.
+
+    Parameters
+    ----------
+    source : str
+        What it reads, for messages.
+    options : ReadOptions
+    notes : list of str
+        What was recognised, rather than told, is appended.
+    partitions : mapping, optional
+        Constant columns, from names of folders.
+    """
+
+    is_text = False  # whether ids come as text that stands for numbers
+
+    def __init__(
+        self,
+        source: str,
+        options: ReadOptions,
+        notes: list[str],
+        partitions: Mapping[str, str | None] | None = None,
+    ) -> None:
+        self.source = source
+        self.options = options
+        self.notes = notes
+        self.partitions = dict(partitions or {})
+
+    def names(self) -> list[Any]:
+        """Return the names of all columns, repeated ones included."""
+        raise NotImplementedError
+
+    def read(self, wanted: Wanted, labels: Mapping[str, str]) -> dict[str, Column]:
+        """Return the wanted columns by role; ``labels`` name them in messages."""
+        raise NotImplementedError
+
+    def line_of(self, name: Any, text: str) -> int | None:
+        """Return the line of a text file where a column first has this text."""
+        return None
+
+    def line_of_row(self, number: int) -> int | None:
+        """Return the line of a row of a text file, counted from 0."""
+        return None
+
+    def _note(self, note: str) -> None:
+        note = f"{self.source}: {note}"
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _partition_columns(self, wanted: Wanted, n_rows: int) -> dict[str, Column]:
+        """Constant columns that the names of folders hold, as text."""
+        columns = {}
+        for role, name in wanted.items():
+            if name not in self.partitions:
+                continue
+            text = self.partitions[name]
+            if text is None:
+                null = np.ones(n_rows, dtype=bool)
+                columns[role] = Column("null", np.zeros(n_rows, dtype=np.int64), null=null)
+                continue
+            codes = np.zeros(n_rows, dtype=np.int32)
+            data = np.frombuffer(text.encode(), dtype=np.uint8)
+            columns[role] = Column("str", data, np.array([0, len(data)]), codes)
+        return columns

@@ -1,0 +1,159 @@
+"""What a fit asks of its data: the protocols of blocks of rows and of their sources.
+
+Four kinds of data fulfil them: `DenseRows` and `SparseRows` in memory, `MissingRows` with NaN, and
+`ParquetRows`, whose blocks are dense rows or rows with missing values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ..base.source import reduce_blocks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._parameters import Parameters
+    from ._standardizer import Standardizer
+
+    Array = NDArray[np.float64]
+
+__all__ = [
+    "EmSums",
+    "RowBlock",
+    "RowSource",
+    "best_component",
+    "em_sums",
+    "nearest_sums",
+    "random_sums",
+    "second_moments",
+]
+
+
+class EmSums(NamedTuple):
+    """Sufficient statistics of an E-step.
+
+    ``sums`` has one row for each component: the weight, the sum of z, and quadratic sums in the
+    form of the covariance type. ``second_moments`` (tied types with missing values) is the sum of
+    z z'; where it is None, ``log_likelihood`` lacks the term that tied components have in common.
+    """
+
+    sums: Array
+    log_likelihood: float
+    second_moments: Array | None
+
+
+class RowBlock(Protocol):
+    """Rows in memory, and their statistics. All sums are weighted."""
+
+    @property
+    def n_rows(self) -> int: ...
+
+    def moments(self, standardizer: Standardizer) -> Array:
+        """Return the weight, the sum and the sum of squares of each column, shape (3, d)."""
+        ...
+
+    def second_moments(self, standardizer: Standardizer, form: str) -> Array:
+        """Return the sums of z_i z_j for i <= j ("full") or of z_i^2 ("diag")."""
+        ...
+
+    def em_sums(self, standardizer: Standardizer, parameters: Parameters, exact: bool) -> EmSums:
+        """Return the statistics of an E-step; ``exact`` asks for float64 throughout."""
+        ...
+
+    def nearest_sums(self, standardizer: Standardizer, centres: Array, form: str) -> Array:
+        """Return the sums of the rows nearest to each centre."""
+        ...
+
+    def random_sums(
+        self, standardizer: Standardizer, rng: np.random.Generator, n_components: int, form: str
+    ) -> Array:
+        """Return sums with random responsibilities."""
+        ...
+
+
+class RowSource(Protocol):
+    """A `Source` of blocks of rows with weights."""
+
+    n_threads: int
+
+    @property
+    def n_rows(self) -> int: ...
+
+    @property
+    def n_columns(self) -> int: ...
+
+    @property
+    def total_weight(self) -> float:
+        """Weight of all rows; their number without weights."""
+        ...
+
+    @property
+    def allows_float32(self) -> bool:
+        """Whether E-steps may compute in float32."""
+        ...
+
+    def blocks(self) -> Iterator[Any]:
+        """Return an iterator over the blocks (`RowBlock`)."""
+        ...
+
+    def measure(self, common: bool) -> Standardizer:
+        """Return the standardiser of the columns; see `measure`."""
+        ...
+
+    def bounds(self) -> tuple[Array, Array]:
+        """Return the smallest and largest value of each column among rows with a weight."""
+        ...
+
+    def sample(self, size: int, rng: np.random.Generator) -> tuple[Array, Array | None]:
+        """Return at most ``size`` rows with a weight, in the units of the data, and weights."""
+        ...
+
+
+def best_component(scores: Array) -> NDArray[np.int64]:
+    """Return the component of the largest score of each row, -1 where no score is finite."""
+    is_finite = np.isfinite(scores.max(axis=1))
+    return np.where(is_finite, scores.argmax(axis=1), -1).astype(np.int64)
+
+
+def em_sums(
+    source: RowSource, standardizer: Standardizer, parameters: Parameters, exact: bool
+) -> EmSums:
+    """Return the statistics of an E-step over all blocks."""
+    total = reduce_blocks(
+        source, lambda block: tuple(block.em_sums(standardizer, parameters, exact))
+    )
+    return EmSums(*total)
+
+
+def second_moments(source: RowSource, standardizer: Standardizer, form: str) -> Array:
+    """Return the sums of z_i z_j for i <= j ("full") or of z_i^2 ("diag") over all blocks."""
+    sums: Array = reduce_blocks(source, lambda block: (block.second_moments(standardizer, form),))[
+        0
+    ]
+    return sums
+
+
+def nearest_sums(source: RowSource, standardizer: Standardizer, centres: Array, form: str) -> Array:
+    """Return the sums of the rows nearest to each centre over all blocks."""
+    sums: Array = reduce_blocks(
+        source, lambda block: (block.nearest_sums(standardizer, centres, form),)
+    )[0]
+    return sums
+
+
+def random_sums(
+    source: RowSource,
+    standardizer: Standardizer,
+    rng: np.random.Generator,
+    n_components: int,
+    form: str,
+) -> Array:
+    """Return sums with random responsibilities over all blocks."""
+    sums: Array = reduce_blocks(
+        source, lambda block: (block.random_sums(standardizer, rng, n_components, form),)
+    )[0]
+    return sums

@@ -1,0 +1,107 @@
+"""The journal of a search: one line per finished trial, so that an interrupted search goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Journal", "fingerprint", "plain"]
+
+
+def plain(value: Any) -> Any:
+    """A parameter as JSON holds it; objects by their printed form."""
+    if isinstance(value, (bool, str)) or value is None:
+        return value
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value)
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    return repr(value)
+
+
+def fingerprint(folds: list[Any], metric: str, resource: str) -> str:
+    """What the scores of a search depend on besides the settings: the data and the metric."""
+    digest = hashlib.sha256(f"{metric}|{resource}|{len(folds)}".encode())
+    for fold in folds:
+        for part in (fold.train, fold.fold_in, fold.test):
+            if part is not None:
+                matrix = part.matrix
+                digest.update(repr(matrix.shape).encode())
+                for array in (matrix.indptr, matrix.indices, matrix.data):
+                    digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+class Journal:
+    """Finished trials in a file of JSON lines; without a path in memory only.
+
+    Every line is written and synchronised before the trial counts as finished. A last line that was
+    cut short is ignored.
+    """
+
+    def __init__(self, path: Any, key: str) -> None:
+        self._path = None if path is None else Path(path)
+        self._lock = threading.Lock()
+        self._done: dict[str, dict[str, Any]] = {}
+        if self._path is None:
+            return
+        header = {"format": "aimass-search", "version": 1, "key": key}
+        if not self._path.exists() or not self._path.read_text().strip():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._append(header, "w")
+            return
+        text = self._path.read_text()
+        lines = text.splitlines()
+        if not text.endswith("\n"):  # the process died while it wrote this line
+            lines.pop()
+            self._path.write_text("".join(line + "\n" for line in lines))
+        try:
+            entries = [json.loads(line) for line in lines]
+            found = entries[0]
+            if found.get("format") != "aimass-search":
+                raise ValueError("another format")
+            for entry in entries[1:]:
+                self._done[self._name(entry)] = entry
+        except (ValueError, KeyError, IndexError, AttributeError, TypeError):
+            raise ValueError(
+                f"{self._path} is not the journal of a search: give another path, or delete it"
+            ) from None
+        if found["key"] != key:
+            raise ValueError(
+                f"{self._path} is the journal of a search on other data or with another metric: "
+                "give another path, or delete it"
+            )
+
+    @staticmethod
+    def _name(entry: dict[str, Any]) -> str:
+        parts = [entry["model"], entry["params"], entry["resource"]]
+        return json.dumps(parts, sort_keys=True)
+
+    def find(self, model: str, params: dict[str, Any], resource: float) -> dict[str, Any] | None:
+        """The entry of a finished trial, if there is one."""
+        entry = {"model": model, "params": plain(params), "resource": resource}
+        return self._done.get(self._name(entry))
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Note a finished trial."""
+        with self._lock:
+            self._done[self._name(entry)] = entry
+            if self._path is not None:
+                self._append(entry, "a")
+
+    def _append(self, entry: dict[str, Any], mode: str) -> None:
+        assert self._path is not None
+        with self._path.open(mode) as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())

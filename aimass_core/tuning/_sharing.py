@@ -1,0 +1,102 @@
+"""Settings that differ in one parameter only, evaluated from one fit.
+
+- n_neighbors: the lists of the largest number are fitted, and cut for the smaller ones. The cut
+  lists are those that a fit of the smaller number gives, bit for bit.
+- max_iter, of models whose fit reports every epoch to a callback: the model is evaluated after each
+  of the wanted epochs of the longest training.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..base.validation import wrap_csr
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["fit_settings", "shared_parameter"]
+
+
+def shared_parameter(model: type, params: dict[str, Any]) -> str | None:
+    """The parameter of which one fit serves all values, or None."""
+    signature = inspect.signature(model).parameters
+    if "n_neighbors" in signature and "aggregation" in signature:
+        used = {name: parameter.default for name, parameter in signature.items()} | params
+        # Ratings compare anew for each prediction; normalized lists depend on their length.
+        if used["aggregation"] == "sum" and not used.get("normalize") and "n_neighbors" in params:
+            return "n_neighbors"
+    if "max_iter" in params and "callback" in inspect.signature(model.fit).parameters:  # type: ignore[attr-defined]
+        return "max_iter"
+    return None
+
+
+def fit_settings(
+    model: type,
+    settings: list[dict[str, Any]],
+    shared: str | None,
+    train: Any,
+    judge: Callable[[int, Any], None],
+) -> None:
+    """Fit settings that differ in the shared parameter only; judge each (index, fitted model)."""
+    if shared is None or len(settings) == 1:
+        for i, params in enumerate(settings):
+            judge(i, model(**params).fit(train))
+        return
+    order = sorted(range(len(settings)), key=lambda i: settings[i][shared])
+    if shared == "n_neighbors":
+        largest = model(**settings[order[-1]]).fit(train)
+        ranks = ranks_in_lists(largest.similarity_)
+        for i in reversed(order):
+            judge(i, _with_fewer_neighbors(largest, settings[i], ranks))
+        return
+    wanted: dict[int, list[int]] = {}
+    for i in order:
+        wanted.setdefault(int(settings[i][shared]), []).append(i)
+    judged: set[int] = set()
+
+    def after_epoch(event: Any) -> bool:
+        number = int(event.step if hasattr(event, "step") else event.number)
+        if number in wanted and number != max(wanted):
+            for i in wanted[number]:
+                judge(i, event.model)
+                judged.add(i)
+        return False
+
+    fitted = model(**settings[order[-1]]).fit(train, callback=after_epoch)
+    for i in order:  # the last epoch, and those that training did not reach
+        if i not in judged:
+            judge(i, fitted)
+
+
+def _with_fewer_neighbors(model: Any, params: dict[str, Any], ranks: NDArray[np.int64]) -> Any:
+    """The model that a fit with these parameters gives, from one with more neighbours."""
+    n = params["n_neighbors"]
+    if n == model.n_neighbors:
+        return model
+    fewer = type(model)(**params)
+    for name, value in vars(model).items():
+        if name.endswith("_") and not name.startswith("_"):
+            setattr(fewer, name, value)
+    lists = model.similarity_
+    kept = ranks < n
+    indptr = np.zeros(len(lists.indptr), dtype=np.int64)
+    np.cumsum(np.minimum(np.diff(lists.indptr), n), out=indptr[1:])
+    fewer.similarity_ = wrap_csr(indptr, lists.indices[kept], lists.data[kept], lists.shape)
+    fewer._restore()
+    return fewer
+
+
+def ranks_in_lists(lists: sp.csr_array) -> NDArray[np.int64]:
+    """The rank of each entry in its row, from 0: value descending, then column ascending."""
+    lengths = np.diff(lists.indptr)
+    rows = np.repeat(np.arange(lists.shape[0]), lengths)
+    order = np.lexsort((-lists.data, rows))  # stable: columns ascend within a row
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.arange(len(order)) - np.repeat(lists.indptr[:-1], lengths)
+    return ranks

@@ -1,0 +1,104 @@
+"""An objective for Optuna studies of your own, with pruning by epoch and by fold."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..base.optional import import_optional
+from ..evaluation import evaluate
+from ._optuna import suggest
+from .search import _candidates, _column, _folds, _outer
+
+__all__ = ["optuna_objective"]
+
+
+def optuna_objective(
+    model: Any,
+    data: Any,
+    *,
+    space: Mapping[str, Any] | None = None,
+    metric: str = "ndcg@10",
+    validation: Any = None,
+    random_state: int = 0,
+    n_threads: int | None = None,
+) -> Callable[[Any], float]:
+    """Return a function of an Optuna trial that fits a model and returns its validation score.
+
+    Parameters
+    ----------
+    model : model, class or registered name
+        As in `tune`.
+    data : Interactions or Split
+        All of it is for the search; the test part of a split is not used.
+    space : dict of str to list, Choice or Range, optional
+        Default: `default_space` of the model.
+    metric : str, default "ndcg@10"
+        Any metric of `evaluate`.
+    validation : callable, list of Split, or int, optional
+        As in `tune`.
+    random_state : int, default 0
+        Seed of the default splits.
+    n_threads : int, optional
+        Threads of the evaluation.
+
+    Returns
+    -------
+    callable
+        For ``study.optimize``. A model whose fit reports its epochs reports the score of each to
+        the trial, which the study's pruner may end; other models report after each fold.
+
+    Raises
+    ------
+    ImportError
+        If Optuna is not installed.
+
+    Examples
+    --------
+    >>> import optuna
+    >>> from aimass_core import datasets
+    >>> from aimass_core.tuning import optuna_objective
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> x = datasets.make_store(n_users=200, n_items=50, n_interactions=3000).to_interactions()
+    >>> study = optuna.create_study(direction="maximize")
+    >>> study.optimize(optuna_objective("item-knn", x), n_trials=2)
+    >>> len(study.trials)
+    2
+    """
+    optuna = import_optional("optuna")
+    (candidate,) = _candidates(model, space, metric)
+    train, _ = _outer(data, False, random_state)
+    folds = _folds(train, validation, random_state)
+    reports_epochs = "callback" in inspect.signature(candidate.cls.fit).parameters
+
+    def score(model: Any, fold: Any) -> float:
+        table = evaluate({"model": model}, fold, metrics=[metric], fit=False, n_threads=n_threads)
+        return table["model"][_column(table["model"], metric)]
+
+    def objective(trial: Any) -> float:
+        params = {**candidate.fixed, **suggest(trial, candidate.space)}
+        scores: list[float] = []
+        steps = 0
+
+        def report(value: float) -> None:
+            nonlocal steps
+            steps += 1
+            trial.report(value, steps)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        for fold in folds:
+            model = candidate.cls(**params)
+            if reports_epochs and len(folds) == 1:
+                model.fit(fold.train, callback=lambda e, fold=fold: report(score(e.model, fold)))
+            else:
+                model.fit(fold.train)
+            scores.append(score(model, fold))
+            if len(folds) > 1:
+                report(float(np.mean(scores)))
+        return float(np.mean(scores))
+
+    return objective

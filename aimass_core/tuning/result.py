@@ -1,0 +1,220 @@
+"""The result of a search: its trials, the best model, a table and a picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..base.optional import import_optional
+from ..base.text import aligned, interval_text, short_number
+from ._journal import plain
+
+if TYPE_CHECKING:
+    import os
+
+    from ..evaluation import Interval
+
+__all__ = ["SearchResult", "Trial"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting and its score.
+
+    Parameters
+    ----------
+    number : int
+        Order of the settings, from 0.
+    model : str
+        Name of the model.
+    params : dict
+        The setting.
+    score : float
+        Mean of the metric over the folds; NaN for a trial that failed.
+    fold_scores : tuple of float
+        The metric on each fold.
+    resource : float
+        Share of the users that the trial was fitted on; 1 outside of successive halving.
+    seconds : float
+        Time of fit and evaluation. Settings that share a fit share its time.
+    state : str
+        "done", "pruned" (ended early by its first folds) or "failed".
+    error : str
+        Why it failed.
+    """
+
+    number: int
+    model: str
+    params: dict[str, Any]
+    score: float
+    fold_scores: tuple[float, ...]
+    resource: float
+    seconds: float
+    state: str = "done"
+    error: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary; parameters that JSON has no type for by their text.
+
+        Returns
+        -------
+        dict
+        """
+        return {**asdict(self), "params": plain(self.params)}
+
+
+class SearchResult:
+    """What a search found.
+
+    Parameters
+    ----------
+    trials : list of Trial
+        In the order of the settings.
+    metric : str
+        The metric.
+    lower_is_better : bool
+        Whether a smaller score is better.
+    best_trial : Trial
+        The best trial on all users.
+
+    Attributes
+    ----------
+    best_model_ : Recommender or None
+        The best setting, fitted on everything but the test part. None with ``refit=False``.
+    best_params_ : dict
+        The best setting.
+    best_score_ : float
+        Its score on the validation part. It is the largest of many, so it is too good on average.
+    test_score_ : float
+        The metric of `best_model_` on the test part, which no trial saw; NaN without one.
+    test_interval_ : Interval or None
+        The same with its interval over users. None without a test part or for metrics that are no
+        mean over users.
+    """
+
+    def __init__(
+        self, trials: list[Trial], metric: str, lower_is_better: bool, best_trial: Trial
+    ) -> None:
+        self.trials = trials
+        self.metric = metric
+        self.lower_is_better = lower_is_better
+        self.best_trial = best_trial
+        self.best_params_: dict[str, Any] = best_trial.params
+        self.best_score_ = best_trial.score
+        self.best_model_: Any = None
+        self.test_score_ = math.nan
+        self.test_interval_: Interval | None = None
+
+    def ranking(self) -> list[Trial]:
+        """Return the finished trials, the best first; those on more users before the others.
+
+        Returns
+        -------
+        list of Trial
+        """
+        done = [t for t in self.trials if t.state == "done"]
+        sign = 1 if self.lower_is_better else -1
+        return sorted(done, key=lambda t: (-t.resource, sign * t.score, t.number))
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    def __repr__(self) -> str:
+        rows = [["model", self.metric, "seconds", "setting"]]
+        for trial in self.ranking()[:10]:
+            setting = ", ".join(
+                f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+                for key, value in trial.params.items()
+            )
+            rows.append([trial.model, short_number(trial.score), f"{trial.seconds:.2f}", setting])
+        widths = max(len(row[3]) for row in rows)
+        table = aligned([[*row[:3], row[3].ljust(widths)] for row in rows])
+        failed = sum(t.state == "failed" for t in self.trials)
+        lines = [table, "", f"{len(self.trials)} trials, {failed} failed"]
+        if self.test_interval_ is not None:
+            i = self.test_interval_
+            lines.append(
+                f"best on the test part: {interval_text(i.estimate, i.lower, i.upper)} "
+                f"({i.confidence:.0%} confidence)"
+            )
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return trials and best setting as plain dictionaries and lists.
+
+        Returns
+        -------
+        dict
+            Keys "metric", "best" (a trial), "trials" and "test_interval".
+        """
+        interval = self.test_interval_
+        return {
+            "metric": self.metric,
+            "best": self.best_trial.to_dict(),
+            "trials": [trial.to_dict() for trial in self.trials],
+            "test_interval": None if interval is None else interval.to_dict(),
+        }
+
+    def picture(self, path: str | os.PathLike[str]) -> Path:
+        """Draw the scores in the order of the trials and over each parameter of the best model.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Image file; its ending gives the format.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        import_optional("matplotlib")
+        from matplotlib.figure import Figure
+
+        done = [t for t in self.trials if t.state == "done"]
+        own = [t for t in done if t.model == self.best_trial.model]
+        names = [n for n in own[0].params if len({repr(t.params[n]) for t in own}) > 1]
+        figure = Figure(figsize=(4 * (1 + len(names)), 3.6), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(1, 1 + len(names), sharey=True))
+        for model in dict.fromkeys(t.model for t in done):
+            part = [t for t in done if t.model == model]
+            axes[0].plot([t.number for t in part], [t.score for t in part], "o", ms=4, label=model)
+        better = np.fmin if self.lower_is_better else np.fmax
+        course = better.accumulate([t.score for t in done])
+        axes[0].step(
+            [t.number for t in done], course, "k-", where="post", lw=1, label="best so far"
+        )
+        axes[0].set(xlabel="trial", ylabel=self.metric)
+        axes[0].legend(fontsize="small")
+        for axis, name in zip(axes[1:], names):
+            _draw_parameter(axis, name, own, self.best_trial)
+        path = Path(path)
+        figure.savefig(path, dpi=120)
+        return path
+
+
+def _draw_parameter(axis: Any, name: str, trials: list[Trial], best: Trial) -> None:
+    """Scores over the values of one parameter; numbers on a scale, others side by side."""
+    values = [t.params[name] for t in trials]
+    is_number = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+    if is_number:
+        x = [float(v) for v in values]
+        place = float(best.params[name])
+        if min(x) > 0 and max(x) / min(x) > 20:
+            axis.set_xscale("log")
+    else:
+        labels = list(dict.fromkeys(str(v) for v in values))
+        x = [float(labels.index(str(v))) for v in values]
+        place = float(labels.index(str(best.params[name])))
+        axis.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
+    axis.plot(x, [t.score for t in trials], "o", ms=4)
+    axis.plot([place], [best.score], "o", ms=9, mfc="none", mec="k")
+    axis.set_xlabel(name)

@@ -1,0 +1,656 @@
+"""Search for the best model and setting on held-out data.
+
+A search never scores a setting on rows that it was fitted on: each fold is a split that checks
+itself for leaks, and the test part, on which the winner is judged, is in no fold. Settings that
+differ in the number of neighbours or in the number of epochs only share one fit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..base.arrays import as_seed
+from ..base.progress import Progress
+from ..base.registry import find, model_names, name_of
+from ..base.validation import as_choice, as_float, as_int
+from ..data import Interactions
+from ..data import split as splits
+from ..data.split import Split
+from ..evaluation import bootstrap_interval, evaluate
+from ..evaluation.resampling import LOWER_IS_BETTER
+from ._journal import Journal, fingerprint
+from ._sharing import fit_settings, shared_parameter
+from .default_spaces import default_space
+from .result import SearchResult, Trial
+from .space import Choice, Space, as_space, grid_settings, sample_setting
+
+if TYPE_CHECKING:
+    from ..evaluation import Interval
+
+__all__ = ["nested_tune", "tune"]
+
+METHODS = ("random", "grid", "halving", "tpe", "cma-es")
+RATINGS = ("rmse", "mae", "mse", "r2")
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A model class, its fixed parameters and its space."""
+
+    name: str
+    cls: Any
+    fixed: dict[str, Any]
+    space: Space
+
+
+@dataclass
+class _Search:
+    """What all trials of a search share."""
+
+    folds: list[Split]
+    metric: str
+    lower_is_better: bool
+    journal: Journal
+    n_jobs: int
+    deadline: float
+    n_threads: int | None
+    progress: Progress
+    trials: list[Trial] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self.deadline
+
+    def key(self, trial: Trial) -> float:
+        """Sort key of a trial: smaller is better, failures last."""
+        if math.isnan(trial.score):
+            return math.inf
+        return trial.score if self.lower_is_better else -trial.score
+
+
+def tune(
+    models: Any,
+    data: Any,
+    *,
+    space: Mapping[str, Any] | None = None,
+    metric: str = "ndcg@10",
+    method: str = "random",
+    n_trials: int | None = None,
+    n_points: int = 4,
+    time_limit: float | None = None,
+    validation: Any = None,
+    test: Any = None,
+    min_resource: float = 1 / 9,
+    eta: int = 3,
+    refit: bool = True,
+    journal: Any = None,
+    n_jobs: int = 1,
+    n_threads: int | None = None,
+    random_state: Any = 0,
+    callback: Callable[[Any], Any] | None = None,
+    verbose: bool = False,
+) -> SearchResult:
+    """Search for the best setting of one model or of many.
+
+    Parameters
+    ----------
+    models : model, class, registered name, list of these, or None
+        A model instance keeps its own parameters where the space has none. None: every model of
+        the package that ranks (or rates, for a rating metric).
+    data : Interactions or Split
+        Interactions are split into train and test first. The test part of a split is kept for the
+        judgement of the winner.
+    space : dict of str to list, Choice or Range, optional
+        What may be tried; for several models a dict by model name of such dicts. Default:
+        `default_space` of each model.
+    metric : str, default "ndcg@10"
+        Any metric of `evaluate`, with its cut-off.
+    method : {"random", "grid", "halving", "tpe", "cma-es"}, default "random"
+        "halving" tries many settings on a part of the users and keeps the best third for the next
+        round. "tpe" and "cma-es" use Optuna.
+    n_trials : int, optional
+        Settings of each model. Default 20, or no limit with a time limit. Not used by "grid".
+    n_points : int, default 4
+        Points of each `Range` in a grid.
+    time_limit : float, optional
+        Seconds after which no further trial starts.
+    validation : callable, list of Split, or int, optional
+        How the train part is split again: ``f(interactions)`` returns a split or several (folds);
+        an int is that number of random folds. Default: the newest 10 % of the interactions, or
+        10 % at random where there are no timestamps.
+    test : callable, optional
+        How interactions are split into train and test, likewise. Default: 20 %. False: no test
+        part.
+    min_resource : float, default 1/9
+        Share of the users in the first round of "halving".
+    eta : int, default 3
+        Factor between the rounds of "halving".
+    refit : bool, default True
+        Fit the winner on the whole train part.
+    journal : path, optional
+        File that notes every finished trial. A search that was interrupted goes on from it.
+    n_jobs : int, default 1
+        Fits at the same time, in threads: kernels release the global interpreter lock.
+    n_threads : int, optional
+        Threads of each fit and evaluation. Default: all with one job, 1 with several.
+    random_state : int, Generator or None, default 0
+        Seed of settings and splits.
+    callback : callable, optional
+        Called with an `Event` after each trial; a true result ends the search.
+    verbose : bool, default False
+        Show a progress bar.
+
+    Returns
+    -------
+    SearchResult
+
+    Raises
+    ------
+    ValueError
+        For unknown parameters, an empty list of models, leaking splits, or if every trial failed.
+    ImportError
+        For "tpe" and "cma-es" without Optuna.
+
+    Notes
+    -----
+    A trial that raises is noted as failed, and the search goes on. The trials do not depend on
+    `n_jobs`, except that a time limit may end them elsewhere.
+
+    References
+    ----------
+    .. [1] J. Bergstra, Y. Bengio, "Random search for hyper-parameter optimization", JMLR 13, 2012.
+    .. [2] K. Jamieson, A. Talwalkar, "Non-stochastic best arm identification and hyperparameter
+       optimization", AISTATS 2016 (successive halving).
+
+    Examples
+    --------
+    >>> from aimass_core import datasets
+    >>> from aimass_core.tuning import tune
+    >>> x = datasets.make_store(n_users=300, n_items=60, n_interactions=4000).to_interactions()
+    >>> result = tune("item-knn", x, space={"n_neighbors": [5, 20, 50]}, method="grid")
+    >>> len(result), result.best_params_["n_neighbors"] in (5, 20, 50)
+    (3, True)
+    """
+    method = as_choice(method, "method", METHODS)
+    seed = as_seed(random_state)
+    candidates = _candidates(models, space, metric)
+    train, test_split = _outer(data, test, seed)
+    folds = _folds(train, validation, seed)
+    name = metric.partition("@")[0]
+    lower = name in LOWER_IS_BETTER
+    n_jobs = as_int(n_jobs, "n_jobs", minimum=1)
+    limit = None if time_limit is None else as_float(time_limit, "time_limit", above=0)
+    if n_trials is None:
+        n_trials = 20 if limit is None else 10_000
+    n_trials = as_int(n_trials, "n_trials", minimum=1)
+    threads = 1 if n_threads is None and n_jobs > 1 else n_threads
+    share = as_float(min_resource, "min_resource", above=0, maximum=1)
+    eta = as_int(eta, "eta", minimum=2)
+    settings = _settings(
+        candidates, method, n_trials, as_int(n_points, "n_points", minimum=1), seed
+    )
+    n_all = sum(n for _, _, n in settings)
+    with Progress("tune", n_all, callback=callback, verbose=verbose) as progress:
+        search = _Search(
+            folds,
+            metric,
+            lower,
+            _journal(journal, folds, metric, f"halving {seed}" if method == "halving" else ""),
+            n_jobs,
+            math.inf if limit is None else time.monotonic() + limit,
+            threads,
+            progress,
+        )
+        if method == "halving":
+            _halve(search, [(c, list(g)) for c, g, _ in settings], share, eta, seed)
+        elif method in ("grid", "random"):
+            _run(search, _round_robin([(c, g) for c, g, _ in settings]), 1.0)
+        else:
+            from ._optuna import run_studies
+
+            run_studies(search, candidates, method, n_trials, seed, _evaluate_group)
+    return _finished(search, candidates, train, test_split, refit)
+
+
+def nested_tune(
+    models: Any, outer: Iterable[Split], **options: Any
+) -> tuple[list[SearchResult], float]:
+    """Search anew on the train part of each outer split, and judge each winner on its test part.
+
+    Parameters
+    ----------
+    models : as in `tune`
+        What is searched.
+    outer : iterable of Split
+        Outer folds, for example ``split.k_fold(x)`` or splits at several moments.
+    **options
+        The options of `tune`.
+
+    Returns
+    -------
+    results : list of SearchResult
+        One for each outer fold.
+    score : float
+        Mean of the winners' scores on the test parts: an estimate for the whole procedure, which
+        the choice of the best setting does not make too good.
+
+    Raises
+    ------
+    ValueError
+        As `tune`; without any outer split.
+
+    Examples
+    --------
+    >>> from aimass_core import datasets
+    >>> from aimass_core.data import split
+    >>> from aimass_core.tuning import nested_tune
+    >>> x = datasets.make_store(n_users=300, n_items=60, n_interactions=4000).to_interactions()
+    >>> outer = split.k_fold(x, n_splits=3, random_state=0)
+    >>> results, score = nested_tune("popularity", outer)
+    >>> len(results), 0 < score < 1
+    (3, True)
+    """
+    results = [tune(models, fold, **options) for fold in outer]
+    if not results:
+        raise ValueError("outer must hold at least one split")
+    scores = []
+    for result in results:
+        if result.best_model_ is None:
+            raise ValueError("nested_tune judges the refitted winners: leave out refit=False")
+        scores.append(result.test_score_)
+    return results, float(np.mean(scores))
+
+
+def _journal(path: Any, folds: list[Split], metric: str, resource: str) -> Journal:
+    return Journal(path, "" if path is None else fingerprint(folds, metric, resource))
+
+
+# ---- what is searched ------------------------------------------------------------------------
+
+
+def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
+    is_rating = metric.partition("@")[0] in RATINGS
+    if models is None:
+        models = [n for n in model_names() if _suits(find(n), is_rating)]
+    if isinstance(models, (str, type)) or hasattr(models, "fit"):
+        models = [models]
+    models = list(models)
+    if not models:
+        raise ValueError("models must name at least one model")
+    several = len(models) > 1
+    result: list[_Candidate] = []
+    for model in models:
+        cls = find(model) if isinstance(model, str) else model
+        fixed: dict[str, Any] = {}
+        if not isinstance(cls, type):
+            fixed, cls = cls.get_params(deep=False), type(cls)
+        name = name_of(cls) or cls.__name__
+        while any(c.name == name for c in result):
+            name += "'"
+        given = space
+        if space is not None and several:
+            if not isinstance(space, Mapping) or not all(
+                isinstance(part, Mapping) for part in space.values()
+            ):
+                raise ValueError("space must be {model name: {parameter: values}} for many models")
+            given = space.get(name)
+        own = default_space(cls, name_of(cls)) if given is None else as_space(given)
+        known = cls._param_names()
+        unknown = sorted(own.keys() - set(known))
+        if unknown:
+            raise ValueError(
+                f"space has {unknown[0]!r}, but {cls.__name__} has the parameters "
+                f"{', '.join(known)}"
+            )
+        result.append(_Candidate(name, cls, fixed, own))
+    if several and space is not None:
+        extra = sorted(set(space) - {c.name for c in result})
+        if extra:
+            raise ValueError(f"space has {extra[0]!r}, which is none of the models")
+    return result
+
+
+def _suits(cls: Any, is_rating: bool) -> bool:
+    """Whether a model can be searched without further input."""
+    if getattr(cls, "requires", ()) or cls.__name__ == "ContextKNN":
+        return False
+    rates = getattr(cls, "predicts_ratings", False)
+    return bool(rates) if is_rating else rates is False or not isinstance(rates, bool)
+
+
+def _outer(data: Any, test: Any, seed: int) -> tuple[Interactions, Split | None]:
+    """The part for the search, and the split whose test part judges the winner."""
+    if isinstance(data, Split):
+        if data.fold_in is not None:
+            raise ValueError(
+                "data must be a split of known users: tune splits its train part again, and a "
+                "split by users has no test entries for these"
+            )
+        return data.train, data
+    if not isinstance(data, Interactions):
+        raise TypeError(
+            f"data must be Interactions or a Split, got {type(data).__name__}; see "
+            "Interactions.from_table and Interactions.from_csr"
+        )
+    if test is False:
+        return data, None
+    found = _default_split(data, 0.2, seed) if test is None else test(data)
+    if not isinstance(found, Split):
+        raise TypeError(f"test must return a Split, got {type(found).__name__}")
+    return found.train, found
+
+
+def _default_split(x: Interactions, test_size: float, seed: int) -> Split:
+    if x.timestamps is not None:
+        try:
+            return splits.temporal(x, test_size=test_size)
+        except ValueError:
+            pass  # all at one moment
+    return splits.random(x, test_size=test_size, random_state=seed % 2**63)
+
+
+def _folds(train: Interactions, validation: Any, seed: int) -> list[Split]:
+    if validation is None:
+        folds: Any = [_default_split(train, 0.1, seed)]
+    elif callable(validation):
+        folds = validation(train)
+    elif isinstance(validation, (int, np.integer)) and not isinstance(validation, bool):
+        n = as_int(validation, "validation", minimum=2)
+        folds = splits.k_fold(train, n_splits=n, random_state=seed % 2**63)
+    else:
+        folds = validation
+    found: list[Split] = [folds] if isinstance(folds, Split) else list(folds)
+    if not found or not all(isinstance(fold, Split) for fold in found):
+        raise TypeError("validation must give a Split or several of them")
+    for fold in found:
+        fold.check()
+        if not fold.test.nnz:
+            raise ValueError("a validation part is empty: make it larger")
+    return found
+
+
+def _settings(
+    candidates: list[_Candidate], method: str, n_trials: int, n_points: int, seed: int
+) -> list[tuple[_Candidate, Iterator[list[dict[str, Any]]], int]]:
+    """Groups of settings of each candidate; those of a group share a fit."""
+    found: list[tuple[_Candidate, Iterator[list[dict[str, Any]]], int]] = []
+    for i, candidate in enumerate(candidates):
+        if method in ("tpe", "cma-es"):
+            found.append((candidate, iter(()), n_trials if candidate.space else 1))
+            continue
+        if method == "grid":
+            settings = grid_settings(candidate.space, n_points)
+            groups = _grouped(candidate, settings)
+            found.append((candidate, iter(groups), len(settings)))
+            continue
+        rng = np.random.default_rng([seed, i])
+        n = n_trials if candidate.space else 1
+        found.append((candidate, _random_groups(candidate, n, rng), n))
+    return found
+
+
+def _grouped(candidate: _Candidate, settings: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Settings that differ in the shared parameter only, together."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for setting in settings:
+        params = {**candidate.fixed, **setting}
+        shared = shared_parameter(candidate.cls, params)
+        rest = {name: value for name, value in setting.items() if name != shared}
+        key = repr(rest) if shared is not None else repr(setting)
+        groups.setdefault(key, []).append(setting)
+    return list(groups.values())
+
+
+def _random_groups(
+    candidate: _Candidate, n: int, rng: np.random.Generator
+) -> Iterator[list[dict[str, Any]]]:
+    """Random settings; all values of a shared parameter with few values come with each of them."""
+    seen: set[str] = set()
+    repeats = 0
+    while n > 0 and repeats < 100:
+        setting = sample_setting(candidate.space, rng)
+        shared = shared_parameter(candidate.cls, {**candidate.fixed, **setting})
+        group = [setting]
+        dimension = candidate.space.get(shared or "")
+        if isinstance(dimension, Choice):
+            group = [{**setting, str(shared): value} for value in dimension.values]
+        group = [one for one in group if repr(one) not in seen][:n]
+        repeats = 0 if group else repeats + 1
+        seen.update(map(repr, group))
+        n -= len(group)
+        if group:
+            yield group
+
+
+def _round_robin(
+    parts: list[tuple[_Candidate, Iterator[list[dict[str, Any]]]]],
+) -> Iterator[tuple[_Candidate, list[dict[str, Any]]]]:
+    """Groups of all candidates in turn, so that a time limit serves every model alike."""
+    active = list(parts)
+    while active:
+        for part in list(active):
+            group = next(part[1], None)
+            if group is None:
+                active.remove(part)
+            else:
+                yield part[0], group
+
+
+# ---- trials ----------------------------------------------------------------------------------
+
+
+def _run(
+    search: _Search,
+    groups: Iterable[tuple[_Candidate, list[dict[str, Any]]]],
+    resource: float,
+    folds: list[Split] | None = None,
+) -> list[Trial]:
+    """Evaluate groups of settings, several at a time; the trials in the order of the settings."""
+    folds = search.folds if folds is None else folds
+    first, number = len(search.trials), len(search.trials)
+    found: dict[int, Trial] = {}
+    is_stopped = False
+    pending: set[Future[list[Trial]]] = set()
+
+    def take(trials: list[Trial]) -> None:
+        nonlocal is_stopped
+        for trial in trials:
+            found[trial.number] = trial
+            done = len(search.trials) + len(found)
+            is_stopped |= search.progress.step(done, {search.metric: trial.score})
+
+    pool = ThreadPoolExecutor(search.n_jobs) if search.n_jobs > 1 else None
+    try:
+        for candidate, group in groups:
+            if is_stopped or (search.is_over and (found or pending)):
+                break
+            numbers = range(number, number + len(group))
+            number += len(group)
+            arguments = search, candidate, group, numbers, resource, folds
+            if pool is None:
+                take(_evaluate_group(*arguments))
+                continue
+            pending.add(pool.submit(_evaluate_group, *arguments))
+            if len(pending) >= search.n_jobs:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    take(future.result())
+        for future in pending:
+            take(future.result())
+    finally:
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+        search.trials += [found[n] for n in sorted(found)]
+    return search.trials[first:]
+
+
+def _evaluate_group(
+    search: _Search,
+    candidate: _Candidate,
+    group: list[dict[str, Any]],
+    numbers: Sequence[int],
+    resource: float,
+    folds: list[Split],
+) -> list[Trial]:
+    """The trials of settings that share a fit; finished ones come from the journal."""
+    trials: list[Trial | None] = []
+    for setting, number in zip(group, numbers):
+        entry = search.journal.find(candidate.name, setting, resource)
+        trials.append(None if entry is None else _from_entry(entry, setting, number))
+    todo = [i for i, trial in enumerate(trials) if trial is None]
+    if todo:
+        start = time.perf_counter()
+        params = [{**candidate.fixed, **group[i]} for i in todo]
+        shared = shared_parameter(candidate.cls, params[0])
+        scores: list[list[float]] = [[] for _ in todo]
+        error = ""
+        try:
+            for fold in folds:
+
+                def judge(i: int, model: Any, fold: Split = fold) -> None:
+                    scores[i].append(_score(search, model, fold))
+
+                fit_settings(candidate.cls, params, shared, fold.train, judge)
+        except Exception as problem:  # a setting that cannot be fitted ends itself, not the search
+            error = f"{type(problem).__name__}: {problem}"
+        seconds = (time.perf_counter() - start) / len(todo)
+        for i, values in zip(todo, scores):
+            failed = error if len(values) < len(folds) else ""
+            trials[i] = Trial(
+                numbers[i],
+                candidate.name,
+                group[i],
+                math.nan if failed else float(np.mean(values)),
+                tuple(values),
+                resource,
+                seconds,
+                "failed" if failed else "done",
+                failed,
+            )
+            search.journal.add(_entry(trials[i]))
+    return [trial for trial in trials if trial is not None]
+
+
+def _score(search: _Search, model: Any, fold: Split) -> float:
+    table = evaluate(
+        {"model": model},
+        fold,
+        metrics=[search.metric],
+        fit=False,
+        n_threads=search.n_threads,
+    )
+    return table["model"][_column(table["model"], search.metric)]
+
+
+def _column(row: Mapping[str, float], metric: str) -> str:
+    """The column of a metric, which may be named without its default cut-off."""
+    return next(name for name in row if name == metric or name.startswith(f"{metric}@"))
+
+
+def _entry(trial: Trial | None) -> dict[str, Any]:
+    assert trial is not None
+    values = trial.to_dict()
+    del values["number"]
+    if math.isnan(trial.score):
+        values["score"] = None
+    return values
+
+
+def _from_entry(entry: dict[str, Any], setting: dict[str, Any], number: int) -> Trial:
+    score = entry["score"]
+    return Trial(
+        number,
+        entry["model"],
+        setting,
+        math.nan if score is None else float(score),
+        tuple(entry["fold_scores"]),
+        float(entry["resource"]),
+        float(entry["seconds"]),
+        entry["state"],
+        entry["error"],
+    )
+
+
+def _halve(
+    search: _Search,
+    settings: list[tuple[_Candidate, list[list[dict[str, Any]]]]],
+    min_resource: float,
+    eta: int,
+    seed: int,
+) -> None:
+    """Successive halving over the share of the users."""
+    by_name = {candidate.name: candidate for candidate, _ in settings}
+    groups = [(candidate, group) for candidate, parts in settings for group in parts]
+    n_rounds = max(1, math.ceil(math.log(1 / min_resource, eta) - 1e-9) + 1)
+    for r in range(n_rounds):
+        share = min(1.0, float(eta) ** (r - n_rounds + 1))
+        folds = [_some_users(fold, share, seed) for fold in search.folds]
+        trials = _run(search, groups, share, folds)
+        ranked = sorted((t for t in trials if t.state == "done"), key=search.key)
+        if not ranked:
+            return
+        kept = ranked[: max(1, len(ranked) // eta)]
+        groups = []
+        for name, candidate in by_name.items():
+            own = [t.params for t in kept if t.model == name]
+            groups += [(candidate, group) for group in _grouped(candidate, own)]
+
+
+def _some_users(fold: Split, share: float, seed: int) -> Split:
+    """The entries of a share of the users, the same users for the same seed; larger shares hold
+    the smaller ones. Shapes and ids stay."""
+    if share >= 1:
+        return fold
+    key = np.random.default_rng(seed).random(fold.train.n_users)
+    # Of the users with entries to judge, so that the smallest share has some.
+    has_test = np.diff(fold.test.matrix.indptr) > 0
+    rank = np.argsort(np.argsort(np.where(has_test, key, 2.0)))
+    n_kept = max(1, math.ceil(share * has_test.sum()))
+    chosen = np.where(has_test, rank < n_kept, key < share)
+    parts = [part.keep_entries(chosen[part.row_indices()]) for part in (fold.train, fold.test)]
+    return Split(parts[0], parts[1], order=fold.order)
+
+
+def _finished(
+    search: _Search,
+    candidates: list[_Candidate],
+    train: Interactions,
+    test: Split | None,
+    refit: bool,
+) -> SearchResult:
+    """The result, with the winner fitted on the whole train part and judged on the test part."""
+    trials = [replace(trial, number=i) for i, trial in enumerate(search.trials)]
+    done = [t for t in trials if t.state == "done"]
+    if not done:
+        reason = trials[0].error if trials else "no trial was started"
+        raise ValueError(f"every trial failed; the first one: {reason}")
+    largest = max(t.resource for t in done)
+    best = min((t for t in done if t.resource == largest), key=lambda t: (search.key(t), t.number))
+    result = SearchResult(trials, search.metric, search.lower_is_better, best)
+    if not refit:
+        return result
+    candidate = next(c for c in candidates if c.name == best.model)
+    result.best_model_ = candidate.cls(**{**candidate.fixed, **best.params}).fit(train)
+    if test is not None and test.test.nnz:
+        result.test_score_, result.test_interval_ = _judged(search, result.best_model_, test)
+    return result
+
+
+def _judged(search: _Search, model: Any, test: Split) -> tuple[float, Interval | None]:
+    """The metric on the test part, with its interval where it is a mean over users."""
+    table = evaluate(
+        {"model": model}, test, metrics=[search.metric], fit=False, per_user=True,
+        n_threads=search.n_threads,
+    )  # fmt: skip
+    column = _column(table["model"], search.metric)
+    values = table.per_user.get("model", {}).get(column)
+    if values is None or np.sum(~np.isnan(values)) < 2:
+        return table["model"][column], None
+    return table["model"][column], bootstrap_interval(values, n_threads=search.n_threads)

@@ -1,0 +1,174 @@
+// The schedule of an epoch of stochastic gradient steps. Problem: steps of several threads must not
+// move the same rows, and the result must not depend on the number of threads.
+//   Users and items are put into random order, and each is cut into n_strata equal parts. A block
+//   is the entries of one part of the users in one part of the items (a stratum). Round r works on
+//   the blocks (p, (p + r) mod n_strata) of all p at once: no two of them share a user or an item.
+//   Within a block, steps are taken one after the other, tile by tile; a tile is the entries of up
+//   to kTileUsers users in the block, in random order. What a tile reads stays in the cache.
+// Negatives of an entry come from the entry's stratum, which is a random sample of the items, made
+// anew for each epoch. Cost: two passes over the entries and a shuffle. Memory: 8 bytes an entry,
+// and a value where there are values.
+// Gemulla, Nijkamp, Haas & Sismanis, Large-scale matrix factorization with distributed stochastic
+// gradient descent (KDD 2011).
+#pragma once
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "buffer.hpp"
+#include "counter_random.hpp"
+#include "csr.hpp"
+#include "parallel.hpp"
+
+namespace aimass {
+
+// An entry of a tile: number of the user within the tile, of the item within the stratum.
+struct TileEntry {
+  std::int32_t user, item;
+};
+
+template <class T>
+class SgdStrata {
+ public:
+  static constexpr std::int64_t kTileUsers = 128, kFewestTileUsers = 16;
+  static constexpr std::int64_t kTilePlaces = 1 << 18;  // users x items of a tile, where possible
+
+  struct Tile {
+    std::uint64_t key;          // of this tile in this epoch
+    const std::int32_t* users;  // rows of the matrix
+    const std::int32_t* items;  // columns of the matrix
+    std::int64_t n_users, n_items;
+    TileEntry* entries;  // by user, then by column
+    T* values;           // nullptr, or one for each entry
+    std::int64_t n_entries;
+    std::int64_t stratum;
+  };
+
+  // with_values: entries have the values of x.
+  SgdStrata(const Run& run, const Csr<T>& x, std::int64_t n_strata, std::uint64_t key,
+            bool with_values)
+      : x_(x),
+        key_(key),
+        n_strata_(n_strata),
+        users_(random_rows(x.n_rows, derived_key(key, 0))),
+        items_(random_rows(x.n_cols, derived_key(key, 1))),
+        entries_(std::max<std::int64_t>(x.nnz(), 1)),
+        values_(with_values ? std::max<std::int64_t>(x.nnz(), 1) : 1),
+        with_values_(with_values) {
+    const std::int64_t largest = (x.n_cols + n_strata - 1) / n_strata;
+    tile_users_ =
+        std::clamp(kTilePlaces / std::max<std::int64_t>(largest, 1), kFewestTileUsers, kTileUsers);
+    first_tile_.push_back(0);
+    for (std::int64_t p = 0; p < n_strata; ++p) {
+      const Range part = block_range(x.n_rows, n_strata, p);
+      first_tile_.push_back(first_tile_.back() +
+                            (part.end - part.begin + tile_users_ - 1) / tile_users_);
+    }
+    fill(run);
+  }
+
+  std::int64_t n_strata() const { return n_strata_; }
+  const std::int32_t* items() const { return items_.data(); }
+  Range stratum(std::int64_t s) const { return block_range(x_.n_cols, n_strata_, s); }
+  std::int64_t tile_users() const { return tile_users_; }
+
+  // step(tile, thread, block) for every tile; `block` is the same for tiles that are worked on in
+  // their order, below n_strata^2.
+  template <class Step>
+  void for_each_tile(const Run& run, Step&& step) {
+    for (std::int64_t round = 0; round < n_strata_; ++round) {
+      parallel_for(run, n_strata_, [&](std::int64_t p, int thread) {
+        const std::int64_t s = (p + round) % n_strata_;
+        for (std::int64_t t = first_tile_[at(p)]; t < first_tile_[at(p + 1)]; ++t) {
+          run.poll();
+          const Tile tile = tile_of(p, s, t);
+          if (tile.n_entries > 0) step(tile, thread, round * n_strata_ + p);
+        }
+      });
+    }
+  }
+
+ private:
+  static std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+  static std::vector<std::int32_t> random_rows(std::int64_t n, std::uint64_t key) {
+    std::vector<std::int32_t> rows(at(n));
+    std::iota(rows.begin(), rows.end(), 0);
+    shuffle(key, rows.data(), n);
+    return rows;
+  }
+
+  // Place in offsets_ of tile t of part p in stratum s: entries lie by part, stratum and tile.
+  std::size_t place(std::int64_t p, std::int64_t s, std::int64_t t) const {
+    const std::int64_t first = first_tile_[at(p)], n = first_tile_[at(p + 1)] - first;
+    return at(first * n_strata_ + s * n + (t - first));
+  }
+
+  Tile tile_of(std::int64_t p, std::int64_t s, std::int64_t t) {
+    const Range part = block_range(x_.n_rows, n_strata_, p), columns = stratum(s);
+    const std::int64_t begin = part.begin + (t - first_tile_[at(p)]) * tile_users_;
+    const std::int64_t from = offsets_[place(p, s, t)], to = offsets_[place(p, s, t) + 1];
+    return {derived_key(key_, at(2 + t * n_strata_ + s)),
+            users_.data() + begin,
+            items_.data() + columns.begin,
+            std::min(tile_users_, part.end - begin),
+            columns.end - columns.begin,
+            entries_.data() + from,
+            with_values_ ? values_.data() + from : nullptr,
+            to - from,
+            s};
+  }
+
+  // The stratum of each item and its number there, then a counting sort of the entries.
+  void fill(const Run& run) {
+    std::vector<TileEntry> home(at(x_.n_cols));  // stratum, number
+    for (std::int64_t s = 0; s < n_strata_; ++s) {
+      const Range part = stratum(s);
+      for (std::int64_t i = part.begin; i < part.end; ++i) {
+        home[at(items_[at(i)])] = {static_cast<std::int32_t>(s),
+                                   static_cast<std::int32_t>(i - part.begin)};
+      }
+    }
+    offsets_.assign(at(first_tile_.back() * n_strata_ + 1), 0);
+    for_each_entry(run, [&](std::int64_t p, std::int64_t t, std::int32_t, std::int64_t entry) {
+      ++offsets_[place(p, home[at(x_.indices[entry])].user, t) + 1];
+    });
+    std::partial_sum(offsets_.begin(), offsets_.end(), offsets_.begin());
+    std::vector<std::int64_t> next(offsets_.begin(), offsets_.end() - 1);
+    for_each_entry(run, [&](std::int64_t p, std::int64_t t, std::int32_t user, std::int64_t entry) {
+      const TileEntry there = home[at(x_.indices[entry])];
+      const std::int64_t to = next[place(p, there.user, t)]++;
+      entries_[to] = {user, there.item};
+      if (with_values_) values_[to] = x_.data[entry];
+    });
+  }
+
+  // body(part, tile, user within the tile, entry).
+  template <class Body>
+  void for_each_entry(const Run& run, Body&& body) {
+    parallel_for(run, n_strata_, [&](std::int64_t p, int) {
+      const Range part = block_range(x_.n_rows, n_strata_, p);
+      for (std::int64_t r = part.begin; r < part.end; ++r) {
+        const std::int64_t tile = (r - part.begin) / tile_users_;
+        const auto user = static_cast<std::int32_t>(r - part.begin - tile * tile_users_);
+        const std::int64_t row = users_[at(r)];
+        for (std::int64_t e = x_.begin(row); e < x_.end(row); ++e) {
+          body(p, first_tile_[at(p)] + tile, user, e);
+        }
+        if (user == 0) run.poll();
+      }
+    });
+  }
+
+  Csr<T> x_;
+  std::uint64_t key_;
+  std::int64_t n_strata_, tile_users_ = 0;
+  std::vector<std::int32_t> users_, items_;
+  std::vector<std::int64_t> first_tile_, offsets_;
+  Buffer<TileEntry> entries_;
+  Buffer<T> values_;
+  bool with_values_;
+};
+
+}  // namespace aimass

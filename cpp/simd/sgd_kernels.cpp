@@ -1,0 +1,171 @@
+// Steps of ranking losses. Compiled once per ISA level with AIMASS_LEVEL defined; internal linkage
+// but for the table.
+#include "sgd_kernels.hpp"
+#include "levels.hpp"
+#include "sgd_vectors.hpp"
+
+namespace {
+
+constexpr Index kAhead = 4;  // pairs that a prefetch runs ahead
+constexpr Index kGroup = 4;  // items scored at once
+
+template <class T, bool with_norms>
+void score_items(const SgdRows<T>& items, Index width, const T* x, const std::int32_t* indices,
+                 Index n, T* out, T* norms) {
+  const Index nv = width / Simd<T>::lanes;
+  for (Index k = 0; k < n; k += kGroup) {
+    const T* y[kGroup];
+    V<T> sums[kGroup] = {}, squares[kGroup] = {};
+    for (Index i = 0; i < kGroup; ++i) {
+      y[i] = items.factors + indices[k + i < n ? k + i : n - 1] * width;
+    }
+    for (Index v = 0; v < nv; ++v) {
+      const V<T> xv = at(x, v);
+      for (Index i = 0; i < kGroup; ++i) {
+        const V<T> yv = at(y[i], v);
+        sums[i] += xv * yv;
+        if constexpr (with_norms) squares[i] += yv * yv;
+      }
+    }
+    for (Index i = 0; i < kGroup && k + i < n; ++i) {
+      const T bias = items.biases == nullptr ? T{0} : items.biases[indices[k + i]];
+      out[k + i] = lane_sum<T>(sums[i]) + bias;
+      if constexpr (with_norms) norms[k + i] = lane_sum<T>(squares[i]);
+    }
+  }
+}
+
+template <class T>
+void scores(const SgdRows<T>& items, Index width, const T* x, const std::int32_t* indices, Index n,
+            T* out, T* norms) {
+  if (norms == nullptr) {
+    score_items<T, false>(items, width, x, indices, n, out, norms);
+  } else {
+    score_items<T, true>(items, width, x, indices, n, out, norms);
+  }
+}
+
+template <SgdRule rule, class T>
+void pair_step(const SgdRows<T>& users, const SgdRows<T>& items, Index width,
+               const SgdSteps<T>& steps, const SgdPenalties<T>& penalties, const SgdPair& pair,
+               T slope) {
+  const Index u = pair.user, i = pair.positive, j = pair.negative;
+  T *x = users.factors + u * width, *p = items.factors + i * width, *q = items.factors + j * width;
+  const T rate_u = rate_of<rule>(steps, steps.rate, users.steps, u);
+  const T rate_i = rate_of<rule>(steps, steps.rate, items.steps, i);
+  const T rate_j = rate_of<rule>(steps, steps.rate, items.steps, j);
+  T *x1 = row_of(users.first, u, width), *x2 = row_of(users.second, u, width);
+  T *p1 = row_of(items.first, i, width), *p2 = row_of(items.second, i, width);
+  T *q1 = row_of(items.first, j, width), *q2 = row_of(items.second, j, width);
+  for (Index v = 0; v < width / Simd<T>::lanes; ++v) {
+    const V<T> xv = at(x, v), pv = at(p, v), qv = at(q, v);
+    V<T> xn = xv, pn = pv, qn = qv;
+    move<rule>(steps, rate_u, slope * (pv - qv) - penalties.user * xv, xn, vector_of(x1, v),
+               vector_of(x2, v));
+    move<rule>(steps, rate_i, slope * xv - penalties.positive * pv, pn, vector_of(p1, v),
+               vector_of(p2, v));
+    move<rule>(steps, rate_j, -slope * xv - penalties.negative * qv, qn, vector_of(q1, v),
+               vector_of(q2, v));
+    at(x, v) = xn;
+    at(p, v) = pn;
+    at(q, v) = qn;
+  }
+  const T ratio = steps.bias_rate / steps.rate;
+  move_bias<rule>(steps, items, i, rate_i * ratio, slope, penalties.bias);
+  move_bias<rule>(steps, items, j, rate_j * ratio, -slope, penalties.bias);
+}
+
+template <SgdRule rule, class T>
+void pairs(const SgdRows<T>& users, const SgdRows<T>& items, Index width, const SgdSteps<T>& steps,
+           const SgdPenalties<T>& penalties, const SgdPair* pair, Index n, SgdTally* tally) {
+  double loss = 0;
+  T product = 1;  // of 1 + exp(-|d|): at most 2^64 before its logarithm is taken
+  Index n_correct = 0;
+  for (Index s = 0; s < n; ++s) {
+    if (s + kAhead < n) {
+      const SgdPair& next = pair[s + kAhead];
+      prefetch<rule>(users, next.user, width);
+      prefetch<rule>(items, next.positive, width);
+      prefetch<rule>(items, next.negative, width);
+    }
+    const SgdPair& now = pair[s];
+    const T* x = users.factors + now.user * width;
+    const T* p = items.factors + now.positive * width;
+    const T* q = items.factors + now.negative * width;
+    V<T> even = {}, odd = {};
+    const Index nv = width / Simd<T>::lanes;
+    Index v = 0;
+    for (; v + 1 < nv; v += 2) {
+      even += at(x, v) * (at(p, v) - at(q, v));
+      odd += at(x, v + 1) * (at(p, v + 1) - at(q, v + 1));
+    }
+    if (v < nv) even += at(x, v) * (at(p, v) - at(q, v));
+    T d = lane_sum<T>(even + odd);
+    if (items.biases != nullptr) d += items.biases[now.positive] - items.biases[now.negative];
+    const T small = exponential(d > 0 ? -d : d);  // of -|d|
+    const T slope = (d > 0 ? small : T{1}) / (1 + small);
+    product *= 1 + small;
+    if ((s & 63) == 63) {
+      loss += __builtin_log(static_cast<double>(product));
+      product = 1;
+    }
+    loss -= d > 0 ? T{0} : d;
+    n_correct += d > 0;
+    pair_step<rule>(users, items, width, steps, penalties, now, slope);
+  }
+  tally->loss += loss + __builtin_log(static_cast<double>(product));
+  tally->n_correct += n_correct;
+}
+
+template <SgdRule rule, class T>
+void list_step(const SgdRows<T>& users, const SgdRows<T>& items, Index width,
+               const SgdSteps<T>& steps, const SgdPenalties<T>& penalties, std::int32_t user,
+               const SgdList<T>& list, T* direction) {
+  const Index u = user, nv = width / Simd<T>::lanes;
+  T* x = users.factors + u * width;
+  for (Index v = 0; v < nv; ++v) {
+    at(direction, v) = (list.self_user - penalties.user) * at(x, v);
+  }
+  const T ratio = steps.bias_rate / steps.rate;
+  for (Index k = 0; k < list.n; ++k) {
+    const Index i = list.items[k];
+    const T own = list.own[k];
+    const T penalty = k < list.n_positives ? penalties.positive : penalties.negative;
+    const T self = (list.self == nullptr ? T{0} : list.self[k]) - penalty;
+    T* y = items.factors + i * width;
+    T *y1 = row_of(items.first, i, width), *y2 = row_of(items.second, i, width);
+    const T rate = rate_of<rule>(steps, steps.rate, items.steps, i);
+    for (Index v = 0; v < nv; ++v) {
+      const V<T> xv = at(x, v), yv = at(y, v);
+      V<T> yn = yv;
+      at(direction, v) += own * yv;
+      move<rule>(steps, rate, own * xv + self * yv, yn, vector_of(y1, v), vector_of(y2, v));
+      at(y, v) = yn;
+    }
+    move_bias<rule>(steps, items, i, rate * ratio, list.bias_moves[k], penalties.bias);
+  }
+  T *x1 = row_of(users.first, u, width), *x2 = row_of(users.second, u, width);
+  const T rate = rate_of<rule>(steps, steps.rate, users.steps, u);
+  for (Index v = 0; v < nv; ++v) {
+    V<T> xn = at(x, v);
+    move<rule>(steps, rate, at(direction, v), xn, vector_of(x1, v), vector_of(x2, v));
+    at(x, v) = xn;
+  }
+  move_bias<rule>(steps, users, u, rate * ratio, list.user_bias_move, penalties.bias);
+}
+
+#define AIMASS_ALL_RULES(kernel)                                                       \
+  {kernel<SgdRule::sgd, T>, kernel<SgdRule::momentum, T>, kernel<SgdRule::adagrad, T>, \
+   kernel<SgdRule::adam, T>}
+
+template <class T>
+constexpr SgdKernels<T> kKernels{scores<T>, AIMASS_ALL_RULES(pairs), AIMASS_ALL_RULES(pair_step),
+                                 AIMASS_ALL_RULES(list_step)};
+
+}  // namespace
+
+namespace aimass::simd {
+
+AIMASS_LEVEL_TABLE(SgdTable, sgd_table) = {kKernels<float>, kKernels<double>};
+
+}  // namespace aimass::simd

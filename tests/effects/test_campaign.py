@@ -1,0 +1,230 @@
+"""Effects of campaigns: golden values, closed forms, adjustment, clusters, bad input."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from aimass_core.effects import campaign_effect, sample_ratio_test
+
+GOLDEN = {  # arm, outcome -> difference to no e-mail, standard error
+    ("Mens E-Mail", "visit"): (0.07659, 0.00339),
+    ("Mens E-Mail", "conversion"): (0.00681, 0.00092),
+    ("Mens E-Mail", "spend"): (0.7698, 0.1453),
+    ("Womens E-Mail", "visit"): (0.04523, 0.00323),
+    ("Womens E-Mail", "conversion"): (0.00311, 0.00082),
+    ("Womens E-Mail", "spend"): (0.4244, 0.1303),
+}
+
+
+def campaign(rng, n=4000, effect=0.05):
+    treated = rng.random(n) < 0.5
+    before = rng.gamma(2, 1, n)
+    spend = before + rng.normal(0, 1, n) + effect * treated
+    return treated, before, spend
+
+
+class TestHillstrom:
+    @pytest.fixture
+    def table(self, real_data):
+        pq = pytest.importorskip("pyarrow.parquet")
+        return pq.read_table(real_data("hillstrom") / "hillstrom.parquet")
+
+    def test_golden_values(self, table):
+        outcomes = {name: table[name].to_numpy() for name in ("visit", "conversion", "spend")}
+        segment = table["segment"].to_pylist()
+        report = campaign_effect(
+            segment, outcomes, control="No E-Mail", expected=dict.fromkeys(set(segment), 1)
+        )
+        for key, (difference, error) in GOLDEN.items():
+            digits = 4 if key[1] == "spend" else 5
+            assert round(report[key].difference, digits) == difference
+            assert report[key].standard_error == pytest.approx(error, abs=1.01 * 10**-digits)
+            assert report[key].is_significant
+        assert not report.sample_ratio.is_mismatch
+
+    def test_cuped_gains_little_here(self, table):
+        """1.5 % of the standard error of visits and nothing for spend, as published."""
+        covariates = {
+            name: table[name].to_numpy()
+            for name in ("recency", "history", "mens", "womens", "newbie")
+        }
+        outcomes = {name: table[name].to_numpy() for name in ("visit", "spend")}
+        for adjustment in ("cuped", "regression"):
+            report = campaign_effect(
+                table["segment"].to_pylist(), outcomes, control="No E-Mail",
+                covariates=covariates, adjustment=adjustment,
+            )  # fmt: skip
+            visit, spend = report["Mens E-Mail", "visit"], report["Mens E-Mail", "spend"]
+            assert 0.01 < 1 - np.sqrt(1 - visit.variance_reduction) < 0.02
+            assert abs(spend.variance_reduction) < 0.002
+            assert visit.difference == pytest.approx(0.0766, abs=0.0005)
+
+
+class TestClosedForms:
+    def test_means_are_welch(self, rng):
+        treated, _, spend = campaign(rng)
+        effect = campaign_effect(treated, spend).effects[0]
+        expected = stats.ttest_ind(spend[treated], spend[~treated], equal_var=False)
+        interval = expected.confidence_interval()
+        np.testing.assert_allclose([effect.lower, effect.upper], interval)
+        assert effect.p_value == pytest.approx(expected.pvalue)
+        assert effect.interval == "welch"
+
+    def test_rates_are_newcombe(self):
+        """Newcombe (1998), table II, case a: 56/70 and 48/80, method 10."""
+        treated = np.repeat([1, 0], [70, 80])
+        outcome = np.concatenate([np.arange(70) < 56, np.arange(80) < 48])
+        effect = campaign_effect(treated, outcome).effects[0]
+        assert effect.difference == pytest.approx(0.2)
+        assert (round(effect.lower, 4), round(effect.upper, 4)) == (0.0524, 0.3339)
+        table = [[56, 14], [48, 32]]
+        assert effect.p_value == pytest.approx(
+            stats.chi2_contingency(table, correction=False).pvalue
+        )
+
+    def test_no_events_have_an_interval(self):
+        """Newcombe (1998), table II, case h: 0/10 and 0/10."""
+        effect = campaign_effect(np.repeat([1, 0], 10), np.zeros(20)).effects[0]
+        assert (round(effect.lower, 4), round(effect.upper, 4)) == (-0.2775, 0.2775)
+        assert effect.p_value == 1
+        assert np.isnan(effect.relative_lift)
+
+    def test_relative_lift_is_the_delta_method(self, rng):
+        treated = rng.random(50_000) < 0.5
+        bought = rng.random(50_000) < np.where(treated, 0.06, 0.05)
+        effect = campaign_effect(treated, bought).effects[0]
+        p1, p0 = bought[treated].mean(), bought[~treated].mean()
+        assert effect.relative_lift == pytest.approx(p1 / p0 - 1)
+        error = np.sqrt((1 - p1) / p1 / treated.sum() + (1 - p0) / p0 / (~treated).sum())
+        expected = p1 / p0 * np.exp(1.959964 * error) - 1
+        assert effect.relative_upper == pytest.approx(expected, rel=1e-4)
+
+    def test_constant_outcomes(self):
+        treated = [0, 0, 1, 1]
+        same = campaign_effect(treated, [2.0, 2, 2, 2]).effects[0]
+        assert (same.difference, same.lower, same.upper, same.p_value) == (0, 0, 0, 1)
+        other = campaign_effect(treated, [2.0, 2, 3, 3]).effects[0]
+        assert (other.difference, other.lower, other.upper, other.p_value) == (1, 1, 1, 0)
+
+    def test_cuped_is_the_residual_of_the_covariate(self, rng):
+        treated, before, spend = campaign(rng)
+        effect = campaign_effect(treated, spend, covariates=before, adjustment="cuped").effects[0]
+        within = before - np.where(treated, before[treated].mean(), before[~treated].mean())
+        theta = (within @ spend) / (within @ before)
+        residual = spend - theta * before
+        plain = campaign_effect(treated, residual).effects[0]
+        assert effect.difference == pytest.approx(plain.difference)
+        assert effect.standard_error == pytest.approx(plain.standard_error, rel=1e-3)
+
+    def test_regression_is_that_of_both_arms(self, rng):
+        treated, before, spend = campaign(rng)
+        effect = campaign_effect(treated, spend, covariates=before).effects[0]
+        centred = before - before.mean()
+        design = np.column_stack([np.ones(4000), treated, centred, centred * treated])
+        expected = np.linalg.lstsq(design, spend, rcond=None)[0][1]
+        assert effect.difference == pytest.approx(expected)
+        assert effect.variance_reduction == pytest.approx(2 / 3, abs=0.03)  # 2 of 3 parts
+
+    def test_covariates_without_content_change_nothing(self, rng):
+        treated, before, spend = campaign(rng, 500)
+        plain = campaign_effect(treated, spend).effects[0]
+        constant = campaign_effect(treated, spend, covariates=np.ones(500)).effects[0]
+        assert constant.difference == pytest.approx(plain.difference)
+        assert constant.standard_error == pytest.approx(plain.standard_error)
+        twice = campaign_effect(treated, spend, covariates=np.stack([before, before], 1))
+        once = campaign_effect(treated, spend, covariates=before)
+        assert twice.effects[0].difference == pytest.approx(once.effects[0].difference)
+
+    def test_clusters(self, rng):
+        """Copies add no information; a treatment by cluster is judged by the clusters."""
+        treated, _, spend = campaign(rng, 300)
+        alone = campaign_effect(treated, spend).effects[0]
+        copied = campaign_effect(
+            np.repeat(treated, 4), np.repeat(spend, 4), clusters=np.repeat(np.arange(300), 4)
+        ).effects[0]
+        assert copied.difference == pytest.approx(alone.difference)
+        assert copied.standard_error == pytest.approx(alone.standard_error, rel=0.01)
+        assert copied.interval == "normal"
+
+    def test_arms_and_corrections(self, rng):
+        arm = np.array(["none", "a", "b"])[rng.integers(0, 3, 3000)]
+        values = rng.normal(size=3000) + 0.3 * (arm == "b")
+        report = campaign_effect(arm, {"spend": values, "visits": rng.random(3000)}, control="none")
+        assert len(report) == 4
+        assert report["b", "spend"].is_significant
+        assert report["a", "visits"].adjusted_p_value >= report["a", "visits"].p_value
+        text = repr(report)
+        assert "holm correction" in text
+        assert len(text.splitlines()) == 7
+        assert json.loads(json.dumps(report.to_dict()))["adjustment"] == "none"
+        with pytest.raises(KeyError, match="no effect of"):
+            report["c", "spend"]
+
+    def test_boolean_and_number_labels_have_a_control(self, rng):
+        treated, _, spend = campaign(rng, 100)
+        by_bool, by_int, by_float = (
+            campaign_effect(treated.astype(kind), spend).effects[0] for kind in (bool, int, float)
+        )
+        assert by_bool.difference == by_int.difference == by_float.difference
+        flipped = campaign_effect(treated, spend, control=True).effects[0]
+        assert flipped.difference == -by_bool.difference
+
+
+@pytest.mark.parametrize(
+    ("treatment", "outcome", "options", "message"),
+    [
+        ([1, 1, 1], [1, 2, 3], {}, "at least two arms"),
+        ([], [], {}, "at least two arms"),
+        (["a", "b"], [1, 2], {}, "control must name the control arm"),
+        ([0, 1], [1, 2], {}, "at least 2 customers"),
+        ([0, 0, 1, 1], [1, 2, np.nan, 3], {}, "holds nan in row 2"),
+        ([0, 0, 1, 1], [1, 2, np.inf, 3], {}, "holds inf in row 2"),
+        ([0, 0, 1, 1], [1, 2, 3], {}, "one value per row"),
+        ([0, 0, 1, np.nan], [1, 2, 3, 4], {}, "missing or infinite labels"),
+        ([0, 0, 1, 1], {}, {}, "at least one outcome"),
+        ([0, 0, 1, 1], [1, 2, 3, 4], {"control": "x"}, "one of the arms 0, 1"),
+        ([0, 0, 1, 1], [1, 2, 3, 4], {"adjustment": "cuped"}, "needs covariates"),
+        ([0, 0, 1, 1], [1, 2, 3, 4], {"covariates": [1, 2, 3, np.nan]}, "holds nan"),
+        (
+            [0, 0, 1, 1],
+            [1, 2, 3, 4],
+            {"covariates": np.eye(4)[:, :3], "adjustment": "regression"},
+            "3 covariates, but an arm has only 2",
+        ),
+        ([0, 0, 1, 1], [1, 2, 3, 4], {"clusters": [1, 1, 2, 2]}, "at least 2 clusters"),
+        ([0, 0, 1, 1], [1, 2, 3, 4], {"confidence": 95}, "below 1"),
+        ([0, 0, 1, 1], [1, 2, 3, 4], {"correction": "tukey"}, "must be one of"),
+        ([0, 0, 1, 1], [1, 2, 3, 4], {"expected": {0: 1}}, "expected has no share of 1"),
+    ],
+)
+def test_refusals(treatment, outcome, options, message):
+    with pytest.raises(ValueError, match=message):
+        campaign_effect(treatment, outcome, **options)
+
+
+class TestSampleRatio:
+    def test_is_the_chi_square_test(self):
+        labels = np.repeat(["a", "b", "c"], [1010, 950, 1040])
+        result = sample_ratio_test(labels)
+        assert result.p_value == pytest.approx(stats.chisquare([1010, 950, 1040]).pvalue)
+        assert not result.is_mismatch
+        assert result.to_dict()["counts"] == {"a": 1010, "b": 950, "c": 1040}
+
+    def test_planned_shares(self):
+        labels = np.repeat([0, 1], [9000, 1000])
+        assert not sample_ratio_test(labels, expected={0: 0.9, 1: 0.1}).is_mismatch
+        assert sample_ratio_test(labels, expected={0: 0.85, 1: 0.15}).is_mismatch
+        assert "SAMPLE RATIO MISMATCH" in repr(sample_ratio_test(labels))
+
+    def test_an_arm_without_customers_is_a_mismatch(self):
+        assert sample_ratio_test(["a"] * 100, expected={"a": 1, "b": 1}).is_mismatch
+
+    def test_refusals(self):
+        with pytest.raises(ValueError, match="at least two arms"):
+            sample_ratio_test(["a"] * 10)
+        with pytest.raises(ValueError, match="must be above 0"):
+            sample_ratio_test(["a", "b"], expected={"a": 1, "b": 0})

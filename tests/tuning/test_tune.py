@@ -1,0 +1,422 @@
+"""Search: shared fits, no leaks, resuming, halving, samplers, failures, output."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+from aimass_core import (
+    ImplicitALS,
+    Interactions,
+    ItemKNN,
+    Popularity,
+    PureSVD,
+    Recommender,
+    UserKNN,
+    datasets,
+)
+from aimass_core.data import split
+from aimass_core.evaluation import evaluate
+from aimass_core.tuning import Choice, Range, default_space, nested_tune, optuna_objective, tune
+from aimass_core.tuning._sharing import fit_settings
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Matrices this small gain nothing from BLAS threads and wait for them."""
+    with pytest.importorskip("threadpoolctl").threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def shop() -> Interactions:
+    store = datasets.make_store(n_users=400, n_items=80, n_interactions=8000)
+    return store.to_interactions()
+
+
+class Counted(Popularity):
+    """Counts its fits, and fails for one value."""
+
+    fits = 0
+
+    def __init__(self, *, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def fit(self, X, y=None):
+        type(self).fits += 1
+        if self.weight == 13:
+            raise ValueError("thirteen")
+        return super().fit(X)
+
+
+class TestScores:
+    def test_are_those_of_evaluate(self, shop):
+        data = split.random(shop, random_state=0)
+        inner = split.random(data.train, test_size=0.1, random_state=1)
+        space = {"n_neighbors": [5, 20, 80], "similarity": ["cosine", "jaccard"]}
+        result = tune("item-knn", data, space=space, method="grid", validation=[inner])
+        assert len(result) == 6
+        for trial in result.trials:
+            model = ItemKNN(**trial.params)
+            expected = evaluate({"m": model}, inner, metrics=["ndcg@10"])["m"]["ndcg@10"]
+            assert trial.score == expected
+        assert result.best_score_ == max(t.score for t in result.trials)
+        on_test = evaluate({"m": ItemKNN(**result.best_params_)}, data, metrics=["ndcg@10"])
+        assert result.test_score_ == on_test["m"]["ndcg@10"]
+        assert result.test_interval_.estimate == pytest.approx(result.test_score_)
+        assert result.test_interval_.lower < result.test_score_ < result.test_interval_.upper
+        assert result.best_model_.user_items_.nnz == data.train.nnz
+
+    def test_folds_are_averaged(self, shop):
+        result = tune("popularity", shop, validation=3, test=False)
+        (trial,) = result.trials
+        assert len(trial.fold_scores) == 3
+        assert trial.score == pytest.approx(np.mean(trial.fold_scores))
+        assert np.isnan(result.test_score_)
+        assert result.test_interval_ is None
+
+    def test_default_splits_are_temporal(self, shop):
+        seen = []
+
+        class Spy(Popularity):
+            def fit(self, X, y=None):
+                seen.append(X.timestamps.max())
+                return super().fit(X)
+
+        tune(Spy(), shop)
+        assert len(seen) == 2  # the trial, and the refit on the whole train part
+        assert seen[0] < seen[1] < shop.timestamps.max()
+
+    def test_test_rows_never_reach_a_trial(self, shop):
+        data = split.random(shop, random_state=0)
+        hidden = set(zip(data.test.row_indices().tolist(), data.test.matrix.indices.tolist()))
+
+        class Spy(Popularity):
+            def fit(self, X, y=None):
+                shown = set(zip(X.row_indices().tolist(), X.matrix.indices.tolist()))
+                assert not shown & hidden
+                return super().fit(X)
+
+        assert tune(Spy(), data).best_model_ is not None
+
+    def test_leaking_folds_are_refused(self, shop):
+        leaking = split.random(shop, random_state=0)
+        leaking.test = shop
+        with pytest.raises(ValueError, match="leak"):
+            tune("popularity", shop, validation=[leaking])
+
+    def test_lower_is_better_for_ratings(self, shop):
+        result = tune(
+            ["explicit-als", "baseline"], shop, metric="rmse", n_trials=2,
+            space={"explicit-als": {"n_factors": [2, 4]}, "baseline": {}},
+        )  # fmt: skip
+        assert result.lower_is_better
+        assert result.best_score_ == min(t.score for t in result.trials)
+        assert result.test_interval_ is None  # no mean over users
+        assert result.test_score_ > 0
+
+
+class TestSharing:
+    @pytest.mark.parametrize("cls", [ItemKNN, UserKNN])
+    @pytest.mark.parametrize("neighbors_of", ["target", "seen"])
+    @pytest.mark.parametrize("weighting", [None, "bm25"])
+    def test_cut_lists_are_those_of_a_fit(self, cls, neighbors_of, weighting, shop):
+        base = {"neighbors_of": neighbors_of, "weighting": weighting}
+        settings = [{**base, "n_neighbors": n} for n in (3, 30, 7)]
+        models = {}
+        fit_settings(cls, settings, "n_neighbors", shop, models.__setitem__)
+        for i, params in enumerate(settings):
+            expected = cls(**params).fit(shop)
+            for part in ("indptr", "indices", "data"):
+                np.testing.assert_array_equal(
+                    getattr(models[i].similarity_, part), getattr(expected.similarity_, part)
+                )
+            ours, theirs = (m.recommend(k=10) for m in (models[i], expected))
+            np.testing.assert_array_equal(ours.indices, theirs.indices)
+            np.testing.assert_array_equal(ours.scores, theirs.scores)
+            assert models[i].get_params() == expected.get_params()
+
+    def test_epochs_share_a_training(self, shop, monkeypatch):
+        fits = []
+        original = ImplicitALS.fit
+        monkeypatch.setattr(
+            ImplicitALS, "fit",
+            lambda self, X, y=None, **o: fits.append(self.max_iter) or original(self, X, y, **o),
+        )  # fmt: skip
+        monkeypatch.setattr("aimass_core.tuning._sharing.shared_parameter", lambda *a: "max_iter")
+        settings = [{"n_factors": 8, "max_iter": n, "solver": "cholesky"} for n in (2, 5, 3)]
+        scores = {}
+        inner = split.random(shop, random_state=0)
+
+        def judge(i, model):
+            scores[i] = evaluate({"m": model}, inner, metrics=["ndcg@10"], fit=False)["m"]
+
+        fit_settings(ImplicitALS, settings, "max_iter", inner.train, judge)
+        assert fits == [5]
+        for i, params in enumerate(settings):
+            model = original(ImplicitALS(**params), inner.train)
+            expected = evaluate({"m": model}, inner, metrics=["ndcg@10"], fit=False)["m"]
+            assert scores[i]["ndcg@10"] == pytest.approx(expected["ndcg@10"], abs=1e-6)
+
+    def test_random_search_takes_all_numbers_of_neighbours_from_a_fit(self, shop, monkeypatch):
+        fits = []
+        original = ItemKNN.fit
+        monkeypatch.setattr(
+            ItemKNN, "fit", lambda self, X, y=None: fits.append(1) or original(self, X, y)
+        )
+        result = tune("item-knn", shop, n_trials=14, refit=False)
+        assert len(result) == 14
+        assert len(fits) == 2  # seven numbers of neighbours each
+
+
+class TestMethods:
+    def test_random_is_seeded_and_independent_of_jobs(self, shop):
+        space = {"n_factors": [4, 8, 16], "max_iter": [2, 3]}
+        options = {"space": space, "n_trials": 5, "refit": False}
+        one, two, other = (
+            tune(PureSVD, shop, **options, n_jobs=jobs, random_state=seed)
+            for jobs, seed in ((1, 0), (3, 0), (1, 1))
+        )
+        assert [(t.params, t.score) for t in one.trials] == [
+            (t.params, t.score) for t in two.trials
+        ]
+        assert [t.params for t in one.trials] != [t.params for t in other.trials]
+        assert len({repr(t.params) for t in one.trials}) == 5
+
+    def test_a_space_that_is_exhausted_ends(self, shop):
+        result = tune(PureSVD, shop, space={"n_factors": [4, 8]}, n_trials=50, refit=False)
+        assert len(result) == 2
+
+    def test_halving(self, shop):
+        result = tune(
+            ["item-knn", "pure-svd"], shop, method="halving", n_trials=9,
+            space={"item-knn": {"n_neighbors": Range(2, 100, log=True, integer=True)},
+                   "pure-svd": {"n_factors": Range(2, 60, integer=True)}},
+        )  # fmt: skip
+        rounds = [t.resource for t in result.trials]
+        assert [rounds.count(r) for r in (1 / 9, 1 / 3, 1.0)] == [18, 6, 2]
+        assert result.best_trial.resource == 1
+        assert result.best_model_.n_users_ == shop.n_users
+
+    @pytest.mark.parametrize("method", ["tpe", "cma-es"])
+    def test_optuna_samplers(self, method, shop):
+        pytest.importorskip("optuna")
+        if method == "cma-es":
+            pytest.importorskip("cmaes")
+        space = {
+            "n_factors": Range(2, 40, integer=True),
+            "n_oversamples": Range(4, 20, integer=True),
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results = [
+                tune(PureSVD, shop, space=space, method=method, n_trials=6, refit=False)
+                for _ in range(2)
+            ]
+        assert len(results[0]) == 6
+        assert [t.params for t in results[0].trials] == [t.params for t in results[1].trials]
+
+    def test_optuna_objective_prunes_by_epoch(self, shop):
+        optuna = pytest.importorskip("optuna")
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+        class Strict(optuna.pruners.BasePruner):
+            def prune(self, study, trial):
+                return trial.number > 0 and trial.last_step >= 2
+
+        study = optuna.create_study(direction="maximize", pruner=Strict())
+        space = {"n_factors": [4, 8], "regularization": Range(0.01, 1, log=True), "max_iter": 4}
+        study.optimize(optuna_objective(ImplicitALS, shop, space=space), n_trials=3)
+        states = [t.state.name for t in study.trials]
+        assert states == ["COMPLETE", "PRUNED", "PRUNED"]
+        assert len(study.trials[0].intermediate_values) == 4
+
+    def test_time_limit_serves_every_model(self, shop):
+        result = tune(["popularity", "item-knn", "pure-svd"], shop, time_limit=1.5)
+        assert {t.model for t in result.trials} == {"popularity", "item-knn", "pure-svd"}
+        assert len(tune("popularity", shop, time_limit=1e-9)) == 1  # always one
+
+    def test_everything(self, shop):
+        result = tune(None, shop, n_trials=1)
+        names = {t.model for t in result.trials}
+        assert {"item-knn", "user-knn", "implicit-als", "pure-svd", "popularity"} <= names
+        assert all(t.state == "done" for t in result.trials), result
+
+    def test_an_instance_keeps_its_parameters(self, shop):
+        result = tune(ItemKNN(similarity="jaccard"), shop, space={"n_neighbors": [5, 10]},
+                      method="grid")  # fmt: skip
+        assert result.best_model_.similarity == "jaccard"
+
+    def test_callback_ends_the_search(self, shop):
+        events = []
+        result = tune(
+            PureSVD, shop, space={"n_factors": [2, 3, 4, 5, 6]}, method="grid", refit=False,
+            callback=lambda event: events.append(event) or event.step == 2,
+        )  # fmt: skip
+        assert len(result) == 2
+        assert events[1].n_steps == 5
+        assert "ndcg@10" in events[0].values
+
+
+class TestJournal:
+    def search(self, shop, path, **options):
+        space = {"weight": [1.0, 2.0, 13.0, 3.0]}
+        return tune(Counted, shop, space=space, method="grid", journal=path, refit=False, **options)
+
+    def test_an_interrupted_search_loses_nothing(self, shop, tmp_path):
+        path = tmp_path / "sub" / "search.jsonl"
+        Counted.fits = 0
+
+        def interrupt(event):
+            if event.step == 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            self.search(shop, path, callback=interrupt)
+        assert Counted.fits == 2
+        with path.open("a") as file:
+            file.write('{"model": "cut sho')  # a process that died while it wrote
+        result = self.search(shop, path)
+        assert Counted.fits == 4
+        assert [t.state for t in result.trials] == ["done", "done", "failed", "done"]
+        again = self.search(shop, path)
+        assert Counted.fits == 4
+        assert again.trials == result.trials or repr(again.trials) == repr(result.trials)
+
+    def test_other_data_or_files_are_refused(self, shop, tmp_path):
+        path = tmp_path / "search.jsonl"
+        self.search(shop, path)
+        with pytest.raises(ValueError, match="other data or with another metric"):
+            self.search(shop, path, metric="recall@5")
+        with pytest.raises(ValueError, match="other data"):
+            self.search(shop.keep_entries(np.arange(shop.nnz) % 7 > 0), path)
+        other = tmp_path / "text.txt"
+        other.write_text("hello\n")
+        with pytest.raises(ValueError, match="not the journal of a search"):
+            self.search(shop, other)
+
+    def test_halving_resumes(self, shop, tmp_path):
+        options = {"method": "halving", "n_trials": 9, "journal": tmp_path / "j", "refit": False}
+        space = {"weight": Range(1.0, 2.0)}
+        Counted.fits = 0
+        first = tune(Counted, shop, space=space, **options)
+        n = Counted.fits
+        second = tune(Counted, shop, space=space, **options)
+        assert Counted.fits == n == 13
+        assert [t.score for t in first.trials] == [t.score for t in second.trials]
+
+
+class TestFailures:
+    def test_are_noted_and_do_not_end_the_search(self, shop):
+        result = tune(Counted, shop, space={"weight": [13.0, 1.0]}, method="grid")
+        failed = result.trials[0]
+        assert (failed.state, failed.error) == ("failed", "ValueError: thirteen")
+        assert np.isnan(failed.score)
+        assert result.best_params_ == {"weight": 1.0}
+        assert json.dumps(result.to_dict()["best"])
+
+    def test_if_all_fail_it_is_an_error(self, shop):
+        with pytest.raises(ValueError, match=r"every trial failed.*thirteen"):
+            tune(Counted, shop, space={"weight": [13.0]})
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            ({"models": "itemknn"}, KeyError, "did you mean"),
+            ({"models": []}, ValueError, "at least one model"),
+            ({"space": {"neighbors": [1]}}, ValueError, "space has 'neighbors'"),
+            ({"space": {"n_neighbors": []}}, ValueError, "at least one value"),
+            ({"space": [1]}, TypeError, "space must be a dictionary"),
+            ({"method": "bayes"}, ValueError, "method must be one of"),
+            ({"metric": "ndgc"}, ValueError, "every trial failed|known are"),
+            ({"n_trials": 0}, ValueError, "n_trials must be at least 1"),
+            ({"time_limit": 0}, ValueError, "time_limit must be above 0"),
+            ({"n_jobs": 0}, ValueError, "n_jobs must be at least 1"),
+            ({"validation": 1}, ValueError, "validation must be at least 2"),
+            ({"validation": "temporal"}, TypeError, "a Split or several"),
+            ({"test": lambda x: (x, x)}, TypeError, "test must return a Split"),
+            ({"data": np.eye(3)}, TypeError, "must be Interactions or a Split"),
+            (
+                {"models": ["item-knn", "popularity"], "space": {"n_neighbors": [1]}},
+                ValueError,
+                "for many models",
+            ),
+            (
+                {"models": ["item-knn", "popularity"], "space": {"slim": {}}},
+                ValueError,
+                "none of the models",
+            ),
+        ],
+    )
+    def test_refusals(self, shop, arguments, error, message):
+        with pytest.raises(error, match=message):
+            tune(**({"models": "item-knn", "data": shop} | arguments))
+
+
+class TestNested:
+    def test_scores_each_winner_on_its_outer_part(self, shop):
+        outer = list(split.k_fold(shop, n_splits=3, random_state=0))
+        results, score = nested_tune(
+            "item-knn", outer, space={"n_neighbors": [5, 50]}, method="grid", validation=2
+        )
+        assert score == pytest.approx(np.mean([r.test_score_ for r in results]))
+        with pytest.raises(ValueError, match="at least one split"):
+            nested_tune("item-knn", [])
+
+
+class TestOutput:
+    def test_text_and_picture(self, shop, tmp_path):
+        result = tune(["item-knn", "popularity"], shop, n_trials=14, metric="recall", n_jobs=2)
+        text = repr(result)
+        assert "best on the test part" in text
+        assert "15 trials, 0 failed" in text
+        assert result.ranking()[0] == result.best_trial
+        pytest.importorskip("matplotlib")
+        path = result.picture(tmp_path / "search.png")
+        assert path.stat().st_size > 5000
+
+
+class TestSpaces:
+    def test_default_spaces_of_all_models_are_parameters_of_theirs(self):
+        from aimass_core.base.registry import find, model_names
+
+        for name in model_names():
+            cls = find(name)
+            if issubclass(cls, Recommender):
+                assert default_space(cls, name).keys() <= set(cls._param_names())
+
+    def test_a_model_of_your_own(self):
+        class Own(Recommender):
+            def __init__(self, *, regularization=0.5, n_factors=20, verbose=True, alpha=0.0):
+                pass
+
+        assert default_space(Own) == {
+            "regularization": Range(0.05, 5.0, log=True),
+            "n_factors": Range(2, 200, log=True, integer=True),
+        }
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (lambda: Range(2, 1), "low must not exceed high"),
+            (lambda: Range(0, 1, log=True), "low must be above 0"),
+            (lambda: Range(0.5, 2, integer=True), "whole numbers"),
+            (lambda: Range(0, np.inf), "finite"),
+            (lambda: Choice([]), "at least one value"),
+        ],
+    )
+    def test_refusals(self, make, message):
+        with pytest.raises(ValueError, match=message):
+            make()
+
+    def test_samples_are_within(self, rng):
+        for dimension in (Range(1, 9, integer=True), Range(0.1, 10, log=True), Range(-1, 1)):
+            values = [dimension.sample(rng) for _ in range(300)]
+            assert min(values) >= dimension.low
+            assert max(values) <= dimension.high
+        assert {Range(1, 3, integer=True).sample(rng) for _ in range(60)} == {1, 2, 3}
+        assert Range(5, 5).grid(4) == [5]
