@@ -1,20 +1,23 @@
-# make demo and make test need Python >= 3.10 and a C++20 compiler, nothing else: they make .venv, build
-# and install the package there, and run. Repeated runs only redo what changed.
+# `make demo` and `make test` need Python >= 3.10 and a C++20 compiler, nothing else. They make .venv, install
+# the package there in editable mode, compile the extension into aimass_core/ and run. Later runs start at once
+# and compile only what depends on a changed file. Another Python: make test PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-SOURCES := pyproject.toml CMakeLists.txt README.md \
-           $(shell find aimass_core cpp -type f \( -name '*.py' -o -name '*.pyi' -o -name '*.hpp' -o -name '*.cpp' \))
+NATIVE := $(VENV)/native
+CCACHE := $(shell command -v ccache)
 CXX_FILES = $(shell find cpp -name '*.hpp' -o -name '*.cpp')
+TEST_FLAGS ?=
 BENCH_FLAGS ?=
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help demo test bench lint format types docs tidy sanitize weak-symbols stubs check-stubs clean
+.PHONY: help demo test bench native lint format types docs tidy sanitize weak-symbols stubs check-stubs clean
 
 help:
 	@echo "make demo      set up and run the main job on generated data"
-	@echo "make test      set up and run the tests (TEST_FLAGS='-m slow' for the long ones)"
+	@echo "make test      set up and run the tests (TEST_FLAGS='-k gram' for a part, '-m slow' for the long ones)"
 	@echo "make bench     set up and run the benchmarks, print the table (AIMASS_BENCH_SCALE=small|medium|full)"
+	@echo "make native    compile the extension into aimass_core/, only what changed"
 	@echo "make lint format types docs tidy sanitize weak-symbols stubs check-stubs clean"
 
 $(BIN)/python:
@@ -22,44 +25,59 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-# One stamp for each extra (all, test, bench, dev).
-$(VENV)/.installed-%: $(SOURCES) | $(BIN)/python
-	@echo "Building and installing aimass_core[$*] in $(VENV): a few minutes the first time"
-	$(BIN)/python -m pip install --quiet ".[$*]"
+# One stamp for each group of tools in pyproject.toml (build, lint, dev): these need no package.
+$(VENV)/.group-%: pyproject.toml | $(BIN)/python
+	@echo "Installing the tools of the group $* in $(VENV)"
+	@$(BIN)/python -m pip install --quiet --group $*
 	@touch $@
 
-demo: $(VENV)/.installed-all
+# One stamp for each extra (all, test, bench). Editable and without CMake: `make native` compiles.
+$(VENV)/.installed-%: pyproject.toml $(VENV)/.group-build
+	@echo "Installing aimass_core[$*] in $(VENV), editable"
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --config-settings=editable.mode=inplace \
+	  --config-settings=wheel.cmake=false --editable ".[$*]"
+	@touch $@
+
+$(NATIVE)/build.ninja: | $(VENV)/.group-build
+	@cmake -S . -B $(NATIVE) -G Ninja -DAIMASS_INPLACE=ON -DPython_EXECUTABLE=$(abspath $(BIN)/python) \
+	  -Dpybind11_DIR="$$($(BIN)/python -m pybind11 --cmakedir)" -DCMAKE_CXX_COMPILER_LAUNCHER=$(CCACHE) >$(VENV)/cmake.log \
+	  || { cat $(VENV)/cmake.log; exit 1; }
+
+native: $(NATIVE)/build.ninja
+	@ninja -C $(NATIVE) $(NINJA_FLAGS) _core
+
+demo: $(VENV)/.installed-all native
 	$(BIN)/aimass demo
 
-test: $(VENV)/.installed-test
-	$(BIN)/pytest -n auto --maxprocesses 4 $(TEST_FLAGS)
+test: $(VENV)/.installed-test native
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(TEST_FLAGS)
 
-bench: $(VENV)/.installed-bench
+bench: $(VENV)/.installed-bench native
 	mkdir -p bench-results
-	$(BIN)/pytest benchmarks $(BENCH_FLAGS) --benchmark-json=bench-results/latest.json
+	$(BIN)/python -m pytest benchmarks $(BENCH_FLAGS) --benchmark-json=bench-results/latest.json
 	$(BIN)/python benchmarks/report.py bench-results/latest.json
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.group-lint
 	ruff format --check .
 	ruff check .
 	clang-format --dry-run -Werror $(CXX_FILES)
 
-format: $(VENV)/.installed-dev
+format: $(VENV)/.group-lint
 	ruff check --fix-only --quiet .
 	ruff format .
 	clang-format -i $(CXX_FILES)
 
-types: $(VENV)/.installed-dev
+types: $(VENV)/.installed-test $(VENV)/.group-dev
 	mypy
 
-docs: $(VENV)/.installed-dev
+docs: $(VENV)/.installed-test $(VENV)/.group-dev native
 	python tools/check_docstrings.py
-	pytest -q -p no:benchmark --doctest-modules --pyargs aimass_core
+	python -m pytest -q -p no:benchmark --doctest-modules aimass_core
 
-tidy: $(VENV)/.installed-dev
+tidy: $(VENV)/.group-dev
 	tools/tidy.sh
 
-sanitize: $(VENV)/.installed-dev
+sanitize: $(VENV)/.group-build
 	tools/sanitize.sh asan
 	tools/sanitize.sh tsan
 
@@ -67,11 +85,11 @@ weak-symbols:
 	tools/weak_symbols.sh
 	tools/portable.sh
 
-stubs: $(VENV)/.installed-dev
+stubs: $(VENV)/.installed-test $(VENV)/.group-dev native
 	python tools/stubs.py
 
-check-stubs: $(VENV)/.installed-dev
+check-stubs: $(VENV)/.installed-test $(VENV)/.group-dev native
 	python tools/stubs.py --check
 
 clean:
-	rm -rf $(VENV) build dist bench-results .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist bench-results .mypy_cache .pytest_cache .ruff_cache aimass_core/_core.*.so

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .optional import import_optional
+from .export import Exportable, json_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..data import IdMap
 
-__all__ = ["Explanation", "TopK", "json_values"]
+__all__ = ["Explanation", "TopK"]
 
 _SHOWN_LISTS, _SHOWN_ITEMS = 10, 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TopK:
+class TopK(Exportable):
     """Ranked lists, one for each query: score descending, then row number ascending.
 
     Parameters
@@ -141,49 +141,6 @@ class TopK:
             "score": self.scores[rows, ranks],
         }
 
-    def to_dict(self) -> dict[str, list[Any]]:
-        """Return `columns` as lists of Python scalars that ``json.dumps`` accepts.
-
-        Returns
-        -------
-        dict of str to list
-            Dates, bytes and UUIDs among the ids become strings.
-        """
-        return {name: json_values(column) for name, column in self.columns().items()}
-
-    def to_arrow(self) -> Any:
-        """Return `columns` as a pyarrow table.
-
-        Returns
-        -------
-        pyarrow.Table
-            One row for each rank of each list.
-        """
-        return import_optional("pyarrow").table(self.columns())
-
-    def to_pandas(self) -> Any:
-        """Return `columns` as a pandas data frame.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row for each rank of each list.
-        """
-        return import_optional("pandas").DataFrame(self.columns())
-
-    def to_polars(self) -> Any:
-        """Return `columns` as a polars data frame.
-
-        Returns
-        -------
-        polars.DataFrame
-            One row for each rank of each list.
-        """
-        columns = self.columns()
-        return import_optional("polars").DataFrame(
-            {n: c.tolist() if c.dtype == object else c for n, c in columns.items()}
-        )
-
     def _repr_html_(self) -> str:
         """Return a table of the first lists for a notebook."""
         rows = []
@@ -216,22 +173,6 @@ def _cell(item: Any, score: float, share: float, titles: Mapping[Any, str] | Non
     )
     style = "text-align:left;vertical-align:top"
     return f'<td style="{style}">{text}<br><small>{score:.4g}</small>{bar}</td>'
-
-
-def json_values(column: NDArray[Any]) -> list[Any]:
-    """Return the values of an array as Python scalars that ``json.dumps`` accepts."""
-    if column.dtype.kind in "biufU":
-        values: list[Any] = column.tolist()
-        return values
-    if column.dtype.kind in "mM":
-        return [str(value) for value in column]
-    return [_json_value(value) for value in column.tolist()]
-
-
-def _json_value(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,6 @@ from .options import (
 from .ratings import choose_columns, data_facts, facts_shown, lists_schema, read_ratings
 
 if TYPE_CHECKING:
-    from ..data import Interactions
     from .ratings import Columns
 
 __all__ = ["audience"]
@@ -101,7 +100,6 @@ def audience(
 
     The output has one row for each item and rank: the item column, the user column, rank, score.
     """
-    from ..retrieval import AudienceIndex
     from ..retrieval import audience as choose
 
     as_int(size, "--size", minimum=1)
@@ -127,31 +125,29 @@ def audience(
 
         progress.begin("choosing")
         started = perf_counter()
-        rows = data.items.index(asked, what="item")
-        index = AudienceIndex.from_model(fitted, k=in_top or 1)
         chosen = choose(
-            index,
-            rows,
+            fitted,
+            asked,
             size=size,
-            in_top_k=in_top is not None,
+            in_top_k=in_top or False,
             threshold=threshold,
             max_per_user=max_per_user,
-            exclude_users=None if barred is None else data.users.index(barred, what="user"),
+            exclude=barred,
             min_size=min_size,
             method=method,
         )
         choose_s = perf_counter() - started
         with TableWriter(out, lists_schema(ratings, columns, data, ("item", "user"))) as writer:
-            writer.write(_table(chosen, data, writer.schema))
+            writer.write(_table(chosen, writer.schema))
 
     summary = {
         "model": spec.label,
         **data_facts(data, columns),
         "unknown_excluded": no_bar,
         "method": method,
-        "items_asked": len(rows),
+        "items_asked": len(chosen),
         "items_dropped": len(chosen.dropped),
-        "users_addressed": len(np.unique(chosen.users)),
+        "users_addressed": len(np.unique(chosen.user_rows)),
         "rows_written": writer.rows,
         "value": chosen.value,
         "value_bound": chosen.bound,
@@ -161,8 +157,8 @@ def audience(
         "out": out,
     }
     shown = [
-        {"item": _plain(name), "users": int(n), "least_score": _last(chosen, place)}
-        for place, (name, n) in enumerate(zip(data.items.ids[rows], chosen.sizes, strict=True))
+        {"item": _plain(name), "users": len(users), "least_score": scores[-1] if scores else None}
+        for name, (users, scores) in zip(chosen.items, chosen, strict=True)
     ]
     if json:
         print_json({**summary, "audiences": shown})
@@ -174,21 +170,9 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def _last(chosen: Any, place: int) -> float | None:
-    scores = chosen.of(place)[1]
-    return float(scores[-1]) if len(scores) else None
-
-
-def _table(chosen: Any, data: Interactions, schema: pa.Schema) -> pa.Table:
-    places = np.repeat(np.arange(len(chosen.items)), chosen.sizes)
-    rank = np.arange(len(places)) - chosen.indptr[places] + 1
-    values = (
-        data.items.ids[chosen.items[places]],
-        data.users.ids[chosen.users],
-        rank.astype(np.int32),
-        chosen.scores.astype(np.float32),
-    )
-    arrays = [pa.array(v).cast(field.type) for v, field in zip(values, schema, strict=True)]
+def _table(chosen: Any, schema: pa.Schema) -> pa.Table:
+    columns = chosen.columns().values()
+    arrays = [pa.array(v).cast(field.type) for v, field in zip(columns, schema, strict=True)]
     return pa.table(arrays, schema=schema)
 
 

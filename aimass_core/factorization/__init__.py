@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ..base.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from ._training import Epoch
     from .asymmetric_svd import AsymmetricSVD
     from .blocks import RowBlocks
     from .bpr import BPR
@@ -38,7 +37,6 @@ __all__ = [
     "SVD",
     "WARP",
     "AsymmetricSVD",
-    "Epoch",
     "ExplicitALS",
     "ImplicitALS",
     "PureSVD",
@@ -52,7 +50,6 @@ __getattr__ = lazy_attributes(
     __name__,
     {
         **MODELS,
-        "Epoch": "_training",
         "RowBlocks": "blocks",
         "from_implicit": "implicit_files",
         "to_implicit": "implicit_files",

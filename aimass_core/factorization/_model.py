@@ -1,7 +1,8 @@
-"""What all models of factors share: exact retrieval, similar users and items, scores of pairs."""
+"""What all factor models share: exact retrieval, similar users and items, scores of pairs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -9,47 +10,107 @@ import scipy.sparse as sp
 
 from ..base.filters import Catalog, as_filter, combine_filters
 from ..base.lists import TopK
+from ..base.progress import Progress
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
-from ..base.validation import as_int, wrap_csr
-from ..retrieval import FactorIndex
+from ..base.validation import as_bool, as_int, wrap_csr
+from ..retrieval._index import FactorIndex
+from ._training import FitOptions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from ..base.progress import Event
     from ..base.query import Query
     from ..base.ranking import Ranked
 
-__all__ = ["FactorModel"]
+    Array = NDArray[Any]
 
-_PAIRS = 1 << 16  # scored at once
+__all__ = ["FactorModel", "as_factor_dtype"]
+
+_PAIRS = 1 << 16  # pairs scored at once
 
 
 class FactorModel(Recommender):
-    """Base of models whose score is the product of a user's and an item's factors."""
+    """Base of models whose score is the product of a user's and an item's factors.
+
+    A subclass defines ``_learn(n_threads, options)``, which sets ``user_factors_`` and
+    ``item_factors_``, and ``_solve_users`` for users that were not in the fit. A model with item
+    biases overrides ``_item_biases``, one with user biases ``_vectors_and_offsets``.
+    """
 
     _state: ClassVar[tuple[str, ...]] = (*Recommender._state, "user_factors_", "item_factors_")
-
-    user_factors_: NDArray[Any]
-    item_factors_: NDArray[Any]
-    dtype: str
-    _indexes: dict[tuple[str, str], FactorIndex]
     _per_user: ClassVar[tuple[str, ...]] = ("user_factors_",)
     needs_training = False
 
+    user_factors_: Array
+    item_factors_: Array
+    dtype: str
+    n_threads: int | None
+    _fit_cache: dict[str, Any]
+
     @property
     def _dtype(self) -> Any:
-        return _as_factor_dtype(self.dtype)
+        return as_factor_dtype(self.dtype)
 
-    def _solve_users(self, profiles: sp.csr_array, n_threads: int) -> NDArray[Any]:
-        """Factors of users that the model does not know."""
-        raise NotImplementedError
+    # ---- learning ----------------------------------------------------------------------------
 
-    def _item_biases(self) -> NDArray[Any] | None:
-        return None
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
+    ) -> Self:
+        """Learn from users x items.
+
+        Parameters
+        ----------
+        X : Interactions, sparse matrix or 2-D array of shape (n_users, n_items)
+            If it is `Interactions`, all other calls take and return its ids, else row and column
+            numbers. Never changed. The model may share its arrays, so do not change it afterwards.
+        y : None
+            Must be None; scikit-learn passes it.
+        callback : callable, optional
+            Called with an `Event` after each iteration; a true result ends the fit.
+        verbose : bool, default=False
+            Show a progress bar on standard error once the fit has taken two seconds.
+
+        Returns
+        -------
+        Self
+            The object itself. If ``fit`` raises, the object stays what it was.
+
+        Raises
+        ------
+        TypeError
+            For a table or a list of pairs; the message shows the call that reads it.
+        ValueError
+            For a broken matrix or values that are not finite.
+        """
+        return self._fit(X, y, FitOptions(X, callback=callback, verbose=verbose))
+
+    def _progress(self, n_steps: int, options: FitOptions) -> Progress:
+        verbose = as_bool(options.verbose, "verbose")
+        return Progress("fit", n_steps, callback=options.callback, verbose=verbose)
 
     def _prepare(self, n_threads: int) -> None:
-        self._indexes = {}
+        self._fit_cache = {}
+
+    def _prepare_to_answer(self) -> None:
+        """Make a model that is still being fitted answer with its present factors."""
+        self._prepare(1)
+        self._fitted_with = self.get_params(deep=False)
+
+    def _cached(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Return what depends on the fit alone, computed on first use."""
+        if name not in self._fit_cache:
+            self._fit_cache[name] = compute()
+        return self._fit_cache[name]
 
     def _check_state(self) -> None:
         super()._check_state()
@@ -62,15 +123,42 @@ class FactorModel(Recommender):
         if factors[0].shape[1] != factors[1].shape[1] or factors[0].dtype != factors[1].dtype:
             raise ValueError("factors of users and items that do not fit together")
 
-    def _index(self, side: str, metric: str) -> FactorIndex:
-        """Items (or users) packed for retrieval, on first use."""
-        if (side, metric) not in self._indexes:
-            factors = self.item_factors_ if side == "items" else self.user_factors_
-            biases = self._item_biases() if (side, metric) == ("items", "dot") else None
-            self._indexes[side, metric] = FactorIndex(factors, biases, metric=metric)
-        return self._indexes[side, metric]
+    def _remains(self) -> str:
+        return (
+            "The item factors were learned from the interactions of the forgotten users, too; the "
+            "next fit removes that influence."
+        )
 
-    def embed(self, profiles: sp.csr_array, n_threads: int = 1) -> NDArray[Any]:
+    # ---- factors of users --------------------------------------------------------------------
+
+    def _solve_users(self, profiles: sp.csr_array, n_threads: int) -> Array:
+        """Return the factors of users that were not in the fit."""
+        raise NotImplementedError
+
+    def _item_biases(self) -> Array | None:
+        """Return what is added to each item's scores; None: nothing."""
+        return None
+
+    def _vectors_and_offsets(
+        self, users: NDArray[np.int64] | None, profiles: sp.csr_array | None, n_threads: int
+    ) -> tuple[Array, NDArray[np.float64] | None]:
+        """Return factors of users, and what is added to all scores of each user.
+
+        Parameters
+        ----------
+        users : ndarray of int64 or None
+            Rows of users of the fit; None: the profiles decide.
+        profiles : csr_array or None
+            Interactions of users that were not in the fit.
+        n_threads : int
+            Threads to use.
+        """
+        if users is not None:
+            return self.user_factors_[users], None
+        assert profiles is not None
+        return self._solve_users(profiles, n_threads), None
+
+    def embed(self, profiles: sp.csr_array, n_threads: int = 1) -> Array:
         """Return the factors of users from their interactions alone.
 
         Parameters
@@ -89,7 +177,7 @@ class FactorModel(Recommender):
 
     def fold_in(
         self, user_items: Any, *, unknown_items: str = "warn", n_threads: int | None = None
-    ) -> NDArray[Any]:
+    ) -> Array:
         """Return the factors of users who were not in the fit; the model does not change.
 
         Parameters
@@ -110,14 +198,21 @@ class FactorModel(Recommender):
         profiles, _ = self._new_profiles(user_items, unknown_items)
         return self.embed(profiles, resolve_n_threads(n_threads))
 
-    def _vectors(self, query: Query) -> NDArray[Any]:
-        """Return the factors of the users of a query."""
-        if query.users is not None:
-            return self.user_factors_[query.users]
-        return self.embed(query.profiles, query.n_threads)
+    # ---- answers -----------------------------------------------------------------------------
 
-    def score(self, query: Query) -> NDArray[Any]:
-        """Return the inner product of each user of a query with each item.
+    def _index(self, side: str, metric: str) -> FactorIndex:
+        """Return "items" or "users" packed for retrieval by "dot" or "cosine"."""
+
+        def build() -> FactorIndex:
+            factors = self.item_factors_ if side == "items" else self.user_factors_
+            biases = self._item_biases() if (side, metric) == ("items", "dot") else None
+            return FactorIndex(factors, biases, metric=metric)
+
+        index: FactorIndex = self._cached(f"{side} by {metric}", build)
+        return index
+
+    def score(self, query: Query) -> Array:
+        """Return the score of every item for each user of a query.
 
         Parameters
         ----------
@@ -127,11 +222,14 @@ class FactorModel(Recommender):
         Returns
         -------
         ndarray of float, shape (n, n_items)
-            Plus the items' biases where the model has some.
+            Inner products, plus the biases where the model has some.
         """
-        scores: NDArray[Any] = self._vectors(query) @ self.item_factors_.T
+        vectors, offsets = self._vectors_and_offsets(query.users, query.profiles, query.n_threads)
+        scores: Array = vectors @ self.item_factors_.T
         biases = self._item_biases()
-        return scores if biases is None else scores + biases
+        if biases is not None:
+            scores = scores + biases
+        return scores if offsets is None else scores + offsets[:, None]
 
     def rank(self, query: Query) -> Ranked:
         """Return the k best items of each user of a query by exact retrieval.
@@ -146,14 +244,45 @@ class FactorModel(Recommender):
         indices, scores : ndarray of shape (n, k)
             Padded with -1 and -inf.
         """
-        allowed = None if query.mask is None else query.mask.astype(bool)
-        return self._index("items", "dot").topk(
-            self._vectors(query),
-            query.k,
-            exclude=query.exclude,
-            allowed=allowed,
-            allowed_rows=query.candidate_lists,
-            n_threads=query.n_threads,
+        vectors, offsets = self._vectors_and_offsets(query.users, query.profiles, query.n_threads)
+        indices, scores = self._index("items", "dot").rank(
+            vectors, query.k, query.candidates, query.exclude, query.n_threads
+        )
+        return indices, scores if offsets is None else scores + offsets[:, None]
+
+    def _recommend_rows(
+        self,
+        rows: NDArray[np.int64],
+        queries: NDArray[Any],
+        *,
+        k: Any,
+        exclude_seen: Any,
+        filters: Sequence[Any],
+        popular: bool,
+        features: Sequence[Any] = (None, None, None),
+        n_threads: int | None = None,
+    ) -> TopK:
+        X = self.user_items_
+        if len(rows) == 1 and X is not None and rows[0] >= 0:  # the usual call of a service
+            begin, end = X.indptr[rows[0] : rows[0] + 2].tolist()
+            if end > begin and all(part is None for part in (*filters, *features)):
+                k = min(as_int(k, "k", minimum=1), self.n_items)
+                seen = X.indices[begin:end] if as_bool(exclude_seen, "exclude_seen") else None
+                threads = resolve_n_threads(n_threads)
+                vectors, offsets = self._vectors_and_offsets(rows, None, threads)
+                index = self._index("items", "dot")
+                indices, scores = index.rank_one(vectors, k, seen, threads)
+                scores = scores if offsets is None else scores + offsets
+                return TopK(queries, indices, scores, self.items_, *self._names)
+        return super()._recommend_rows(
+            rows,
+            queries,
+            k=k,
+            exclude_seen=exclude_seen,
+            filters=filters,
+            popular=popular,
+            features=features,
+            n_threads=n_threads,
         )
 
     def _without_history(self, query: Query) -> NDArray[np.bool_]:
@@ -161,12 +290,6 @@ class FactorModel(Recommender):
             return super()._without_history(query)
         unknown = query.users < 0
         return unknown | ~self.user_factors_[np.where(unknown, 0, query.users)].any(axis=1)
-
-    def _remains(self) -> str:
-        return (
-            "The item factors were learned from the interactions of the forgotten users, too; the "
-            "next fit removes that influence."
-        )
 
     def score_pairs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
@@ -229,9 +352,9 @@ class FactorModel(Recommender):
             For an unknown item.
         """
         self._check_fitted()
-        return self._similar(
-            "items", self._columns(items, "items"), k, candidates, exclude, n_threads
-        )
+        columns = self._columns(items, "items")
+        queries = columns if self.items_ is None else self.items_.ids[columns]
+        return self._similar("items", columns, queries, k, candidates, exclude, n_threads)
 
     def similar_users(
         self,
@@ -266,54 +389,72 @@ class FactorModel(Recommender):
             For an unknown user.
         """
         self._check_fitted()
-        return self._similar("users", self._rows(users, "users"), k, candidates, exclude, n_threads)
+        rows = self._rows(users, "users")
+        queries = rows if self.users_ is None else self.users_.ids[rows]
+        return self._similar("users", rows, queries, k, candidates, exclude, n_threads)
 
     def _similar(
         self,
         side: str,
         rows: NDArray[np.int64],
+        queries: NDArray[Any],
         k: int,
         candidates: Any,
         exclude: Any,
         n_threads: int | None,
     ) -> TopK:
-        k = as_int(k, "k", minimum=1)
-        of_items = side == "items"
-        factors = self.item_factors_ if of_items else self.user_factors_
-        ids, name = (self.items_, self._names[1]) if of_items else (self.users_, self._names[0])
-        queries = rows if ids is None else ids.ids[rows]
+        """Return the rows of "users" or "items" with the highest cosine, without the row itself."""
+        vectors = (self.item_factors_ if side == "items" else self.user_factors_)[rows]
         own = wrap_csr(
             np.arange(len(rows) + 1, dtype=np.int64),
             rows.astype(np.int32),
             np.ones(len(rows), dtype=np.float32),
-            (len(rows), len(factors)),
+            (len(rows), self.n_items if side == "items" else self.n_users_),
         )
-        catalog = Catalog(ids, len(factors), side[:-1])
+        name = self._names[1 if side == "items" else 0]
+        lists = self._rank_side(
+            side, "cosine", vectors, queries, (name, f"similar_{name}"),
+            k=k, candidates=candidates, exclude=exclude, own=own, n_threads=n_threads,
+        )  # fmt: skip
+        without = ~vectors.any(axis=1)
+        lists.indices[without], lists.scores[without] = -1, -np.inf
+        return lists
+
+    def _rank_side(
+        self,
+        side: str,
+        metric: str,
+        vectors: Array,
+        queries: NDArray[Any],
+        names: tuple[str, str],
+        *,
+        k: int,
+        candidates: Any,
+        exclude: Any,
+        own: sp.csr_array,
+        n_threads: int | None,
+    ) -> TopK:
+        """Return the best "users" or "items" for vectors under filters; ``own`` is excluded too."""
+        ids = self.items_ if side == "items" else self.users_
+        size = self.n_items if side == "items" else self.n_users_
+        catalog = Catalog(ids, size, side[:-1])
         allowed, denied = combine_filters(
             as_filter(candidates, "candidates", catalog, queries),
             as_filter(exclude, "exclude", catalog, queries),
             own,
         )
-        mask = allowed.astype(bool) if isinstance(allowed, np.ndarray) else None
-        indices, scores = self._index(side, "cosine").topk(
-            factors[rows],
-            k,
-            exclude=denied,
-            allowed=mask,
-            allowed_rows=allowed if mask is None else None,
-            n_threads=resolve_n_threads(n_threads),
-        )
-        nothing = ~factors[rows].any(axis=1)
-        indices[nothing], scores[nothing] = -1, -np.inf
-        return TopK(queries, indices, scores, ids, name, f"similar_{name}")
+        k = min(as_int(k, "k", minimum=1), size)
+        threads = resolve_n_threads(n_threads)
+        indices, scores = self._index(side, metric).rank(vectors, k, allowed, denied, threads)
+        return TopK(queries, indices, scores, ids, *names)
 
 
-def _as_factor_dtype(dtype: Any) -> Any:
-    """``"float32"`` or ``"float64"``, or the NumPy type of that name."""
+def as_factor_dtype(dtype: Any) -> Any:
+    """Return float32 or float64 from its name or the NumPy type."""
     try:
-        found = np.dtype(dtype)
+        known = np.dtype(dtype)
     except TypeError:
-        found = None
-    if dtype is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        known = None
+    if dtype is None or known not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
-    return found
+    return known

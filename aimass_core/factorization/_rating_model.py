@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
-    from ..base.query import Query
-    from ..base.ranking import Ranked
-
     Array = NDArray[Any]
 
 __all__ = ["RatingModel"]
@@ -61,54 +58,15 @@ class RatingModel(FactorModel):
             if bias.shape != (n,) or not np.isfinite(bias).all():
                 raise ValueError(f"{name} biases that are not {n} finite numbers")
 
-    def _vectors_and_offsets(self, query: Query) -> tuple[Array, NDArray[np.float64]]:
-        """Return the factors, and mean + bias, of the users of a query."""
-        if query.users is not None:
-            vectors, bias = self.user_factors_[query.users], self.user_bias_[query.users]
+    def _vectors_and_offsets(
+        self, users: NDArray[np.int64] | None, profiles: sp.csr_array | None, n_threads: int
+    ) -> tuple[Array, NDArray[np.float64] | None]:
+        if users is not None:
+            vectors, bias = self.user_factors_[users], self.user_bias_[users]
         else:
-            vectors, bias = self._solve_new(query.profiles, query.n_threads)
+            assert profiles is not None
+            vectors, bias = self._solve_new(profiles, n_threads)
         return vectors, bias + np.float64(self.mean_)
-
-    def score(self, query: Query) -> Array:
-        """Return the predicted rating of every item for each user of a query.
-
-        Parameters
-        ----------
-        query : Query
-            Some users, in row numbers.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_items)
-            Not clipped.
-        """
-        vectors, offsets = self._vectors_and_offsets(query)
-        scores: Array = vectors @ self.item_factors_.T + self.item_bias_ + offsets[:, None]
-        return scores
-
-    def rank(self, query: Query) -> Ranked:
-        """Return the k items with the highest predicted ratings of each user of a query.
-
-        Parameters
-        ----------
-        query : Query
-            Users, filters and cut-off, in row and column numbers.
-
-        Returns
-        -------
-        indices, scores : ndarray of shape (n, k)
-            Padded with -1 and -inf; ratings are not clipped.
-        """
-        vectors, offsets = self._vectors_and_offsets(query)
-        indices, scores = self._index("items", "dot").topk(
-            vectors,
-            query.k,
-            exclude=query.exclude,
-            allowed=None if query.mask is None else query.mask.astype(bool),
-            allowed_rows=query.candidate_lists,
-            n_threads=query.n_threads,
-        )
-        return indices, scores + offsets[:, None]
 
     def score_pairs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int
@@ -128,5 +86,5 @@ class RatingModel(FactorModel):
             Within the rating scale, unless ``clip=False``.
         """
         biases = self.user_bias_[users].astype(np.float64) + self.item_bias_[items]
-        rated = self.mean_ + biases + super().score_pairs(users, items, n_threads)
-        return np.clip(rated, *self.rating_range_) if self.clip else rated
+        ratings = self.mean_ + biases + super().score_pairs(users, items, n_threads)
+        return np.clip(ratings, *self.rating_range_) if self.clip else ratings

@@ -14,11 +14,12 @@ from ..base.random import as_generator
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_float, as_int, wrap_csr
 from ._als import MAX_FACTORS, Solver, half_step, random_factors
-from ._grow import Growth, rows_of
+from ._initial_factors import initial_biases, initial_factors
+from ._joined_data import JoinedData, expand_rows, keep_rows
 from ._model import FactorModel
 from ._sgd_state import Optimizer, SgdSide
-from ._sgd_training import SgdTraining, run_epochs
-from ._start import started, started_biases
+from ._sgd_training import run_epochs
+from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,22 +128,22 @@ class SgdRanking(FactorModel):
         ValueError
             For a parameter out of its range, a broken matrix or values that are not finite.
         """
-        training = SgdTraining(X, validation, start, callback, as_bool(verbose, "verbose"))
+        training = FitOptions(X, validation, start, callback, as_bool(verbose, "verbose"))
         return self._fit(X, y, training)
 
-    def _learn(self, n_threads: int, training: SgdTraining | None = None) -> None:
-        training = training or SgdTraining()
+    def _learn(self, n_threads: int, training: FitOptions | None = None) -> None:
+        training = training or FitOptions()
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         as_int(self.update_iter, "update_iter", minimum=0)
         rng = as_generator(self.random_state)
         X = self.user_items_
         sides = [random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape]
-        users, items = started(self, training.start, sides)
+        users, items = initial_factors(self, training.start, sides)
         biases = np.zeros(X.shape[1], dtype=X.dtype)
         if isinstance(training.start, SgdRanking) and self._has_biases():
             known = training.start
-            biases = started_biases(known.item_bias_, known.items_, self.items_, biases)
+            biases = initial_biases(known.item_bias_, known.items_, self.items_, biases)
         seed = int(rng.integers(2**63))
         self._train(positives(X), users, items, biases, max_iter, seed, n_threads, training)
 
@@ -155,7 +156,7 @@ class SgdRanking(FactorModel):
         max_iter: int,
         seed: int,
         n_threads: int,
-        training: SgdTraining,
+        training: FitOptions,
     ) -> None:
         """Take the epochs and set the learned attributes."""
         optimizer = Optimizer.checked(self.optimizer, self.learning_rate, self.momentum, self.decay)
@@ -281,26 +282,26 @@ class SgdRanking(FactorModel):
         if y is not None:
             raise TypeError("y must be None: the values of X are what is learned from")
         threads = resolve_n_threads(self.n_threads)
-        growth = Growth.of(self, X, duplicates)
+        joined = JoinedData.join(self, X, duplicates)
         fresh = type(self)(**self._fitted_with)
-        fresh._set_training_data(growth.data)
+        fresh._set_training_data(joined.data)
         n_users, n_items = fresh.user_items_.shape
         rng = as_generator(fresh.random_state)
         n_factors, dtype = self.item_factors_.shape[1], fresh._dtype
         items = random_factors(rng, n_items, n_factors, fresh.init_scale, dtype)
-        items[growth.items] = self.item_factors_
+        items[joined.items] = self.item_factors_
         biases = np.full(n_items, self.item_bias_.mean() if self.n_items else 0.0, dtype=dtype)
-        biases[growth.items] = self.item_bias_
-        users = growth.spread(self.user_factors_, growth.users, n_users)
+        biases[joined.items] = self.item_bias_
+        users = expand_rows(self.user_factors_, joined.users, n_users)
         fresh.fold_in_, fresh.item_factors_, fresh._gramian = self.fold_in_, items, None
-        new = np.setdiff1d(growth.changed_users, growth.users)
+        new = np.setdiff1d(joined.changed_users, joined.users)
         users[new] = fresh._solve_users(take_rows(fresh.user_items_, new), threads)
         changed = np.zeros(n_users, dtype=bool)
-        changed[growth.changed_users] = True
-        rows = rows_of(positives(fresh.user_items_), changed)
+        changed[joined.changed_users] = True
+        rows = keep_rows(positives(fresh.user_items_), changed)
         epochs = as_int(fresh.update_iter, "update_iter", minimum=0)
         seed = int(rng.integers(2**63))
-        fresh._train(rows, users, items, biases, epochs, seed, threads, SgdTraining())
+        fresh._train(rows, users, items, biases, epochs, seed, threads, FitOptions())
         fresh._prepare(threads)
         return self._adopt_state(fresh)
 

@@ -14,11 +14,12 @@ from ..base.random import as_generator
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_float, as_int, wrap_csr
 from ._als import MAX_FACTORS, Solver, half_step
-from ._grow import Growth, rows_of
+from ._initial_factors import initial_biases, initial_factors
+from ._joined_data import JoinedData, expand_rows, keep_rows
 from ._rating_model import RatingModel
 from ._sgd_state import aligned_zeros, padded
-from ._sgd_training import SgdTraining, run_epochs
-from ._start import started, started_biases
+from ._sgd_training import run_epochs
+from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,11 +130,11 @@ class SgdRating(RatingModel):
         ValueError
             For a parameter out of its range, a broken matrix or values that are not finite.
         """
-        training = SgdTraining(X, validation, start, callback, as_bool(verbose, "verbose"))
+        training = FitOptions(X, validation, start, callback, as_bool(verbose, "verbose"))
         return self._fit(X, y, training)
 
-    def _learn(self, n_threads: int, training: SgdTraining | None = None) -> None:
-        training = training or SgdTraining()
+    def _learn(self, n_threads: int, training: FitOptions | None = None) -> None:
+        training = training or FitOptions()
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS - 1)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         as_int(self.update_iter, "update_iter", minimum=0)
@@ -168,13 +169,13 @@ class SgdRating(RatingModel):
                 f"{type(self).__name__} has no user factors to start from: leave out start"
             )
         sides = [arrays[name][:, :n_factors] for name in names]
-        for name, factors in zip(names, started(self, start, sides), strict=True):
+        for name, factors in zip(names, initial_factors(self, start, sides), strict=True):
             arrays[name][:, :n_factors] = factors
         if isinstance(start, RatingModel) and self.biases:
             for side, old, new in (("user", start.users_, self.users_),
                                    ("item", start.items_, self.items_)):  # fmt: skip
                 bias = getattr(start, f"{side}_bias_")
-                arrays[f"{side}_biases"] = started_biases(
+                arrays[f"{side}_biases"] = initial_biases(
                     bias.astype(self._dtype), old, new, arrays[f"{side}_biases"]
                 )
 
@@ -185,7 +186,7 @@ class SgdRating(RatingModel):
         max_iter: int,
         seed: int,
         n_threads: int,
-        training: SgdTraining,
+        training: FitOptions,
     ) -> None:
         """Take the epochs over the ratings X and set the learned attributes."""
         step = self._step(X, n_threads)
@@ -293,40 +294,40 @@ class SgdRating(RatingModel):
         if y is not None:
             raise TypeError("y must be None: the values of X are what is learned from")
         threads = resolve_n_threads(self.n_threads)
-        growth = Growth.of(self, X, duplicates)
+        joined = JoinedData.join(self, X, duplicates)
         fresh = type(self)(**self._fitted_with)
         fresh._fitted_with = self._fitted_with
-        fresh._set_training_data(growth.data)
+        fresh._set_training_data(joined.data)
         fresh.mean_ = self.mean_
         fresh.rating_range_ = rating_range(fresh.rating_scale, fresh.user_items_)
         epochs = as_int(fresh.update_iter, "update_iter", minimum=0)
         rng = as_generator(fresh.random_state)
-        arrays = fresh._grown(self, growth, rng, threads)
+        arrays = fresh._grown(self, joined, rng, threads)
         changed = np.zeros(fresh.n_users_, dtype=bool)
-        changed[growth.changed_users] = True
-        rows = rows_of(fresh.user_items_, changed)
-        fresh._train(rows, arrays, epochs, int(rng.integers(2**63)), threads, SgdTraining())
+        changed[joined.changed_users] = True
+        rows = keep_rows(fresh.user_items_, changed)
+        fresh._train(rows, arrays, epochs, int(rng.integers(2**63)), threads, FitOptions())
         fresh._prepare(threads)
         return self._adopt_state(fresh)
 
     def _grown(
-        self, old: Self, growth: Growth, rng: np.random.Generator, n_threads: int
+        self, old: Self, joined: JoinedData, rng: np.random.Generator, n_threads: int
     ) -> dict[str, Array]:
         """Return the arrays of an earlier fit in their new places, completed for new rows."""
         n_factors = old.item_factors_.shape[1]
         arrays = {name: self._random(rng, name, n_factors) for name in self._factor_arrays}
         for name, side in self._factor_arrays.items():
             if side == "item":
-                arrays[name][growth.items, :n_factors] = getattr(old, f"{name}_")
+                arrays[name][joined.items, :n_factors] = getattr(old, f"{name}_")
                 setattr(self, f"{name}_", np.ascontiguousarray(arrays[name][:, :n_factors]))
-        user_bias = growth.spread(old.user_bias_, growth.users, self.n_users_)
-        self.item_bias_ = growth.spread(old.item_bias_, growth.items, self.n_items)
-        new = np.setdiff1d(growth.changed_users, growth.users)
+        user_bias = expand_rows(old.user_bias_, joined.users, self.n_users_)
+        self.item_bias_ = expand_rows(old.item_bias_, joined.items, self.n_items)
+        new = np.setdiff1d(joined.changed_users, joined.users)
         profiles = take_rows(self.user_items_, new)
         vectors, user_bias[new] = self._solve_new(profiles, n_threads)
         if "user_factors" in arrays:
             arrays["user_factors"][:] = 0
-            arrays["user_factors"][growth.users, :n_factors] = old._explicit_user_factors()
+            arrays["user_factors"][joined.users, :n_factors] = old._explicit_user_factors()
             arrays["user_factors"][new, :n_factors] = self._new_user_factors(vectors, profiles)
         biased = bool(self.biases)
         arrays["user_biases"] = user_bias if biased else user_bias[:0]

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.progress import Event, Progress
+from ..base.progress import Progress
 from ._early_stopping import EarlyStopping
 
 if TYPE_CHECKING:
     from ._model import FactorModel
+    from ._training import FitOptions
 
-__all__ = ["SgdTraining", "run_epochs"]
-
-
-@dataclass(frozen=True)
-class SgdTraining:
-    """What `fit` was given besides the hyper-parameters."""
-
-    data: Any = None
-    validation: Any = None
-    start: Any = None
-    callback: Callable[[Event], Any] | None = field(default=None, repr=False)
-    verbose: bool = False
+__all__ = ["run_epochs"]
 
 
 def run_epochs(
@@ -33,7 +22,7 @@ def run_epochs(
     take_epoch: Callable[[int], dict[str, float]],
     set_learned: Callable[[], None],
     max_iter: int,
-    training: SgdTraining,
+    training: FitOptions,
     n_threads: int,
 ) -> None:
     """Take epochs until training ends and set the learned attributes of the best one.
@@ -49,7 +38,7 @@ def run_epochs(
         Sets the learned attributes from the parameters as they are.
     max_iter : int
         Epochs at most.
-    training : SgdTraining
+    training : FitOptions
         Validation part, callback and progress bar.
     n_threads : int
         Threads to use.

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from .. import kernels
 from ..base.validation import as_int, wrap_csr
 from ._block_files import SIDES, Parquet, checked, ranges, scatter
-from ._model import _as_factor_dtype
+from ._model import as_factor_dtype
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -125,7 +125,7 @@ class RowBlocks:
             raise TypeError(
                 "triplets is read three times: give a list or an object that can start again"
             )
-        dtype = _as_factor_dtype(dtype)
+        dtype = as_factor_dtype(dtype)
         n_users, n_items = (as_int(n, "shape", minimum=0, maximum=2**31 - 1) for n in shape)
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -206,7 +206,8 @@ class RowBlocks:
         -------
         ndarray of int64, shape (n_items,)
         """
-        return np.diff(self._columns[0])
+        counts: NDArray[np.int64] = np.diff(self._columns[0])
+        return counts
 
     def matrix(self) -> sp.csr_array:
         """Map the whole matrix.

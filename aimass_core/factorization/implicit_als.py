@@ -1,122 +1,147 @@
-"""Implicit alternating least squares: preferences and how sure we are of them."""
+"""Implicit alternating least squares: preferences, and the confidence in each of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 
-from ..base.csr import transpose
+from ..base.csr import renumber_columns, take_rows, transpose
+from ..base.lists import Explanation, TopK
 from ..base.random import as_generator
 from ..base.registry import register
-from ..base.validation import as_bool, as_float, as_int
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_bool, as_csr, as_float, as_int
 from ._als import (
     MAX_FACTORS,
     InMemory,
     Solver,
     count_entries,
     half_step,
-    mean_size,
+    mean_absolute_value,
+    n_entries,
     random_factors,
+    solve_rows,
 )
-from ._answers import ImplicitAnswers
+from ._early_stopping import EarlyStopping
+from ._initial_factors import initial_factors
+from ._joined_data import JoinedData, expand_rows
+from ._model import FactorModel
 from ._objective import Objective
-from ._start import started
-from ._training import Epoch, Training, Watch
+from ._training import FitOptions
 from .blocks import RowBlocks
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from ._als import Blocks
+    from ..base.progress import Event
+    from ._als import BlockSource
+
+    Array = NDArray[Any]
 
 __all__ = ["ImplicitALS"]
 
-_FINISH = 256  # with up to so many factors the last half-step is exact
-_EXACT = 16  # with up to so many factors "auto" is "cholesky"
+_MAX_FACTORS_OF_EXACT_END = 256  # with more factors the last half-step is not exact
+_MAX_FACTORS_OF_CHOLESKY = 16  # with up to so many factors "auto" is "cholesky"
 _STEPS = {"pcg": 2, "cg": 3, "subspace": 3, "nonnegative": 3}
+_STEPS_OF_NEW_ROWS = 50  # of "nonnegative", which starts from zeros there
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What a fit minimises: the data in blocks, the objective, the ridges of users and items."""
+
+    source: BlockSource
+    objective: Objective
+    ridges: tuple[Array, Array]
 
 
 @register("implicit-als")
-class ImplicitALS(ImplicitAnswers):
+class ImplicitALS(FactorModel):
     r"""Matrix factorisation of implicit feedback by alternating least squares.
 
-    Minimises over all pairs of users and items, entries and others alike,
+    Minimises over all pairs of users and items, observed and unobserved,
 
     .. math:: \sum_{ui} c_{ui} (p_{ui} - x_u^T y_i)^2
               + \sum_u \lambda_u |x_u|^2 + \sum_i \lambda_i |y_i|^2
 
     with preference p = 1 where the value is positive, else 0. A negative value v is a dislike:
-    preference 0 with the confidence of |v|. A stored zero is no entry.
+    preference 0 with the confidence of \|v\|. A stored zero is no entry.
 
     Parameters
     ----------
     n_factors : int, default=64
-        Length of the vectors, 1 to 16384; more than there are items is allowed.
+        Length of the factor vectors, 1 to 16384; it may exceed the number of items.
     regularization : float, default=0.01
         :math:`\lambda` in :math:`\lambda_u = \lambda (n_u + w_0 n_{items})^\nu`, and likewise for
         items; :math:`n_u` is the number of a user's entries.
     alpha : float, default=1.0
         Weight of a value, above 0.
     unobserved_weight : float, optional
-        :math:`w_0`, the confidence in the preference 0 of a pair without entry. Default: all pairs
-        together weigh ten times what all entries weigh, but a pair at most 0.1 of an entry; the
-        best value for sparse data is far below that for dense ones.
+        :math:`w_0`, the confidence in the preference 0 of an unobserved pair. Default: all pairs
+        together weigh ten times as much as all entries, but a pair at most 0.1 of an entry. The
+        best value for sparse data is far below that for dense data.
     confidence : {"added", "linear", "total"}, default="added"
-        What an entry of value v minimises. "added": :math:`\alpha |v| (p - s)^2 + w_0 s^2`, as in
-        iALS; "linear": :math:`(w_0 + \alpha |v|) (p - s)^2`, as Hu, Koren and Volinsky with
-        :math:`w_0 = 1`; "total": :math:`\alpha |v| (p - s)^2`, as the implicit library.
+        What an entry of value v adds to the loss. "added": :math:`\alpha |v| (p - s)^2 + w_0 s^2`,
+        as in iALS; "linear": :math:`(w_0 + \alpha |v|) (p - s)^2`, as in Hu, Koren and Volinsky
+        with :math:`w_0 = 1`; "total": :math:`\alpha |v| (p - s)^2`, as in the implicit library.
     nu : float, default=1.0
-        How far regularisation grows with the number of entries; 0: the same for every row.
+        Exponent with which regularisation grows with the number of entries; 0: the same for every
+        row.
     max_iter : int, default=16
         Epochs: items, then users.
     solver : {"auto", "cholesky", "pcg", "cg", "subspace", "nonnegative"}, default="auto"
-        Exact; `n_steps` of conjugate gradient from the last factors, preconditioned by what all
-        rows share or plain; iALS++ sweeps over blocks of `block_size` factors; or coordinate
-        descent with factors >= 0. "auto": "cholesky" up to 16 factors, else "pcg".
+        "cholesky" is exact. "cg" takes `n_steps` steps of conjugate gradient from the last factors;
+        "pcg" preconditions them by what all rows have in common. "subspace" is iALS++: sweeps over
+        blocks of `block_size` factors. "nonnegative" is coordinate descent with factors >= 0.
+        "auto" is "cholesky" up to 16 factors, else "pcg".
     n_steps : int, optional
         Steps or sweeps of a half-step. Default: 2 for "pcg", 3 for others.
     block_size : int, default=64
-        Factors of a block of "subspace".
+        Factors in a block of "subspace".
     init_scale : float, default=0.1
-        Factors start normal with standard deviation ``init_scale / sqrt(n_factors)``.
+        The first factors are normal with standard deviation ``init_scale / sqrt(n_factors)``.
     track_loss : bool, default=False
-        Compute the loss after each epoch (some 10 % of its time).
+        Compute the loss after each epoch, which takes about 10 % of the epoch's time.
     tol : float, default=0.0
-        Above 0: track the loss, and end when it falls by less than this share of itself.
+        Above 0: compute the loss, and end when it falls by less than this share of itself.
     metric : str, default="ndcg@10"
-        What the validation part of `fit` is judged by.
+        Metric on the validation part of `fit`.
     patience : int, default=3
-        Epochs without a better metric before training ends; the best factors are kept.
+        Epochs without a better metric after which training ends; the best factors are kept.
     dtype : {"float32", "float64"}, default="float32"
-        Of factors and values; Gramians are always float64.
+        Type of factors and values; Gramians are always float64.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of the first factors.
     n_threads : int, optional
-        Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Changes no bit.
+        Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Does not change any bit of
+        the result.
 
     Attributes
     ----------
     user_factors_ : ndarray of shape (n_users, n_factors)
         Zero for users without a positive entry. Up to 256 factors, and with regularization, they
-        are the exact solution for the final item factors, whatever the solver: what `fold_in`
-        gives for the same entries.
+        are the exact solution for the final item factors, whatever the solver: `fold_in` returns
+        the same factors for the same entries.
     item_factors_ : ndarray of shape (n_items, n_factors)
         Zero for items without a positive entry.
     unobserved_weight_ : float
         As given, or chosen.
     losses_, scores_ : ndarray of float64
-        Loss and validation metric after each epoch, where tracked.
+        Loss and validation metric after each epoch, where they are computed.
     n_iter_ : int
-        Epoch that the factors are of.
+        Epoch whose factors the model has.
     user_items_ : csr_array of shape (n_users, n_items)
-        What was fitted; all of it counts as seen.
+        The fitted interactions; all of them count as seen.
 
     Notes
     -----
     An epoch takes O(nnz f^2 + (n_users + n_items) f^3) multiply-adds for "cholesky", O(nnz f +
-    (n_users + n_items) f^2) a step for "pcg" and "cg". Memory: the matrix, its transpose, twice
+    (n_users + n_items) f^2) per step for "pcg" and "cg". Memory: the matrix, its transpose, twice
     the factors.
 
     References
@@ -135,6 +160,19 @@ class ImplicitALS(ImplicitAnswers):
     >>> model.recommend(["c"], k=1).ids.tolist()
     [['pie']]
     """
+
+    _state: ClassVar[tuple[str, ...]] = (
+        *FactorModel._state,
+        "losses_",
+        "scores_",
+        "n_iter_",
+        "unobserved_weight_",
+    )
+
+    losses_: NDArray[np.float64]
+    scores_: NDArray[np.float64]
+    n_iter_: int
+    unobserved_weight_: float
 
     def __init__(
         self,
@@ -186,38 +224,42 @@ class ImplicitALS(ImplicitAnswers):
         *,
         validation: Any = None,
         start: Any = None,
-        callback: Callable[[Epoch], Any] | None = None,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
     ) -> Self:
         """Learn from users x items.
 
         Parameters
         ----------
         X : Interactions, sparse matrix, 2-D array or RowBlocks of shape (n_users, n_items)
-            If it is `Interactions`, all other calls take and give its ids, else row and column
-            numbers. Never changed; shared where it is canonical, so don't change it afterwards.
-            `RowBlocks` are read block by block: memory for the factors and a block.
+            If it is `Interactions`, all other calls take and return its ids, else row and column
+            numbers. Never changed. The model may share its arrays, so do not change it afterwards.
+            `RowBlocks` are read block by block, in memory for the factors and one block.
         y : None
-            Ignored; scikit-learn passes it.
+            Must be None; scikit-learn passes it.
         validation : Interactions or matrix like X, optional
-            Held-out entries of the same users: `metric` is computed on them after each epoch, with
-            the entries of X left out of the lists, and decides when to end.
+            Held-out entries of the same users. `metric` is computed on them after each epoch, with
+            the entries of X left out of the lists; it decides when training ends.
         start : fitted model, or pair of arrays (user_factors, item_factors), optional
-            Factors to go on from; of a model, those of the ids that both know.
+            Factors to start from; of a model, those of the ids that both models have.
         callback : callable, optional
-            Called with an `Epoch` after each epoch; a true result ends training.
+            Called with an `Event` after each epoch; a true result ends training. Its ``values``
+            hold "loss" and the metric, where they are computed, and its ``model`` can answer and
+            be saved.
+        verbose : bool, default=False
+            Show a progress bar on standard error once the fit has taken two seconds.
 
         Returns
         -------
         Self
-            The object itself; where this raises, it stays what it was.
+            The object itself. If ``fit`` raises, the object stays what it was.
 
         Raises
         ------
         NumericalError
-            Where a row's system has no finite solution; it names the row.
+            Where a row's system has no finite solution; the message names the row.
         """
-        blocks = X if isinstance(X, RowBlocks) else None
-        return self._fit(X, y, Training(validation, start, callback, X, blocks))
+        return self._fit(X, y, FitOptions(X, validation, start, callback, verbose))
 
     def _set_training_data(self, X: Any) -> None:
         if not isinstance(X, RowBlocks):
@@ -233,70 +275,324 @@ class ImplicitALS(ImplicitAnswers):
         self.n_users_, self.n_features_in_ = X.shape
         self.item_counts_ = X.item_counts()
 
-    def _learn(self, n_threads: int, training: Training | None = None) -> None:
-        training = training or Training()
-        self.unobserved_weight_ = self._unobserved()
-        n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
-        objective, solver = self._objective(), self._solver(n_threads)
+    def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
+        options = options or FitOptions()
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
-        watch = Watch(self, training, max_iter, self.metric, self.patience)
-        wants_loss = as_bool(self.track_loss, "track_loss") or watch.wants_loss
-        rng = as_generator(self.random_state)
-        X = self.user_items_
-        sides = [random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape]
-        if solver.name == "nonnegative":
-            sides = [np.abs(side) for side in sides]
-        self.user_factors_, self.item_factors_ = started(self, training.start, sides)
-        blocks = training.blocks or InMemory(X, transpose(X, n_threads))
-        ridges = tuple(
-            objective.ridge(count_entries(side()), n)
-            for side, n in ((blocks.rows, X.shape[1]), (blocks.columns, X.shape[0]))
-        )
-        number = 0
-        for number in range(1, max_iter + 1):
-            self._improve("item", blocks.columns(), ridges[1], solver, objective)
-            self._improve("user", blocks.rows(), ridges[0], solver, objective)
-            loss = None
-            if wants_loss:
-                both = self.user_factors_, self.item_factors_
-                loss = objective.loss(blocks.rows(), *both, ridges, n_threads)
-            if watch.stops(number, loss):
-                break
-        self.n_iter_ = watch.finish(number)
+        tol = as_float(self.tol, "tol", minimum=0.0)
+        track_loss = as_bool(self.track_loss, "track_loss") or tol > 0
+        self.unobserved_weight_ = self._chosen_unobserved_weight()
+        solver = self._solver(n_threads)
+        self.user_factors_, self.item_factors_ = self._first_factors(options.start, solver)
+        problem = self._problem(options.data, n_threads)
+        stopping = self._early_stopping(options)
+        losses: list[float] = []
+        with self._progress(max_iter, options) as progress:
+            for epoch in range(1, max_iter + 1):
+                self._half_step("item", problem, solver)
+                self._half_step("user", problem, solver)
+                values = {"loss": self._loss(problem, n_threads)} if track_loss else {}
+                losses += values.values()
+                stop = tol > 0 and _is_converged(losses, tol)
+                self._record(losses, stopping.scores, epoch)
+                if options.callback is not None or stopping.is_used:
+                    self._prepare_to_answer()
+                if stopping.is_used:
+                    values[str(self.metric)], has_ended = stopping.update(epoch)
+                    stop = stop or has_ended
+                    self._record(losses, stopping.scores, epoch)
+                if progress.step(epoch, values, self) or stop:
+                    break
+        self._record(losses, stopping.scores, stopping.restore(epoch))
         iterates = solver.name in ("pcg", "cg", "subspace")
-        if iterates and n_factors <= _FINISH and self.regularization > 0:
-            exact = Solver("cholesky", n_threads=n_threads)
-            self._improve("user", blocks.rows(), ridges[0], exact, objective)
-        self.losses_, self.scores_ = np.array(watch.losses), np.array(watch.scores)
+        n_factors = self.item_factors_.shape[1]
+        if iterates and n_factors <= _MAX_FACTORS_OF_EXACT_END and self.regularization > 0:
+            self._half_step("user", problem, Solver("cholesky", n_threads=n_threads))
 
-    def _unobserved(self) -> float:
+    def _early_stopping(self, options: FitOptions) -> EarlyStopping:
+        is_blocks = isinstance(options.data, RowBlocks)
+        return EarlyStopping(
+            self,
+            self.user_items_ if is_blocks else options.data,
+            options.validation,
+            metric=self.metric,
+            patience=self.patience,
+            interval=1,
+            attributes=("user_factors_", "item_factors_"),
+        )
+
+    def _record(self, losses: list[float], scores: list[float], epoch: int) -> None:
+        self.losses_, self.scores_, self.n_iter_ = np.array(losses), np.array(scores), epoch
+
+    def _loss(self, problem: _Problem, n_threads: int) -> float:
+        factors = self.user_factors_, self.item_factors_
+        rows = problem.source.rows()
+        return problem.objective.loss(rows, *factors, problem.ridges, n_threads)
+
+    def _first_factors(self, start: Any, solver: Solver) -> list[Array]:
+        n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
+        rng, X = as_generator(self.random_state), self.user_items_
+        random = [random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape]
+        if solver.name == "nonnegative":
+            random = [np.abs(side) for side in random]
+        return initial_factors(self, start, random)
+
+    def _problem(self, data: Any, n_threads: int) -> _Problem:
+        X, objective = self.user_items_, self._objective()
+        source: BlockSource = (
+            data if isinstance(data, RowBlocks) else InMemory(X, transpose(X, n_threads))
+        )
+        n_users, n_items = X.shape
+        user_ridge = objective.ridge(count_entries(source.rows()), n_items)
+        item_ridge = objective.ridge(count_entries(source.columns()), n_users)
+        return _Problem(source, objective, (user_ridge, item_ridge))
+
+    def _chosen_unobserved_weight(self) -> float:
         if self.unobserved_weight is not None:
             return as_float(self.unobserved_weight, "unobserved_weight", minimum=0.0)
         X, alpha = self.user_items_, as_float(self.alpha, "alpha", above=0.0)
-        pairs = X.shape[0] * X.shape[1]
-        entries, mean = mean_size(X.data)
-        return alpha * mean * min(0.1, 10 * entries / pairs) if entries else 1.0
+        n_pairs = X.shape[0] * X.shape[1]
+        n, mean = mean_absolute_value(X.data)
+        return alpha * mean * min(0.1, 10 * n / n_pairs) if n else 1.0
 
     def _objective(self) -> Objective:
-        weights = self.alpha, self.unobserved_weight_, self.confidence
-        return Objective.checked(*weights, self.regularization, self.nu)
+        return Objective.from_parameters(
+            self.alpha, self.unobserved_weight_, self.confidence, self.regularization, self.nu
+        )
 
     def _solver(self, n_threads: int) -> Solver:
         name = self.solver
         if name == "auto":
-            name = "cholesky" if self.n_factors <= _EXACT else "pcg"
+            name = "cholesky" if self.n_factors <= _MAX_FACTORS_OF_CHOLESKY else "pcg"
         n_steps = self.n_steps
         if n_steps is None and isinstance(name, str):
             n_steps = _STEPS.get(name, 1)
-        return Solver.checked(name, n_steps, self.block_size, n_threads)
+        return Solver.from_parameters(name, n_steps, self.block_size, n_threads)
 
-    def _improve(
-        self, side: str, rows: Blocks, ridge: Any, solver: Solver, objective: Objective
-    ) -> None:
-        """One half-step."""
-        mine, others = f"{side}_factors_", "item_factors_" if side == "user" else "user_factors_"
-        factors = getattr(self, others)
-        gramian = objective.gramian(factors, solver.n_threads)
-        start, weights = getattr(self, mine), objective.weights
-        new = half_step(rows, factors, gramian, start, ridge, weights, solver, side)
-        setattr(self, mine, new)
+    def _half_step(self, side: str, problem: _Problem, solver: Solver) -> None:
+        """Replace the factors of users or of items, given those of the other side."""
+        if side == "user":
+            name, others = "user_factors_", self.item_factors_
+            blocks, ridge = problem.source.rows(), problem.ridges[0]
+        else:
+            name, others = "item_factors_", self.user_factors_
+            blocks, ridge = problem.source.columns(), problem.ridges[1]
+        objective = problem.objective
+        gramian = objective.gramian(others, solver.n_threads)
+        start = getattr(self, name)
+        factors = half_step(blocks, others, gramian, start, ridge, objective.weights, solver, side)
+        setattr(self, name, factors)
+
+    # ---- new rows ----------------------------------------------------------------------------
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        weight: Any = self.unobserved_weight_
+        if not (isinstance(weight, (int, float)) and 0 <= weight < np.inf):
+            raise ValueError(f"an unobserved weight of {weight}")
+
+    def _objective_of_fit(self) -> Objective:
+        """Return the objective of the last fit, whatever ``set_params`` did since."""
+
+        def compute() -> Objective:
+            fitted = type(self)(**self._fitted_with)
+            fitted.unobserved_weight_ = self.unobserved_weight_
+            return fitted._objective()
+
+        objective: Objective = self._cached("objective", compute)
+        return objective
+
+    def _gramian_of_fit(self, side: str, n_threads: int) -> NDArray[np.float64]:
+        """Return the weighted Gramian of the fitted factors of "user" or "item"."""
+        factors = self.user_factors_ if side == "user" else self.item_factors_
+        gramian: NDArray[np.float64] = self._cached(
+            f"{side} gramian", lambda: self._objective_of_fit().gramian(factors, n_threads)
+        )
+        return gramian
+
+    def _solve_exactly(self, rows: sp.csr_array, side: str, n_threads: int) -> Array:
+        """Return factors of users (or items) from their entries and the other side's factors."""
+        other = "item" if side == "user" else "user"
+        factors = self.user_factors_ if other == "user" else self.item_factors_
+        objective = self._objective_of_fit()
+        solver = Solver("cholesky", n_threads=n_threads)
+        if self._fitted_parameters()["solver"] == "nonnegative":
+            solver = Solver("nonnegative", n_steps=_STEPS_OF_NEW_ROWS, n_threads=n_threads)
+        return solve_rows(
+            rows,
+            factors,
+            self._gramian_of_fit(other, n_threads),
+            np.zeros((rows.shape[0], factors.shape[1]), dtype=factors.dtype),
+            objective.ridge(n_entries(rows), len(factors)),
+            0.0,  # no preconditioner
+            objective.weights,
+            solver,
+            side,
+        )
+
+    def _solve_users(self, profiles: sp.csr_array, n_threads: int) -> Array:
+        return self._solve_exactly(profiles, "user", n_threads)
+
+    def recommend_users(
+        self,
+        item_users: Any,
+        *,
+        k: int = 10,
+        candidates: Any = None,
+        exclude: Any = None,
+        n_threads: int | None = None,
+    ) -> TopK:
+        """Return the k users with the highest scores for items that were not in the fit.
+
+        Parameters
+        ----------
+        item_users : Interactions, sparse matrix or 2-D array of shape (n_users, n)
+            Interactions of users of the fit with these items: as in `fit`, rows are users.
+            `Interactions` are matched by user id; their item ids need not be known.
+        k : int, default=10
+            At least 1; more than there are users is the same as all users.
+        candidates, exclude : collection of user ids, mask, sparse matrix or dict, optional
+            Only these users, and not these; a sparse matrix has shape (n, n_users).
+        n_threads : int, optional
+            Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
+
+        Returns
+        -------
+        TopK
+            One list of users for each item (column), without users who have the item. The model
+            does not change.
+
+        Raises
+        ------
+        ValueError
+            Where the number of rows is not that of the fitted users.
+        KeyError
+            For an unknown user.
+        """
+        self._check_fitted()
+        threads = resolve_n_threads(n_threads)
+        item_profiles = transpose(as_csr(item_users, "item_users", dtype=self._dtype), threads)
+        queries: NDArray[Any] = np.arange(item_profiles.shape[0])
+        if hasattr(item_users, "users") and self.users_ is not None:
+            queries = item_users.items.ids
+            rows = self.users_.index(item_users.users.ids, what="user")
+            item_profiles = renumber_columns(item_profiles, rows, self.n_users_)
+        if item_profiles.shape[1] != self.n_users_:
+            raise ValueError(
+                f"item_users has {item_profiles.shape[1]} users, but the fitted matrix has "
+                f"{self.n_users_}; is it transposed? Rows are users, columns are items"
+            )
+        factors = self._solve_exactly(item_profiles, "item", threads)
+        return self._rank_side(
+            "users", "dot", factors, queries, self._names[::-1],
+            k=k, candidates=candidates, exclude=exclude, own=item_profiles, n_threads=threads,
+        )  # fmt: skip
+
+    def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
+        """Return the contribution of each of the user's items to the score of an item.
+
+        A user's factors are linear in the user's preferences, so the score is a sum over the
+        user's items (Hu, Koren and Volinsky 2008, section 5).
+
+        Parameters
+        ----------
+        user, item : id
+            One of each.
+        k : int or None, default=10
+            Number of contributions to list, largest absolute values first; None: all.
+
+        Returns
+        -------
+        Explanation
+            Its ``of`` is "items"; the contributions add up to the score. Where factors were not
+            solved exactly (more than 256 by an iterative solver, or non-negative ones) the
+            difference is the offset.
+
+        Raises
+        ------
+        KeyError
+            For an unknown user or item.
+        ValueError
+            For a model that was saved without its training data.
+        """
+        self._check_fitted()
+        if self.user_items_ is None:
+            raise ValueError(
+                "the model was saved without its training data (training=False) and cannot explain "
+                "scores: fit it anew, or save it with training=True"
+            )
+        rows, columns = self._rows(user, "user"), self._columns(item, "item")
+        _, i = self._one_pair(rows, columns)
+        objective = self._objective_of_fit()
+        profile = take_rows(self.user_items_, rows)
+        y = self.item_factors_[profile.indices].astype(np.float64)
+        weight, target = objective.weights_and_targets(profile.data)
+        n_items, n_factors = self.item_factors_.shape
+        ridge = objective.ridge(n_entries(profile), n_items)[0]
+        matrix = self._gramian_of_fit("item", 1) + ridge * np.eye(n_factors)
+        matrix += y.T @ (weight[:, None] * y)
+        to_item = np.linalg.lstsq(matrix, self.item_factors_[i].astype(np.float64), rcond=None)[0]
+        parts = target * (y @ to_item)
+        score = float(self.score_pairs(rows, columns, 1)[0])
+        contributes = target != 0
+        return Explanation.of_parts(
+            score,
+            score - float(parts.sum()),
+            "items",
+            profile.indices[contributes],
+            parts[contributes],
+            k=None if k is None else as_int(k, "k", minimum=1),
+            id_map=self.items_,
+        )
+
+    def partial_fit(self, X: Any, y: None = None, *, duplicates: str = "error") -> Self:
+        """Add new interactions: new and changed rows get new factors, all others stay.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            `Interactions`: users and items are matched by id, both may be new. A matrix: its rows
+            are new users, numbered on from the last; further columns are new items.
+        y : None
+            Must be None.
+        duplicates : {"error", "sum", "last", "mean", "max", "min"}, default="error"
+            How a user and item that already have a value are combined. "last": the new value.
+
+        Returns
+        -------
+        Self
+            The object itself. If this raises, the object stays what it was.
+
+        Notes
+        -----
+        Users in X are solved exactly, then the items in X, then these users again, with refreshed
+        Gramians. This is not a refit: call `fit` with ``start=model`` from time to time. Costs
+        O(nnz) to join the data, and the factors of the changed rows.
+        """
+        if not self.__sklearn_is_fitted__():
+            return self.fit(X, y)
+        joined = JoinedData.join(self, X, duplicates)
+        fresh = type(self)(**self._fitted_with)
+        fresh._set_training_data(joined.data)
+        fresh.user_factors_ = expand_rows(self.user_factors_, joined.users, fresh.n_users_)
+        fresh.item_factors_ = expand_rows(self.item_factors_, joined.items, fresh.n_items)
+        for name in ("losses_", "scores_", "n_iter_", "unobserved_weight_"):
+            setattr(fresh, name, getattr(self, name))
+        fresh._fitted_with = self._fitted_with
+        threads = resolve_n_threads(self.n_threads)
+        T = transpose(fresh.user_items_, threads)
+        for side, rows, changed in (
+            ("user", fresh.user_items_, joined.changed_users),
+            ("item", T, joined.changed_items),
+            ("user", fresh.user_items_, joined.changed_users),
+        ):
+            fresh._prepare(threads)  # drops the Gramians of earlier factors
+            factors = getattr(fresh, f"{side}_factors_").copy()
+            factors[changed] = fresh._solve_exactly(take_rows(rows, changed), side, threads)
+            setattr(fresh, f"{side}_factors_", factors)
+        fresh._prepare(threads)
+        return self._adopt_state(fresh)
+
+
+def _is_converged(losses: list[float], tol: float) -> bool:
+    """Return whether the last loss is not lower than the one before by a share of it."""
+    return len(losses) > 1 and losses[-2] - losses[-1] <= tol * abs(losses[-2])

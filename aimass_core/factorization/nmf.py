@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,6 +14,7 @@ from ..base.registry import register
 from ..base.validation import as_float, as_int, csr_parts
 from ._als import MAX_FACTORS, Solver, half_step
 from ._model import FactorModel
+from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["NMF"]
 
-# The squares of all pairs come from the Gramian, stored values add only their targets.
+# The squares of all pairs come from the Gramian; stored values add their targets only.
 _FROBENIUS: dict[str, Any] = {
     "alpha": 0.0,
     "weight_shift": 0.0,
     "target_shift": 0.0,
     "preferences": False,
 }
-_FOLD_IN = 100  # sweeps for a new row
+_SWEEPS_OF_NEW_ROWS = 100
 
 
 @register("nmf")
@@ -42,7 +43,7 @@ class NMF(FactorModel):
     Parameters
     ----------
     n_factors : int, default=32
-        Length of the vectors, 1 to 16384.
+        Length of the factor vectors, 1 to 16384.
     regularization : float, default=0.0
         :math:`\lambda`, at least 0.
     max_iter : int, default=50
@@ -50,11 +51,12 @@ class NMF(FactorModel):
     n_steps : int, default=3
         Sweeps over the coordinates of a row in each half of an epoch, 1 to 16384.
     dtype : {"float32", "float64"}, default="float32"
-        Of factors and values.
+        Type of factors and values.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of the first factors.
     n_threads : int, optional
-        Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Changes no bit.
+        Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Does not change any bit of
+        the result.
 
     Attributes
     ----------
@@ -63,12 +65,12 @@ class NMF(FactorModel):
     loss_ : float
         :math:`|X - W H^T|_F^2` with the penalty, at the end.
     user_items_ : csr_array of shape (n_users, n_items)
-        What was fitted.
+        The fitted interactions.
 
     Notes
     -----
     An epoch takes O(nnz f + n_steps (n_users + n_items) f^2) multiply-adds. Memory: the matrix, its
-    transpose, twice the factors.
+    transpose, twice the factors. The ``values`` of the `Event` of an epoch hold "loss".
 
     References
     ----------
@@ -85,6 +87,9 @@ class NMF(FactorModel):
     >>> model.predict([0, 1], [0, 1]).round(3).tolist()
     [3.0, 2.0]
     """
+
+    _state: ClassVar[tuple[str, ...]] = (*FactorModel._state, "loss_")
+    loss_: float
 
     def __init__(
         self,
@@ -105,71 +110,72 @@ class NMF(FactorModel):
         self.random_state = random_state
         self.n_threads = n_threads
 
-    _state = (*FactorModel._state, "loss_")
-    loss_: float
-
     def _set_training_data(self, X: Any) -> None:
         super()._set_training_data(X)
         if self.user_items_.nnz and self.user_items_.data.min() < 0:
             raise ValueError(
                 f"X holds {self.user_items_.data.min()}, but NMF takes no negative values: shift "
-                "the values, or take PureSVD"
+                "the values, or use PureSVD"
             )
 
-    def _learn(self, n_threads: int) -> None:
+    def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
+        options = options or FitOptions()
         X = self.user_items_
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         n_steps = as_int(self.n_steps, "n_steps", minimum=1, maximum=MAX_FACTORS)
+        ridge = as_float(self.regularization, "regularization", minimum=0.0)
         rng = as_generator(self.random_state)
         mean = float(X.data.sum(dtype=np.float64)) / max(1, X.shape[0] * X.shape[1])
         scale = np.sqrt(mean / n_factors)
-        self.user_factors_, self.item_factors_ = (
+        W, H = (
             np.abs(rng.standard_normal((n, n_factors)) * scale).astype(X.dtype) for n in X.shape
         )
         T = transpose(X, n_threads)
-        for _ in range(max_iter):
-            self.item_factors_ = self._solved(
-                T, self.user_factors_, self.item_factors_, n_steps, "item", n_threads
-            )
-            self.user_factors_ = self._solved(
-                X, self.item_factors_, self.user_factors_, n_steps, "user", n_threads
-            )
-        self.loss_ = self._loss(n_threads)
+        solver = Solver("nonnegative", n_steps=n_steps, n_threads=n_threads)
+        with self._progress(max_iter, options) as progress:
+            for epoch in range(1, max_iter + 1):
+                H = _half_step(T, W, kernels.als_gramian(W, n_threads), H, ridge, solver, "item")
+                W = _half_step(X, H, kernels.als_gramian(H, n_threads), W, ridge, solver, "user")
+                self.user_factors_, self.item_factors_ = W, H
+                values = {}
+                if options.callback is not None or options.verbose or epoch == max_iter:
+                    self.loss_ = values["loss"] = self._loss(ridge, n_threads)
+                    self._prepare_to_answer()
+                if progress.step(epoch, values, self):
+                    break
 
-    def _ridge(self) -> float:
-        return as_float(self.regularization, "regularization", minimum=0.0)
-
-    def _solved(
-        self,
-        rows: sp.csr_array,
-        factors: Array,
-        start: Array,
-        n_steps: int,
-        side: str,
-        n_threads: int,
-    ) -> Array:
-        return half_step(
-            [(0, rows)],
-            factors,
-            kernels.als_gramian(factors, n_threads),
-            start,
-            np.full(rows.shape[0], self._ridge()),
-            _FROBENIUS,
-            Solver("nonnegative", n_steps=n_steps, n_threads=n_threads),
-            side,
-        )
-
-    def _loss(self, n_threads: int) -> float:
+    def _loss(self, ridge: float, n_threads: int) -> float:
         W, H = self.user_factors_, self.item_factors_
         stored: float = kernels.als_loss(
             *csr_parts(self.user_items_), W, H, n_threads=n_threads, **_FROBENIUS
         )
         gramians = [kernels.als_gramian(side, n_threads) for side in (W, H)]
-        shrunk = self._ridge() * sum(float(np.trace(g)) for g in gramians)
-        return stored + float((gramians[0] * gramians[1]).sum()) + shrunk
+        penalty = ridge * sum(float(np.trace(gramian)) for gramian in gramians)
+        return stored + float((gramians[0] * gramians[1]).sum()) + penalty
 
     def _solve_users(self, profiles: sp.csr_array, n_threads: int) -> Array:
-        fitted = type(self)(**self._fitted_with)
-        start = np.zeros((profiles.shape[0], self.item_factors_.shape[1]), profiles.dtype)
-        return fitted._solved(profiles, self.item_factors_, start, _FOLD_IN, "user", n_threads)
+        H = self.item_factors_
+        return _half_step(
+            profiles,
+            H,
+            self._cached("item gramian", lambda: kernels.als_gramian(H, n_threads)),
+            np.zeros((profiles.shape[0], H.shape[1]), H.dtype),
+            float(self._fitted_with["regularization"]),
+            Solver("nonnegative", n_steps=_SWEEPS_OF_NEW_ROWS, n_threads=n_threads),
+            "user",
+        )
+
+
+def _half_step(
+    rows: sp.csr_array,
+    factors: Array,
+    gramian: NDArray[np.float64],
+    start: Array,
+    ridge: float,
+    solver: Solver,
+    side: str,
+) -> Array:
+    """Return the factors of all rows, given those of the columns and their Gramian."""
+    ridges = np.full(rows.shape[0], ridge)
+    return half_step([(0, rows)], factors, gramian, start, ridges, _FROBENIUS, solver, side)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.csr import transpose
 from ..base.random import as_generator
 from ..base.registry import register
 from ..base.validation import as_int
 from ..exceptions import NumericalError
-from ._als import MAX_FACTORS
+from ._als import MAX_FACTORS, random_factors
 from ._model import FactorModel
+from ._orthonormal import gramian, multiply, orthonormal, right_factor
+from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,15 +32,18 @@ class PureSVD(FactorModel):
     Parameters
     ----------
     n_factors : int, default=64
-        Rank; at most the smaller side of the matrix counts.
+        Rank; at most the smaller side of the matrix is used.
     max_iter : int, default=4
-        Power iterations; more come closer to the exact decomposition.
+        Power iterations; with more the result is closer to the exact decomposition.
     n_oversamples : int, default=16
-        Directions beside `n_factors` while iterating.
+        Directions in addition to `n_factors` while iterating.
     dtype : {"float32", "float64"}, default="float32"
-        Of factors and values.
+        Type of factors and values.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of the first directions.
+    n_threads : int, optional
+        Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Products of dense matrices
+        use the threads of NumPy's BLAS.
 
     Attributes
     ----------
@@ -48,11 +54,13 @@ class PureSVD(FactorModel):
     user_factors_ : ndarray of shape (n_users, rank)
         X V, so that a new user's factors follow from the profile alone (`fold_in`).
     user_items_ : csr_array of shape (n_users, n_items)
-        What was fitted.
+        The fitted interactions.
 
     Notes
     -----
-    O(max_iter nnz f) time, O((n_users + n_items) f) memory; products are SciPy's, on one thread.
+    Takes O(max_iter (nnz f + (n_users + n_items) f^2)) time and O((n_users + n_items) f) memory.
+    Columns are made orthonormal through their Gramian, summed in float64 (Cholesky QR); where
+    their condition does not allow this, by Householder QR of blocks of rows.
 
     References
     ----------
@@ -69,7 +77,7 @@ class PureSVD(FactorModel):
     11.18
     """
 
-    _state = (*FactorModel._state, "singular_values_")
+    _state: ClassVar[tuple[str, ...]] = (*FactorModel._state, "singular_values_")
     singular_values_: Array
 
     def __init__(
@@ -80,50 +88,74 @@ class PureSVD(FactorModel):
         n_oversamples: int = 16,
         dtype: str = "float32",
         random_state: Any = 0,
+        n_threads: int | None = None,
     ) -> None:
         self.n_factors = n_factors
         self.max_iter = max_iter
         self.n_oversamples = n_oversamples
         self.dtype = dtype
         self.random_state = random_state
+        self.n_threads = n_threads
 
-    def _learn(self, n_threads: int) -> None:
+    def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
+        options = options or FitOptions()
         X = self.user_items_
-        wanted = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
+        n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         more = as_int(self.n_oversamples, "n_oversamples", minimum=0, maximum=MAX_FACTORS)
         rng = as_generator(self.random_state)
-        rank = max(min(wanted, *X.shape), 1)
-        width = min(rank + more, *X.shape)
+        rank = max(min(n_factors, *X.shape), 1)
+        width = min(rank + more, MAX_FACTORS, *X.shape)
         if width == 0 or X.nnz == 0:
             self.singular_values_ = np.zeros(rank, dtype=X.dtype)
             self.user_factors_, self.item_factors_ = (np.zeros((n, rank), X.dtype) for n in X.shape)
             return
-        basis = rng.standard_normal((X.shape[1], width), dtype=np.float32).astype(X.dtype)
         try:
-            for _ in range(max_iter):  # orthonormal on both sides, so that no direction is lost
-                basis = _orthonormal(X.T @ _orthonormal(X @ basis))
-            _, values, right = np.linalg.svd(_gramian_root(X @ basis))
+            basis = self._basis(rng, width, max_iter, options, n_threads)
+            values, right = _right_singular_vectors(multiply(X, basis), n_threads)
         except np.linalg.LinAlgError:
-            values = right = np.array([np.nan])
-        if not np.isfinite(values).all():
             raise NumericalError(
                 f"the values are too large for {X.dtype}: scale them down, or use dtype='float64'"
-            )
-        V = basis @ right.T[:, :rank].astype(X.dtype)
+            ) from None
+        V = multiply(basis, right[:, :rank].astype(X.dtype))
         largest = V[np.abs(V).argmax(axis=0), np.arange(rank)]
         self.item_factors_ = np.ascontiguousarray(V * np.where(largest < 0, -1, 1).astype(X.dtype))
         self.singular_values_ = values[:rank].astype(X.dtype)
-        self.user_factors_ = np.ascontiguousarray(X @ self.item_factors_)
+        self.user_factors_ = multiply(X, self.item_factors_)
+
+    def _basis(
+        self,
+        rng: np.random.Generator,
+        width: int,
+        max_iter: int,
+        options: FitOptions,
+        n_threads: int,
+    ) -> Array:
+        """Return orthonormal columns that span the leading right singular vectors."""
+        X = self.user_items_
+        T = transpose(X, n_threads)
+        basis = random_factors(rng, X.shape[1], width, np.sqrt(width), X.dtype)
+        with self._progress(max_iter, options) as progress:
+            for iteration in range(1, max_iter + 1):
+                # Orthonormal on both sides, so that no direction is lost.
+                users = orthonormal(multiply(X, basis), n_threads)
+                basis = orthonormal(multiply(T, users), n_threads)
+                if progress.step(iteration):
+                    break
+        return orthonormal(basis, n_threads)  # again: to the last bit
 
     def _solve_users(self, profiles: sp.csr_array, n_threads: int) -> Array:
         return np.ascontiguousarray(profiles @ self.item_factors_)
 
 
-def _orthonormal(A: Array) -> Array:
-    return np.asarray(np.linalg.qr(A)[0])
+def _right_singular_vectors(B: Array, n_threads: int) -> tuple[Array, Array]:
+    """Return singular values, descending, and right singular vectors (as columns), in float64.
 
-
-def _gramian_root(A: Array) -> Array:
-    """R of A = Q R: the same right vectors and values, but small."""
-    return np.asarray(np.linalg.qr(A, mode="r")).astype(np.float64)
+    The Gramian in float64 resolves singular values down to 1e-8 of the largest one, which is below
+    the rounding of float32. For float64 they come from the triangular factor.
+    """
+    if B.dtype == np.float64:
+        _, values, right = np.linalg.svd(right_factor(B))
+        return values, right.T
+    squares, vectors = np.linalg.eigh(gramian(B, n_threads))
+    return np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1]

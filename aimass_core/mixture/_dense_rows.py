@@ -39,6 +39,7 @@ class DenseRows:
     """
 
     can_shift = True
+    n_values: tuple[int, ...] = ()  # no categorical columns
 
     def __init__(self, X: NDArray[Any], weight: Array | None, n_threads: int) -> None:
         self.X, self.weight, self.n_threads = X, weight, n_threads
@@ -134,10 +135,23 @@ class DenseRows:
             total, log_likelihood = total + sums, log_likelihood + score
         return np.asarray(total), log_likelihood
 
-    def sample(self, size: int, rng: np.random.Generator) -> tuple[Array, Array | None]:
-        """Return at most ``size`` rows with a weight, and their weights."""
+    def centre_sums(self, standardizer: Standardizer, centres: Array) -> Array:
+        """Return weights and sums of the coordinates of the rows nearest to each centre."""
+        return self.nearest_sums(standardizer, centres, "linear")
+
+    def sample(self, size: int, rng: np.random.Generator) -> DenseRows:
+        """Return at most ``size`` rows with a weight, as float64."""
         rows, weight = sampled_rows(self.n_rows, self.weight, size, rng)
-        return self.X[rows].astype(np.float64), weight
+        return DenseRows(self.X[rows].astype(np.float64), weight, self.n_threads)
+
+    def select(self, is_kept: NDArray[np.bool_]) -> DenseRows:
+        """Return some of the rows."""
+        weight = None if self.weight is None else self.weight[is_kept]
+        return DenseRows(self.X[is_kept], weight, self.n_threads)
+
+    def coordinates(self, standardizer: Standardizer) -> Array:
+        """Return the rows in the coordinates of the centres of k-means."""
+        return standardizer.apply(self.X)
 
     def score(
         self, standardizer: Standardizer, parameters: Parameters, output: str
@@ -149,6 +163,24 @@ class DenseRows:
             self.n_threads,
         )  # fmt: skip
         return result
+
+    def log_joint(
+        self, standardizer: Standardizer, parameters: Parameters, is_complete: bool = False
+    ) -> Array:
+        """Return log(weight * density) of each component, the noise last.
+
+        Without ``is_complete`` it lacks the term that tied components have in common.
+        """
+        coefficients, form = parameters.coefficients(), parameters.form
+        arguments = (self.X, standardizer.shift, standardizer.scale)
+        resp = kernels.gmm_score(*arguments, coefficients, None, form, "resp", self.n_threads)
+        common = None
+        if is_complete:
+            coefficients, common, form = parameters.scoring("score")
+        score = kernels.gmm_score(*arguments, coefficients, common, form, "score", self.n_threads)
+        with np.errstate(divide="ignore"):
+            joint: Array = np.log(resp) + score[:, None]
+        return joint
 
     def known_columns(self, row: int) -> NDArray[np.bool_]:
         """Return which columns of a row have a value."""

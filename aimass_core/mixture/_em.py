@@ -46,10 +46,12 @@ class Problem:
     regularization: Any
     prior: Prior | None = None
     noise: Noise | None = None  # its box; its weight is that of the start
+    n_values: tuple[int, ...] = field(init=False, default=())  # of each categorical column
     total: Array | None = field(init=False, default=None)  # tied types: sums of z z' or z^2
     exact: bool = field(init=False, default=False)  # float64 even where float32 seems safe
 
     def __post_init__(self) -> None:
+        self.n_values = self.source.n_values
         self.total = self.second_moments(self.source) if self.noise is None else None
 
     def second_moments(self, source: Any) -> Array | None:
@@ -81,6 +83,8 @@ class Problem:
             bound += float(common[0, -len(self.total) :] @ self.total)
         if self.prior is not None:
             bound += self.prior.log_density(parameters)
+        if parameters.categories is not None:
+            bound += float((np.log(parameters.categories) @ self._category_prior).sum())
         if not np.isfinite(bound):
             raise NumericalError(
                 "the likelihood is not a finite number: some row is too far from every component; "
@@ -90,9 +94,44 @@ class Problem:
 
     def maximize(self, sums: Array) -> Parameters:
         """Do an M-step: return the parameters that belong to the sums."""
+        sums, categories = self._categories(sums, has_noise=self.noise is not None)
         return maximize(
-            self.covariance_type, sums, self.total, self.regularization, self.prior, self.noise
+            self.covariance_type, sums, self.total, self.regularization, self.prior, self.noise,
+            categories,
+        )  # fmt: skip
+
+    def maximize_without_noise(
+        self, sums: Array, total: Array | None, prior: Prior | None
+    ) -> Parameters:
+        """Do the M-step of a start: without the noise, on the sums of other rows."""
+        sums, categories = self._categories(sums, has_noise=False)
+        return maximize(
+            self.covariance_type, sums, total, self.regularization, prior, None, categories
         )
+
+    def _categories(self, sums: Array, has_noise: bool) -> tuple[Array, Array | None]:
+        """The sums without those of values, and the probabilities that these give.
+
+        Each column of each component has a Dirichlet prior with the weight of one row, so that no
+        probability is 0.
+        """
+        n_values = self.n_values
+        if not n_values:
+            return sums, None
+        sums, counts = sums[:, : -sum(n_values)], sums[:, -sum(n_values) :]
+        if has_noise:
+            counts = counts[:-1]
+        counts = counts + self._category_prior
+        starts = np.cumsum([0, *n_values[:-1]])
+        totals = np.add.reduceat(counts, starts, axis=1)
+        return sums, counts / np.repeat(totals, n_values, axis=1)
+
+    @property
+    def _category_prior(self) -> Array:
+        """Weight of the prior of each value: one row for each column."""
+        n_values = self.n_values
+        row_weight = self.source.total_weight / self.source.n_rows
+        return np.repeat(row_weight / np.array(n_values, dtype=np.float64), n_values)
 
     def score(self, result: Result) -> float:
         """Return the criterion by which the best of several results is chosen.
@@ -248,8 +287,7 @@ class _Run:
             ConvergenceWarning,
             stacklevel=2,
         )
-        rows, _ = self.problem.source.sample(1000, self.rng)
-        Z = self.problem.standardizer.apply(rows)
+        Z = self.problem.source.sample(1000, self.rng).coordinates(self.problem.standardizer)
         return reinitialized(self.next, is_empty, Z[self.rng.integers(len(Z), size=len(is_empty))])
 
     def choose_next(self) -> None:
@@ -258,5 +296,7 @@ class _Run:
             self.cycle = [*(self.cycle or [self.parameters]), self.next]
         self.parameters = self.next
         if len(self.cycle) == 3:
-            self.parameters, self.fallback = extrapolated(*self.cycle), self.next
+            first, second, third = self.cycle
+            further = extrapolated(first, second, third, self.problem.n_values)
+            self.parameters, self.fallback = further, self.next
             self.cycle = []

@@ -105,7 +105,8 @@ def best_fit(
     standardizer = measure(source, common=settings.covariance_type == "spherical")
     problem = Problem(
         source, standardizer, settings.covariance_type, settings.regularization(standardizer),
-        settings.prior(source.n_columns), settings.noise_component(source, standardizer),
+        prior=settings.prior(source.n_columns, source.n_values),
+        noise=settings.noise_component(source, standardizer),
     )  # fmt: skip
     rng = settings.rng()
     start_source = None
@@ -173,9 +174,11 @@ def _without_smallest(parameters: Parameters) -> Parameters:
     if parameters.covariance_type not in TIED_TYPES:
         covariances = covariances[is_kept]
     kept = weights[is_kept] * (weights.sum() / weights[is_kept].sum())
+    categories = parameters.categories
     return Parameters(
-        parameters.covariance_type, kept, parameters.means[is_kept], covariances, noise
-    )
+        parameters.covariance_type, kept, parameters.means[is_kept], covariances, noise,
+        None if categories is None else categories[is_kept],
+    )  # fmt: skip
 
 
 def _start(
@@ -184,7 +187,8 @@ def _start(
     """The caller's starting values, completed by those that the data give."""
     d, kind, noise = problem.source.n_columns, settings.covariance_type, problem.noise
     weights, means, covariances = settings.start(d)
-    if weights is None or means is None or covariances is None:
+    categories = None
+    if weights is None or means is None or covariances is None or problem.source.n_values:
         # The sample has been freed of its farthest rows, but some outliers may be left.
         outlier_share = 0.0 if noise is None else min(2 * noise.weight, 0.5)
         measured = initial_parameters(
@@ -195,7 +199,10 @@ def _start(
         weights = measured.weights if weights is None else weights
         means = measured_means if means is None else means
         covariances = measured_covariances if covariances is None else covariances
-    start = Parameters.rescaled(kind, weights, means, covariances, problem.standardizer)
+        categories = measured.categories
+    start = Parameters.rescaled(
+        kind, weights, means, covariances, problem.standardizer, None, categories
+    )
     if noise is not None:
         start.noise, start.weights = noise, start.weights * (1 - noise.weight)
     return start

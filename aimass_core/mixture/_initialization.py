@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._dense_rows import DenseRows
 from ._noise import farthest_rows
-from ._parameters import MATRIX_TYPES, SUMS_FORM, TIED_TYPES, Parameters, maximize
-from ._rows import nearest_sums, random_sums
+from ._parameters import MATRIX_TYPES, SUMS_FORM, TIED_TYPES, Parameters
+from ._rows import centre_sums, nearest_sums, random_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,11 +70,11 @@ def initial_parameters(
     prior = None if problem.prior is None else problem.prior.without_pruning()
     if init_params == "random":
         sums = random_sums(source, standardizer, rng, n_components, form)
-        return maximize(kind, sums, total, problem.regularization, prior)
+        return problem.maximize_without_noise(sums, total, prior)
     centres = _centres(source, standardizer, n_components, init_params, rng, outlier_share)
     sums = nearest_sums(source, standardizer, centres, form)
     is_empty = sums[:, 0] <= 0
-    parameters = maximize(kind, sums, total, problem.regularization, prior)
+    parameters = problem.maximize_without_noise(sums, total, prior)
     return reinitialized(parameters, is_empty, centres) if is_empty.any() else parameters
 
 
@@ -88,13 +87,13 @@ def _centres(
     outlier_share: float,
 ) -> Array:
     """Centres by k-means, by its seeds alone, or random rows."""
-    rows, weight = source.sample(_n_seed_rows(source.n_rows, n_components), rng)
-    Z = standardizer.apply(rows)
+    sample = source.sample(_n_seed_rows(source.n_rows, n_components), rng)
+    Z: Array = sample.coordinates(standardizer)
+    weight = sample.weight
     if init_params == "random_from_data":
         return Z[rng.choice(len(Z), n_components, replace=len(Z) < n_components)]
     centres = k_means_seeds(Z, weight, n_components, rng, outlier_share)
     if init_params == "kmeans":
-        sample = DenseRows(rows, weight, source.n_threads)
         centres = lloyd(sample, standardizer, centres, _SAMPLE_PASSES)
         sampled_weight = len(Z) if weight is None else float(weight.sum())
         if sampled_weight < source.total_weight * (1 - 1e-9):  # rows of weight 0 do not count
@@ -154,7 +153,7 @@ def _upper_quantile(values: Array, weight: Array, share: float) -> float:
 def lloyd(source: Any, standardizer: Standardizer, centres: Array, max_passes: int) -> Array:
     """Return the centres after Lloyd's algorithm; a centre without rows does not move."""
     for _ in range(max_passes):
-        sums = nearest_sums(source, standardizer, centres, "linear")
+        sums = centre_sums(source, standardizer, centres)
         counts = sums[:, :1]
         moved = np.where(counts > 0, sums[:, 1:] / np.maximum(counts, 1e-300), centres)
         change = ((moved - centres) ** 2).sum() / centres.size
@@ -170,13 +169,13 @@ def without_outliers(
     noise: Noise,
     n_components: int,
     rng: np.random.Generator,
-) -> DenseRows:
+) -> Any:
     """Return a sample without its farthest rows, so that no component starts on outliers."""
     size = max(_MAX_SEED_ROWS, _SEED_ROWS_PER_COMPONENT * n_components)
-    rows, weight = source.sample(size, rng)
-    is_far = farthest_rows(standardizer.apply(rows), weight, noise.weight, n_components)
-    kept_weight = None if weight is None else weight[~is_far]
-    return DenseRows(rows[~is_far], kept_weight, source.n_threads)
+    sample = source.sample(size, rng)
+    Z = sample.coordinates(standardizer)[:, : source.n_columns]
+    is_far = farthest_rows(Z, sample.weight, noise.weight, n_components)
+    return sample.select(~is_far)
 
 
 def reinitialized(
@@ -188,10 +187,14 @@ def reinitialized(
     covariances = parameters.covariances
     total_weight = weights.sum()
     weights[is_empty] = 1 / len(weights)
-    means[is_empty] = centres[is_empty]
+    means[is_empty] = centres[is_empty, : means.shape[1]]
     if kind not in TIED_TYPES:
         covariances = covariances.copy()
         # The variance of all rows is 1 in these coordinates.
         covariances[is_empty] = np.eye(means.shape[1]) if kind in MATRIX_TYPES else 1.0
+    categories = parameters.categories
+    if categories is not None:
+        categories = categories.copy()
+        categories[is_empty] = parameters.weights @ categories / max(total_weight, 1e-300)
     weights *= total_weight / weights.sum()
-    return Parameters(kind, weights, means, covariances, parameters.noise)
+    return Parameters(kind, weights, means, covariances, parameters.noise, categories)

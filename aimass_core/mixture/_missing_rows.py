@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from ._mixed_rows import Codes
     from ._parameters import Parameters
     from ._standardizer import Standardizer
 
@@ -86,6 +87,7 @@ class MissingRows:
 
     can_shift = True
     allows_float32 = False
+    n_values: tuple[int, ...] = ()  # no categorical columns
 
     def __init__(
         self,
@@ -148,23 +150,38 @@ class MissingRows:
         """Return sums of the filled rows with random responsibilities."""
         return self.filled.random_sums(standardizer, rng, n_components, form)
 
-    def sample(self, size: int, rng: np.random.Generator) -> tuple[Array, Array | None]:
-        """Return at most ``size`` of the filled rows that have a weight, and their weights."""
+    def centre_sums(self, standardizer: Standardizer, centres: Array) -> Array:
+        """Return weights and sums of the filled rows nearest to each centre."""
+        return self.filled.centre_sums(standardizer, centres)
+
+    def sample(self, size: int, rng: np.random.Generator) -> DenseRows:
+        """Return at most ``size`` of the filled rows that have a weight."""
         return self.filled.sample(size, rng)
 
-    def em_sums(self, standardizer: Standardizer, parameters: Parameters, exact: bool) -> EmSums:
-        """Return the statistics of an E-step; always in float64."""
+    def em_sums(
+        self,
+        standardizer: Standardizer,
+        parameters: Parameters,
+        exact: bool,
+        codes: Codes | None = None,
+    ) -> EmSums:
+        """Return the statistics of an E-step, always in float64; with those of codes last."""
         k, d = parameters.means.shape
+        value_sums: Any = 0
         noise_weight, log_likelihood = 0.0, 0.0
         counts, first, second = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
         for known, conditional, rows, weight in self._parts(parameters):
             Z = self._standardized(standardizer, known, rows)
             deviations, scores = _scores(parameters, conditional, known, Z)
+            if codes is not None:
+                scores += codes.take(rows).log_probabilities(parameters)
             best = scores.max(axis=1, keepdims=True)
             resp = np.exp(scores - best)
             norm = resp.sum(axis=1, keepdims=True)
             log_likelihood += float(weight @ (best + np.log(norm))[:, 0])
             resp *= weight[:, None] / norm
+            if codes is not None:
+                value_sums = value_sums + codes.take(rows).sums(resp)
             if parameters.noise is not None:
                 noise_weight += resp[:, k].sum()
                 resp = resp[:, :k]
@@ -184,13 +201,19 @@ class MissingRows:
         if parameters.noise is not None:  # of the outliers only their weight matters
             sums = np.concatenate([sums, np.zeros((1, sums.shape[1]))])
             sums[k, 0] = noise_weight
+        if codes is not None:
+            sums = np.hstack([sums, value_sums])
         # The scale of a column counts for its known values only.
         known_share = self.known_weight / self.total_weight
         known_log_det = float(known_share @ np.log(standardizer.scale)) - standardizer.log_det
         return EmSums(sums, log_likelihood + self.total_weight * known_log_det, total)
 
     def score(
-        self, standardizer: Standardizer, parameters: Parameters, output: str
+        self,
+        standardizer: Standardizer,
+        parameters: Parameters,
+        output: str,
+        codes: Codes | None = None,
     ) -> NDArray[Any]:
         """Return what the kernel `gmm_score` does for rows without missing values."""
         k = len(parameters.weights) + (parameters.noise is not None)
@@ -199,6 +222,8 @@ class MissingRows:
         for known, conditional, rows, _ in self._parts(parameters):
             Z = self._standardized(standardizer, known, rows)
             _, scores = _scores(parameters, conditional, known, Z)
+            if codes is not None:
+                scores += codes.take(rows).log_probabilities(parameters)
             if output == "labels":
                 result[rows] = best_component(scores)
                 continue
@@ -212,7 +237,9 @@ class MissingRows:
                 result[rows] = (best + np.log(norm))[:, 0] - unknown_log_det
         return result
 
-    def completed(self, standardizer: Standardizer, parameters: Parameters) -> Array:
+    def completed(
+        self, standardizer: Standardizer, parameters: Parameters, codes: Codes | None = None
+    ) -> Array:
         """Return the rows with expected values, given the known ones, in place of NaN."""
         result = self.X_missing.astype(np.float64)
         for known, conditional, rows, _ in self._parts(parameters):
@@ -220,6 +247,8 @@ class MissingRows:
                 continue
             Z = self._standardized(standardizer, known, rows)
             deviations, scores = _scores(parameters, conditional, known, Z)
+            if codes is not None:
+                scores += codes.take(rows).log_probabilities(parameters)
             scores = scores[:, : len(parameters.weights)]
             resp = np.exp(scores - scores.max(axis=1, keepdims=True))
             resp /= resp.sum(axis=1, keepdims=True)

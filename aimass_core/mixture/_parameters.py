@@ -112,7 +112,8 @@ def full_covariances(covariances: Array, covariance_type: str, n_components: int
 class Parameters:
     """Weights (K,), means (K, d) and covariances in the shape of their type.
 
-    With a noise component the weights sum to 1 minus its own.
+    With a noise component the weights sum to 1 minus its own. ``categories``, shape (K, number of
+    values of all categorical columns), has the probability of each value.
 
     Raises
     ------
@@ -127,8 +128,9 @@ class Parameters:
         means: Array,
         covariances: Array,
         noise: Noise | None = None,
+        categories: Array | None = None,
     ) -> None:
-        self.covariance_type, self.noise = covariance_type, noise
+        self.covariance_type, self.noise, self.categories = covariance_type, noise, categories
         self.weights, self.means, self.covariances = weights, means, covariances
         self.precision_roots = precision_roots(covariance_type, covariances, means)
 
@@ -240,6 +242,7 @@ class Parameters:
         covariances: Array,
         standardizer: Standardizer,
         noise: Noise | None = None,
+        categories: Array | None = None,
     ) -> Parameters:
         """Make parameters from those in the units of the data, those of the noise included."""
         scale = standardizer.scale
@@ -250,7 +253,8 @@ class Parameters:
         else:
             covariances = covariances * scale**2
         noise = None if noise is None else noise.rescaled(scale)
-        return cls(covariance_type, weights, standardizer.apply(means), covariances, noise)
+        means = standardizer.apply(means)
+        return cls(covariance_type, weights, means, covariances, noise, categories)
 
 
 # ---- M-step --------------------------------------------------------------------------------------
@@ -263,6 +267,7 @@ def maximize(
     regularization: Any,
     prior: Prior | None,
     noise: Noise | None = None,
+    categories: Array | None = None,
 ) -> Parameters:
     """Return the parameters that belong to the sums of an E-step.
 
@@ -271,7 +276,7 @@ def maximize(
     covariance_type : str
         One of `COVARIANCE_TYPES`.
     sums : ndarray of float64, shape (K, n_features)
-        From `em_sums`; with ``noise`` one more row, that of the outliers.
+        From `em_sums`, without those of values; with ``noise`` one more row, for the outliers.
     total : ndarray of float64 or None
         Tied types without noise: the sums of z_i z_j or of z_i^2 over all rows.
     regularization : float or ndarray
@@ -280,6 +285,8 @@ def maximize(
         Posterior mode instead of maximum likelihood; may prune components.
     noise : Noise or None
         The noise component, whose weight is learnt.
+    categories : ndarray of float64, shape (K, n_values), or None
+        Probabilities of the values of categorical columns.
 
     Returns
     -------
@@ -311,12 +318,13 @@ def maximize(
         weights, means = weights[is_kept], means[is_kept]
         if covariance_type not in TIED_TYPES:
             covariances = covariances[is_kept]
+        categories = None if categories is None else categories[is_kept]
     if covariance_type in MATRIX_TYPES:
         diagonal = np.arange(means.shape[1])
         covariances[..., diagonal, diagonal] += regularization
     else:
         covariances = covariances + regularization
-    return Parameters(covariance_type, weights, means, covariances, noise)
+    return Parameters(covariance_type, weights, means, covariances, noise, categories)
 
 
 def _moments(covariance_type: str, sums: Array, total: Array | None) -> tuple[Array, Array]:

@@ -41,6 +41,7 @@ class ParquetRows:
     """
 
     can_shift = True
+    n_values: tuple[int, ...] = ()  # no categorical columns
 
     def __init__(
         self, path: Any, weight: str | None, n_threads: int, allows_missing: bool = False
@@ -145,8 +146,8 @@ class ParquetRows:
         """Return the standardiser of the columns."""
         return measure_shifted(self, common)
 
-    def sample(self, size: int, rng: np.random.Generator) -> tuple[Array, Array | None]:
-        """Return at most ``size`` rows with a weight, means in place of NaN, and their weights."""
+    def sample(self, size: int, rng: np.random.Generator) -> DenseRows:
+        """Return at most ``size`` rows with a weight, with means in place of NaN."""
         size = min(size, self._n_weighted)
         chosen = np.sort(rng.choice(self._n_weighted, size, replace=False))
         rows, weights, begin = [], [], 0
@@ -159,4 +160,5 @@ class ParquetRows:
             rows.append(np.where(np.isnan(part), self._known_means, part))
             weights.append(np.ones(len(here)) if weight is None else weight[here])
             begin = end
-        return np.concatenate(rows), None if self.weight_column is None else np.concatenate(weights)
+        weight = None if self.weight_column is None else np.concatenate(weights)
+        return DenseRows(np.concatenate(rows), weight, self.n_threads)

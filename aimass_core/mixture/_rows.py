@@ -1,7 +1,8 @@
 """What a fit asks of its data: the protocols of blocks of rows and of their sources.
 
-Four kinds of data fulfil them: `DenseRows` and `SparseRows` in memory, `MissingRows` with NaN, and
-`ParquetRows`, whose blocks are dense rows or rows with missing values.
+Five kinds of data fulfil them: `DenseRows` and `SparseRows` in memory, `MissingRows` with NaN,
+`MixedRows` with category codes, and `ParquetRows`, whose blocks are dense rows or rows with missing
+values.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = [
     "RowBlock",
     "RowSource",
     "best_component",
+    "centre_sums",
     "em_sums",
     "nearest_sums",
     "random_sums",
@@ -36,9 +38,10 @@ __all__ = [
 class EmSums(NamedTuple):
     """Sufficient statistics of an E-step.
 
-    ``sums`` has one row for each component: the weight, the sum of z, and quadratic sums in the
-    form of the covariance type. ``second_moments`` (tied types with missing values) is the sum of
-    z z'; where it is None, ``log_likelihood`` lacks the term that tied components have in common.
+    ``sums`` has one row for each component: the weight, the sum of z, quadratic sums in the form
+    of the covariance type, and the sums of the values of categorical columns. ``second_moments``
+    (tied types with missing values) is the sum of z z'; where it is None, ``log_likelihood`` lacks
+    the term that tied components have in common.
     """
 
     sums: Array
@@ -68,6 +71,10 @@ class RowBlock(Protocol):
         """Return the sums of the rows nearest to each centre."""
         ...
 
+    def centre_sums(self, standardizer: Standardizer, centres: Array) -> Array:
+        """Return weights and sums of the coordinates of the rows nearest to each centre."""
+        ...
+
     def random_sums(
         self, standardizer: Standardizer, rng: np.random.Generator, n_components: int, form: str
     ) -> Array:
@@ -79,6 +86,7 @@ class RowSource(Protocol):
     """A `Source` of blocks of rows with weights."""
 
     n_threads: int
+    n_values: tuple[int, ...]  # number of values of each categorical column
 
     @property
     def n_rows(self) -> int: ...
@@ -108,8 +116,8 @@ class RowSource(Protocol):
         """Return the smallest and largest value of each column among rows with a weight."""
         ...
 
-    def sample(self, size: int, rng: np.random.Generator) -> tuple[Array, Array | None]:
-        """Return at most ``size`` rows with a weight, in the units of the data, and weights."""
+    def sample(self, size: int, rng: np.random.Generator) -> Any:
+        """Return at most ``size`` rows with a weight, as a block without missing values."""
         ...
 
 
@@ -142,6 +150,14 @@ def nearest_sums(source: RowSource, standardizer: Standardizer, centres: Array, 
     sums: Array = reduce_blocks(
         source, lambda block: (block.nearest_sums(standardizer, centres, form),)
     )[0]
+    return sums
+
+
+def centre_sums(source: RowSource, standardizer: Standardizer, centres: Array) -> Array:
+    """Return weights and sums of the coordinates of the rows nearest to each centre."""
+    sums: Array = reduce_blocks(source, lambda block: (block.centre_sums(standardizer, centres),))[
+        0
+    ]
     return sums
 
 

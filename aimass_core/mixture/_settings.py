@@ -68,6 +68,11 @@ class Settings:
         if noise >= 1:
             raise ValueError(f"noise must be below 1, the share of all rows, got {model.noise}")
         as_choice(model.missing, "missing", ("error", "marginalize"))
+        if model.categorical_features is not None and model.split_merge:
+            raise ValueError(
+                "split_merge has no moves for categorical columns: set split_merge=0 and raise "
+                "n_init instead"
+            )
         as_float(model.learning_decay, "learning_decay", above=0, maximum=1)
         as_float(model.learning_offset, "learning_offset", minimum=0)
         as_float(model.min_learning_rate, "min_learning_rate", minimum=0, maximum=1)
@@ -110,7 +115,7 @@ class Settings:
         scaled = self.reg_covar * standardizer.scale**2
         return float(scaled[0]) if self.covariance_type == "spherical" else scaled
 
-    def prior(self, d: int) -> Prior | None:
+    def prior(self, d: int, n_values: tuple[int, ...] = ()) -> Prior | None:
         """Return the prior, None where the parameters ask for none."""
         concentration = self.weight_concentration_prior
         if self.mean_precision_prior == self.degrees_of_freedom_prior == 0 and concentration == 1:
@@ -120,7 +125,7 @@ class Settings:
             scatter = float(self.n_components) ** (-2 / d)
         searches_fewer = concentration == "mml"
         if searches_fewer:
-            n_free = d
+            n_free = d + sum(n - 1 for n in n_values)
             if self.covariance_type not in TIED_TYPES:
                 n_free += n_covariance_parameters(self.covariance_type, 1, d)
             concentration = 1 - n_free / 2

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.validation import as_csr
+from ..base.validation import as_csr, as_int
 from ._dense_rows import DenseRows
 from ._missing_rows import MissingRows
+from ._mixed_rows import MixedRows, split_codes
 from ._parameters import SPARSE_TYPES
 from ._parquet_rows import ParquetRows
 from ._sparse_rows import SparseRows
@@ -20,9 +21,9 @@ from ._validation import as_matrix, as_weights, column_names, wrong_columns
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RowsInMemory", "names_of", "rows_in_memory", "source_of"]
+__all__ = ["RowsInMemory", "category_columns", "names_of", "rows_in_memory", "source_of"]
 
-RowsInMemory: TypeAlias = DenseRows | SparseRows | MissingRows
+RowsInMemory: TypeAlias = DenseRows | SparseRows | MissingRows | MixedRows
 
 
 def names_of(X: Any, source: Any) -> NDArray[np.object_] | None:
@@ -32,8 +33,37 @@ def names_of(X: Any, source: Any) -> NDArray[np.object_] | None:
     return column_names(X)
 
 
+def category_columns(categorical_features: Any, names: Any, n_columns: int) -> list[int]:
+    """Return the positions of the categorical columns, in order, from positions or names."""
+    if categorical_features is None:
+        return []
+    if isinstance(categorical_features, (str, bytes)) or not np.iterable(categorical_features):
+        raise TypeError(
+            "categorical_features must be a list of column positions or names, got "
+            f"{categorical_features!r}"
+        )
+    names = None if names is None else list(names)
+    positions = set()
+    for column in categorical_features:
+        if isinstance(column, str):
+            if names is None or column not in names:
+                known = "X has no column names" if names is None else f"there are {names}"
+                raise ValueError(f"categorical_features: no column {column!r}; {known}")
+            positions.add(names.index(column))
+        else:
+            positions.add(
+                as_int(column, "categorical_features: a column", minimum=0, maximum=n_columns - 1)
+            )
+    return sorted(positions)
+
+
 def source_of(
-    X: Any, sample_weight: Any, n_threads: int, covariance_type: str, missing: str
+    X: Any,
+    sample_weight: Any,
+    n_threads: int,
+    covariance_type: str,
+    missing: str,
+    categorical_features: Any = None,
 ) -> RowsInMemory | ParquetRows:
     """Return the source for a fit; ``X`` may be the path of a ``.npy`` or Parquet file."""
     if isinstance(X, (str, os.PathLike)):
@@ -41,9 +71,17 @@ def source_of(
         if not path.exists():
             raise FileNotFoundError(f"X: there is no file {path}")
         if path.suffix != ".npy":
+            if categorical_features is not None:
+                raise ValueError(
+                    "categorical_features needs rows in memory: read the Parquet file and give the "
+                    "table"
+                )
             return ParquetRows(path, sample_weight, n_threads, missing == "marginalize")
         X = _mapped_array(path)
-    return rows_in_memory(X, sample_weight, n_threads, covariance_type, missing)
+    return rows_in_memory(
+        X, sample_weight, n_threads, covariance_type, missing,
+        categorical_features=categorical_features,
+    )  # fmt: skip
 
 
 def rows_in_memory(
@@ -55,12 +93,17 @@ def rows_in_memory(
     *,
     n_columns: int | None = None,
     model: str = "",
+    categorical_features: Any = None,
+    n_values: tuple[int, ...] | None = None,
 ) -> RowsInMemory:
     """Return the source for an array-like or sparse matrix.
 
-    ``n_columns`` is the required number of columns, that of the fit of ``model``.
+    ``n_columns`` is the required number of columns, that of the fit of ``model``, and ``n_values``
+    the number of values of each categorical column there.
     """
     if sp.issparse(X):
+        if categorical_features is not None:
+            raise TypeError("categorical_features needs dense rows: give X.toarray()")
         if covariance_type not in SPARSE_TYPES:
             raise TypeError(
                 f"X is a sparse matrix, which covariance_type={covariance_type!r} can't take "
@@ -76,9 +119,19 @@ def rows_in_memory(
     allows_missing = missing == "marginalize"
     dense = as_matrix(X, n_columns=n_columns, model=model, allows_missing=allows_missing)
     weights = as_weights(sample_weight, len(dense))
-    if allows_missing and np.isnan(dense.sum()):
-        return MissingRows(dense, weights, n_threads)
-    return DenseRows(dense, weights, n_threads)
+    columns = category_columns(categorical_features, column_names(X), dense.shape[1])
+    if columns:
+        continuous, codes = split_codes(dense, columns, n_values)
+        return MixedRows(_dense_or_missing(continuous, weights, n_threads), codes)
+    return _dense_or_missing(dense, weights, n_threads)
+
+
+def _dense_or_missing(
+    X: NDArray[Any], weights: NDArray[np.float64] | None, n_threads: int
+) -> DenseRows | MissingRows:
+    if np.isnan(X.sum()):
+        return MissingRows(X, weights, n_threads)
+    return DenseRows(X, weights, n_threads)
 
 
 def _mapped_array(path: Path) -> NDArray[Any]:

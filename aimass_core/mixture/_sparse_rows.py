@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ._dense_rows import distance_scores, sampled_rows
+from ._dense_rows import DenseRows, distance_scores, sampled_rows
 from ._rows import EmSums, best_component
 from ._standardizer import Standardizer
 
@@ -46,6 +46,7 @@ class SparseRows:
 
     can_shift = False
     allows_float32 = False
+    n_values: tuple[int, ...] = ()  # no categorical columns
 
     def __init__(self, X: sp.csr_array, weight: Array | None, n_threads: int) -> None:
         self.X, self.weight, self.n_threads = X, weight, n_threads
@@ -113,11 +114,16 @@ class SparseRows:
             total = total + _sums(resp, weight, form, Z, Z2)
         return np.asarray(total)
 
-    def sample(self, size: int, rng: np.random.Generator) -> tuple[Array, Array | None]:
+    def centre_sums(self, standardizer: Standardizer, centres: Array) -> Array:
+        """Return weights and sums of the coordinates of the rows nearest to each centre."""
+        return self.nearest_sums(standardizer, centres, "linear")
+
+    def sample(self, size: int, rng: np.random.Generator) -> DenseRows:
         """Return at most ``size`` rows, dense; fewer where they would take more than 64 MiB."""
         size = max(1, min(size, _MAX_SAMPLE_NUMBERS // self.n_columns))
         rows, weight = sampled_rows(self.n_rows, self.weight, size, rng)
-        return self.X[rows].toarray().astype(np.float64), weight
+        X = np.ascontiguousarray(self.X[rows].toarray(), dtype=np.float64)
+        return DenseRows(X, weight, self.n_threads)
 
     def score(
         self, standardizer: Standardizer, parameters: Parameters, output: str

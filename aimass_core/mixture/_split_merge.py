@@ -48,8 +48,7 @@ def improved(
 
     ``run`` is EM from given parameters; it returns None to end the search.
     """
-    rows, weight = problem.source.sample(_SAMPLE_ROWS, rng)
-    sample = DenseRows(rows, weight, problem.source.n_threads)
+    sample = problem.source.sample(_SAMPLE_ROWS, rng)
     best_score = problem.score(best)
     for _ in range(_MAX_ACCEPTED):
         for n_tried, proposal in enumerate(_proposals(problem, sample, best.parameters, rng)):

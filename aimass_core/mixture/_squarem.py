@@ -36,13 +36,18 @@ def _unconstrained(parameters: Parameters) -> list[Array]:
     weights = parameters.weights
     if parameters.noise is not None:
         weights = np.append(weights, parameters.noise.weight)
-    return [np.log(np.maximum(weights, 1e-300)), parameters.means, factor]
+    coordinates = [np.log(np.maximum(weights, 1e-300)), parameters.means, factor]
+    if parameters.categories is not None:
+        coordinates.append(np.log(parameters.categories))
+    return coordinates
 
 
-def _constrained(template: Parameters, coordinates: list[Any]) -> Parameters:
+def _constrained(
+    template: Parameters, coordinates: list[Any], n_values: tuple[int, ...]
+) -> Parameters:
     """Parameters from coordinates, of the type and with the noise of a template."""
     kind, noise = template.covariance_type, template.noise
-    log_weights, means, factor = coordinates
+    log_weights, means, factor = coordinates[:3]
     weights = np.exp(log_weights - log_weights.max())
     if kind in MATRIX_TYPES:
         diagonal = np.arange(factor.shape[-1])
@@ -53,11 +58,22 @@ def _constrained(template: Parameters, coordinates: list[Any]) -> Parameters:
     weights /= weights.sum()
     if noise is not None:
         weights, noise = weights[:-1], replace(noise, weight=float(weights[-1]))
-    return Parameters(kind, weights, means, covariances, noise)
+    categories = None
+    if template.categories is not None:
+        categories = np.exp(np.minimum(coordinates[3], 0))
+        starts = np.cumsum([0, *n_values[:-1]])
+        totals = np.add.reduceat(categories, starts, axis=1)
+        categories = np.maximum(categories / np.repeat(totals, n_values, axis=1), 1e-300)
+    return Parameters(kind, weights, means, covariances, noise, categories)
 
 
-def extrapolated(first: Parameters, second: Parameters, third: Parameters) -> Parameters:
-    """Return parameters beyond three successive iterates, or the third where there are none."""
+def extrapolated(
+    first: Parameters, second: Parameters, third: Parameters, n_values: tuple[int, ...] = ()
+) -> Parameters:
+    """Return parameters beyond three successive iterates, or the third where there are none.
+
+    ``n_values`` has the number of values of each categorical column.
+    """
     zero, one, two = (_unconstrained(p) for p in (first, second, third))
     r = [b - a for a, b in zip(zero, one, strict=True)]
     v = [c - b - d for b, c, d in zip(one, two, r, strict=True)]
@@ -74,6 +90,6 @@ def extrapolated(first: Parameters, second: Parameters, third: Parameters) -> Pa
             coordinates = [
                 a + 2 * step * b + step**2 * c for a, b, c in zip(zero, r, v, strict=True)
             ]
-            return _constrained(first, coordinates)
+            return _constrained(first, coordinates, n_values)
     except (NumericalError, FloatingPointError):
         return third

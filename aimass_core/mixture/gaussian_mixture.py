@@ -16,9 +16,11 @@ from ..base.registry import register
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_float, as_int
 from ..exceptions import ConvergenceWarning, NotFittedError, NumericalError
+from ._dense_rows import DenseRows
 from ._em import Problem, Result
 from ._fit import Reporter, best_fit
 from ._missing_rows import MissingRows, conditional_of
+from ._mixed_rows import Codes, MixedRows
 from ._noise import Noise
 from ._online import Online
 from ._parameters import (
@@ -29,7 +31,8 @@ from ._parameters import (
     n_covariance_parameters,
 )
 from ._settings import Settings
-from ._sources import names_of, rows_in_memory, source_of
+from ._sources import category_columns, names_of, rows_in_memory, source_of
+from ._sparse_rows import SparseRows
 from ._standardizer import Standardizer
 from ._validation import as_weights, column_names
 
@@ -117,6 +120,12 @@ class GaussianMixture(Estimator):
     missing : {"error", "marginalize"}, default="error"
         Whether NaN (also pandas' NA) is an error, or an unknown value that the likelihood
         marginalises exactly, in `fit`, `predict` and the other methods.
+    categorical_features : list of int or str, optional
+        Columns that hold category codes 0, 1, 2, ..., by position or, for a table, by name. Given
+        the component, each has a categorical distribution that is independent of all other
+        columns; ``means_`` and ``covariances_`` are those of the other columns. A Dirichlet prior
+        with the weight of one row keeps every probability above 0. NaN, where ``missing`` allows
+        it, and codes that the fit has not seen are left out of the likelihood.
     noise : float, default=0.0
         Above 0, a component of constant density over the box of the data takes up outliers, so
         that no Gaussian has to widen for them. The value is the share of the rows that it starts
@@ -136,10 +145,12 @@ class GaussianMixture(Estimator):
     weights_ : ndarray of shape (n_components,)
         Weights of the components; they and ``noise_weight_`` sum to 1.
     means_ : ndarray of shape (n_components, n_features)
-        Means of the components.
+        Means of the components; of the continuous columns if there are categorical ones.
     covariances_, precisions_, precisions_cholesky_ : ndarray
         Of shape (K, d, d) for full, (d, d) for tied, (K, d) for diag, (d,) for tied_diag, (K,) for
         spherical covariances.
+    category_probabilities_ : dict of int to ndarray of shape (n_components, n_values)
+        For each categorical column, by position: the probability of each code.
     noise_weight_ : float
         Share of the outliers, 0 without noise.
     noise_bounds_ : ndarray of shape (2, n_features) or None
@@ -173,7 +184,9 @@ class GaussianMixture(Estimator):
     Algorithm", Scandinavian Journal of Statistics 35, 2008. M. Figueiredo, A. K. Jain,
     "Unsupervised Learning of Finite Mixture Models", IEEE TPAMI 24, 2002. J. D. Banfield,
     A. E. Raftery, "Model-Based Gaussian and Non-Gaussian Clustering", Biometrics 49, 1993. N. Ueda
-    et al., "SMEM Algorithm for Mixture Models", Neural Computation 12, 2000.
+    et al., "SMEM Algorithm for Mixture Models", Neural Computation 12, 2000. L. Hunt,
+    M. Jorgensen, "Mixture model clustering using the MULTIMIX program", Australian & New Zealand
+    Journal of Statistics 41, 1999.
 
     Examples
     --------
@@ -200,6 +213,7 @@ class GaussianMixture(Estimator):
         "noise_weight_",
         "noise_bounds_",
         "_noise_log_widths",
+        "category_probabilities_",
     )
 
     weights_: Array
@@ -208,6 +222,7 @@ class GaussianMixture(Estimator):
     precisions_cholesky_: Array
     noise_weight_: float
     noise_bounds_: Array | None
+    category_probabilities_: dict[int, Array]
     converged_: bool
     n_iter_: int
     lower_bound_: float
@@ -242,6 +257,7 @@ class GaussianMixture(Estimator):
         degrees_of_freedom_prior: float = 0.0,
         weight_concentration_prior: float | str = 1.0,
         missing: str = "error",
+        categorical_features: Any = None,
         noise: float = 0.0,
         learning_decay: float = 0.7,
         learning_offset: float = 10.0,
@@ -269,6 +285,7 @@ class GaussianMixture(Estimator):
         self.degrees_of_freedom_prior = degrees_of_freedom_prior
         self.weight_concentration_prior = weight_concentration_prior
         self.missing = missing
+        self.categorical_features = categorical_features
         self.noise = noise
         self.learning_decay = learning_decay
         self.learning_offset = learning_offset
@@ -307,8 +324,12 @@ class GaussianMixture(Estimator):
         """
         settings = Settings.of(self)
         threads = resolve_n_threads(self.n_threads)
-        source = source_of(X, sample_weight, threads, settings.covariance_type, self.missing)
-        result, problem = self._best_fit(settings, source, resumes=self.warm_start)
+        source = source_of(
+            X, sample_weight, threads, settings.covariance_type, self.missing,
+            self.categorical_features,
+        )  # fmt: skip
+        columns = self._columns_of(X, source)
+        result, problem = self._best_fit(settings, source, columns, resumes=self.warm_start)
         if not result.converged and self.callback is None:
             warnings.warn(
                 f"EM did not converge in {result.n_iter} passes: raise max_iter or tol, set "
@@ -316,8 +337,8 @@ class GaussianMixture(Estimator):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        self._adopt_result(result.parameters, problem.standardizer, result)
-        self._note_columns(names_of(X, source), source.n_columns)
+        self._adopt_result(result.parameters, problem, result, columns)
+        self._note_columns(names_of(X, source), source.n_columns + len(columns))
         self._online = None
         return self
 
@@ -352,10 +373,12 @@ class GaussianMixture(Estimator):
         source = rows_in_memory(
             X, sample_weight, resolve_n_threads(self.n_threads), settings.covariance_type,
             self.missing, n_columns=None if online is None else self.n_features_in_,
-            model=type(self).__name__,
+            model=type(self).__name__, categorical_features=self.categorical_features,
+            n_values=None if online is None else self._n_values,
         )  # fmt: skip
+        columns = self._columns_of(X, source)
         if online is None or self._covariance_type != settings.covariance_type:
-            result, problem = self._best_fit(settings, source, resumes=True)
+            result, problem = self._best_fit(settings, source, columns, resumes=True)
             online = Online.start(problem, result.parameters)
         else:
             bound = online.learn(
@@ -363,8 +386,8 @@ class GaussianMixture(Estimator):
             )
             bounds = [*self.lower_bounds_, bound]
             result = Result(online.parameters, bounds, self.n_iter_ + 1, False)
-        self._adopt_result(online.parameters, online.problem.standardizer, result)
-        self._note_columns(names_of(X, source), source.n_columns)
+        self._adopt_result(online.parameters, online.problem, result, columns)
+        self._note_columns(names_of(X, source), source.n_columns + len(columns))
         self._online = online
         return self
 
@@ -387,13 +410,15 @@ class GaussianMixture(Estimator):
         """
         return self.fit(X, y, sample_weight).predict(X)
 
-    def _best_fit(self, settings: Settings, source: Any, resumes: bool) -> tuple[Result, Problem]:
+    def _best_fit(
+        self, settings: Settings, source: Any, columns: list[int], resumes: bool
+    ) -> tuple[Result, Problem]:
         """Run EM from the starts of the settings, or from the parameters of the last fit."""
 
         def snapshot(parameters: Parameters, problem: Problem, bounds: list[float]) -> Any:
             model = type(self)(**self.get_params(deep=False))
             result = Result(parameters, list(bounds), len(bounds), False)
-            model._adopt_result(parameters, problem.standardizer, result)
+            model._adopt_result(parameters, problem, result, columns)
             return model
 
         def resumed(problem: Problem) -> Parameters:
@@ -402,27 +427,40 @@ class GaussianMixture(Estimator):
                 parameters.noise = replace(problem.noise, weight=self.noise_weight_)
             return parameters
 
-        resumes = resumes and hasattr(self, "weights_") and self._fits(settings, source.n_columns)
+        resumes = resumes and hasattr(self, "weights_") and self._fits(settings, source)
         reporter = Reporter(self.callback, bool(self.verbose), snapshot)
         return best_fit(settings, source, reporter, resumed if resumes else None)
 
-    def _fits(self, settings: Settings, d: int) -> bool:
+    def _fits(self, settings: Settings, source: Any) -> bool:
         """Whether the parameters of the last fit are of the kind that the settings ask for."""
         return (
-            self.means_.shape == (settings.n_components, d)
+            self.means_.shape == (settings.n_components, source.n_columns)
+            and self._n_values == source.n_values
             and self._covariance_type == settings.covariance_type
             and (self._noise is None) == (settings.noise == 0)
         )
 
+    def _columns_of(self, X: Any, source: Any) -> list[int]:
+        """Positions of the categorical columns of rows and their source."""
+        n_columns = source.n_columns + len(source.n_values)
+        return category_columns(self.categorical_features, names_of(X, source), n_columns)
+
     def _adopt_result(
-        self, parameters: Parameters, standardizer: Standardizer, result: Result
+        self, parameters: Parameters, problem: Problem, result: Result, columns: list[int]
     ) -> None:
+        standardizer = problem.standardizer
+        categories = {}
+        if parameters.categories is not None:
+            n_values = problem.n_values
+            parts = np.split(parameters.categories, np.cumsum(n_values)[:-1], axis=1)
+            categories = dict(zip(columns, parts, strict=True))
         means, covariances, roots = parameters.unscaled(standardizer)
         noise = parameters.noise
         noise = None if noise is None else noise.rescaled(1 / standardizer.scale)
         self._adopt_parameters(
-            parameters.covariance_type, parameters.weights, means, covariances, roots, noise
-        )
+            parameters.covariance_type, parameters.weights, means, covariances, roots, noise,
+            categories,
+        )  # fmt: skip
         self._fitted_with = self.get_params(deep=False)
         self.converged_ = result.converged
         self.n_iter_ = result.n_iter
@@ -437,14 +475,16 @@ class GaussianMixture(Estimator):
         covariances: Array,
         roots: Array,
         noise: Noise | None = None,
+        categories: dict[int, Array] | None = None,
     ) -> None:
         """Set the learned parameters, in the units of the data."""
+        self.category_probabilities_ = dict(categories or {})
         # In C order, as they come from a file: the memory order decides the order of sums.
         self.weights_, self.means_ = weights, np.ascontiguousarray(means)
         self.covariances_ = np.ascontiguousarray(covariances)
         self.precisions_cholesky_ = roots
         self._covariance_type = covariance_type
-        self.n_features_in_ = means.shape[1]
+        self.n_features_in_ = means.shape[1] + len(self.category_probabilities_)
         self.noise_weight_ = 0.0 if noise is None else noise.weight
         self.noise_bounds_ = None if noise is None else noise.bounds
         self._noise_log_widths = None if noise is None else noise.log_widths
@@ -572,7 +612,14 @@ class GaussianMixture(Estimator):
     def _n_parameters(self) -> int:
         k, d = int(self.means_.shape[0]), int(self.means_.shape[1])
         n_noise = 0 if self._noise is None else 2  # weight and volume, as mclust counts
-        return n_covariance_parameters(self._covariance_type, k, d) + k * d + k - 1 + n_noise
+        n_categories = k * sum(n - 1 for n in self._n_values)
+        n_covariances = n_covariance_parameters(self._covariance_type, k, d)
+        return n_covariances + k * d + k - 1 + n_noise + n_categories
+
+    @property
+    def _n_values(self) -> tuple[int, ...]:
+        """Number of values of each categorical column."""
+        return tuple(table.shape[1] for table in self.category_probabilities_.values())
 
     def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.int64]]:
         """Draw rows from the mixture.
@@ -600,15 +647,33 @@ class GaussianMixture(Estimator):
         counts = counts[: len(self.weights_)]
         y = np.repeat(np.arange(len(counts)), counts)
         X = self.means_[y] + self._deviations(counts, rng)
-        if self.noise_bounds_ is None:
-            return X, y
-        low, high = self.noise_bounds_
-        outliers = low + rng.random((n_outliers, self.n_features_in_)) * (high - low)
-        return np.concatenate([X, outliers]), np.append(y, np.full(n_outliers, -1))
+        if self.noise_bounds_ is not None:
+            low, high = self.noise_bounds_
+            outliers = low + rng.random((n_outliers, len(low))) * (high - low)
+            X, y = np.concatenate([X, outliers]), np.append(y, np.full(n_outliers, -1))
+        return self._with_codes(X, y, rng), y
+
+    def _with_codes(self, X: Array, y: NDArray[np.int64], rng: np.random.Generator) -> Array:
+        """Continuous columns of components with random codes in the categorical columns."""
+        if not self.category_probabilities_:
+            return X
+        complete = np.empty((len(X), self.n_features_in_))
+        complete[:, self._continuous_columns] = X
+        for column, table in self.category_probabilities_.items():
+            uniform = np.full((1, table.shape[1]), 1 / table.shape[1])  # of outliers, -1
+            cumulated = np.cumsum(np.vstack([table, uniform]), axis=1)[y]
+            draws = rng.random(len(X))[:, None] * cumulated[:, -1:]
+            complete[:, column] = (draws >= cumulated).sum(axis=1)
+        return complete
+
+    @property
+    def _continuous_columns(self) -> list[int]:
+        columns = range(self.n_features_in_)
+        return [column for column in columns if column not in self.category_probabilities_]
 
     def _deviations(self, counts: NDArray[np.int64], rng: np.random.Generator) -> Array:
         """Random deviations from the means, so many for each component."""
-        deviations = rng.standard_normal((int(counts.sum()), self.n_features_in_))
+        deviations = rng.standard_normal((int(counts.sum()), self.means_.shape[1]))
         kind = self._covariance_type
         if kind == "tied":
             deviations = deviations @ np.linalg.cholesky(self.covariances_).T
@@ -665,6 +730,8 @@ class GaussianMixture(Estimator):
         return rows_in_memory(
             X, None, resolve_n_threads(self.n_threads), self._covariance_type, missing,
             n_columns=self.n_features_in_, model=type(self).__name__,
+            categorical_features=list(self.category_probabilities_) or None,
+            n_values=self._n_values,
         )  # fmt: skip
 
     def _scoring_standardizer(self, can_shift: bool) -> Standardizer:
@@ -687,9 +754,10 @@ class GaussianMixture(Estimator):
 
     def _parameters(self, standardizer: Standardizer) -> Parameters:
         """The learned parameters in standardised coordinates."""
+        tables = list(self.category_probabilities_.values())
         return Parameters.rescaled(
             self._covariance_type, self.weights_, self.means_, self.covariances_, standardizer,
-            self._noise,
+            self._noise, np.hstack(tables) if tables else None,
         )  # fmt: skip
 
     @property
@@ -715,12 +783,13 @@ class GaussianMixture(Estimator):
         GaussianMixture
             A fitted mixture over the columns that are not known, in their order, with the same
             number of components: its weights are the probabilities of the components given the
-            known values. Its covariance type is that of this one.
+            known values. Its covariance type is that of this one. At least one continuous column
+            must stay unknown.
 
         Raises
         ------
         ValueError
-            If no column or every column is known, or if a value is not finite.
+            If no column or every continuous column is known, or if a value is not finite.
         KeyError
             If a column does not exist.
 
@@ -741,26 +810,33 @@ class GaussianMixture(Estimator):
         """
         self._check_fitted()
         row = self._known_row(known)
-        is_known = ~np.isnan(row)
-        if not is_known.any() or is_known.all():
+        continuous = self._continuous_columns
+        is_known = ~np.isnan(row[continuous])
+        if np.isnan(row).all() or is_known.all():
             raise ValueError(
-                f"known must have a value for some of the {len(row)} columns and leave some out, "
-                f"got {int(is_known.sum())} values"
+                f"known must have a value for some of the {len(row)} columns and leave out at "
+                f"least one that is not categorical, got {int((~np.isnan(row)).sum())} values"
             )
         standardizer = self._scoring_standardizer(can_shift=True)
-        parameters = self._parameters(standardizer)
-        given = self._conditional_parameters(parameters, standardizer.apply(row), is_known)
+        given = self._conditional_parameters(row, standardizer)
         rest = Standardizer(standardizer.shift[~is_known], standardizer.scale[~is_known])
-        without_start = dict.fromkeys(("weights_init", "means_init", "precisions_init"))
-        model = type(self)(**(self.get_params() | without_start))
+        columns = np.flatnonzero(np.isnan(row)).tolist()
+        categories = {
+            columns.index(column): table
+            for column, table in self.category_probabilities_.items()
+            if column in columns
+        }
+        start = dict.fromkeys(("weights_init", "means_init", "precisions_init"))
+        changed = start | {"categorical_features": list(categories) or None}
+        model = type(self)(**(self.get_params() | changed))
         means, covariances, roots = given.unscaled(rest)
         noise = None if given.noise is None else given.noise.rescaled(1 / rest.scale)
         model._adopt_parameters(
-            given.covariance_type, given.weights, means, covariances, roots, noise
+            given.covariance_type, given.weights, means, covariances, roots, noise, categories
         )
         names = getattr(self, "feature_names_in_", None)
-        model._note_columns(None if names is None else names[~is_known], int((~is_known).sum()))
-        model._fitted_with = dict(self._fitted_with)
+        model._note_columns(None if names is None else names[columns], len(columns))
+        model._fitted_with = dict(self._fitted_with) | changed
         model.converged_, model.n_iter_ = self.converged_, self.n_iter_
         model.lower_bound_, model.lower_bounds_ = self.lower_bound_, list(self.lower_bounds_)
         return model
@@ -776,7 +852,8 @@ class GaussianMixture(Estimator):
         Returns
         -------
         ndarray of float64, shape (n_samples, n_features)
-            A new array. The noise component has no part in the expected values.
+            A new array. An unknown code becomes the most probable one. The noise component has no
+            part in the expected values.
 
         Notes
         -----
@@ -793,11 +870,28 @@ class GaussianMixture(Estimator):
         """
         self._check_fitted()
         source = self._source_of(X, "marginalize")
-        if not isinstance(source, MissingRows):
-            X = source.X.toarray() if hasattr(source.X, "toarray") else source.X
-            return np.array(X, dtype=np.float64)
+        if isinstance(source, SparseRows):
+            return np.asarray(source.X.toarray(), dtype=np.float64)
+        codes = None
+        rows: Any = source
+        if isinstance(source, MixedRows):
+            rows, codes = source.continuous, source.codes
         standardizer = self._scoring_standardizer(can_shift=True)
-        return source.completed(standardizer, self._parameters(standardizer))
+        parameters = self._parameters(standardizer)
+        if isinstance(rows, MissingRows):
+            completed = rows.completed(standardizer, parameters, codes)
+        else:
+            completed = np.array(rows.X, dtype=np.float64)
+        if codes is None:
+            return completed
+        result = np.empty((source.n_rows, self.n_features_in_))
+        result[:, self._continuous_columns] = completed
+        resp = source.score(standardizer, parameters, "resp")[:, : len(self.weights_)]
+        values = codes.columns()
+        for position, (column, table) in enumerate(self.category_probabilities_.items()):
+            expected = (resp @ table).argmax(axis=1)
+            result[:, column] = np.where(values[position] < 0, expected, values[position])
+        return result
 
     def _known_row(self, known: Any) -> Array:
         """Known values as one row with NaN for the others."""
@@ -823,19 +917,25 @@ class GaussianMixture(Estimator):
             row[position] = as_float(value, f"known: the value of column {column!r}")
         return row
 
-    def _conditional_parameters(
-        self, parameters: Parameters, z: Array, is_known: NDArray[np.bool_]
-    ) -> Parameters:
-        """Parameters of the unknown columns given a row, all in standardised coordinates."""
-        identity = Standardizer(np.zeros_like(z), np.ones_like(z))
-        row = MissingRows(np.where(is_known, z, np.nan)[None], None, 1)
+    def _conditional_parameters(self, row: Array, standardizer: Standardizer) -> Parameters:
+        """Parameters of the unknown continuous columns given a row, in standardised coordinates."""
+        parameters = self._parameters(standardizer)
+        values = row[self._continuous_columns]
+        is_known = ~np.isnan(values)
+        source: Any = MissingRows(values[None], None, 1)
+        if self.category_probabilities_:
+            codes = np.nan_to_num(row[list(self.category_probabilities_)], nan=-1.0)
+            is_seen = codes < np.array(self._n_values)
+            known_codes = np.where(is_seen, codes, -1).astype(np.int32)
+            source = MixedRows(source, Codes.of(known_codes[None], self._n_values))
         with np.errstate(over="ignore", invalid="ignore"):
-            weights = row.score(identity, parameters, "resp")[0]
+            weights = source.score(standardizer, parameters, "resp")[0]
         if not np.isfinite(weights).all():
             raise NumericalError(
                 "the known values are too far from every component (beyond 1e150 standard "
                 "deviations)"
             )
+        z = standardizer.apply(values)
         conditional = conditional_of(parameters, is_known)
         deviations = z[is_known] - parameters.means[:, is_known]
         means = parameters.means[:, ~is_known] + (deviations[:, None] @ conditional.gain)[:, 0]
@@ -873,8 +973,8 @@ class GaussianMixture(Estimator):
         ImportError
             If scikit-learn is not installed.
         ValueError
-            If the model has a noise component or tied_diag covariances, which scikit-learn's class
-            cannot hold.
+            If the model has a noise component, tied_diag covariances or categorical columns, which
+            scikit-learn's class cannot hold.
         """
         try:
             from sklearn.mixture import GaussianMixture as SklearnMixture
@@ -886,10 +986,10 @@ class GaussianMixture(Estimator):
                 "to_sklearn: scikit-learn's GaussianMixture has no noise component: fit with "
                 "noise=0 to convert"
             )
-        if self._covariance_type == "tied_diag":
+        if self._covariance_type == "tied_diag" or self.category_probabilities_:
             raise ValueError(
-                "to_sklearn: scikit-learn's GaussianMixture has no tied_diag covariances: fit with "
-                "'tied' or 'diag' to convert"
+                "to_sklearn: scikit-learn's GaussianMixture has no tied_diag covariances and no "
+                "categorical columns: fit with 'tied' or 'diag' and continuous columns to convert"
             )
         parameters, other = self._fitted_with, SklearnMixture()
         shared = {name: parameters[name] for name in other.get_params() if name in parameters}
@@ -998,7 +1098,17 @@ class GaussianMixture(Estimator):
         elif self.noise_weight_ != 0:
             raise ValueError(f"noise_weight_ is {self.noise_weight_} without noise_bounds_")
         self._covariance_type = kind
-        self.n_features_in_ = d
+        self.n_features_in_ = d + len(self.category_probabilities_)
+        for column, table in self.category_probabilities_.items():
+            if (
+                not 0 <= column < self.n_features_in_
+                or table.ndim != 2
+                or len(table) != k
+                or table.shape[1] == 0
+            ):
+                raise ValueError(f"category_probabilities_[{column!r}] has a wrong shape")
+            if not (table > 0).all() or not np.allclose(table.sum(axis=1), 1):
+                raise ValueError(f"category_probabilities_[{column!r}] must sum to 1")
 
 
 def _set_outliers(

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from ._approximate import ApproximateIndex
-from ._assignment import Audience
-from ._audience import audience
-from ._index import FactorIndex, score_topk
-from ._reached import Reached
-from ._reverse import AudienceIndex
-from ._stream import recommend_blocks, write_topk
+from typing import TYPE_CHECKING
+
+from ..base.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from ._approximate import ApproximateIndex
+    from ._audience import audience
+    from ._audience_index import AudienceIndex
+    from ._hashed_ids import HashedIds
+    from ._index import FactorIndex, score_topk
+    from ._stream import recommend_blocks, write_topk
+    from ._user_lists import Audience, ReverseTopK
 
 __all__ = [
     "ApproximateIndex",
     "Audience",
     "AudienceIndex",
     "FactorIndex",
-    "Reached",
+    "HashedIds",
+    "ReverseTopK",
     "audience",
     "recommend_blocks",
     "score_topk",
     "write_topk",
 ]
+
+__getattr__ = lazy_attributes(
+    __name__,
+    {
+        "ApproximateIndex": "_approximate",
+        "Audience": "_user_lists",
+        "AudienceIndex": "_audience_index",
+        "FactorIndex": "_index",
+        "HashedIds": "_hashed_ids",
+        "ReverseTopK": "_user_lists",
+        "audience": "_audience",
+        "recommend_blocks": "_stream",
+        "score_topk": "_index",
+        "write_topk": "_stream",
+    },
+)

@@ -1,21 +1,27 @@
-"""Approximate top-k by an HNSW graph of usearch, behind the signature of the exact index."""
+"""Approximate top-k by an HNSW graph of usearch, with the interface of the exact index."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.csr import row_range, take_rows
+from ..base.filters import Catalog
+from ..base.lists import TopK
+from ..base.ranking import padding
 from ..base.threads import resolve_n_threads
-from ..base.validation import as_choice, as_int
-from ._factors import as_factors, as_mask, as_pattern, normalized, norms_of, rows_of
+from ..base.validation import as_choice, as_int, wrap_csr
+from ._factors import as_factors, as_id_map, as_query_ids, filters_of, normalized, norms_of
 from ._index import FactorIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Ranked = tuple[NDArray[np.int32], NDArray[Any]]
+    from ..base.ranking import Ranked
+    from ._factors import Candidates
 
 __all__ = ["ApproximateIndex"]
 
@@ -23,14 +29,14 @@ _BLOCK = 128  # queries whose proposed items are scored together
 
 
 class ApproximateIndex:
-    """Items in an HNSW graph (the package usearch), asked like a `FactorIndex`.
+    """Items in an HNSW graph (the package usearch), with the calls of a `FactorIndex`.
 
-    Worth it for catalogues of millions of items and one query at a time; measure `recall` on your
-    own factors. Largest products become smallest angles by one more coordinate for the items
-    (Bachrach et al. 2014). The graph proposes ``oversampling * k`` items, filters are applied, and
-    their scores are computed anew: what comes back has exact scores and the order of the exact
-    index, but may miss items, and a query whose filters leave less than k of the proposed items
-    gets less than k.
+    Useful for catalogues of millions of items and one query at a time; measure `recall` on your own
+    factors. Largest products become smallest angles by one more coordinate of the items (Bachrach
+    et al. 2014). The graph proposes ``oversampling * k`` items for a query, filters are applied,
+    and the scores are computed again exactly. So the result has exact scores in the order of the
+    exact index, but may lack items. A query that gets fewer than k items in this way, because its
+    filters leave few, is answered by an exact search.
 
     Parameters
     ----------
@@ -38,14 +44,18 @@ class ApproximateIndex:
         Items.
     metric : {"dot", "cosine"}, default="dot"
         As in `FactorIndex`.
+    ids : IdMap or array-like of shape (n_items,), optional
+        As in `FactorIndex`.
     oversampling : int, default=4
-        Proposed items for each one wanted, beside the items that the query excludes.
+        Proposed items for each of the k items, in addition to the items that the query excludes.
     connectivity : int, default=16
         Edges of an item in the graph.
     expansion : int, default=128
-        Items looked at in building; in asking at least this, and four times the number proposed.
+        Items visited when one is added. A search visits at least so many, and four times the
+        number of proposed items.
     n_threads : int, default=1
-        For building: with more than one the graph, and so the answers, differ from run to run.
+        Threads for building. With more than one the graph, and so the results, differ from run to
+        run.
 
     Raises
     ------
@@ -54,9 +64,10 @@ class ApproximateIndex:
 
     References
     ----------
-    Malkov and Yashunin, Efficient and robust approximate nearest neighbor search using hierarchical
-    navigable small world graphs, 2018. Bachrach et al., Speeding up the Xbox recommender system
-    using a Euclidean transformation for inner-product spaces, RecSys 2014.
+    Y. Malkov and D. Yashunin, "Efficient and robust approximate nearest neighbor search using
+    hierarchical navigable small world graphs", IEEE TPAMI 42(4), 2020. Y. Bachrach et al.,
+    "Speeding up the Xbox recommender system using a Euclidean transformation for inner-product
+    spaces", RecSys 2014.
     """
 
     def __init__(
@@ -64,6 +75,7 @@ class ApproximateIndex:
         item_factors: Any,
         *,
         metric: str = "dot",
+        ids: Any = None,
         oversampling: int = 4,
         connectivity: int = 16,
         expansion: int = 128,
@@ -80,12 +92,13 @@ class ApproximateIndex:
         self.n_items: int = items.shape[0]
         self.n_factors: int = items.shape[1]
         self.dtype: np.dtype[Any] = items.dtype
+        self.ids = as_id_map(ids, self.n_items, "ids")
         self.oversampling = as_int(oversampling, "oversampling", minimum=1)
         self._expansion = as_int(expansion, "expansion", minimum=1)
-        self._items = normalized(items) if self.metric == "cosine" else items
+        self._items = normalized(items) if self.metric == "cosine" else items.copy()
         norms = norms_of(self._items)
         longest = max(float(norms.max(initial=0)), 1e-30)
-        # All rows of one length: then the nearest by angle is the largest product.
+        # All rows have one length: then the smallest angle is the largest product.
         rest = np.sqrt(np.maximum(1 - (norms / longest) ** 2, 0))
         rows = np.column_stack([self._items / longest, rest]).astype(np.float32)
         self._graph = Index(
@@ -100,117 +113,168 @@ class ApproximateIndex:
             threads = resolve_n_threads(n_threads)
             self._graph.add(np.arange(self.n_items, dtype=np.uint64), rows, threads=threads)
 
+    def __len__(self) -> int:
+        return self.n_items
+
+    @cached_property
+    def _exact(self) -> FactorIndex:
+        return FactorIndex(self._items)
+
     def topk(
         self,
         queries: Any,
         k: int,
         *,
+        candidates: Any = None,
         exclude: Any = None,
-        allowed: Any = None,
-        allowed_rows: Any = None,
+        query_ids: Any = None,
         n_threads: int | None = None,
-    ) -> Ranked:
-        """About the k best items of each query.
+    ) -> TopK:
+        """Return about the k best items of each query.
 
         Parameters
         ----------
-        queries, k, exclude, allowed, allowed_rows, n_threads
+        queries, k, candidates, exclude, query_ids, n_threads
             As in `FactorIndex.topk`.
 
         Returns
         -------
-        indices : ndarray of int32, shape (n, min(k, n_items))
-            Score descending, then index ascending; -1 where nothing more was found.
-        scores : ndarray, shape (n, min(k, n_items))
-            Their exact scores, -inf where nothing more was found.
+        TopK
+            Lists of ``min(k, n_items)`` items with exact scores: score descending, then row number
+            ascending; padded with (-1, -inf) where the filters leave fewer items.
         """
         queries = as_factors(queries, "queries", self.dtype, n_factors=self.n_factors)
         k = min(as_int(k, "k", minimum=1), self.n_items)
-        shape = (len(queries), self.n_items)
-        mask = as_mask(allowed, "allowed", self.n_items)
-        indptr, denied = as_pattern(exclude, "exclude", shape)
-        lists = as_pattern(allowed_rows, "allowed_rows", shape)
-        for name, ids in (("exclude", denied), ("allowed_rows", lists[1])):
-            if ids is not None and len(ids) and not 0 <= ids.min() <= ids.max() < self.n_items:
-                raise ValueError(
-                    f"{name} holds items {ids.min()} to {ids.max()}, outside of [0, {self.n_items})"
-                )
+        names = as_query_ids(query_ids, len(queries))
+        catalog = Catalog(self.ids, self.n_items, "item")
+        allowed, denied = filters_of(candidates, exclude, catalog, names)
         threads = resolve_n_threads(n_threads)
-        if 0 in shape or k == 0:
-            empty = np.full((shape[0], k), -1, dtype=np.int32)
-            return empty, np.full(empty.shape, -np.inf, self.dtype)
+        indices, scores = self._rank(queries, k, allowed, denied, threads)
+        item_name = getattr(self.ids, "name", None) or "item"
+        return TopK(names, indices, scores, self.ids, item_name=item_name)
+
+    def _rank(
+        self,
+        queries: NDArray[Any],
+        k: int,
+        allowed: Candidates,
+        denied: sp.csr_array | None,
+        n_threads: int,
+    ) -> Ranked:
+        if len(queries) == 0 or k == 0:
+            return padding(len(queries), k, self.dtype)
         if self.metric == "cosine":
             queries = normalized(queries)
-        longest = 0 if indptr is None else int(np.diff(indptr).max(initial=0))
+        longest = 0 if denied is None else int(np.diff(denied.indptr).max(initial=0))
         count = min(self.n_items, self.oversampling * k + longest)
         self._graph.expansion_search = max(self._expansion, 4 * count)
         directions = normalized(queries).astype(np.float32)
-        wide = np.column_stack([directions, np.zeros(shape[0], np.float32)])
-        found = np.atleast_2d(self._graph.search(wide, count, threads=threads).keys)
-        return self._rescored(queries, found, k, mask, (indptr, denied), lists, threads)
-
-    def _rescored(
-        self, queries: Any, found: Any, k: int, mask: Any, deny: Any, lists: Any, n_threads: int
-    ) -> Ranked:
-        """Exact top-k among the items that the graph proposed for a query.
-
-        A block of queries shares a small exact index of all that was proposed to one of them.
-        """
-        indices = np.full((len(queries), k), -1, dtype=np.int32)
-        scores = np.full((len(queries), k), -np.inf, dtype=self.dtype)
+        extended = np.column_stack([directions, np.zeros(len(queries), np.float32)])
+        matches = self._graph.search(extended, count, threads=n_threads).keys
+        proposed = np.atleast_2d(matches).astype(np.int64)
+        indices, scores = padding(len(queries), k, self.dtype)
         for begin in range(0, len(queries), _BLOCK):
             rows = slice(begin, min(begin + _BLOCK, len(queries)))
-            n = rows.stop - begin
-            proposed = found[rows].astype(np.int64).ravel()
-            pairs = np.repeat(np.arange(n), found.shape[1]) * self.n_items + proposed
-            pairs = pairs[(proposed >= 0) & (proposed < self.n_items)]
-            if mask is not None:
-                pairs = pairs[mask[pairs % self.n_items]]
-            for pattern, keep in ((deny, False), (lists, True)):
-                if pattern[0] is not None:
-                    starts, ids = rows_of(pattern[0], pattern[1], rows)
-                    stored = np.repeat(np.arange(n), np.diff(starts)) * self.n_items + ids
-                    pairs = pairs[np.isin(pairs, stored) == keep]
-            row, item = np.divmod(np.unique(pairs), self.n_items)
-            if not len(item):
-                continue
-            items, columns = np.unique(item, return_inverse=True)
-            open_to = sp.csr_array((n, len(items)), dtype=np.float32)
-            open_to.indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))])
-            open_to.indices = columns.astype(np.int32)
-            place, score = FactorIndex(self._items[items]).topk(
-                queries[rows], k, allowed_rows=open_to, n_threads=n_threads
+            own = _filtered(
+                proposed[rows], self.n_items, _rows_of(allowed, rows), _rows_of(denied, rows)
             )
-            indices[rows, : place.shape[1]] = np.where(place >= 0, items[place], -1)
-            scores[rows, : place.shape[1]] = score
+            self._score_again(queries[rows], own, indices[rows], scores[rows], n_threads)
+        self._complete(queries, indices, scores, allowed, denied, n_threads)
         return indices, scores
 
+    def _score_again(
+        self,
+        queries: NDArray[Any],
+        pairs: NDArray[np.int64],
+        indices: NDArray[np.int32],
+        scores: NDArray[Any],
+        n_threads: int,
+    ) -> None:
+        """Write the exact top-k among the pairs of query and item that the graph proposed.
+
+        The queries share a small exact index of all items that were proposed to one of them.
+        """
+        row, item = np.divmod(pairs, self.n_items)
+        if not len(item):
+            return
+        items, columns = np.unique(item, return_inverse=True)
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(queries)))])
+        lists = wrap_csr(
+            indptr.astype(np.int64),
+            columns.astype(np.int32),
+            np.ones(len(columns), dtype=np.float32),
+            (len(queries), len(items)),
+        )
+        index = FactorIndex(self._items[items])
+        best, values = index.rank(queries, indices.shape[1], lists, None, n_threads)
+        indices[:, : best.shape[1]] = np.where(best >= 0, items[best], -1)
+        scores[:, : best.shape[1]] = values
+
+    def _complete(
+        self,
+        queries: NDArray[Any],
+        indices: NDArray[np.int32],
+        scores: NDArray[Any],
+        allowed: Candidates,
+        denied: sp.csr_array | None,
+        n_threads: int,
+    ) -> None:
+        """Replace lists that are shorter than k, as filters left too few proposed items."""
+        short = np.flatnonzero(indices[:, -1] < 0)
+        if not len(short):
+            return
+        own = take_rows(allowed, short) if sp.issparse(allowed) else allowed
+        others = None if denied is None else take_rows(denied, short)
+        k = indices.shape[1]
+        indices[short], scores[short] = self._exact.rank(queries[short], k, own, others, n_threads)
+
     def recall(self, queries: Any, k: int, *, n_threads: int | None = None) -> float:
-        """The share of the exact k best items that `topk` finds.
+        """Return the share of the exact k best items that `topk` returns.
 
         Parameters
         ----------
         queries : array-like of shape (n, n_factors)
-            A sample of what will be asked.
+            A sample of the queries to come.
         k : int
-            Items of each.
+            Length of the lists.
         n_threads : int, optional
             Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
 
         Returns
         -------
         float
-            1 where nothing is missed; nan without queries or items.
+            1 where no item is missing; nan without queries or items.
         """
-        exact, _ = FactorIndex(self._items).topk(
-            normalized(as_factors(queries, "queries", self.dtype, n_factors=self.n_factors))
-            if self.metric == "cosine"
-            else queries,
-            k,
-            n_threads=n_threads,
-        )
-        found, _ = self.topk(queries, k, n_threads=n_threads)
+        queries = as_factors(queries, "queries", self.dtype, n_factors=self.n_factors)
+        if self.metric == "cosine":
+            queries = normalized(queries)
+        threads = resolve_n_threads(n_threads)
+        exact, _ = self._exact.rank(queries, k, None, None, threads)
+        found = self.topk(queries, k, n_threads=n_threads).indices
         if not exact.size:
             return float("nan")
         rows = np.arange(len(exact))[:, None] * self.n_items
         return float(np.isin(rows + exact, (rows + found)[found >= 0]).mean())
+
+
+def _rows_of(matrix: Any, rows: slice) -> Any:
+    """Return the rows of a filter that has a row for each query; a mask stays."""
+    return row_range(matrix, rows.start, rows.stop) if sp.issparse(matrix) else matrix
+
+
+def _filtered(
+    proposed: NDArray[np.int64], n_items: int, allowed: Candidates, denied: sp.csr_array | None
+) -> NDArray[np.int64]:
+    """Return proposed pairs that pass the filters, as sorted numbers row * n_items + item."""
+    n, width = proposed.shape
+    items = proposed.ravel()
+    pairs = np.repeat(np.arange(n), width) * n_items + items
+    pairs = pairs[(items >= 0) & (items < n_items)]  # usearch fills short results with other keys
+    if isinstance(allowed, np.ndarray):
+        pairs = pairs[allowed[pairs % n_items] != 0]
+    lists: Any = allowed if sp.issparse(allowed) else None
+    for matrix, is_wanted in ((denied, False), (lists, True)):
+        if matrix is not None:
+            rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
+            pairs = pairs[np.isin(pairs, rows * n_items + matrix.indices) == is_wanted]
+    return np.unique(pairs)

@@ -1,22 +1,54 @@
-"""Factor matrices and filters: checked and brought into the kernels' form."""
+"""Factor matrices, biases, ids and filters: checked and brought into the kernels' form."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.validation import _as_index_array, _as_values, as_csr
+from ..base.filters import Catalog, as_filter, combine_filters
+from ..base.validation import _as_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["as_factors", "as_mask", "as_pattern", "normalized", "norms_of", "rows_of"]
+    from ..data import IdMap
+
+# Items that may be in a list, as a `Query` holds them: a mask for all queries, or lists of each.
+Candidates: TypeAlias = "NDArray[np.uint8] | sp.csr_array | None"
+
+__all__ = [
+    "Candidates",
+    "as_biases",
+    "as_factors",
+    "as_id_map",
+    "as_query_ids",
+    "filters_of",
+    "largest_absolute",
+    "normalized",
+    "norms_of",
+]
+
+_SMALL = 1 << 13  # numbers whose sum of squares is one call that uses one thread
 
 
 def as_factors(values: Any, name: str, dtype: Any = None, *, n_factors: int | None = None) -> Any:
-    """A finite, contiguous float32 or float64 matrix; of ``dtype`` where that loses nothing."""
+    """Return a finite, contiguous float32 or float64 matrix.
+
+    Parameters
+    ----------
+    values : array-like of shape (n, n_factors)
+        Factors.
+    name : str
+        The argument's name, for messages.
+    dtype : float32 or float64, optional
+        Wanted type; float64 is not converted to float32. Default: float32 stays float32, other
+        types become float64.
+    n_factors : int, optional
+        Wanted number of columns.
+    """
     if values is None or isinstance(values, (str, bytes)) or sp.issparse(values):
         raise TypeError(
             f"{name} must be a 2-D array of numbers (rows x factors), got {type(values).__name__}"
@@ -47,84 +79,87 @@ def as_factors(values: Any, name: str, dtype: Any = None, *, n_factors: int | No
         array = np.ascontiguousarray(array)
     if not array.flags.aligned:
         array = array.copy()
-    finite = np.isfinite(array)
-    if np.count_nonzero(finite) != finite.size:
-        row = int(np.flatnonzero(~finite.all(axis=1))[0])
+    if not math.isfinite(largest_absolute(array)) and not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise ValueError(
-            f"{name} row {row} holds nan or inf: mend or leave out this row "
+            f"{name} row {row} holds nan or inf: correct or leave out this row "
             "(a model whose training diverged gives such factors)"
         )
     return array
 
 
-def as_mask(values: Any, name: str, n: int) -> NDArray[np.bool_] | None:
-    """Flags of n items; None stays None."""
-    if values is None:
+def largest_absolute(array: NDArray[Any]) -> float:
+    """Return an upper bound of the absolute values, NaN or inf where one is not finite."""
+    if array.size <= _SMALL:
+        flat = array.reshape(-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = float(np.dot(flat, flat))
+        if 1e-30 < squares < 1e30:  # no square overflows or underflows in float32
+            return math.sqrt(squares) * 1.001
+        if not array.size:
+            return 0.0
+    return max(float(array.max()), -float(array.min()))
+
+
+def as_biases(values: Any, n: int, dtype: Any, name: str) -> NDArray[Any]:
+    """Return n finite biases of a type."""
+    biases = np.asarray(values)
+    if biases.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be real numbers, got {biases.dtype}")
+    if biases.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), got {biases.shape}")
+    with np.errstate(over="ignore"):
+        biases = biases.astype(dtype)
+    if not (np.abs(biases) <= np.finfo(dtype).max / 2).all():
+        raise ValueError(
+            f"{name} hold nan, inf or a number too large for {dtype}: correct these entries"
+        )
+    return biases
+
+
+def as_id_map(ids: Any, n: int, name: str) -> IdMap | None:
+    """Return the ids of n rows as a map that keeps their order; None stays None."""
+    from ..data import IdMap
+
+    if ids is None:
         return None
-    mask = np.asarray(values)
-    if mask.dtype != np.bool_ or mask.shape != (n,):
-        raise (TypeError if mask.dtype != np.bool_ else ValueError)(
-            f"{name} must be a boolean array with one flag for each of the {n} items, got "
-            f"{mask.dtype} of shape {mask.shape}"
-        )
-    return mask
+    if isinstance(ids, IdMap):
+        known = ids
+    else:
+        distinct, codes = IdMap.from_values(ids)
+        if len(distinct) < len(codes):
+            raise ValueError(f"{name} must be distinct, got {len(codes) - len(distinct)} repeated")
+        known = distinct.take(codes)
+    if len(known) != n:
+        raise ValueError(f"{name} must have one id for each of the {n} rows, got {len(known)}")
+    return known
 
 
-def as_pattern(X: Any, name: str, shape: tuple[int, int]) -> tuple[Any, Any]:
-    """(indptr, indices) of the stored places; the kernel checks their values.
+def as_query_ids(ids: Any, n: int) -> NDArray[Any]:
+    """Return the ids of n queries; by default their row numbers."""
+    if ids is None:
+        return np.arange(n)
+    array = np.asarray(ids)
+    if array.shape != (n,):
+        raise ValueError(f"query_ids must have shape ({n},), got {array.shape}")
+    return array
 
-    A 1-D array of item numbers is the list of the only row.
-    """
-    if X is None:
+
+def filters_of(
+    candidates: Any, exclude: Any, catalog: Catalog, queries: NDArray[Any]
+) -> tuple[Candidates, sp.csr_array | None]:
+    """Return both filters in the form that a `Query` holds them in."""
+    if candidates is None and exclude is None:
         return None, None
-    inner = getattr(X, "matrix", None)
-    if inner is not None and sp.issparse(inner):  # Interactions
-        X = inner
-    if not sp.issparse(X):
-        ids = np.asarray(X)
-        if ids.ndim == 1 and shape[0] == 1:
-            if ids.size and ids.dtype.kind not in "iu":
-                raise TypeError(f"{name} must be whole numbers of items, got {ids.dtype}")
-            ids = _as_index_array(ids if ids.size else ids.astype(np.int32), name, np.int32)
-            return np.array([0, len(ids)], dtype=np.int64), ids
-        if ids.ndim != 2:
-            raise TypeError(
-                f"{name} must be a sparse matrix of shape {shape} (or, for a single query, a 1-D "
-                f"array of item numbers), got {type(X).__name__}"
-            )
-    if len(X.shape) != 2 or tuple(X.shape) != shape:
-        raise ValueError(
-            f"{name} must have shape {shape} (queries x items: a row for each query), got "
-            f"{tuple(X.shape)}"
-        )
-    if not sp.issparse(X) or X.format != "csr":
-        X = as_csr(X, name)
-    indptr = _as_index_array(X.indptr, f"{name}.indptr", np.int64)
-    if len(indptr) != shape[0] + 1:
-        raise ValueError(
-            f"{name} is not a valid sparse matrix: {shape[0]} rows need {shape[0] + 1} indptr "
-            f"entries, got {len(indptr)}"
-        )
-    indices = _as_index_array(X.indices, f"{name}.indices", np.int32)
-    falls = shape[0] > 1 and (indptr[1:] < indptr[:-1]).any()
-    if falls or indptr[0] != 0 or indptr[-1] != len(indices):
-        raise ValueError(
-            f"{name} is not a valid sparse matrix: "
-            f"{name}.indptr must go from 0 up to the number of entries without going down"
-        )
-    return indptr, indices
-
-
-def rows_of(indptr: Any, indices: Any, rows: slice) -> tuple[Any, Any]:
-    """Some rows of a pattern."""
-    if indptr is None:
-        return None, None
-    ends = indptr[rows.start : rows.stop + 1]
-    return ends - ends[0], indices[ends[0] : ends[-1]]
+    return combine_filters(
+        as_filter(candidates, "candidates", catalog, queries),
+        as_filter(exclude, "exclude", catalog, queries),
+        None,
+    )
 
 
 def norms_of(X: NDArray[Any]) -> NDArray[np.float64]:
-    """Euclidean norms of the rows, without overflow or underflow."""
+    """Return the Euclidean norms of the rows, without overflow or underflow."""
     if X.dtype == np.float32:  # squares of float32 fit float64
         norms: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
         return norms
@@ -137,7 +172,7 @@ def norms_of(X: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def normalized(X: NDArray[Any]) -> NDArray[Any]:
-    """Rows of length one; rows of zeros stay."""
+    """Return the rows scaled to length one; rows of zeros stay."""
     largest = np.abs(X).max(axis=1, initial=0.0).astype(np.float64)
     unit = X / np.where(largest > 0, largest, 1.0)[:, None]
     norms = norms_of(unit)

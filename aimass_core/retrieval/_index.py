@@ -6,20 +6,34 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from .. import kernels
+from ..base.csr import row_range
+from ..base.filters import Catalog
+from ..base.lists import TopK
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_int
 from ..exceptions import NumericalError
-from ._factors import as_factors, as_mask, as_pattern, normalized, rows_of
+from ._factors import (
+    as_biases,
+    as_factors,
+    as_id_map,
+    as_query_ids,
+    filters_of,
+    normalized,
+)
 from ._packing import pack, restrict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Ranked = tuple[NDArray[np.int32], NDArray[Any]]
+    from ..base.ranking import Ranked
+    from ._factors import Candidates
 
 __all__ = ["FactorIndex", "score_topk"]
+
+_NO_LISTS: tuple[None, None] = (None, None)
 
 
 class FactorIndex:
@@ -27,65 +41,74 @@ class FactorIndex:
 
     Packing sorts the items by length, so that a scan ends as soon as no later item can reach a
     query's k-th score (Cauchy-Schwarz), and gives them codes of 8 bits, whose products bound the
-    scores; answers are exact all the same. An index is never changed afterwards and may be asked
-    from several threads.
+    scores. The results are exact all the same. An index is never changed afterwards and may be
+    used by several threads at once.
 
     Parameters
     ----------
     item_factors : array-like of shape (n_items, n_factors)
-        Float32 stays float32; other real types as float64. Copied.
+        Float32 stays float32; other real types become float64. Copied.
     item_biases : array-like of shape (n_items,), optional
         Added to the products; only with ``metric="dot"``.
     metric : {"dot", "cosine"}, default="dot"
         Cosine is the product of the rows scaled to length one; a row of zeros has cosine 0.
+    ids : IdMap or array-like of shape (n_items,), optional
+        Ids of the items, for filters and results. Default: their row numbers.
 
     Attributes
     ----------
     n_items, n_factors : int
         Shape of the factors.
     dtype : dtype
-        Of factors, queries and scores.
+        Type of factors, queries and scores.
     metric : str
         As given.
+    ids : IdMap or None
+        Ids of the items.
 
     Raises
     ------
     ValueError
-        For nan or inf, or shapes that don't fit.
+        For nan or inf, or shapes that do not fit.
     TypeError
         For values that are not real numbers.
 
     Notes
     -----
-    O(n_items * n_factors) time, once; memory of the packed items and one byte a number for codes.
+    O(n_items * n_factors) time, once. Memory: the packed items, and one byte for each number.
 
     References
     ----------
-    Teflioudi, Gemulla and Mykytiuk, LEMP: Fast retrieval of large entries in a matrix product,
-    SIGMOD 2015.
+    C. Teflioudi, R. Gemulla and O. Mykytiuk, "LEMP: Fast retrieval of large entries in a matrix
+    product", SIGMOD 2015.
 
     Examples
     --------
     >>> from aimass_core.retrieval import FactorIndex
-    >>> index = FactorIndex([[1.0, 0.0], [0.5, 0.5], [0.0, 2.0]])
-    >>> indices, scores = index.topk([[1.0, 1.0]], 2)
-    >>> indices.tolist(), scores.tolist()
-    ([[2, 0]], [[2.0, 1.0]])
+    >>> index = FactorIndex([[1.0, 0.0], [0.5, 0.5], [0.0, 2.0]], ids=["tea", "pie", "nut"])
+    >>> lists = index.topk([[1.0, 1.0]], 2)
+    >>> lists.ids.tolist(), lists.scores.tolist()
+    ([['nut', 'tea']], [[2.0, 1.0]])
+    >>> index.topk([[1.0, 1.0]], 2, exclude=["nut"]).ids.tolist()
+    [['tea', 'pie']]
     """
 
-    def __init__(self, item_factors: Any, item_biases: Any = None, *, metric: str = "dot") -> None:
+    def __init__(
+        self, item_factors: Any, item_biases: Any = None, *, metric: str = "dot", ids: Any = None
+    ) -> None:
         items = as_factors(item_factors, "item_factors")
         self.metric = as_choice(metric, "metric", ("dot", "cosine"))
         self.n_items: int = items.shape[0]
         self.n_factors: int = items.shape[1]
         self.dtype: np.dtype[Any] = items.dtype
+        self.ids = as_id_map(ids, self.n_items, "ids")
         biases = None
         if item_biases is not None:
             if self.metric == "cosine":
                 raise ValueError(
                     "item_biases have no meaning with metric='cosine': leave them out, or use 'dot'"
                 )
-            biases = _as_biases(item_biases, self.n_items, self.dtype)
+            biases = as_biases(item_biases, self.n_items, self.dtype, "item_biases")
         self._packed = pack(normalized(items) if self.metric == "cosine" else items, biases)
         for array in self._packed:
             array.flags.writeable = False
@@ -104,12 +127,12 @@ class FactorIndex:
         queries: Any,
         k: int,
         *,
+        candidates: Any = None,
         exclude: Any = None,
-        allowed: Any = None,
-        allowed_rows: Any = None,
+        query_ids: Any = None,
         n_threads: int | None = None,
-    ) -> Ranked:
-        """The k best items of each query.
+    ) -> TopK:
+        """Return the k best items of each query.
 
         Parameters
         ----------
@@ -118,33 +141,34 @@ class FactorIndex:
             refused.
         k : int
             At least 1; more than there are items is the same as all items.
-        exclude : sparse matrix of shape (n, n_items), optional
-            Its stored entries, zeros included, are items that a query must not get: what the
-            user has, or deny lists. For a single query also a 1-D array of item numbers.
-        allowed : array of bool, shape (n_items,), optional
-            Items that anyone may get.
-        allowed_rows : sparse matrix of shape (n, n_items), optional
-            Its stored entries are the only items that a query may get.
+        candidates : collection of item ids, mask, sparse matrix, Interactions or dict, optional
+            Only these items may be in a list. A list, set, array, Series or generator of ids, or
+            an array of bool with a flag for each item, holds for all queries; a sparse matrix of
+            shape (n, n_items), `Interactions`, or a dict of query id to item ids gives each query
+            its own. Ids that the index does not know have no effect.
+        exclude : as ``candidates``, optional
+            These items are in no list: the items that a user already has, or deny lists.
+        query_ids : array-like of shape (n,), optional
+            Ids of the queries, for filters and the result. Default: row numbers.
         n_threads : int, optional
-            Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. The answer does not
+            Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. The result does not
             depend on it, nor on the other queries.
 
         Returns
         -------
-        indices : ndarray of int32, shape (n, min(k, n_items))
-            Best first: score descending, then index ascending; -1 where there is nothing more.
-        scores : ndarray, shape (n, min(k, n_items))
-            Their scores, -inf where there is nothing more.
+        TopK
+            Lists of ``min(k, n_items)`` items: score descending, then row number ascending; padded
+            with (-1, -inf).
 
         Raises
         ------
         ValueError
-            For nan or inf in the queries, shapes that don't fit, a broken sparse matrix.
+            For nan or inf in the queries, shapes that do not fit, a broken sparse matrix.
         TypeError
             For a k that is not a whole number, values that are not real numbers.
         NumericalError
-            For a query whose scores may be beyond the range of the index's dtype; its attribute
-            ``row`` is the query.
+            For a query whose scores may lie beyond the range of the index's dtype; its attribute
+            ``row`` is the number of the query.
 
         Notes
         -----
@@ -153,16 +177,86 @@ class FactorIndex:
         of them by their codes only.
         """
         queries = as_factors(queries, "queries", self.dtype, n_factors=self.n_factors)
-        k = min(as_int(k, "k", minimum=1), self.n_items)
-        shape = (queries.shape[0], self.n_items)
-        mask = as_mask(allowed, "allowed", self.n_items)
-        exclude_lists = as_pattern(exclude, "exclude", shape)
-        allow_lists = as_pattern(allowed_rows, "allowed_rows", shape)
-        packed = self._packed if mask is None else restrict(self._packed, mask, shape[0])
-        lists = (*exclude_lists, *allow_lists)
-        return self._ranked(queries, k, packed, lists, resolve_n_threads(n_threads))
+        names = as_query_ids(query_ids, len(queries))
+        allowed, denied = filters_of(candidates, exclude, self._catalog, names)
+        indices, scores = self.rank(queries, k, allowed, denied, resolve_n_threads(n_threads))
+        return self._lists(names, indices, scores)
 
-    def _ranked(
+    @property
+    def _catalog(self) -> Catalog:
+        return Catalog(self.ids, self.n_items, "item")
+
+    def _lists(self, names: NDArray[Any], indices: Any, scores: Any) -> TopK:
+        item_name = getattr(self.ids, "name", None) or "item"
+        return TopK(names, indices, scores, self.ids, item_name=item_name)
+
+    def rank(
+        self,
+        queries: NDArray[Any],
+        k: int,
+        candidates: Candidates,
+        exclude: sp.csr_array | None,
+        n_threads: int,
+    ) -> Ranked:
+        """Return the k best items of each query as plain arrays, for callers that checked them.
+
+        Parameters
+        ----------
+        queries : ndarray of shape (n, n_factors)
+            Finite, contiguous, of the index's dtype.
+        k : int
+            At least 1.
+        candidates : ndarray of uint8, shape (n_items,), csr_array of shape (n, n_items), or None
+            As in `Query`.
+        exclude : csr_array of shape (n, n_items) or None
+            As in `Query`.
+        n_threads : int
+            Threads to use.
+
+        Returns
+        -------
+        indices : ndarray of int32, shape (n, min(k, n_items))
+            -1 after the end of a shorter list.
+        scores : ndarray, shape (n, min(k, n_items))
+            -inf after the end of a shorter list.
+        """
+        k = min(as_int(k, "k", minimum=1), self.n_items)
+        packed, allowed = self._packed, candidates
+        if isinstance(candidates, np.ndarray):
+            packed = restrict(packed, candidates.astype(bool, copy=False), len(queries))
+            allowed = None
+        lists = (*_pattern(exclude), *_pattern(allowed))
+        return self._rank(queries, k, packed, lists, n_threads)
+
+    def rank_one(
+        self, query: NDArray[Any], k: int, exclude: NDArray[np.int32] | None, n_threads: int
+    ) -> Ranked:
+        """Return the k best items of one query as plain arrays, for callers that checked them.
+
+        Parameters
+        ----------
+        query : ndarray of shape (1, n_factors)
+            Finite, contiguous, of the index's dtype.
+        k : int
+            At most ``n_items``.
+        exclude : ndarray of int32 or None
+            Rows of items that must not be in the list.
+        n_threads : int
+            Threads to use.
+
+        Returns
+        -------
+        indices : ndarray of int32, shape (1, k)
+            -1 after the end of a shorter list.
+        scores : ndarray, shape (1, k)
+            -inf after the end of a shorter list.
+        """
+        lists: Any = _NO_LISTS
+        if exclude is not None:
+            lists = np.array([0, len(exclude)], dtype=np.int64), exclude
+        return self._rank(query, k, self._packed, (*lists, *_NO_LISTS), n_threads)
+
+    def _rank(
         self, queries: Any, k: int, packed: Any, lists: Any, n_threads: int, first_query: int = 0
     ) -> Ranked:
         if k == 0 or len(queries) == 0:
@@ -183,63 +277,58 @@ class FactorIndex:
         queries: Any,
         k: int,
         *,
+        candidates: Any = None,
         exclude: Any = None,
-        allowed: Any = None,
-        allowed_rows: Any = None,
+        query_ids: Any = None,
         n_threads: int | None = None,
         block_size: int = 8192,
-    ) -> Iterator[tuple[slice, NDArray[np.int32], NDArray[Any]]]:
-        """The answer of `topk` in blocks of rows: memory for one block at a time.
+    ) -> Iterator[TopK]:
+        """Yield the lists of `topk` in blocks of queries, in memory for one block at a time.
 
         Parameters
         ----------
-        queries, k, exclude, allowed, allowed_rows, n_threads
-            As in `topk`; the matrices have a row for each of all queries. A memory-mapped array
-            of queries is read block by block.
+        queries, k, candidates, exclude, query_ids, n_threads
+            As in `topk`; matrices have a row for each of all queries. A memory-mapped array of
+            queries is read block by block.
         block_size : int, default=8192
-            Rows at once.
+            Queries in a block.
 
         Yields
         ------
-        rows : slice
-            Which queries the block is for.
-        indices, scores : ndarray
-            As from `topk`.
+        TopK
+            Lists of the next queries.
         """
         size = as_int(block_size, "block_size", minimum=1)
         queries = queries if isinstance(queries, np.ndarray) else np.asarray(queries)
-        n = len(queries) if queries.ndim else 0
         if queries.ndim != 2:
             raise ValueError(f"queries must be 2-D (rows x factors), got {queries.ndim}-D")
         k = min(as_int(k, "k", minimum=1), self.n_items)
-        mask = as_mask(allowed, "allowed", self.n_items)
-        patterns = [
-            as_pattern(lists, name, (n, self.n_items))
-            for name, lists in (("exclude", exclude), ("allowed_rows", allowed_rows))
-        ]
+        names = as_query_ids(query_ids, len(queries))
+        allowed, denied = filters_of(candidates, exclude, self._catalog, names)
         threads = resolve_n_threads(n_threads)
-        packed = self._packed if mask is None else restrict(self._packed, mask, n)
-        for begin in range(0, n, size):
-            rows = slice(begin, min(begin + size, n))
-            part = as_factors(queries[rows], "queries", self.dtype, n_factors=self.n_factors)
-            parts = [array for pattern in patterns for array in rows_of(*pattern, rows)]
-            indices, scores = self._ranked(part, k, packed, parts, threads, begin)
-            yield rows, indices, scores
+        packed = self._packed
+        if isinstance(allowed, np.ndarray):  # once for all blocks
+            packed, allowed = restrict(packed, allowed.astype(bool), len(queries)), None
+        for begin in range(0, len(queries), size):
+            end = min(begin + size, len(queries))
+            part = as_factors(queries[begin:end], "queries", self.dtype, n_factors=self.n_factors)
+            lists = [
+                array
+                for matrix in (denied, allowed)
+                for array in _pattern(None if matrix is None else row_range(matrix, begin, end))
+            ]
+            ranked = self._rank(part, k, packed, lists, threads, begin)
+            yield self._lists(names[begin:end], *ranked)
 
 
-def _as_biases(values: Any, n: int, dtype: Any, name: str = "item_biases") -> NDArray[Any]:
-    biases = np.asarray(values)
-    if biases.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be real numbers, got {biases.dtype}")
-    if biases.shape != (n,):
-        raise ValueError(f"{name} must have shape ({n},), got {biases.shape}")
-    with np.errstate(over="ignore"):
-        biases = biases.astype(dtype)
-    if not (np.abs(biases) <= np.finfo(dtype).max / 2).all():
-        raise ValueError(
-            f"{name} hold nan, inf or a number too large for {dtype}: mend these entries"
-        )
-    return biases
+def _pattern(matrix: sp.csr_array | None) -> tuple[Any, Any]:
+    """Return indptr and indices as the kernel takes them."""
+    if matrix is None:
+        return _NO_LISTS
+    return (
+        np.ascontiguousarray(matrix.indptr, dtype=np.int64),
+        np.ascontiguousarray(matrix.indices, dtype=np.int32),
+    )
 
 
 def score_topk(
@@ -247,52 +336,54 @@ def score_topk(
     item_factors: Any,
     k: int,
     *,
+    candidates: Any = None,
     exclude: Any = None,
-    allowed: Any = None,
-    allowed_rows: Any = None,
-    n_threads: int | None = None,
     item_biases: Any = None,
     metric: str = "dot",
-) -> Ranked:
-    """The k best items of each user from the factors of both, in one call.
+    user_ids: Any = None,
+    item_ids: Any = None,
+    n_threads: int | None = None,
+) -> TopK:
+    """Return the k best items of each user from the factors of both, in one call.
 
     Parameters
     ----------
     user_factors : array-like of shape (n_users, n_factors)
         Queries. Where one side is float64, so is the result.
     item_factors : array-like of shape (n_items, n_factors)
-        Items. To ask more than once, build a `FactorIndex` of them.
-    k, exclude, allowed, allowed_rows, n_threads
+        Items. For more than one call, build a `FactorIndex` of them.
+    k, candidates, exclude, n_threads
         As in `FactorIndex.topk`.
     item_biases, metric
         As in `FactorIndex`.
+    user_ids, item_ids : array-like of shape (n_users,), (n_items,), optional
+        Ids for filters and the result. Default: row numbers.
 
     Returns
     -------
-    indices : ndarray of int32, shape (n_users, min(k, n_items))
-        Best first: score descending, then index ascending; -1 where there is nothing more.
-    scores : ndarray, shape (n_users, min(k, n_items))
-        Their scores, -inf where there is nothing more.
+    TopK
+        Lists of ``min(k, n_items)`` items: score descending, then row number ascending; padded
+        with (-1, -inf).
 
     Raises
     ------
     ValueError
-        For nan or inf, shapes that don't fit, a broken sparse matrix.
+        For nan or inf, shapes that do not fit, a broken sparse matrix.
     TypeError
         For a k that is not a whole number, values that are not real numbers.
     NumericalError
-        For a user whose scores may be beyond the range of the dtype; its attribute ``row`` is the
-        user.
+        For a user whose scores may lie beyond the range of the dtype; its attribute ``row`` is the
+        row of the user.
     """
     items = as_factors(item_factors, "item_factors")
     users = as_factors(user_factors, "user_factors", n_factors=items.shape[1])
     dtype = np.result_type(users.dtype, items.dtype)
-    index = FactorIndex(items.astype(dtype, copy=False), item_biases, metric=metric)
+    index = FactorIndex(items.astype(dtype, copy=False), item_biases, metric=metric, ids=item_ids)
     return index.topk(
         users.astype(dtype, copy=False),
         k,
+        candidates=candidates,
         exclude=exclude,
-        allowed=allowed,
-        allowed_rows=allowed_rows,
+        query_ids=user_ids,
         n_threads=n_threads,
     )

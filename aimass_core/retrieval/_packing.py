@@ -1,4 +1,4 @@
-"""Items in packed panels, with their codes: the form in which `score_topk` scans them."""
+"""Items in panels, with codes of 8 bits: the layout that the kernel `score_topk` reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CODE_GROUP = 4  # kCodeGroup there
 
 
 class Packed(NamedTuple):
-    """Items in the kernel's form; see `aimass_core.reference.score_topk`."""
+    """Items in the layout of the kernel; see `aimass_core.reference.score_topk`."""
 
     panels: NDArray[Any]
     biases: NDArray[Any]
@@ -32,7 +32,7 @@ class Packed(NamedTuple):
 
 
 def _suffix_max(values: NDArray[Any], cols: int) -> NDArray[np.float64]:
-    """The largest value in each panel and those after it."""
+    """Return the largest value of each panel and the panels after it."""
     highest = values.reshape(-1, cols).max(axis=1).astype(np.float64)
     return np.ascontiguousarray(np.maximum.accumulate(highest[::-1])[::-1])
 
@@ -40,32 +40,32 @@ def _suffix_max(values: NDArray[Any], cols: int) -> NDArray[np.float64]:
 def pack(
     items: NDArray[Any], biases: NDArray[Any] | None, ids: NDArray[np.int32] | None = None
 ) -> Packed:
-    """Sort by length and lay out in panels; O(n_items * n_factors) time and memory."""
+    """Return items sorted by length in panels; O(n_items * n_factors) time and memory."""
     n, n_factors = items.shape
     cols = PANEL_COLS
     n_panels = -(-n // cols)
     if n_panels * cols > MAX_DIM:
         raise ValueError(f"at most {MAX_DIM - cols} items are possible, got {n}")
     norms = norms_of(items)
-    # With biases what counts is both; any order is right, this one ends the scan early.
-    by = norms if biases is None else np.hypot(norms, biases)
-    order = np.argsort(-by, kind="stable")
+    # Any order is correct; with biases this one ends the scan early.
+    lengths = norms if biases is None else np.hypot(norms, biases)
+    order = np.argsort(-lengths, kind="stable")
     packed = np.zeros((n_panels * cols, n_factors), dtype=items.dtype)
     packed[:n] = items[order]
-    places = np.full(n_panels * cols, -1, dtype=np.int32)
-    places[:n] = order if ids is None else ids[order]
-    lengths = np.zeros(n_panels * cols)
-    lengths[:n] = norms[order]
+    rows = np.full(n_panels * cols, -1, dtype=np.int32)
+    rows[:n] = order if ids is None else ids[order]
+    padded_norms = np.zeros(n_panels * cols)
+    padded_norms[:n] = norms[order]
     offsets = np.full(n_panels * cols, -np.inf, dtype=items.dtype)
     offsets[:n] = 0 if biases is None else biases[order]
-    codes, grids = _codes(packed, lengths)
+    codes, grids = _codes(packed, padded_norms)
     if biases is not None:
         grids[:, 3] = _largest_bias(offsets)
     return Packed(
         to_panels(packed, cols),
         offsets,
-        places,
-        _suffix_max(lengths, cols),
+        rows,
+        _suffix_max(padded_norms, cols),
         _suffix_max(offsets, cols),
         codes,
         grids,
@@ -73,7 +73,7 @@ def pack(
 
 
 def to_panels(rows: NDArray[Any], cols: int) -> NDArray[Any]:
-    """Rows side by side: (n, width) to (n / cols, width, cols)."""
+    """Return rows of shape (n, width) as panels of shape (n / cols, width, cols)."""
     n, width = rows.shape
     return np.ascontiguousarray(rows.reshape(n // cols, cols, width).transpose(0, 2, 1))
 
@@ -81,10 +81,10 @@ def to_panels(rows: NDArray[Any], cols: int) -> NDArray[Any]:
 def _codes(
     rows: NDArray[Any], norms: NDArray[np.float64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Items in whole numbers of 8 bits, and how far off these are.
+    """Return items in whole numbers of 8 bits, and the error bounds of each panel.
 
-    A panel's factors are ``step * (code - 128)`` plus an error; of each panel: 1 / step, the
-    length of the longest error, the largest norm, -1 (no biases).
+    A panel's factors are ``step * (code - 128)`` plus an error. The bounds are 1 / step, the
+    length of the longest error, the largest norm, and -1 (no biases).
     """
     n, n_factors = rows.shape
     n_panels, longest = n // PANEL_COLS, norms.max(initial=0.0)
@@ -99,36 +99,38 @@ def _codes(
         panels = rows[begin * PANEL_COLS : part.stop * PANEL_COLS].astype(np.float64)
         panels = panels.reshape(-1, PANEL_COLS, n_factors)
         steps = np.maximum(np.abs(panels).max(axis=(1, 2)) / 127, 1e-12 * longest)[:, None, None]
-        whole = np.rint(panels / steps)
-        off = panels - steps * whole
-        error = np.sqrt(np.einsum("pcl,pcl->pc", off, off)).max(axis=1)
+        rounded = np.rint(panels / steps)
+        difference = panels - steps * rounded
+        error = np.sqrt(np.einsum("pcl,pcl->pc", difference, difference)).max(axis=1)
         length = norms[begin * PANEL_COLS : part.stop * PANEL_COLS].reshape(-1, PANEL_COLS)
         grids[part, 0] = 1 / steps[:, 0, 0]
         grids[part, 1] = error * (1 + 1e-12) + 1e-14 * longest
         grids[part, 2] = length.max(axis=1)
         wide = np.zeros((len(panels), PANEL_COLS, n_groups * _CODE_GROUP))
-        wide[:, :, :n_factors] = whole
+        wide[:, :, :n_factors] = rounded
         wide = wide.reshape(-1, PANEL_COLS, n_groups, _CODE_GROUP).transpose(0, 2, 1, 3)
         codes[part] = wide + 128
     return codes, grids
 
 
 def _largest_bias(biases: NDArray[Any]) -> NDArray[np.float64]:
-    """The largest finite bias of each panel in absolute value."""
+    """Return the largest absolute value of the finite biases of each panel."""
     finite = np.where(np.isfinite(biases), np.abs(biases), 0).astype(np.float64)
     largest: NDArray[np.float64] = finite.reshape(-1, PANEL_COLS).max(axis=1)
     return largest
 
 
 def restrict(packed: Packed, allowed: NDArray[np.bool_], n_queries: int) -> Packed:
-    """The same items with only some of them as candidates."""
+    """Return the same items with only some of them as candidates."""
     cols = packed.panels.shape[2]
-    is_open = (packed.order >= 0) & allowed[packed.order] if len(allowed) else packed.order >= 0
-    places = np.flatnonzero(is_open)
-    if len(places) * 100 < n_queries * (len(is_open) - len(places)):  # packing anew pays
-        items = packed.panels.transpose(0, 2, 1)[places // cols, places % cols]
-        return pack(np.ascontiguousarray(items), packed.biases[places], packed.order[places])
-    biases = np.where(is_open, packed.biases, -np.inf).astype(packed.biases.dtype)
+    is_candidate = packed.order >= 0
+    if len(allowed):
+        is_candidate &= allowed[packed.order]
+    columns = np.flatnonzero(is_candidate)
+    if len(columns) * 100 < n_queries * (len(is_candidate) - len(columns)):  # worth packing anew
+        items = packed.panels.transpose(0, 2, 1)[columns // cols, columns % cols]
+        return pack(np.ascontiguousarray(items), packed.biases[columns], packed.order[columns])
+    biases = np.where(is_candidate, packed.biases, -np.inf).astype(packed.biases.dtype)
     grids = packed.grids.copy()
     grids[:, 3] = _largest_bias(biases)
     return packed._replace(biases=biases, offsets=_suffix_max(biases, cols), grids=grids)

@@ -1,4 +1,4 @@
-"""Lists for more users than fit in memory: asked for, and written, block by block."""
+"""Lists for more users than fit in memory, computed and written block by block."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def recommend_blocks(
     block_size: int | None = None,
     n_threads: int | None = None,
 ) -> Iterator[TopK]:
-    """Yield the lists of ``model.recommend`` in blocks of users: memory for one block at a time.
+    """Yield the lists of ``model.recommend`` in blocks of users, in memory for one block at a time.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ def recommend_blocks(
     k, exclude_seen, candidates, exclude, unknown
         As in ``recommend``; a matrix has a row for each of all queried users.
     block_size : int, optional
-        Users at once. Default: some 260,000 list entries, but at least 256 users.
+        Users in a block. Default: as many as have 260,000 list entries, but at least 256.
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
 
     Returns
     -------
     iterator of TopK
-        The lists of the next users; at least one, which is empty when there are no users.
+        The lists of the next users; at least one block, which is empty if there are no users.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def recommend_blocks(
     NotFittedError
         Before ``fit``.
     TypeError
-        For something that cannot recommend.
+        For a model without ``fit`` and ``score``.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def recommend_blocks(
     model._check_fitted()
     options = {"k": as_int(k, "k", minimum=1), "n_threads": resolve_n_threads(n_threads)}
     as_bool(exclude_seen, "exclude_seen")
-    empty = model.recommend([], k=k, exclude_seen=exclude_seen)  # refuses what cannot be answered
+    empty = model.recommend([], k=k, exclude_seen=exclude_seen)  # raises what a block would raise
     if block_size is None:
         size = _block_rows(max(1, min(k, model.n_items)))
     else:
@@ -106,7 +106,7 @@ def recommend_blocks(
 
 
 def _no_ids(users: Any) -> Any:
-    """None of the ids, in an array that knows their type even so."""
+    """Return an empty array of the type of the ids."""
     if users is None:
         return np.empty(0, dtype=np.int64)
     ids = users.ids[:0]
@@ -114,17 +114,17 @@ def _no_ids(users: Any) -> Any:
 
 
 def _block_rows(k: int) -> int:
-    """Users at a time: a call's fixed cost disappears, and a block stays within a few MiB."""
+    """Return the users of a block that takes a few MiB and hides a call's fixed cost."""
     return max(256, (1 << 18) // k)
 
 
 def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: Any = None) -> int:
-    """Write lists to one table file as they come: a row for each user and rank.
+    """Write lists to one table file, block by block: a row for each user and rank.
 
     Parameters
     ----------
-    blocks : iterable of TopK, or of (rows, indices, scores)
-        From `recommend_blocks`, or from `FactorIndex.topk_blocks`; one `TopK` is one block.
+    blocks : TopK, or iterable of TopK
+        From `recommend_blocks`, or from `FactorIndex.topk_blocks`.
     path : path-like
         Ends in ``.parquet``, ``.csv`` or ``.feather``. The file appears, or replaces an older one,
         only when it is complete.
@@ -145,7 +145,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     OSError
         Where the folder of ``path`` is missing, or ``path`` is a folder.
     TypeError
-        For blocks that are no lists, or a schema that is none.
+        For other blocks than `TopK`, or another schema than pyarrow's.
     ValueError
         For an unknown suffix, or ids or scores that do not fit the schema.
 
@@ -176,12 +176,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     lists = _as_lists(blocks)
     first = next(lists, None)
     if schema is None:
-        user, item, score = pa.int64(), pa.int32(), pa.float32()  # as topk_blocks has them
-        if first is not None:
-            user, item, score = _types(first)
-        names = ("user", "item") if first is None else (first.query_name, first.item_name)
-        types = [(names[0], user), (names[1], item), ("rank", pa.int32()), ("score", score)]
-        schema = pa.schema(types)
+        schema = _schema_of(first)
     with TableWriter(target, schema) as writer:
         for block in chain([] if first is None else [first], lists):
             columns = list(block.columns().values())
@@ -194,27 +189,19 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
 def _as_lists(blocks: Any) -> Iterator[TopK]:
     from ..base.lists import TopK
 
-    wanted = "blocks must be TopK or (rows, indices, scores), as recommend_blocks gives them"
     if isinstance(blocks, TopK):
         blocks = [blocks]
+    wanted = "blocks must be TopK, such as recommend_blocks and topk_blocks yield"
     if not isinstance(blocks, Iterable):
-        raise TypeError(f"{wanted}, got {type(blocks).__name__}")
-    return (_as_topk(block, wanted) for block in blocks)
-
-
-def _as_topk(block: Any, wanted: str) -> TopK:
-    from ..base.lists import TopK
-
-    if isinstance(block, TopK):
-        return block
-    if not isinstance(block, (tuple, list)) or len(block) != 3 or not isinstance(block[0], slice):
-        raise TypeError(f"{wanted}, got {type(block).__name__} for a block")
-    rows, indices, scores = block
-    return TopK(np.arange(rows.start, rows.stop), np.asarray(indices), np.asarray(scores), None)
+        raise TypeError(f"{wanted}; got {type(blocks).__name__}")
+    for block in blocks:
+        if not isinstance(block, TopK):
+            raise TypeError(f"{wanted}; got {type(block).__name__} for a block")
+        yield block
 
 
 def _typed(values: Any, field: Any) -> Any:
-    """A column in the type of the file."""
+    """Return a column in the type of the file."""
     import pyarrow as pa
 
     try:
@@ -226,7 +213,7 @@ def _typed(values: Any, field: Any) -> Any:
 
 
 def _check_finite(scores: Any, written: Any, field: Any) -> None:
-    """A cast to fewer bits makes inf of what is too large, and says nothing."""
+    """Raise where a cast to fewer bits has made inf of a score that is too large."""
     import pyarrow as pa
 
     if not pa.types.is_floating(field.type):
@@ -239,13 +226,23 @@ def _check_finite(scores: Any, written: Any, field: Any) -> None:
         )
 
 
-def _types(block: TopK) -> tuple[Any, Any, Any]:
-    """Of users, items and scores."""
+def _schema_of(block: TopK | None) -> Any:
+    """Return the schema of a block's table; None: that of row numbers and float32 scores."""
     import pyarrow as pa
 
-    found = block.indices[:1, :1].ravel() if block.id_map is None else block.id_map.ids[:1]
-    ids = [
-        pa.string() if x.dtype == object and not len(x) else pa.array(x).type
-        for x in (block.queries[:1], found)
-    ]
-    return ids[0], ids[1], pa.from_numpy_dtype(block.scores.dtype)
+    if block is None:
+        columns = [("user", pa.int64()), ("item", pa.int32()), ("rank", pa.int32())]
+        return pa.schema([*columns, ("score", pa.float32())])
+    items = block.indices[:1, :1].ravel() if block.id_map is None else block.id_map.ids[:1]
+    user, item = (
+        pa.string() if ids.dtype == object and not len(ids) else pa.array(ids).type
+        for ids in (block.queries[:1], items)
+    )
+    return pa.schema(
+        [
+            (block.query_name, user),
+            (block.item_name, item),
+            ("rank", pa.int32()),
+            ("score", pa.from_numpy_dtype(block.scores.dtype)),
+        ]
+    )

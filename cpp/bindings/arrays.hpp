@@ -25,6 +25,9 @@ namespace py = pybind11;
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
 
+template <class T>
+using Optional = std::optional<Array<T>>;
+
 // An array argument that is taken as it is or refused, never converted.
 inline py::arg exact(const char* name) {
   py::arg argument(name);

@@ -27,7 +27,7 @@ std::int64_t n_factors_of(const Array<T>& factors) {
 }
 
 template <class T>
-void bind(py::module_& m) {
+void bind_als_for(py::module_& m) {
   m.def(
       "als_solve",
       [](const Indptr& indptr, const Indices& indices, const Array<T>& data,
@@ -89,8 +89,8 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_als(py::module_& m) {
-  bind<float>(m);
-  bind<double>(m);
+  bind_als_for<float>(m);
+  bind_als_for<double>(m);
 }
 
 }  // namespace aimass::py_border

@@ -10,7 +10,7 @@ namespace aimass::py_border {
 namespace {
 
 template <class T>
-void bind(py::module_& m) {
+void bind_csr_for(py::module_& m) {
   m.def(
       "csr_check",
       [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
@@ -93,8 +93,8 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_csr(py::module_& m) {
-  bind<float>(m);
-  bind<double>(m);
+  bind_csr_for<float>(m);
+  bind_csr_for<double>(m);
 }
 
 }  // namespace aimass::py_border

@@ -7,7 +7,7 @@ namespace aimass::py_border {
 namespace {
 
 template <class T>
-void bind(py::module_& m) {
+void bind_gmm_for(py::module_& m) {
   m.def(
       "gmm_em_step",
       [](const Array<T>& X, const Doubles& shift, const Doubles& scale,
@@ -80,8 +80,8 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_gmm(py::module_& m) {
-  bind<float>(m);
-  bind<double>(m);
+  bind_gmm_for<float>(m);
+  bind_gmm_for<double>(m);
 }
 
 }  // namespace aimass::py_border

@@ -11,9 +11,6 @@ namespace aimass::py_border {
 
 namespace {
 
-template <class T>
-using Optional = std::optional<Array<T>>;
-
 // The arguments that both kernels of SLIM have.
 template <class T>
 struct SlimArguments {
@@ -75,7 +72,7 @@ py::tuple to_tuple(SlimWeights<T>&& weights) {
 }
 
 template <class T>
-void bind_dense(py::module_& m) {
+void bind_linear_dense_for(py::module_& m) {
   m.def(
       "spd_inverse",
       [](Array<T>& a, int n_threads) {
@@ -106,7 +103,7 @@ void bind_dense(py::module_& m) {
 }
 
 template <class T>
-void bind(py::module_& m) {
+void bind_linear_for(py::module_& m) {
   m.def(
       "slim_dense",
       [](const Array<T>& gramian, const Array<double>& ridge, const Array<std::int32_t>& targets,
@@ -190,7 +187,7 @@ void bind(py::module_& m) {
 }
 
 template <class T>
-void bind_topk(py::module_& m) {
+void bind_linear_topk_for(py::module_& m) {
   m.def(
       "spmm_topk",
       [](const Array<std::int64_t>& x_indptr, const Array<std::int32_t>& x_indices,
@@ -235,12 +232,12 @@ void bind_topk(py::module_& m) {
 }  // namespace
 
 void bind_linear(py::module_& m) {
-  bind_dense<float>(m);
-  bind_dense<double>(m);
-  bind<float>(m);
-  bind<double>(m);
-  bind_topk<float>(m);
-  bind_topk<double>(m);
+  bind_linear_dense_for<float>(m);
+  bind_linear_dense_for<double>(m);
+  bind_linear_for<float>(m);
+  bind_linear_for<double>(m);
+  bind_linear_topk_for<float>(m);
+  bind_linear_topk_for<double>(m);
 }
 
 }  // namespace aimass::py_border

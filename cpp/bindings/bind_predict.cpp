@@ -10,7 +10,7 @@ namespace {
 using Indptr = Array<std::int64_t>;
 using Indices = Array<std::int32_t>;
 template <class T>
-void bind(py::module_& m) {
+void bind_predict_for(py::module_& m) {
   m.def(
       "knn_predict",
       [](const Indptr& indptr, const Indices& indices, const Array<T>& data, const Indptr& t_indptr,
@@ -73,8 +73,10 @@ void bind(py::module_& m) {
         const Csr<T> t = csr_view(t_indptr, t_indices, t_data, indptr.size() - 1);
         const Csr<T> r = csr_view(indptr, indices, data, t.n_rows);
         // T holds the users whose ratings define the deviations; R may have further, queried users.
-        if (t.nnz() > r.nnz()) throw std::invalid_argument("t_indptr, t_indices, t_data must hold "
-                                                           "ratings of the matrix only");
+        if (t.nnz() > r.nnz())
+          throw std::invalid_argument(
+              "t_indptr, t_indices, t_data must hold "
+              "ratings of the matrix only");
         const std::int64_t n = query_user.size();
         require_1d(query_user, "query_user", n);
         require_1d(query_item, "query_item", n);
@@ -95,8 +97,8 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_predict(py::module_& m) {
-  bind<float>(m);
-  bind<double>(m);
+  bind_predict_for<float>(m);
+  bind_predict_for<double>(m);
 }
 
 }  // namespace aimass::py_border

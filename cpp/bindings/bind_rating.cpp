@@ -36,7 +36,7 @@ std::int64_t width_of(const Array<T>& user_factors, const Array<T>& item_factors
 }
 
 template <class T>
-void bind(py::module_& m) {
+void bind_rating_for(py::module_& m) {
   m.def(
       "rating_epoch",
       [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
@@ -108,8 +108,8 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_rating(py::module_& m) {
-  bind<float>(m);
-  bind<double>(m);
+  bind_rating_for<float>(m);
+  bind_rating_for<double>(m);
 }
 
 }  // namespace aimass::py_border

@@ -8,9 +8,6 @@ namespace aimass::py_border {
 namespace {
 
 template <class T>
-using Optional = std::optional<Array<T>>;
-
-template <class T>
 PackedItems<T> packed_items(const Array<T>& panels, const Array<T>& biases,
                             const Array<std::int32_t>& order, const Array<double>& norms,
                             const Array<double>& offsets, const Array<std::uint8_t>& codes,
@@ -51,7 +48,7 @@ Pattern pattern(const Optional<std::int64_t>& indptr, const Optional<std::int32_
 }
 
 template <class T>
-void bind(py::module_& m) {
+void bind_retrieval_for(py::module_& m) {
   m.def(
       "score_topk",
       [](const Array<T>& queries, const Array<T>& panels, const Array<T>& biases,
@@ -131,8 +128,8 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_retrieval(py::module_& m) {
-  bind<float>(m);
-  bind<double>(m);
+  bind_retrieval_for<float>(m);
+  bind_retrieval_for<double>(m);
 }
 
 }  // namespace aimass::py_border

@@ -18,7 +18,7 @@ SumsTuple as_tuple(const EpochSums& sums) {
 }
 
 template <class T>
-void bind(py::module_& m) {
+void bind_sgd_for(py::module_& m) {
   m.def(
       "pairwise_epoch",
       [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
@@ -71,8 +71,8 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_sgd(py::module_& m) {
-  bind<float>(m);
-  bind<double>(m);
+  bind_sgd_for<float>(m);
+  bind_sgd_for<double>(m);
 }
 
 }  // namespace aimass::py_border

@@ -9,7 +9,7 @@ namespace aimass::py_border {
 namespace {
 
 template <class T>
-void bind(py::module_& m) {
+void bind_similarity_for(py::module_& m) {
   m.def(
       "gram_topk",
       [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
@@ -100,8 +100,8 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_similarity(py::module_& m) {
-  bind<float>(m);
-  bind<double>(m);
+  bind_similarity_for<float>(m);
+  bind_similarity_for<double>(m);
 }
 
 }  // namespace aimass::py_border

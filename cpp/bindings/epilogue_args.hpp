@@ -7,9 +7,6 @@
 namespace aimass::py_border {
 
 template <class T>
-using Optional = std::optional<Array<T>>;
-
-template <class T>
 const T* optional_view(const Optional<T>& array, const char* name, std::int64_t length) {
   if (!array) return nullptr;
   require_1d(*array, name, length);

@@ -33,7 +33,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       PyErr_SetString(PyExc_ValueError, e.what());
     } catch (const aimass::NumericalFailure& e) {
       const py::object type = py::module_::import("aimass_core.exceptions").attr("NumericalError");
-      const py::object error = type(e.what(), py::arg("row") = e.row);
+      const py::object row = e.row < 0 ? py::object(py::none()) : py::object(py::int_(e.row));
+      const py::object error = type(e.what(), py::arg("row") = row);
       PyErr_SetObject(type.ptr(), error.ptr());
     } catch (const std::length_error& e) {  // a size that no memory could hold
       PyErr_SetString(PyExc_MemoryError, e.what());

@@ -13,7 +13,6 @@
 #include "buffer.hpp"
 #include "denormals.hpp"
 #include "errors.hpp"
-#include "flush_denormals.hpp"
 #include "ordered_sum.hpp"
 
 namespace aimass {

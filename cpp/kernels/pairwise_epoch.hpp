@@ -20,8 +20,8 @@
 #include <cmath>
 
 #include "../simd/sgd_kernels.hpp"
+#include "denormals.hpp"
 #include "errors.hpp"
-#include "flush_denormals.hpp"
 #include "negative_sampler.hpp"
 #include "sgd_finite.hpp"
 

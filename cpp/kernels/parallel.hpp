@@ -131,11 +131,15 @@ class Finished {
   std::condition_variable changed_;
 };
 
-}  // namespace parallel_detail
+// A call of any body without its type: the loop over the blocks is compiled once, not once for each
+// kernel.
+struct BlockBody {
+  const void* object;
+  void (*call)(const void* object, std::int64_t block, int thread);
+  void operator()(std::int64_t block, int thread) const { call(object, block, thread); }
+};
 
-// body(std::int64_t block, int thread). Blocks are handed out in ascending order.
-template <class Body>
-void parallel_for(const Run& run, std::int64_t n_blocks, Body&& body) {
+inline void run_blocks(const Run& run, std::int64_t n_blocks, const BlockBody& body) {
   const int n_threads = static_cast<int>(
       std::min<std::int64_t>(run.n_threads(), std::max<std::int64_t>(n_blocks, 1)));
   if (n_threads == 1) {
@@ -185,6 +189,17 @@ void parallel_for(const Run& run, std::int64_t n_blocks, Body&& body) {
   }
   for (auto& thread : threads) thread.join();
   error.rethrow();
+}
+
+}  // namespace parallel_detail
+
+// body(std::int64_t block, int thread). Blocks are handed out in ascending order.
+template <class Body>
+void parallel_for(const Run& run, std::int64_t n_blocks, const Body& body) {
+  parallel_detail::run_blocks(run, n_blocks,
+                              {&body, [](const void* object, std::int64_t block, int thread) {
+                                 (*static_cast<const Body*>(object))(block, thread);
+                               }});
 }
 
 // body(from, to) over n steps of `cost` multiply-adds each, in multiples of `unit` and with polls

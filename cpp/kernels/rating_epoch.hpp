@@ -14,7 +14,7 @@
 #include <cmath>
 
 #include "../simd/rating_kernels.hpp"
-#include "flush_denormals.hpp"
+#include "denormals.hpp"
 #include "sgd_finite.hpp"
 #include "sgd_strata.hpp"
 

@@ -34,6 +34,18 @@ struct Replicates {
   Resampling law;
 };
 
+// Rows with 0, 1, ..., 7 draws among 65536; the one that is left has 8.
+constexpr simd::WeightLaw poisson_law() noexcept {
+  constexpr std::array kShares = {24113, 24099, 12062, 4020, 1003, 200, 33, 5};
+  simd::WeightLaw law{{}, simd::kResampleMaxSteps, 0, 1, 0};
+  std::int32_t sum = -32768;
+  std::int16_t* threshold = law.thresholds;
+  for (const std::int32_t share : kShares) *threshold++ = static_cast<std::int16_t>(sum += share);
+  return law;
+}
+constexpr simd::WeightLaw kPoissonLaw = poisson_law();
+constexpr simd::WeightLaw kSignLaw{{0}, 1, 1, -2, 2};
+
 // Row-wise weights of one group of replicates, block by block.
 class ReplicateWeights {
  public:
@@ -54,7 +66,7 @@ class ReplicateWeights {
   // kGroup x kRows weights of a block of rows; rows beyond the last have any weight.
   const double* block(std::int64_t block) {
     if (replicates_.law == Resampling::multinomial) return counts_.data() + block * kRows * kGroup;
-    const auto& law = replicates_.law == Resampling::poisson ? kPoisson : kSigns;
+    const auto& law = replicates_.law == Resampling::poisson ? kPoissonLaw : kSignLaw;
     for (std::int64_t g = 0; g < kGroup; ++g)
       simd::resample_table().weights(law, replicates_.seed, at_ + static_cast<std::uint64_t>(g),
                                      static_cast<std::uint32_t>(block),
@@ -63,18 +75,6 @@ class ReplicateWeights {
   }
 
  private:
-  static constexpr simd::WeightLaw poisson() {
-    constexpr std::array kShares = {24113, 24099, 12062, 4020, 1003, 200, 33, 5};  // and 1 for 8
-    simd::WeightLaw law{{}, simd::kResampleMaxSteps, 0, 1, 0};
-    std::int32_t sum = -32768;
-    for (std::size_t k = 0; k < kShares.size(); ++k) {
-      sum += kShares[k];
-      law.thresholds[k] = static_cast<std::int16_t>(sum);
-    }
-    return law;
-  }
-  static const simd::WeightLaw kPoisson, kSigns;
-
   // Row of a draw: the high word of 32 random bits times n_rows.
   void draw_rows(const Run& run) {
     constexpr std::int64_t kCounters = 256;
@@ -103,9 +103,6 @@ class ReplicateWeights {
   std::uint64_t at_ = 0;
   std::vector<double> weights_, counts_;
 };
-
-inline const simd::WeightLaw ReplicateWeights::kPoisson = ReplicateWeights::poisson();
-inline const simd::WeightLaw ReplicateWeights::kSigns{{0}, 1, 1, -2, 2};
 
 constexpr std::int64_t kReplicatesPerTask = 64;
 

@@ -17,18 +17,18 @@ def ratings(rng):
     return X
 
 
-def test_a_callback_may_ask_and_save_the_model(ratings, tmp_path):
-    heard = []
+def test_a_callback_may_use_and_save_the_model(ratings, tmp_path):
+    answers = []
 
-    def callback(epoch):
-        model, number = epoch.model, epoch.number
-        model.save(tmp_path / str(number))
-        heard.append((model.recommend(k=3).scores, model.recommend_new(ratings[:2], k=3).scores))
+    def callback(event):
+        model = event.model
+        model.save(tmp_path / str(event.step))
+        answers.append((model.recommend(k=3).scores, model.recommend_new(ratings[:2], k=3).scores))
         assert model.explain(0, 1).score == model.predict(0, 1)
 
     options = {"n_factors": 4, "solver": "cholesky"}
     ImplicitALS(max_iter=3, **options).fit(ratings, callback=callback)
-    for number, (lists, new) in enumerate(heard, 1):
+    for number, (lists, new) in enumerate(answers, 1):
         model = ImplicitALS(max_iter=number, **options).fit(ratings)
         np.testing.assert_array_equal(lists, model.recommend(k=3).scores)
         np.testing.assert_array_equal(new, model.recommend_new(ratings[:2], k=3).scores)

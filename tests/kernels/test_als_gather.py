@@ -23,6 +23,8 @@ def test_unused_columns_change_no_bit(solver, weights, dtype, rng):
     wide = arguments | {"factors": factors, "indices": columns[arguments["indices"]]}
     np.testing.assert_array_equal(kernels.als_solve(**wide, **options), expected)
     empty = wide | {
-        "indptr": np.zeros(6, np.int64), "indices": np.empty(0, np.int32), "data": np.empty(0, dtype)
-    }  # fmt: skip
+        "indptr": np.zeros(6, dtype=np.int64),
+        "indices": np.empty(0, dtype=np.int32),
+        "data": np.empty(0, dtype=dtype),
+    }
     assert (kernels.als_solve(**empty, **options) == 0).all()

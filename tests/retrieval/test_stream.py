@@ -79,7 +79,7 @@ def test_row_numbers_and_topk_blocks(rng, tmp_path):
     U, V = rng.standard_normal((50, 4)), rng.standard_normal((20, 4))
     write_topk(FactorIndex(V).topk_blocks(U, 3, block_size=7), tmp_path / "b.parquet")
     table = pq.read_table(tmp_path / "b.parquet")
-    want, _ = FactorIndex(V).topk(U, 3)
+    want = FactorIndex(V).topk(U, 3).indices
     assert table["user"].to_pylist() == np.repeat(np.arange(50), 3).tolist()
     assert table["item"].to_pylist() == want.ravel().tolist()
 
@@ -91,7 +91,7 @@ def test_scores_keep_their_precision(rng, tmp_path):
         write_topk(FactorIndex(V).topk_blocks(U, 3, block_size=6), path)
         got = pq.read_table(path)["score"]
         assert got.type == pa.from_numpy_dtype(np.dtype(dtype))
-        np.testing.assert_array_equal(got, FactorIndex(V).topk(U, 3)[1].ravel())
+        np.testing.assert_array_equal(got, FactorIndex(V).topk(U, 3).scores.ravel())
     assert write_topk([], path) == 0
     assert pq.read_schema(path).field("score").type == pa.float32()
 
@@ -151,7 +151,7 @@ def test_one_topk_is_a_block(model, tmp_path):
 
 @pytest.mark.parametrize("blocks", [5, [(1, 2)], [(1, 2, 3)], (slice(0, 1), [[0]], [[1.0]]), "abc"])
 def test_what_is_no_block(blocks, tmp_path):
-    with pytest.raises(TypeError, match=r"blocks must be TopK or \(rows, indices, scores\).*got"):
+    with pytest.raises(TypeError, match=r"blocks must be TopK.*got"):
         write_topk(blocks, tmp_path / "lists.parquet")
     assert list(tmp_path.iterdir()) == []
 

@@ -476,6 +476,7 @@ def _of_arrow_url(url: str, storage: dict[str, Any], options: ReadOptions) -> li
         names = [f"{path.rstrip('/')}/{n}" for n in _of_one_format(inside, url, options)]
     else:
         names = [path]
+
     def opener(name: str) -> Callable[[], Any]:
         return lambda: system.open_input_file(name)
 
