@@ -25,6 +25,7 @@ from .files import check_output
 from .options import JsonOption, SeedOption, ThreadsOption
 
 if TYPE_CHECKING:
+    from ..base.progress import Event
     from ..segmentation import Segmentation
     from .console import Steps
 
@@ -240,21 +241,20 @@ def segment(
 def _fit(people: Any, id: str | None, parameters: dict[str, Any], progress: Steps) -> Segmentation:
     from ..segmentation import Segmentation
 
-    return Segmentation(id=id, **parameters).fit(people, progress=_reporter(progress))
+    return Segmentation(id=id, callback=_reporter(progress), **parameters).fit(people)
 
 
-def _reporter(progress: Steps) -> Callable[[str, int, int], None]:
+def _reporter(progress: Steps) -> Callable[[Event], None]:
     current = ""
 
-    def tell(title: str, done: int, total: int) -> None:
+    def show(event: Event) -> None:
         nonlocal current
-        if title != current:
-            progress.begin(title)
-            current = title
-        if total:
-            progress.at(done, total)
+        if event.stage != current:
+            progress.begin(event.stage)
+            current = event.stage
+        progress.at(event.step, event.n_steps)
 
-    return tell
+    return show
 
 
 def _plain(rows: pa.Table) -> pa.Table:

@@ -11,7 +11,7 @@ log-probabilities, and their sufficient statistics are the transposed product.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,11 +38,12 @@ _MAX_VALUES = 1000  # of a categorical column
 
 
 def split_codes(
-    X: NDArray[Any], columns: list[int], n_values: tuple[int, ...] | None
+    X: NDArray[Any], columns: list[int], n_values: Sequence[int | None], *, refuses: bool
 ) -> tuple[NDArray[Any], Codes]:
     """Return the continuous columns of a matrix, and the codes of the categorical ones.
 
-    ``n_values`` are those of the fit; other codes then count as unknown. In a fit it is None.
+    ``n_values`` has the number of values of each column, None where the largest code decides.
+    Larger codes count as unknown, or are an error if ``refuses``.
     """
     continuous = np.delete(X, columns, axis=1)
     if continuous.shape[1] == 0:
@@ -58,7 +59,14 @@ def split_codes(
                 f"categorical_features: column {column} must hold whole numbers from 0, got "
                 f"{known[(known < 0) | (known != np.floor(known))][0]:g}"
             )
-        size = n_values[position] if n_values is not None else int(known.max(initial=0)) + 1
+        size = n_values[position]
+        n_seen = int(known.max(initial=0)) + 1
+        if size is not None and refuses and n_seen > size:
+            raise ValueError(
+                f"categorical_features: column {column} has the code {n_seen - 1}, but {size} "
+                "values: give the larger number of values"
+            )
+        size = n_seen if size is None else size
         if size > _MAX_VALUES:
             raise ValueError(
                 f"categorical_features: column {column} has codes up to {size - 1}, at most "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -33,28 +34,38 @@ def names_of(X: Any, source: Any) -> NDArray[np.object_] | None:
     return column_names(X)
 
 
-def category_columns(categorical_features: Any, names: Any, n_columns: int) -> list[int]:
-    """Return the positions of the categorical columns, in order, from positions or names."""
+def category_columns(
+    categorical_features: Any, names: Any, n_columns: int
+) -> dict[int, int | None]:
+    """Return the positions of the categorical columns, in order, and their numbers of values.
+
+    A number of values is None unless ``categorical_features`` is a mapping that gives it.
+    """
     if categorical_features is None:
-        return []
+        return {}
     if isinstance(categorical_features, (str, bytes)) or not np.iterable(categorical_features):
         raise TypeError(
-            "categorical_features must be a list of column positions or names, got "
-            f"{categorical_features!r}"
+            "categorical_features must be a list of column positions or names, or a mapping of "
+            f"these to numbers of values, got {categorical_features!r}"
         )
     names = None if names is None else list(names)
-    positions = set()
+    sizes = categorical_features if isinstance(categorical_features, Mapping) else None
+    positions: dict[int, int | None] = {}
     for column in categorical_features:
+        size = None
+        if sizes is not None:
+            size = as_int(sizes[column], f"categorical_features[{column!r}]", minimum=1)
         if isinstance(column, str):
             if names is None or column not in names:
                 known = "X has no column names" if names is None else f"there are {names}"
                 raise ValueError(f"categorical_features: no column {column!r}; {known}")
-            positions.add(names.index(column))
+            positions[names.index(column)] = size
         else:
-            positions.add(
-                as_int(column, "categorical_features: a column", minimum=0, maximum=n_columns - 1)
+            position = as_int(
+                column, "categorical_features: a column", minimum=0, maximum=n_columns - 1
             )
-    return sorted(positions)
+            positions[position] = size
+    return dict(sorted(positions.items()))
 
 
 def source_of(
@@ -121,7 +132,8 @@ def rows_in_memory(
     weights = as_weights(sample_weight, len(dense))
     columns = category_columns(categorical_features, column_names(X), dense.shape[1])
     if columns:
-        continuous, codes = split_codes(dense, columns, n_values)
+        sizes = list(columns.values()) if n_values is None else list(n_values)
+        continuous, codes = split_codes(dense, list(columns), sizes, refuses=n_values is None)
         return MixedRows(_dense_or_missing(continuous, weights, n_threads), codes)
     return _dense_or_missing(dense, weights, n_threads)
 

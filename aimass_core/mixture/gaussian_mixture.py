@@ -16,7 +16,6 @@ from ..base.registry import register
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_float, as_int
 from ..exceptions import ConvergenceWarning, NotFittedError, NumericalError
-from ._dense_rows import DenseRows
 from ._em import Problem, Result
 from ._fit import Reporter, best_fit
 from ._missing_rows import MissingRows, conditional_of
@@ -120,8 +119,9 @@ class GaussianMixture(Estimator):
     missing : {"error", "marginalize"}, default="error"
         Whether NaN (also pandas' NA) is an error, or an unknown value that the likelihood
         marginalises exactly, in `fit`, `predict` and the other methods.
-    categorical_features : list of int or str, optional
-        Columns that hold category codes 0, 1, 2, ..., by position or, for a table, by name. Given
+    categorical_features : list of int or str, or mapping of these to int, optional
+        Columns that hold category codes 0, 1, 2, ..., by position or, for a table, by name; a
+        mapping also gives the number of values, otherwise the largest code decides. Given
         the component, each has a categorical distribution that is independent of all other
         columns; ``means_`` and ``covariances_`` are those of the other columns. A Dirichlet prior
         with the weight of one row keeps every probability above 0. NaN, where ``missing`` allows
@@ -443,7 +443,7 @@ class GaussianMixture(Estimator):
     def _columns_of(self, X: Any, source: Any) -> list[int]:
         """Positions of the categorical columns of rows and their source."""
         n_columns = source.n_columns + len(source.n_values)
-        return category_columns(self.categorical_features, names_of(X, source), n_columns)
+        return list(category_columns(self.categorical_features, names_of(X, source), n_columns))
 
     def _adopt_result(
         self, parameters: Parameters, problem: Problem, result: Result, columns: list[int]
@@ -827,7 +827,8 @@ class GaussianMixture(Estimator):
             if column in columns
         }
         start = dict.fromkeys(("weights_init", "means_init", "precisions_init"))
-        changed = start | {"categorical_features": list(categories) or None}
+        sizes = {column: table.shape[1] for column, table in categories.items()}
+        changed = start | {"categorical_features": sizes or None}
         model = type(self)(**(self.get_params() | changed))
         means, covariances, roots = given.unscaled(rest)
         noise = None if given.noise is None else given.noise.rescaled(1 / rest.scale)

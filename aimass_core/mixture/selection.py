@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base.optional import import_optional
+from ..base.progress import Event, Progress
 from ..base.validation import as_choice, as_float, as_int
 from ..exceptions import ConvergenceWarning, NumericalError
 from ._parameters import COVARIANCE_TYPES
@@ -107,6 +108,8 @@ def select(
     criterion: str = "bic",
     min_share: float = 0.0,
     sample_weight: Any = None,
+    callback: Callable[[Event], Any] | None = None,
+    verbose: bool = False,
     **parameters: Any,
 ) -> Selection:
     """Fit mixtures of all numbers of components and covariance types, and return the best.
@@ -128,6 +131,11 @@ def select(
         Smallest share of the rows that must be assigned to each component of the best mixture.
     sample_weight : array-like of shape (n_samples,), optional
         Weights of the rows.
+    callback : callable, optional
+        Called with an `Event` after each fit; its ``values`` hold the criteria, its ``model`` is
+        the mixture. A true result ends the work with what has been fitted.
+    verbose : bool, default=False
+        Show a progress bar on standard error if the work takes more than two seconds.
     **parameters
         Parameters of `GaussianMixture` for every fit.
 
@@ -187,21 +195,29 @@ def select(
             return model.fit(X, sample_weight=weight)
 
     cells = [(k, kind) for kind in kinds for k in counts if k <= n]
-    selection = select_cell(X, cells, fit, criterion, min_share, weight)
-    selection.best._note_columns(columns, d)
-    return selection
+    with Progress("fitting mixtures", len(cells), callback=callback, verbose=verbose) as progress:
+        table, models = fit_cells(X, cells, fit, weight, progress)
+    rows = best_rows(table, criterion, min_share)
+    if not rows:
+        raise ValueError(
+            f"no mixture of {min(counts)} to {max(counts)} components assigns at least "
+            f"{min_share:.1%} of the rows to each of them: lower min_share or ask for fewer "
+            "components"
+        )
+    best = models[rows[0]]
+    assert best is not None
+    best._note_columns(columns, d)
+    return Selection(best, table, criterion, rows[0])
 
 
-def select_cell(
+def fit_cells(
     X: Any,
     cells: list[tuple[int, str]],
     fit: Callable[[int, str], GaussianMixture],
-    criterion: str,
-    min_share: float = 0.0,
-    weight: NDArray[np.float64] | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Selection:
-    """Fit a mixture for each cell, and return the best and the table of all.
+    weight: NDArray[np.float64] | None,
+    progress: Progress,
+) -> tuple[dict[str, list[Any]], list[GaussianMixture | None]]:
+    """Fit a mixture for each cell, and return the table of their criteria and the mixtures.
 
     Parameters
     ----------
@@ -211,26 +227,29 @@ def select_cell(
         Numbers of components and covariance types.
     fit : callable
         Fits a mixture of a cell to the rows.
-    criterion : str
-        One of `CRITERIA`.
-    min_share : float
-        Smallest share of the rows of each component; a single cell is exempt.
-    weight : ndarray of float64, shape (n,), optional
+    weight : ndarray of float64, shape (n,), or None
         Weights of the rows.
-    progress : callable
-        Called with the number of cells done, and of all.
+    progress : Progress
+        Reports each cell; its callback may end the work after some.
 
     Returns
     -------
-    Selection
-        See there.
+    table : dict of str to list
+        Columns `TABLE_COLUMNS`.
+    models : list of GaussianMixture or None
+        None where a fit failed.
+
+    Raises
+    ------
+    NumericalError
+        If every fit fails.
     """
     table: dict[str, list[Any]] = {name: [] for name in TABLE_COLUMNS}
-    best: tuple[float, int, GaussianMixture] | None = None
+    models: list[GaussianMixture | None] = []
     failure: NumericalError | None = None
-    for number, (k, kind) in enumerate(cells):
-        progress(number, len(cells))
+    for number, (k, kind) in enumerate(cells, 1):
         row: dict[str, Any] = {"n_components": k, "covariance_type": kind}
+        model = None
         try:
             model = fit(k, kind)
             row |= _criteria(model, X, weight)
@@ -238,19 +257,21 @@ def select_cell(
             failure = error
         for name in TABLE_COLUMNS:
             table[name].append(row.get(name, np.nan))
-        value = row.get(criterion, np.inf)
-        is_allowed = len(cells) == 1 or row.get("smallest_share", 0.0) >= min_share
-        if is_allowed and value < (np.inf if best is None else best[0]):
-            best = (value, number, model)
-    if best is not None:
-        return Selection(best[2], table, criterion, best[1])
-    if failure is not None and np.isnan(table["bic"]).all():
+        models.append(model)
+        values = {name: float(row.get(name, np.nan)) for name in ("n_components", *CRITERIA)}
+        if progress.step(number, values, model):
+            break
+    if all(model is None for model in models):
         raise NumericalError(f"no fit succeeded; the last one: {failure}")
-    counts = sorted({k for k, _ in cells})
-    raise ValueError(
-        f"no mixture of {counts[0]} to {counts[-1]} components assigns at least {min_share:.1%} of "
-        "the rows to each of them: lower min_share or ask for fewer components"
-    )
+    return table, models
+
+
+def best_rows(table: dict[str, list[Any]], criterion: str, min_share: float) -> list[int]:
+    """Return the rows of the table whose components are large enough, the best first."""
+    values = np.array(table[criterion], dtype=np.float64)
+    shares = np.nan_to_num(table["smallest_share"], nan=-1.0)
+    order = np.argsort(values, kind="stable")
+    return [int(row) for row in order if np.isfinite(values[row]) and shares[row] >= min_share]
 
 
 def _criteria(model: GaussianMixture, X: Any, weight: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The plane in which the segments lie farthest apart: canonical discriminant axes of a mixture."""
+"""The axes that separate the segments best: canonical discriminant axes of a mixture."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Axes", "full_covariances", "leading_axes"]
+__all__ = ["Axes", "leading_axes"]
 
 
 @dataclass(frozen=True)
 class Axes:
-    """A projection, and what it makes of the mixture.
+    """A projection, and the mixture in its coordinates.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Axes:
     loadings : ndarray of float64, shape (d, n_axes)
         Correlation of each column with each axis.
     share : ndarray of float64, shape (n_axes,)
-        Of the differences between segments that the axis shows.
+        Share of the differences between segments along each axis.
     means, covariances : ndarray of float64, shape (K, n_axes) and (K, n_axes, n_axes)
         The components in these coordinates.
     """
@@ -42,35 +42,25 @@ class Axes:
     covariances: Floats
 
 
-def full_covariances(covariances: Floats, covariance_type: str, k: int, d: int) -> Floats:
-    """Covariances of any type as matrices, shape (k, d, d)."""
-    if covariance_type == "full":
-        return covariances
-    if covariance_type == "tied":
-        return np.broadcast_to(covariances, (k, d, d))
-    if covariance_type == "diag":
-        return np.asarray(np.eye(d) * covariances[:, None, :])
-    return np.asarray(np.eye(d) * covariances[:, None, None])
-
-
 def leading_axes(weights: Floats, means: Floats, covariances: Floats, n_axes: int) -> Axes:
-    """At most `n_axes` axes, those that separate the components first.
+    """Return at most `n_axes` axes, those that separate the components best first.
 
     Parameters
     ----------
     weights : ndarray of float64, shape (K,)
         Sum to 1.
     means : ndarray of float64, shape (K, d)
-        Of the components.
+        Means of the components.
     covariances : ndarray of float64, shape (K, d, d)
-        Positive definite.
+        Their covariances, positive definite.
     n_axes : int
-        Where the components differ in fewer directions, the widest directions follow.
+        Number of axes. If the components differ in fewer directions, those of the largest variance
+        follow.
 
     Returns
     -------
     Axes
-        The spread within segments is 1 along every axis. Signs are fixed by the largest loading.
+        The variance within segments is 1 along every axis. The largest loading is positive.
     """
     d = means.shape[1]
     origin = weights @ means
@@ -78,23 +68,25 @@ def leading_axes(weights: Floats, means: Floats, covariances: Floats, n_axes: in
     between = np.einsum("k,ki,kj->ij", weights, means - origin, means - origin)
     values, vectors = eigh(between, within)
     n_axes = min(n_axes, d)
-    telling = int(min(n_axes, np.sum(values > 1e-9 * max(values[-1], 1e-300)), len(means) - 1))
-    directions = vectors[:, ::-1][:, :telling]
-    if telling < n_axes:  # the rest: widest directions that are uncorrelated with these
+    n_separating = int(min(n_axes, np.sum(values > 1e-9 * max(values[-1], 1e-300)), len(means) - 1))
+    directions = vectors[:, ::-1][:, :n_separating]
+    if n_separating < n_axes:  # then directions of large variance, uncorrelated with these
         free = np.eye(d) - directions @ directions.T @ within
         wide = free @ within @ free.T
         _, more = eigh((wide + wide.T) / 2)
-        more = (free @ more[:, ::-1])[:, : n_axes - telling]
+        more = (free @ more[:, ::-1])[:, : n_axes - n_separating]
         length = np.sqrt(np.einsum("ij,ik,kj->j", more, within, more))
         directions = np.concatenate([directions, more / np.maximum(length, 1e-300)], axis=1)
     total = within + between
-    spread = np.sqrt(np.einsum("ij,ik,kj->j", directions, total, directions))
-    loadings = (total @ directions) / np.outer(np.sqrt(np.diag(total)), np.maximum(spread, 1e-300))
+    deviation = np.sqrt(np.einsum("ij,ik,kj->j", directions, total, directions))
+    loadings = (total @ directions) / np.outer(
+        np.sqrt(np.diag(total)), np.maximum(deviation, 1e-300)
+    )
     largest = np.abs(loadings).argmax(axis=0)
     signs = np.where(loadings[largest, np.arange(directions.shape[1])] < 0, -1.0, 1.0)
     directions, loadings = directions * signs, loadings * signs
     shown = np.zeros(n_axes)
-    shown[:telling] = values[::-1][:telling] / max(values.clip(0).sum(), 1e-300)
+    shown[:n_separating] = values[::-1][:n_separating] / max(values.clip(0).sum(), 1e-300)
     return Axes(
         directions,
         origin,

@@ -1,4 +1,4 @@
-"""The one place that knows which Gaussian mixture the segments are made of."""
+"""The Gaussian mixture that the segments are made of: its fit, and its state in files."""
 
 from __future__ import annotations
 
@@ -16,20 +16,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["TYPES", "as_noise", "continued", "fit_mixture", "noise_state", "rebuilt"]
+__all__ = ["AUTO_TYPES", "TYPES", "as_noise", "continued", "fit_mixture", "noise_state", "rebuilt"]
 
-TYPES = ("full", "tied", "diag", "spherical")
-_SHORT, _FEW = 10, 5000  # passes and rows of a short run
-
-
-def _fit(Z: Floats, k: int, kind: str, **options: Any) -> Any:
-    return _quietly(GaussianMixture(k, covariance_type=kind, accelerate=True, **options), Z)
-
-
-def _quietly(mixture: Any, Z: Floats) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # EM out of passes, a component started anew
-        return mixture.fit(Z)
+TYPES = ("full", "tied", "diag", "tied_diag", "spherical")
+AUTO_TYPES = ("full", "tied", "diag")
+_SHORT_PASSES, _SHORT_ROWS = 10, 5000  # of a short run
 
 
 def fit_mixture(
@@ -40,78 +31,105 @@ def fit_mixture(
     n_init: int,
     max_iter: int,
     **options: Any,
-) -> Any:
-    """The better of two mixtures: one from k-means, one from the best of many short runs.
+) -> GaussianMixture:
+    """Return the better of two mixtures: one from k-means, one from the best of many short runs.
 
-    K-means starts are alike, and misled where the groups differ in few of the columns; so EM also
-    goes a few passes from `n_init` random starts on part of the rows, and then on from the best
-    (Biernacki, Celeux, Govaert, Computational Statistics & Data Analysis 41, 2003).
+    Starts by k-means resemble each other, and mislead where the groups differ in few of the
+    columns. So EM also makes a few passes from `n_init` random starts on part of the rows, and
+    continues from the best (C. Biernacki, G. Celeux and G. Govaert, "Choosing starting values for
+    the EM algorithm", Computational Statistics & Data Analysis 41, 2003).
 
     Parameters
     ----------
     Z : ndarray of float64, shape (n, d)
-        Rows.
-    n_components, covariance_type
-        As in `GaussianMixture`.
+        Rows in canonical order.
+    n_components : int
+        Number of components.
+    covariance_type : str
+        One of `TYPES`.
     n_init : int
-        Short runs.
+        Number of short runs.
     max_iter : int
-        Passes of each of the long runs.
+        Maximum number of passes of each of the long runs.
     **options
-        More for `GaussianMixture`.
+        Further parameters of `GaussianMixture`.
 
     Returns
     -------
     GaussianMixture
-        Fitted; its ``converged_`` says whether EM came to rest.
+        Fitted; its ``converged_`` says whether EM converged.
     """
     k, kind = n_components, covariance_type
     first = _fit(Z, k, kind, max_iter=max_iter, **options)
     if k == 1:
         return first
-    few = Z[:: max(1, len(Z) // _FEW)]  # rows are ordered by value: every part is represented
-    null = np.isnan(few)
-    if null.any():  # EM with nulls is slow, and these runs only look for a start
-        few = np.where(null, np.nanmean(Z, axis=0), few)
-    short = _fit(few, k, kind, max_iter=_SHORT, n_init=n_init, init_params="k-means++", **options)
+    few = Z[:: max(1, len(Z) // _SHORT_ROWS)]  # rows are ordered by value: all parts are there
+    n_codes = len(options["categorical_features"] or ())
+    is_null = np.isnan(few)
+    is_null[:, Z.shape[1] - n_codes :] = False  # unknown codes cost nothing
+    if is_null.any():  # EM with nulls is slow, and these runs only look for a start
+        few = np.where(is_null, np.nanmean(Z, axis=0), few)
+    short = _fit(
+        few, k, kind, max_iter=_SHORT_PASSES, n_init=n_init, init_params="k-means++", **options
+    )
     second = continued(short, Z, max_iter=max_iter, **options)
     return max((first, second), key=lambda mixture: mixture.lower_bound_)
 
 
-def continued(mixture: Any, Z: Floats, **options: Any) -> Any:
-    """EM on rows from where a mixture stands."""
+def continued(mixture: GaussianMixture, Z: Floats, **options: Any) -> GaussianMixture:
+    """Return the mixture after more EM on rows, from its present parameters."""
     further = GaussianMixture(
         len(mixture.weights_), covariance_type=mixture.covariance_type, accelerate=True,
         warm_start=True, **options,
     )  # fmt: skip
     further._adopt_parameters(
         mixture.covariance_type, mixture.weights_, mixture.means_, mixture.covariances_,
-        mixture.precisions_cholesky_, mixture._noise,
+        mixture.precisions_cholesky_, mixture._noise, mixture.category_probabilities_,
     )  # fmt: skip
-    return _quietly(further, Z)
+    return _without_warnings(further, Z)
 
 
 def rebuilt(
-    weights: Floats, means: Floats, covariances: Floats, covariance_type: str, missing: str,
-    noise: dict[str, Any],
-) -> Any:  # fmt: skip
-    """A mixture out of its parameters, ready to predict."""
-    mixture = GaussianMixture(len(weights), covariance_type=covariance_type, missing=missing)
+    covariance_type: str,
+    weights: Floats,
+    means: Floats,
+    covariances: Floats,
+    noise: Noise | None,
+    categories: list[Floats],
+    missing: str,
+) -> GaussianMixture:
+    """Return a mixture with given parameters, ready to answer."""
+    d = means.shape[1]
+    tables = dict(enumerate(categories, d))
+    sizes = {column: table.shape[1] for column, table in tables.items()}
+    mixture = GaussianMixture(
+        len(weights), covariance_type=covariance_type, missing=missing,
+        categorical_features=sizes or None,
+    )  # fmt: skip
     roots = precision_roots(covariance_type, covariances, means)
-    mixture._adopt_parameters(
-        covariance_type, weights, means, covariances, roots, as_noise(noise) if noise else None
-    )
+    mixture._adopt_parameters(covariance_type, weights, means, covariances, roots, noise, tables)
     return mixture
 
 
+def _fit(Z: Floats, k: int, kind: str, **options: Any) -> GaussianMixture:
+    mixture = GaussianMixture(k, covariance_type=kind, accelerate=True, **options)
+    return _without_warnings(mixture, Z)
+
+
+def _without_warnings(mixture: GaussianMixture, Z: Floats) -> GaussianMixture:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # no convergence, a component re-initialised
+        return mixture.fit(Z)
+
+
 def as_noise(state: dict[str, Any]) -> Noise:
-    """The noise component out of a file's values."""
+    """Return the noise component of the values in a file."""
     if set(state) != {"weight", "log_widths", "bounds"}:
         raise ValueError(f"the noise of the segmentation has wrong parts: {sorted(state)}")
-    return Noise(float(state["weight"]), *(np.asarray(state[n], np.float64)
-                                           for n in ("log_widths", "bounds")))  # fmt: skip
+    log_widths, bounds = (np.asarray(state[name], np.float64) for name in ("log_widths", "bounds"))
+    return Noise(float(state["weight"]), log_widths, bounds)
 
 
-def noise_state(mixture: Any) -> dict[str, Any]:
-    """The noise component as plain values, for files; empty without one."""
+def noise_state(mixture: GaussianMixture) -> dict[str, Any]:
+    """Return the noise component as plain values for a file; empty without one."""
     return {} if mixture._noise is None else dict(vars(mixture._noise))

@@ -1,12 +1,12 @@
-"""Columns of different units on one scale: the rule that chooses, and what it remembers.
+"""Columns of different units on one scale: the rule that chooses it, and its parameters.
 
-A column is divided by its ``unit`` first and all that follows depends on the ratio only, so that
-the segments of euros are those of cents. The rule of ``"auto"``:
+A column is divided by its ``unit`` first, and all that follows depends on the ratio only. So the
+segments of amounts in euros are those of amounts in cents. The rule of ``"auto"``:
 
 - ``"log"`` for a column with at most 5 % negative values that is skewed to the right (skewness
   above 1, or the 95 % quantile at least 20 times the 5 % quantile), where the logarithm lessens
-  the skewness. It is ``sign(x) log(1 + |x| / unit)``, with
-  the 5 % quantile of the sizes but zero as unit, so zeros need no special case;
+  the skewness. It is ``sign(x) log(1 + |x| / unit)``, where the unit is the 5 % quantile of the
+  absolute values that are not 0, so zeros need no special case;
 - ``"robust"`` for a column with values more than 10 robust standard deviations from its median:
   ``asinh`` of the distance from the median in units of interquartile range / 1.349, which is the
   distance itself in the middle and its logarithm in the tails;
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Scale", "fit_scale"]
 
 KINDS = ("auto", "standard", "robust", "log")
-_SKEWED, _WIDE, _NEGATIVE, _FAR = 1.0, 20.0, 0.05, 10.0
+_MIN_SKEWNESS, _MIN_RATIO, _MAX_NEGATIVE, _MIN_DISTANCE = 1.0, 20.0, 0.05, 10.0
 _IQR_OF_NORMAL = 1.349
-_LIMIT = 1e6  # far beyond all that was fitted, and its square is still a number
+_LIMIT = 1e6  # beyond all values of the fit; its square does not overflow
 
 
 @dataclass(frozen=True)
 class Scale:
-    """One column's way to a common scale, and the value that stands in for nulls."""
+    """The transformation of one column to the common scale, and its median for nulls."""
 
     kind: str
     unit: float
@@ -44,7 +44,7 @@ class Scale:
     median: float
 
     def apply(self, values: Floats) -> Floats:
-        """Scaled values; the input is unchanged.
+        """Return scaled values; the input is unchanged.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class Scale:
         Returns
         -------
         ndarray of float64
-            About 0 in the middle, about 1 as spread.
+            Centred at about 0 with a deviation of about 1.
         """
         with np.errstate(over="ignore"):
             scaled = (_transformed(values, self.kind, self.unit) - self.center) / self.spread
@@ -83,12 +83,12 @@ def _quantile(x: Floats, q: float) -> float:
 
 
 def fit_scale(values: Floats, wanted: str, name: str) -> Scale:
-    """Choose and measure the scale of a column.
+    """Return the scale of a column.
 
     Parameters
     ----------
     values : ndarray of float64
-        At least two different finite values; NaN is skipped.
+        At least two different finite values; NaN is ignored.
     wanted : {"auto", "standard", "robust", "log"}
         The kind; ``"auto"`` applies the rule at the head of this file.
     name : str
@@ -117,12 +117,12 @@ def fit_scale(values: Floats, wanted: str, name: str) -> Scale:
         kind = "standard"
         skewness = _skewness(plain)
         middle = median / binary_unit
-        low, high = _quantile(plain, _NEGATIVE), _quantile(plain, 0.95)
-        skewed = skewness > _SKEWED or (skewness > 0 and high >= _WIDE * low)
+        low, high = _quantile(plain, _MAX_NEGATIVE), _quantile(plain, 0.95)
+        skewed = skewness > _MIN_SKEWNESS or (skewness > 0 and high >= _MIN_RATIO * low)
         if low >= 0 and skewed and abs(_skewness(_transformed(x, "log", log_unit))) < skewness:
             kind = "log"
-        far = max(plain[-1] - middle, middle - plain[0])
-        if kind == "standard" and iqr > 0 and far > _FAR * iqr:
+        distance = max(plain[-1] - middle, middle - plain[0])
+        if kind == "standard" and iqr > 0 and distance > _MIN_DISTANCE * iqr:
             kind = "robust"
     if kind == "robust":
         if not iqr > 0:

@@ -1,9 +1,11 @@
-"""Would other customers of the same kind give the same segments? Asked by the bootstrap.
+"""The stability of segments under the bootstrap.
 
-Each time rows are drawn with replacement, clustered anew from a fresh start, and both clusterings
-are compared on the same rows: the adjusted Rand index (Hubert and Arabie, 1985) for the whole, and
-for each segment the Jaccard index with the new cluster most like it (Hennig, Computational
-Statistics & Data Analysis 52, 2007: below 0.6 not to be trusted, above 0.85 highly stable).
+Rows are drawn with replacement and clustered anew from a fresh start. Both clusterings are
+compared on the same rows: by the adjusted Rand index as a whole (L. Hubert and P. Arabie,
+"Comparing partitions", Journal of Classification 2, 1985), and for each segment by the Jaccard
+index with the new cluster most like it (C. Hennig, "Cluster-wise assessment of cluster stability",
+Computational Statistics & Data Analysis 52, 2007: below 0.6 it should not be trusted, above 0.85 it
+is highly stable).
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._choose import drawn
 from ._mixture import fit_mixture
+from ._rows import sample_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._choose import Progress
+    from ..base.progress import Progress
+    from ..mixture import GaussianMixture
 
     Floats = NDArray[np.float64]
 
@@ -26,12 +29,12 @@ __all__ = ["adjusted_rand", "best_jaccard", "bootstrap"]
 
 
 def _table(a: NDArray[Any], b: NDArray[Any], n_a: int, n_b: int) -> Floats:
-    """How many rows have label i in `a` and j in `b`."""
+    """The number of rows with label i in `a` and j in `b`."""
     return np.bincount(a * n_b + b, minlength=n_a * n_b).reshape(n_a, n_b).astype(np.float64)
 
 
 def adjusted_rand(counts: Floats) -> float:
-    """Adjusted Rand index out of the table of joint counts; 1 for equal partitions."""
+    """Return the adjusted Rand index of a table of joint counts; 1 for equal partitions."""
 
     def pairs(n: Floats) -> float:
         return float(np.sum(n * (n - 1) / 2))
@@ -44,7 +47,7 @@ def adjusted_rand(counts: Floats) -> float:
 
 
 def best_jaccard(counts: Floats) -> Floats:
-    """For each row of the table its largest Jaccard index with a column; NaN for an empty one."""
+    """Return the largest Jaccard index of each row with a column; NaN for an empty row."""
     size_a, size_b = counts.sum(axis=1), counts.sum(axis=0)
     union = size_a[:, None] + size_b - counts
     best = np.max(counts / np.maximum(union, 1.0), axis=1)
@@ -53,33 +56,33 @@ def best_jaccard(counts: Floats) -> Floats:
 
 def bootstrap(
     Z: Floats,
-    mixture: Any,
+    mixture: GaussianMixture,
     n_bootstrap: int,
     seed: int,
     progress: Progress,
     options: dict[str, Any],
 ) -> tuple[Floats, Floats]:
-    """Compare a mixture with mixtures of resampled rows.
+    """Return the agreement of a mixture with mixtures of resampled rows.
 
     Parameters
     ----------
     Z : ndarray of float64, shape (n, d)
         Rows to draw from and to compare on.
-    mixture : fitted mixture
-        Its number of components and covariance type are kept.
+    mixture : GaussianMixture
+        Fitted; its number of components and covariance type are kept.
     n_bootstrap : int
-        How often.
+        Number of resamples.
     seed : int
-        Of the draws.
-    progress : callable
-        Told a title, how many are done, and of how many.
+        Seed of the draws.
+    progress : Progress
+        Reports each resample; its callback may end the work after some.
     options : dict
-        For the mixtures.
+        Parameters of the mixtures.
 
     Returns
     -------
     rand : ndarray of float64, shape (n_bootstrap,)
-        Adjusted Rand index of each time.
+        Adjusted Rand index of each resample.
     jaccard : ndarray of float64, shape (n_bootstrap, K), with noise (n_bootstrap, K + 1)
         Best Jaccard index of each component, and of the outliers.
     """
@@ -88,12 +91,13 @@ def bootstrap(
     labels = mixture.predict(Z) % n_labels  # outliers, -1, become the last label
     rng = np.random.default_rng(seed)
     rand, jaccard = np.empty(n_bootstrap), np.empty((n_bootstrap, n_labels))
-    for again in range(n_bootstrap):
-        progress("stability under the bootstrap", again, n_bootstrap)
+    for number in range(n_bootstrap):
         other = fit_mixture(
-            drawn(Z, len(Z), rng, replace=True), k, mixture.covariance_type,
-            **(options | {"random_state": seed + 1 + again}),
+            sample_rows(Z, len(Z), rng, replace=True), k, mixture.covariance_type,
+            **(options | {"random_state": seed + 1 + number}),
         )  # fmt: skip
         counts = _table(labels, other.predict(Z) % n_labels, n_labels, n_labels)
-        rand[again], jaccard[again] = adjusted_rand(counts), best_jaccard(counts)
+        rand[number], jaccard[number] = adjusted_rand(counts), best_jaccard(counts)
+        if progress.step(number + 1, {"adjusted_rand": float(rand[number])}):
+            return rand[: number + 1], jaccard[: number + 1]
     return rand, jaccard

@@ -1,4 +1,4 @@
-"""How the report looks: on a phone and on paper, light and dark, with nothing from outside."""
+"""The style sheet of the report: phone and paper, light and dark, nothing loaded from outside."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 
 from aimass_core import Segmentation, segments
 from aimass_core.exceptions import NotFittedError
-from aimass_core.segmentation._profile import _smd
+from aimass_core.segmentation._profile import standardized_difference
 
 FAST = {"max_segments": 3, "n_init": 1, "n_bootstrap": 0}
 
@@ -139,8 +139,15 @@ def test_duplicate_rows_and_few_values() -> None:
     assert found.sizes_.sum() == 120
     two = segments({"a": [1.0] * 50 + [2.0] * 50}, columns=["a"], **FAST)
     assert two.sizes_.sum() == 100
-    pair = segments({"a": [1.0, 2.0, 5.0], "b": [0.0, 3.0, 1.0]}, n_segments=3, n_bootstrap=0)
-    assert pair.sizes_.tolist() == [1, 1, 1]
+    ten = segments({"a": np.arange(10.0) ** 2}, n_segments=10, n_bootstrap=0)
+    assert ten.sizes_.sum() == 10
+
+
+@pytest.mark.parametrize("n_segments", [None, 1, 3])
+def test_too_few_rows(n_segments: int | None) -> None:
+    rows = {"a": [1.0, 2.0, 5.0, 7.0, 11.0, 30.0, 31.0, 32.0, 40.0], "b": [0.0, 3.0, 1.0] * 3}
+    with pytest.raises(ValueError, match=r"9 sessions with known features, .* at least 10"):
+        segments(rows, n_segments=n_segments, unit="sessions", **FAST)
 
 
 def test_no_structure_is_one_segment() -> None:
@@ -229,7 +236,7 @@ def test_a_failed_fit_leaves_the_old_one() -> None:
 
 def test_a_feature_that_is_constant_where_nothing_is_null() -> None:
     some = np.where(np.arange(120) < 60, np.arange(120.0), 5.0)
-    other = np.where(np.arange(120) < 60, np.nan, np.arange(120.0))
+    other = np.where(np.arange(120) < 60, np.nan, 1.5 * np.arange(120.0))
     with pytest.raises(ValueError, match="column 'some' has one and the same value in all rows"):
         segments(table(some=some, other=other), missing="drop", **FAST)
 
@@ -241,4 +248,4 @@ def test_no_rows(more: dict[str, Any]) -> None:
 
 
 def test_a_profile_column_that_does_not_vary_has_no_effect() -> None:
-    assert _smd((3.0, 7.0, 0.0), (6.0, 7.0, 0.0)) == 0.0
+    assert standardized_difference((3.0, 7.0, 0.0), (6.0, 7.0, 0.0)) == 0.0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aimass_core import Segmentation, load, segments
-from aimass_core.segmentation import _choose, _customers
+from aimass_core.segmentation import _rows, _table
 
 FAST: dict[str, Any] = {"max_segments": 4, "n_init": 2, "n_bootstrap": 3}
 
@@ -192,13 +192,13 @@ class TestMarginalize:
         table, truth = customers(0)
         rare = np.full(len(truth), np.nan)
         rare[[5, 70]] = [1.0, 2.0]
-        monkeypatch.setattr(_customers, "_KNOWN", 2)
+        monkeypatch.setattr(_table, "_MIN_KNOWN", 2)
         options = FAST | {"missing": "marginalize", "n_segments": 2, "n_bootstrap": 30}
         found = segments(table | {"rare": rare}, columns=["a", "b", "rare"], **options)
         assert np.isfinite(found.stability_["rand"]).all()
-        monkeypatch.setattr(_choose, "MAX_ROWS", 100)
+        monkeypatch.setattr(_rows, "MAX_ROWS", 100)
         for seed in range(20):
-            part = _choose.thinned(np.column_stack([table["a"], rare]), seed)
+            part = _rows.thinned(np.column_stack([table["a"], rare]), seed)
             assert part.shape == (100, 2)
             assert not np.isnan(part).all(axis=0).any()
 

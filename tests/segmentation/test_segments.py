@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aimass_core import Segmentation, load, segments
-from aimass_core.segmentation._profile import names_of
+from aimass_core.segmentation._profile import name_segments
 from aimass_core.segmentation._scaling import fit_scale
 from aimass_core.segmentation._stability import adjusted_rand, best_jaccard
 
@@ -25,6 +25,12 @@ def agreement(a: Any, b: Any) -> float:
     counts = np.zeros((a.max() + 1, b.max() + 1))
     np.add.at(counts, (a, b), 1)
     return adjusted_rand(counts)
+
+
+def named(effects: Any) -> list[str]:
+    effects = np.array(effects)
+    columns = list("abcdefgh"[: effects.shape[1]])
+    return name_segments({"effect": effects, "column": columns}, {"column": ()}, 99, [], "rows")
 
 
 class TestPlanted:
@@ -60,7 +66,7 @@ class TestPlanted:
     def test_choice_is_the_smallest_bic(self, found: Segmentation) -> None:
         tried = found.selection_
         assert tried["n_segments"][found.chosen_] == 3
-        passing = tried["smallest"] >= 0.05
+        passing = tried["smallest_share"] >= 0.05
         assert tried["bic"][found.chosen_] == tried["bic"][passing].min()
         assert (tried["icl"] >= tried["bic"] - 1e-6).all()  # an entropy is not negative
 
@@ -228,17 +234,27 @@ class TestParts:
         assert best_jaccard(counts)[:2].tolist() == [10 / 15, 0.5]
         assert np.isnan(best_jaccard(counts)[2])
 
-    def test_names_are_unique(self) -> None:
-        effects = np.array([[1.0, 0.9, 0.5], [1.0, 0.9, -0.5], [0.1, 0.0, 0.1], [0.1, 0.0, 0.1]])
-        names = names_of(effects, ["a", "b", "c"])
+    def test_names_are_unique_and_do_not_nest(self) -> None:
+        effects = [[1.0, 0.9, 0.5], [1.0, 0.9, -0.5], [0.1, 0.0, 0.1], [0.1, 0.0, 0.1]]
+        names = named(effects)
         assert names[0] == "high a, high b, rather high c"
         assert names[1] == "high a, high b, rather low c"
         assert names[2].startswith("near the average")
-        assert names[3] == f"{names[2]} (2)"
+        assert names[2].endswith("(1)")
+        assert names[3] == names[2].replace("(1)", "(2)")
+        assert named([[1.0, 0.1, 0.3], [1.0, -0.9, 0.2], [-1.0, 0.0, 0.0]]) == [
+            "high a, rather high c", "high a, low b", "low a",
+        ]  # fmt: skip
+        assert named([[1.0], [3.0], [-2.0]]) == ["moderately high a", "very high a", "very low a"]
+        rng = np.random.default_rng(0)
+        for _ in range(50):
+            shape = rng.integers(2, 12), rng.integers(1, 4)
+            names = named(np.round(rng.normal(0, 1.5, shape), 1))
+            for i, name in enumerate(names):
+                assert not any(name in other for j, other in enumerate(names) if j != i), names
 
     def test_names_of_equal_effects_do_not_depend_on_rounding(self) -> None:
-        effects = np.array([[1.0, 1.0 + 1e-12], [-1.0, -1.0]])
-        assert names_of(effects, ["a", "b"])[0] == "high a, high b"
+        assert named([[1.0, 1.0 + 1e-12], [-1.0, -1.0]])[0] == "high a, high b"
 
     @pytest.mark.parametrize(
         ("values", "kind"),
