@@ -98,8 +98,8 @@ class SVD(SgdRating):
     -----
     An epoch takes O(nnz f) multiply-adds. Memory: the matrix and the factors, and for
     "shuffled" 12 or 16 bytes for each rating. Users and items are cut into parts anew in each
-    epoch, and threads work on parts that share no rows, so the result has the same bits for any number of
-    threads. New users get the exact minimum over their factors and bias.
+    epoch, and threads work on parts that share no rows, so the result has the same bits for any
+    number of threads. New users get the exact minimum over their factors and bias.
 
     References
     ----------
