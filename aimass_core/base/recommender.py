@@ -512,13 +512,15 @@ class Recommender(Estimator):
         user_items : Interactions, sparse matrix or 2-D array of shape (n, n_items)
             Interactions of these users. `Interactions` are matched by item id; their user ids are
             those of the result, whether or not the model knows them.
-        k, exclude_seen, candidates, exclude, user_features, item_features, context, n_threads
+        k, exclude_seen, candidates, exclude
             As in `recommend`.
         unknown : {"skip", "popular"}, default="skip"
             A user without any known item gets an empty list, or the most popular items.
         unknown_items : {"warn", "error"}, default="warn"
             Items that the model does not know are dropped with one warning that counts them, or
             raise.
+        user_features, item_features, context, n_threads
+            As in `recommend`.
 
         Returns
         -------
