@@ -128,9 +128,8 @@ class TopK(Exportable):
         Returns
         -------
         dict of str to ndarray
-            The queries, the ranked ids, ``rank`` (int32, from 1) and ``score``, under the names
-            that tables and files use: those of the columns that the data were read from, else
-            "user" and "item".
+            The queries, the ranked ids, ``rank`` (int32, from 1) and ``score``. The first two are
+            named by ``query_name`` and ``item_name``.
         """
         rows, ranks = np.nonzero(self.indices >= 0)
         found = self.indices[rows, ranks]

@@ -582,10 +582,8 @@ class Recommender(Estimator):
 
     @property
     def _names(self) -> tuple[str, str]:
-        """Column names of users and items in tables and files."""
-        return getattr(self.users_, "name", None) or "user", getattr(
-            self.items_, "name", None
-        ) or "item"
+        """Column names of users and items in tables of lists."""
+        return "user", "item"
 
     def _rows(self, users: Any, name: str) -> NDArray[np.int64]:
         if self.users_ is not None:
