@@ -872,7 +872,13 @@ def slim_dense(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
-) -> tuple:
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float32],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float64],
+]:
     """
     Elastic-net coefficients of target items by coordinate descent on a dense Gramian: (indptr, indices, data, n_sweeps, violation).
     """
@@ -893,7 +899,13 @@ def slim_dense(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
-) -> tuple:
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float64],
+]:
     """
     Elastic-net coefficients of target items by coordinate descent on a dense Gramian: (indptr, indices, data, n_sweeps, violation).
     """
@@ -919,7 +931,13 @@ def slim_sparse(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
-) -> tuple:
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float32],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float64],
+]:
     """
     Elastic-net coefficients of target items by coordinate descent on a sparse matrix: (indptr, indices, data, n_sweeps, violation).
     """
@@ -945,7 +963,13 @@ def slim_sparse(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
-) -> tuple:
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float64],
+    numpy.typing.NDArray[numpy.int32],
+    numpy.typing.NDArray[numpy.float64],
+]:
     """
     Elastic-net coefficients of target items by coordinate descent on a sparse matrix: (indptr, indices, data, n_sweeps, violation).
     """

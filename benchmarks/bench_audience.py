@@ -39,7 +39,7 @@ def index_of(case: str) -> AudienceIndex:
 def truth(case: str) -> sp.csc_array:
     """Users x items: 1 where the item stands in the user's list."""
     U, V = factors(case, "trained")
-    lists, _ = FactorIndex(V).topk(U, K, exclude=seen(case))
+    lists = FactorIndex(V).topk(U, K, exclude=seen(case)).indices
     users = np.repeat(np.arange(len(U)), K)[lists.ravel() >= 0]
     items = lists.ravel()[lists.ravel() >= 0]
     return sp.csc_array((np.ones(len(users)), (users, items)), shape=(len(U), len(V)))
@@ -98,7 +98,7 @@ def bench_reverse_topk(
             if member != "native":
                 index = AudienceIndex(U, V, k=K, exclude=X, n_threads=n_threads)
             reached = index.reverse_topk(asked, n_threads=n_threads)
-            return lambda item: reached.of(0 if asked else item)[0]
+            return lambda item: reached.of(item)[0]
 
     elif member == "reference":
         if asked is None:
@@ -106,7 +106,7 @@ def bench_reverse_topk(
         index = index_of(case)
         numbers = np.array(asked, dtype=np.int32)
         zeros = np.zeros(len(asked), V.dtype)
-        owners = index._owner_lists(np.array(asked))
+        owners = index._owners_of(np.array(asked))
         lists = owners.indptr.astype(np.int64), owners.indices
 
         def call() -> Any:
@@ -125,7 +125,7 @@ def bench_reverse_topk(
             recommend = lambda: peer(U, V, matrix, K, n_threads)[0]  # noqa: E731
         else:
             items, threads = FactorIndex(V), resolve_n_threads(n_threads)
-            recommend = lambda: items.topk(U, K, exclude=X, n_threads=threads)[0]  # noqa: E731
+            recommend = lambda: items.topk(U, K, exclude=X, n_threads=threads).indices  # noqa: E731
 
         def call() -> Any:
             starts, users = invert(np.asarray(recommend()), len(V))
@@ -160,8 +160,19 @@ def bench_assign_greedy(measure: Callable[..., Any], member: str, scale: str) ->
     kernel = assign_greedy if member == "native" else reference.assign_greedy
 
     def call() -> np.ndarray:
-        taken = np.empty(n_pairs, bool)
-        kernel(users, items, np.full(n_pairs // 10, 2), np.full(50, n_pairs // 400), taken)
+        taken = np.zeros(n_pairs, bool)
+        kernel(
+            users,
+            items,
+            np.zeros(n_pairs, bool),
+            np.full(n_pairs // 10, 2),
+            np.full(50, n_pairs // 400),
+            np.zeros(n_pairs // 10, np.int32),
+            np.array([n_pairs]),
+            np.zeros(50),
+            np.array([np.inf]),
+            taken,
+        )
         return taken
 
     def check(taken: np.ndarray) -> None:

@@ -103,7 +103,8 @@ def check_against(U: np.ndarray, V: np.ndarray, X: sp.csr_matrix | None, k: int)
     want = -np.sort(-scores, axis=1)[:, :k]
 
     def check(result: Any) -> None:
-        indices, values = (np.asarray(part)[sample] for part in result)
+        parts = result if isinstance(result, tuple) else (result.indices, result.scores)
+        indices, values = (np.asarray(part)[sample] for part in parts)
         np.testing.assert_allclose(values, want, rtol=1e-3, atol=1e-5)
         found = np.take_along_axis(scores, indices.astype(np.int64), axis=1)
         np.testing.assert_allclose(found, want, rtol=1e-3, atol=1e-5)
@@ -168,7 +169,8 @@ def bench_single_user(benchmark: Any, member: str, kind: str, scale: str, n_thre
     else:
         ask = lambda i: BATCH_PEERS[name](U[i : i + 1], V, rows[i], k, 1)  # noqa: E731
     answers = [ask(i) for i in range(n)]
-    merged = tuple(np.concatenate([np.asarray(a[j]) for a in answers]) for j in (0, 1))
+    pairs = [a if isinstance(a, tuple) else (a.indices, a.scores) for a in answers]
+    merged = tuple(np.concatenate([np.asarray(a[j]) for a in pairs]) for j in (0, 1))
     every = sp.csr_matrix(sp.vstack(rows)) if name != "faiss" else None
     expected = U[:n].astype(np.float64) @ V.T.astype(np.float64)
     if every is not None:

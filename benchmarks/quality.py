@@ -174,17 +174,26 @@ def ncf(quick: bool) -> list[Figure]:
         return figures
     some, everyone = (ncf_validation(data, n_users=n) for n in (2000, len(data.users)))
     user_grid = [
-        {"measure": "asymmetric_cosine", "alpha": alpha, "n_neighbors": k, "profile": "raw", **SEEN}
+        {
+            "similarity": Similarity("asymmetric_cosine", alpha=alpha),
+            "n_neighbors": k,
+            "profile": "raw",
+            **SEEN,
+        }
         for alpha, k in product((0.3, 0.4, 0.5), (250, 350, 450))
     ]
     item_grid = [
-        {"measure": "rp3beta", "alpha": alpha, "beta": beta, "n_neighbors": k, **SEEN}
+        {"similarity": Similarity("rp3beta", alpha=alpha, beta=beta), "n_neighbors": k, **SEEN}
         for alpha, beta, k in product((0.6, 0.8, 1.0), (0.2, 0.4, 0.6), (100, 300))
     ] + [
-        {"shrink": shrink, "n_neighbors": k, "weighting": "bm25", "profile": "raw",
-         "neighbors_of": "target"}
+        {
+            "similarity": Similarity(shrink=shrink),
+            "n_neighbors": k,
+            "weighting": "bm25",
+            "profile": "raw",
+        }
         for shrink, k in product((0.0, 100.0, 300.0), (50, 100, 200))
-    ]  # fmt: skip
+    ]
     for kind, grid, judge, aim in (
         (ItemKNN, item_grid, some, None),
         (UserKNN, user_grid, everyone, 0.6768),
@@ -256,7 +265,7 @@ def gowalla(quick: bool) -> list[Figure]:
         return figures
     inner = split.per_user(parts.train, test_size=0.2, random_state=0)
     grid = [
-        {"measure": "rp3beta", "alpha": alpha, "beta": beta, "n_neighbors": 200, **SEEN}
+        {"similarity": Similarity("rp3beta", alpha=alpha, beta=beta), "n_neighbors": 200, **SEEN}
         for alpha, beta in product((0.4, 0.5, 0.6, 0.7, 0.8), (0.2, 0.3, 0.4, 0.5))
     ]
     best = search(
@@ -289,7 +298,7 @@ SURPRISE_TABLE = {  # RMSE and MAE of its README, on other folds
 
 def rating_models() -> dict[str, Any]:
     """Surprise's defaults: user-based, MSD, 40 neighbours; baselines by ALS."""
-    user = {"n_neighbors": 40, "measure": "msd", "rating_scale": (1, 5)}
+    user = {"n_neighbors": 40, "similarity": "msd", "rating_scale": (1, 5)}
     return {
         "k-NN basic": UserKNN(aggregation="mean", **user),
         "k-NN with means": UserKNN(aggregation="centered", **user),

@@ -333,6 +333,18 @@ def test_saved_without_training_data(model, named, tmp_path):
 
 
 @every
+def test_tables_are_refused_with_the_call_that_reads_them(model, named):
+    columns = {"customer_id": ["a", "b"], "sku": ["x", "y"], "rating": [1.0, 2.0]}
+    for library, make in (("pandas", "DataFrame"), ("polars", "DataFrame"), ("pyarrow", "table")):
+        table = getattr(pytest.importorskip(library), make)(columns)
+        expected = r"from_table\(table, user='customer_id', item='sku', value='rating'\)"
+        with pytest.raises(TypeError, match=expected):
+            copy.deepcopy(model).fit(table)
+        with pytest.raises(TypeError, match=expected):
+            model.fit(named).recommend_new(table)
+
+
+@every
 def test_names_of_other_libraries(model, blocks):
     model.fit(blocks)
     for name, ours in (("N", "k"), ("filter_items", "exclude"), ("num_threads", "n_threads")):

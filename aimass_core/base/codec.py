@@ -67,8 +67,8 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
         arrays[at + "values"] = thing
         return {"array": at + "values"}
     if sp.issparse(thing):
-        csr = zip(("indptr", "indices", "data"), csr_parts(thing), strict=True)
-        arrays.update({at + part: array for part, array in csr})
+        for part, array in zip(("indptr", "indices", "data"), csr_parts(thing), strict=True):
+            arrays[at + part] = array
         return {"csr": at, "shape": [int(n) for n in thing.shape]}
     name = name_of(type(thing))
     if name == "idmap":

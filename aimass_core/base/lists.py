@@ -128,9 +128,8 @@ class TopK(Exportable):
         Returns
         -------
         dict of str to ndarray
-            The queries, the ranked ids, ``rank`` (int32, from 1) and ``score``, under the names
-            that tables and files use: those of the columns that the data were read from, else
-            "user" and "item".
+            The queries, the ranked ids, ``rank`` (int32, from 1) and ``score``. The first two are
+            named by ``query_name`` and ``item_name``.
         """
         rows, ranks = np.nonzero(self.indices >= 0)
         found = self.indices[rows, ranks]
@@ -217,7 +216,26 @@ class Explanation:
         k: int | None,
         id_map: IdMap | None,
     ) -> Explanation:
-        """Rank contributions by absolute value and keep the k largest (None: all)."""
+        """Rank contributions by absolute value and keep the k largest.
+
+        Parameters
+        ----------
+        score, offset : float
+            The score, and the part that no contributor adds.
+        of : {"items", "users"}
+            What contributes.
+        rows, parts : ndarray of shape (n,)
+            Row numbers of the contributors and what each adds.
+        k : int or None
+            Contributions to keep; None keeps all.
+        id_map : IdMap or None
+            Ids of the contributors.
+
+        Returns
+        -------
+        Explanation
+            Largest absolute value first.
+        """
         largest = np.lexsort((rows, -np.abs(parts)))[:k]
         indices = np.asarray(rows, dtype=np.int64)[largest]
         ids = indices if id_map is None else id_map.ids[indices]

@@ -73,7 +73,18 @@ class Query:
         return self.candidates if sp.issparse(self.candidates) else None
 
     def rows(self, begin: int, end: int) -> Query:
-        """Return the query of the users from ``begin`` to before ``end``."""
+        """Return the query of some consecutive users.
+
+        Parameters
+        ----------
+        begin, end : int
+            First user, and the one after the last.
+
+        Returns
+        -------
+        Query
+            Shares memory with this one.
+        """
         if begin == 0 and end >= len(self):
             return self
         own = self.candidate_lists

@@ -18,7 +18,7 @@ from .progress import log_duration, logger
 from .query import Query
 from .ranking import padding, rank_by_score, rank_shared, scores_of_pairs
 from .threads import resolve_n_threads
-from .validation import as_bool, as_choice, as_csr, as_indices, as_int, wrap_csr
+from .validation import as_bool, as_choice, as_csr, as_indices, as_int, refuse_table, wrap_csr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -248,6 +248,7 @@ class Recommender(Estimator):
         self._prepare(resolve_n_threads(None))
 
     def _set_training_data(self, X: Any) -> None:
+        refuse_table(X, "X")
         self.user_items_ = as_csr(X, dtype=self._dtype)
         has_ids = hasattr(X, "matrix")
         self.users_ = X.users if has_ids else None
@@ -269,6 +270,7 @@ class Recommender(Estimator):
     def _joined(self, X: Any, duplicates: str) -> Any:
         """Return old and new interactions as one, as `fit` takes them."""
         as_choice(duplicates, "duplicates", DUPLICATE_RULES)
+        refuse_table(X, "X")
         if self.user_items_ is None:
             raise ValueError(
                 "the model was saved without its training data (training=False), so new "
@@ -512,13 +514,15 @@ class Recommender(Estimator):
         user_items : Interactions, sparse matrix or 2-D array of shape (n, n_items)
             Interactions of these users. `Interactions` are matched by item id; their user ids are
             those of the result, whether or not the model knows them.
-        k, exclude_seen, candidates, exclude, user_features, item_features, context, n_threads
+        k, exclude_seen, candidates, exclude
             As in `recommend`.
         unknown : {"skip", "popular"}, default="skip"
             A user without any known item gets an empty list, or the most popular items.
         unknown_items : {"warn", "error"}, default="warn"
             Items that the model does not know are dropped with one warning that counts them, or
             raise.
+        user_features, item_features, context, n_threads
+            As in `recommend`.
 
         Returns
         -------
@@ -580,10 +584,8 @@ class Recommender(Estimator):
 
     @property
     def _names(self) -> tuple[str, str]:
-        """Column names of users and items in tables and files."""
-        return getattr(self.users_, "name", None) or "user", getattr(
-            self.items_, "name", None
-        ) or "item"
+        """Column names of users and items in tables of lists."""
+        return "user", "item"
 
     def _rows(self, users: Any, name: str) -> NDArray[np.int64]:
         if self.users_ is not None:
@@ -657,6 +659,7 @@ class Recommender(Estimator):
     ) -> tuple[sp.csr_array, NDArray[Any]]:
         """Return new users' interactions with the fitted items, and their ids."""
         as_choice(unknown_items, "unknown_items", ("warn", "error"))
+        refuse_table(user_items, "user_items")
         dtype = self._dtype if self.user_items_ is None else self.user_items_.dtype
         profiles = as_csr(user_items, "user_items", dtype=dtype)
         queries: NDArray[Any] = np.arange(profiles.shape[0])

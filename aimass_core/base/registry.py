@@ -78,7 +78,7 @@ def model_modules() -> dict[str, str]:
 def model_names() -> list[str]:
     """Return the registered names of all recommenders, those of imported plug-ins included."""
     known = [module.rpartition(".")[2].replace("_", "-") for module in model_modules().values()]
-    return sorted({*known, *(n for n, cls in _classes.items() if _is_recommender(cls))})
+    return sorted({*known, *(n for n, cls in _classes.items() if _is_plug_in(cls))})
 
 
 def find(name: str) -> Any:
@@ -113,8 +113,13 @@ def name_of(cls: type) -> str | None:
     return next((name for name, known in _classes.items() if known is cls), None)
 
 
-def _is_recommender(cls: type) -> bool:
-    return hasattr(cls, "score") and hasattr(cls, "fit")
+def _is_plug_in(cls: type) -> bool:
+    """Whether a registered class is a recommender of another author."""
+    return (
+        not cls.__module__.startswith("aimass_core.")
+        and hasattr(cls, "score")
+        and hasattr(cls, "fit")
+    )
 
 
 def _modules(packages: tuple[str, ...]) -> dict[str, str]:

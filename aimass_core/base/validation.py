@@ -24,6 +24,7 @@ __all__ = [
     "as_indices",
     "as_int",
     "csr_parts",
+    "refuse_table",
     "suggest",
     "wrap_csr",
 ]
@@ -139,6 +140,39 @@ def _bad_csr(name: str, status: int, position: int, indices: Any, n_cols: int) -
     else:
         what = f"entry {position} is not a finite number (nan or inf)"
     return ValueError(f"{name} is not a valid sparse matrix: {what}; mend or drop these entries")
+
+
+# What the columns of a table of interactions are often called, in order of preference.
+_COLUMN_WORDS = {
+    "user": ("user", "customer", "member", "client", "account", "visitor", "session"),
+    "item": ("item", "product", "article", "sku", "movie", "song", "stock", "book"),
+    "value": ("rating", "value", "score", "quantity", "amount", "count", "weight"),
+    "time": ("time", "date"),
+}
+
+
+def refuse_table(X: Any, name: str) -> None:
+    """Raise TypeError for a data frame or Arrow table, with the call that reads it."""
+    is_table = hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__")
+    if not is_table or hasattr(X, "matrix"):
+        return
+    names = getattr(X, "column_names", None)  # Arrow
+    names = [str(column) for column in (X.columns if names is None else names)]
+    chosen: dict[str, str] = {}
+    for role, words in _COLUMN_WORDS.items():
+        for column in names:
+            if column not in chosen.values() and any(word in column.lower() for word in words):
+                chosen[role] = column
+                break
+    for role in ("user", "item"):
+        chosen.setdefault(role, f"<column of {role}s>")
+    order = [role for role in _COLUMN_WORDS if role in chosen]
+    call = ", ".join(f"{role}={chosen[role]!r}" for role in order)
+    raise TypeError(
+        f"{name} is a table with the columns {', '.join(names[:8])}{', ...' * (len(names) > 8)}: "
+        f"read it with Interactions.from_table(table, {call}) first. A table of users x items is "
+        "given as table.to_numpy(), with 0 where there is no interaction"
+    )
 
 
 def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr_array:

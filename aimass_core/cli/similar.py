@@ -80,15 +80,15 @@ def similar(
         fitted = spec.build().fit(data)
         if not hasattr(fitted, "similar_items"):
             raise ValueError(f"--model: {spec.name} knows no neighbours of items: use item-knn")
-        lists = fitted.similar_items(ids, k=k).to_arrow()
+        lists = fitted.similar_items(ids, k=k)
     found = [
         {
             "rank": rank,
-            columns.item: row["item"],
-            "title": titles.get(str(row["item"])),
-            "score": row["score"],
+            columns.item: other,
+            "title": titles.get(str(other)),
+            "score": score,
         }
-        for rank, row in enumerate(lists.to_pylist(), 1)
+        for rank, (other, score) in enumerate(zip(*next(iter(lists)), strict=True), 1)
     ]
     head = ids[0].item() if hasattr(ids[0], "item") else ids[0]
     if json:

@@ -72,7 +72,7 @@ class Interval:
     --------
     >>> from aimass_core.evaluation import Interval
     >>> Interval(0.25, 0.2, 0.31, 0.028, 0.95, "bca", 500, 10_000)
-    0.2500 [0.2000, 0.3100]
+    0.250 [0.200, 0.310]
     """
 
     estimate: float
@@ -385,7 +385,7 @@ def bootstrap_interval(
     --------
     >>> from aimass_core.evaluation import bootstrap_interval
     >>> bootstrap_interval([0.0, 0.5, 1.0, 0.25, 0.0, 1.0, 0.5, 0.0])
-    0.4062 [0.1562, 0.6875]
+    0.406 [0.156, 0.688]
     """
     options = _Options.of(method, scheme, confidence, n_resamples, random_state, n_threads)
     if callable(statistic):
@@ -578,7 +578,7 @@ def paired_test(
     --------
     >>> from aimass_core.evaluation import paired_test
     >>> paired_test([0.9, 0.4, 0.8, 0.7, 0.6, 0.9, 0.5], [0.5, 0.1, 0.6, 0.6, 0.4, 0.8, 0.3])
-    a - b = +0.2143 [0.1571, 0.3000], p = 0.0156
+    a - b = +0.214 [0.157, 0.300], p = 0.0156
     """
     comparison = compare_models(
         {"a": {"": a}, "b": {"": b}},
@@ -675,7 +675,7 @@ def compare_models(
     >>> result.best("hit_rate")
     ['item-kNN', 'ALS']
     >>> result.tests[0]
-    hit_rate: popular - item-kNN = -0.1000 [-0.1600, -0.0400], p = 0.0042 (adjusted)
+    hit_rate: popular - item-kNN = -0.100 [-0.160, -0.040], p = 0.0042 (adjusted)
     """
     options = _Options.of(method, scheme, confidence, n_resamples, random_state, n_threads)
     test = as_choice(test, "test", ("permutation", "bootstrap"))

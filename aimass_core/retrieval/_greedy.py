@@ -171,7 +171,7 @@ class _BestUsers:
         spent = np.cumsum(costs[order])
         budget = limits.budget * (1 + _ROUNDING)
         share = np.ones(len(order))
-        over = spent > budget
+        over = (spent > budget) & (costs[order] > 0)
         rest = np.maximum(budget - (spent - costs[order]), 0)
         share[over] = rest[over] / costs[order][over]
         return float((values[order] * counts[order]) @ share)

@@ -352,12 +352,14 @@ def score_topk(
         Queries. Where one side is float64, so is the result.
     item_factors : array-like of shape (n_items, n_factors)
         Items. For more than one call, build a `FactorIndex` of them.
-    k, candidates, exclude, n_threads
+    k, candidates, exclude
         As in `FactorIndex.topk`.
     item_biases, metric
         As in `FactorIndex`.
     user_ids, item_ids : array-like of shape (n_users,), (n_items,), optional
         Ids for filters and the result. Default: row numbers.
+    n_threads : int, optional
+        As in `FactorIndex.topk`.
 
     Returns
     -------

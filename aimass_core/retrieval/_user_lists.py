@@ -285,6 +285,11 @@ def _rows_of_users(users: NDArray[Any], ids: Any, name: str) -> NDArray[np.int64
 class ReverseTopK(UserLists):
     """Users whose top-k contains an item, for each of some items; see `UserLists`.
 
+    Parameters
+    ----------
+    item_rows, indptr, user_rows, scores, item_map, user_map, item_name, user_name
+        As in `UserLists`.
+
     Examples
     --------
     >>> from aimass_core.retrieval import AudienceIndex

@@ -89,7 +89,18 @@ class Similarity(Estimator):
 
 
 def as_measure(similarity: Any) -> Measure:
-    """Return the validated measure of a ``similarity`` argument: a name, function or options."""
+    """Return the validated measure of a ``similarity`` argument.
+
+    Parameters
+    ----------
+    similarity : str, callable or Similarity
+        Name of a measure, a Numba function, or either with options.
+
+    Returns
+    -------
+    Measure
+        With all options checked.
+    """
     if isinstance(similarity, Similarity):
         return make_measure(**similarity.get_params())
     if isinstance(similarity, str) or callable(similarity):

@@ -65,10 +65,10 @@ struct SlimArguments {
 };
 
 template <class T>
-py::tuple to_tuple(SlimWeights<T>&& weights) {
-  return py::make_tuple(to_array(std::move(weights.indptr)), to_array(std::move(weights.indices)),
-                        to_array(std::move(weights.values)), to_array(std::move(weights.n_sweeps)),
-                        to_array(std::move(weights.violation)));
+auto to_tuple(SlimWeights<T>&& weights) {
+  return std::tuple(to_array(std::move(weights.indptr)), to_array(std::move(weights.indices)),
+                    to_array(std::move(weights.values)), to_array(std::move(weights.n_sweeps)),
+                    to_array(std::move(weights.violation)));
 }
 
 template <class T>
@@ -221,7 +221,7 @@ void bind_linear_topk_for(py::module_& m) {
           spmm_topk(make_run(n_threads), x, y.data(), n_cols, k, exclusion, out_indices_data,
                     out_scores_data);
         }
-        return py::make_tuple(out_indices, out_scores);
+        return std::tuple(out_indices, out_scores);
       },
       exact("x_indptr"), exact("x_indices"), exact("x_data"), exact("y"), py::arg("k"),
       exact("exclude_indptr"), exact("exclude_indices"), exact("allowed"), py::arg("n_threads"),

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <tuple>
 
 #include "../kernels/knn_predict.hpp"
@@ -72,11 +73,15 @@ void bind_predict_for(py::module_& m) {
          const Indices& query_item, int n_threads) {
         const Csr<T> t = csr_view(t_indptr, t_indices, t_data, indptr.size() - 1);
         const Csr<T> r = csr_view(indptr, indices, data, t.n_rows);
-        // T holds the users whose ratings define the deviations; R may have further, queried users.
-        if (t.nnz() > r.nnz())
-          throw std::invalid_argument(
-              "t_indptr, t_indices, t_data must hold "
-              "ratings of the matrix only");
+        // T holds the users whose ratings define the deviations; R may have queried users below
+        // them. Both are checked entry by entry: the kernel follows their indices.
+        const auto within = [](const Csr<T>& x, std::int64_t n_columns) {
+          return std::all_of(x.indices, x.indices + x.nnz(),
+                             [&](std::int32_t c) { return c >= 0 && c < n_columns; });
+        };
+        require(t.nnz() <= r.nnz() && within(r, t.n_rows) && within(t, r.n_rows),
+                "t_indptr, t_indices, t_data is not the transpose of the matrix or of its first "
+                "rows");
         const std::int64_t n = query_user.size();
         require_1d(query_user, "query_user", n);
         require_1d(query_item, "query_item", n);

@@ -6,7 +6,8 @@
 // is one row of that part), then the gradient of all candidates is computed afresh from the rows of
 // G of the nonzero coefficients and the next violations join. The set at most doubles. When it
 // would outgrow kMostWorking the worst violations alone make the next set and the rest stays fixed:
-// block coordinate descent. It ends when no candidate violates optimality by more than tol.
+// block coordinate descent. It ends when no candidate violates optimality by more than tol, after
+// max_sweeps, or when ever finer descents on the same set leave a violation: that is rounding.
 //
 // Time per target with a nonzero coefficients: a^2 per sweep, a n per round of about five. Memory
 // per thread: kMostWorking^2 values at most, and a few vectors of n. Targets are independent, so
@@ -18,7 +19,6 @@
 #include <cmath>
 #include <cstdint>
 #include <iterator>
-#include <limits>
 #include <memory>
 #include <vector>
 
@@ -67,21 +67,17 @@ class DenseSolver {
     const T enough = static_cast<T>(p_.tol) * scale;
     Outcome outcome;
     std::int64_t most = kFirst;
-    T before = std::numeric_limits<T>::infinity();
     for (;;) {
       run_.poll();
       compute_gradient(target);
       const T worst = choose(most, enough);
       outcome.violation = scale > 0 ? static_cast<double>(worst / scale) : 0.0;
       if (worst <= enough || outcome.n_sweeps >= p_.max_sweeps) break;
-      // Rounding alone is left when the solved set violates again and again.
-      if (!grew_ && worst > before / 2) {
-        if (++n_stuck_ > kStuck) break;
-      } else {
-        n_stuck_ = 0;
-      }
-      before = worst;
-      descend(worst, std::max(enough / 2, grew_ ? worst / 8 : T(0)), outcome);
+      // A sweep measures each coordinate before the later ones move, so a set may need a finer
+      // descent; where that does not help either, rounding is what is left.
+      if (!grew_ && ++n_finer_ > kFiner) break;
+      const T finest = std::ldexp(enough, -1 - n_finer_);
+      descend(worst, std::max(finest, grew_ ? worst / 8 : T(0)), outcome);
       most = 2 * static_cast<std::int64_t>(working_.size());
     }
     finish();
@@ -90,7 +86,7 @@ class DenseSolver {
 
  private:
   static constexpr std::int64_t kFirst = 96, kMostWorking = 2048;
-  static constexpr int kStuck = 3;
+  static constexpr int kFiner = 6;
   static constexpr std::int64_t kPad = 64 / static_cast<std::int64_t>(sizeof(T));
 
   struct Wanted {
@@ -100,7 +96,7 @@ class DenseSolver {
 
   void begin(std::int64_t t) {
     target_ = p_.targets[t];
-    n_stuck_ = 0;
+    n_finer_ = 0;
     working_.clear();
     if (p_.candidates.given()) {
       std::fill(is_candidate_.begin(), is_candidate_.end(), std::uint8_t{0});
@@ -263,7 +259,7 @@ class DenseSolver {
   std::int32_t target_ = 0;
   std::uint8_t own_candidate_ = 1;
   bool grew_ = false;
-  int n_stuck_ = 0;
+  int n_finer_ = 0;
   std::vector<std::int32_t> nonzero_, working_, scratch_, items_;  // ascending
   std::vector<T> minus_w_, values_;
   std::vector<Wanted> wanted_;

@@ -53,7 +53,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     "missing list": (["recommend", "SHOP", "--allow", "no.csv", "--out", "OUT"], "no.csv"),
     "duplicates without a rule": (
         ["recommend", "SHOP", "--value", "rating", "--out", "OUT"],
-        "--duplicates what",
+        "--duplicates how",
     ),
     "a column of text as value": (
         ["recommend", "SHOP", "--value", "part", "--out", "OUT"],
@@ -127,7 +127,7 @@ def test_an_error_half_way_leaves_the_old_file(
     out = tmp_path / "recs.parquet"
     out.write_text("what was there before")
     monkeypatch.setattr("aimass_core.retrieval._stream._block_rows", lambda k: 7)
-    whole = aimass_core.ItemKNN.recommend
+    whole = aimass_core.ItemKNN.rank
     calls = []
 
     def fails_later(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -136,7 +136,7 @@ def test_an_error_half_way_leaves_the_old_file(
             raise MemoryError
         return whole(self, *args, **kwargs)
 
-    monkeypatch.setattr(aimass_core.ItemKNN, "recommend", fails_later)
+    monkeypatch.setattr(aimass_core.ItemKNN, "rank", fails_later)
     result = aimass("recommend", shop, "--out", out)
     assert result.exit_code == 2
     assert "memory" in result.stderr

@@ -120,11 +120,10 @@ def test_times() -> None:
     with pytest.raises(ValueError, match=r"7.5, not a whole number"):
         unit([7.5])
     for unit_of_time in ("D", "s", "ms", "us"):
-        for day in ("1677-12-31", "2262-01-01", "3000-01-01"):
-            with pytest.raises(ValueError, match="outside of 1678 to 2261"):
+        for day in ("1677-09-20", "2262-04-12", "3000-01-01"):
+            with pytest.raises(ValueError, match="outside of 1678 to 2262"):
                 unit(np.array([day], dtype=f"M8[{unit_of_time}]"))
-    with pytest.raises(ValueError, match="convert the column to datetime64"):
-        unit(np.array([1], dtype="M8[ps]"))
+    assert unit(np.array([1000], dtype="M8[ps]")) == ("ns", [1])
     assert unit(["1970-01-02"]) == ("ns", [86_400 * 10**9])
     with pytest.raises(TypeError, match="must hold datetimes or whole numbers, not bool"):
         unit([True])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from _levels import LEVELS, at_level
-from _similarity import DTYPES, csr, skewed
+from _similarity import DTYPES, csr, parts, skewed
 from _slim import call, check, dense, problem, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aimass_core import _core
+from aimass_core import _core, reference
 from aimass_core.exceptions import NumericalError
 
 KERNEL = "slim_dense"
@@ -98,6 +99,47 @@ def test_items_without_users_and_no_ridge():
     assert np.isfinite(got).all()
     assert (got[2] == 0).all()
     assert (got[:, 2] == 0).all()
+
+
+def violations(gramian, weights, *, ridge, l1, nonnegative):
+    """The relative violation of optimality of each target, by its definition and in float64.
+
+    Target t is item t. The violation of a coordinate is its distance from the minimiser along it,
+    times the curvature.
+    """
+    gramian = gramian.astype(np.float64)
+    n = len(gramian)
+    w = dense(weights, n).astype(np.float64)
+    z = gramian - w @ gramian + np.diag(gramian) * w
+    curvature = np.diag(gramian) + ridge
+    size = np.maximum((z if nonnegative else np.abs(z)) - l1, 0)
+    violation = np.abs(np.sign(z) * size / curvature - w) * curvature
+    scale = np.abs(gramian)
+    for matrix in (violation, scale):
+        np.fill_diagonal(matrix, 0)
+    return violation.max(axis=1) / scale.max(axis=1)
+
+
+@pytest.mark.parametrize("nonnegative", [True, False])
+@pytest.mark.parametrize("ridge", [0.5, 20.0])
+@pytest.mark.parametrize(
+    ("dtype", "tol"),
+    [
+        (np.float32, 1e-2), (np.float32, 1e-3), (np.float32, 1e-4),
+        (np.float64, 1e-4), (np.float64, 1e-7), (np.float64, 1e-10),
+    ],
+)  # fmt: skip
+def test_every_target_satisfies_the_optimality_conditions(dtype, tol, ridge, nonnegative):
+    """A dense random X of 60 items, where many sweeps pass before the violation is below tol."""
+    rng = np.random.default_rng(6)
+    matrix = csr(sp.csr_array(rng.random((90, 60)).astype(dtype)))
+    options = {"ridge": ridge, "l1": 0.5, "nonnegative": nonnegative}
+    got = call(KERNEL, matrix, tol=tol, max_sweeps=20_000, **options)
+    assert (got[4] <= tol).all()
+    gramian = reference.gram_matrix(*parts(matrix), 60, 1)
+    rounding = 30 * np.finfo(dtype).eps  # of the kernel's gradient and of its coefficients
+    measured = violations(gramian, got, **options)
+    assert measured.max() <= tol + rounding
 
 
 def test_gives_up_after_max_sweeps_and_says_so():

@@ -100,7 +100,7 @@ def test_names_files_and_further_conditions(tmp_path):
     ("known", "error", "words"),
     [
         ({}, ValueError, "known must have a value for some of the 4 columns"),
-        ({0: 1.0, 1: 1.0, 2: 1.0, 3: 1.0}, ValueError, "leave some out"),
+        ({0: 1.0, 1: 1.0, 2: 1.0, 3: 1.0}, ValueError, "leave out at least one"),
         ({4: 1.0}, KeyError, "no column 4"),
         ({"age": 1.0}, KeyError, "no column 'age'"),
         ({0: np.nan}, ValueError, "must be finite"),

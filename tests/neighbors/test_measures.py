@@ -243,7 +243,9 @@ def test_options_that_make_no_sense():
             similarity.topk(X, measure=Similarity(**options))
     with pytest.raises(ValueError, match="sort_by must be one of"):
         similarity.topk(X, sort_by="rank")
-    with pytest.raises(TypeError, match="measure must be the name of a measure"):
+    with pytest.raises(ValueError, match="similarity must be one of dot"):
         similarity.topk(X, measure=3)
+    with pytest.raises(TypeError, match="options belong into the Similarity itself"):
+        similarity.topk(X, measure=Similarity("cosine"), shrink=3.0)
     with pytest.raises(ValueError, match="random walk"):
         similarity.topk(-X, measure="p3alpha")

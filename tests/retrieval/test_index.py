@@ -239,10 +239,10 @@ def test_products_beyond_the_range_are_refused(dtype, size):
     index = FactorIndex(items)
     queries = np.array([[1, 1], [size, size]], dtype)
     assert index.topk(queries[:1], 1).indices.tolist() == [[1]]
-    with pytest.raises(NumericalError, match="^query 1 has scores") as error:
+    with pytest.raises(NumericalError, match=r"^query 1 has scores") as error:
         index.topk(queries, 4)
     assert error.value.row == 1
-    with pytest.raises(NumericalError, match="^query 1 has scores"):
+    with pytest.raises(NumericalError, match=r"^query 1 has scores"):
         list(index.topk_blocks(queries, 4, block_size=1))
     if dtype == np.float32:
         wide = FactorIndex(items.astype(np.float64)).topk(queries.astype(np.float64), 4)

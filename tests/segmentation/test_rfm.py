@@ -102,7 +102,7 @@ def test_nulls() -> None:
     [
         ({"user": "whom"}, "did you mean 'who'"),
         ({"time": "who"}, "must hold datetimes or whole numbers"),
-        ({"amount": "who"}, "must hold numbers"),
+        ({"amount": "who"}, "is not a number"),
         ({"amount": ("quantity", "price", "invoice")}, "a pair of columns"),
         ({"now": "yesterday"}, "now must be a point in time"),
         ({"now": 5}, "now must be a datetime"),

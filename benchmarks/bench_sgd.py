@@ -1,0 +1,250 @@
+"""Epochs of the stochastic gradient kernels beside implicit (BPR) and Surprise (SVD, SVD++).
+
+`rating_epoch` and `implicit_rating_epoch` are compared with Surprise from the same initial factors
+and in the same order of the ratings, so that the parameters themselves must agree. implicit draws
+other pairs than `pairwise_epoch`; there the share of ordered training pairs is asserted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from data import SIZES, power_law
+from peers import require
+
+from aimass_core import _core, reference
+
+# Users, items, ratings; factors are multiples of 16, as the kernels store them.
+SHAPES = {"small": (300, 200, 6_000), "medium": SIZES["ml1m"], "full": SIZES["ml1m"]}
+FACTORS = {"small": 16, "medium": 64, "full": 64}
+IMPLICIT_FACTORS = 16  # of SVD++, whose epoch takes Surprise a minute and more
+BPR_EPOCHS, SVD_EPOCHS, SVDPP_EPOCHS = 10, 5, 1
+N_STRATA = {"small": 1, "medium": 15, "full": 15}  # as the models choose them for these shapes
+BPR_RATE, RATE, REGULARIZATION, INIT_STD, SEED = 0.05, 0.007, 0.02, 0.1, 4
+LEAST_ORDERED = 0.55  # share of training pairs in the right order; random factors: 0.5
+
+Parameters = tuple[np.ndarray, ...]
+
+
+@cache
+def ratings(scale: str) -> sp.csr_array:
+    """Return the ratings, which no member changes."""
+    return power_law(*SHAPES[scale])
+
+
+def csr_parts(X: sp.csr_array, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the arrays of a matrix in the types of the kernels."""
+    return X.indptr.astype(np.int64), X.indices.astype(np.int32), X.data.astype(dtype)
+
+
+def reference_or_skip(scale: str) -> None:
+    """Skip the references where they take minutes."""
+    if scale != "small":
+        pytest.skip("the reference takes minutes: only at AIMASS_BENCH_SCALE=small")
+
+
+# --- BPR ---
+
+
+def bpr(kernel: Callable[..., Any], scale: str, n_threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return user and item factors after the epochs; the item biases are the last column."""
+    X, f = ratings(scale), FACTORS[scale]
+    indptr, indices, _ = csr_parts(X, np.float32)
+    rng = np.random.default_rng(SEED)
+    sides = []
+    for n, n_biases in ((X.shape[0], 0), (X.shape[1], X.shape[1])):
+        factors = rng.normal(0, INIT_STD, (n, f)).astype(np.float32)
+        none = np.zeros((0, n, f), np.float32), np.zeros((0, n_biases), np.float32)
+        sides.append((factors, np.zeros(n_biases, np.float32), *none, np.zeros(0, np.int32)))
+    for epoch in range(BPR_EPOCHS):
+        kernel(
+            indptr, indices, *sides,
+            steps=("sgd", BPR_RATE, BPR_RATE, 0.0, 0.0, 1e-10),
+            penalties=(0.01, 0.01, 0.01, 0.01), weights=np.zeros(0), loss="bpr",
+            n_candidates=1, n_positives=1, k_positive=1, margin=1.0, n_strata=N_STRATA[scale],
+            seed=SEED, epoch=epoch, n_threads=n_threads,
+        )  # fmt: skip
+    users, items = sides
+    ones = np.ones((X.shape[0], 1), np.float32)
+    return np.hstack([users[0], ones]), np.hstack([items[0], items[1][:, None]])
+
+
+@cache
+def narrow_ratings(scale: str) -> sp.csr_matrix:
+    """Return the ratings with the int32 indices that implicit needs; not timed."""
+    X = ratings(scale)
+    indptr, indices = X.indptr.astype(np.int32), X.indices.astype(np.int32)
+    return sp.csr_matrix((X.data, indices, indptr), shape=X.shape)
+
+
+def implicit_bpr(scale: str, n_threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same from implicit, whose initialisation is part of the time."""
+    module = require("implicit.cpu.bpr", "implicit")
+    model = module.BayesianPersonalizedRanking(
+        factors=FACTORS[scale], learning_rate=BPR_RATE, regularization=0.01,
+        iterations=BPR_EPOCHS, num_threads=n_threads, random_state=SEED,
+    )  # fmt: skip
+    model.fit(narrow_ratings(scale), show_progress=False)
+    return model.user_factors, model.item_factors
+
+
+def share_ordered(scale: str, users: np.ndarray, items: np.ndarray) -> float:
+    """Return the share of training entries that score above a random item without a rating."""
+    X = ratings(scale)
+    rng = np.random.default_rng(0)
+    entries = rng.permutation(X.nnz)[:20_000]
+    u = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))[entries]
+    i, j = X.indices[entries], rng.integers(0, X.shape[1], len(entries))
+    stored = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)) * X.shape[1] + X.indices
+    is_negative = ~np.isin(u * X.shape[1] + j, stored)
+    u, i, j = u[is_negative], i[is_negative], j[is_negative]
+    return float((np.einsum("ef,ef->e", users[u], items[i] - items[j]) > 0).mean())
+
+
+@pytest.mark.parametrize("member", ["native", "reference", "peer:implicit"])
+def bench_pairwise_epoch(
+    measure: Callable[..., Any], member: str, scale: str, n_threads: int
+) -> None:
+    if member == "reference":
+        reference_or_skip(scale)
+    elif member == "peer:implicit":
+        narrow_ratings(scale)
+
+    def check(result: tuple[np.ndarray, np.ndarray]) -> None:
+        assert share_ordered(scale, *result) > LEAST_ORDERED
+        if member == "reference":
+            native = bpr(_core.pairwise_epoch, scale, n_threads)
+            for got, want in zip(native, result, strict=True):
+                np.testing.assert_allclose(got, want, rtol=0, atol=1e-3)
+
+    calls = {
+        "native": lambda: bpr(_core.pairwise_epoch, scale, n_threads),
+        "reference": lambda: bpr(reference.pairwise_epoch, scale, n_threads),
+        "peer:implicit": lambda: implicit_bpr(scale, n_threads),
+    }
+    group = f"pairwise_epoch: {BPR_EPOCHS} epochs of BPR, {FACTORS[scale]} factors"
+    measure(group, member, calls[member], check)
+
+
+# --- SVD and SVD++ ---
+
+
+def initial(scale: str, f: int, n_item_matrices: int) -> list[np.ndarray]:
+    """Return user factors and matrices of item factors, drawn as Surprise draws them."""
+    n_users, n_items, _ = SHAPES[scale]
+    rng = np.random.RandomState(SEED)
+    return [rng.normal(0, INIT_STD, (n, f)) for n in (n_users, *[n_items] * n_item_matrices)]
+
+
+def svd(kernel: Callable[..., Any], scale: str, n_threads: int) -> Parameters:
+    """Return user factors, item factors and biases after epochs in the order of the ratings."""
+    parts = csr_parts(ratings(scale), np.float64)
+    users, items = initial(scale, FACTORS[scale], 1)
+    biases = np.zeros(len(users)), np.zeros(len(items))
+    for epoch in range(SVD_EPOCHS):
+        kernel(
+            *parts, users, items, *biases, mean=float(parts[2].mean()), rates=(RATE,) * 4,
+            penalties=(REGULARIZATION,) * 4, order="stored", n_strata=1, seed=SEED, epoch=epoch,
+            n_threads=n_threads,
+        )  # fmt: skip
+    return users, items, *biases
+
+
+def svdpp(kernel: Callable[..., Any], scale: str, n_threads: int) -> Parameters:
+    """Return user factors, item factors, biases and implicit factors after the epochs."""
+    parts = csr_parts(ratings(scale), np.float64)
+    users, items, implicit = initial(scale, IMPLICIT_FACTORS, 2)
+    biases = np.zeros(len(users)), np.zeros(len(items))
+    for epoch in range(SVDPP_EPOCHS):
+        kernel(
+            *parts, users, items, implicit, np.zeros((0, IMPLICIT_FACTORS)), *biases,
+            mean=float(parts[2].mean()), rates=(RATE,) * 5, penalties=(REGULARIZATION,) * 5,
+            epoch=epoch, n_threads=n_threads,
+        )  # fmt: skip
+    return users, items, *biases, implicit
+
+
+@cache
+def trainset(scale: str) -> Any:
+    """Return Surprise's form of the ratings; building it is not timed."""
+    surprise = require("surprise", "scikit-surprise")
+    X = ratings(scale)
+    ur: dict[int, list[Any]] = {u: [] for u in range(X.shape[0])}
+    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    values = X.data.astype(np.float64)
+    for u, i, r in zip(rows.tolist(), X.indices.tolist(), values.tolist(), strict=True):
+        ur[u].append((i, r))
+    return surprise.Trainset(ur, {}, *X.shape, X.nnz, (0.5, 5), {}, {})
+
+
+def surprise_factors(name: str, scale: str, f: int, n_epochs: int) -> Parameters:
+    """Return the parameters of Surprise's SVD or SVDpp in the order of `svd` or `svdpp`."""
+    surprise = require("surprise", "scikit-surprise")
+    model = getattr(surprise, name)(
+        n_factors=f, n_epochs=n_epochs, init_std_dev=INIT_STD, lr_all=RATE, reg_all=REGULARIZATION,
+        random_state=SEED,
+    )  # fmt: skip
+    model.fit(trainset(scale))
+    out = model.pu, model.qi, model.bu, model.bi
+    return (*out, model.yj) if name == "SVDpp" else out
+
+
+def same_parameters(want: Callable[[], Parameters]) -> Callable[[Parameters], None]:
+    """Return a check that all parameters equal those of `want`."""
+
+    def check(result: Parameters) -> None:
+        for got, expected in zip(result, want(), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=0, atol=1e-8)
+
+    return check
+
+
+@pytest.mark.parametrize("member", ["native", "reference", "peer:surprise"])
+def bench_rating_epoch(
+    measure: Callable[..., Any], member: str, scale: str, n_threads: int
+) -> None:
+    if member == "reference":
+        reference_or_skip(scale)
+    elif member == "peer:surprise":
+        trainset(scale)
+    f = FACTORS[scale]
+
+    def native() -> Parameters:
+        return svd(_core.rating_epoch, scale, n_threads)
+
+    calls = {
+        "native": native,
+        "reference": lambda: svd(reference.rating_epoch, scale, n_threads),
+        "peer:surprise": lambda: surprise_factors("SVD", scale, f, SVD_EPOCHS),
+    }
+    rounds = {} if member == "native" else {"rounds": 1}
+    group = f"rating_epoch: {SVD_EPOCHS} epochs of SVD in the stored order, {f} factors"
+    measure(group, member, calls[member], same_parameters(native), **rounds)
+
+
+@pytest.mark.parametrize("member", ["native", "reference", "peer:surprise"])
+def bench_implicit_rating_epoch(
+    measure: Callable[..., Any], member: str, scale: str, n_threads: int
+) -> None:
+    if member == "reference":
+        reference_or_skip(scale)
+    elif member == "peer:surprise":
+        trainset(scale)
+    f = IMPLICIT_FACTORS
+
+    def native() -> Parameters:
+        return svdpp(_core.implicit_rating_epoch, scale, n_threads)
+
+    calls = {
+        "native": native,
+        "reference": lambda: svdpp(reference.implicit_rating_epoch, scale, n_threads),
+        "peer:surprise": lambda: surprise_factors("SVDpp", scale, f, SVDPP_EPOCHS),
+    }
+    options = {} if member == "native" else {"rounds": 1, "warm_up": False}
+    group = f"implicit_rating_epoch: {SVDPP_EPOCHS} epoch of SVD++, {f} factors"
+    measure(group, member, calls[member], same_parameters(native), **options)
