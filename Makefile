@@ -8,17 +8,19 @@ NATIVE := $(VENV)/native
 CCACHE := $(shell command -v ccache)
 CXX_FILES = $(shell find cpp -name '*.hpp' -o -name '*.cpp')
 TEST_FLAGS ?=
+# A part of the tests is done before further processes would have started.
+TEST_JOBS ?= $(if $(filter -k% tests/%,$(TEST_FLAGS)),0,auto)
 BENCH_FLAGS ?=
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help demo test bench native lint format types docs tidy sanitize weak-symbols stubs check-stubs clean
+.PHONY: help demo test bench native lint format types docs tidy sanitize weak-symbols portable stubs check-stubs clean
 
 help:
 	@echo "make demo      set up and run the main job on generated data"
 	@echo "make test      set up and run the tests (TEST_FLAGS='-k gram' for a part, '-m slow' for the long ones)"
 	@echo "make bench     set up and run the benchmarks, print the table (AIMASS_BENCH_SCALE=small|medium|full)"
 	@echo "make native    compile the extension into aimass_core/, only what changed"
-	@echo "make lint format types docs tidy sanitize weak-symbols stubs check-stubs clean"
+	@echo "make lint format types docs tidy sanitize weak-symbols portable stubs check-stubs clean"
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
@@ -50,7 +52,7 @@ demo: $(VENV)/.installed-all native
 	$(BIN)/aimass demo
 
 test: $(VENV)/.installed-test native
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(TEST_FLAGS)
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --maxprocesses 4 $(TEST_FLAGS)
 
 bench: $(VENV)/.installed-bench native
 	mkdir -p bench-results
@@ -83,7 +85,10 @@ sanitize: $(VENV)/.group-build
 
 weak-symbols:
 	tools/weak_symbols.sh
+
+portable: $(VENV)/.group-build
 	tools/portable.sh
+	tools/aarch64.sh
 
 stubs: $(VENV)/.installed-test $(VENV)/.group-dev native
 	python tools/stubs.py
