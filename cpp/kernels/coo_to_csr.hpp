@@ -134,7 +134,8 @@ std::int64_t convert(const Run& run, const Coo<T>& x, Partition& plan, int col_b
     const std::int64_t last_row = std::min(x.n_rows, first_row + (std::int64_t{1} << plan.shift));
     const Entry<Word, T>* part_entries = entries.data() + start;
     const std::int64_t* part_times = x.times == nullptr ? nullptr : times.data() + start;
-    auto& [words, spare] = scratch[static_cast<std::size_t>(thread)];
+    auto& [words_of_thread, spare] = scratch[static_cast<std::size_t>(thread)];
+    auto& words = words_of_thread;  // Clang before 16 captures no structured binding
     words.resize(static_cast<std::size_t>(size));
 
     // Word: row within the part | column | place in the part. The place makes words distinct and

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "buffer.hpp"
 #include "errors.hpp"
 #include "key_table.hpp"
 #include "parallel.hpp"
@@ -168,18 +169,19 @@ inline std::vector<std::int64_t> factorize_int64(const Run& run, const std::int6
     }
   });
   run.poll();
-  const auto rank = std::make_unique_for_overwrite<std::int32_t[]>(span + 1);
+  const Buffer<std::int32_t> rank(static_cast<std::int64_t>(span + 1));
   std::vector<std::int64_t> uniques;
   for (std::uint64_t i = 0; i <= span; ++i) {
     if ((i & 0xfffff) == 0) run.poll();
-    rank[i] = static_cast<std::int32_t>(uniques.size());
+    rank[static_cast<std::int64_t>(i)] = static_cast<std::int32_t>(uniques.size());
     if (seen[i].load(std::memory_order_relaxed) != 0) {
       uniques.push_back(static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + i));
     }
   }
   parallel_for(run, n_blocks, [&](std::int64_t block, int) {
     const Range range = block_range(n, n_blocks, block);
-    for (std::int64_t i = range.begin; i < range.end; ++i) codes[i] = rank[offset(values[i])];
+    for (std::int64_t i = range.begin; i < range.end; ++i)
+      codes[i] = rank[static_cast<std::int64_t>(offset(values[i]))];
   });
   return uniques;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "als_kernels.hpp"
+#include "shuffle.hpp"
 #include "vector.hpp"
 
 namespace {
@@ -74,10 +75,8 @@ struct Count<0, I...> {
 template <bool second, bool in_turn, class X, int... I>
 X halves(X a, X b, Places<I...>) {
   constexpr int n = sizeof...(I), part = 16 * n / kVector, half = part / 2;
-  return __builtin_shufflevector(
-      a, b,
-      (I / part * part + (second ? half : 0) +
-       (in_turn ? I % part / 2 + I % 2 * n : I % half + I % part / half * n))...);
+  return shuffle<(I / part * part + (second ? half : 0) +
+                  (in_turn ? I % part / 2 + I % 2 * n : I % half + I % part / half * n))...>(a, b);
 }
 template <bool in_turn, class T>
 V<T> add_halves(V<T> a, V<T> b) {

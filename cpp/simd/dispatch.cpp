@@ -17,6 +17,10 @@
 #include "sgd_kernels.hpp"
 #include "simd.hpp"
 
+#ifdef AIMASS_X86
+#include <cpuid.h>
+#endif
+
 namespace aimass::simd {
 
 namespace {
@@ -34,6 +38,17 @@ const auto& of_type(const Table& table) {
   }
 }
 
+#ifdef AIMASS_X86
+// What Clang before 18 does not know as a name: movbe, f16c and lzcnt.
+bool supports_rest_of_v3() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0) return false;
+  const bool movbe = (c >> 22 & 1) != 0, f16c = (c >> 29 & 1) != 0;
+  if (__get_cpuid(0x80000001, &a, &b, &c, &d) == 0) return false;
+  return movbe && f16c && (c >> 5 & 1) != 0;
+}
+#endif
+
 }  // namespace
 
 // Supported here, slowest first. The processor is asked for every feature that the compiler may
@@ -43,8 +58,7 @@ std::vector<std::string> available() {
 #ifdef AIMASS_X86
   const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                   __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-                  __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("movbe") &&
-                  __builtin_cpu_supports("f16c");
+                  supports_rest_of_v3();
   if (v3) names.emplace_back("v3");
   const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&

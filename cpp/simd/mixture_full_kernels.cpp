@@ -6,6 +6,7 @@
 // that a component may leave out are left out.
 #include "levels.hpp"
 #include "mixture_full.hpp"
+#include "shuffle.hpp"
 #include "vector.hpp"
 
 namespace {
@@ -60,8 +61,8 @@ struct Count<0, kJ...> {
 template <Index kS, class W, Index... kJ>
 inline void exchange(W& x, W& y, Lanes<kJ...>) {
   constexpr Index kN = sizeof...(kJ);
-  const W low = __builtin_shufflevector(x, y, (kJ & kS ? kN + kJ - kS : kJ)...);
-  y = __builtin_shufflevector(x, y, (kJ & kS ? kN + kJ : kJ + kS)...);
+  const W low = shuffle<(kJ & kS ? kN + kJ - kS : kJ)...>(x, y);
+  y = shuffle<(kJ & kS ? kN + kJ : kJ + kS)...>(x, y);
   x = low;
 }
 

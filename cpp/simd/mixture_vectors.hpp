@@ -3,6 +3,7 @@
 #pragma once
 
 #include "mixture.hpp"
+#include "shuffle.hpp"
 #include "vector.hpp"
 
 namespace {
@@ -64,8 +65,8 @@ using AllLanes = Lanes<0, 1>;
 // One step of a transposition: exchanges the off-diagonal blocks of size kS of the rows x and y.
 template <Index kS, Index... kJ>
 inline void exchange(V& x, V& y, Lanes<kJ...>) {
-  const V low = __builtin_shufflevector(x, y, (kJ & kS ? kLanes + kJ - kS : kJ)...);
-  y = __builtin_shufflevector(x, y, (kJ & kS ? kLanes + kJ : kJ + kS)...);
+  const V low = shuffle<(kJ & kS ? kLanes + kJ - kS : kJ)...>(x, y);
+  y = shuffle<(kJ & kS ? kLanes + kJ : kJ + kS)...>(x, y);
   x = low;
 }
 

@@ -59,16 +59,12 @@ void pair_step(const SgdRows<T>& users, const SgdRows<T>& items, Index width,
   T *q1 = row_of(items.first, j, width), *q2 = row_of(items.second, j, width);
   for (Index v = 0; v < width / Simd<T>::lanes; ++v) {
     const V<T> xv = at(x, v), pv = at(p, v), qv = at(q, v);
-    V<T> xn = xv, pn = pv, qn = qv;
-    move<rule>(steps, rate_u, slope * (pv - qv) - penalties.user * xv, xn, vector_of(x1, v),
-               vector_of(x2, v));
-    move<rule>(steps, rate_i, slope * xv - penalties.positive * pv, pn, vector_of(p1, v),
-               vector_of(p2, v));
-    move<rule>(steps, rate_j, -slope * xv - penalties.negative * qv, qn, vector_of(q1, v),
-               vector_of(q2, v));
-    at(x, v) = xn;
-    at(p, v) = pn;
-    at(q, v) = qn;
+    const V<T> dx = slope * (pv - qv) - penalties.user * xv;
+    const V<T> dp = slope * xv - penalties.positive * pv;
+    const V<T> dq = -slope * xv - penalties.negative * qv;
+    at(x, v) = moved<rule>(steps, rate_u, dx, xv, vector_of(x1, v), vector_of(x2, v));
+    at(p, v) = moved<rule>(steps, rate_i, dp, pv, vector_of(p1, v), vector_of(p2, v));
+    at(q, v) = moved<rule>(steps, rate_j, dq, qv, vector_of(q1, v), vector_of(q2, v));
   }
   const T ratio = steps.bias_rate / steps.rate;
   move_bias<rule>(steps, items, i, rate_i * ratio, slope, penalties.bias);
@@ -137,19 +133,17 @@ void list_step(const SgdRows<T>& users, const SgdRows<T>& items, Index width,
     const T rate = rate_of<rule>(steps, steps.rate, items.steps, i);
     for (Index v = 0; v < nv; ++v) {
       const V<T> xv = at(x, v), yv = at(y, v);
-      V<T> yn = yv;
       at(direction, v) += own * yv;
-      move<rule>(steps, rate, own * xv + self * yv, yn, vector_of(y1, v), vector_of(y2, v));
-      at(y, v) = yn;
+      at(y, v) =
+          moved<rule>(steps, rate, own * xv + self * yv, yv, vector_of(y1, v), vector_of(y2, v));
     }
     move_bias<rule>(steps, items, i, rate * ratio, list.bias_moves[k], penalties.bias);
   }
   T *x1 = row_of(users.first, u, width), *x2 = row_of(users.second, u, width);
   const T rate = rate_of<rule>(steps, steps.rate, users.steps, u);
   for (Index v = 0; v < nv; ++v) {
-    V<T> xn = at(x, v);
-    move<rule>(steps, rate, at(direction, v), xn, vector_of(x1, v), vector_of(x2, v));
-    at(x, v) = xn;
+    const V<T> xv = at(x, v), step = at(direction, v);
+    at(x, v) = moved<rule>(steps, rate, step, xv, vector_of(x1, v), vector_of(x2, v));
   }
   move_bias<rule>(steps, users, u, rate * ratio, list.user_bias_move, penalties.bias);
 }

@@ -76,25 +76,44 @@ T rate_of(const SgdSteps<T>& steps, T rate, std::int32_t* counts, Index row) {
   }
 }
 
-// One parameter, or a vector of them.
-template <SgdRule rule, class T, class X>
-inline void move(const SgdSteps<T>& steps, T rate, X direction, X& w, X* first, X* second) {
-  if constexpr (rule == SgdRule::sgd) {
-    w += rate * direction;
-  } else if constexpr (rule == SgdRule::momentum) {
-    const X m = steps.momentum * *first + direction;
-    *first = m;
-    w += rate * m;
-  } else if constexpr (rule == SgdRule::adagrad) {
-    const X s = *first + direction * direction;
-    *first = s;
-    w += rate * direction / root(s + steps.epsilon);
+// One parameter, or a vector of them that may start at any element: a pointer to X would promise
+// the alignment of a whole vector.
+template <class X, class T>
+inline X load(const T* p) {
+  if constexpr (sizeof(X) == sizeof(T)) {
+    return *p;
   } else {
-    const X m = steps.momentum * *first + (1 - steps.momentum) * direction;
-    const X s = steps.decay * *second + (1 - steps.decay) * direction * direction;
-    *first = m;
-    *second = s;
-    w += rate * m / (root(s) + steps.epsilon);
+    return at(p, 0);
+  }
+}
+template <class X, class T>
+inline void store(T* p, X value) {
+  if constexpr (sizeof(X) == sizeof(T)) {
+    *p = value;
+  } else {
+    at(p, 0) = value;
+  }
+}
+
+// The new value of a parameter w, or of a vector of them; first and second are its accumulators.
+template <SgdRule rule, class T, class X>
+inline X moved(const SgdSteps<T>& steps, T rate, X direction, X w, T* first, T* second) {
+  if constexpr (rule == SgdRule::sgd) {
+    return w + rate * direction;
+  } else if constexpr (rule == SgdRule::momentum) {
+    const X m = steps.momentum * load<X>(first) + direction;
+    store<X>(first, m);
+    return w + rate * m;
+  } else if constexpr (rule == SgdRule::adagrad) {
+    const X s = load<X>(first) + direction * direction;
+    store<X>(first, s);
+    return w + rate * direction / root(s + steps.epsilon);
+  } else {
+    const X m = steps.momentum * load<X>(first) + (1 - steps.momentum) * direction;
+    const X s = steps.decay * load<X>(second) + (1 - steps.decay) * direction * direction;
+    store<X>(first, m);
+    store<X>(second, s);
+    return w + rate * m / (root(s) + steps.epsilon);
   }
 }
 
@@ -103,8 +122,8 @@ T* row_of(T* base, Index row, Index width) {
   return base == nullptr ? nullptr : base + row * width;
 }
 template <class T>
-V<T>* vector_of(T* row, Index v) {
-  return row == nullptr ? nullptr : &at(row, v);
+T* vector_of(T* row, Index v) {
+  return row == nullptr ? nullptr : row + v * Simd<T>::lanes;
 }
 
 template <SgdRule rule, class T>
@@ -112,9 +131,9 @@ void move_bias(const SgdSteps<T>& steps, const SgdRows<T>& rows, Index row, T ra
                T penalty) {
   if (rows.biases == nullptr) return;
   T& bias = rows.biases[row];
-  move<rule>(steps, rate, direction - penalty * bias, bias,
-             rows.bias_first == nullptr ? nullptr : rows.bias_first + row,
-             rows.bias_second == nullptr ? nullptr : rows.bias_second + row);
+  bias = moved<rule>(steps, rate, direction - penalty * bias, bias,
+                     rows.bias_first == nullptr ? nullptr : rows.bias_first + row,
+                     rows.bias_second == nullptr ? nullptr : rows.bias_second + row);
 }
 
 // Rows that a later step reads, into the first cache.
