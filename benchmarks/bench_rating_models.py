@@ -19,7 +19,7 @@ from peers import require
 from aimass_core import BaselineOnly, Interactions, SlopeOne, UserKNN
 
 SCALE = (1, 5)
-KNN = {"n_neighbors": 40, "measure": "msd", "rating_scale": SCALE}
+KNN = {"n_neighbors": 40, "similarity": "msd", "rating_scale": SCALE}
 MODELS: dict[str, tuple[Callable[[int], Any], str]] = {
     "k-NN basic": (lambda n: UserKNN(aggregation="mean", n_threads=n, **KNN), "KNNBasic"),
     "k-NN with means": (lambda n: UserKNN(aggregation="centered", n_threads=n, **KNN),

@@ -31,7 +31,9 @@ def shared_parameter(model: type, params: dict[str, Any]) -> str | None:
         # Ratings compare anew for each prediction; normalized lists depend on their length.
         if used["aggregation"] == "sum" and not used.get("normalize") and "n_neighbors" in params:
             return "n_neighbors"
-    if "max_iter" in params and "callback" in inspect.signature(model.fit).parameters:  # type: ignore[attr-defined]
+    reports_epochs = "callback" in inspect.signature(model.fit).parameters  # type: ignore[attr-defined]
+    # A model with a choice of solvers ends its fit by an exact step, which no earlier epoch has.
+    if "max_iter" in params and reports_epochs and "solver" not in signature:
         return "max_iter"
     return None
 

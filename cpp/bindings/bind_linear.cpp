@@ -38,7 +38,7 @@ struct SlimArguments {
     p.candidates = lists(candidates_indptr, candidates_indices, p.n_targets, "candidates");
     p.start = lists(start_indptr, start_indices, p.n_targets, "start");
     require(p.start.given() == start_data.has_value(), "start needs indptr, indices and data");
-    if (start_data) {
+    if (start_data && start_indices) {
       require_1d(*start_data, "start_data", start_indices->size());
       p.start_values = start_data->data();
     }
@@ -55,7 +55,7 @@ struct SlimArguments {
                          const std::string& name) {
     require(indptr.has_value() == indices.has_value(),
             name + "_indptr and " + name + "_indices must be given together");
-    if (!indptr) return {};
+    if (!indptr || !indices) return {};
     require_1d(*indptr, (name + "_indptr").c_str(), n_rows + 1);
     require(indices->ndim() == 1 && indptr->data()[0] == 0 &&
                 indptr->data()[n_rows] == indices->shape(0),

@@ -169,8 +169,8 @@ class PairwiseWorker {
       for (std::int64_t c = 0; c < group; ++c) {
         const T excess = scores_[at(c)] - target + static_cast<T>(problem_.margin);
         if (excess <= 0) continue;  // NaN goes on and is found
-        const auto rank = static_cast<double>(n_negatives / (begin + c + 1));
-        const double weight = std::min(kLargestWeight, std::log(std::max(1.0, rank)));
+        const std::int64_t rank = std::max<std::int64_t>(1, n_negatives / (begin + c + 1));
+        const double weight = std::min(kLargestWeight, std::log(static_cast<double>(rank)));
         sums.add({weight * static_cast<double>(excess), 1, 0, 0});
         step({user, positive, items_[at(c)]}, static_cast<T>(weight));
         return;
@@ -243,6 +243,7 @@ EpochSums pairwise_epoch(const Run& run, const PairwiseProblem<T>& problem) {
   SgdStrata<T> strata(run, problem.x, problem.n_strata, key, false);
   const AliasTables tables(run, strata, problem.x.n_cols, problem.weights);
   std::vector<sgd_detail::PairwiseWorker<T>> workers;
+  workers.reserve(static_cast<std::size_t>(run.n_threads()));
   for (int t = 0; t < run.n_threads(); ++t) workers.emplace_back(run, problem, tables);
   std::vector<EpochSums> parts(static_cast<std::size_t>(problem.n_strata * problem.n_strata));
   strata.for_each_tile(run, [&](const auto& tile, int thread, std::int64_t block) {

@@ -175,7 +175,7 @@ inline void run_blocks(const Run& run, std::int64_t n_blocks, const BlockBody& b
         finished.add_one();
       });
     }
-  } catch (const std::exception&) {
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
     // std::system_error or std::bad_alloc: go on with the threads that started.
   }
   work(0);

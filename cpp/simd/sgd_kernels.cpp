@@ -148,9 +148,11 @@ void list_step(const SgdRows<T>& users, const SgdRows<T>& items, Index width,
   move_bias<rule>(steps, users, u, rate * ratio, list.user_bias_move, penalties.bias);
 }
 
+// NOLINTBEGIN(bugprone-macro-parentheses): the argument is the name of a template
 #define AIMASS_ALL_RULES(kernel)                                                       \
   {kernel<SgdRule::sgd, T>, kernel<SgdRule::momentum, T>, kernel<SgdRule::adagrad, T>, \
    kernel<SgdRule::adam, T>}
+// NOLINTEND(bugprone-macro-parentheses)
 
 template <class T>
 constexpr SgdKernels<T> kKernels{scores<T>, AIMASS_ALL_RULES(pairs), AIMASS_ALL_RULES(pair_step),

@@ -34,7 +34,7 @@ void with_failing_allocations(std::uint64_t seed, Work&& work) {
     allocations_before_failure.store(n);
     try {
       work(rng);
-    } catch (const std::bad_alloc&) {
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): it was asked for
     }
     if (allocations_before_failure.exchange(-1) >= 0) return;
   }
@@ -42,13 +42,19 @@ void with_failing_allocations(std::uint64_t seed, Work&& work) {
 
 }  // namespace aimass::stress
 
-void* operator new(std::size_t size) {
+// Sanitizers have an allocator of their own, which knows every pair of new and delete; allocations
+// fail in the plain build of the stress program only.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+[[gnu::noinline]] void* operator new(std::size_t size) {
   return aimass::stress::allocate_or_fail(size, alignof(std::max_align_t));
 }
-void* operator new(std::size_t size, std::align_val_t alignment) {
+[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
   return aimass::stress::allocate_or_fail(size, static_cast<std::size_t>(alignment));
 }
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t, std::align_val_t) noexcept {
+  std::free(block);
+}
+#endif
