@@ -76,8 +76,13 @@ inline void exchange_all(V* rows) {
     if (!(i & kS)) exchange<kS>(rows[i], rows[i + kS], AllLanes{});
 }
 
+// kLanes values of type T, which may lie anywhere. Clang drops the alignment of an alias template.
 template <class T>
-using F __attribute__((vector_size(kLanes * sizeof(T)), aligned(sizeof(T)), may_alias)) = T;
+struct Anywhere {
+  typedef T Type __attribute__((vector_size(kLanes * sizeof(T)), aligned(sizeof(T)), may_alias));
+};
+template <class T>
+using F = typename Anywhere<T>::Type;
 
 // A kLanes x kLanes square.
 template <class T>
