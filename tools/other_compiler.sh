@@ -23,11 +23,14 @@ cp -r pyproject.toml tests "$build/outside/"
 cp -r aimass_core "$build/outside/package/"
 rm -f "$build"/outside/package/aimass_core/_core.*.so
 cp "$build"/_core.*.so "$build/outside/package/aimass_core/"
+# An environment with the packages of this one, but without its editable install.
+packages=$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+python -m venv --without-pip "$build/venv"
+printf '%s\n' "$build/outside/package" "$packages" >"$(echo "$build"/venv/lib/python*/site-packages)/build.pth"
 cd "$build/outside"
-export PYTHONPATH=$PWD/package
-python -c "
+"$build/venv/bin/python" -c "
 import sys, aimass_core._core as c
 print(c.__file__)
 sys.exit(not c.__file__.startswith('$build'))"
-python -m pytest -q -p no:benchmark tests/kernels
+"$build/venv/bin/python" -m pytest -q -p no:benchmark tests/kernels
 echo "clean: $("$compiler" --version | head -n 1)"
