@@ -51,7 +51,9 @@ every = pytest.mark.parametrize("model", MODELS, ids=repr)
 def heavy():
     """About a second of work on one thread."""
     rng = np.random.default_rng(1)
-    return sp.random_array((4000, 3000), density=0.05, rng=rng, format="csr", dtype=np.float32)
+    return sp.random_array(
+        (4000, 3000), density=0.05, random_state=rng, format="csr", dtype=np.float32
+    )
 
 
 def same(a, b):
@@ -128,7 +130,7 @@ import numpy as np, scipy.sparse as sp
 from aimass_core import ImplicitALS, ItemKNN, SlopeOne, UserKNN, similarity
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 rng = np.random.default_rng(0)
-X = sp.random_array((20_000, 12_000), density=0.02, rng=rng, format="csr", dtype=np.float32)
+X = sp.random_array((20_000, 12_000), density=0.02, random_state=rng, format="csr", dtype=np.float32)
 {prepare}
 print("ready", flush=True)
 try:

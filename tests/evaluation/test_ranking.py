@@ -263,7 +263,7 @@ def test_graded_gain_is_checked():
 def test_many_users_block_by_block():
     rng = np.random.default_rng(3)
     lists = rng.integers(0, 3000, size=(5000, 20))
-    truth = sp.random_array((5000, 3000), density=0.01, rng=rng, format="csr")
+    truth = sp.random_array((5000, 3000), density=0.01, random_state=rng, format="csr")
     whole = ev.ndcg(lists, truth, mean=False)
     parts = [
         ev.ndcg(lists[i : i + 700], truth[i : i + 700], mean=False) for i in range(0, 5000, 700)

@@ -38,7 +38,11 @@ class TestBootstrapInterval:
     def test_bca_agrees_with_scipy(self, rng):
         values = rng.exponential(size=80)
         expected = stats.bootstrap(
-            (values,), np.mean, n_resamples=20_000, method="BCa", rng=np.random.default_rng(0)
+            (values,),
+            np.mean,
+            n_resamples=20_000,
+            method="BCa",
+            random_state=np.random.default_rng(0),
         ).confidence_interval
         got = bootstrap_interval(values, n_resamples=20_000)
         np.testing.assert_allclose([got.lower, got.upper], expected, atol=0.012)
@@ -189,7 +193,7 @@ class TestPairedTest:
         got = paired_test(a, b)
         expected = stats.permutation_test(
             (a, b), lambda x, y: (x - y).mean(), permutation_type="samples", n_resamples=10_000,
-            rng=np.random.default_rng(1),
+            random_state=np.random.default_rng(1),
         )  # fmt: skip
         assert got.method == "permutation"
         assert got.p_value == pytest.approx(expected.pvalue, abs=0.02)

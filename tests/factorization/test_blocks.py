@@ -12,7 +12,7 @@ from aimass_core.factorization import RowBlocks
 
 @pytest.fixture
 def matrix(rng):
-    X = sp.random_array((300, 90), density=0.1, rng=rng, format="csr", dtype=np.float32)
+    X = sp.random_array((300, 90), density=0.1, random_state=rng, format="csr", dtype=np.float32)
     X.data = rng.integers(-1, 6, X.nnz).astype(np.float32)
     return X
 

@@ -19,7 +19,7 @@ EXACT = {"solver": "cholesky", "dtype": "float64", "n_factors": 6, "max_iter": 3
 
 @pytest.fixture
 def ratings(rng):
-    X = sp.random_array((80, 50), density=0.2, rng=rng, format="csr", dtype=np.float32)
+    X = sp.random_array((80, 50), density=0.2, random_state=rng, format="csr", dtype=np.float32)
     X.data = rng.integers(-1, 6, X.nnz).astype(np.float32)
     return X
 
@@ -236,7 +236,7 @@ def test_a_progress_bar(ratings, capsys, monkeypatch):
 
 
 def test_validation_keeps_the_best_factors(rng):
-    X = sp.random_array((200, 60), density=0.2, rng=rng, format="csr", dtype=np.float32)
+    X = sp.random_array((200, 60), density=0.2, random_state=rng, format="csr", dtype=np.float32)
     held = X.copy()
     test = rng.random(X.nnz) < 0.3
     X.data[test], held.data[~test] = 0, 0

@@ -18,7 +18,7 @@ from aimass_core.factorization import from_implicit, to_implicit
 
 @pytest.fixture
 def ratings(rng):
-    X = sp.random_array((40, 30), density=0.2, rng=rng, format="csr", dtype=np.float32)
+    X = sp.random_array((40, 30), density=0.2, random_state=rng, format="csr", dtype=np.float32)
     return X
 
 

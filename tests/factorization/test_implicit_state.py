@@ -12,7 +12,7 @@ from aimass_core.exceptions import DamagedFileError
 
 @pytest.fixture
 def ratings(rng):
-    X = sp.random_array((80, 50), density=0.2, rng=rng, format="csr", dtype=np.float32)
+    X = sp.random_array((80, 50), density=0.2, random_state=rng, format="csr", dtype=np.float32)
     X.data = rng.integers(-1, 6, X.nnz).astype(np.float32)
     return X
 

@@ -33,7 +33,7 @@ from aimass_core import _core, similarity
 from aimass_core.retrieval import FactorIndex
 n_threads = int(sys.argv[1])
 rng = np.random.default_rng(0)
-X = sp.random_array((900, 700), density=0.03, rng=rng, format="csr", dtype=np.float32)
+X = sp.random_array((900, 700), density=0.03, random_state=rng, format="csr", dtype=np.float32)
 parts = X.indptr.astype(np.int64), X.indices.astype(np.int32), X.data
 rows, cols = (c.astype(np.int32) for c in X.tocoo().coords)
 U, V = (rng.standard_normal((n, 32)).astype(np.float32) for n in X.shape)

@@ -63,7 +63,7 @@ def test_sparse_equals_dense(kind, weighted):
 def test_wide_sparse_rows_never_become_dense(kind, init_params):
     rng = np.random.default_rng(1)
     label = rng.integers(0, 2, 2000)
-    X = sp.random_array((2000, 100_000), density=1e-4, rng=rng, format="lil")
+    X = sp.random_array((2000, 100_000), density=1e-4, random_state=rng, format="lil")
     X[:, :2] = np.eye(2)[label] * 5 + 1
     X = sp.csr_array(X)  # dense it would take 1.6 GB
     model = fit(X, n_components=2, covariance_type=kind, init_params=init_params)

@@ -217,7 +217,7 @@ class TestPopularity:
             Popularity().fit(self.x).top_by_category(["food"])
 
     def test_against_sorting(self, rng):
-        X = sp.random_array((300, 50), density=0.4, rng=rng, format="csr")
+        X = sp.random_array((300, 50), density=0.4, random_state=rng, format="csr")
         lists = Popularity().fit(X).recommend(k=20, exclude=[3, 4])
         count = (X != 0).sum(axis=0)
         for user in range(300):

@@ -283,7 +283,7 @@ def test_ties_are_deterministic():
 
 
 def test_bits_do_not_depend_on_threads(rng):
-    X = sp.random_array((300, 200), density=0.1, rng=rng, dtype=np.float32, format="csr")
+    X = sp.random_array((300, 200), density=0.1, random_state=rng, dtype=np.float32, format="csr")
     for name in ("cosine", "pearson_corated", "rp3beta", "log_likelihood_ratio"):
         one, two = (similarity.topk(X, measure=name, k=10, n_threads=n) for n in (1, 2))
         np.testing.assert_array_equal(one.indices, two.indices)
@@ -309,7 +309,7 @@ def test_python_threads_at_once(X):
 
 def test_memory_is_given_back(rng):
     psutil = pytest.importorskip("psutil")
-    X = sp.random_array((300, 200), density=0.1, rng=rng, dtype=np.float32, format="csr")
+    X = sp.random_array((300, 200), density=0.1, random_state=rng, dtype=np.float32, format="csr")
     for _ in range(20):
         similarity.topk(X)
     process = psutil.Process()

@@ -62,7 +62,7 @@ def test_a_narrow_filter_is_answered_exactly(factors, rng):
     U, V = factors
     few = rng.choice(2000, 12, replace=False)
     index, exact = ApproximateIndex(V), FactorIndex(V)
-    own = sp.random_array((50, 2000), density=0.004, rng=rng, format="csr")
+    own = sp.random_array((50, 2000), density=0.004, random_state=rng, format="csr")
     for candidates in (few, own):
         got, want = (i.topk(U, 10, candidates=candidates) for i in (index, exact))
         np.testing.assert_array_equal(got.indices, want.indices)
