@@ -130,7 +130,9 @@ import numpy as np, scipy.sparse as sp
 from aimass_core import ImplicitALS, ItemKNN, SlopeOne, UserKNN, similarity
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 rng = np.random.default_rng(0)
-X = sp.random_array((20_000, 12_000), density=0.02, random_state=rng, format="csr", dtype=np.float32)
+X = sp.random_array(
+    (20_000, 12_000), density=0.02, random_state=rng, format="csr", dtype=np.float32
+)
 {prepare}
 print("ready", flush=True)
 try:

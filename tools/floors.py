@@ -1,8 +1,8 @@
 """Print pip constraints that pin every run-time dependency to the oldest version that is allowed.
 
 Usage: ``python tools/floors.py >constraints.txt``. The versions are those after ``>=`` in the
-``dependencies`` of ``pyproject.toml`` and in the extras that users install. Tools of the tests and of
-the benchmarks are left to pip.
+``dependencies`` of ``pyproject.toml`` and in the extras that users install. Tools of the tests and
+of the benchmarks are left to pip.
 """
 
 from __future__ import annotations

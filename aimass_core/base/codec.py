@@ -13,7 +13,7 @@ from ..exceptions import DamagedFileError
 from .estimator import Estimator
 from .foreign import AdaptedModel
 from .registry import find, name_of
-from .validation import _wrap_csr, as_csr, csr_parts
+from .validation import as_csr, csr_parts, wrap_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,8 +67,8 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
         arrays[at + "values"] = thing
         return {"array": at + "values"}
     if sp.issparse(thing):
-        for part, array in zip(("indptr", "indices", "data"), csr_parts(thing), strict=True):
-            arrays[at + part] = array
+        indptr, indices, data = csr_parts(thing)
+        arrays.update({f"{at}indptr": indptr, f"{at}indices": indices, f"{at}data": data})
         return {"csr": at, "shape": [int(n) for n in thing.shape]}
     name = name_of(type(thing))
     if name == "idmap":
@@ -191,4 +191,4 @@ def _decode_csr(node: dict[str, Any], arrays: Arrays) -> sp.csr_array:
     )
     if not good:
         raise DamagedFileError("a sparse matrix has arrays of wrong types or lengths")
-    return as_csr(_wrap_csr(indptr, indices, data, (n_rows, n_cols)))
+    return as_csr(wrap_csr(indptr, indices, data, (n_rows, n_cols)))

@@ -307,9 +307,6 @@ def wrap_csr(
     return matrix
 
 
-_wrap_csr = wrap_csr  # being renamed
-
-
 def csr_parts(X: sp.csr_array) -> CsrParts:
     """The three arrays of a canonical CSR in the kernels' dtypes, without a copy where they fit."""
     return (
