@@ -74,7 +74,7 @@ class Parquet:
 def checksum(array: Array) -> str:
     """Return the hash of an array's bytes; a mapped array is read once, in small parts."""
     digest = hashlib.blake2b(digest_size=32)
-    data = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
+    data = array.reshape(-1).view(np.uint8).data if array.size else memoryview(b"")
     for begin in range(0, len(data), _HASHED_AT_ONCE):
         digest.update(data[begin : begin + _HASHED_AT_ONCE])
     return digest.hexdigest()
@@ -116,7 +116,7 @@ class Manifest:
         except (ValueError, TypeError, KeyError, AttributeError):
             raise ValueError(f"{path} is damaged: build the row blocks again") from None
         has_names = set(files) == set(checksums) == names and len(shape) == 2
-        if not is_known or not has_names or any(str(f) != Path(str(f)).name for f in files.values()):
+        if not is_known or not has_names or not _are_file_names(files.values()):
             raise ValueError(f"{path} is damaged or of another version: build the blocks again")
         return cls((shape[0], shape[1]), files, checksums)
 
@@ -283,3 +283,8 @@ def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: NDArray[np.uint64] = x ^ (x >> np.uint64(31))
     return mixed
+
+
+def _are_file_names(names: Iterable[Any]) -> bool:
+    """Return whether all names are those of files in the folder itself."""
+    return all(isinstance(name, str) and name == Path(name).name for name in names)
