@@ -223,7 +223,8 @@ class Recommender(Estimator):
         if y is not None:
             raise TypeError(
                 "y must be None: ratings are the values of X. For columns of users, items and "
-                "ratings call Interactions.from_arrays(users, items, values=ratings) first"
+                "ratings call Interactions.from_arrays(users, items, values=ratings) first, or wrap "
+                "the model for scikit-learn: aimass_core.evaluation.RatingRegressor(model=...)"
             )
         threads = resolve_n_threads(getattr(self, "n_threads", None))
         fresh = type(self)(**self.get_params(deep=False))

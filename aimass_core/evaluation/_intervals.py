@@ -107,11 +107,11 @@ class Sample:
 
 
 def _column(sample: Sample, model: str, title: str) -> Floats:
-    """A column of one fold; a fold without cold users has the same values for all users."""
+    """A column of one fold; in a fold without cold users all users are warm."""
     row = sample.values[model]
     if title in row:
         return row[title]
-    plain = title.removesuffix(":all")
+    plain = title.removesuffix(":warm")
     return row.get(plain, np.full(len(sample.rows), np.nan))
 
 

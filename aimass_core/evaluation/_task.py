@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from ._judged import Floats, Ints
 
-__all__ = ["ALL", "Counts", "Task", "make_task", "row_blocks"]
+__all__ = ["WARM", "Counts", "Task", "make_task", "row_blocks"]
 
-ALL = ":all"  # suffix of the columns of all users
+WARM = ":warm"  # suffix of the columns of users with an entry in train
 
 REPEATS = ("exclude", "include", "only")
 FALLBACKS = ("popular", "empty", "model")
@@ -234,7 +234,8 @@ class Task:
         """Predicted ratings of all test entries; the mean of train for ids it does not number."""
         rows, columns, _ = self.pairs()
         matrix = self._known_train
-        predicted = np.full(len(rows), matrix.data.mean() if matrix.nnz else 0.0)
+        mean = float(matrix.data.mean(dtype=np.float64)) if matrix.nnz else 0.0
+        predicted = np.full(len(rows), mean)
         known = np.flatnonzero((rows < matrix.shape[0]) & (columns < matrix.shape[1]))
         for at in range(0, len(known), N_PAIRS):
             part = known[at : at + N_PAIRS]

@@ -17,7 +17,7 @@ from ..base.validation import as_int
 from ._intervals import IntervalOptions, Sample
 from ._judged import as_lists
 from ._metrics import COUNT_METRICS, RATING_METRICS, SCORE_METRICS, Column, parse_metrics
-from ._task import ALL, N_SCORES, Task, make_task, row_blocks
+from ._task import N_SCORES, WARM, Task, make_task, row_blocks
 from .table import EvaluationTable
 
 __all__ = ["evaluate"]
@@ -48,10 +48,10 @@ def evaluate(
 ) -> EvaluationTable:
     """Fit models on one part of the data and compute metrics of their lists on the other part.
 
-    Users without an entry in train are judged apart. A column such as "recall@10" is the mean over
-    warm users: those with an entry in train. Where the test part has cold users, a second column
-    "recall@10:all" is the mean over all users, with the lists of `fallback` for the cold ones. The
-    result counts the users and items of the test part that train does not know.
+    A column such as "recall@10" is the mean over all test users. Users without an entry in train
+    (cold users) get the lists of `fallback`, the same ones for every model. Where there are cold
+    users, a second column "recall@10:warm" is the mean over the others. The result counts the users
+    and items of the test part that train does not know.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def evaluate(
     exclude_seen : bool, optional
         True is ``repeats="exclude"``, False is ``repeats="include"``.
     fallback : {"popular", "empty", "model"}, default "popular"
-        Lists of cold users in the columns ":all": the most popular items of train, empty lists, or
+        Lists of cold users: the most popular items of train, empty lists, or
         what the model itself returns (empty for users whom train does not number).
     unknown_items : {"miss", "drop"}, default "miss"
         Whether relevant items without an entry in train count as misses, or are left out. They are
@@ -226,7 +226,9 @@ class _Run:
         )
         keeps = self.per_user or self.intervals.keeps_values(len(models))
         lists = Sample(task.rows, task.users)
-        roots = [c.title + suffix for c in self.rated if c.metric == "rmse" for suffix in ("", ALL)]
+        roots = [
+            c.title + suffix for c in self.rated if c.metric == "rmse" for suffix in ("", WARM)
+        ]
         errors = Sample(task.pairs()[0], task.users, roots=frozenset(roots))
         for name, model in models.items():
             model = model if hasattr(model, "recommend") else as_recommender(model)
@@ -247,7 +249,7 @@ class _Run:
                 seconds["predict_s"] = time.perf_counter() - start
                 if keeps:
                     errors.values[name] = found
-            plain = {title: value for title, value in row.items() if not title.endswith(ALL)}
+            plain = {title: value for title, value in row.items() if not title.endswith(WARM)}
             table.rows[name] = {**plain, **row, **seconds}
         if self.per_user:
             table.per_user = dict(lists.values)
@@ -328,9 +330,9 @@ class _Run:
         predicted, truth = task.predictions(model), task.truth.data.astype(np.float64)
         _, _, is_known = task.pairs()
         errors: dict[str, Any] = {}
-        parts = [("", is_known)] if is_known.any() else []
-        if not is_known.all():
-            parts.append((ALL, np.ones(len(truth), dtype=bool)))
+        parts = [("", np.ones(len(truth), dtype=bool))]
+        if is_known.any() and not is_known.all():
+            parts.append((WARM, is_known))
         for suffix, chosen in parts:
             for column in self.rated:
                 metric = str(column.metric)
@@ -360,23 +362,21 @@ def _means(task: Task, values: dict[str, tuple[Any, Any]], row: dict[str, float]
         warm, cold = values[column.title]
         if column.metric in COUNT_METRICS:
             metric = COUNT_METRICS[str(column.metric)]
-            if warm is not None:
-                row[column.title] = metric(warm, n_warm, column.k)
-            if has_cold:
-                both = cold if warm is None else warm + cold
-                row[column.title + ALL] = metric(both, len(task.rows), column.k)
+            every = sum(part for part in (warm, cold) if part is not None)
+            row[column.title] = metric(every, len(task.rows), column.k)
+            if has_cold and warm is not None:
+                row[column.title + WARM] = metric(warm, n_warm, column.k)
             continue
         every = np.full(len(task.rows), np.nan)
         for part, mask in ((warm, task.is_warm), (cold, ~task.is_warm)):
             if part is not None:
                 every[mask] = part
-        if warm is not None:
+        row[column.title] = _mean(every)
+        per_user[column.title] = every
+        if has_cold and warm is not None:
             only_warm = np.where(task.is_warm, every, np.nan)
-            row[column.title] = _mean(only_warm)
-            per_user[column.title] = only_warm
-        if has_cold:
-            row[column.title + ALL] = _mean(every)
-            per_user[column.title + ALL] = every
+            row[column.title + WARM] = _mean(only_warm)
+            per_user[column.title + WARM] = only_warm
     return per_user
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..base.optional import import_optional
 from ..base.text import aligned, interval_text
 from ._intervals import IntervalOptions, Sample, compare
-from ._task import ALL, Counts
+from ._task import WARM, Counts
 from .resampling import Interval, ModelComparison, PairedTest
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class EvaluationTable:
     ----------
     rows : dict of str to dict of str to float
         Values by model name and column: the metrics, then "fit_s" and "recommend_s" (seconds).
-        Columns without suffix are of users (for ratings: users and items) with an entry in train;
-        columns ":all" are of all users.
+        Columns ":warm" are of users (for ratings: users and items) with an entry in train, the
+        others of all users.
     users : ndarray of int64 or None
         Rows of the evaluated users. Users whom train does not number follow its rows. None for
         folds.
@@ -53,7 +53,7 @@ class EvaluationTable:
         Users and items of the test part, and how many of them train does not know. For folds: their
         sums.
     fallback : str
-        Lists of cold users in the columns ":all".
+        Lists of users without an entry in train.
     repeats : str
         Rule for test entries of a user and item that train holds, too.
     folds : dict of label to EvaluationTable
@@ -101,7 +101,7 @@ class EvaluationTable:
         Returns
         -------
         EvaluationTable
-            ":all" of a fold without cold users is the value of its users.
+            In a fold without cold users the column ":warm" is that of all users.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class EvaluationTable:
         rows: dict[str, dict[str, float]] = {}
         for model in parts[0].rows:
             titles = dict.fromkeys(t for part in parts for t in part.rows[model])
-            ordered = sorted(titles, key=lambda t: (t.endswith("_s"), t.endswith(ALL)))
+            ordered = sorted(titles, key=lambda t: (t.endswith("_s"), t.endswith(WARM)))
             rows[model] = {
                 title: _nan_mean([_value(part.rows[model], title) for part in parts])
                 for title in ordered
@@ -276,15 +276,15 @@ class EvaluationTable:
         notes = []
         if n.users:
             if not n.cold_users:
-                notes.append(f"{n.users:,} test users, all with entries in train.")
+                notes.append(f"{_number(n.users, 'test user')}, all with entries in train.")
             else:
                 notes.append(
-                    f"{n.users:,} test users, {n.cold_users:,} of them cold (not in train). "
-                    f"Columns without suffix: the {n.warm_users:,} warm users."
+                    f"{_number(n.users, 'test user')}, {n.cold_users:,} of them cold (not in "
+                    f"train). Columns '{WARM}': the {n.warm_users:,} warm users."
                 )
                 notes.append(
-                    f"Columns '{ALL}': all users, with {_FALLBACK_TEXT[self.fallback]} for cold "
-                    "users (fallback)."
+                    f"Other columns: all users, cold ones with {_FALLBACK_TEXT[self.fallback]} "
+                    "(fallback)."
                 )
         if n.unknown_items:
             notes.append(
@@ -427,10 +427,14 @@ class EvaluationTable:
 
 
 def _value(row: Mapping[str, float], title: str) -> float:
-    """A column of one fold; a fold without cold users has the same value for all users."""
-    return row.get(title, row.get(title.removesuffix(ALL), float("nan")))
+    """A column of one fold; in a fold without cold users all users are warm."""
+    return row.get(title, row.get(title.removesuffix(WARM), float("nan")))
 
 
 def _nan_mean(values: list[float]) -> float:
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else float("nan")
+
+
+def _number(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
