@@ -86,8 +86,8 @@ class EvaluationTable:
     fallback: str = "popular"
     repeats: str = "exclude"
     folds: dict[Any, EvaluationTable] = field(default_factory=dict, repr=False)
-    _samples: list[Sample] = field(default_factory=list, repr=False)
-    _options: IntervalOptions | None = field(default=None, repr=False)
+    _samples: list[Sample] = field(default_factory=list, init=False, repr=False)
+    _options: IntervalOptions | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def mean_of(cls, folds: Mapping[Any, EvaluationTable]) -> EvaluationTable:
@@ -126,10 +126,15 @@ class EvaluationTable:
             Sample.joined([of[i] for of in kept]) for i in range(min(len(of) for of in kept))
         ]
         first = parts[0]
-        return cls(
-            rows, None, {}, Counts(**sums), first.fallback, first.repeats, tables, samples,
-            first._options,
-        )  # fmt: skip
+        table = cls(
+            rows,
+            counts=Counts(**sums),
+            fallback=first.fallback,
+            repeats=first.repeats,
+            folds=tables,
+        )
+        table._samples, table._options = samples, first._options
+        return table
 
     # ---- values ------------------------------------------------------------------------------
 
@@ -167,14 +172,14 @@ class EvaluationTable:
         """Standard deviation over the folds by model and column."""
         if len(self.folds) < 2:
             return {}
+        parts = self.folds.values()
         return {
             model: {
-                title: float(np.std([_value(f.rows[model], title) for f in self.folds.values()],
-                                    ddof=1))
+                title: float(np.std([_value(part.rows[model], title) for part in parts], ddof=1))
                 for title in row
             }
             for model, row in self.rows.items()
-        }  # fmt: skip
+        }
 
     def best(self, column: str) -> list[str]:
         """Return the model with the best value, then those that do not differ significantly.
