@@ -25,7 +25,7 @@ from urllib.parse import unquote
 from ...base.optional import import_optional
 from .options import ReadOptions
 
-__all__ = ["File", "files_of", "is_url", "pyarrow", "unreadable"]
+__all__ = ["File", "files_of", "is_refusal", "is_url", "pyarrow", "unreadable"]
 
 _HEAD = 1 << 18  # bytes by which content is recognised
 _IN_MEMORY = 1 << 26  # bytes of a pipe that are not written to disk
@@ -67,9 +67,15 @@ def is_url(source: Any) -> bool:
 
 def unreadable(name: str, kind: str, error: Exception) -> Exception:
     """Damage as a ValueError; what the system refused (no permission, ...) as it is."""
-    if isinstance(error, OSError) and error.errno is not None:
+    if is_refusal(error):
         return error
     return ValueError(f"{name} cannot be read as {kind}: {error}")
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return whether an error is the system's (no file, no permission, ...), not damage."""
+    kinds = (FileNotFoundError, PermissionError, IsADirectoryError, ConnectionError, TimeoutError)
+    return isinstance(error, kinds) or (isinstance(error, OSError) and error.errno is not None)
 
 
 class File:
@@ -133,7 +139,7 @@ class File:
         except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
             raise ValueError(f"{self.name} is damaged: {error}") from None
         except OSError as error:
-            if error.errno is not None:
+            if is_refusal(error):
                 raise
             raise ValueError(f"{self.name} is damaged: {error}") from None
 

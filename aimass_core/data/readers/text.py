@@ -17,7 +17,7 @@ import numpy as np
 
 from .._arrow import read_stream
 from .._column import Column, concat
-from .files import File, pyarrow, unreadable
+from .files import File, is_refusal, pyarrow, unreadable
 from .options import ReadOptions
 from .protocol import ID_ROLES, Reader, Wanted
 
@@ -288,7 +288,7 @@ class TextReader(Reader):
 
     def _explained(self, error: Exception, own: Wanted, labels: Mapping[str, str]) -> Exception:
         """The error of pyarrow with the line, the value and a remedy."""
-        if isinstance(error, OSError) and error.errno is not None:
+        if is_refusal(error):
             return error
         try:
             return self._found_in_text(own, labels) or unreadable(self.file.name, "csv", error)
