@@ -129,7 +129,7 @@ def test_the_safetensors_library_reads_it(file):
 
 def test_arrays_are_aligned_views_of_the_file(file):
     model = load(file)
-    for array in (model.user_items_.data, model.user_items_.indptr, model.similarity_.data):
+    for array in (model.user_items_.data, model.user_items_.indices, model.similarity_.data):
         assert array.ctypes.data % 64 == 0
         assert not array.flags.owndata
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = [
     "renumber_columns",
     "row_numbers",
     "row_range",
+    "share_with_scipy",
     "spgemm_topk",
     "stack_rows",
     "take_rows",
@@ -159,6 +161,13 @@ def with_scipy_indices(X: sp.csr_array) -> sp.csr_array:
     X.indptr = X.indptr.astype(dtype, copy=False)
     X.indices = X.indices.astype(dtype, copy=False)
     return X
+
+
+def share_with_scipy(thing: Any) -> None:
+    """Give the public learned matrices of a model index arrays of one type, entries shared."""
+    for name, value in vars(thing).items():
+        if name.endswith("_") and not name.startswith("_") and isinstance(value, sp.csr_array):
+            setattr(thing, name, with_scipy_indices(copy.copy(value)))
 
 
 def products_of_rows(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from .csr import renumber_columns, row_range, stack_rows, take_rows
+from .csr import renumber_columns, row_range, share_with_scipy, stack_rows, take_rows
 from .estimator import Estimator
 from .filters import Catalog, as_filter, combine_filters
 from .lists import TopK
@@ -223,7 +223,8 @@ class Recommender(Estimator):
         if y is not None:
             raise TypeError(
                 "y must be None: ratings are the values of X. For columns of users, items and "
-                "ratings call Interactions.from_arrays(users, items, values=ratings) first"
+                "ratings call Interactions.from_arrays(users, items, values=ratings) first. In "
+                "scikit-learn's searches wrap the model: evaluation.RatingRegressor(model=...)"
             )
         threads = resolve_n_threads(getattr(self, "n_threads", None))
         fresh = type(self)(**self.get_params(deep=False))
@@ -238,6 +239,10 @@ class Recommender(Estimator):
             fresh._prepare(threads)
         return self._adopt_state(fresh)
 
+    def _adopt_state(self, fresh: Self) -> Self:
+        share_with_scipy(fresh)
+        return super()._adopt_state(fresh)
+
     def _restore(self) -> None:
         """Complete a model whose ``_state`` came from a file."""
         self._check_state()
@@ -246,6 +251,7 @@ class Recommender(Estimator):
         if self.user_items_ is None and self._requires_training():
             raise ValueError(f"{type(self).__name__} cannot answer without its training data")
         self._prepare(resolve_n_threads(None))
+        share_with_scipy(self)
 
     def _set_training_data(self, X: Any) -> None:
         refuse_table(X, "X")
@@ -353,6 +359,7 @@ class Recommender(Estimator):
             self.timestamps_ = None  # belonged to the entries before
         self._forget_rows(kept)
         self._prepare(resolve_n_threads(getattr(self, "n_threads", None)))
+        share_with_scipy(self)
         return Forgotten(int(removed.sum()), self._remains())
 
     def _forget_rows(self, kept: NDArray[np.int64]) -> None:

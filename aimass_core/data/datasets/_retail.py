@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...base.persistence import replacing
 from ...exceptions import DamagedFileError
 from ._fetch import (
     Archive,
@@ -147,9 +148,8 @@ def _cached(archive: Path) -> tuple[Table, Table]:
                 f"{archive} holds {n_lines} lines, published are {N_LINES}; delete it"
             )
         for path, table in zip(paths, clean_transactions(years)):
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            pq.write_table(table, part)
-            os.replace(part, path)
+            with replacing(path) as file:
+                pq.write_table(table, file)
     events, items = (pq.read_table(path) for path in paths)
     return events, items
 
