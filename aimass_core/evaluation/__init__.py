@@ -32,7 +32,7 @@ from .resampling import (
     paired_test,
 )
 from .table import EvaluationTable
-from .variety import diversity, novelty, personalization, popularity_complement
+from .variety import diversity, novelty, personalization, popularity_complement, serendipity
 
 __all__ = [
     "EvaluationTable",
@@ -77,5 +77,6 @@ __all__ = [
     "roc_auc",
     "roc_curve",
     "sample_size",
+    "serendipity",
     "user_coverage",
 ]
