@@ -6,7 +6,6 @@ import importlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-
 __all__ = ["find", "model_modules", "model_names", "name_of", "register"]
 
 T = TypeVar("T", bound=type)
