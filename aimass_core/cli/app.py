@@ -49,8 +49,20 @@ class _Command(TyperCommand):
                     formatter.write_dl(records)
 
 
+class _ClosedPipeError(Exception):
+    """The reader of the output has closed its pipe; click would make exit code 1 of it."""
+
+
 class _CommandGroup(TyperGroup):
     """A group of commands whose failures are one line on standard error and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            raise _ClosedPipeError from None
 
     def main(self, args: Any = None, *rest: Any, **extra: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
@@ -61,11 +73,10 @@ class _CommandGroup(TyperGroup):
         extra["standalone_mode"] = False
         try:
             code = super().main(words, *rest, **extra)
-            sys.stdout.flush()
         except (KeyboardInterrupt, typer.Abort):
             _complain("interrupted: no output was written")
             code = 128 + signal.SIGINT
-        except BrokenPipeError:
+        except (_ClosedPipeError, BrokenPipeError):
             _abandon_output()
             code = 128 + signal.SIGPIPE
         except Exception as error:

@@ -252,11 +252,17 @@ class Reporter:
         from rich.console import Console
 
         console = Console(markup=False, highlight=False, emoji=False, stderr=self._to_error)
+        console.on_broken_pipe = _raise_broken_pipe  # type: ignore[method-assign]
         # A pipe has no width: do not wrap what goes into a file.
         if not console.is_terminal and "COLUMNS" not in os.environ:
             wide = console.options.update(max_width=10_000)
             console.width = max(80, console.measure(table, options=wide).maximum)
         console.print(table)
+
+
+def _raise_broken_pipe() -> None:
+    """Let the command end as for every closed pipe; rich would make exit code 1 of it."""
+    raise BrokenPipeError
 
 
 def _json_values(part: Any) -> Any:
