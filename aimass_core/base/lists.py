@@ -17,9 +17,28 @@ if TYPE_CHECKING:
 
     from ..data import IdMap
 
-__all__ = ["Explanation", "TopK"]
+__all__ = ["Explanation", "TopK", "column_names_of_lists"]
 
 _SHOWN_LISTS, _SHOWN_ITEMS = 10, 10
+
+
+def column_names_of_lists(users: IdMap | None, items: IdMap | None) -> tuple[str, str]:
+    """Return the column names of users and items in tables of lists.
+
+    Parameters
+    ----------
+    users, items : IdMap or None
+        Their names are those of the columns that the interactions were read from.
+
+    Returns
+    -------
+    tuple of str
+        These names; "user" and "item" where there are none, or where they clash with "rank",
+        "score" or each other.
+    """
+    user = getattr(users, "name", None) or "user"
+    item = getattr(items, "name", None) or "item"
+    return ("user", "item") if len({user, item, "rank", "score"}) < 4 else (user, item)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from .csr import renumber_columns, row_range, share_with_scipy, stack_rows, take_rows
 from .estimator import Estimator
 from .filters import Catalog, as_filter, combine_filters
-from .lists import TopK
+from .lists import TopK, column_names_of_lists
 from .progress import log_duration, logger
 from .query import Query
 from .ranking import padding, rank_by_score, rank_shared, scores_of_pairs
@@ -592,7 +592,7 @@ class Recommender(Estimator):
     @property
     def _names(self) -> tuple[str, str]:
         """Column names of users and items in tables of lists."""
-        return "user", "item"
+        return column_names_of_lists(self.users_, self.items_)
 
     def _rows(self, users: Any, name: str) -> NDArray[np.int64]:
         if self.users_ is not None:

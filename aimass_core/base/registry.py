@@ -6,8 +6,6 @@ import importlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .validation import suggest
-
 __all__ = ["find", "model_modules", "model_names", "name_of", "register"]
 
 T = TypeVar("T", bound=type)
@@ -100,6 +98,8 @@ def find(name: str) -> Any:
             if module.rpartition(".")[2] == stem:
                 importlib.import_module(f"aimass_core.{module}")
     if name not in _classes:
+        from .validation import suggest  # SciPy, which `import aimass_core` can do without
+
         names = model_names()
         raise KeyError(
             f"nothing is registered under {name!r}; the models are {', '.join(names)}"
