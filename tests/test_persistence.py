@@ -15,7 +15,14 @@ import numpy as np
 import pytest
 
 from aimass_core import (
+    BPR,
+    EASE,
+    EDLAE,
     NMF,
+    SLIM,
+    SVD,
+    WARP,
+    AsymmetricSVD,
     BaselineOnly,
     ContextKNN,
     ExplicitALS,
@@ -26,6 +33,8 @@ from aimass_core import (
     PureSVD,
     Similarity,
     SlopeOne,
+    SparseEASE,
+    SVDpp,
     UserKNN,
     load,
 )
@@ -46,6 +55,16 @@ MODELS = [
     ExplicitALS(n_factors=6),
     NMF(n_factors=4),
     PureSVD(n_factors=4),
+    EASE(regularization=10.0),
+    EASE(n_neighbors=5, weighting="tf_idf"),
+    EDLAE(),
+    SLIM(alpha=0.01, n_candidates=20),
+    SparseEASE(n_neighbors=6),
+    BPR(n_factors=4, max_iter=2),
+    WARP(n_factors=4, max_iter=2),
+    SVD(n_factors=4, max_iter=2),
+    SVDpp(n_factors=4, max_iter=2),
+    AsymmetricSVD(n_factors=4, max_iter=2),
 ]
 
 

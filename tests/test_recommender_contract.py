@@ -10,7 +10,10 @@ import scipy.sparse as sp
 
 from aimass_core import (
     BPR,
+    EASE,
+    EDLAE,
     NMF,
+    SLIM,
     SVD,
     WARP,
     AsymmetricSVD,
@@ -24,6 +27,7 @@ from aimass_core import (
     PureSVD,
     Similarity,
     SlopeOne,
+    SparseEASE,
     SVDpp,
     UserKNN,
     load,
@@ -45,6 +49,13 @@ SUMS = [
     UserKNN(n_neighbors=20, similarity="log_likelihood_ratio", profile="binary"),
     ContextKNN(),
     ContextKNN(base="user"),
+    EASE(regularization=50.0),
+    EASE(regularization=5.0, n_neighbors=9, weighting="bm25", dtype="float64"),
+    EDLAE(regularization=5.0),
+    SLIM(alpha=0.01),
+    SLIM(alpha=0.1, l1_ratio=0.1, n_candidates=12, n_neighbors=8, nonnegative=False),
+    SLIM(alpha=0.01, solver="sparse", weighting="tf_idf", dtype="float64"),
+    SparseEASE(regularization=5.0, n_neighbors=9, n_checked=3),
 ]
 RATINGS = [
     ItemKNN(aggregation="mean"),
