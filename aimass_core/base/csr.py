@@ -179,14 +179,24 @@ def products_of_rows(
     """
     products = np.empty(len(x_rows), dtype=np.float64)
     if len(x_rows) == 1:
-        x, y = (row_range(M, int(r[0]), int(r[0]) + 1) for M, r in ((X, x_rows), (Y, y_rows)))
-        _, mine, theirs = np.intersect1d(
-            x.indices, y.indices, assume_unique=True, return_indices=True
-        )
-        products[0] = x.data[mine].astype(np.float64) @ y.data[theirs]
+        products[0] = _product_of_two_rows(X, int(x_rows[0]), Y, int(y_rows[0]))
         return products
     for begin in range(0, len(x_rows), _PAIRS):
         part = slice(begin, begin + _PAIRS)
         both = take_rows(X, x_rows[part]).multiply(take_rows(Y, y_rows[part]))
         products[part] = both.sum(axis=1)
     return products
+
+
+def _product_of_two_rows(X: sp.csr_array, x_row: int, Y: sp.csr_array, y_row: int) -> float:
+    """Return an inner product of two sorted rows by looking up the shorter one in the longer."""
+    parts = []
+    for M, row in ((X, x_row), (Y, y_row)):
+        begin, end = M.indptr[row : row + 2].tolist()
+        parts.append((M.indices[begin:end], M.data[begin:end]))
+    (short, x), (long, y) = sorted(parts, key=lambda part: len(part[0]))
+    if len(short) == 0:
+        return 0.0
+    positions = long.searchsorted(short)
+    is_in = long.take(positions, mode="clip") == short
+    return float(x[is_in].astype(np.float64) @ y[positions[is_in]])

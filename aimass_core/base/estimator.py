@@ -100,7 +100,8 @@ class Estimator:
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __sklearn_is_fitted__(self) -> bool:
-        return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
+        names = reversed(vars(self))  # learned attributes come after the parameters
+        return any(name.endswith("_") and not name.startswith("_") for name in names)
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, Tags, TargetTags  # its caller is scikit-learn itself

@@ -254,6 +254,8 @@ class Neighborhood(Recommender):
                 raise ValueError(f"an array of shape {found.shape} instead of {expected}")
         if self._rates == (self.similarity_ is not None):
             raise ValueError("the similarity does not fit the parameter aggregation")
+        if self.aggregation == "baseline" and (self.user_bias_ is None or self.item_bias_ is None):
+            raise ValueError("the parameter aggregation needs the biases of users and items")
 
     # ---- answers by rating -------------------------------------------------------------------
 
