@@ -232,8 +232,12 @@ class Recommender(Estimator):
             n_users, n_items = fresh.n_users_, fresh.n_items
             logger.info(
                 "%s.fit: %d users x %d items, %d interactions, %d threads",
-                type(self).__name__, n_users, n_items, fresh.item_counts_.sum(), threads,
-            )  # fmt: skip
+                type(self).__name__,
+                n_users,
+                n_items,
+                fresh.item_counts_.sum(),
+                threads,
+            )
             fresh._learn(threads, *options)
             fresh._prepare(threads)
         return self._adopt_state(fresh)

@@ -427,9 +427,15 @@ def uplift_report(
             lower, upper = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
         error = float(known.std(ddof=1)) if len(known) > 1 else np.nan
         return Interval(
-            float(estimates[column]), float(lower), float(upper), error, level, "percentile", n,
+            float(estimates[column]),
+            float(lower),
+            float(upper),
+            error,
+            level,
+            "percentile",
+            n,
             n_resamples,
-        )  # fmt: skip
+        )
 
     has_coefficient = data.is_binary and np.isfinite(estimates[2])
     return UpliftReport(

@@ -413,9 +413,17 @@ class FactorModel(Recommender):
         )
         name = self._names[1 if side == "items" else 0]
         lists = self._rank_side(
-            side, "cosine", vectors, queries, (name, f"similar_{name}"),
-            k=k, candidates=candidates, exclude=exclude, own=own, n_threads=n_threads,
-        )  # fmt: skip
+            side,
+            "cosine",
+            vectors,
+            queries,
+            (name, f"similar_{name}"),
+            k=k,
+            candidates=candidates,
+            exclude=exclude,
+            own=own,
+            n_threads=n_threads,
+        )
         without = ~vectors.any(axis=1)
         lists.indices[without], lists.scores[without] = -1, -np.inf
         return lists

@@ -320,9 +320,11 @@ def as_penalties(model: Any) -> tuple[float, float, float, float]:
     """Return the regularisation of users, positive items, negative items and biases."""
     common = as_float(model.regularization, "regularization", minimum=0.0)
     names = (
-        "regularization_user", "regularization_positive", "regularization_negative",
+        "regularization_user",
+        "regularization_positive",
+        "regularization_negative",
         "regularization_bias",
-    )  # fmt: skip
+    )
     given = (getattr(model, name) for name in names)
     user, positive, negative, bias = (
         common if value is None else as_float(value, name, minimum=0.0)

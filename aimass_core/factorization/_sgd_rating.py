@@ -172,8 +172,10 @@ class SgdRating(RatingModel):
         for name, factors in zip(names, initial_factors(self, start, sides), strict=True):
             arrays[name][:, :n_factors] = factors
         if isinstance(start, RatingModel) and self.biases:
-            for side, old, new in (("user", start.users_, self.users_),
-                                   ("item", start.items_, self.items_)):  # fmt: skip
+            for side, old, new in (
+                ("user", start.users_, self.users_),
+                ("item", start.items_, self.items_),
+            ):
                 bias = getattr(start, f"{side}_bias_")
                 arrays[f"{side}_biases"] = initial_biases(
                     bias.astype(self._dtype), old, new, arrays[f"{side}_biases"]

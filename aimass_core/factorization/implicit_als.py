@@ -483,9 +483,17 @@ class ImplicitALS(FactorModel):
             )
         factors = self._solve_exactly(item_profiles, "item", threads)
         return self._rank_side(
-            "users", "dot", factors, queries, self._names[::-1],
-            k=k, candidates=candidates, exclude=exclude, own=item_profiles, n_threads=threads,
-        )  # fmt: skip
+            "users",
+            "dot",
+            factors,
+            queries,
+            self._names[::-1],
+            k=k,
+            candidates=candidates,
+            exclude=exclude,
+            own=item_profiles,
+            n_threads=threads,
+        )
 
     def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
         """Return the contribution of each of the user's items to the score of an item.

@@ -325,9 +325,13 @@ class GaussianMixture(Estimator):
         settings = Settings.of(self)
         threads = resolve_n_threads(self.n_threads)
         source = source_of(
-            X, sample_weight, threads, settings.covariance_type, self.missing,
+            X,
+            sample_weight,
+            threads,
+            settings.covariance_type,
+            self.missing,
             self.categorical_features,
-        )  # fmt: skip
+        )
         columns = self._columns_of(X, source)
         result, problem = self._best_fit(settings, source, columns, resumes=self.warm_start)
         if not result.converged and self.callback is None:
@@ -371,11 +375,16 @@ class GaussianMixture(Estimator):
         settings = Settings.of(self)
         online = self._online
         source = rows_in_memory(
-            X, sample_weight, resolve_n_threads(self.n_threads), settings.covariance_type,
-            self.missing, n_columns=None if online is None else self.n_features_in_,
-            model=type(self).__name__, categorical_features=self.categorical_features,
+            X,
+            sample_weight,
+            resolve_n_threads(self.n_threads),
+            settings.covariance_type,
+            self.missing,
+            n_columns=None if online is None else self.n_features_in_,
+            model=type(self).__name__,
+            categorical_features=self.categorical_features,
             n_values=None if online is None else self._n_values,
-        )  # fmt: skip
+        )
         columns = self._columns_of(X, source)
         if online is None or self._covariance_type != settings.covariance_type:
             result, problem = self._best_fit(settings, source, columns, resumes=True)
@@ -458,9 +467,14 @@ class GaussianMixture(Estimator):
         noise = parameters.noise
         noise = None if noise is None else noise.rescaled(1 / standardizer.scale)
         self._adopt_parameters(
-            parameters.covariance_type, parameters.weights, means, covariances, roots, noise,
+            parameters.covariance_type,
+            parameters.weights,
+            means,
+            covariances,
+            roots,
+            noise,
             categories,
-        )  # fmt: skip
+        )
         self._fitted_with = self.get_params(deep=False)
         self.converged_ = result.converged
         self.n_iter_ = result.n_iter
@@ -728,11 +742,16 @@ class GaussianMixture(Estimator):
                 f"got {list(names)[:5]}, fitted on {list(fitted_names)[:5]}"
             )
         return rows_in_memory(
-            X, None, resolve_n_threads(self.n_threads), self._covariance_type, missing,
-            n_columns=self.n_features_in_, model=type(self).__name__,
+            X,
+            None,
+            resolve_n_threads(self.n_threads),
+            self._covariance_type,
+            missing,
+            n_columns=self.n_features_in_,
+            model=type(self).__name__,
             categorical_features=list(self.category_probabilities_) or None,
             n_values=self._n_values,
-        )  # fmt: skip
+        )
 
     def _scoring_standardizer(self, can_shift: bool) -> Standardizer:
         """Coordinates in which the components are near 0."""
@@ -756,9 +775,14 @@ class GaussianMixture(Estimator):
         """The learned parameters in standardised coordinates."""
         tables = list(self.category_probabilities_.values())
         return Parameters.rescaled(
-            self._covariance_type, self.weights_, self.means_, self.covariances_, standardizer,
-            self._noise, np.hstack(tables) if tables else None,
-        )  # fmt: skip
+            self._covariance_type,
+            self.weights_,
+            self.means_,
+            self.covariances_,
+            standardizer,
+            self._noise,
+            np.hstack(tables) if tables else None,
+        )
 
     @property
     def _noise(self) -> Noise | None:

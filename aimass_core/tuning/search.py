@@ -646,9 +646,13 @@ def _finished(
 def _judged(search: _Search, model: Any, test: Split) -> tuple[float, Interval | None]:
     """The metric on the test part, with its interval where it is a mean over users."""
     table = evaluate(
-        {"model": model}, test, metrics=[search.metric], fit=False, per_user=True,
+        {"model": model},
+        test,
+        metrics=[search.metric],
+        fit=False,
+        per_user=True,
         n_threads=search.n_threads,
-    )  # fmt: skip
+    )
     column = _column(table["model"], search.metric)
     values = table.per_user.get("model", {}).get(column)
     if values is None or np.sum(~np.isnan(values)) < 2:

@@ -121,10 +121,18 @@ def test_every_form_of_input_gives_the_same_factors(ratings, tmp_path):
     mapped = ratings.copy()
     mapped.data = np.load(tmp_path / "data.npy", mmap_mode="r")
     forms = [
-        wide, mapped, ratings.tocsc(), ratings.tocoo(), ratings.tolil(), ratings.toarray(),
-        sp.csr_matrix(ratings), ratings.astype(np.float64), ratings.astype(np.int8),
-        ratings.astype(np.int64), ratings.astype(np.longdouble),
-    ]  # fmt: skip
+        wide,
+        mapped,
+        ratings.tocsc(),
+        ratings.tocoo(),
+        ratings.tolil(),
+        ratings.toarray(),
+        sp.csr_matrix(ratings),
+        ratings.astype(np.float64),
+        ratings.astype(np.int8),
+        ratings.astype(np.int64),
+        ratings.astype(np.longdouble),
+    ]
     before = ratings.data.copy()
     for form in forms:
         model = ImplicitALS(n_factors=7).fit(form)
