@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 
 import numpy as np
 import pytest
@@ -475,6 +476,44 @@ def test_refits_and_failed_fits(model, blocks):
     with pytest.raises(ValueError, match="not a finite number"):
         model.fit(broken)
     np.testing.assert_array_equal(model.recommend(k=3).indices, expected.indices)
+
+
+@every
+def test_a_callback_gets_the_steps_of_a_fit(model, blocks):
+    events = []
+    fresh = copy.deepcopy(model).fit(blocks, callback=lambda event: events.append(event))
+    assert [event.step for event in events] == sorted({event.step for event in events})
+    assert {event.stage for event in events} == {"fit"}
+    assert events[-1].step <= events[-1].n_steps
+    last = copy.deepcopy(events[-1].model)
+    np.testing.assert_array_equal(
+        last.recommend([3], k=3).indices.shape, fresh.recommend([3], k=3).indices.shape
+    )
+    if not fresh.learns_in_epochs:
+        assert events[-1].step == events[-1].n_steps
+        np.testing.assert_array_equal(last.recommend(k=3).indices, fresh.recommend(k=3).indices)
+    else:
+        ended = copy.deepcopy(model).fit(blocks, callback=lambda event: event.step == 2)
+        assert getattr(ended, "n_iter_", 2) == 2
+    with pytest.raises(TypeError, match="callback must be a function"):
+        copy.deepcopy(model).fit(blocks, callback=3)
+    with pytest.raises(TypeError, match="verbose must be True or False"):
+        copy.deepcopy(model).fit(blocks, verbose="no")
+
+
+@every
+def test_verbose_shows_a_bar_and_the_log_says_what_was_done(
+    model, blocks, capsys, caplog, monkeypatch
+):
+    monkeypatch.setattr("aimass_core.base.progress._BAR_AFTER", -1.0)
+    with caplog.at_level(logging.INFO, "aimass_core"):
+        copy.deepcopy(model).fit(blocks, verbose=True)
+    assert "fit [####" in capsys.readouterr().err
+    log = "\n".join(caplog.messages)
+    assert "36 users x 30 items" in log
+    assert f"{type(model).__name__}.fit in " in log
+    copy.deepcopy(model).fit(blocks)
+    assert capsys.readouterr().err == ""
 
 
 @every

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from .csr import renumber_columns, row_range, stack_rows, take_rows
 from .estimator import Estimator
 from .filters import Catalog, as_filter, combine_filters
+from .fit_options import FitOptions
 from .lists import TopK
 from .progress import log_duration, logger
 from .query import Query
@@ -21,12 +22,13 @@ from .threads import resolve_n_threads
 from .validation import as_bool, as_choice, as_csr, as_indices, as_int, refuse_table, wrap_csr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from typing_extensions import Self
 
     from ..data import IdMap
+    from .progress import Event, Progress
     from .ranking import Ranked
 
 __all__ = ["DUPLICATE_RULES", "UNKNOWN", "Forgotten", "Recommender"]
@@ -111,6 +113,11 @@ class Recommender(Estimator):
     needs_training: bool = True
     _dtype: ClassVar[Any] = None  # of the values, None: as given
     _keeps_times: ClassVar[bool] = False
+    # Whether the model of an event can answer, and a true result of the callback ends the fit.
+    learns_in_epochs: ClassVar[bool] = False
+    # Of the call of `fit` that is under way.
+    _options: FitOptions = FitOptions()
+    _reporter: Progress | None = None
 
     # ---- what a model defines ----------------------------------------------------------------
 
@@ -170,7 +177,14 @@ class Recommender(Estimator):
         return scores_of_pairs(users, items, score_users, self.n_items)
 
     def _learn(self, n_threads: int) -> None:
-        """Set the learned attributes from ``user_items_``."""
+        """Set the learned attributes from ``user_items_``; other arguments are in ``_options``."""
+
+    def _progress(self, n_steps: int) -> Progress:
+        """Return the reporter of the call of `fit` that is under way, for so many steps."""
+        if self._reporter is None:
+            return self._options.progress(n_steps)
+        self._reporter.set_n_steps(n_steps)
+        return self._reporter
 
     def _prepare(self, n_threads: int) -> None:
         """Set what is derived from the learned attributes; also called after loading."""
@@ -194,7 +208,14 @@ class Recommender(Estimator):
         """Number of items of the fit."""
         return len(self.item_counts_)
 
-    def fit(self, X: Any, y: None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
+    ) -> Self:
         """Learn from users x items.
 
         Parameters
@@ -204,6 +225,11 @@ class Recommender(Estimator):
             numbers. Never changed. The model may share its arrays, so do not change it afterwards.
         y : None
             Must be None; scikit-learn passes it.
+        callback : callable, optional
+            Called with an `Event` after each step. A true result ends the training of a model
+            that learns in epochs; other models complete their fit.
+        verbose : bool, default=False
+            Show a progress bar on standard error once the fit has taken two seconds.
 
         Returns
         -------
@@ -217,9 +243,9 @@ class Recommender(Estimator):
         ValueError
             For a broken matrix or values that are not finite.
         """
-        return self._fit(X, y)
+        return self._fit(X, y, FitOptions(X, callback=callback, verbose=verbose))
 
-    def _fit(self, X: Any, y: Any = None, *options: Any) -> Self:
+    def _fit(self, X: Any, y: Any = None, options: FitOptions | None = None) -> Self:
         if y is not None:
             raise TypeError(
                 "y must be None: ratings are the values of X. For columns of users, items and "
@@ -227,7 +253,9 @@ class Recommender(Estimator):
             )
         threads = resolve_n_threads(getattr(self, "n_threads", None))
         fresh = type(self)(**self.get_params(deep=False))
-        with log_duration("%s.fit", type(self).__name__):
+        fresh._options = options or FitOptions(X)
+        fresh._reporter = fresh._options.progress(1)
+        with fresh._reporter as progress, log_duration("%s.fit", type(self).__name__):
             fresh._set_training_data(X)
             n_users, n_items = fresh.n_users_, fresh.n_items
             logger.info(
@@ -238,9 +266,16 @@ class Recommender(Estimator):
                 fresh.item_counts_.sum(),
                 threads,
             )
-            fresh._learn(threads, *options)
+            fresh._learn(threads)
             fresh._prepare(threads)
+            if progress.n_reported < progress.n_steps and not self.learns_in_epochs:
+                progress.step(progress.n_steps, model=fresh)
+        del fresh._options, fresh._reporter
         return self._adopt_state(fresh)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes without those of a call of `fit`: a callback may copy its model."""
+        return {n: v for n, v in vars(self).items() if n not in ("_options", "_reporter")}
 
     def _restore(self) -> None:
         """Complete a model whose ``_state`` came from a file."""

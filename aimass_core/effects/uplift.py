@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.arrays import as_labels, as_seed, as_vector
+from ..base.arrays import as_labels, as_vector
+from ..base.random import as_seed
 from ..base.text import aligned, interval_text
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_float, as_int

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from ..base.baselines import global_mean, rating_range
 from ..base.csr import row_numbers, take_rows
+from ..base.fit_options import FitOptions
 from ..base.random import as_generator
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_float, as_int, wrap_csr
@@ -19,7 +20,6 @@ from ._joined_data import JoinedData, expand_rows, keep_rows
 from ._rating_model import RatingModel
 from ._sgd_state import aligned_zeros, padded
 from ._sgd_training import run_epochs
-from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,11 +130,9 @@ class SgdRating(RatingModel):
         ValueError
             For a parameter out of its range, a broken matrix or values that are not finite.
         """
-        training = FitOptions(X, validation, start, callback, as_bool(verbose, "verbose"))
-        return self._fit(X, y, training)
+        return self._fit(X, y, FitOptions(X, validation, start, callback, verbose))
 
-    def _learn(self, n_threads: int, training: FitOptions | None = None) -> None:
-        training = training or FitOptions()
+    def _learn(self, n_threads: int) -> None:
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS - 1)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         as_int(self.update_iter, "update_iter", minimum=0)
@@ -146,9 +144,9 @@ class SgdRating(RatingModel):
         arrays = {name: self._random(rng, name, n_factors) for name in self._factor_arrays}
         sizes = {"user_biases": X.shape[0], "item_biases": X.shape[1]}
         arrays |= {name: np.zeros(n if self.biases else 0, X.dtype) for name, n in sizes.items()}
-        self._start_from(training.start, arrays, n_factors)
+        self._start_from(self._options.start, arrays, n_factors)
         seed = int(rng.integers(2**63))
-        self._train(X, arrays, max_iter, seed, n_threads, training)
+        self._train(X, arrays, max_iter, seed, n_threads)
 
     def _random(self, rng: np.random.Generator, name: str, n_factors: int) -> Array:
         """Return first factors of one array, in rows padded by zeros."""
@@ -188,7 +186,6 @@ class SgdRating(RatingModel):
         max_iter: int,
         seed: int,
         n_threads: int,
-        training: FitOptions,
     ) -> None:
         """Take the epochs over the ratings X and set the learned attributes."""
         step = self._step(X, n_threads)
@@ -197,9 +194,7 @@ class SgdRating(RatingModel):
             total = step(arrays, number - 1, seed)
             return {"loss": (total / max(X.nnz, 1)) ** 0.5}
 
-        run_epochs(
-            self, take_epoch, lambda: self._set_learned(arrays), max_iter, training, n_threads
-        )
+        run_epochs(self, take_epoch, lambda: self._set_learned(arrays), max_iter, n_threads)
 
     def _set_learned(self, arrays: dict[str, Array]) -> None:
         """Set factors and biases; the factors of users and items without a rating are zero."""
@@ -308,7 +303,7 @@ class SgdRating(RatingModel):
         changed = np.zeros(fresh.n_users_, dtype=bool)
         changed[joined.changed_users] = True
         rows = keep_rows(fresh.user_items_, changed)
-        fresh._train(rows, arrays, epochs, int(rng.integers(2**63)), threads, FitOptions())
+        fresh._train(rows, arrays, epochs, int(rng.integers(2**63)), threads)
         fresh._prepare(threads)
         return self._adopt_state(fresh)
 

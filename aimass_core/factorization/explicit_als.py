@@ -16,7 +16,6 @@ from ..base.registry import register
 from ..base.validation import as_bool, as_float, as_int, csr_parts, wrap_csr
 from ._als import MAX_FACTORS, Solver, half_step, random_factors
 from ._rating_model import RatingModel
-from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -177,8 +176,7 @@ class ExplicitALS(RatingModel):
         self.random_state = random_state
         self.n_threads = n_threads
 
-    def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
-        options = options or FitOptions()
+    def _learn(self, n_threads: int) -> None:
         X = self.user_items_
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS - 1)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
@@ -190,22 +188,22 @@ class ExplicitALS(RatingModel):
             random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape
         )
         self.user_bias_, self.item_bias_ = (np.zeros(n, dtype=X.dtype) for n in X.shape)
-        with self._progress(max_iter, options) as progress:
-            for epoch in range(1, max_iter + 1):
-                augmented = settings.augment(self.user_factors_)
-                self.item_factors_, self.item_bias_ = settings.solve(
-                    T, augmented, self.user_bias_, self.mean_, "item", n_threads
-                )
-                augmented = settings.augment(self.item_factors_)
-                self.user_factors_, self.user_bias_ = settings.solve(
-                    X, augmented, self.item_bias_, self.mean_, "user", n_threads
-                )
-                values = {}
-                if options.callback is not None or options.verbose:
-                    values["rmse"] = self._training_error(n_threads)
-                    self._prepare_to_answer()
-                if progress.step(epoch, values, self):
-                    break
+        progress = self._progress(max_iter)
+        for epoch in range(1, max_iter + 1):
+            augmented = settings.augment(self.user_factors_)
+            self.item_factors_, self.item_bias_ = settings.solve(
+                T, augmented, self.user_bias_, self.mean_, "item", n_threads
+            )
+            augmented = settings.augment(self.item_factors_)
+            self.user_factors_, self.user_bias_ = settings.solve(
+                X, augmented, self.item_bias_, self.mean_, "user", n_threads
+            )
+            values = {}
+            if self._options.callback is not None or self._options.verbose:
+                values["rmse"] = self._training_error(n_threads)
+                self._prepare_to_answer()
+            if progress.step(epoch, values, self):
+                break
 
     def _training_error(self, n_threads: int) -> float:
         """Return the root of the mean squared error on the training data."""

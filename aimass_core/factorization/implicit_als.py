@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base.csr import renumber_columns, take_rows, transpose
+from ..base.fit_options import FitOptions
 from ..base.lists import Explanation, TopK
 from ..base.random import as_generator
 from ..base.registry import register
@@ -31,7 +32,6 @@ from ._initial_factors import initial_factors
 from ._joined_data import JoinedData, expand_rows
 from ._model import FactorModel
 from ._objective import Objective
-from ._training import FitOptions
 from .blocks import RowBlocks
 
 if TYPE_CHECKING:
@@ -275,8 +275,8 @@ class ImplicitALS(FactorModel):
         self.n_users_, self.n_features_in_ = X.shape
         self.item_counts_ = X.item_counts()
 
-    def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
-        options = options or FitOptions()
+    def _learn(self, n_threads: int) -> None:
+        options = self._options
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         tol = as_float(self.tol, "tol", minimum=0.0)
         track_loss = as_bool(self.track_loss, "track_loss") or tol > 0
@@ -286,22 +286,22 @@ class ImplicitALS(FactorModel):
         problem = self._problem(options.data, n_threads)
         stopping = self._early_stopping(options)
         losses: list[float] = []
-        with self._progress(max_iter, options) as progress:
-            for epoch in range(1, max_iter + 1):
-                self._half_step("item", problem, solver)
-                self._half_step("user", problem, solver)
-                values = {"loss": self._loss(problem, n_threads)} if track_loss else {}
-                losses += values.values()
-                stop = tol > 0 and _is_converged(losses, tol)
+        progress = self._progress(max_iter)
+        for epoch in range(1, max_iter + 1):
+            self._half_step("item", problem, solver)
+            self._half_step("user", problem, solver)
+            values = {"loss": self._loss(problem, n_threads)} if track_loss else {}
+            losses += values.values()
+            stop = tol > 0 and _is_converged(losses, tol)
+            self._record(losses, stopping.scores, epoch)
+            if options.callback is not None or stopping.is_used:
+                self._prepare_to_answer()
+            if stopping.is_used:
+                values[str(self.metric)], has_ended = stopping.update(epoch)
+                stop = stop or has_ended
                 self._record(losses, stopping.scores, epoch)
-                if options.callback is not None or stopping.is_used:
-                    self._prepare_to_answer()
-                if stopping.is_used:
-                    values[str(self.metric)], has_ended = stopping.update(epoch)
-                    stop = stop or has_ended
-                    self._record(losses, stopping.scores, epoch)
-                if progress.step(epoch, values, self) or stop:
-                    break
+            if progress.step(epoch, values, self) or stop:
+                break
         self._record(losses, stopping.scores, stopping.restore(epoch))
         iterates = solver.name in ("pcg", "cg", "subspace")
         n_factors = self.item_factors_.shape[1]

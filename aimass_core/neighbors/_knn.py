@@ -19,6 +19,7 @@ from ..base.csr import row_numbers, transpose
 from ..base.estimator import clone
 from ..base.filters import Catalog, as_filter, combine_filters
 from ..base.lists import Explanation, TopK
+from ..base.progress import logger
 from ..base.query import Query
 from ..base.ranking import filter_lists, padding, scores_by_pairs, top_of_rows
 from ..base.recommender import Recommender
@@ -170,6 +171,7 @@ class Neighborhood(Recommender):
         return X if self._entities == "items" else transpose(X, n_threads)
 
     def _learn(self, n_threads: int) -> None:
+        progress = self._progress(3)  # weighting and baselines; neighbours; what answers need
         m = self._checked_measure()
         X = self.user_items_
         self.similarity_ = self.user_bias_ = self.item_bias_ = None
@@ -184,8 +186,18 @@ class Neighborhood(Recommender):
                 )
             else:
                 self.user_bias_, self.item_bias_ = sgd_biases(X)
+        progress.step(1)
         if not self._rates:
             self.similarity_ = self._similarity_lists(m, n_threads)
+            logger.info(
+                "%s.fit: similarity %s, %d neighbours of %d %s",
+                type(self).__name__,
+                m.name,
+                self.similarity_.nnz,
+                self.similarity_.shape[0],
+                self._entities,
+            )
+        progress.step(2)
 
     def _baseline_of_entities(self) -> Baseline | None:
         if self.user_bias_ is None or self.item_bias_ is None:

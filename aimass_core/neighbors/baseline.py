@@ -127,16 +127,17 @@ class BaselineOnly(Recommender):
         max_iter = ALS_EPOCHS if als else SGD_EPOCHS
         if self.max_iter is not None:
             max_iter = as_int(self.max_iter, "max_iter", minimum=1)
+        report = self._progress(max_iter + 1).step
         if als:
             reg_u = as_float(self.reg_u, "reg_u", minimum=0.0)
             reg_i = as_float(self.reg_i, "reg_i", minimum=0.0)
             self.user_bias_, self.item_bias_ = als_biases(
-                row_numbers(X), X.indices, X.data, X.shape, max_iter, reg_u, reg_i
+                row_numbers(X), X.indices, X.data, X.shape, max_iter, reg_u, reg_i, report
             )
         else:
             rate = as_float(self.learning_rate, "learning_rate", above=0.0)
             regularization = as_float(self.regularization, "regularization", minimum=0.0)
-            self.user_bias_, self.item_bias_ = sgd_biases(X, max_iter, rate, regularization)
+            self.user_bias_, self.item_bias_ = sgd_biases(X, max_iter, rate, regularization, report)
             if not np.isfinite(self.item_bias_).all():
                 raise NumericalError(
                     "the biases overflowed: lower learning_rate, or scale the ratings down"

@@ -7,6 +7,7 @@ differ in the number of neighbours or in the number of epochs only share one fit
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.arrays import as_seed
+from ..base.foreign import as_recommender
 from ..base.progress import Progress
+from ..base.random import as_seed
 from ..base.registry import find, model_names, name_of
 from ..base.validation import as_choice, as_float, as_int
 from ..data import Interactions
@@ -290,7 +292,8 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
         cls = find(model) if isinstance(model, str) else model
         fixed: dict[str, Any] = {}
         if not isinstance(cls, type):
-            fixed, cls = cls.get_params(deep=False), type(cls)
+            fixed = {n: getattr(cls, n) for n in inspect.signature(type(cls)).parameters}
+            cls = type(cls)
         name = name_of(cls) or cls.__name__
         while any(c.name == name for c in result):
             name += "'"
@@ -302,7 +305,7 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
                 raise ValueError("space must be {model name: {parameter: values}} for many models")
             given = space.get(name)
         own = default_space(cls, name_of(cls)) if given is None else as_space(given)
-        known = cls._param_names()
+        known = sorted(inspect.signature(cls).parameters)
         unknown = sorted(own.keys() - set(known))
         if unknown:
             raise ValueError(
@@ -637,7 +640,9 @@ def _finished(
     if not refit:
         return result
     candidate = next(c for c in candidates if c.name == best.model)
-    result.best_model_ = candidate.cls(**{**candidate.fixed, **best.params}).fit(train)
+    result.best_model_ = as_recommender(candidate.cls(**{**candidate.fixed, **best.params})).fit(
+        train
+    )
     if test is not None and test.test.nnz:
         result.test_score_, result.test_interval_ = _judged(search, result.best_model_, test)
     return result
