@@ -65,6 +65,8 @@ class Progress:
         Called with an `Event` after each step; a true result ends the work.
     verbose : bool, default=False
         Show a progress bar on standard error once the work has taken two seconds.
+    begin : float, optional
+        The `time.monotonic` at which the work began, of which this stage is a part. Default: now.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Progress:
         *,
         callback: Callable[[Event], Any] | None = None,
         verbose: bool = False,
+        begin: float | None = None,
     ) -> None:
         if callback is not None and not callable(callback):
             raise TypeError(
@@ -81,11 +84,12 @@ class Progress:
             )
         self._stage, self._n_steps = stage, n_steps
         self._callback, self._verbose = callback, verbose
-        self._begin = time.monotonic()
+        self._began_stage = time.monotonic()
+        self._begin = self._began_stage if begin is None else begin
         self._drawn = 0.0
         self._shown = False
         self._latest: tuple[int, dict[str, float]] = (0, {})
-        self._last_step = self._begin
+        self._last_step = self._began_stage
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._clock: threading.Thread | None = None
@@ -186,7 +190,8 @@ class Progress:
 
     def _end_of_steps(self, number: int) -> float:
         """Return when the last step ends if all steps take as long as those so far."""
-        return self._begin + (self._last_step - self._begin) / number * self._n_steps
+        begin = self._began_stage
+        return begin + (self._last_step - begin) / number * self._n_steps
 
 
 @contextlib.contextmanager

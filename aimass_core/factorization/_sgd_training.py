@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.progress import logger
 from ._early_stopping import EarlyStopping
 
 if TYPE_CHECKING:
@@ -65,7 +66,15 @@ def run_epochs(
         if progress.step(number, values, model) or ends:
             break
     set_learned()
-    _set_course(model, losses, stopping.scores, stopping.restore(number))
+    best = stopping.restore(number)
+    _set_course(model, losses, stopping.scores, best)
+    logger.info(
+        "%s: %d epochs, parameters of epoch %d, loss %.6g",
+        type(model).__name__,
+        number,
+        best,
+        losses[-1] if losses else np.nan,
+    )
 
 
 def _set_course(model: FactorModel, losses: list[float], scores: list[float], number: int) -> None:

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from ..base.csr import renumber_columns, take_rows, transpose
 from ..base.fit_options import FitOptions
 from ..base.lists import Explanation, TopK
+from ..base.progress import logger
 from ..base.random import as_generator
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
@@ -283,6 +284,12 @@ class ImplicitALS(FactorModel):
         self.unobserved_weight_ = self._chosen_unobserved_weight()
         solver = self._solver(n_threads)
         self.user_factors_, self.item_factors_ = self._first_factors(options.start, solver)
+        logger.info(
+            "ImplicitALS.fit: %d factors, solver %s, unobserved weight %.4g",
+            self.item_factors_.shape[1],
+            solver.name,
+            self.unobserved_weight_,
+        )
         problem = self._problem(options.data, n_threads)
         stopping = self._early_stopping(options)
         losses: list[float] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ class Reporter:
     ) -> None:
         self.callback, self.verbose, self.snapshot = callback, verbose, snapshot
         self.stopped = False
+        self._begin = time.monotonic()
 
     def run(
         self,
@@ -54,7 +56,11 @@ class Reporter:
     ) -> Result:
         """Run EM from given parameters, and report its passes as those of a stage."""
         with Progress(
-            stage, settings.max_iter, callback=self.callback, verbose=self.verbose
+            stage,
+            settings.max_iter,
+            callback=self.callback,
+            verbose=self.verbose,
+            begin=self._begin,
         ) as progress:
 
             def report(bounds: list[float], parameters: Parameters) -> bool:

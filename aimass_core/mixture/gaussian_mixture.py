@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..base.estimator import Estimator
+from ..base.progress import log_duration, logger
 from ..base.random import as_generator
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
@@ -438,7 +439,24 @@ class GaussianMixture(Estimator):
 
         resumes = resumes and hasattr(self, "weights_") and self._fits(settings, source)
         reporter = Reporter(self.callback, bool(self.verbose), snapshot)
-        return best_fit(settings, source, reporter, resumed if resumes else None)
+        logger.info(
+            "GaussianMixture.fit: %d rows x %d columns, %d components, covariance %s, %d starts",
+            source.n_rows,
+            source.n_columns,
+            settings.n_components,
+            settings.covariance_type,
+            1 if resumes else settings.n_init,
+        )
+        with log_duration("GaussianMixture.fit"):
+            result, problem = best_fit(settings, source, reporter, resumed if resumes else None)
+        logger.info(
+            "GaussianMixture.fit: %d passes, %s, %d components, lower bound %.6g",
+            result.n_iter,
+            "converged" if result.converged else "not converged",
+            len(result.parameters.weights),
+            result.lower_bounds[-1],
+        )
+        return result, problem
 
     def _fits(self, settings: Settings, source: Any) -> bool:
         """Whether the parameters of the last fit are of the kind that the settings ask for."""

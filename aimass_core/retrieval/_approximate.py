@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from ..base.csr import row_range, take_rows
 from ..base.filters import Catalog
 from ..base.lists import TopK
+from ..base.progress import log_duration
 from ..base.ranking import padding
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_int, wrap_csr
@@ -111,7 +112,10 @@ class ApproximateIndex:
         )
         if self.n_items:
             threads = resolve_n_threads(n_threads)
-            self._graph.add(np.arange(self.n_items, dtype=np.uint64), rows, threads=threads)
+            numbers = np.arange(self.n_items, dtype=np.uint64)
+            sizes = (self.n_items, self.n_factors)
+            with log_duration("ApproximateIndex: graph of %d items x %d factors", *sizes):
+                self._graph.add(numbers, rows, threads=threads)
 
     def __len__(self) -> int:
         return self.n_items

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from ..base.csr import renumber_columns, take_rows, transpose
 from ..base.filters import Catalog, as_filter, combine_filters
+from ..base.progress import log_duration, logger
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_csr, as_float, as_int
 from ._audience_index import AudienceIndex
@@ -145,9 +146,20 @@ def audience(
         limits.caps[allowed == 0] = 0
         allowed = None
     source = _source(index, rows, limits, k, threshold, allowed, denied, threads)
-    if method == "exact":
-        return _result(index, rows, limits, choose_exactly(source, limits))
-    return _result(index, rows, limits, GreedyChoice(source, limits).solve())
+    with log_duration("audience: %d items, %d users, method %s", len(rows), index.n_users, method):
+        if method == "exact":
+            choice = choose_exactly(source, limits)
+        else:
+            choice = GreedyChoice(source, limits).solve()
+    chosen = _result(index, rows, limits, choice)
+    logger.info(
+        "audience: %d contacts, value %.6g, at most %.6g possible, cost %.6g",
+        len(chosen.user_rows),
+        chosen.value,
+        chosen.bound,
+        chosen.cost,
+    )
+    return chosen
 
 
 def _index_of(

@@ -11,6 +11,7 @@ from .. import kernels
 from ..base.csr import take_rows, transpose
 from ..base.filters import Catalog, combine_filters
 from ..base.lists import TopK
+from ..base.progress import log_duration, logger
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_indices, as_int, csr_parts
 from ..exceptions import NumericalError
@@ -133,6 +134,13 @@ class AudienceIndex:
                     f"{self._owned.shape}"
                 )
         self._inverted: RankedUsers | None = None
+        logger.info(
+            "AudienceIndex: %d users, %d items x %d factors in %s",
+            self.n_users,
+            self.n_items,
+            self.n_factors,
+            dtype,
+        )
 
     @classmethod
     def from_model(cls, model: Any, *, k: int = 10, n_threads: int | None = None) -> Self:
@@ -190,9 +198,10 @@ class AudienceIndex:
     def _thresholds(self) -> Thresholds:
         # The lists are kept where they take no more memory than the factors.
         keep_lists = 2 * self.k <= self.n_factors
-        return Thresholds.of_users(
-            self._item_index, self._users, self.k, self._owned, keep_lists, self._n_threads
-        )
+        with log_duration("AudienceIndex: the k-th best score of each user, k=%d", self.k):
+            return Thresholds.of_users(
+                self._item_index, self._users, self.k, self._owned, keep_lists, self._n_threads
+            )
 
     @cached_property
     def _packed(self) -> Any:

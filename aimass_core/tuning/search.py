@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.foreign import as_recommender
-from ..base.progress import Progress
+from ..base.progress import Progress, logger
 from ..base.random import as_seed
 from ..base.registry import find, model_names, name_of
 from ..base.validation import as_choice, as_float, as_int
@@ -640,9 +640,16 @@ def _finished(
     if not refit:
         return result
     candidate = next(c for c in candidates if c.name == best.model)
-    result.best_model_ = as_recommender(candidate.cls(**{**candidate.fixed, **best.params})).fit(
-        train
+    logger.info(
+        "tune: %d trials, best %s with %s: %s %.6g",
+        len(trials),
+        best.model,
+        best.params,
+        search.metric,
+        best.score,
     )
+    chosen = as_recommender(candidate.cls(**{**candidate.fixed, **best.params}))
+    result.best_model_ = chosen.fit(train)
     if test is not None and test.test.nnz:
         result.test_score_, result.test_interval_ = _judged(search, result.best_model_, test)
     return result
