@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PRODUCT",
     "as_lists",
+    "dense_scores",
     "patterns_union",
     "products_of_rows",
     "renumber_columns",
@@ -26,6 +27,7 @@ __all__ = [
     "spgemm_topk",
     "stack_rows",
     "take_rows",
+    "take_rows_or_empty",
     "transpose",
     "with_scipy_indices",
 ]
@@ -71,6 +73,18 @@ def take_rows(X: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     entries = np.arange(indptr[-1]) + np.repeat(begins - indptr[:-1], lengths)
     return wrap_csr(indptr, X.indices[entries], X.data[entries], (len(rows), X.shape[1]))
+
+
+def take_rows_or_empty(X: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
+    """Return some rows of a canonical CSR, an empty one where the row number is -1."""
+    is_known = rows >= 0
+    if is_known.all():
+        return take_rows(X, rows)
+    kept = take_rows(X, rows[is_known])
+    lengths = np.zeros(len(rows), dtype=np.int64)
+    lengths[is_known] = np.diff(kept.indptr)
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return wrap_csr(indptr, kept.indices, kept.data, (len(rows), X.shape[1]))
 
 
 def row_range(X: sp.csr_array, begin: int, end: int) -> sp.csr_array:
@@ -151,6 +165,14 @@ def as_lists(indices: NDArray[np.int32], scores: NDArray[Any], n_columns: int) -
     lists.indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int64)
     lists.indices, lists.data = indices[kept], scores[kept]
     return lists
+
+
+def dense_scores(X: sp.csr_array) -> NDArray[Any]:
+    """Return a sparse matrix as a dense one, with -inf where no value is stored."""
+    X = sp.csr_array(X)
+    scores = np.full(X.shape, -np.inf, dtype=X.dtype)
+    scores[row_numbers(X), X.indices] = X.data
+    return scores
 
 
 def with_scipy_indices(X: sp.csr_array) -> sp.csr_array:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from .csr import renumber_columns, row_range, stack_rows, take_rows
+from .csr import renumber_columns, stack_rows, take_rows, take_rows_or_empty
 from .estimator import Estimator
 from .filters import Catalog, as_filter, combine_filters
 from .fit_options import FitOptions
@@ -673,21 +673,16 @@ class Recommender(Estimator):
     def _profiles_of(self, rows: NDArray[np.int64]) -> sp.csr_array:
         """Interactions of users of the fit; none for row -1 or where they are not stored."""
         X = self.user_items_
-        if X is None or not len(rows) or (rows < 0).any():
-            dtype = np.float32 if X is None else X.dtype
-            empty = wrap_csr(
+        if X is None:
+            return wrap_csr(
                 np.zeros(len(rows) + 1, dtype=np.int64),
                 np.empty(0, dtype=np.int32),
-                np.empty(0, dtype=dtype),
+                np.empty(0, dtype=np.float32),
                 (len(rows), self.n_items),
             )
-            if X is None or not len(rows):
-                return empty
-            extended = stack_rows(X, row_range(empty, 0, 1))
-            return take_rows(extended, np.where(rows < 0, X.shape[0], rows))
         if len(rows) == X.shape[0] and (rows == np.arange(len(rows))).all():
             return X
-        return take_rows(X, rows)
+        return take_rows_or_empty(X, rows)
 
     def _query_of_rows(self, rows: NDArray[np.int64], n_threads: int) -> Query:
         """Return a query without filters for users of the fit."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.filters import Catalog, as_filter, combine_filters
+from ..base.filters import Catalog, as_filters
 from ..base.lists import TopK
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
@@ -403,11 +403,7 @@ class FactorModel(Recommender):
         ids = self.items_ if side == "items" else self.users_
         size = self.n_items if side == "items" else self.n_users_
         catalog = Catalog(ids, size, side[:-1])
-        allowed, denied = combine_filters(
-            as_filter(candidates, "candidates", catalog, queries),
-            as_filter(exclude, "exclude", catalog, queries),
-            own,
-        )
+        allowed, denied = as_filters(candidates, exclude, catalog, queries, own)
         k = min(as_int(k, "k", minimum=1), size)
         threads = resolve_n_threads(n_threads)
         indices, scores = self._index(side, metric).rank(vectors, k, allowed, denied, threads)

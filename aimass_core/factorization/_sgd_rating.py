@@ -14,10 +14,10 @@ from ..base.fit_options import FitOptions
 from ..base.random import as_generator
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_float, as_int, wrap_csr
-from ._als import MAX_FACTORS, Solver, half_step
+from ._als import MAX_FACTORS
 from ._initial_factors import initial_biases, initial_factors
 from ._joined_data import JoinedData, expand_rows, keep_rows
-from ._rating_model import RatingModel
+from ._rating_model import RatingModel, deviations, solve_ratings, with_ones
 from ._sgd_state import aligned_zeros, padded
 from ._sgd_training import run_epochs
 
@@ -32,14 +32,6 @@ if TYPE_CHECKING:
     Step = Callable[[dict[str, Array], int, int], float]
 
 __all__ = ["SgdRating", "group_values", "scaled_sums"]
-
-# Every stored value counts, with weight one; pairs without one do not.
-_VALUES: dict[str, Any] = {
-    "alpha": 0.0,
-    "weight_shift": 1.0,
-    "target_shift": 0.0,
-    "preferences": False,
-}
 
 
 class SgdRating(RatingModel):
@@ -214,39 +206,32 @@ class SgdRating(RatingModel):
 
     # ---- new users and new entries -----------------------------------------------------------
 
-    def _residuals(self, profiles: sp.csr_array, vectors: Array | None = None) -> sp.csr_array:
+    def _residuals(self, profiles: sp.csr_array, vectors: Array | None = None) -> Array:
         """Return ratings less mean and item biases, and less the products with some vectors."""
-        left = profiles.data - np.float64(self.mean_) - self.item_bias_[profiles.indices]
+        left = deviations(profiles, self.mean_, self.item_bias_)
         if vectors is not None:
             rows = row_numbers(profiles)
             for begin in range(0, len(rows), 1 << 16):
                 part = slice(begin, begin + (1 << 16))
                 items = self.item_factors_[profiles.indices[part]]
                 left[part] -= np.einsum("ij,ij->i", vectors[rows[part]], items, dtype=np.float64)
-        left = left.astype(self.item_factors_.dtype)
-        return wrap_csr(profiles.indptr, profiles.indices, left, profiles.shape)
+        return left
 
     def _ridge(
-        self, residuals: sp.csr_array, penalty: float, n_threads: int
+        self, profiles: sp.csr_array, targets: Array, penalty: float, n_threads: int
     ) -> tuple[Array, Array]:
-        """Return the factors and biases that minimise squared residuals and n times a penalty."""
-        factors, biased = self.item_factors_, bool(self._fitted_parameters()["biases"])
-        if biased:
-            factors = np.hstack([factors, np.ones((len(factors), 1), dtype=factors.dtype)])
-        counts = np.diff(residuals.indptr).astype(np.float64)
-        solved = half_step(
-            [(0, residuals)],
-            factors,
-            np.zeros((factors.shape[1],) * 2),
-            np.zeros((residuals.shape[0], factors.shape[1]), dtype=factors.dtype),
+        """Return the factors and biases that minimise squared errors and n times a penalty."""
+        biases = bool(self._fitted_parameters()["biases"])
+        counts = np.diff(profiles.indptr).astype(np.float64)
+        return solve_ratings(
+            profiles,
+            targets,
+            with_ones(self.item_factors_) if biases else self.item_factors_,
             np.maximum(penalty, 1e-4) * np.maximum(counts, 1),
-            _VALUES,
-            Solver("cholesky", n_threads=n_threads),
             "user",
+            n_threads,
+            biases=biases,
         )
-        if biased:
-            return np.ascontiguousarray(solved[:, :-1]), solved[:, -1].copy()
-        return solved, np.zeros(len(solved), dtype=solved.dtype)
 
     def _fitted_penalty(self, group: str) -> float:
         """Return the penalty of a group of parameters in the last fit."""

@@ -17,7 +17,7 @@ from ..base.baselines import (
 )
 from ..base.csr import row_numbers, transpose
 from ..base.estimator import clone
-from ..base.filters import Catalog, as_filter, combine_filters
+from ..base.filters import Catalog, as_filters
 from ..base.lists import Explanation, TopK
 from ..base.progress import logger
 from ..base.query import Query
@@ -313,11 +313,7 @@ class Neighborhood(Recommender):
         name = self._names[side]
         queries = rows if ids is None else ids.ids[rows]
         catalog = Catalog(ids, n, self._entities[:-1])
-        allowed, denied = combine_filters(
-            as_filter(candidates, "candidates", catalog, queries),
-            as_filter(exclude, "exclude", catalog, queries),
-            None,
-        )
+        allowed, denied = as_filters(candidates, exclude, catalog, queries)
         if self._engine is not None:
             threads = resolve_n_threads(n_threads)
             depth = k if allowed is None and denied is None else n

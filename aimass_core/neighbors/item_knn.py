@@ -9,8 +9,8 @@ import scipy.sparse as sp
 
 from ..base.baselines import new_user_bias
 from ..base.csr import (
+    dense_scores,
     products_of_rows,
-    row_numbers,
     row_range,
     spgemm_topk,
     take_rows,
@@ -157,10 +157,7 @@ class ItemKNN(Neighborhood):
         """
         if self._from_seen is None:
             return self._rating_scores(query)
-        product = sp.csr_array(self._weighted_profiles(query) @ self._from_seen)
-        scores = np.full(product.shape, -np.inf, dtype=product.dtype)
-        scores[row_numbers(product), product.indices] = product.data
-        return scores
+        return dense_scores(self._weighted_profiles(query) @ self._from_seen)
 
     def rank(self, query: Query) -> Ranked:
         """Return the k best items of each user of a query under its filters.

@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from ..base.baselines import Baseline, new_user_bias
 from ..base.csr import (
     as_lists,
+    dense_scores,
     products_of_rows,
     renumber_columns,
-    row_numbers,
     row_range,
     spgemm_topk,
     take_rows,
@@ -171,10 +171,7 @@ class UserKNN(Neighborhood):
         """
         if self._neighbors is None:
             return self._rating_scores(query)
-        product = sp.csr_array(self._neighbors_of(query) @ self._multiplied)
-        scores = np.full(product.shape, -np.inf, dtype=product.dtype)
-        scores[row_numbers(product), product.indices] = product.data
-        return scores
+        return dense_scores(self._neighbors_of(query) @ self._multiplied)
 
     def rank(self, query: Query) -> Ranked:
         """Return the k best items of each user of a query under its filters.

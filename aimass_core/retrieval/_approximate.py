@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.csr import row_range, take_rows
-from ..base.filters import Catalog
+from ..base.csr import row_numbers, row_range, take_rows
+from ..base.filters import Catalog, as_filters
 from ..base.lists import TopK
 from ..base.progress import log_duration
 from ..base.ranking import padding
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_int, wrap_csr
-from ._factors import as_factors, as_id_map, as_query_ids, filters_of, normalized, norms_of
+from ._factors import as_factors, as_id_map, as_query_ids, normalized, norms_of
 from ._index import FactorIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..base.filters import Filter
     from ..base.ranking import Ranked
-    from ._factors import Candidates
 
 __all__ = ["ApproximateIndex"]
 
@@ -151,7 +151,7 @@ class ApproximateIndex:
         k = min(as_int(k, "k", minimum=1), self.n_items)
         names = as_query_ids(query_ids, len(queries))
         catalog = Catalog(self.ids, self.n_items, "item")
-        allowed, denied = filters_of(candidates, exclude, catalog, names)
+        allowed, denied = as_filters(candidates, exclude, catalog, names)
         threads = resolve_n_threads(n_threads)
         indices, scores = self._rank(queries, k, allowed, denied, threads)
         item_name = getattr(self.ids, "name", None) or "item"
@@ -161,7 +161,7 @@ class ApproximateIndex:
         self,
         queries: NDArray[Any],
         k: int,
-        allowed: Candidates,
+        allowed: Filter,
         denied: sp.csr_array | None,
         n_threads: int,
     ) -> Ranked:
@@ -219,7 +219,7 @@ class ApproximateIndex:
         queries: NDArray[Any],
         indices: NDArray[np.int32],
         scores: NDArray[Any],
-        allowed: Candidates,
+        allowed: Filter,
         denied: sp.csr_array | None,
         n_threads: int,
     ) -> None:
@@ -267,7 +267,7 @@ def _rows_of(matrix: Any, rows: slice) -> Any:
 
 
 def _filtered(
-    proposed: NDArray[np.int64], n_items: int, allowed: Candidates, denied: sp.csr_array | None
+    proposed: NDArray[np.int64], n_items: int, allowed: Filter, denied: sp.csr_array | None
 ) -> NDArray[np.int64]:
     """Return proposed pairs that pass the filters, as sorted numbers row * n_items + item."""
     n, width = proposed.shape
@@ -279,6 +279,6 @@ def _filtered(
     lists: Any = allowed if sp.issparse(allowed) else None
     for matrix, is_wanted in ((denied, False), (lists, True)):
         if matrix is not None:
-            rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
-            pairs = pairs[np.isin(pairs, rows * n_items + matrix.indices) == is_wanted]
+            stored = row_numbers(matrix).astype(np.int64) * n_items + matrix.indices
+            pairs = pairs[np.isin(pairs, stored) == is_wanted]
     return np.unique(pairs)

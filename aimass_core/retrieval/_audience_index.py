@@ -9,13 +9,13 @@ import numpy as np
 
 from .. import kernels
 from ..base.csr import take_rows, transpose
-from ..base.filters import Catalog, combine_filters
+from ..base.filters import Catalog, as_filters, combine_filters
 from ..base.lists import TopK
 from ..base.progress import log_duration, logger
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_indices, as_int, csr_parts
 from ..exceptions import NumericalError
-from ._factors import as_biases, as_factors, as_id_map, filters_of
+from ._factors import as_biases, as_factors, as_id_map
 from ._index import FactorIndex
 from ._packed_users import RankedUsers, Thresholds, invert_lists, pack_users, rank_pairs
 from ._user_lists import ReverseTopK
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from ..base.filters import Filter
     from ..base.ranking import Ranked
-    from ._factors import Candidates
 
 __all__ = ["AudienceIndex"]
 
@@ -398,7 +398,7 @@ class AudienceIndex:
         rows = self._rows_of_items(items)
         queries = rows if self.item_ids is None else self.item_ids.ids[rows]
         catalog = Catalog(self.user_ids, self.n_users, "user")
-        allowed, denied = filters_of(candidates, exclude, catalog, queries)
+        allowed, denied = as_filters(candidates, exclude, catalog, queries)
         threads = resolve_n_threads(n_threads)
         indices, scores = self._rank_users(rows, n, allowed, denied, threads)
         return TopK(queries, indices, scores, self.user_ids, *self._names[::-1])
@@ -407,7 +407,7 @@ class AudienceIndex:
         self,
         rows: NDArray[np.int64],
         n: int,
-        candidates: Candidates,
+        candidates: Filter,
         exclude: sp.csr_array | None,
         n_threads: int,
     ) -> Ranked:

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.baselines import Baseline
+from ..base.csr import row_numbers
 from ..base.validation import csr_parts, wrap_csr
 from ._custom import function_address
 from ._measures import Measure, Sums
@@ -100,7 +101,7 @@ def features_of(matrix: sp.csr_array) -> Features:
     """Mean and sum of each feature (row) of a features x entities matrix."""
     lengths = np.diff(matrix.indptr)
     total = np.bincount(
-        np.repeat(np.arange(matrix.shape[0]), lengths),
+        row_numbers(matrix),
         weights=matrix.data,
         minlength=matrix.shape[0],
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.csr import row_numbers
 from ..base.foreign import as_recommender
 from ..base.validation import wrap_csr
 
@@ -98,8 +99,7 @@ def _with_fewer_neighbors(model: Any, params: dict[str, Any], ranks: NDArray[np.
 def ranks_in_lists(lists: sp.csr_array) -> NDArray[np.int64]:
     """The rank of each entry in its row, from 0: value descending, then column ascending."""
     lengths = np.diff(lists.indptr)
-    rows = np.repeat(np.arange(lists.shape[0]), lengths)
-    order = np.lexsort((-lists.data, rows))  # stable: columns ascend within a row
+    order = np.lexsort((-lists.data, row_numbers(lists)))  # stable: columns ascend within a row
     ranks = np.empty(len(order), dtype=np.int64)
     ranks[order] = np.arange(len(order)) - np.repeat(lists.indptr[:-1], lengths)
     return ranks

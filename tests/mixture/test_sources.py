@@ -361,7 +361,7 @@ def test_a_file_names_the_row_that_holds_nan(tmp_path):
     with pytest.raises(ValueError, match=r"contains NaN in row 90000, column 0: .*marginalize"):
         GaussianMixture().fit(tmp_path / "x.parquet")
     (tmp_path / "x.csv").write_text("a\n1\n")
-    with pytest.raises(ValueError, match=r"x\.csv cannot be read as a Parquet file"):
+    with pytest.raises(ValueError, match=r"x\.csv cannot be read as parquet"):
         GaussianMixture().fit(tmp_path / "x.csv")
 
 
