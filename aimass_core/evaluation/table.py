@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..base.optional import import_optional
+
 if TYPE_CHECKING:
     from ._judged import Floats, Ints
 
@@ -94,11 +96,7 @@ class EvaluationTable:
         ImportError
             If pyarrow is not installed.
         """
-        try:
-            import pyarrow as pa
-        except ImportError:
-            raise ImportError("to_arrow needs pyarrow: pip install pyarrow") from None
-        return pa.table(self._as_columns())
+        return import_optional("pyarrow", "to_arrow").table(self._as_columns())
 
     def to_pandas(self) -> Any:
         """The values as a pandas data frame with the models as index.
@@ -113,8 +111,5 @@ class EvaluationTable:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise ImportError("to_pandas needs pandas: pip install pandas") from None
-        return pd.DataFrame(self._as_columns()).set_index("model")
+        pandas = import_optional("pandas", "to_pandas")
+        return pandas.DataFrame(self._as_columns()).set_index("model")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..base.estimator import Estimator
+from ..base.optional import import_optional
 from ..base.progress import log_duration, logger
 from ..base.random import as_generator
 from ..base.registry import register
@@ -1019,10 +1020,7 @@ class GaussianMixture(Estimator):
             If the model has a noise component, tied_diag covariances or categorical columns, which
             scikit-learn's class cannot hold.
         """
-        try:
-            from sklearn.mixture import GaussianMixture as SklearnMixture
-        except ImportError:
-            raise ImportError("to_sklearn needs scikit-learn: pip install scikit-learn") from None
+        sklearn_mixture = import_optional("sklearn.mixture", "to_sklearn")
         self._check_fitted()
         if self._noise is not None:
             raise ValueError(
@@ -1034,7 +1032,7 @@ class GaussianMixture(Estimator):
                 "to_sklearn: scikit-learn's GaussianMixture has no tied_diag covariances and no "
                 "categorical columns: fit with 'tied' or 'diag' and continuous columns to convert"
             )
-        parameters, other = self._fitted_with, SklearnMixture()
+        parameters, other = self._fitted_with, sklearn_mixture.GaussianMixture()
         shared = {name: parameters[name] for name in other.get_params() if name in parameters}
         other.set_params(**shared)
         for name in _SHARED_ATTRIBUTES:

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from ..base.csr import row_numbers, row_range, take_rows
 from ..base.filters import Catalog, as_filters
 from ..base.lists import TopK
+from ..base.optional import import_optional
 from ..base.progress import log_duration
 from ..base.ranking import padding
 from ..base.threads import resolve_n_threads
@@ -82,12 +83,7 @@ class ApproximateIndex:
         expansion: int = 128,
         n_threads: int = 1,
     ) -> None:
-        try:
-            from usearch.index import Index
-        except ImportError:
-            raise ImportError(
-                "approximate retrieval needs usearch: pip install aimass_core[ann]"
-            ) from None
+        usearch = import_optional("usearch.index", "approximate retrieval", "ann")
         items = as_factors(item_factors, "item_factors")
         self.metric = as_choice(metric, "metric", ("dot", "cosine"))
         self.n_items: int = items.shape[0]
@@ -102,7 +98,7 @@ class ApproximateIndex:
         # All rows have one length: then the smallest angle is the largest product.
         rest = np.sqrt(np.maximum(1 - (norms / longest) ** 2, 0))
         rows = np.column_stack([self._items / longest, rest]).astype(np.float32)
-        self._graph = Index(
+        self._graph = usearch.Index(
             ndim=self.n_factors + 1,
             metric="cos",
             dtype="f32",

@@ -19,7 +19,7 @@ def factors(rng):
 
 def test_without_usearch_it_says_what_to_install(monkeypatch, factors):
     monkeypatch.setitem(sys.modules, "usearch.index", None)
-    with pytest.raises(ImportError, match=r"pip install aimass_core\[ann\]"):
+    with pytest.raises(ImportError, match=r"pip install 'aimass_core\[ann\]'"):
         ApproximateIndex(factors[1])
 
 
