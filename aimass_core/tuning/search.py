@@ -20,6 +20,7 @@ import numpy as np
 from ..base.foreign import as_recommender
 from ..base.progress import Progress, logger
 from ..base.random import as_seed
+from ..base.recommender import Recommender
 from ..base.registry import find, model_names, name_of
 from ..base.validation import as_choice, as_float, as_int
 from ..data import Interactions
@@ -322,6 +323,8 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
 
 def _suits(cls: Any, is_rating: bool) -> bool:
     """Whether a model can be searched without further input."""
+    if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
+        return False
     if getattr(cls, "requires", ()) or cls.__name__ == "ContextKNN":
         return False
     rates = getattr(cls, "predicts_ratings", False)

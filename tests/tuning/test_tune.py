@@ -255,6 +255,23 @@ class TestMethods:
         assert {"item-knn", "user-knn", "implicit-als", "pure-svd", "popularity"} <= names
         assert all(t.state == "done" for t in result.trials), result
 
+    def test_a_class_of_another_author(self, shop):
+        class Counts:
+            def __init__(self, power=1.0):
+                self.power = power
+
+            def fit(self, X):
+                self.counts_ = np.bincount(X.matrix.indices, minlength=X.n_items) ** self.power
+
+            def score(self, query):
+                return np.tile(self.counts_, (len(query), 1))
+
+        result = tune(Counts, shop, space={"power": [-1.0, 1.0]}, method="grid")
+        assert result.best_params_ == {"power": 1.0}
+        assert result.best_model_.recommend([shop.users.ids[0]], k=3).indices.shape == (1, 3)
+        with pytest.raises(ValueError, match="Counts has the parameters power"):
+            tune(Counts, shop, space={"weight": [1.0]})
+
     def test_an_instance_keeps_its_parameters(self, shop):
         result = tune(
             ItemKNN(similarity="jaccard"), shop, space={"n_neighbors": [5, 10]}, method="grid"
