@@ -247,6 +247,51 @@ def test_filters_are_any_collection(model, named):
 
 
 @every
+def test_what_is_no_filter_is_refused_with_the_remedy(model, named):
+    pandas = pytest.importorskip("pandas")
+    model.fit(named)
+    for wrong, message in (
+        (["5", "15"], "candidates holds '5' of type str, but the known items have ids of kind"),
+        ([[5, 15], [5]], "candidates must hold ids of items for all queries, or be a dict"),
+        (pandas.DataFrame({"user": ["user-03"], "item": [5]}), r"from_table\(table, user='user'"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            model.recommend(["user-03", "user-20"], candidates=wrong)
+    with pytest.raises(ValueError, match=r"exclude as an array of bool must have shape \(30,\)"):
+        model.recommend(["user-03"], exclude=np.ones(7, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [m for m in ALL if hasattr(m, "similar_items") or hasattr(m, "similar_users")],
+    ids=repr,
+)
+@pytest.mark.parametrize("side", ["items", "users"])
+def test_filters_of_similar_items_and_users(model, side, named):
+    model.fit(named)
+    if not hasattr(model, f"similar_{side}"):
+        pytest.skip("neighbours of the other side only")
+    ids = (named.items if side == "items" else named.users).ids
+    ask = getattr(model, f"similar_{side}")
+    queries = ids[[3, 20]].tolist()
+    try:
+        plain = ask(queries, k=len(ids))
+    except ValueError as error:
+        assert "this model compares" in str(error)  # noqa: PT017
+        return
+    some = ids[:15].tolist()
+    expected = [[i for i in items if i in some] for items, _ in plain]
+    for candidates in (some, set(some), (i for i in some), np.isin(ids, some)):
+        lists = ask(queries, k=len(ids), candidates=candidates)
+        assert [items for items, _ in lists] == expected
+    for one in (queries[0], queries[:1]):
+        lists = ask(one, k=len(ids), candidates={queries[0]: some}, exclude=[some[0], some[1]])
+        assert [items for items, _ in lists] == [[i for i in expected[0] if i not in some[:2]]]
+    assert plain.query_name == side[:-1]
+    assert plain.item_name == f"similar_{side[:-1]}"
+
+
+@every
 def test_unknown_users(model, named):
     model.fit(named)
     both = model.recommend(["user-03", "user-20"], k=4)
@@ -260,6 +305,9 @@ def test_unknown_users(model, named):
     assert model.recommend(["a", "b"], unknown="skip").indices.shape[0] == 0
     with pytest.raises(ValueError, match="unknown must be one of"):
         model.recommend(["user-03"], unknown="drop")
+    strangers = [f"s{n}" for n in range(7)]
+    with pytest.raises(KeyError, match="unknown user 's0', 's1', 's2', 's3', 's4' and 2 more"):
+        model.recommend(["user-03", *strangers])
 
 
 @every
@@ -331,6 +379,9 @@ def test_saved_without_training_data(model, named, tmp_path):
         np.testing.assert_array_equal(lists.indices, plain.indices)
     with pytest.raises(ValueError, match="without its training data"):
         bare.partial_fit(new)
+    if hasattr(bare, "explain"):
+        with pytest.raises(ValueError, match="without its training data"):
+            bare.explain("user-03", 5)
 
 
 @every
@@ -349,8 +400,13 @@ def test_tables_are_refused_with_the_call_that_reads_them(model, named):
 def test_names_of_other_libraries(model, blocks):
     model.fit(blocks)
     for name, ours in (("N", "k"), ("filter_items", "exclude"), ("num_threads", "n_threads")):
-        with pytest.raises(TypeError, match=rf"here it is called '{ours}'"):
+        call = rf"{type(model).__name__}\.recommend\(\)"
+        with pytest.raises(TypeError, match=rf"{call}.* here it is called '{ours}'"):
             model.recommend([0], **{name: 3})
+    with pytest.raises(TypeError, match="call recommend_new"):
+        model.recommend([0], recalculate_user=True)
+    with pytest.raises(TypeError, match=rf"{type(model).__name__}\(\).*pass 'verbose' to fit"):
+        type(model)(show_progress=True)
     with pytest.raises(TypeError, match="has no argument 'nonsense'"):
         type(model)(nonsense=3)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PRODUCT",
     "as_lists",
+    "common_products",
     "dense_scores",
     "patterns_union",
     "products_of_rows",
@@ -183,6 +184,17 @@ def with_scipy_indices(X: sp.csr_array) -> sp.csr_array:
     return X
 
 
+def common_products(
+    X: sp.csr_array, x_row: int, Y: sp.csr_array, y_row: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return the columns that a row of X and a row of Y both have, and the products there."""
+    x, y = row_range(X, x_row, x_row + 1), row_range(Y, y_row, y_row + 1)
+    columns, mine, theirs = np.intersect1d(
+        x.indices, y.indices, assume_unique=True, return_indices=True
+    )
+    return columns, x.data[mine].astype(np.float64) * y.data[theirs]
+
+
 def products_of_rows(
     X: sp.csr_array, x_rows: NDArray[np.int64], Y: sp.csr_array, y_rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
@@ -192,11 +204,7 @@ def products_of_rows(
     """
     products = np.empty(len(x_rows), dtype=np.float64)
     if len(x_rows) == 1:
-        x, y = (row_range(M, int(r[0]), int(r[0]) + 1) for M, r in ((X, x_rows), (Y, y_rows)))
-        _, mine, theirs = np.intersect1d(
-            x.indices, y.indices, assume_unique=True, return_indices=True
-        )
-        products[0] = x.data[mine].astype(np.float64) @ y.data[theirs]
+        products[0] = common_products(X, int(x_rows[0]), Y, int(y_rows[0]))[1].sum()
         return products
     for begin in range(0, len(x_rows), _PAIRS):
         part = slice(begin, begin + _PAIRS)

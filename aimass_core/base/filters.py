@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from .csr import patterns_union, renumber_columns, take_rows_or_empty
 from .progress import logger
-from .validation import as_csr, wrap_csr
+from .validation import as_csr, refuse_table, wrap_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +67,7 @@ def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
     if hasattr(values, "__len__") and len(values) == 0:
         return np.empty(0, dtype=np.int64)
     if catalog.ids is not None:
-        rows = catalog.ids.get(values)
+        rows = _rows_of_ids(values, name, catalog, catalog.ids)
     else:
         rows = _as_numbers(values, name, catalog)
     unknown = rows < 0
@@ -80,6 +80,26 @@ def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
             catalog.name,
         )
         rows = rows[~unknown]
+    return rows
+
+
+def _rows_of_ids(values: Any, name: str, catalog: Catalog, ids: IdMap) -> NDArray[np.int64]:
+    """Return the rows of ids, -1 for unknown ones; refuse ids of another kind than the known."""
+    try:
+        rows = ids.get(values)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} must hold ids of {catalog.name}s for all queries, or be a dict of query id to "
+            f"ids, a sparse matrix or Interactions with a row for each query: {error}"
+        ) from None
+    if rows.max() < 0:
+        first = np.asarray(values)[:1].tolist()[0]
+        if first is not None and isinstance(first, str) != (ids.kind == "str"):
+            raise TypeError(
+                f"{name} holds {first!r} of type {type(first).__name__}, but the known "
+                f"{catalog.name}s have ids of kind {ids.kind!r}: give ids of that kind, or a mask "
+                "as an array of bool"
+            )
     return rows
 
 
@@ -118,6 +138,8 @@ def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any])
     if values is None:
         return None
     shape = (len(query_ids), catalog.size)
+    if hasattr(values, "columns") or hasattr(values, "column_names"):
+        refuse_table(values, name)
     inner = getattr(values, "matrix", None)
     if inner is not None and sp.issparse(inner):
         return _matrix_by_id(values, name, catalog, query_ids)

@@ -74,6 +74,10 @@ class AdaptedModel(Recommender):
         """
         return np.asarray(self.model.score(query))
 
+    @property
+    def _score_dtype(self) -> Any:
+        return np.float64
+
     def __repr__(self) -> str:
         return f"as_recommender({self.model!r})"
 

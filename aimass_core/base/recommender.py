@@ -606,11 +606,8 @@ class Recommender(Estimator):
             Where the lengths do not match.
         """
         self._check_fitted()
-        if self.user_items_ is None and self.needs_training:
-            raise ValueError(
-                "the model was saved without its training data (training=False) and cannot score "
-                "users of the fit: call recommend_new with their interactions"
-            )
+        if self.needs_training:
+            self._require_training("score users of the fit")
         rows, columns = self._rows(users, "users"), self._columns(items, "items")
         if len(rows) != len(columns) and 1 not in (len(rows), len(columns)):
             raise ValueError(
@@ -620,6 +617,15 @@ class Recommender(Estimator):
         return self.score_pairs(rows, columns, resolve_n_threads(n_threads))
 
     # ---- helpers -----------------------------------------------------------------------------
+
+    def _require_training(self, purpose: str) -> None:
+        """Raise ValueError where the model was saved without what it needs for this purpose."""
+        if self.user_items_ is None:
+            raise ValueError(
+                f"the model was saved without its training data (training=False) and cannot "
+                f"{purpose}: save it with training=True, or call recommend_new with the users' "
+                "interactions"
+            )
 
     @property
     def _names(self) -> tuple[str, str]:
@@ -683,6 +689,13 @@ class Recommender(Estimator):
         if len(rows) == X.shape[0] and (rows == np.arange(len(rows))).all():
             return X
         return take_rows_or_empty(X, rows)
+
+    @property
+    def _score_dtype(self) -> Any:
+        """Type of the scores of lists that are empty for want of a history."""
+        if self.predicts_ratings or self.user_items_ is None:
+            return np.float64
+        return self.user_items_.dtype
 
     def _query_of_rows(self, rows: NDArray[np.int64], n_threads: int) -> Query:
         """Return a query without filters for users of the fit."""
@@ -770,15 +783,15 @@ class Recommender(Estimator):
     def _ranked(self, query: Query, popular: bool) -> Ranked:
         n = len(query)
         if not n or not query.k:
-            return padding(n, query.k, query.profiles.dtype)
+            return padding(n, query.k, self._score_dtype)
         without = self._without_history(query)
         if not without.any():
             return self.rank(query)
         known = np.flatnonzero(~without)
-        indices, scores = padding(n, query.k)
+        indices, scores = padding(n, query.k, self._score_dtype)
         if len(known):
             some_indices, some_scores = self.rank(_take(query, known))
-            scores = scores.astype(some_scores.dtype)
+            scores = scores.astype(some_scores.dtype, copy=False)
             indices[known], scores[known] = some_indices, some_scores
         if popular:
             rest = np.flatnonzero(without)

@@ -80,6 +80,10 @@ class FactorModel(Recommender):
         if factors[0].shape[1] != factors[1].shape[1] or factors[0].dtype != factors[1].dtype:
             raise ValueError("factors of users and items that do not fit together")
 
+    @property
+    def _score_dtype(self) -> Any:
+        return np.float64 if self.predicts_ratings else self.item_factors_.dtype
+
     def _remains(self) -> str:
         return (
             "The item factors were learned from the interactions of the forgotten users, too; the "

@@ -530,11 +530,7 @@ class ImplicitALS(FactorModel):
             For a model that was saved without its training data.
         """
         self._check_fitted()
-        if self.user_items_ is None:
-            raise ValueError(
-                "the model was saved without its training data (training=False) and cannot explain "
-                "scores: fit it anew, or save it with training=True"
-            )
+        self._require_training("explain scores")
         rows, columns = self._rows(user, "user"), self._columns(item, "item")
         _, i = self._one_pair(rows, columns)
         objective = self._objective_of_fit()

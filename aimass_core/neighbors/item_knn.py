@@ -9,9 +9,9 @@ import scipy.sparse as sp
 
 from ..base.baselines import new_user_bias
 from ..base.csr import (
+    common_products,
     dense_scores,
     products_of_rows,
-    row_range,
     spgemm_topk,
     take_rows,
     transpose,
@@ -277,13 +277,8 @@ class ItemKNN(Neighborhood):
             found, parts = self._engine.contributions(i, u, threads)
             score = float(self._engine.estimate(columns, rows, threads)[0][0])
             return self._explained(score, score - float(parts.sum()), "items", found, parts, k)
+        self._require_training("explain scores")
         assert self._to_target is not None
-        assert self._multiplied is not None
-        profile = row_range(self._multiplied, u, u + 1)
-        weights = row_range(self._to_target, i, i + 1)
-        common, mine, theirs = np.intersect1d(
-            profile.indices, weights.indices, assume_unique=True, return_indices=True
-        )
-        parts = profile.data[mine] * weights.data[theirs].astype(np.float64)
+        common, parts = common_products(self._multiplied, u, self._to_target, i)
         kept = parts != 0
         return self._explained(float(parts.sum()), 0.0, "items", common[kept], parts[kept], k)
