@@ -411,6 +411,34 @@ def test_names_of_other_libraries(model, blocks):
         type(model)(nonsense=3)
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (ItemKNN(aggregation="mean", neighbors_of="seen"), "neighbors_of"),
+        (ItemKNN(aggregation="mean", clip=False, rating_scale=(1, 5)), "rating_scale"),
+        (UserKNN(min_k=2), "min_k"),
+        (UserKNN(baseline="sgd"), "baseline"),
+        (ItemKNN(similarity=Similarity("jaccard", alpha=0.3)), "alpha"),
+        (ContextKNN(now=3), "now"),
+        (BaselineOnly(method="sgd", reg_u=3.0), "reg_u"),
+        (BaselineOnly(learning_rate=0.1), "learning_rate"),
+        (SlopeOne(clip=False, rating_scale=(1, 5)), "rating_scale"),
+        (ImplicitALS(solver="cholesky", n_steps=3), "n_steps"),
+        (ImplicitALS(solver="cg", block_size=32), "block_size"),
+        (ExplicitALS(clip=False, rating_scale=(1, 5)), "rating_scale"),
+        (BPR(momentum=0.5), "momentum"),
+        (BPR(optimizer="momentum", decay=0.5), "decay"),
+        (BPR(popularity_power=0.5), "popularity_power"),
+        (WARP(biases=False, regularization_bias=0.1), "regularization_bias"),
+        (SVD(biases=False, learning_rate_item_bias=0.1), "learning_rate_item_bias"),
+    ],
+    ids=repr,
+)
+def test_options_without_effect_are_refused(model, name, blocks):
+    with pytest.raises(ValueError, match=rf"{name}.*(has no effect with|leave it out)"):
+        model.fit(blocks)
+
+
 @every
 def test_the_callers_ids(model, blocks, named):
     plain = model.fit(blocks).recommend([3, 20], k=4)

@@ -83,6 +83,19 @@ class SgdRanking(FactorModel):
     def _item_biases(self) -> Array | None:
         return self.item_bias_ if self.item_bias_.any() else None
 
+    def _refuse_idle_options(self) -> None:
+        """Refuse options that have no effect in the chosen mode."""
+        optimizer = f"optimizer={self.optimizer!r}"
+        if self.optimizer not in ("momentum", "adam"):
+            self._refuse_idle(("momentum",), optimizer)
+        if self.optimizer != "adam":
+            self._refuse_idle(("decay",), optimizer)
+        if getattr(self, "negatives", None) == "uniform":
+            self._refuse_idle(("popularity_power",), "negatives='uniform'")
+        if not self._has_biases():
+            of_biases = [name for name in self._param_names() if name.endswith("_bias")]
+            self._refuse_idle(of_biases, "biases=False")
+
     # ---- learning ----------------------------------------------------------------------------
 
     def fit(
@@ -134,6 +147,7 @@ class SgdRanking(FactorModel):
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         as_int(self.update_iter, "update_iter", minimum=0)
+        self._refuse_idle_options()
         rng = as_generator(self.random_state)
         X = self.user_items_
         sides = [random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape]

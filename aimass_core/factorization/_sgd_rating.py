@@ -128,7 +128,11 @@ class SgdRating(RatingModel):
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS - 1)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         as_int(self.update_iter, "update_iter", minimum=0)
-        as_bool(self.clip, "clip")
+        if not as_bool(self.clip, "clip"):
+            self._refuse_idle(("rating_scale",), "clip=False")
+        if not as_bool(self.biases, "biases"):
+            of_biases = [name for name in self._param_names() if name.endswith("_bias")]
+            self._refuse_idle(of_biases, "biases=False")
         X = self.user_items_
         self.rating_range_ = rating_range(self.rating_scale, X)
         self.mean_ = global_mean(X) if as_bool(self.biases, "biases") else 0.0

@@ -205,7 +205,8 @@ class ExplicitALS(RatingModel):
 
     def _prepare(self, n_threads: int) -> None:
         super()._prepare(n_threads)
-        as_bool(self.clip, "clip")
+        if not as_bool(self.clip, "clip"):
+            self._refuse_idle(("rating_scale",), "clip=False")
 
     def _solve_new(self, profiles: sp.csr_array, n_threads: int) -> tuple[Array, Array]:
         """Return factors and biases of users that were not in the fit."""

@@ -283,6 +283,10 @@ class ImplicitALS(FactorModel):
         track_loss = as_bool(self.track_loss, "track_loss") or tol > 0
         self.unobserved_weight_ = self._chosen_unobserved_weight()
         solver = self._solver(n_threads)
+        if self.solver == "cholesky":
+            self._refuse_idle(("n_steps",), "solver='cholesky'")
+        if solver.name != "subspace":
+            self._refuse_idle(("block_size",), f"solver={solver.name!r}")
         self.user_factors_, self.item_factors_ = self._first_factors(options.start, solver)
         logger.info(
             "ImplicitALS.fit: %d factors, solver %s, unobserved weight %.4g",

@@ -121,23 +121,16 @@ class Neighborhood(Recommender):
 
     def _refuse_idle_options(self, m: Measure) -> None:
         """Refuse options that have no effect in the chosen mode."""
+        aggregation = f"aggregation={self.aggregation!r}"
         if self._rates:
-            idle: dict[str, Any] = {
-                "neighbors_of": "target",
-                "profile": "weighted",
-                "normalize": False,
-            }
+            self._refuse_idle(("neighbors_of", "profile", "normalize"), aggregation)
         else:
-            idle = {"min_k": 1, "positive_only": True, "clip": True, "rating_scale": None}
+            ratings_only = ("min_k", "positive_only", "clip", "rating_scale")
+            self._refuse_idle(ratings_only, aggregation)
+        if not self.clip:
+            self._refuse_idle(("rating_scale",), "clip=False")
         if self.aggregation != "baseline" and m.name != "pearson_baseline":
-            idle["baseline"] = "als"
-        for name, default in idle.items():
-            value = getattr(self, name)
-            if value != default:
-                raise ValueError(
-                    f"{name}={value!r} has no effect with aggregation={self.aggregation!r}: leave "
-                    "it out, or choose another aggregation"
-                )
+            self._refuse_idle(("baseline",), aggregation)
 
     def _new_weighting(self) -> Weighting | None:
         """Return the unfitted weighting that the parameter names."""

@@ -124,6 +124,8 @@ class BaselineOnly(Recommender):
         assert X is not None
         self.mean_, self.rating_range_ = global_mean(X), rating_range(self.rating_scale, X)
         als = as_choice(self.method, "method", ("als", "sgd")) == "als"
+        idle = ("learning_rate", "regularization") if als else ("reg_u", "reg_i")
+        self._refuse_idle(idle, f"method={self.method!r}")
         max_iter = ALS_EPOCHS if als else SGD_EPOCHS
         if self.max_iter is not None:
             max_iter = as_int(self.max_iter, "max_iter", minimum=1)
@@ -144,7 +146,8 @@ class BaselineOnly(Recommender):
                 )
 
     def _prepare(self, n_threads: int) -> None:
-        as_bool(self.clip, "clip")
+        if not as_bool(self.clip, "clip"):
+            self._refuse_idle(("rating_scale",), "clip=False")
 
     def _check_state(self) -> None:
         super()._check_state()

@@ -154,6 +154,8 @@ class ContextKNN(Recommender):
         data = self._options.data
         parts = dict(data) if isinstance(data, Mapping) else {None: data}
         progress = self._progress(len(parts) + 1)
+        if self.half_life is None:
+            self._refuse_idle(("now",), "half_life=None")
         self.models_ = {}
         for step, (context, part) in enumerate(parts.items(), 1):
             if self.half_life is not None:
