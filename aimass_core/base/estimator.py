@@ -11,6 +11,7 @@ from .validation import suggest
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
     from typing_extensions import Self
 
@@ -89,6 +90,22 @@ class Estimator:
                 )
             setattr(self, name, value)
         return self
+
+    def _refuse_idle(self, names: Iterable[str], condition: str) -> None:
+        """Raise ValueError for a parameter that has no effect but differs from its default.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Parameters that have no effect; those that the model does not have are passed over.
+        condition : str
+            Why, such as ``"solver='cholesky'"``.
+        """
+        defaults = inspect.signature(type(self)).parameters
+        for name in (n for n in names if n in defaults):
+            value = getattr(self, name)
+            if value is not defaults[name].default and value != defaults[name].default:
+                raise ValueError(f"{name}={value!r} has no effect with {condition}: leave it out")
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters

@@ -290,17 +290,19 @@ class IdMap:
         Raises
         ------
         KeyError
-            Naming the first id that is unknown.
+            Naming up to five ids that are unknown.
         """
         column = _as_column(ids)
         rows = self._find(column)
         if len(rows) and rows.min() < 0:
-            position = int((rows < 0).argmax())
-            first = ids if _is_scalar(ids) else list(ids)[position]
-            first = first.item() if isinstance(first, np.generic) else first
+            unknown = np.flatnonzero(rows < 0)
+            given = [ids] if _is_scalar(ids) else list(ids)
+            shown = [given[position] for position in unknown[:5].tolist()]
+            texts = [repr(i.item() if isinstance(i, np.generic) else i) for i in shown]
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             raise KeyError(
-                f"unknown {what} {first!r} (at position {position}; "
-                f"{int((rows < 0).sum())} of {len(rows)} are unknown; the known ones are "
+                f"unknown {what} {', '.join(texts)}{more} (at position {unknown[0]}; "
+                f"{len(unknown)} of {len(rows)} are unknown; the known ones are "
                 f"{len(self)} ids of kind {self._kind!r})"
             )
         return rows
