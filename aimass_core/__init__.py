@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         effects,
         evaluation,
         factorization,
+        fusion,
         mixture,
         neighbors,
         retrieval,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         PureSVD,
         SVDpp,
     )
+    from .fusion import Bagging, RankFusion, ScoreFusion, Stacking
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
     from .segmentation import Segmentation, rfm, segments
@@ -66,6 +68,7 @@ _NAMES = {
     "effects": "effects",
     "evaluation": "evaluation",
     "factorization": "factorization",
+    "fusion": "fusion",
     "load": "base.persistence",
     "mixture": "mixture",
     "neighbors": "neighbors",

@@ -14,6 +14,7 @@ from aimass_core import (
     SVD,
     WARP,
     AsymmetricSVD,
+    Bagging,
     BaselineOnly,
     ContextKNN,
     ExplicitALS,
@@ -22,8 +23,11 @@ from aimass_core import (
     ItemKNN,
     Popularity,
     PureSVD,
+    RankFusion,
+    ScoreFusion,
     Similarity,
     SlopeOne,
+    Stacking,
     SVDpp,
     UserKNN,
     load,
@@ -77,8 +81,24 @@ RATINGS += [
     AsymmetricSVD(**RATED),
 ]
 STOCHASTIC = (BPR, WARP, SVD, SVDpp, AsymmetricSVD)  # trained by steps in a random order
+MEMBERS = {"knn": ItemKNN(n_neighbors=12), "als": ImplicitALS(n_factors=8, regularization=0.1)}
+FUSED = [
+    RankFusion(models=MEMBERS),
+    RankFusion(models=MEMBERS, method="borda", weights=[2, 1]),
+    RankFusion(models=MEMBERS, method="vote", n_votes=5),
+    ScoreFusion(models=MEMBERS, scale="probability", weights={"knn": 1, "als": 3}),
+    Bagging(model=ImplicitALS(n_factors=8, regularization=0.1), n_estimators=2),
+    Bagging(model=ItemKNN(n_neighbors=12), n_estimators=3, share=0.9),
+    Stacking(
+        models=MEMBERS,
+        n_folds=2,
+        estimator={"steps": [["DecisionTreeClassifier", {"max_depth": 4, "random_state": 0}]]},
+    ),
+]
+UNCLIPPED = [ExplicitALS(n_factors=3, clip=False), BaselineOnly(clip=False)]
+RATINGS += [ScoreFusion(models=UNCLIPPED, scale="none")]
 SHARED = [BaselineOnly(), BaselineOnly(method="sgd"), Popularity(), Popularity(by="mean")]
-ALL = SUMS + RATINGS + FACTORS + SHARED
+ALL = SUMS + RATINGS + FACTORS + FUSED + SHARED
 
 
 def test_every_registered_model_is_tested():
