@@ -7,6 +7,7 @@ differ in the number of neighbours or in the number of epochs only share one fit
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ import numpy as np
 
 from ..base.arrays import as_seed
 from ..base.progress import Progress
+from ..base.recommender import Recommender
 from ..base.registry import find, model_names, name_of
 from ..base.validation import as_choice, as_float, as_int
 from ..data import Interactions
@@ -302,7 +304,7 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
                 raise ValueError("space must be {model name: {parameter: values}} for many models")
             given = space.get(name)
         own = default_space(cls, name_of(cls)) if given is None else as_space(given)
-        known = cls._param_names()
+        known = list(inspect.signature(cls).parameters)
         unknown = sorted(own.keys() - set(known))
         if unknown:
             raise ValueError(
@@ -319,6 +321,8 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
 
 def _suits(cls: Any, is_rating: bool) -> bool:
     """Whether a model can be searched without further input."""
+    if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
+        return False
     if getattr(cls, "requires", ()) or cls.__name__ == "ContextKNN":
         return False
     rates = getattr(cls, "predicts_ratings", False)

@@ -260,7 +260,7 @@ row = np.array([0, n]), indices, np.ones(n, np.float32)
 y = rng.standard_normal((columns, f)).astype(np.float32)
 times = []
 def press():
-    times.append(time.perf_counter())
+    times.append(time.process_time())  # not the seconds that other programs take
     os.kill(os.getpid(), signal.SIGINT)
 threading.Timer(0.5, press).start()
 try:
@@ -270,7 +270,7 @@ try:
         n_threads=1,
     )
 except KeyboardInterrupt:
-    print(time.perf_counter() - times[0])
+    print(time.process_time() - times[0])
 """
 
 
