@@ -239,6 +239,18 @@ def test_candidates_of_each_user(model, blocks):
     np.testing.assert_array_equal(by_flags.indices, lists.indices)
 
 
+@pytest.mark.parametrize("model", [ItemKNN(n_neighbors=12), FUSED[0], SlopeOne()], ids=repr)
+def test_dense_scores_in_blocks_of_users_keep_their_filters(model, blocks, monkeypatch):
+    allowed = np.random.default_rng(5).random((36, 30)) < 0.4
+    options = {"candidates": sp.csr_array(allowed.astype(float)), "exclude": blocks}
+    whole = model.fit(blocks).recommend(k=5, **options)
+    monkeypatch.setattr("aimass_core.base.ranking._BLOCK", 300)
+    monkeypatch.setattr("aimass_core.fusion._pool._ENTRIES", 3000)
+    blocked = model.recommend(k=5, **options)
+    np.testing.assert_array_equal(blocked.indices, whole.indices)
+    np.testing.assert_array_equal(blocked.scores, whole.scores)
+
+
 @every
 def test_filters_are_any_collection(model, named):
     model.fit(named)
