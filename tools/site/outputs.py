@@ -31,18 +31,21 @@ def main(pages: list[str]) -> int:
         os.chdir(folder)
         for path in paths:
             names: dict[str, Any] = {}
+            text = path.read_text()
 
-            def with_output(match: re.Match[str], path: Path = path, names: Any = names) -> str:
+            def with_output(match: re.Match[str], page: Any = (path, names, text)) -> str:
                 printed = io.StringIO()
+                path, names, text = page
+                above = "\n" * (text.count("\n", 0, match.start()) + 1)  # for line numbers
                 with contextlib.redirect_stdout(printed):
-                    exec(compile(match[1], str(path), "exec"), names)
+                    exec(compile(above + match[1], str(path), "exec"), names)
                 lines = [line.rstrip() for line in printed.getvalue().splitlines()]
                 block = f"```python\n{match[1]}```\n"
                 if not lines:
                     return block
                 return block + "\n```text\n" + "\n".join(lines) + "\n```\n"
 
-            path.write_text(BLOCK.sub(with_output, path.read_text()))
+            path.write_text(BLOCK.sub(with_output, text))
             print(path.name)
     return 0
 
