@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import html
+import importlib
 import logging
 import sys
 import time
@@ -60,7 +62,8 @@ class Progress:
     callback : callable, optional
         Called with an `Event` after each step; a true result ends the work.
     verbose : bool, default=False
-        Show a progress bar on standard error once the work has taken two seconds.
+        Show a progress bar once the work has taken two seconds: in the output of a notebook's cell,
+        elsewhere on standard error.
     """
 
     def __init__(
@@ -80,6 +83,8 @@ class Progress:
         self._begin = time.monotonic()
         self._drawn = 0.0
         self._shown = False
+        self._display: Any = _notebook_display() if verbose else None
+        self._handle: Any = None  # of the bar in a notebook
 
     def step(self, number: int, values: dict[str, float] | None = None, model: Any = None) -> bool:
         """Report a finished step; return True where the callback ends the work.
@@ -110,7 +115,7 @@ class Progress:
 
     def close(self) -> None:
         """End the line of the progress bar."""
-        if self._shown:
+        if self._shown and self._display is None:
             sys.stderr.write("\n")
             sys.stderr.flush()
             self._shown = False
@@ -130,11 +135,30 @@ class Progress:
         done = int(share * _WIDTH)
         left = seconds / max(number, 1) * (self._n_steps - number)
         figures = "".join(f", {name} {value:.6g}" for name, value in values.items())
-        sys.stderr.write(
-            f"\r{self._stage} [{'#' * done}{'.' * (_WIDTH - done)}] {number}/{self._n_steps}"
-            f"{figures}, {seconds:.0f} s, {left:.0f} s left\x1b[K"
-        )
+        text = f"{number}/{self._n_steps}{figures}, {seconds:.0f} s, {left:.0f} s left"
+        if self._display is not None:
+            self._draw_in_notebook(number, text)
+            return
+        bar = f"[{'#' * done}{'.' * (_WIDTH - done)}]"
+        sys.stderr.write(f"\r{self._stage} {bar} {text}\x1b[K")
         sys.stderr.flush()
+
+    def _draw_in_notebook(self, number: int, text: str) -> None:
+        bar = f'<progress value="{number}" max="{max(self._n_steps, 1)}"></progress>'
+        content = {"text/html": f"{html.escape(self._stage)} {bar} {html.escape(text)}"}
+        content["text/plain"] = f"{self._stage} {text}"
+        if self._handle is None:
+            self._handle = self._display(content, raw=True, display_id=True)
+        else:
+            self._handle.update(content, raw=True)
+
+
+def _notebook_display() -> Any:
+    """Return IPython's ``display`` where a notebook is the front end, else None."""
+    get_ipython: Any = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    if get_ipython is None or not hasattr(get_ipython(), "kernel"):
+        return None
+    return importlib.import_module("IPython.display").display
 
 
 @contextlib.contextmanager
