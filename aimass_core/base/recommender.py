@@ -207,6 +207,15 @@ class Recommender(Estimator):
             if ids is not None and len(ids) != n:
                 raise ValueError(f"{len(ids)} ids for {n} rows or columns")
 
+    def _facts(self) -> dict[str, str]:
+        facts = {"users": f"{self.n_users_:,}", "items": f"{self.n_items:,}"}
+        if self.user_items_ is not None:
+            facts["interactions"] = f"{self.user_items_.nnz:,}"
+        else:
+            facts["interactions"] = "not kept (training=False)"
+        facts["ids"] = "row numbers" if self.users_ is None else "as in the data"
+        return facts
+
     # ---- learning ----------------------------------------------------------------------------
 
     @property
