@@ -16,7 +16,14 @@ import numpy as np
 import pytest
 
 from aimass_core import (
+    BPR,
+    EASE,
+    EDLAE,
     NMF,
+    SLIM,
+    SVD,
+    WARP,
+    AsymmetricSVD,
     BaselineOnly,
     ContextKNN,
     ExplicitALS,
@@ -27,6 +34,8 @@ from aimass_core import (
     PureSVD,
     Similarity,
     SlopeOne,
+    SparseEASE,
+    SVDpp,
     UserKNN,
     load,
 )
@@ -47,6 +56,16 @@ MODELS = [
     ExplicitALS(n_factors=6),
     NMF(n_factors=4),
     PureSVD(n_factors=4),
+    EASE(regularization=10.0),
+    EASE(n_neighbors=5, weighting="tf_idf"),
+    EDLAE(),
+    SLIM(alpha=0.01, n_candidates=20),
+    SparseEASE(n_neighbors=6),
+    BPR(n_factors=4, max_iter=2),
+    WARP(n_factors=4, max_iter=2),
+    SVD(n_factors=4, max_iter=2),
+    SVDpp(n_factors=4, max_iter=2),
+    AsymmetricSVD(n_factors=4, max_iter=2),
 ]
 
 
@@ -130,7 +149,7 @@ def test_the_safetensors_library_reads_it(file):
 
 def test_arrays_are_aligned_views_of_the_file(file):
     model = load(file)
-    for array in (model.user_items_.data, model.user_items_.indptr, model.similarity_.data):
+    for array in (model.user_items_.data, model.user_items_.indices, model.similarity_.data):
         assert array.ctypes.data % 64 == 0
         assert not array.flags.owndata
 

@@ -23,9 +23,7 @@ def matrix(rng):
 def pieces(X, rng, n=7):
     coo = X.tocoo()
     order = rng.permutation(coo.nnz)
-    return [
-        (coo.row[part], coo.col[part], coo.data[part]) for part in np.array_split(order, n)
-    ]  # fmt: skip
+    return [(coo.row[part], coo.col[part], coo.data[part]) for part in np.array_split(order, n)]
 
 
 def file_of(folder, name):
@@ -73,9 +71,7 @@ def test_a_parquet_file(matrix, rng, tmp_path):
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"u": user, "i": item, "v": value}), path, row_group_size=500)
     names = {"user": "u", "item": "i"}
-    blocks = RowBlocks.from_parquet(
-        path, tmp_path / "x", **names, value="v", shape=matrix.shape
-    )  # fmt: skip
+    blocks = RowBlocks.from_parquet(path, tmp_path / "x", **names, value="v", shape=matrix.shape)
     assert (blocks.matrix() != matrix).nnz == 0
     ones = RowBlocks.from_parquet(path, tmp_path / "ones", **names, shape=matrix.shape)
     assert (np.asarray(ones.matrix().data) == 1).all()
