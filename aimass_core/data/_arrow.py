@@ -12,9 +12,18 @@ from ._column import Column, concat, expand_dictionary, number_column, some, tak
 __all__ = ["read_array", "read_stream", "uuid_text"]
 
 _NUMBERS = {
-    "c": "int8", "C": "uint8", "s": "int16", "S": "uint16", "i": "int32", "I": "uint32",
-    "l": "int64", "L": "uint64", "e": "float16", "f": "float32", "g": "float64",
-}  # fmt: skip
+    "c": "int8",
+    "C": "uint8",
+    "s": "int16",
+    "S": "uint16",
+    "i": "int32",
+    "I": "uint32",
+    "l": "int64",
+    "L": "uint64",
+    "e": "float16",
+    "f": "float32",
+    "g": "float64",
+}
 _STRINGS = {
     "u": ("str", "int32"),
     "U": ("str", "int64"),

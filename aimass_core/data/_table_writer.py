@@ -11,8 +11,13 @@ from ..base.persistence import replacing
 
 __all__ = ["TableWriter", "output_format"]
 
-_OUTPUTS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".feather": "feather",
-            ".arrow": "feather"}  # fmt: skip
+_OUTPUTS = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".feather": "feather",
+    ".arrow": "feather",
+}
 
 
 def output_format(path: Path, name: str) -> str:

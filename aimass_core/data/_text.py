@@ -32,24 +32,62 @@ _ISO = re.compile(
 _SECONDS = 2**63 // 10**9 - 1  # on both sides of 1970, countable in nanoseconds
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DIRECTIVES = {
-    "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "m": r"(?P<m>1[0-2]|0?[1-9])",
-    "d": r"(?P<d>3[01]|[12]\d|0?[1-9])", "H": r"(?P<H>2[0-3]|[01]\d|\d)",
-    "I": r"(?P<I>1[0-2]|0?[1-9])", "M": r"(?P<M>[0-5]\d|\d)", "S": r"(?P<S>[0-5]\d|\d)",
-    "f": r"(?P<f>\d{1,9})", "p": r"(?P<p>[AaPp]\.?[Mm]\.?)",
-    "b": r"(?P<b>[A-Za-z]{3})[a-z]*\.?", "B": r"(?P<b>[A-Za-z]{3})[a-z]*",
-    "z": r"(?P<z>Z|UTC|[+-]\d\d:?\d\d)", "a": r"[A-Za-z]+\.?", "A": r"[A-Za-z]+", "%": "%",
-}  # fmt: skip
+    "Y": r"(?P<Y>\d{4})",
+    "y": r"(?P<y>\d\d)",
+    "m": r"(?P<m>1[0-2]|0?[1-9])",
+    "d": r"(?P<d>3[01]|[12]\d|0?[1-9])",
+    "H": r"(?P<H>2[0-3]|[01]\d|\d)",
+    "I": r"(?P<I>1[0-2]|0?[1-9])",
+    "M": r"(?P<M>[0-5]\d|\d)",
+    "S": r"(?P<S>[0-5]\d|\d)",
+    "f": r"(?P<f>\d{1,9})",
+    "p": r"(?P<p>[AaPp]\.?[Mm]\.?)",
+    "b": r"(?P<b>[A-Za-z]{3})[a-z]*\.?",
+    "B": r"(?P<b>[A-Za-z]{3})[a-z]*",
+    "z": r"(?P<z>Z|UTC|[+-]\d\d:?\d\d)",
+    "a": r"[A-Za-z]+\.?",
+    "A": r"[A-Za-z]+",
+    "%": "%",
+}
 _SHORT = {"F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y"}
 _GUESSES = tuple(
     day + clock
     for day in (
-        "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d",
-        "%Y.%m.%d", "%Y/%d/%m", "%Y-%d-%m", "%Y-%m-%d", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y",
-        "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%a, %d %b %Y", "%a %b %d",
+        "%d/%m/%Y",
+        "%m/%d/%Y",
+        "%d.%m.%Y",
+        "%m.%d.%Y",
+        "%d-%m-%Y",
+        "%m-%d-%Y",
+        "%Y/%m/%d",
+        "%Y.%m.%d",
+        "%Y/%d/%m",
+        "%Y-%d-%m",
+        "%Y-%m-%d",
+        "%d/%m/%y",
+        "%m/%d/%y",
+        "%d.%m.%y",
+        "%d %b %Y",
+        "%d-%b-%Y",
+        "%d-%b-%y",
+        "%b %d, %Y",
+        "%a, %d %b %Y",
+        "%a %b %d",
     )
-    for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %H:%M:%S.%f",
-                  ", %H:%M", ", %H:%M:%S", " %H:%M:%S %z", " %H:%M:%S %Y", " %H:%M:%S %z %Y")
-)  # fmt: skip
+    for clock in (
+        "",
+        " %H:%M",
+        " %H:%M:%S",
+        " %I:%M %p",
+        " %I:%M:%S %p",
+        " %H:%M:%S.%f",
+        ", %H:%M",
+        ", %H:%M:%S",
+        " %H:%M:%S %z",
+        " %H:%M:%S %Y",
+        " %H:%M:%S %z %Y",
+    )
+)
 
 
 def _distinct(column: Column, name: str) -> tuple[NDArray[np.int32], list[str]]:
@@ -131,8 +169,9 @@ def looks_like_dates(numbers: NDArray[Any]) -> bool:
     if low < 19000101 or high > 21001231:
         return False
     months, days = numbers // 100 % 100, numbers % 100
-    return bool((months >= 1).all() and (months <= 12).all() and (days >= 1).all()
-                and (days <= 31).all())  # fmt: skip
+    return bool(
+        (months >= 1).all() and (months <= 12).all() and (days >= 1).all() and (days <= 31).all()
+    )
 
 
 def dates_of_numbers(column: Column, name: str, date_format: str, where: Where) -> Column:
@@ -146,9 +185,11 @@ def dates_of_numbers(column: Column, name: str, date_format: str, where: Where) 
         texts = text_of_numbers(Column("int", whole, None, column.codes, column.null))
         return dates_of_text(texts, name, date_format, where)
     days = column.values.astype(np.float64)
-    known = np.ones(len(days), dtype=bool) if column.null is None or column.codes is not None else (
-        ~column.null
-    )  # fmt: skip
+    known = (
+        np.ones(len(days), dtype=bool)
+        if column.null is None or column.codes is not None
+        else ~column.null
+    )
     outside = known & ~((days >= 1) & (days < 2958466))
     if outside.any():
         raise ValueError(
@@ -303,9 +344,11 @@ def _by_names(fields: dict[str, Any]) -> tuple[int, int, bool] | None:
 
 def _no_date(name: str, text: str, texts: list[str], date_format: str | None, where: Where) -> str:
     """Why a text is refused, and the format that would read the column."""
-    form = "written as in ISO 8601 (2024-01-31 18:30:00)" if date_format is None else (
-        f"of the format {date_format!r}"
-    )  # fmt: skip
+    form = (
+        "written as in ISO 8601 (2024-01-31 18:30:00)"
+        if date_format is None
+        else f"of the format {date_format!r}"
+    )
     some = texts[:200] + texts[-200:]
     fitting = [g for g in _GUESSES if all(_fits(t, g) for t in some)]
     remedy = "correct it, or name it in null_values if it stands for a missing value"

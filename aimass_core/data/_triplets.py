@@ -26,13 +26,44 @@ from .tables import OpenTable, Table, log_notes, opened
 __all__ = ["RULES", "Triplets", "merge_triplets", "prepare", "read_triplets"]
 
 _PLACEHOLDERS = (
-    "", "-", "--", "?", "\\N", "None", "none", "nil", "NA", "N/A", "n/a", "NULL", "null", "NaN",
-    "nan", "#N/A", "undefined", "unknown", "missing", "(null)", "(not set)",
-)  # fmt: skip
+    "",
+    "-",
+    "--",
+    "?",
+    "\\N",
+    "None",
+    "none",
+    "nil",
+    "NA",
+    "N/A",
+    "n/a",
+    "NULL",
+    "null",
+    "NaN",
+    "nan",
+    "#N/A",
+    "undefined",
+    "unknown",
+    "missing",
+    "(null)",
+    "(not set)",
+)
 _ARGUMENTS = (
-    "user", "item", "value", "time", "event", "weights", "duplicates", "nulls", "users", "items",
-    "unknown", "keep_events", "dtype", "n_threads",
-)  # fmt: skip
+    "user",
+    "item",
+    "value",
+    "time",
+    "event",
+    "weights",
+    "duplicates",
+    "nulls",
+    "users",
+    "items",
+    "unknown",
+    "keep_events",
+    "dtype",
+    "n_threads",
+)
 _FREQUENT = 0.01  # share of the rows
 RULES = ("sum", "last", "first", "mean", "max", "min", "count", "error")
 
@@ -122,10 +153,20 @@ def read_triplets(
     if label is not None:
         columns["label"], labels["label"] = columns.pop(label_role), labels.pop(label_role)
     return prepare(
-        columns, labels, weights=weights, duplicates=duplicates, nulls=nulls,
-        users=users, items=items, unknown=unknown, keep_events=keep_events, dtype=dtype,
-        n_threads=resolve_n_threads(n_threads), options=source.options, source=source,
-    )  # fmt: skip
+        columns,
+        labels,
+        weights=weights,
+        duplicates=duplicates,
+        nulls=nulls,
+        users=users,
+        items=items,
+        unknown=unknown,
+        keep_events=keep_events,
+        dtype=dtype,
+        n_threads=resolve_n_threads(n_threads),
+        options=source.options,
+        source=source,
+    )
 
 
 def merge_triplets(
@@ -191,13 +232,7 @@ def prepare(
     notes = [] if source is None else source.notes
     n = columns["user"].n_rows
     drops = _Drops(n)
-    for role, column in columns.items():
-        if options.null_values:
-            _add_null_words(column, options.null_values)
-        if column.null is not None:
-            if nulls == "error":
-                raise ValueError(_null_message(column.null, labels[role], source))
-            drops.add(column.null, f"null {role}")
+    _drop_nulls(columns, labels, nulls, options, source, drops)
     rows, user_map, new = _number(
         columns.pop("user"), labels["user"], users, unknown, n_threads, notes
     )
@@ -225,28 +260,69 @@ def prepare(
         if extra is not None and extra_map is not None:
             extra, extra_map = extra_map._compact(extra[keep])
         factors = factors if factors is None else factors[keep]
+    values, times, time_unit = _values_and_times(columns, labels, keep, len(rows), options, source)
+    if factors is not None:
+        values = values * factors
+    log_notes(notes)
+    return Triplets(
+        rows,
+        cols,
+        narrow(values, dtype, labels.get("value", "value")),
+        times,
+        time_unit,
+        user_map,
+        item_map,
+        duplicates,
+        n,
+        n_threads,
+        keep_events,
+        drops.causes,
+        notes,
+        extra,
+        extra_map,
+    )
+
+
+def _drop_nulls(
+    columns: Mapping[str, Column],
+    labels: Mapping[str, str],
+    nulls: str,
+    options: ReadOptions,
+    source: OpenTable | None,
+    drops: _Drops,
+) -> None:
+    """Refuse nulls in any column, or drop their rows."""
+    for role, column in columns.items():
+        if options.null_values:
+            _add_null_words(column, options.null_values)
+        if column.null is not None:
+            if nulls == "error":
+                raise ValueError(_null_message(column.null, labels[role], source))
+            drops.add(column.null, f"null {role}")
+
+
+def _values_and_times(
+    columns: dict[str, Column],
+    labels: Mapping[str, str],
+    keep: NDArray[np.bool_] | None,
+    n_rows: int,
+    options: ReadOptions,
+    source: OpenTable | None,
+) -> tuple[NDArray[Any], NDArray[np.int64] | None, str | None]:
+    """Values (1 without a column), times and their unit of the rows that are kept."""
 
     def where(role: str) -> Where:
         return lambda text: "" if source is None else source.where_text(role, text)
 
-    values: NDArray[Any]
+    values: NDArray[Any] = np.ones(n_rows, dtype=np.float32)
     if "value" in columns:
         column = columns.pop("value")
         values = column_values(column, keep, labels["value"], options, where("value"))
-    else:
-        values = np.ones(len(rows), dtype=np.float32)
-    if factors is not None:
-        values = values * factors
-    times, time_unit = None, None
+    times, unit = None, None
     if "time" in columns:
         column = columns.pop("time")
-        times, time_unit = column_times(column, keep, labels["time"], options, where("time"))
-    log_notes(notes)
-    return Triplets(
-        rows, cols, narrow(values, dtype, labels.get("value", "value")), times, time_unit,
-        user_map, item_map, duplicates, n, n_threads, keep_events, drops.causes, notes, extra,
-        extra_map,
-    )  # fmt: skip
+        times, unit = column_times(column, keep, labels["time"], options, where("time"))
+    return values, times, unit
 
 
 class _Drops:

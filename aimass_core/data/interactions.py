@@ -271,14 +271,39 @@ class Interactions:
         [('a', 'x', 6.0), ('b', 'y', 1.0)]
         """
         triplets = read_triplets(
-            table, user=user, item=item, value=value, time=time, event=event, weights=weights,
-            duplicates=duplicates, nulls=nulls, users=users, items=items, unknown=unknown,
-            keep_events=keep_events, dtype=dtype, n_threads=n_threads, format=format,
-            separator=separator, decimal=decimal, thousands=thousands, quote=quote, escape=escape,
-            encoding=encoding, skip_rows=skip_rows, header=header, names=names,
-            date_format=date_format, null_values=null_values, default_nulls=default_nulls,
-            sheet=sheet, member=member, query=query, storage_options=storage_options,
-        )  # fmt: skip
+            table,
+            user=user,
+            item=item,
+            value=value,
+            time=time,
+            event=event,
+            weights=weights,
+            duplicates=duplicates,
+            nulls=nulls,
+            users=users,
+            items=items,
+            unknown=unknown,
+            keep_events=keep_events,
+            dtype=dtype,
+            n_threads=n_threads,
+            format=format,
+            separator=separator,
+            decimal=decimal,
+            thousands=thousands,
+            quote=quote,
+            escape=escape,
+            encoding=encoding,
+            skip_rows=skip_rows,
+            header=header,
+            names=names,
+            date_format=date_format,
+            null_values=null_values,
+            default_nulls=default_nulls,
+            sheet=sheet,
+            member=member,
+            query=query,
+            storage_options=storage_options,
+        )
         return cls._of(triplets)
 
     @classmethod
@@ -341,10 +366,19 @@ class Interactions:
             shown = ", ".join(f"{labels[role]} {n}" for role, n in sizes.items())
             raise ValueError(f"the arrays have unequal lengths: {shown}")
         triplets = prepare(
-            columns, labels, weights=None, duplicates=duplicates, nulls=nulls, users=user_map,
-            items=item_map, unknown=unknown, keep_events=keep_events, dtype=dtype,
-            n_threads=resolve_n_threads(n_threads), options=ReadOptions(date_format=date_format),
-        )  # fmt: skip
+            columns,
+            labels,
+            weights=None,
+            duplicates=duplicates,
+            nulls=nulls,
+            users=user_map,
+            items=item_map,
+            unknown=unknown,
+            keep_events=keep_events,
+            dtype=dtype,
+            n_threads=resolve_n_threads(n_threads),
+            options=ReadOptions(date_format=date_format),
+        )
         return cls._of(triplets)
 
     @classmethod
@@ -512,9 +546,15 @@ class Interactions:
         order = np.arange(self.nnz, dtype=np.int64)
         columns = self.row_indices()
         indptr, indices, data, order = kernels.coo_to_csr(
-            indices, columns, data, order, self.n_items, self.n_users, "error",
+            indices,
+            columns,
+            data,
+            order,
+            self.n_items,
+            self.n_users,
+            "error",
             resolve_n_threads(None),
-        )  # fmt: skip
+        )
         matrix = wrap_csr(indptr, indices, data, (self.n_items, self.n_users))
         return self._with_entries(matrix, order, self.items, self.users)
 
@@ -590,9 +630,14 @@ class Interactions:
         entries = events.entries()[kept]
         rows, columns = self.row_indices()[entries], csr_parts(self.matrix)[1][entries]
         return self._combined(
-            rows, columns, events.values[kept], events.times[kept], self.users, self.items,
+            rows,
+            columns,
+            events.values[kept],
+            events.times[kept],
+            self.users,
+            self.items,
             events.rule,
-        )  # fmt: skip
+        )
 
     def _combined(
         self,
@@ -633,9 +678,15 @@ class Interactions:
         new_columns, item_map = _renumber(items, self.items, indices, kept)
         entries = np.flatnonzero(kept)
         indptr, indices, data, entries = kernels.coo_to_csr(
-            new_rows[rows[entries]], new_columns[indices[entries]], data[entries], entries,
-            len(user_map), len(item_map), "error", resolve_n_threads(None),
-        )  # fmt: skip
+            new_rows[rows[entries]],
+            new_columns[indices[entries]],
+            data[entries],
+            entries,
+            len(user_map),
+            len(item_map),
+            "error",
+            resolve_n_threads(None),
+        )
         matrix = wrap_csr(indptr, indices, data, (len(user_map), len(item_map)))
         return self._with_entries(matrix, entries, user_map, item_map)
 

@@ -132,10 +132,19 @@ class OpenTable:
         if kinds <= {"int", "uint"}:
             return columns
         if all(kind.startswith("datetime64") for kind in kinds):
-            finest = min(kinds, key=["datetime64[ns]", "datetime64[us]", "datetime64[ms]",
-                                     "datetime64[s]"].index) if kinds <= {
-                "datetime64[ns]", "datetime64[us]", "datetime64[ms]", "datetime64[s]"
-            } else "datetime64[ns]"  # fmt: skip
+            finest = (
+                min(
+                    kinds,
+                    key=[
+                        "datetime64[ns]",
+                        "datetime64[us]",
+                        "datetime64[ms]",
+                        "datetime64[s]",
+                    ].index,
+                )
+                if kinds <= {"datetime64[ns]", "datetime64[us]", "datetime64[ms]", "datetime64[s]"}
+                else "datetime64[ns]"
+            )
             return [_in_unit(column, finest) for column in columns]
         if role not in ID_ROLES and kinds <= {"int", "uint", "float", "bool", "decimal"}:
             return [_as_float(column) for column in columns]

@@ -299,12 +299,24 @@ def make_task(
     )
     metrics = {column.metric for column in columns}
     return Task(
-        train, users, shown, profiles, truth, relevant, rows, is_warm, counts, item_counts, n_items,
-        columns, repeats, fallback,
+        train,
+        users,
+        shown,
+        profiles,
+        truth,
+        relevant,
+        rows,
+        is_warm,
+        counts,
+        item_counts,
+        n_items,
+        columns,
+        repeats,
+        fallback,
         _features(item_features, train, n_items, "diversity" in metrics),
         _shares(popularity, n_items),
         {} if n_threads is None else {"n_threads": n_threads},
-    )  # fmt: skip
+    )
 
 
 def _joined(shown: Any, test: Any) -> tuple[Any, sp.csr_array, sp.csr_array]:

@@ -220,14 +220,21 @@ def test_events_with_weights_dates_and_several_files(tmp_path: Path) -> None:
     for name, text in days.items():
         (tmp_path / name).write_text(text)
     columns = {
-        "user": "who", "item": "what", "event": "did", "time": "when",
-        "weights": {"view": 1, "cart": 3, "buy": 10}, "date_format": "%d.%m.%Y %H:%M",
-    }  # fmt: skip
+        "user": "who",
+        "item": "what",
+        "event": "did",
+        "time": "when",
+        "weights": {"view": 1, "cart": 3, "buy": 10},
+        "date_format": "%d.%m.%Y %H:%M",
+    }
     both = Interactions.from_table([tmp_path / name for name in days], **columns)
     assert {(u, i): v for u, i, v in both} == {("ann", "tea"): 12.0, ("bob", "pie"): 3.0}
     assert sorted(both.single_events().times.view("M8[ns]").astype("M8[h]").astype(str)) == [
-        "2024-07-01T00", "2024-07-01T09", "2024-07-02T00", "2024-07-02T00",
-    ]  # fmt: skip
+        "2024-07-01T00",
+        "2024-07-01T09",
+        "2024-07-02T00",
+        "2024-07-02T00",
+    ]
     assert both.report["rows_read"] == 4
     # Merged day by day it is the same, single events included.
     first, second = (Interactions.from_table(tmp_path / name, **columns) for name in days)

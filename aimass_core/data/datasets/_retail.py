@@ -38,13 +38,25 @@ ARCHIVE = Archive(
 MEMBER = "online_retail_II.xlsx"
 N_LINES = 1_067_371  # 525,461 and 541,910, as published
 HEADER = (
-    "Invoice", "StockCode", "Description", "Quantity", "InvoiceDate", "Price", "Customer ID",
+    "Invoice",
+    "StockCode",
+    "Description",
+    "Quantity",
+    "InvoiceDate",
+    "Price",
+    "Customer ID",
     "Country",
-)  # fmt: skip
+)
 NAMES = (
-    "invoice", "stock_code", "description", "quantity", "invoice_date", "price", "customer_id",
+    "invoice",
+    "stock_code",
+    "description",
+    "quantity",
+    "invoice_date",
+    "price",
+    "customer_id",
     "country",
-)  # fmt: skip
+)
 
 
 def _read_sheets(workbook: bytes) -> list[Table]:
@@ -57,9 +69,15 @@ def _read_sheets(workbook: bytes) -> list[Table]:
             "reading the Online Retail workbook needs openpyxl: pip install openpyxl"
         ) from None
     types = (
-        pa.string(), pa.string(), pa.string(), pa.int32(), pa.timestamp("ms"), pa.float64(),
-        pa.int32(), pa.string(),
-    )  # fmt: skip
+        pa.string(),
+        pa.string(),
+        pa.string(),
+        pa.int32(),
+        pa.timestamp("ms"),
+        pa.float64(),
+        pa.int32(),
+        pa.string(),
+    )
 
     def text(value: Any) -> str | None:
         return None if value is None else str(value)
@@ -118,20 +136,24 @@ def clean_transactions(years: list[Table]) -> tuple[Table, Table]:
     last = np.zeros(len(distinct), dtype=np.int64)
     last[item] = np.arange(len(item))  # the latest description is the item's title
     seconds = pc.divide(pc.cast(lines["invoice_date"].cast(pa.timestamp("ms")), pa.int64()), 1000)
-    interactions = pa.table({
-        "user_id": lines["customer_id"].cast(pa.int32()),
-        "item_id": pa.array(item.astype(np.int32)),
-        "quantity": lines["quantity"].cast(pa.int32()),
-        "price": lines["price"].cast(pa.float32()),
-        "timestamp": seconds,
-        "invoice": lines["invoice"],
-    })  # fmt: skip
-    items = pa.table({
-        "item_id": pa.array(np.arange(len(distinct), dtype=np.int32)),
-        "stock_code": pa.array(distinct.tolist(), pa.string()),
-        "title": lines["description"].take(pa.array(last)),
-        "median_price": pa.array((price[order][low] + price[order][high]) / 2),
-    })  # fmt: skip
+    interactions = pa.table(
+        {
+            "user_id": lines["customer_id"].cast(pa.int32()),
+            "item_id": pa.array(item.astype(np.int32)),
+            "quantity": lines["quantity"].cast(pa.int32()),
+            "price": lines["price"].cast(pa.float32()),
+            "timestamp": seconds,
+            "invoice": lines["invoice"],
+        }
+    )
+    items = pa.table(
+        {
+            "item_id": pa.array(np.arange(len(distinct), dtype=np.int32)),
+            "stock_code": pa.array(distinct.tolist(), pa.string()),
+            "title": lines["description"].take(pa.array(last)),
+            "median_price": pa.array((price[order][low] + price[order][high]) / 2),
+        }
+    )
     return interactions, items
 
 

@@ -32,9 +32,7 @@ WEEKDAYS = np.array([0.85, 0.85, 0.9, 1.0, 1.15, 1.25, 1.0])  # Monday first
 HOURS = np.array([1, 1, 1, 1, 1, 1, 2, 4, 6, 8, 9, 9, 10, 9, 8, 8, 8, 9, 10, 12, 13, 11, 7, 3.0])
 DAY = 86_400
 PERIOD = 30  # days for which tastes, popularity and prices stand still
-SIZES = (
-    "n_users", "n_items", "n_interactions", "n_categories", "n_styles", "n_segments", "n_days"
-)  # fmt: skip
+SIZES = ("n_users", "n_items", "n_interactions", "n_categories", "n_styles", "n_segments", "n_days")
 OWN, SAME_CATEGORY = 0.85, 0.10  # share of an item in its own factor, in others of its category
 
 

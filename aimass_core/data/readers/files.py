@@ -38,13 +38,29 @@ _COMPRESSED = {
 }
 _COMPRESSED_NAMES = (".gz", ".gzip", ".bz2", ".zst", ".zstd", ".lz4", ".xz", ".zip")
 _FORMAT_OF_SUFFIX = {
-    ".parquet": "parquet", ".pq": "parquet", ".parq": "parquet",
-    ".feather": "arrow", ".arrow": "arrow", ".arrows": "arrow", ".ipc": "arrow",
-    ".xlsx": "excel", ".xlsm": "excel", ".xltx": "excel",
-    ".json": "json", ".jsonl": "json", ".ndjson": "json",
-    ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv", ".dat": "csv", ".data": "csv",
-    ".psv": "csv", ".ssv": "csv", ".inter": "csv",
-}  # fmt: skip
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".parq": "parquet",
+    ".feather": "arrow",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".ipc": "arrow",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
+    ".xltx": "excel",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".tab": "csv",
+    ".txt": "csv",
+    ".dat": "csv",
+    ".data": "csv",
+    ".psv": "csv",
+    ".ssv": "csv",
+    ".inter": "csv",
+}
 _MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"FEA1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 

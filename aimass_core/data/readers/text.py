@@ -24,9 +24,25 @@ from .protocol import ID_ROLES, Reader, Wanted
 __all__ = ["DEFAULT_NULLS", "TextReader"]
 
 DEFAULT_NULLS = (
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
-    "<NA>", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null",
-)  # fmt: skip
+    "",
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "-1.#IND",
+    "-1.#QNAN",
+    "-NaN",
+    "-nan",
+    "1.#IND",
+    "1.#QNAN",
+    "<NA>",
+    "N/A",
+    "NA",
+    "NULL",
+    "NaN",
+    "n/a",
+    "nan",
+    "null",
+)
 _SEPARATORS = (",", ";", "\t", "|")
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),

@@ -81,15 +81,19 @@ class WorkbookReader(Reader):
         read: list[str] = []
         for number, (title, rows) in enumerate(sheet_rows(stream)):
             titles.append(title)
-            is_wanted = number == 0 if wanted is None else wanted == "*" or (
-                title in wanted or number in wanted
-            )  # fmt: skip
+            is_wanted = (
+                number == 0
+                if wanted is None
+                else wanted == "*" or (title in wanted or number in wanted)
+            )
             if is_wanted:
                 self._append(title, rows, is_first=not read)
                 read.append(title)
-        missing = [] if wanted in (None, "*") else [
-            w for w in wanted if w not in titles and w not in range(len(titles))
-        ]  # fmt: skip
+        missing = (
+            []
+            if wanted in (None, "*")
+            else [w for w in wanted if w not in titles and w not in range(len(titles))]
+        )
         if missing:
             raise ValueError(
                 f"sheet={missing[0]!r}: {self.file.name} has no such sheet; it has "

@@ -361,11 +361,14 @@ def k_fold_users(
     fold = _dealt(x.row_indices(), x.n_users, n_splits, "users", rng)
     return (
         _of_users(
-            x, np.flatnonzero((fold >= 0) & (fold != i)), np.flatnonzero(fold == i),
-            holdout_size, rng,
+            x,
+            np.flatnonzero((fold >= 0) & (fold != i)),
+            np.flatnonzero(fold == i),
+            holdout_size,
+            rng,
         )
         for i in range(n_splits)
-    )  # fmt: skip
+    )
 
 
 def _dealt(

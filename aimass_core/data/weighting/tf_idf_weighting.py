@@ -108,10 +108,12 @@ class TfIdf(Weighting):
     def _restore(self) -> None:
         by_items = self.documents == "items"
         n = self.n_features_in_
-        self._check_arrays({
-            "idf_": None if by_items else n,
-            "norms_": n if by_items and self.norm is not None else None,
-        })  # fmt: skip
+        self._check_arrays(
+            {
+                "idf_": None if by_items else n,
+                "norms_": n if by_items and self.norm is not None else None,
+            }
+        )
 
     def _frequency(self, x: NDArray[Any]) -> Any:
         if self.tf == "sqrt":
