@@ -1,4 +1,4 @@
-"""Table files written piece by piece, in place only once they are whole."""
+"""Table files written in pieces, which replace older ones only when they are complete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OUTPUTS = {
 
 
 def output_format(path: Path, name: str) -> str:
-    """The format that a suffix names; ``name`` is the argument's, for the message."""
+    """Return the format that a suffix names; ``name`` is the argument's, for the message."""
     try:
         return _OUTPUTS[path.suffix.lower()]
     except KeyError:

@@ -21,7 +21,7 @@ __all__ = [
     "text_of_numbers",
 ]
 
-Where = Callable[[str], str]  # the place of a text in its file, for messages
+Where = Callable[[str], str]  # file and line of a text, for messages
 
 _ISO = re.compile(
     r"(\d{4})(?:-(\d\d)-(\d\d)|(\d\d)(\d\d))"
@@ -91,13 +91,13 @@ _GUESSES = tuple(
 
 
 def _distinct(column: Column, name: str) -> tuple[NDArray[np.int32], list[str]]:
-    """Codes (null: -1) and the distinct texts of a column."""
+    """Return codes (null: -1) and the distinct texts of a column."""
     codes, ids = factorize(column, name, 1)
     return codes, [str(text) for text in ids.strings()]
 
 
 def text_of_numbers(column: Column) -> Column:
-    """Whole numbers as the text they were written in."""
+    """Return whole numbers as the text they were written in."""
     if column.kind not in ("int", "uint"):
         return column
     numbers = unsigned(column.values) if column.kind == "uint" else column.values
@@ -114,7 +114,7 @@ def text_of_numbers(column: Column) -> Column:
 def numbers_of_text(
     column: Column, name: str, decimal: str, thousands: str | None, where: Where
 ) -> Column:
-    """Numbers written as text.
+    """Read numbers that are written as text.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def numbers_of_text(
 
 
 def _remedy(text: str) -> str:
-    """What may make a number of a text."""
+    """Return what may make a number of a text."""
     marks = re.sub(r"[\d+-]", "", text)
     if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d*)?", text):
         return ": pass thousands=','" + (" if the comma groups digits" if "." not in text else "")
@@ -162,7 +162,7 @@ def _remedy(text: str) -> str:
 
 
 def looks_like_dates(numbers: NDArray[Any]) -> bool:
-    """Whether all numbers are dates such as 20240131."""
+    """Return whether all numbers are dates such as 20240131."""
     if not len(numbers):
         return False
     low, high = numbers.min(), numbers.max()
@@ -175,7 +175,7 @@ def looks_like_dates(numbers: NDArray[Any]) -> bool:
 
 
 def dates_of_numbers(column: Column, name: str, date_format: str, where: Where) -> Column:
-    """Whole numbers as dates: serial numbers of days ("excel"), or digits such as 20240131."""
+    """Read whole numbers as dates: serial numbers of days ("excel"), or digits (20240131)."""
     if date_format != "excel":
         whole = column.values.astype(np.int64)
         if not np.array_equal(whole, column.values):
@@ -202,7 +202,7 @@ def dates_of_numbers(column: Column, name: str, date_format: str, where: Where) 
 
 
 def dates_of_text(column: Column, name: str, date_format: str | None, where: Where) -> Column:
-    """Dates written as text, in nanoseconds since 1970 (those with an offset in UTC).
+    """Read dates that are written as text, in nanoseconds since 1970 (those with an offset in UTC).
 
     Raises
     ------
@@ -255,7 +255,7 @@ def _quick_iso(texts: list[str]) -> NDArray[np.int64] | None:
 
 
 def _parsed(text: str, date_format: str | None) -> tuple[int, int, bool] | None:
-    """Seconds since 1970, nanoseconds, and whether there was an offset; None if it does not fit."""
+    """Return seconds since 1970, nanoseconds, and whether there was an offset, or None."""
     text = text.strip()
     if date_format is not None:
         match = _pattern(date_format).fullmatch(text)
@@ -280,7 +280,7 @@ _patterns: dict[str, re.Pattern[str]] = {}
 
 
 def _pattern(date_format: str) -> re.Pattern[str]:
-    """A format of `datetime.strptime` as a regular expression; English names of months."""
+    """Return a format of `datetime.strptime` as a regular expression; English names of months."""
     if date_format in _patterns:
         return _patterns[date_format]
     for short, complete in _SHORT.items():

@@ -139,7 +139,7 @@ def read_triplets(
     n_threads: int | None = None,
     **reading: Any,
 ) -> Triplets:
-    """The arguments of `Interactions.from_table`, and a column that tells parts of it apart."""
+    """Read a table by the arguments of `Interactions.from_table`, and a column of labels."""
     options = ReadOptions.of(reading, (*_ARGUMENTS, *ReadOptions.names_of_fields()))
     if user is None or item is None:
         raise TypeError("user= and item= are needed: the columns that name users and items")
@@ -218,7 +218,7 @@ def prepare(
     options: ReadOptions,
     source: OpenTable | None = None,
 ) -> Triplets:
-    """Number the ids, leave out rows as told, make values and times plain numbers."""
+    """Number the ids, leave out rows by the rules, and convert values and times to numbers."""
     as_choice(nulls, "nulls", ("error", "drop"))
     as_choice(unknown, "unknown", ("error", "drop"))
     as_bool(keep_events, "keep_events")
@@ -309,7 +309,7 @@ def _values_and_times(
     options: ReadOptions,
     source: OpenTable | None,
 ) -> tuple[NDArray[Any], NDArray[np.int64] | None, str | None]:
-    """Values (1 without a column), times and their unit of the rows that are kept."""
+    """Return values (1 without a column), times and their unit of the rows that are kept."""
 
     def where(role: str) -> Where:
         return lambda text: "" if source is None else source.where_text(role, text)
@@ -364,7 +364,7 @@ def _add_null_words(column: Column, words: Sequence[str]) -> None:
 
 
 def _equals(column: Column, word: bytes) -> NDArray[np.bool_]:
-    """Which entries of a column of text are a word."""
+    """Return which entries of a column of text are a word."""
     assert column.offsets is not None
     is_word: NDArray[np.bool_] = np.diff(column.offsets) == len(word)
     if word and is_word.any():
@@ -377,7 +377,7 @@ def _equals(column: Column, word: bytes) -> NDArray[np.bool_]:
 def _number(
     column: Column, name: str, known: IdMap | None, unknown: str, n_threads: int, notes: list[str]
 ) -> tuple[NDArray[np.int32], IdMap, NDArray[np.bool_] | None]:
-    """Codes, their map, and with a given map which rows hold an id that is not in it."""
+    """Return codes, their map, and with a given map which rows hold an id that is not in it."""
     column = _as_whole_ids(column, name, notes)
     codes, ids = IdMap._number(column, name, n_threads)
     if ids.kind == "str":
@@ -396,7 +396,7 @@ def _number(
 
 
 def _as_whole_ids(column: Column, name: str, notes: list[str]) -> Column:
-    """Floats that are all whole numbers as whole numbers: pandas writes 1.0 beside a null."""
+    """Return floats that are all whole as whole numbers: pandas writes 1.0 beside a null."""
     if column.kind == "decimal":
         return exact_ids(column, name)
     if column.kind != "float" or not column.n_entries:
@@ -412,7 +412,7 @@ def _as_whole_ids(column: Column, name: str, notes: list[str]) -> Column:
 
 
 def _frequent_placeholders(codes: NDArray[np.int32], ids: Column, name: str) -> list[str]:
-    """Notes on ids that are words for a missing value, and frequent."""
+    """Return notes on ids that are words for a missing value, and frequent."""
     assert ids.offsets is not None
     longest = max(map(len, _PLACEHOLDERS))
     lengths = np.bincount(np.minimum(np.diff(ids.offsets), longest + 1), minlength=longest + 1)

@@ -52,7 +52,7 @@ class Interactions:
     report : dict, optional
         How the rows of the table were used: ``rows_read``, ``rows_dropped`` (by cause),
         ``rows_merged``, ``interactions``, the rule for ``duplicates``, and ``notes`` on everything
-        that was recognised rather than told.
+        that was recognised, not given.
 
     Attributes
     ----------
@@ -455,7 +455,7 @@ class Interactions:
         events: Events | UngroupedEvents | None,
         report: Mapping[str, Any],
     ) -> Self:
-        """An object around a matrix that a kernel made, which needs no check."""
+        """Return an object around a matrix that a kernel made, which needs no check."""
         x = cls.__new__(cls)
         x.matrix = with_scipy_indices(matrix)
         x.users = users
@@ -561,7 +561,7 @@ class Interactions:
     def _with_entries(
         self, matrix: sp.csr_array, entries: NDArray[Any], users: IdMap, items: IdMap
     ) -> Self:
-        """A matrix whose entries are some of these, with their times and events."""
+        """Return a matrix whose entries are some of these, with their times and events."""
         times = None if self.timestamps is None else self.timestamps[entries]
         events = None if self.events is None else self.events.take(entries)
         return self._made(matrix, users, items, times, self.time_unit, events, self.report)
@@ -649,7 +649,7 @@ class Interactions:
         items: IdMap,
         rule: str,
     ) -> Self:
-        """Events in numbers of rows and columns as new interactions."""
+        """Return events in numbers of rows and columns as new interactions."""
         n_threads = resolve_n_threads(None)
         matrix, last = merge_triplets(rows, columns, values, times, users, items, rule, n_threads)
         is_single = matrix.nnz == len(rows)
@@ -802,7 +802,7 @@ class Interactions:
         matrix: sp.csr_array,
         rule: str,
     ) -> UngroupedEvents | None:
-        """The single events of both, if their rule is the one by which they are joined."""
+        """Return the single events of both, if their rule is the one by which they are joined."""
         if self.timestamps is None:
             return None
         grouped = [x.events for x in (self, other) if x.events is not None]
@@ -1012,7 +1012,7 @@ def _renumber(
 
 
 def _ordered(ids: Any, n: int, name: str) -> IdMap:
-    """The map of ids given in the order of the rows."""
+    """Return the map of ids given in the order of the rows."""
     if ids is None:
         return IdMap.from_range(n)
     if isinstance(ids, IdMap):

@@ -185,7 +185,7 @@ def _named(models: Any) -> dict[str, Any]:
 
 
 def _folds(split: Any) -> Iterator[tuple[Any, Any]] | None:
-    """Labels and splits of several folds, or None for a single split."""
+    """Return labels and splits of several folds, or None for a single split."""
     if hasattr(split, "train") or isinstance(split, np.ndarray):
         return None
     if isinstance(split, Mapping):
@@ -283,7 +283,7 @@ class _Run:
     def _list_values(
         self, task: Task, model: Any, report: Callable[[int, int], None] | None
     ) -> tuple[dict[str, tuple[Any, Any]], float]:
-        """Of each column the values of warm and of cold users, and the seconds in the model."""
+        """Return the values of warm and cold users by column, and the seconds in the model."""
         parts: dict[str, tuple[list[Any], list[Any]]] = {
             column.title: ([], []) for column in self.columns
         }
@@ -347,7 +347,7 @@ class _Run:
 
 
 def _combined(column: Column, parts: list[Any]) -> Any:
-    """The blocks of a column joined: values of users, or sums of counts."""
+    """Return the blocks of a column joined: values of users, or sums of counts."""
     if not parts:
         return None
     return np.sum(parts, axis=0) if column.metric in COUNT_METRICS else np.concatenate(parts)

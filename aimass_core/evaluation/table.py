@@ -218,14 +218,14 @@ class EvaluationTable:
         return self.comparison
 
     def _best_cells(self) -> set[tuple[str, str]]:
-        """Models and columns to be marked: the best, and what does not differ from it."""
+        """Return models and columns to be marked: the best, and what does not differ from it."""
         if self._shown is None or len(self.rows) < 2:
             return set()
         tested = {test.metric for test in self._shown.tests}
         return {(model, title) for title in tested for model in self._shown.best(title)}
 
     def _cells(self) -> list[list[str]]:
-        """Values as text, by model and column, without the marks."""
+        """Return values as text, by model and column, without the marks."""
         intervals = {} if self._shown is None or self.folds else self._shown.intervals
         spread = self.spread
 
@@ -432,7 +432,7 @@ class EvaluationTable:
 
 
 def _value(row: Mapping[str, float], title: str) -> float:
-    """A column of one fold; in a fold without cold users all users are warm."""
+    """Return a column of one fold; in a fold without cold users all users are warm."""
     return row.get(title, row.get(title.removesuffix(WARM), float("nan")))
 
 

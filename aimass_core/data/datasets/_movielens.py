@@ -97,7 +97,7 @@ RELEASES = {
 
 
 def _parse(text: bytes, names: list[str], delimiter: str, encoding: str, header: bool) -> Table:
-    """A table of known columns; ids, ratings and times get the types all data sets share."""
+    """Return a table of known columns; ids, ratings and times get the types all data sets share."""
     pa = import_pyarrow()
     types = {
         "user_id": pa.int32(),

@@ -60,7 +60,7 @@ NAMES = (
 
 
 def _read_sheets(workbook: bytes) -> list[Table]:
-    """The two yearly sheets, every line as it is."""
+    """Return the two yearly sheets, every line as it is."""
     pa = import_pyarrow()
     try:
         openpyxl = importlib.import_module("openpyxl")
@@ -158,7 +158,7 @@ def clean_transactions(years: list[Table]) -> tuple[Table, Table]:
 
 
 def _cached(archive: Path) -> tuple[Table, Table]:
-    """The cleaned tables, kept beside the archive: the workbook takes minutes to read."""
+    """Return the cleaned tables, kept beside the archive: the workbook takes minutes to read."""
     pq = import_pyarrow().parquet
     paths = [archive.with_name(f"online_retail_{part}.parquet") for part in ("events", "items")]
     newer = all(p.is_file() and p.stat().st_mtime >= archive.stat().st_mtime for p in paths)

@@ -5,7 +5,7 @@ activity, one of the user's factors by taste ``theta[u, k](t)``, an item of that
 ``phi[i, k](t)``. So the chance that an event of user u is item i is the inner product
 ``theta[u] . phi[i]``: low rank, non-negative, known. Tastes are Dirichlet around the profile of
 the user's segment, whose mean is set to the popularity of the factors: items' popularity then
-keeps the power law that was asked for.
+keeps the given power law.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Customers:
 
 
 def _first_periods(n: int, shape: Shape, rng: np.random.Generator) -> Ints:
-    """0 for those that are there from the start, later periods for the newcomers."""
+    """Return 0 for those that are there from the start, later periods for the newcomers."""
     first = np.zeros(n, dtype=np.int64)
     newcomers = rng.permutation(n)[: int(shape.new_share * n)]
     if shape.n_periods > 1:
@@ -139,7 +139,7 @@ def draw_items(shape: Shape, rng: np.random.Generator) -> Items:
 
 
 def _dirichlet(alpha: Floats, rng: np.random.Generator) -> Floats:
-    """One draw for each row of parameters."""
+    """Return one draw for each row of parameters."""
     draws = rng.standard_gamma(alpha) + 1e-12
     return np.asarray(draws / draws.sum(axis=1, keepdims=True))
 
@@ -166,7 +166,7 @@ def draw_customers(shape: Shape, items: Items, rng: np.random.Generator) -> Cust
 
 
 def _days(shape: Shape, rng: np.random.Generator) -> Ints:
-    """Events on each day: slow growth, weekly rhythm, noise."""
+    """Return events on each day: slow growth, weekly rhythm, noise."""
     day = np.arange(shape.n_days)
     weight = (
         WEEKDAYS[day % 7] * (1 + 0.5 * day / shape.n_days) * np.exp(rng.normal(0, 0.05, len(day)))
@@ -238,7 +238,7 @@ def _choose(table: Floats, rows: Ints, rng: np.random.Generator) -> Ints:
 
 
 def _kinds(purchase_rate: Floats, rng: np.random.Generator) -> NDArray[np.int8]:
-    """Purchases by the user's rate; of the rest one in ten only puts it into the cart."""
+    """Draw kinds of events: purchases by the user's rate, one in ten of the rest in the cart."""
     draw = rng.random(len(purchase_rate))
     cart = purchase_rate + 0.1 * (1 - purchase_rate)
     return np.where(draw < purchase_rate, 2, np.where(draw < cart, 1, 0)).astype(np.int8)

@@ -1,4 +1,4 @@
-"""Files of every place: paths, URLs, globs, folders, archives, open files, standard input.
+"""Files of every kind: paths, URLs, globs, folders, archives, open files, standard input.
 
 A `File` can be opened as often as needed, decompressed, from its first byte. What cannot be read
 twice (a pipe) is written to a temporary file first, which stays in memory below 64 MiB.
@@ -274,7 +274,7 @@ def _members(
     options: ReadOptions,
     partitions: dict[str, str | None] | None = None,
 ) -> list[File]:
-    """The file itself, or the one member of a zip archive."""
+    """Return the file itself, or the one member of a zip archive."""
     file = File(name, opener, path, partitions)
     is_archive = file.head.startswith((b"PK\x03\x04", b"PK\x05\x06")) and (
         options.format != "excel"
@@ -331,7 +331,7 @@ def _is_data(member: str) -> bool:
 
 
 def _open_file(stream: Any, name: str | None = None) -> tuple[str, Callable[[], Any], None]:
-    """An open binary file, read from where it stands; a pipe is copied first."""
+    """Return an open binary file, read from where it stands; a pipe is copied first."""
     name = str(name or getattr(stream, "name", None) or "the open file")
     if isinstance(stream, io.TextIOBase):
         if not hasattr(stream, "buffer"):
@@ -417,7 +417,7 @@ def _of_folder(folder: Path, options: ReadOptions) -> list[File]:
 
 
 def _of_one_format(names: list[str], folder: str, options: ReadOptions) -> list[str]:
-    """The names whose suffix is that of a table, if all of them are of one format."""
+    """Return the names whose suffix is that of a table, if all of them are of one format."""
     kinds: dict[str, list[str]] = {}
     for name in names:
         suffixes = [
@@ -445,7 +445,7 @@ def _of_one_format(names: list[str], folder: str, options: ReadOptions) -> list[
 
 
 def _partitions(name: str) -> dict[str, str | None]:
-    """Columns in the names of folders, as Hive and Spark write them."""
+    """Return columns in the names of folders, as Hive and Spark write them."""
     pairs = [part.partition("=") for part in PurePosixPath(name).parts[:-1]]
     return {
         unquote(key): None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value)
@@ -458,7 +458,7 @@ def _partitions(name: str) -> dict[str, str | None]:
 
 
 def _of_url(url: str, options: ReadOptions) -> list[File]:
-    """Files of a remote or virtual file system, through fsspec, else through pyarrow."""
+    """Return files of a remote or virtual file system, through fsspec, else through pyarrow."""
     storage = dict(options.storage_options or {})
     try:
         fsspec = import_optional("fsspec")

@@ -159,7 +159,7 @@ class WorkbookReader(Reader):
         return [None if isinstance(cell, str) and cell in words else cell for cell in cells]
 
     def _of_one_type(self, cells: list[Any], label: str) -> list[Any]:
-        """Spreadsheets hold 85048 as a number beside 79323P, which is text."""
+        """Return ids as text where spreadsheets hold 85048 as a number beside the text 79323P."""
         kinds = {type(cell) for cell in cells if cell is not None}
         if str not in kinds or kinds == {str}:
             return cells

@@ -127,7 +127,7 @@ class TfIdf(Weighting):
         return inverse_document_frequency(n_documents, counts, smooth)
 
     def _sizes(self, values: NDArray[Any]) -> Any:
-        """What is summed for the norm."""
+        """Return what is summed for the norm."""
         return np.abs(values) if self.norm == "l1" else values * values
 
     def _norms(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
