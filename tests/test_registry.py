@@ -100,8 +100,9 @@ def test_a_model_with_a_score_has_the_whole_contract(make, x, tmp_path) -> None:
 
 
 def test_foreign_models_are_evaluated(x) -> None:
-    table = evaluate({"own": Recency(), "foreign": Counts()}, (x, x), metrics=["recall"], k=2,
-                     exclude_seen=False)  # fmt: skip
+    table = evaluate(
+        {"own": Recency(), "foreign": Counts()}, (x, x), metrics=["recall"], k=2, exclude_seen=False
+    )
     assert set(table.to_dict()) >= {"own", "foreign"} or "recall@2" in str(table.to_dict())
 
 

@@ -403,7 +403,7 @@ class EvaluationTable:
         ImportError
             If pyarrow is not installed.
         """
-        return import_optional("pyarrow").table(self._as_columns(intervals, folds))
+        return import_optional("pyarrow", "to_arrow").table(self._as_columns(intervals, folds))
 
     def to_pandas(self, *, intervals: bool = False, folds: bool = False) -> Any:
         """Return the values as a pandas data frame with the models as index.
@@ -425,7 +425,7 @@ class EvaluationTable:
         ImportError
             If pandas is not installed.
         """
-        frame = import_optional("pandas").DataFrame(self._as_columns(intervals, folds))
+        frame = import_optional("pandas", "to_pandas").DataFrame(self._as_columns(intervals, folds))
         frame = frame.set_index("model")
         frame.attrs["counts"] = asdict(self.counts)
         return frame

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
+from ...base.optional import import_optional
 from ...base.persistence import replacing
 from ...base.validation import as_float
 from ...exceptions import DamagedFileError
@@ -104,6 +105,7 @@ class Archive:
 
 
 def import_pyarrow() -> Any:
+<<<<<<< HEAD
     """Import pyarrow with its parts for CSV, Parquet and computing, or say how to install it."""
     try:
         import pyarrow
@@ -113,6 +115,12 @@ def import_pyarrow() -> Any:
     except ImportError:
         raise ImportError("fetching data sets needs pyarrow: pip install pyarrow") from None
     return pyarrow
+=======
+    """Return pyarrow with the modules that the data sets need."""
+    for name in ("compute", "csv", "parquet"):
+        import_optional(f"pyarrow.{name}", "fetching data sets")
+    return import_optional("pyarrow")
+>>>>>>> main
 
 
 def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:

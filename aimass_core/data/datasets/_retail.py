@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import warnings
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...base.optional import import_optional
 from ...base.persistence import replacing
 from ...exceptions import DamagedFileError
 from ._fetch import (
@@ -62,12 +62,7 @@ NAMES = (
 def _read_sheets(workbook: bytes) -> list[Table]:
     """Return the two yearly sheets, every line as it is."""
     pa = import_pyarrow()
-    try:
-        openpyxl = importlib.import_module("openpyxl")
-    except ImportError:
-        raise ImportError(
-            "reading the Online Retail workbook needs openpyxl: pip install openpyxl"
-        ) from None
+    openpyxl = import_optional("openpyxl", "reading the Online Retail workbook")
     types = (
         pa.string(),
         pa.string(),

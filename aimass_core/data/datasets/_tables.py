@@ -139,7 +139,7 @@ class Store:
         ImportError
             If pyarrow is not installed.
         """
-        pa = import_optional("pyarrow")
+        pa = import_optional("pyarrow", "to_arrow")
         tables = {}
         for name in ("interactions", "items", "customers", "campaign"):
             columns = dict(getattr(self, name))

@@ -67,13 +67,7 @@ _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 def pyarrow() -> Any:
     """Return pyarrow, or raise an error that says how to install it."""
-    try:
-        import pyarrow
-    except ImportError:
-        raise ImportError(
-            "reading and writing files needs pyarrow: pip install 'aimass_core[io]'"
-        ) from None
-    return pyarrow
+    return import_optional("pyarrow", "reading and writing files", "io")
 
 
 def is_url(source: Any) -> bool:
