@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Table files written in pieces, which replace older ones only when they are complete."""
-=======
-"""Table files written piece by piece, in place only once they are complete."""
->>>>>>> main
 
 from __future__ import annotations
 
@@ -22,29 +18,14 @@ from typing import IO, Any, Protocol
 from ..base.persistence import replacing
 from ..base.validation import as_choice
 
-__all__ = ["OUTPUT_FORMATS", "STANDARD_OUTPUT", "TableWriter", "is_database_format",
-           "output_format"]  # fmt: skip
+__all__ = [
+    "OUTPUT_FORMATS",
+    "STANDARD_OUTPUT",
+    "TableWriter",
+    "is_database_format",
+    "output_format",
+]
 
-<<<<<<< HEAD
-_OUTPUTS = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".csv": "csv",
-    ".feather": "feather",
-    ".arrow": "feather",
-}
-
-
-def output_format(path: Path, name: str) -> str:
-    """Return the format that a suffix names; ``name`` is the argument's, for the message."""
-    try:
-        return _OUTPUTS[path.suffix.lower()]
-    except KeyError:
-        raise ValueError(
-            f"{name}: cannot tell the format of '{path}' from its name: "
-            f"end it with one of {', '.join(_OUTPUTS)}"
-        ) from None
-=======
 STANDARD_OUTPUT = "-"
 OUTPUT_FORMATS = ("parquet", "csv", "jsonl", "feather", "arrow", "sqlite", "duckdb")
 _SUFFIXES = {
@@ -102,7 +83,6 @@ def output_format(path: Path, name: str) -> str:
 def is_database_format(kind: str) -> bool:
     """Return whether a file of this format holds several tables."""
     return kind in ("sqlite", "duckdb")
->>>>>>> main
 
 
 class TableWriter:

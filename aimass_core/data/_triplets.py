@@ -152,8 +152,7 @@ def read_triplets(
     labels = {role: f"{role}={name!r}" for role, name in wanted.items()}
     if label is not None:
         columns["label"], labels["label"] = columns.pop(label_role), labels.pop(label_role)
-<<<<<<< HEAD
-    return prepare(
+    triplets = prepare(
         columns,
         labels,
         weights=weights,
@@ -168,18 +167,11 @@ def read_triplets(
         options=source.options,
         source=source,
     )
-=======
-    triplets = prepare(
-        columns, labels, weights=weights, duplicates=duplicates, nulls=nulls,
-        users=users, items=items, unknown=unknown, keep_events=keep_events, dtype=dtype,
-        n_threads=resolve_n_threads(n_threads), options=source.options, source=source,
-    )  # fmt: skip
     if users is None and isinstance(user, str):
         triplets.users = triplets.users.named(user)
     if items is None and isinstance(item, str):
         triplets.items = triplets.items.named(item)
     return triplets
->>>>>>> main
 
 
 def merge_triplets(

@@ -105,22 +105,10 @@ class Archive:
 
 
 def import_pyarrow() -> Any:
-<<<<<<< HEAD
-    """Import pyarrow with its parts for CSV, Parquet and computing, or say how to install it."""
-    try:
-        import pyarrow
-        import pyarrow.compute
-        import pyarrow.csv
-        import pyarrow.parquet
-    except ImportError:
-        raise ImportError("fetching data sets needs pyarrow: pip install pyarrow") from None
-    return pyarrow
-=======
     """Return pyarrow with the modules that the data sets need."""
     for name in ("compute", "csv", "parquet"):
         import_optional(f"pyarrow.{name}", "fetching data sets")
     return import_optional("pyarrow")
->>>>>>> main
 
 
 def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
