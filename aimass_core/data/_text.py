@@ -96,6 +96,11 @@ def _distinct(column: Column, name: str) -> tuple[NDArray[np.int32], list[str]]:
     return codes, [str(text) for text in ids.strings()]
 
 
+def _earliest(codes: NDArray[np.int32], entries: list[int]) -> int:
+    """Return the one of some entries whose first row comes first."""
+    return int(codes[np.isin(codes, entries).argmax()])
+
+
 def text_of_numbers(column: Column) -> Column:
     """Return whole numbers as the text they were written in."""
     if column.kind not in ("int", "uint"):
@@ -128,13 +133,15 @@ def numbers_of_text(
         group = re.escape(thousands)
         whole = rf"(?:\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d+)"
     pattern = re.compile(rf"[+-]?(?:{whole}(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+    unreadable = [i for i, text in enumerate(texts) if not pattern.fullmatch(text.strip())]
+    if unreadable:
+        text = texts[_earliest(codes, unreadable)]
+        raise ValueError(
+            f"{name} holds {text!r}{where(text)}, which is not a number{_remedy(text.strip())}"
+        )
     numbers = np.zeros(len(texts) + 1)
     for i, text in enumerate(texts):
         plain = text.strip()
-        if not pattern.fullmatch(plain):
-            raise ValueError(
-                f"{name} holds {text!r}{where(text)}, which is not a number{_remedy(plain)}"
-            )
         if thousands is not None:
             plain = plain.replace(thousands, "")
         numbers[i] = float(plain if decimal == "." else plain.replace(decimal, "."))
@@ -216,9 +223,10 @@ def dates_of_text(column: Column, name: str, date_format: str | None, where: Whe
     times = _quick_iso(texts) if date_format is None else None
     if times is None:
         parsed = [_parsed(text, date_format) for text in texts]
-        for text, found in zip(texts, parsed, strict=True):
-            if found is None:
-                raise ValueError(_no_date(name, text, texts, date_format, where))
+        unreadable = [i for i, found in enumerate(parsed) if found is None]
+        if unreadable:
+            text = texts[_earliest(codes, unreadable)]
+            raise ValueError(_no_date(name, text, texts, date_format, where))
         if len({found[2] for found in parsed if found is not None}) > 1:
             bare = next(t for t, found in zip(texts, parsed, strict=True) if found and not found[2])
             raise ValueError(

@@ -223,6 +223,29 @@ class Task:
         exclude = None if self.repeats == "include" else shown
         return np.asarray(auc(scores, truth, exclude=exclude, mean=False))
 
+    def fitted_test_entries(self, model: Any) -> int:
+        """Return how many test entries, other than those of train, a model was fitted on."""
+        fitted = getattr(model, "user_items_", None)
+        if not isinstance(fitted, sp.csr_array) or self.profiles is not None:
+            return 0
+        if np.shares_memory(fitted.data, self._known_train.data):  # fitted on train itself
+            return 0
+        rows = np.repeat(np.arange(self.truth.shape[0]), np.diff(self.truth.indptr))
+        new = ~_stored_in(self.truth, self.shown)
+        rows, columns = rows[new], self.truth.indices[new].astype(np.int64)
+        numbered = (rows < self._known_train.shape[0]) & (columns < self.n_items)
+        rows, columns = rows[numbered], columns[numbered]
+        if getattr(model, "users_", None) is not None and self.users is not None:
+            train = self.train
+            rows = model.users_.get(train.users.ids)[rows]
+            columns = model.items_.get(train.items.ids)[columns]
+        known = (rows >= 0) & (rows < fitted.shape[0])
+        known &= (columns >= 0) & (columns < fitted.shape[1])
+        ones = np.ones(int(known.sum()), dtype=np.float32)
+        entries = sp.csr_array((ones, (rows[known], columns[known])), shape=fitted.shape)
+        entries.sort_indices()
+        return int(_stored_in(entries, fitted).sum())
+
     def pairs(self) -> tuple[Ints, Ints, NDArray[np.bool_]]:
         """Return rows and columns of all test entries, and which have a known user and item."""
         rows = np.repeat(np.arange(self.truth.shape[0]), np.diff(self.truth.indptr))

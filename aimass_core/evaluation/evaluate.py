@@ -13,6 +13,7 @@ import numpy as np
 
 from ..base.estimator import Estimator, clone
 from ..base.foreign import AdaptedModel, as_recommender
+from ..base.progress import logger
 from ..base.validation import as_int
 from ._intervals import IntervalOptions, Sample
 from ._judged import as_lists
@@ -99,7 +100,8 @@ def evaluate(
     n_resamples : int, default 10000
         Bootstrap replicates and random permutations.
     fit : bool, default True
-        False for models that are fitted already, on `split.train`.
+        False for models that are fitted already, on `split.train`. The result warns of a model that
+        was fitted on test entries.
     per_user : bool, default False
         Keep the values of each user in ``per_user``.
     block_size : int, default 4096
@@ -168,6 +170,11 @@ def evaluate(
     folds = _folds(split)
     if folds is None:
         return run.table(named, split)
+    if not fit:
+        raise ValueError(
+            "fit=False needs a single split: a model that is fitted already has seen the test part "
+            "of the other folds"
+        )
     return EvaluationTable.mean_of({label: run.table(named, fold) for label, fold in folds})
 
 
@@ -235,6 +242,8 @@ class _Run:
             start = time.perf_counter()
             if self.fit:
                 model = _unfitted(model).fit(task.train)
+            else:
+                table.leaks[name] = task.fitted_test_entries(model)
             seconds = {"fit_s": time.perf_counter() - start}
             row: dict[str, float] = {}
             if self.columns:
@@ -256,6 +265,9 @@ class _Run:
         if self.intervals.keeps_values(len(models)):
             table._samples = [sample for sample in (lists, errors) if sample.values]
         table._options = self.intervals
+        table.leaks = {name: n for name, n in table.leaks.items() if n}
+        for name, n in table.leaks.items():
+            logger.warning("evaluate: model %r was fitted on %d of the test entries", name, n)
         if self.intervals.wanted:
             _ = table.comparison
         return table

@@ -58,6 +58,8 @@ class EvaluationTable:
         Rule for test entries of a user and item that train holds, too.
     folds : dict of label to EvaluationTable
         Result of each fold; empty for a single split. The rows are the means over folds.
+    leaks : dict of str to int
+        Test entries that a model was fitted on, by name of the model, where there are any.
 
     Attributes
     ----------
@@ -86,6 +88,7 @@ class EvaluationTable:
     fallback: str = "popular"
     repeats: str = "exclude"
     folds: dict[Any, EvaluationTable] = field(default_factory=dict, repr=False)
+    leaks: dict[str, int] = field(default_factory=dict)
     _samples: list[Sample] = field(default_factory=list, init=False, repr=False)
     _options: IntervalOptions | None = field(default=None, init=False, repr=False)
 
@@ -254,7 +257,11 @@ class EvaluationTable:
         list of str
             The lines below the printed table.
         """
-        return [*self._interval_notes(), *self._count_notes()]
+        leaks = [
+            f"WARNING: {model} was fitted on {n:,} of the test entries: its values are too high."
+            for model, n in self.leaks.items()
+        ]
+        return [*leaks, *self._interval_notes(), *self._count_notes()]
 
     def _interval_notes(self) -> list[str]:
         notes = []
@@ -350,14 +357,15 @@ class EvaluationTable:
         Returns
         -------
         dict
-            Keys "models", "counts", "fallback" and "repeats"; "intervals" and "tests" where there
-            are any; "spread" and "folds" for folds.
+            Keys "models", "counts", "fallback", "repeats" and "leaks"; "intervals" and "tests"
+            where there are any; "spread" and "folds" for folds.
         """
         found: dict[str, Any] = {
             "models": self.to_dict(),
             "counts": {**asdict(self.counts), "warm_users": self.counts.warm_users},
             "fallback": self.fallback,
             "repeats": self.repeats,
+            "leaks": dict(self.leaks),
         }
         if self._shown is not None:
             found.update(self._shown.to_dict())
