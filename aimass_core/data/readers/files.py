@@ -335,9 +335,16 @@ def _open_file(stream: Any, name: str | None = None) -> tuple[str, Callable[[], 
     if getattr(stream, "seekable", bool)():
         start = stream.tell()
         return name, lambda: _Shared(stream, start), None
-    copy = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - kept by the opener
+    copy = _Copy(max_size=_IN_MEMORY)
     shutil.copyfileobj(stream, copy, 1 << 20)
     return name, lambda: _Shared(copy), None
+
+
+class _Copy(tempfile.SpooledTemporaryFile[bytes]):
+    """A temporary file that is closed when nothing refers to it any more."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class _Shared(io.RawIOBase):
@@ -461,6 +468,8 @@ def _of_url(url: str, options: ReadOptions) -> list[File]:
     try:
         system, path = fsspec.core.url_to_fs(url, **storage)
     except ImportError as error:
+        if _is_http(url) and not storage:  # fsspec needs aiohttp for it
+            return _members(*_download(url), options)
         raise ImportError(f"{url}: {error}") from None
     except ValueError as error:
         raise ValueError(f"{url} cannot be opened: {error}") from None
@@ -490,7 +499,7 @@ def _of_url(url: str, options: ReadOptions) -> list[File]:
 
 
 def _of_arrow_url(url: str, storage: dict[str, Any], options: ReadOptions) -> list[File]:
-    if url.lower().startswith(("http://", "https://")):
+    if _is_http(url):
         return _members(*_download(url), options)
     from pyarrow import fs
 
@@ -520,9 +529,23 @@ def _of_arrow_url(url: str, storage: dict[str, Any], options: ReadOptions) -> li
     ]
 
 
+def _is_http(url: str) -> bool:
+    return url.lower().startswith(("http://", "https://"))
+
+
 def _download(url: str) -> tuple[str, Callable[[], Any], None]:
+    """Copy a file from the network to a temporary file; refuse a part of it."""
     from urllib.request import Request, urlopen
 
     request = Request(url, headers={"User-Agent": "aimass_core"})
     with urlopen(request, timeout=60) as response:
-        return _open_file(response, url)
+        name, opener, _ = _open_file(response, url)
+        stated = response.headers.get("Content-Length")
+    if stated is not None and stated.isdigit():
+        with opener() as copy:
+            received = copy.seek(0, os.SEEK_END)
+        if received != int(stated):
+            raise ConnectionError(
+                f"{url}: the connection ended after {received} of {stated} bytes; try again"
+            )
+    return name, opener, None
