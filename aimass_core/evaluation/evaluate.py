@@ -236,7 +236,8 @@ class _Run:
         roots = [
             c.title + suffix for c in self.rated if c.metric == "rmse" for suffix in ("", WARM)
         ]
-        errors = Sample(task.pairs()[0], task.users, roots=frozenset(roots))
+        rated_rows = task.pairs()[0] if self.rated else task.rows[:0]
+        errors = Sample(rated_rows, task.users, roots=frozenset(roots))
         for name, model in models.items():
             model = model if hasattr(model, "recommend") else as_recommender(model)
             start = time.perf_counter()

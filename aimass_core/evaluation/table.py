@@ -323,20 +323,23 @@ class EvaluationTable:
     def _repr_html_(self) -> str:
         """Return the table for a notebook; the best model of a column is bold."""
         best = self._best_cells()
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in ("model", *self.columns))
+        style = 'style="text-align:right;white-space:nowrap"'
+        head = "".join(f"<th {style}>{html.escape(name)}</th>" for name in self.columns)
         lines = []
         for line in self._cells():
             cells = [f'<th style="text-align:left">{html.escape(line[0])}</th>']
             for name, cell in zip(self.columns, line[1:], strict=True):
-                text = html.escape(cell)
-                bold = f"<b>{text}</b>" if (line[0], name) in best else text
-                cells.append(f'<td style="text-align:right">{bold}</td>')
+                value, bracket, interval = html.escape(cell).partition(" [")
+                text = f"<b>{value}</b>" if (line[0], name) in best else value
+                text += f"<br><small>[{interval}</small>" if bracket else ""
+                cells.append(f"<td {style}>{text}</td>")
             lines.append(f"<tr>{''.join(cells)}</tr>")
-        notes = "".join(
-            f"<p>{html.escape(note.replace('* best', 'Bold: best'))}</p>" for note in self.notes()
+        notes = "<br>".join(
+            html.escape(note.replace("* best", "Bold: best")) for note in self.notes()
         )
         return (
-            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>{notes}"
+            f'<table><thead><tr><th style="text-align:left">model</th>{head}</tr></thead>'
+            f"<tbody>{''.join(lines)}</tbody></table><p>{notes}</p>"
         )
 
     # ---- export ------------------------------------------------------------------------------

@@ -190,7 +190,7 @@ class ContextKNN(Recommender):
         ----------
         X, y, duplicates
             As in `ItemKNN.partial_fit`. ValueError is raised by a model of several contexts, and
-            by one with ``half_life`` that was fitted on entries merged from several events.
+            by one with ``half_life`` that was fitted on entries merged from several events, or loaded.
 
         Returns
         -------
@@ -199,7 +199,9 @@ class ContextKNN(Recommender):
         """
         if len(getattr(self, "models_", ())) > 1 or isinstance(X, Mapping):
             raise ValueError("a model of several contexts is not extended: call fit on everything")
-        if self.half_life is not None and getattr(self, "_was_merged", False):
+        is_fitted = self.__sklearn_is_fitted__()
+        # A file does not say whether entries were merged from several events.
+        if is_fitted and self.half_life is not None and getattr(self, "_was_merged", True):
             raise ValueError(
                 "half_life needs the time of each single event, which the fitted model does not "
                 "keep: call fit on all interactions, joined by Interactions.merge"
