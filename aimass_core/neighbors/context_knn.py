@@ -189,8 +189,8 @@ class ContextKNN(Recommender):
         Parameters
         ----------
         X, y, duplicates
-            As in `ItemKNN.partial_fit`. ValueError is raised by a model of several contexts, and
-            by one with ``half_life`` that was fitted on entries merged from several events, or loaded.
+            As in `ItemKNN.partial_fit`. ValueError is raised by a model of several contexts, and by
+            one with ``half_life`` that is from a file or was fitted on merged events.
 
         Returns
         -------
