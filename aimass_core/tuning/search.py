@@ -621,7 +621,7 @@ def _some_users(fold: Split, share: float, seed: int) -> Split:
     n_kept = max(1, math.ceil(share * has_test.sum()))
     chosen = np.where(has_test, rank < n_kept, key < share)
     parts = [part.keep_entries(chosen[part.row_indices()]) for part in (fold.train, fold.test)]
-    return Split(parts[0], parts[1], order=fold.order)
+    return Split(parts[0], parts[1], order=fold.order, repeats=fold.repeats)
 
 
 def _finished(
