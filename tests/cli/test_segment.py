@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 pa = pytest.importorskip("pyarrow")
+pa_csv_module = pytest.importorskip("pyarrow.csv")
 pq = pytest.importorskip("pyarrow.parquet")
 
 FAST = ("--max-segments", "3", "--bootstrap", "2")
@@ -237,3 +238,60 @@ def test_no_report_of_a_model_that_could_not_be_saved(
     answer = aimass("segment", people, "--out", out, "--report", report, "--save", model, *FAST)
     assert answer.exit_code == 1
     assert not any(path.exists() for path in (out, report, model))
+
+
+def test_codes_categories_and_unit(people: Path, aimass_json: Callable[..., Any]) -> None:
+    table = pq.read_table(people)
+    zips = pa.array([10000 + 7 * (n % 50) for n in range(200)])
+    path, out = people.parent / "more.parquet", people.parent / "o.csv"
+    pq.write_table(table.append_column("zip", zips), path)
+    found = aimass_json("segment", path, "--out", out, "--unit", "sessions", *FAST)
+    assert list(found["columns"]) == ["spend", "visits"]
+    assert any("zip" in note for note in found["notes"])
+    assert found["unit"] == "sessions"
+    words = ("--include", "zip", "--categorical", "region", *FAST)
+    found = aimass_json("segment", path, "--out", out, *words)
+    assert list(found["columns"]) == ["spend", "visits", "zip"]
+    assert found["categories"] == {"region": ["north", "south"]}
+
+
+def test_segments_of_a_previous_run(people: Path, aimass_json: Callable[..., Any]) -> None:
+    model, out = people.parent / "m", people.parent / "o.csv"
+    first = aimass_json("segment", people, "--out", out, "--save", model, *FAST)
+    assert first["drift"] == {}
+    later = aimass_json("segment", people, "--out", out, "--previous", model, *FAST)
+    assert [row["segment"] for row in later["segments"]] == ["A", "B"]
+    assert later["drift"]["changed"] == 0
+    assert later["drift"]["psi"] == pytest.approx(0, abs=1e-9)
+    assert any("since the previous segments" in note for note in later["notes"])
+
+
+def test_scores_of_transactions(lines: Path, aimass: Callable[..., Any]) -> None:
+    path, out = lines.parent / "lines.csv", lines.parent / "o.csv"
+    table = pq.read_table(lines)
+    days = pa.compute.strftime(table["day"], "%d.%m.%Y")
+    pa_csv_module.write_csv(table.set_column(1, "day", days), path)
+    words = ("--rfm", "--user", "customer", "--time", "day", "--amount", "quantity*price")
+    more = ("--date-format", "%d.%m.%Y", "--scores", "--now", "2025-01-31", *FAST)
+    done = aimass("segment", path, "--out", out, *words, *more)
+    assert done.exit_code == 0, done.output
+    rows = pa_csv(out).to_pylist()
+    assert {row["recency_score"] for row in rows} == {1, 2, 3, 4, 5}
+    assert min(row["recency"] for row in rows) > 90
+    champions = [row for row in rows if row["rfm_segment"] == "champions"]
+    assert champions
+    assert all(row["recency_score"] == 5 for row in champions)
+
+
+def test_customers_of_standard_input(people: Path, aimass: Callable[..., Any]) -> None:
+    testing = pytest.importorskip("typer.testing")
+    from aimass_core.cli.app import app
+
+    table = pq.read_table(people)
+    pa_csv_module.write_csv(table, people.parent / "p.csv")
+    content = (people.parent / "p.csv").read_bytes()
+    words = ["segment", "-", "--out", "-", "--quiet", *FAST]
+    done = testing.CliRunner().invoke(app, words, input=content)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith('"customer_id","segment","name","probability"')
+    assert len(done.stdout.splitlines()) == 201
