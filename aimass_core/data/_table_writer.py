@@ -18,8 +18,13 @@ from typing import IO, Any, Protocol
 from ..base.persistence import replacing
 from ..base.validation import as_choice
 
-__all__ = ["OUTPUT_FORMATS", "STANDARD_OUTPUT", "TableWriter", "is_database_format",
-           "output_format"]  # fmt: skip
+__all__ = [
+    "OUTPUT_FORMATS",
+    "STANDARD_OUTPUT",
+    "TableWriter",
+    "is_database_format",
+    "output_format",
+]
 
 STANDARD_OUTPUT = "-"
 OUTPUT_FORMATS = ("parquet", "csv", "jsonl", "feather", "arrow", "sqlite", "duckdb")

@@ -107,9 +107,18 @@ def test_quotas_opt_outs_hashes_and_attributes(
     opted_out.write_text(f"{hashlib.sha256(b'c02').hexdigest()}\n{'0' * 64}\n")
     words = ("audience", shop, "--items", "103,117", "--out", out, *SMALL)
     done = aimass(
-        *words, "--groups", people, "--max-per-group", "north=5,south=2", "--exclude-users",
-        opted_out, "--hash", "sha256", "--join", people,
-    )  # fmt: skip
+        *words,
+        "--groups",
+        people,
+        "--max-per-group",
+        "north=5,south=2",
+        "--exclude-users",
+        opted_out,
+        "--hash",
+        "sha256",
+        "--join",
+        people,
+    )
     assert done.exit_code == 0, done.output
     table = csv.read_csv(out)
     assert table.column_names == ["item_id", "user_id", "rank", "score", "group", "age"]

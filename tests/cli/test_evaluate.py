@@ -28,9 +28,21 @@ SPLITS = [
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_split(aimass_json: Callable[..., dict[str, Any]], shop: Path, split: str) -> None:
     answer = aimass_json(
-        "evaluate", shop, "--time", "when", "--split", split, "--folds", 3,
-        "--model", "item-knn", "--model", "popularity", "--k", 5,
-    )  # fmt: skip
+        "evaluate",
+        shop,
+        "--time",
+        "when",
+        "--split",
+        split,
+        "--folds",
+        3,
+        "--model",
+        "item-knn",
+        "--model",
+        "popularity",
+        "--k",
+        5,
+    )
     assert set(answer["models"]) == {"item-knn", "popularity"}
     is_folds = split.startswith(("k-fold", "expanding", "rolling"))
     assert len(answer["parts"]) == (3 if is_folds else 1)
@@ -43,9 +55,21 @@ def test_every_split(aimass_json: Callable[..., dict[str, Any]], shop: Path, spl
 
 def test_a_table_of_models_and_metrics(aimass: Callable[..., Any], shop: Path) -> None:
     result = aimass(
-        "evaluate", shop, "--model", "item-knn:n_neighbors=3,measure=jaccard",
-        "--model", "item-knn", "--metric", "hit_rate", "--metric", "ndcg@3", "--k", 5, "--k", 7,
-    )  # fmt: skip
+        "evaluate",
+        shop,
+        "--model",
+        "item-knn:n_neighbors=3,measure=jaccard",
+        "--model",
+        "item-knn",
+        "--metric",
+        "hit_rate",
+        "--metric",
+        "ndcg@3",
+        "--k",
+        5,
+        "--k",
+        7,
+    )
     assert result.exit_code == 0, result.output
     for words in ("item-knn:n_neighbors=3,measure=jaccard", "hit_rate@5", "hit_rate@7", "ndcg@3"):
         assert words in result.stdout
@@ -62,9 +86,21 @@ def test_options_reach_the_models(aimass_json: Callable[..., dict[str, Any]], sh
 
 def test_ratings(aimass_json: Callable[..., dict[str, Any]], shop: Path) -> None:
     answer = aimass_json(
-        "evaluate", shop, "--value", "rating", "--duplicates", "last", "--model", "baseline",
-        "--model", "slope-one", "--metric", "rmse", "--metric", "mae",
-    )  # fmt: skip
+        "evaluate",
+        shop,
+        "--value",
+        "rating",
+        "--duplicates",
+        "last",
+        "--model",
+        "baseline",
+        "--model",
+        "slope-one",
+        "--metric",
+        "rmse",
+        "--metric",
+        "mae",
+    )
     for row in answer["models"].values():
         assert 0 < row["mae"] <= row["rmse"] < 2
 

@@ -96,10 +96,29 @@ def test_save_and_use(people: Path, aimass_json: Callable[..., Any]) -> None:
 
 def test_options(people: Path, aimass_json: Callable[..., Any]) -> None:
     answer = aimass_json(
-        "segment", people, "--out", people.parent / "o.parquet", "--columns", "vis*,spend",
-        "--segments", "4", "--criterion", "icl", "--form", "diag", "--scaling", "spend=robust",
-        "--missing", "median", "--bootstrap", "0", "--seed", "3", "--id", "region",
-    )  # fmt: skip
+        "segment",
+        people,
+        "--out",
+        people.parent / "o.parquet",
+        "--columns",
+        "vis*,spend",
+        "--segments",
+        "4",
+        "--criterion",
+        "icl",
+        "--form",
+        "diag",
+        "--scaling",
+        "spend=robust",
+        "--missing",
+        "median",
+        "--bootstrap",
+        "0",
+        "--seed",
+        "3",
+        "--id",
+        "region",
+    )
     assert len(answer["segments"]) == 4
     assert answer["form"] == "diag"
     assert answer["columns"] == {"visits": "standard", "spend": "robust"}
@@ -165,15 +184,25 @@ CASES: dict[str, tuple[list[str], str]] = {
     "rfm without user": (["PEOPLE", "--out", "OUT", "--rfm"], "--user is needed"),
     "rfm words without rfm": (["PEOPLE", "--out", "OUT", "--user", "x"], "add --rfm"),
     "rfm of a wrong column": (
-        ["PEOPLE", "--out", "OUT", "--rfm", "--user", "customer_id", "--time", "visits",
-         "--amount", "spend*visit"],
+        [
+            "PEOPLE",
+            "--out",
+            "OUT",
+            "--rfm",
+            "--user",
+            "customer_id",
+            "--time",
+            "visits",
+            "--amount",
+            "spend*visit",
+        ],
         "did you mean 'visits'?",
     ),
     "noise": (["PEOPLE", "--out", "OUT", "--noise", "2"], "noise must be at most 0.5"),
     "use of nothing": (["PEOPLE", "--out", "OUT", "--use", "none"], "there is no file"),
     "use of a table": (["PEOPLE", "--out", "OUT", "--use", "PEOPLE"], "not of aimass_core"),
     "use and save": (["PEOPLE", "--out", "OUT", "--use", "x", "--save", "y"], "nothing is fitted"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -183,9 +212,14 @@ def test_mistakes(name: str, people: Path, tmp_path: Path, aimass: Callable[...,
     gaps = pa.table({"a": [1.0, None, 2.0, 3.0], "b": [3.0, 1.0, 2.0, 5.0]})
     pq.write_table(gaps, tmp_path / "gaps.parquet")
     pq.write_table(pa.table({"a": ["x", "y"]}), tmp_path / "words.parquet")
-    places = {"PEOPLE": people, "OUT": tmp_path / "out.parquet", "FOLDER": tmp_path / "folder",
-              "BROKEN": tmp_path / "broken.parquet", "GAPS": tmp_path / "gaps.parquet",
-              "WORDS": tmp_path / "words.parquet"}  # fmt: skip
+    places = {
+        "PEOPLE": people,
+        "OUT": tmp_path / "out.parquet",
+        "FOLDER": tmp_path / "folder",
+        "BROKEN": tmp_path / "broken.parquet",
+        "GAPS": tmp_path / "gaps.parquet",
+        "WORDS": tmp_path / "words.parquet",
+    }
     words, expected = CASES[name]
     before = sorted(p.name for p in tmp_path.iterdir())
     result = aimass("segment", *(places.get(word, word) for word in words))
