@@ -140,6 +140,16 @@ def per_item_numbers(
     return numbers
 
 
+def _rows_of_keys(keys: list[Any], name: str, catalog: Catalog) -> NDArray[np.int64]:
+    """Return the row of each id of a mapping, -1 for an id that the model does not know."""
+    if catalog.ids is not None and keys:
+        return catalog.ids.get(keys)
+    rows = np.full(len(keys), -1, dtype=np.int64)
+    for position, key in enumerate(keys):
+        rows[position : position + 1] = [*known_rows([key], name, catalog), -1][:1]
+    return rows
+
+
 def quotas_of(
     groups: Any, max_per_group: Any, catalog: Catalog, maximum: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -163,9 +173,9 @@ def quotas_of(
         return codes, np.array([maximum], dtype=np.int64)
     labels: dict[Any, int] = {}
     if isinstance(groups, Mapping):
-        for user, label in groups.items():
-            number = labels.setdefault(label, len(labels) + 1)
-            codes[known_rows([user], "groups", catalog)] = number
+        numbers = [labels.setdefault(label, len(labels) + 1) for label in groups.values()]
+        rows = _rows_of_keys(list(groups), "groups", catalog)
+        codes[rows[rows >= 0]] = np.array(numbers, dtype=np.int32)[rows >= 0]
     else:
         values = groups.tolist() if hasattr(groups, "tolist") else list(groups)
         if len(values) != catalog.size:
