@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         effects,
         evaluation,
         factorization,
+        fusion,
         linear,
         mixture,
         neighbors,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         PureSVD,
         SVDpp,
     )
+    from .fusion import Bagging, RankFusion, ScoreFusion, Stacking
     from .linear import EASE, EDLAE, SLIM, SparseEASE
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
@@ -69,6 +71,7 @@ _NAMES = {
     "evaluation": "evaluation",
     "factorization": "factorization",
     "linear": "linear",
+    "fusion": "fusion",
     "load": "base.persistence",
     "mixture": "mixture",
     "neighbors": "neighbors",

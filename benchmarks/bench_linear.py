@@ -175,9 +175,14 @@ def elastic_nets(scale: str, columns: sp.csc_matrix) -> np.ndarray:
     linear_model = require("sklearn.linear_model", "scikit-learn")
     n_users, n_items = columns.shape
     model = linear_model.ElasticNet(
-        alpha=(L1 + SLIM_RIDGE) / n_users, l1_ratio=L1 / (L1 + SLIM_RIDGE), fit_intercept=False,
-        positive=True, max_iter=MAX_SWEEPS, tol=1e-6, copy_X=False,
-    )  # fmt: skip
+        alpha=(L1 + SLIM_RIDGE) / n_users,
+        l1_ratio=L1 / (L1 + SLIM_RIDGE),
+        fit_intercept=False,
+        positive=True,
+        max_iter=MAX_SWEEPS,
+        tol=1e-6,
+        copy_X=False,
+    )
     out = np.zeros((TARGETS[scale], n_items))
     for t, j in enumerate(targets(scale)):
         entries = slice(columns.indptr[j], columns.indptr[j + 1])
@@ -216,9 +221,13 @@ SLIM_MEMBERS = ["native", "reference", "peer:sklearn"]
 
 
 def run_slim(
-    measure: Callable[..., Any], kernels: tuple[Callable[..., Any], ...], member: str, scale: str,
-    first: tuple[Any, ...], n_threads: int,
-) -> None:  # fmt: skip
+    measure: Callable[..., Any],
+    kernels: tuple[Callable[..., Any], ...],
+    member: str,
+    scale: str,
+    first: tuple[Any, ...],
+    n_threads: int,
+) -> None:
     """Measure one member: `kernels` are the native one and its reference, `first` the matrices."""
     if member == "reference" and scale != "small":
         pytest.skip("the reference takes minutes: only at AIMASS_BENCH_SCALE=small")

@@ -79,9 +79,18 @@ _SPACES: dict[str, Space] = {
 
 # Parameters that decide the quality of most models, by name.
 _TUNABLE = (
-    "n_neighbors", "n_factors", "regularization", "l1", "l2", "alpha", "beta", "shrink",
-    "learning_rate", "dropout", "temperature",
-)  # fmt: skip
+    "n_neighbors",
+    "n_factors",
+    "regularization",
+    "l1",
+    "l2",
+    "alpha",
+    "beta",
+    "shrink",
+    "learning_rate",
+    "dropout",
+    "temperature",
+)
 
 
 def default_space(model: type, name: str | None = None) -> Space:
