@@ -677,7 +677,7 @@ class Recommender(Estimator):
         return rows, queries
 
     def _profiles_of(self, rows: NDArray[np.int64]) -> sp.csr_array:
-        """Interactions of users of the fit; none for row -1 or where they are not stored."""
+        """Return interactions of users of the fit; none for row -1 or where they are not stored."""
         X = self.user_items_
         if X is None:
             return wrap_csr(
@@ -800,7 +800,7 @@ class Recommender(Estimator):
         return indices, scores
 
     def _without_history(self, query: Query) -> NDArray[np.bool_]:
-        """Flags of the users of a query that the model knows nothing about."""
+        """Return flags of the users of a query that the model knows nothing about."""
         nothing: NDArray[np.bool_] = np.diff(query.profiles.indptr) == 0
         unknown = nothing if query.users is None else query.users < 0
         if not self.needs_history:

@@ -362,7 +362,7 @@ def _purchases(
     m: int,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Numbers and values of the purchases of m simulated campaigns."""
+    """Return the numbers and values of the purchases of m simulated campaigns."""
     if shift is not None:
         chances = expit(logit(chances) + shift)
     bought = rng.random((m, len(values)), dtype=np.float32) < chances

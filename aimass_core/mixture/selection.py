@@ -282,7 +282,7 @@ def best_rows(table: dict[str, list[Any]], criterion: str, min_share: float) -> 
 
 
 def _criteria(model: GaussianMixture, X: Any, weight: Any) -> dict[str, Any]:
-    """The criteria of a fitted mixture, block by block."""
+    """Return the criteria of a fitted mixture, block by block."""
     total = entropy = n = 0.0
     k = len(model.weights_)
     assigned = np.zeros(k + 1)  # the last one: outliers

@@ -151,7 +151,7 @@ class Neighborhood(Recommender):
         return weighted
 
     def _profiles(self, X: sp.csr_array) -> sp.csr_array:
-        """What is multiplied with the similarities."""
+        """Return what is multiplied with the similarities."""
         if self.profile == "weighted":
             return self._weighted(X)
         if self.profile == "raw":
@@ -286,7 +286,7 @@ class Neighborhood(Recommender):
         return scores_by_pairs(query, rows, rate)
 
     def _engine_with(self, profiles: sp.csr_array, n_threads: int) -> RatingEngine:
-        """The engine with the users of a fold-in numbered after the known ones."""
+        """Return the engine with new users numbered after the users of the fit."""
         raise NotImplementedError
 
     # ---- shared by the two kinds -------------------------------------------------------------

@@ -124,7 +124,7 @@ class UserKNN(Neighborhood):
             self._neighbors = transpose(self.similarity_, n_threads)
 
     def _new_users(self, profiles: sp.csr_array, n_threads: int) -> tuple[Compared, Compared]:
-        """New users and the fitted ones, made comparable."""
+        """Return new users and those of the fit, prepared for the measure."""
         fitted = transpose(self._weighted(self.user_items_), n_threads)
         known = self._baseline_of_entities()
         baseline = None

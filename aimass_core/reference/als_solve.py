@@ -34,7 +34,7 @@ def als_solve(
     block_size: int,
     n_threads: int,
 ) -> Array:
-    """Factors of every row, the other side's being fixed.
+    """Return the factors of every row, with those of the other side fixed.
 
     Row by row the minimum over x of ``x' (gramian + ridge I) x`` plus the sum over its entries of
     ``weight (y'x)^2 - 2 target y'x``, in float64.

@@ -17,7 +17,7 @@ def gmm_score(
     output: str,
     n_threads: int,
 ) -> Array:
-    """What a mixture says of rows.
+    """Return labels, responsibilities or log-densities of rows under a mixture.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ def gram_topk(
     function: int,
     n_threads: int,
 ) -> tuple[Array, Array, Array]:
-    """The k best other columns of every column of a CSR matrix.
+    """Return the k best other columns of every column of a CSR matrix.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ def implicit_rating_epoch(
     epoch: int,
     n_threads: int,
 ) -> float:
-    """Descend the squared errors of ``mean + b_u + b_i + q_i'(p_u + z_u)`` with penalties.
+    """Take an SGD epoch on squared errors of ``mean + b_u + b_i + q_i'(p_u + z_u)`` with penalties.
 
     ``z_u`` is ``n^-1/2 sum (y_j + (r_uj - b_uj) x_j)`` over the n items of the user, with
     ``b_uj = mean + b_u + b_j`` as it is before the first step of the user.

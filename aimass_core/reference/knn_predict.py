@@ -40,7 +40,7 @@ def knn_predict(
     positive_only: bool,
     n_threads: int,
 ) -> tuple[Array, Array, Array]:
-    """Sums over the k nearest neighbours of each query.
+    """Return the sums over the k nearest neighbours of each query.
 
     A neighbour of (entity, other) is another entity with an entry in that column and with a score
     against the entity; pairs without a common entry have none.

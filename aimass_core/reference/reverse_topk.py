@@ -24,7 +24,7 @@ def reverse_topk(
     exclude_indices: Array | None,
     n_threads: int,
 ) -> tuple[Array, Array, Array]:
-    """The users whose thresholds an item reaches, for each asked item.
+    """Return for each queried item the users whose threshold it reaches.
 
     Parameters
     ----------

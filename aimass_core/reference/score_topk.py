@@ -27,7 +27,7 @@ def score_topk(
     allow_indices: Array | None,
     n_threads: int,
 ) -> tuple[Array, Array]:
-    """The k best items of every query: score = bias + query . item.
+    """Return the k best items of every query: score = bias + query . item.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ __all__ = ["distributions", "run_studies", "suggest"]
 
 
 def _choices(dimension: Choice) -> tuple[list[Any], dict[str, Any]]:
-    """Values as Optuna takes them (by their text where it has no type for them)."""
+    """Return values as Optuna takes them (by their text where it has no type for them)."""
     texts = [
         v if isinstance(v, (bool, int, float, str)) or v is None else repr(plain(v))
         for v in dimension.values
@@ -69,7 +69,7 @@ def run_studies(
     seed: int,
     evaluate_group: Callable[..., list[Trial]],
 ) -> None:
-    """One study per candidate, asked in turn; finished trials of the journal are not run again.
+    """Run one study for each candidate, in turns; finished trials of the journal are not repeated.
 
     A sampler with a fixed seed proposes the same settings again, so that a journal serves it too.
     """

@@ -26,7 +26,7 @@ __all__ = ["fit_settings", "shared_parameter"]
 
 
 def shared_parameter(model: type, params: dict[str, Any]) -> str | None:
-    """The parameter of which one fit serves all values, or None."""
+    """Return the parameter of which one fit serves all values, or None."""
     signature = inspect.signature(model).parameters
     if "n_neighbors" in signature and "aggregation" in signature:
         used = {name: parameter.default for name, parameter in signature.items()} | params
@@ -79,7 +79,7 @@ def fit_settings(
 
 
 def _with_fewer_neighbors(model: Any, params: dict[str, Any], ranks: NDArray[np.int64]) -> Any:
-    """The model that a fit with these parameters gives, from one with more neighbours."""
+    """Return the model that a fit with these parameters gives, from one with more neighbours."""
     n = params["n_neighbors"]
     if n == model.n_neighbors:
         return model
@@ -97,7 +97,7 @@ def _with_fewer_neighbors(model: Any, params: dict[str, Any], ranks: NDArray[np.
 
 
 def ranks_in_lists(lists: sp.csr_array) -> NDArray[np.int64]:
-    """The rank of each entry in its row, from 0: value descending, then column ascending."""
+    """Return the rank of each entry in its row, from 0: value descending, then column ascending."""
     lengths = np.diff(lists.indptr)
     order = np.lexsort((-lists.data, row_numbers(lists)))  # stable: columns ascend within a row
     ranks = np.empty(len(order), dtype=np.int64)

@@ -332,7 +332,7 @@ def _suits(cls: Any, is_rating: bool) -> bool:
 
 
 def _outer(data: Any, test: Any, seed: int) -> tuple[Interactions, Split | None]:
-    """The part for the search, and the split whose test part judges the winner."""
+    """Return the part for the search, and the split whose test part evaluates the winner."""
     if isinstance(data, Split):
         if data.fold_in is not None:
             raise ValueError(
@@ -385,7 +385,7 @@ def _folds(train: Interactions, validation: Any, seed: int) -> list[Split]:
 def _settings(
     candidates: list[_Candidate], method: str, n_trials: int, n_points: int, seed: int
 ) -> list[tuple[_Candidate, Iterator[list[dict[str, Any]]], int]]:
-    """Groups of settings of each candidate; those of a group share a fit."""
+    """Return the groups of settings of each candidate; those of a group share a fit."""
     found: list[tuple[_Candidate, Iterator[list[dict[str, Any]]], int]] = []
     for i, candidate in enumerate(candidates):
         if method in ("tpe", "cma-es"):
@@ -403,7 +403,7 @@ def _settings(
 
 
 def _grouped(candidate: _Candidate, settings: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Settings that differ in the shared parameter only, together."""
+    """Return groups of settings that differ in the shared parameter only."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for setting in settings:
         params = {**candidate.fixed, **setting}
@@ -417,7 +417,7 @@ def _grouped(candidate: _Candidate, settings: list[dict[str, Any]]) -> list[list
 def _random_groups(
     candidate: _Candidate, n: int, rng: np.random.Generator
 ) -> Iterator[list[dict[str, Any]]]:
-    """Random settings; all values of a shared parameter with few values come with each of them."""
+    """Yield random settings; all values of a shared parameter with few values come with each."""
     seen: set[str] = set()
     repeats = 0
     while n > 0 and repeats < 100:
@@ -438,7 +438,7 @@ def _random_groups(
 def _round_robin(
     parts: list[tuple[_Candidate, Iterator[list[dict[str, Any]]]]],
 ) -> Iterator[tuple[_Candidate, list[dict[str, Any]]]]:
-    """Groups of all candidates in turn, so that a time limit serves every model alike."""
+    """Yield groups of all candidates in turn, so that a time limit treats every model alike."""
     active = list(parts)
     while active:
         for part in list(active):
@@ -505,7 +505,7 @@ def _evaluate_group(
     resource: float,
     folds: list[Split],
 ) -> list[Trial]:
-    """The trials of settings that share a fit; finished ones come from the journal."""
+    """Return the trials of settings that share a fit; finished ones come from the journal."""
     trials: list[Trial | None] = []
     for setting, number in zip(group, numbers):
         entry = search.journal.find(candidate.name, setting, resource)
@@ -556,7 +556,7 @@ def _score(search: _Search, model: Any, fold: Split) -> float:
 
 
 def _column(row: Mapping[str, float], metric: str) -> str:
-    """The column of a metric, which may be named without its default cut-off."""
+    """Return the column of a metric, which may be named without its default cut-off."""
     return next(name for name in row if name == metric or name.startswith(f"{metric}@"))
 
 
@@ -591,7 +591,7 @@ def _halve(
     eta: int,
     seed: int,
 ) -> None:
-    """Successive halving over the share of the users."""
+    """Run successive halving over the share of the users."""
     by_name = {candidate.name: candidate for candidate, _ in settings}
     groups = [(candidate, group) for candidate, parts in settings for group in parts]
     n_rounds = max(1, math.ceil(math.log(1 / min_resource, eta) - 1e-9) + 1)
@@ -631,7 +631,7 @@ def _finished(
     test: Split | None,
     refit: bool,
 ) -> SearchResult:
-    """The result, with the winner fitted on the whole train part and judged on the test part."""
+    """Return the result; the winner is fitted on all of train and evaluated on the test part."""
     trials = [replace(trial, number=i) for i, trial in enumerate(search.trials)]
     done = [t for t in trials if t.state == "done"]
     if not done:
@@ -659,7 +659,7 @@ def _finished(
 
 
 def _judged(search: _Search, model: Any, test: Split) -> tuple[float, Interval | None]:
-    """The metric on the test part, with its interval where it is a mean over users."""
+    """Return the metric on the test part, with its interval where it is a mean over users."""
     table = evaluate(
         {"model": model},
         test,
