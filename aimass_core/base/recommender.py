@@ -755,7 +755,7 @@ class Recommender(Estimator):
         """Translate the arguments of a call into row and column numbers."""
         k = min(as_int(k, "k", minimum=1), self.n_items)
         seen = profiles if as_bool(exclude_seen, "exclude_seen") else None
-        allowed, denied = combine_filters(filters[0], filters[1], seen)
+        allowed, excluded = combine_filters(filters[0], filters[1], seen)
         given = dict(zip(("user_features", "item_features", "context"), features, strict=True))
         for name, value in given.items():
             if (value is None) == (name in self.requires):
@@ -768,7 +768,7 @@ class Recommender(Estimator):
             profiles,
             rows,
             candidates=allowed,
-            exclude=denied,
+            exclude=excluded,
             k=k,
             n_threads=resolve_n_threads(n_threads),
             **given,
@@ -794,9 +794,9 @@ class Recommender(Estimator):
             scores = scores.astype(some_scores.dtype, copy=False)
             indices[known], scores[known] = some_indices, some_scores
         if popular:
-            rest = np.flatnonzero(without)
+            others = np.flatnonzero(without)
             counts = np.where(self.item_counts_ > 0, self.item_counts_, -np.inf)
-            indices[rest], scores[rest] = rank_shared(counts, _take(query, rest))
+            indices[others], scores[others] = rank_shared(counts, _take(query, others))
         return indices, scores
 
     def _without_history(self, query: Query) -> NDArray[np.bool_]:

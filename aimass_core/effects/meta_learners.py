@@ -560,7 +560,7 @@ def out_of_fold_uplift(
     Returns
     -------
     ndarray of float64, shape (n_customers,)
-        Scores that `uplift_report` may judge on the same customers.
+        Scores for `uplift_report` on the same customers.
 
     Raises
     ------

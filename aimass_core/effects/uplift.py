@@ -5,7 +5,7 @@ enter together, so that no result depends on the order of the rows. For the firs
 customers, n_T and n_C are the numbers of treated and control customers, Y_T and Y_C the sums of
 their outcomes, N_T the number of all treated customers.
 
-- uplift curve  V(phi) = phi (Y_T / n_T - Y_C / n_C): gain in outcome per customer of the whole
+- uplift curve  V(phi) = phi (Y_T / n_T - Y_C / n_C): gain in outcome per customer of the complete
   population if the first share phi is treated (Gutierrez & Gerardy 2016).
 - AUUC = integral of V over phi in [0, 1]; not reduced by the area of random targeting, which is
   V(1) / 2 (Rzepakowski & Jaroszewicz 2012 introduce the curve).

@@ -1,4 +1,4 @@
-"""A whole fit: starting values, runs of EM, and the best result."""
+"""A complete fit: starting values, runs of EM, and the best result."""
 
 from __future__ import annotations
 

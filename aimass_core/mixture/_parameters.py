@@ -422,10 +422,10 @@ def _inverse_of_factor(covariance: Array, lost: float) -> Array | None:
     last = _inverse_of_factor(covariance[half:, half:] - below @ below.T, lost)
     if last is None:
         return None
-    whole = np.zeros_like(covariance)
-    whole[:half, :half], whole[half:, half:] = first, last
-    whole[half:, :half] = -last @ (below @ first)
-    return whole
+    inverse = np.zeros_like(covariance)
+    inverse[:half, :half], inverse[half:, half:] = first, last
+    inverse[half:, :half] = -last @ (below @ first)
+    return inverse
 
 
 def _degenerate_covariance(component: int | None) -> NumericalError:

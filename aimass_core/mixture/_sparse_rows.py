@@ -74,8 +74,9 @@ class SparseRows:
         is_far = square > _MAX_SQUARED_MEAN * np.where(variance > 0, variance, 1.0)
         if is_far.any():
             raise ValueError(
-                f"column {int(is_far.argmax())} of X lies far from 0 for its spread, and sparse "
-                "rows cannot be shifted: subtract a constant from it, or give X.toarray()"
+                f"column {int(is_far.argmax())} of X lies far from 0 relative to its "
+                "standard deviation, and sparse rows cannot be shifted: subtract a constant "
+                "from it, or give X.toarray()"
             )
         if common:
             variance = np.full(self.n_columns, variance.mean())

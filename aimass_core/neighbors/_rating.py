@@ -38,7 +38,7 @@ def with_shape(X: sp.csr_array, n_rows: int, n_cols: int) -> sp.csr_array:
 def _moments(R: sp.csr_array, deviation: float | None = None) -> tuple[Array, Array, float]:
     """Return the mean and standard deviation of each row, and that of all values.
 
-    Rows without spread get the last one, which for new rows is that of the fit.
+    Rows of equal values get the last one, which for new rows is that of the fit.
     """
     rows, n = row_numbers(R), R.shape[0]
     count = np.maximum(np.diff(R.indptr), 1)
@@ -62,14 +62,14 @@ class RatingEngine:
     min_k: int
     positive_only: bool
     aggregation: str
-    R: sp.csr_array  # entities x others: what neighbours bring, e.g. rating - their mean
+    R: sp.csr_array  # entities x others: what neighbours contribute, e.g. rating - their mean
     T: sp.csr_array
     S: sp.csr_array  # entities x features: what is compared
     ST: sp.csr_array
     score: dict[str, Any]
     offset_entity: Array
     offset_other: Array
-    scale: Array  # by which an entity stretches what its neighbours bring
+    scale: Array  # factor of an entity for what its neighbours contribute
     mean: float
     deviation: float  # standard deviation of all ratings
     known_entity: Array  # bool: has ratings
@@ -133,7 +133,7 @@ class RatingEngine:
         self, entities: Array, others: Array, n_threads: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
         """Return predicted ratings of pairs, and the number of neighbours behind each."""
-        brought, weight, n_used = kernels.knn_predict(
+        contributed, weight, n_used = kernels.knn_predict(
             *csr_parts(self.R),
             *csr_parts(self.T),
             *csr_parts(self.S),
@@ -147,7 +147,7 @@ class RatingEngine:
             **self.score,
         )
         enough = (n_used >= max(self.min_k, 1)) & (weight > 0)
-        mean = np.divide(brought, weight, out=np.zeros_like(brought), where=enough)
+        mean = np.divide(contributed, weight, out=np.zeros_like(contributed), where=enough)
         rating = self.offset(entities, others) + mean * self.scale[entities]
         if self.aggregation == "mean":
             rating[~enough] = self.mean
@@ -166,7 +166,7 @@ class RatingEngine:
     ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Return the neighbours behind one prediction and what each adds to the offset."""
         raters = self.T.indices[self.T.indptr[other] : self.T.indptr[other + 1]]
-        brought = self.T.data[self.T.indptr[other] : self.T.indptr[other + 1]]
+        contributed = self.T.data[self.T.indptr[other] : self.T.indptr[other + 1]]
         _, n_used = self.estimate(np.array([entity]), np.array([other]), n_threads)
         if not n_used[0]:
             return np.empty(0, np.int32), np.empty(0)
@@ -174,7 +174,7 @@ class RatingEngine:
         found, s = sims[0][0], sims[1][0]
         kept = (found >= 0) & (s > 0 if self.positive_only else np.isfinite(s))
         found, s = found[kept][: self.k], s[kept][: self.k]
-        values = brought[np.searchsorted(raters, found)]
+        values = contributed[np.searchsorted(raters, found)]
         return found, s * values / np.abs(s).sum() * self.scale[entity]
 
     def similarities(

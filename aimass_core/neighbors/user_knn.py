@@ -92,7 +92,7 @@ class UserKNN(Neighborhood):
 
     Notes
     -----
-    An unsymmetric measure is taken from the neighbour to the asked user. Fitting costs what
+    An asymmetric measure is taken from the neighbour to the queried user. Fitting costs what
     `similarity.topk` costs; memory O(n_users n_neighbors). `recommend` adds up the rows of a
     user's neighbours. A rating costs one row of similarities computed on demand, in float64;
     `recommend` with ratings predicts every candidate, n_items per user, in blocks, and leaves out
@@ -131,8 +131,8 @@ class UserKNN(Neighborhood):
         if known is not None:
             bias = new_user_bias(profiles, known.mean + known.feature)
             baseline = Baseline(known.mean, known.feature, bias)
-        asked = transpose(self._weighted(profiles), n_threads)
-        x = prepare(asked, self._m, features=features_of(fitted), baseline=baseline)
+        queried = transpose(self._weighted(profiles), n_threads)
+        x = prepare(queried, self._m, features=features_of(fitted), baseline=baseline)
         return x, prepare(fitted, self._m, baseline=known)
 
     def _neighbors_of(self, query: Query) -> sp.csr_array:

@@ -26,7 +26,7 @@ def gmm_score(
     common : ndarray of float64, shape (1, n_features of "full"), or None
         Coefficients of a score that is added for every component.
     output : {"labels", "score", "resp"}
-        What is wanted.
+        What is returned.
     n_threads : int
         Not used here.
 

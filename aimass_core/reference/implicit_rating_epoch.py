@@ -77,8 +77,8 @@ def implicit_rating_epoch(
             z = root * y[own].sum(axis=0)
             if x.size:
                 z = z + root * residuals @ x[own]
-            whole = z + p[u] if len(p) else z
-            error = float(data[e]) - mean - q[i] @ whole
+            vector = z + p[u] if len(p) else z
+            error = float(data[e]) - mean - q[i] @ vector
             error -= (bu[u] if len(bu) else 0.0) + (bi[i] if len(bi) else 0.0)
             total += error**2
             if len(bu):
@@ -86,7 +86,7 @@ def implicit_rating_epoch(
             if len(bi):
                 bi[i] += rates[3] * (error - penalties[3] * bi[i])
             qi = q[i].copy()
-            q[i] += rates[1] * (error * whole - penalties[1] * qi)
+            q[i] += rates[1] * (error * vector - penalties[1] * qi)
             if len(p):
                 p[u] += rates[0] * (error * qi - penalties[0] * p[u])
             y[own] += rates[4] * (error * root * qi - penalties[4] * y[own])

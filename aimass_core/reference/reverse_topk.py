@@ -29,7 +29,7 @@ def reverse_topk(
     Parameters
     ----------
     queries : ndarray, shape (n, depth)
-        Factors of the asked items, float32 or float64, finite.
+        Factors of the queried items, float32 or float64, finite.
     biases : ndarray, shape (n,)
         Added to their scores.
     items : ndarray of int32, shape (n,)
@@ -47,7 +47,7 @@ def reverse_topk(
     n_users : int
         Number of users.
     exclude_indptr, exclude_indices : ndarray or None
-        CSR pattern of shape (n, n_users): users that are not asked for.
+        CSR pattern of shape (n, n_users): users that are excluded.
     n_threads : int
         Not used here.
 

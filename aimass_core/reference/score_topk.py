@@ -43,7 +43,7 @@ def score_topk(
         The largest norm and bias in a panel and those after it. Not used here: bounds by which
         the kernel ends early.
     codes : ndarray of uint8, shape (n_panels, ceil(depth / 4), cols, 4)
-        The items in whole numbers from -127 to 127, plus 128. Not used here: bounds of the scores.
+        The items as integers from -127 to 127, plus 128. Not used here: bounds of the scores.
     grids : ndarray of float64, shape (n_panels, 4)
         What a panel's codes mean: 1 / step, the longest error, the largest norm, and the largest
         absolute value of a bias (-1: all are 0). Not used here.

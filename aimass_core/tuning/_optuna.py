@@ -90,14 +90,14 @@ def run_studies(
             if search.is_over and search.trials:
                 return
             left[i] -= 1
-            asked = study.ask()
-            setting = suggest(asked, candidate.space)
+            proposed = study.ask()
+            setting = suggest(proposed, candidate.space)
             number = len(search.trials)
             (trial,) = evaluate_group(search, candidate, [setting], [number], 1.0, search.folds)
             search.trials.append(trial)
             if np.isnan(trial.score):
-                study.tell(asked, state=failed)
+                study.tell(proposed, state=failed)
             else:
-                study.tell(asked, trial.score)
+                study.tell(proposed, trial.score)
             if search.progress.step(len(search.trials), {search.metric: trial.score}):
                 return

@@ -1,7 +1,7 @@
 """Search for the best model and setting on held-out data.
 
 A search never scores a setting on rows that it was fitted on: each fold is a split that checks
-itself for leaks, and the test part, on which the winner is judged, is in no fold. Settings that
+itself for leaks, and the test part, on which the winner is evaluated, is in no fold. Settings that
 differ in the number of neighbours or in the number of epochs only share one fit.
 """
 
@@ -163,7 +163,7 @@ def tune(
 
     Notes
     -----
-    A trial that raises is noted as failed, and the search goes on. The trials do not depend on
+    A trial that raises counts as failed, and the search goes on. The trials do not depend on
     `n_jobs`, except that a time limit may end them elsewhere.
 
     References
@@ -225,7 +225,7 @@ def tune(
 def nested_tune(
     models: Any, outer: Iterable[Split], **options: Any
 ) -> tuple[list[SearchResult], float]:
-    """Search anew on the train part of each outer split, and judge each winner on its test part.
+    """Search anew on the train part of each outer split, and evaluate each winner on its test part.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ def nested_tune(
     scores = []
     for result in results:
         if result.best_model_ is None:
-            raise ValueError("nested_tune judges the refitted winners: leave out refit=False")
+            raise ValueError("nested_tune evaluates the refitted winners: leave out refit=False")
         scores.append(result.test_score_)
     return results, float(np.mean(scores))
 
@@ -408,8 +408,8 @@ def _grouped(candidate: _Candidate, settings: list[dict[str, Any]]) -> list[list
     for setting in settings:
         params = {**candidate.fixed, **setting}
         shared = shared_parameter(candidate.cls, params)
-        rest = {name: value for name, value in setting.items() if name != shared}
-        key = repr(rest) if shared is not None else repr(setting)
+        others = {name: value for name, value in setting.items() if name != shared}
+        key = repr(others) if shared is not None else repr(setting)
         groups.setdefault(key, []).append(setting)
     return list(groups.values())
 
@@ -520,10 +520,10 @@ def _evaluate_group(
         try:
             for fold in folds:
 
-                def judge(i: int, model: Any, fold: Split = fold) -> None:
+                def evaluate_model(i: int, model: Any, fold: Split = fold) -> None:
                     scores[i].append(_score(search, model, fold))
 
-                fit_settings(candidate.cls, params, shared, fold.train, judge)
+                fit_settings(candidate.cls, params, shared, fold.train, evaluate_model)
         except Exception as problem:  # a setting that cannot be fitted ends itself, not the search
             error = f"{type(problem).__name__}: {problem}"
         seconds = (time.perf_counter() - start) / len(todo)
@@ -615,7 +615,7 @@ def _some_users(fold: Split, share: float, seed: int) -> Split:
     if share >= 1:
         return fold
     key = np.random.default_rng(seed).random(fold.train.n_users)
-    # Of the users with entries to judge, so that the smallest share has some.
+    # Of the users with test entries, so that the smallest share has some.
     has_test = np.diff(fold.test.matrix.indptr) > 0
     rank = np.argsort(np.argsort(np.where(has_test, key, 2.0)))
     n_kept = max(1, math.ceil(share * has_test.sum()))
@@ -654,11 +654,11 @@ def _finished(
     chosen = as_recommender(candidate.cls(**{**candidate.fixed, **best.params}))
     result.best_model_ = chosen.fit(train)
     if test is not None and test.test.nnz:
-        result.test_score_, result.test_interval_ = _judged(search, result.best_model_, test)
+        result.test_score_, result.test_interval_ = _test_score(search, result.best_model_, test)
     return result
 
 
-def _judged(search: _Search, model: Any, test: Split) -> tuple[float, Interval | None]:
+def _test_score(search: _Search, model: Any, test: Split) -> tuple[float, Interval | None]:
     """Return the metric on the test part, with its interval where it is a mean over users."""
     table = evaluate(
         {"model": model},
