@@ -11,10 +11,14 @@ import scipy.sparse as sp
 
 from aimass_core import (
     BPR,
+    EASE,
+    EDLAE,
     NMF,
+    SLIM,
     SVD,
     WARP,
     AsymmetricSVD,
+    Bagging,
     BaselineOnly,
     ContextKNN,
     ExplicitALS,
@@ -23,8 +27,12 @@ from aimass_core import (
     ItemKNN,
     Popularity,
     PureSVD,
+    RankFusion,
+    ScoreFusion,
     Similarity,
     SlopeOne,
+    SparseEASE,
+    Stacking,
     SVDpp,
     UserKNN,
     load,
@@ -46,6 +54,13 @@ SUMS = [
     UserKNN(n_neighbors=20, similarity="log_likelihood_ratio", profile="binary"),
     ContextKNN(),
     ContextKNN(base="user"),
+    EASE(regularization=50.0),
+    EASE(regularization=5.0, n_neighbors=9, weighting="bm25", dtype="float64"),
+    EDLAE(regularization=5.0),
+    SLIM(alpha=0.01),
+    SLIM(alpha=0.1, l1_ratio=0.1, n_candidates=12, n_neighbors=8, nonnegative=False),
+    SLIM(alpha=0.01, solver="sparse", weighting="tf_idf", dtype="float64"),
+    SparseEASE(regularization=5.0, n_neighbors=9, n_checked=3),
 ]
 RATINGS = [
     ItemKNN(aggregation="mean"),
@@ -78,8 +93,24 @@ RATINGS += [
     AsymmetricSVD(**RATED),
 ]
 STOCHASTIC = (BPR, WARP, SVD, SVDpp, AsymmetricSVD)  # trained by steps in a random order
+MEMBERS = {"knn": ItemKNN(n_neighbors=12), "als": ImplicitALS(n_factors=8, regularization=0.1)}
+FUSED = [
+    RankFusion(models=MEMBERS),
+    RankFusion(models=MEMBERS, method="borda", weights=[2, 1]),
+    RankFusion(models=MEMBERS, method="vote", n_votes=5),
+    ScoreFusion(models=MEMBERS, scale="probability", weights={"knn": 1, "als": 3}),
+    Bagging(model=ImplicitALS(n_factors=8, regularization=0.1), n_estimators=2),
+    Bagging(model=ItemKNN(n_neighbors=12), n_estimators=3, share=0.9),
+    Stacking(
+        models=MEMBERS,
+        n_folds=2,
+        estimator={"steps": [["DecisionTreeClassifier", {"max_depth": 4, "random_state": 0}]]},
+    ),
+]
+UNCLIPPED = [ExplicitALS(n_factors=3, clip=False), BaselineOnly(clip=False)]
+RATINGS += [ScoreFusion(models=UNCLIPPED, scale="none")]
 SHARED = [BaselineOnly(), BaselineOnly(method="sgd"), Popularity(), Popularity(by="mean")]
-ALL = SUMS + RATINGS + FACTORS + SHARED
+ALL = SUMS + RATINGS + FACTORS + FUSED + SHARED
 
 
 def test_every_registered_model_is_tested():
@@ -218,6 +249,18 @@ def test_candidates_of_each_user(model, blocks):
         np.testing.assert_allclose(own_scores[: len(kept)], [s for _, s in kept], rtol=1e-5)
     by_flags = model.recommend(k=30, candidates=allowed)
     np.testing.assert_array_equal(by_flags.indices, lists.indices)
+
+
+@pytest.mark.parametrize("model", [ItemKNN(n_neighbors=12), FUSED[0], SlopeOne()], ids=repr)
+def test_dense_scores_in_blocks_of_users_keep_their_filters(model, blocks, monkeypatch):
+    allowed = np.random.default_rng(5).random((36, 30)) < 0.4
+    options = {"candidates": sp.csr_array(allowed.astype(float)), "exclude": blocks}
+    whole = model.fit(blocks).recommend(k=5, **options)
+    monkeypatch.setattr("aimass_core.base.ranking._BLOCK", 300)
+    monkeypatch.setattr("aimass_core.fusion._pool._ENTRIES", 3000)
+    blocked = model.recommend(k=5, **options)
+    np.testing.assert_array_equal(blocked.indices, whole.indices)
+    np.testing.assert_array_equal(blocked.scores, whole.scores)
 
 
 @every

@@ -139,3 +139,13 @@ def test_a_model_that_is_not_registered_is_not_saved(x, tmp_path) -> None:
 
     with pytest.raises(TypeError, match=r"@aimass_core.register"):
         Own().fit(x).save(tmp_path / "own")
+
+
+def test_blocks_of_users_have_their_own_filters(x, monkeypatch) -> None:
+    from aimass_core.base import ranking
+
+    model = Recency().fit(x)
+    own = {"a": ["nut", "pie"], "b": ["tea"], "c": ["pie"], "d": ["tea", "pie"]}
+    expected = [model.recommend([u], k=2, candidates=own[u]).ids[0].tolist() for u in own]
+    monkeypatch.setattr(ranking, "_BLOCK", 3)  # one user in a block
+    assert model.recommend(list(own), k=2, candidates=own).ids.tolist() == expected

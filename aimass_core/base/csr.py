@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = [
     "renumber_columns",
     "row_numbers",
     "row_range",
+    "share_with_scipy",
     "spgemm_topk",
     "stack_rows",
     "take_rows",
@@ -184,6 +186,13 @@ def with_scipy_indices(X: sp.csr_array) -> sp.csr_array:
     return X
 
 
+def share_with_scipy(thing: Any) -> None:
+    """Give the public learned matrices of a model index arrays of one type, entries shared."""
+    for name, value in vars(thing).items():
+        if name.endswith("_") and not name.startswith("_") and isinstance(value, sp.csr_array):
+            setattr(thing, name, with_scipy_indices(copy.copy(value)))
+
+
 def common_products(
     X: sp.csr_array, x_row: int, Y: sp.csr_array, y_row: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -204,10 +213,24 @@ def products_of_rows(
     """
     products = np.empty(len(x_rows), dtype=np.float64)
     if len(x_rows) == 1:
-        products[0] = common_products(X, int(x_rows[0]), Y, int(y_rows[0]))[1].sum()
+        products[0] = _product_of_two_rows(X, int(x_rows[0]), Y, int(y_rows[0]))
         return products
     for begin in range(0, len(x_rows), _PAIRS):
         part = slice(begin, begin + _PAIRS)
         both = take_rows(X, x_rows[part]).multiply(take_rows(Y, y_rows[part]))
         products[part] = both.sum(axis=1)
     return products
+
+
+def _product_of_two_rows(X: sp.csr_array, x_row: int, Y: sp.csr_array, y_row: int) -> float:
+    """Return an inner product of two sorted rows by looking up the shorter one in the longer."""
+    parts = []
+    for M, row in ((X, x_row), (Y, y_row)):
+        begin, end = M.indptr[row : row + 2].tolist()
+        parts.append((M.indices[begin:end], M.data[begin:end]))
+    (short, x), (long, y) = sorted(parts, key=lambda part: len(part[0]))
+    if len(short) == 0:
+        return 0.0
+    positions = long.searchsorted(short)
+    is_in = long.take(positions, mode="clip") == short
+    return float(x[is_in].astype(np.float64) @ y[positions[is_in]])

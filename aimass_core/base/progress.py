@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import html
+import importlib
 import logging
 import sys
 import threading
@@ -64,7 +66,8 @@ class Progress:
     callback : callable, optional
         Called with an `Event` after each step; a true result ends the work.
     verbose : bool, default=False
-        Show a progress bar on standard error once the work has taken two seconds.
+        Show a progress bar once the work has taken two seconds: in the output of a notebook's cell,
+        elsewhere on standard error.
     begin : float, optional
         The `time.monotonic` at which the work began, of which this stage is a part. Default: now.
     """
@@ -93,6 +96,8 @@ class Progress:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._clock: threading.Thread | None = None
+        self._display: Any = _notebook_display() if verbose else None
+        self._handle: Any = None  # of the bar in a notebook
 
     def step(self, number: int, values: dict[str, float] | None = None, model: Any = None) -> bool:
         """Report a finished step; return True where the callback ends the work.
@@ -148,7 +153,7 @@ class Progress:
         if self._clock is not None:
             self._clock.join()
             self._clock = None
-        if self._shown:
+        if self._shown and self._display is None:
             sys.stderr.write("\n")
             sys.stderr.flush()
             self._shown = False
@@ -182,16 +187,35 @@ class Progress:
             if number:
                 left = max(self._end_of_steps(number) - now, 0.0)
                 remaining = f", {left:.0f} s left"
-            sys.stderr.write(
-                f"\r{self._stage} [{'#' * done}{'.' * (_WIDTH - done)}] {number}/{self._n_steps}"
-                f"{figures}, {seconds:.0f} s{remaining}\x1b[K"
-            )
+            text = f"{number}/{self._n_steps}{figures}, {seconds:.0f} s{remaining}"
+            if self._display is not None:
+                self._draw_in_notebook(number, text)
+                return
+            bar = f"[{'#' * done}{'.' * (_WIDTH - done)}]"
+            sys.stderr.write(f"\r{self._stage} {bar} {text}\x1b[K")
             sys.stderr.flush()
 
     def _end_of_steps(self, number: int) -> float:
         """Return when the last step ends if all steps take as long as those so far."""
         begin = self._began_stage
         return begin + (self._last_step - begin) / number * self._n_steps
+
+    def _draw_in_notebook(self, number: int, text: str) -> None:
+        bar = f'<progress value="{number}" max="{max(self._n_steps, 1)}"></progress>'
+        content = {"text/html": f"{html.escape(self._stage)} {bar} {html.escape(text)}"}
+        content["text/plain"] = f"{self._stage} {text}"
+        if self._handle is None:
+            self._handle = self._display(content, raw=True, display_id=True)
+        else:
+            self._handle.update(content, raw=True)
+
+
+def _notebook_display() -> Any:
+    """Return IPython's ``display`` where a notebook is the front end, else None."""
+    get_ipython: Any = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    if get_ipython is None or not hasattr(get_ipython(), "kernel"):
+        return None
+    return importlib.import_module("IPython.display").display
 
 
 @contextlib.contextmanager

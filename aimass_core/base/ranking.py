@@ -85,7 +85,7 @@ def rank_by_score(query: Query, score: Callable[[Query], NDArray[Any]]) -> Ranke
         if scores.dtype.kind != "f":
             scores = scores.astype(np.float64)
         scores[np.isnan(scores)] = -np.inf
-        blocks.append(top_of_rows(query.hide(scores), query.k))
+        blocks.append(top_of_rows(part.hide(scores), query.k))
     if not blocks:
         return padding(0, query.k)
     return (

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from .csr import renumber_columns, stack_rows, take_rows, take_rows_or_empty
+from .csr import (
+    renumber_columns,
+    share_with_scipy,
+    stack_rows,
+    take_rows,
+    take_rows_or_empty,
+)
 from .estimator import Estimator
 from .filters import Catalog, as_filter, combine_filters
 from .fit_options import FitOptions
-from .lists import TopK
+from .lists import TopK, column_names_of_lists
 from .progress import log_duration, logger
 from .query import Query
 from .ranking import padding, rank_by_score, rank_shared, scores_of_pairs
@@ -201,6 +207,15 @@ class Recommender(Estimator):
             if ids is not None and len(ids) != n:
                 raise ValueError(f"{len(ids)} ids for {n} rows or columns")
 
+    def _facts(self) -> dict[str, str]:
+        facts = {"users": f"{self.n_users_:,}", "items": f"{self.n_items:,}"}
+        if self.user_items_ is not None:
+            facts["interactions"] = f"{self.user_items_.nnz:,}"
+        else:
+            facts["interactions"] = "not kept (training=False)"
+        facts["ids"] = "row numbers" if self.users_ is None else "as in the data"
+        return facts
+
     # ---- learning ----------------------------------------------------------------------------
 
     @property
@@ -249,7 +264,8 @@ class Recommender(Estimator):
         if y is not None:
             raise TypeError(
                 "y must be None: ratings are the values of X. For columns of users, items and "
-                "ratings call Interactions.from_arrays(users, items, values=ratings) first"
+                "ratings call Interactions.from_arrays(users, items, values=ratings) first. In "
+                "scikit-learn's searches wrap the model: evaluation.RatingRegressor(model=...)"
             )
         threads = resolve_n_threads(getattr(self, "n_threads", None))
         fresh = type(self)(**self.get_params(deep=False))
@@ -273,6 +289,10 @@ class Recommender(Estimator):
         del fresh._options, fresh._reporter
         return self._adopt_state(fresh)
 
+    def _adopt_state(self, fresh: Self) -> Self:
+        share_with_scipy(fresh)
+        return super()._adopt_state(fresh)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes without those of a call of `fit`: a callback may copy its model."""
         return {n: v for n, v in vars(self).items() if n not in ("_options", "_reporter")}
@@ -285,6 +305,7 @@ class Recommender(Estimator):
         if self.user_items_ is None and self._requires_training():
             raise ValueError(f"{type(self).__name__} cannot answer without its training data")
         self._prepare(resolve_n_threads(None))
+        share_with_scipy(self)
 
     def _set_training_data(self, X: Any) -> None:
         refuse_table(X, "X")
@@ -392,6 +413,7 @@ class Recommender(Estimator):
             self.timestamps_ = None  # belonged to the entries before
         self._forget_rows(kept)
         self._prepare(resolve_n_threads(getattr(self, "n_threads", None)))
+        share_with_scipy(self)
         return Forgotten(int(removed.sum()), self._remains())
 
     def _forget_rows(self, kept: NDArray[np.int64]) -> None:
@@ -630,7 +652,7 @@ class Recommender(Estimator):
     @property
     def _names(self) -> tuple[str, str]:
         """Column names of users and items in tables of lists."""
-        return "user", "item"
+        return column_names_of_lists(self.users_, self.items_)
 
     def _rows(self, users: Any, name: str) -> NDArray[np.int64]:
         if self.users_ is not None:

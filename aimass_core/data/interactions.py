@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import kernels
 from ..base.csr import with_scipy_indices
+from ..base.html import details, named_values, table
 from ..base.optional import import_optional
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Interactions"]
+
+_SHOWN_ENTRIES = 5  # in a notebook
 
 
 @register("interactions")
@@ -62,6 +65,7 @@ class Interactions:
         function takes it.
     timestamps : ndarray of int64 or None
         The latest time of the events of each entry (the earliest for ``duplicates="first"``).
+
     Examples
     --------
     >>> from aimass_core import Interactions
@@ -468,6 +472,35 @@ class Interactions:
             f"{self.matrix.dtype}{times})"
         )
 
+    def _repr_html_(self) -> str:
+        """Return the size, the ranges, the first entries and the report, for a notebook."""
+        n_cells = self.n_users * self.n_items
+        facts = {
+            "users": f"{self.n_users:,}",
+            "items": f"{self.n_items:,}",
+            "interactions": f"{self.nnz:,} ({self.matrix.dtype})",
+        }
+        if n_cells:
+            facts["density"] = f"{self.nnz / n_cells:.3%}"
+        if self.nnz:
+            data = self.matrix.data
+            facts["values"] = f"{data.min():.6g} to {data.max():.6g}"
+        if self.timestamps is not None and self.nnz:
+            times = self.timestamps
+            if self.time_unit == "ns":
+                times = times.astype("datetime64[ns]").astype("datetime64[s]")
+            facts["times"] = f"{times.min()} to {times.max()}"
+        entries = slice(0, _SHOWN_ENTRIES)
+        users = self.users.ids[self.row_indices()[entries]].tolist()
+        items = self.items.ids[self.matrix.indices[entries]].tolist()
+        values = self.matrix.data[entries].tolist()
+        first = table(("user", "item", "value"), zip(users, items, values, strict=True))
+        parts = ["<p><strong>Interactions</strong></p>", named_values(facts)]
+        parts.append(details(f"the first {len(values)} entries", first))
+        if self.report:
+            parts.append(details("how the table was read", named_values(self.report)))
+        return f"<div>{''.join(parts)}</div>"
+
     def __iter__(self) -> Iterator[tuple[Any, Any, float]]:
         users = self.users.ids[self.row_indices()].tolist()
         items = self.items.ids[self.matrix.indices].tolist()
@@ -857,7 +890,7 @@ class Interactions:
         ImportError
             Where pyarrow is not installed.
         """
-        pa = import_optional("pyarrow")
+        pa = import_optional("pyarrow", "to_arrow")
 
         def ids(of: IdMap, rows: NDArray[Any]) -> Any:
             return pa.array(of.ids).take(pa.array(rows))
@@ -898,7 +931,7 @@ class Interactions:
         }
         if self.timestamps is not None:
             columns[time] = np.array(self._times())
-        return import_optional("pandas").DataFrame(columns)
+        return import_optional("pandas", "to_pandas").DataFrame(columns)
 
     def to_polars(
         self, *, user: str = "user", item: str = "item", value: str = "value", time: str = "time"
@@ -920,7 +953,7 @@ class Interactions:
         ImportError
             Where polars is not installed.
         """
-        pl = import_optional("polars")
+        pl = import_optional("polars", "to_polars")
 
         def ids(name: str, of: IdMap, rows: NDArray[Any]) -> Any:
             values = of.ids.tolist() if of.ids.dtype == object else of.ids

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.figures import draw_curves, new_axes
 from ..base.filters import Catalog, as_filters
 from ..base.lists import TopK
 from ..base.recommender import Recommender
@@ -83,6 +84,49 @@ class FactorModel(Recommender):
     @property
     def _score_dtype(self) -> Any:
         return np.float64 if self.predicts_ratings else self.item_factors_.dtype
+
+    def _facts(self) -> dict[str, str]:
+        facts = {**super()._facts(), "factors": f"{self.item_factors_.shape[1]:,}"}
+        if hasattr(self, "n_iter_"):
+            facts["epochs"] = f"{self.n_iter_:,}"
+        return facts
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw the learning curve: loss and validation metric over the epochs.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes; a second metric has an axis of its own on the right.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        ValueError
+            Where the fit recorded nothing.
+        """
+        self._check_fitted()
+        curves = {}
+        losses, scores = (np.asarray(getattr(self, n, ())) for n in ("losses_", "scores_"))
+        if len(losses):
+            curves["loss"] = np.arange(1, len(losses) + 1), losses
+        if len(scores):
+            interval = int(getattr(self, "validation_interval", 1))
+            epochs = np.arange(1, len(scores) + 1) * interval
+            metric = str(self._fitted_parameters()["metric"])
+            curves[metric] = np.minimum(epochs, max(len(losses), len(scores))), scores
+        if not curves:
+            options = ["track_loss=True"] if "track_loss" in self.get_params() else []
+            options += ["fit(X, validation=...)"] if hasattr(self, "scores_") else []
+            remedy = f": use {' or '.join(options)}" if options else ""
+            raise ValueError(f"this {type(self).__name__} recorded no learning curve{remedy}")
+        return draw_curves(new_axes(ax), curves)
 
     def _remains(self) -> str:
         return (

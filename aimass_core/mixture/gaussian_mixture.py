@@ -173,8 +173,9 @@ class GaussianMixture(Estimator):
     -----
     Time per pass: 2 n K d (d + 3) flops for full covariances, 8 n K d for diag, 4 n K d for tied,
     tied_diag and spherical. Rows with missing values cost a pass of NumPy for each pattern of known
-    columns. Memory beyond ``X``: O(n_threads x K d^2). All arithmetic is float64 on standardised
-    columns; passes over float32 rows use float32 where that is safe. A component that loses all
+    columns. Memory beyond ``X``: O(n_threads x K d^2). Arithmetic is float64 on
+    standardised columns. Passes over float32 rows (full covariances from 12 columns on, and diag)
+    are float32 with float64 sums where that is safe. A component that loses all
     its rows is re-initialised at a random row, with a warning.
 
     References

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..base.baselines import (
 )
 from ..base.csr import row_numbers, transpose
 from ..base.estimator import clone
+from ..base.figures import draw_neighborhood, new_axes
 from ..base.filters import Catalog, as_filters
 from ..base.lists import Explanation, TopK
 from ..base.progress import logger
@@ -259,6 +260,8 @@ class Neighborhood(Recommender):
                 raise ValueError(f"an array of shape {found.shape} instead of {expected}")
         if self._rates == (self.similarity_ is not None):
             raise ValueError("the similarity does not fit the parameter aggregation")
+        if self.aggregation == "baseline" and (self.user_bias_ is None or self.item_bias_ is None):
+            raise ValueError("the parameter aggregation needs the biases of users and items")
 
     # ---- answers by rating -------------------------------------------------------------------
 
@@ -316,6 +319,53 @@ class Neighborhood(Recommender):
             indices, scores = _padded(self.similarity_, rows)
         indices, scores = filter_lists(indices, scores, min(k, n), allowed, excluded)
         return TopK(queries, indices, scores, ids, name, f"similar_{name}")
+
+    def plot(
+        self, entity: Any, *, k: int = 15, titles: Mapping[Any, str] | None = None, ax: Any = None
+    ) -> Any:
+        """Draw the similarity neighbourhood of one item (`ItemKNN`) or user (`UserKNN`).
+
+        Parameters
+        ----------
+        entity : id
+            The item or user in the centre.
+        k : int, default=15
+            Neighbours to draw.
+        titles : mapping of id to str, optional
+            Labels. Default: the ids.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The nearer a neighbour is to the centre, the more similar it is. Lines join entities of
+            which one is among the neighbours of the other.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        KeyError
+            For an unknown id.
+        """
+        self._check_fitted()
+        is_items = self._entities == "items"
+        find = self._columns if is_items else self._rows
+        rows = np.atleast_1d(find([entity], self._entities[:-1])).astype(np.int64)
+        near = self._similar(rows, k, None, None, None).indices[0]
+        members = np.concatenate([rows, near[near >= 0]]).astype(np.int64)
+        id_map = self.items_ if is_items else self.users_
+        ids = (members if id_map is None else id_map.ids[members]).tolist()
+        lists = self._similar(members, len(members), ids, None, None)
+        similarity = np.zeros((len(members), len(members)))
+        position = {int(member): number for number, member in enumerate(members)}
+        for a, (found, scores) in enumerate(zip(lists.indices, lists.scores, strict=True)):
+            for row, score in zip(found.tolist(), scores.tolist(), strict=True):
+                if row in position:
+                    similarity[a, position[row]] = score
+        names = [str((titles or {}).get(name, name)) for name in ids]
+        return draw_neighborhood(new_axes(ax, size=(6.4, 6.4)), names, similarity)
 
     def _explained(
         self, score: float, offset: float, of: str, rows: Any, parts: Any, k: int | None

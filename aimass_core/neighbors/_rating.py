@@ -170,7 +170,7 @@ class RatingEngine:
         _, n_used = self.estimate(np.array([entity]), np.array([other]), n_threads)
         if not n_used[0]:
             return np.empty(0, np.int32), np.empty(0)
-        sims = self.similarities(np.array([entity]), raters, n_threads)
+        sims = self.similarities(np.array([entity]), raters, n_threads, self.k)
         found, s = sims[0][0], sims[1][0]
         kept = (found >= 0) & (s > 0 if self.positive_only else np.isfinite(s))
         found, s = found[kept][: self.k], s[kept][: self.k]

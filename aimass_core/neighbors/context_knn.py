@@ -30,10 +30,11 @@ __all__ = ["ContextKNN"]
 
 @register("context-knn")
 class ContextKNN(Recommender):
-    """Item- or user-based neighbourhoods for each context, with events that lose weight in time.
+    r"""Item- or user-based neighbourhoods for each context, with events that lose weight in time.
 
     Pre-filtering: in each context (weekday, device, season, ...) a neighbourhood model sees that
-    context's interactions alone. What a user has in any context counts as seen.
+    context's interactions alone. What a user has in any context counts as seen. With a half-life h,
+    an event of age a has the weight :math:`2^{-a/h}`.
 
     Parameters
     ----------
@@ -52,6 +53,11 @@ class ContextKNN(Recommender):
         The neighbourhood model of each context; of the context None where there is one only.
     user_items_ : csr_array of shape (n_users, n_items)
         All interactions of all contexts.
+
+    Notes
+    -----
+    Fitting costs what a fit of `base` on the interactions of each context costs, and O(nnz) for the
+    decay. Memory: the neighbours of all contexts.
 
     References
     ----------

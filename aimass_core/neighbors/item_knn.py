@@ -36,6 +36,16 @@ __all__ = ["ItemKNN"]
 class ItemKNN(Neighborhood):
     r"""Recommend items, or predict ratings, by the similarity of items.
 
+    A list ranks the items i by
+
+    .. math:: s_{ui} = \sum_{j \in N_u} \text{sim}(j, i) \, w_{uj}
+
+    with :math:`N_u` the items of the user, :math:`w_{uj}` their weights in the profile, and 0 for a
+    similarity that is not among the neighbours kept. Ratings are predicted as
+    :math:`\hat r_{ui} = b_{ui} + \sum_j \text{sim}(j, i) (r_{uj} - b_{uj}) /
+    \sum_j |\text{sim}(j, i)|` over the nearest items j that the user rated, where b is 0, a mean
+    or the baseline.
+
     Parameters
     ----------
     n_neighbors : int, default=100

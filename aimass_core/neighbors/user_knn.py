@@ -40,6 +40,15 @@ __all__ = ["UserKNN"]
 class UserKNN(Neighborhood):
     r"""Recommend items, or predict ratings, by the similarity of users.
 
+    A list ranks the items i by
+
+    .. math:: s_{ui} = \sum_{v \in N_k(u)} \text{sim}(v, u) \, w_{vi}
+
+    with :math:`N_k(u)` the nearest users and :math:`w_{vi}` the weights in their profiles. Ratings
+    are predicted as :math:`\hat r_{ui} = b_{ui} + \sum_v \text{sim}(v, u) (r_{vi} - b_{vi}) /
+    \sum_v |\text{sim}(v, u)|` over the nearest users v who rated the item, where b is 0, a mean or
+    the baseline.
+
     Parameters
     ----------
     n_neighbors : int, default=100

@@ -10,7 +10,7 @@ import numpy as np
 from .. import kernels
 from ..base.csr import take_rows, transpose
 from ..base.filters import Catalog, as_filters, combine_filters
-from ..base.lists import TopK
+from ..base.lists import TopK, column_names_of_lists
 from ..base.progress import log_duration, logger
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_indices, as_int, csr_parts
@@ -223,10 +223,7 @@ class AudienceIndex:
     @property
     def _names(self) -> tuple[str, str]:
         """Column names of users and items in tables."""
-        return (
-            getattr(self.user_ids, "name", None) or "user",
-            getattr(self.item_ids, "name", None) or "item",
-        )
+        return column_names_of_lists(self.user_ids, self.item_ids)
 
     def _rows_of_items(self, items: Any) -> NDArray[np.int64]:
         if self.item_ids is not None:

@@ -281,7 +281,7 @@ def _journal(path: Any, folds: list[Split], metric: str, resource: str) -> Journ
 def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
     is_rating = metric.partition("@")[0] in RATINGS
     if models is None:
-        models = [n for n in model_names() if _suits(find(n), is_rating)]
+        models = [n for n in model_names() if suits_search(find(n), is_rating)]
     if isinstance(models, (str, type)) or hasattr(models, "fit"):
         models = [models]
     models = list(models)
@@ -321,7 +321,7 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
     return result
 
 
-def _suits(cls: Any, is_rating: bool) -> bool:
+def suits_search(cls: Any, is_rating: bool) -> bool:
     """Whether a model can be searched without further input."""
     if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
         return False

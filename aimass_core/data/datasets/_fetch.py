@@ -179,21 +179,26 @@ def fetch_archive(
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.md5(usedforsecurity=False)  # against accidents, not against attackers
     with replacing(path) as file:
-        try:
-            for chunk in _chunks(url, timeout, archive.max_bytes):
-                digest.update(chunk)
-                file.write(chunk)
-        except (OSError, http.client.HTTPException) as error:
-            raise ConnectionError(
-                f"could not download {url}: {error}. Download it by hand and put it at {path}, "
-                f"or have the prepared folder {archive.name} in the folder AIMASS_DATA names"
-            ) from error
+        for chunk in _download(archive, url, path, timeout):
+            digest.update(chunk)
+            file.write(chunk)
         if archive.md5 is not None and digest.hexdigest() != archive.md5:
             raise DamagedFileError(
                 f"{url} gave a file with md5 {digest.hexdigest()}, published is {archive.md5}; "
                 f"nothing was kept. Try again, or download it by hand and put it at {path}"
             )
     return path
+
+
+def _download(archive: Archive, url: str, path: Path, timeout: float) -> Iterator[bytes]:
+    """The content of a URL; a failure says what can be done by hand."""
+    try:
+        yield from _chunks(url, timeout, archive.max_bytes)
+    except (OSError, http.client.HTTPException) as error:
+        raise ConnectionError(
+            f"could not download {url}: {error}. Download it by hand and put it at {path}, or have "
+            f"the prepared folder {archive.name} in the folder that AIMASS_DATA names"
+        ) from error
 
 
 def zip_member(archive: Path, name: str, max_bytes: int = MAX_MEMBER) -> bytes:
