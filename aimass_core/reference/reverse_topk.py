@@ -21,7 +21,7 @@ def reverse_topk(
     exclude_indptr: Array | None = None,
     exclude_indices: Array | None = None,
 ) -> tuple[Array, Array, Array]:
-    """The users among whose k best items an item is, for each asked item.
+    """Return for each asked item the users among whose k best items it is.
 
     The kernel takes the users with their k-th best scores, in the layout of the machine that it
     runs on; `AudienceIndex` of ``aimass_core.retrieval`` makes it from these arguments.

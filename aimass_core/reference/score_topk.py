@@ -20,7 +20,7 @@ def score_topk(
     allow_indptr: Array | None = None,
     allow_indices: Array | None = None,
 ) -> tuple[Array, Array]:
-    """The k best items of every query: score = bias + query . item.
+    """Return the k best items of every query: score = bias + query . item.
 
     The kernel takes the items in the layout of the machine that it runs on; `pack` of
     ``aimass_core.retrieval`` makes it from `items` and `biases`.
