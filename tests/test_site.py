@@ -49,6 +49,7 @@ def test_links_between_pages(page: Path) -> None:
     """Links lead to a page in docs, to a page that the site makes, or out of the tree."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
     made = {f"concepts/{name}.md" for name in [*MODELS, "index"]} | {"reference/index.md"}
+    made |= {f"notebooks/{path.stem}.md" for path in (DOCS / "notebooks").glob("*.ipynb")}
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         if "://" in target or target.startswith("mailto:"):
             continue
