@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
 SOURCES = Path(__file__).resolve().parent.parent.parent / "docs" / "notebooks"
@@ -48,8 +47,8 @@ def run(path: Path) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         NotebookClient(
             notebook,
-            km=AsyncKernelManager(transport="ipc"),
             timeout=600,
+            startup_timeout=300,
             resources={"metadata": {"path": folder}},
         ).execute()
     for cell in notebook.cells:
