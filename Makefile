@@ -70,8 +70,9 @@ format: $(VENV)/.group-lint
 	ruff format .
 	clang-format -i $(CXX_FILES)
 
-types: $(VENV)/.installed-test $(VENV)/.group-dev
-	mypy
+types:  # Python 3.11 or newer, in an environment of its own with the version of NumPy that is pinned for it
+	@$(MAKE) --silent VENV=build/venv-types build/venv-types/.group-types
+	build/venv-types/bin/mypy
 
 docs: $(VENV)/.installed-test $(VENV)/.group-dev native
 	python tools/check_docstrings.py

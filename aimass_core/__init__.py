@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         effects,
         evaluation,
         factorization,
+        fusion,
+        linear,
         mixture,
         neighbors,
         retrieval,
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
         PureSVD,
         SVDpp,
     )
+    from .fusion import Bagging, RankFusion, ScoreFusion, Stacking
+    from .linear import EASE, EDLAE, SLIM, SparseEASE
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
     from .segmentation import Segmentation, rfm, segments
@@ -66,6 +70,8 @@ _NAMES = {
     "effects": "effects",
     "evaluation": "evaluation",
     "factorization": "factorization",
+    "linear": "linear",
+    "fusion": "fusion",
     "load": "base.persistence",
     "mixture": "mixture",
     "neighbors": "neighbors",

@@ -32,6 +32,7 @@ __all__: list[str] = [
     "resampled_sums",
     "resampling_weights",
     "reverse_topk",
+    "ridge_lists",
     "score_topk",
     "slim_dense",
     "slim_sparse",
@@ -810,6 +811,42 @@ def reverse_topk(
 ]:
     """
     The users whose thresholds an item reaches: (indptr, users, scores), best first.
+    """
+
+@typing.overload
+def ridge_lists(
+    t_indptr: numpy.typing.NDArray[numpy.int64],
+    t_indices: numpy.typing.NDArray[numpy.int32],
+    t_data: numpy.typing.NDArray[numpy.float32],
+    n_users: typing.SupportsInt | typing.SupportsIndex,
+    gramian: numpy.typing.NDArray[numpy.float32] | None,
+    ridge: numpy.typing.NDArray[numpy.float64],
+    targets: numpy.typing.NDArray[numpy.int32],
+    lists_indptr: numpy.typing.NDArray[numpy.int64],
+    lists_indices: numpy.typing.NDArray[numpy.int32],
+    k: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    Ridge regression of target items on k items out of lists: the weights, in the order of the lists.
+    """
+
+@typing.overload
+def ridge_lists(
+    t_indptr: numpy.typing.NDArray[numpy.int64],
+    t_indices: numpy.typing.NDArray[numpy.int32],
+    t_data: numpy.typing.NDArray[numpy.float64],
+    n_users: typing.SupportsInt | typing.SupportsIndex,
+    gramian: numpy.typing.NDArray[numpy.float64] | None,
+    ridge: numpy.typing.NDArray[numpy.float64],
+    targets: numpy.typing.NDArray[numpy.int32],
+    lists_indptr: numpy.typing.NDArray[numpy.int64],
+    lists_indices: numpy.typing.NDArray[numpy.int32],
+    k: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Ridge regression of target items on k items out of lists: the weights, in the order of the lists.
     """
 
 @typing.overload

@@ -64,8 +64,15 @@ def invert(lists: np.ndarray, n_items: int) -> Any:
     return np.searchsorted(found, np.arange(n_items + 1)), users[order]
 
 
-MEMBERS = ["native", "native: index anew", "native: recommend, invert", "reference", "peer:numpy",
-           "peer:torch", "peer:implicit"]  # fmt: skip
+MEMBERS = [
+    "native",
+    "native: index anew",
+    "native: recommend, invert",
+    "reference",
+    "peer:numpy",
+    "peer:torch",
+    "peer:implicit",
+]
 
 
 @pytest.mark.parametrize("member", MEMBERS)

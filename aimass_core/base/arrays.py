@@ -1,4 +1,4 @@
-"""Checks of the one-dimensional arrays that evaluation and effects take, and seeds of theirs."""
+"""Checks of the one-dimensional arrays that evaluation and effects take."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .validation import as_int
+from .random import as_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -125,23 +125,3 @@ def as_labels(
             f"{name} must hold labels of one kind without missing ones, got dtype {array.dtype}"
         ) from None
     return labels, codes.astype(np.int64)
-
-
-def as_seed(random_state: Any) -> int:
-    """Return the 64-bit seed of counter-based random numbers.
-
-    Parameters
-    ----------
-    random_state : int, numpy Generator or None
-        An int is the seed itself; a generator gives the next of its numbers; None a new one.
-
-    Returns
-    -------
-    int
-        Within [0, 2**64).
-    """
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(0, 2**64, dtype=np.uint64))
-    return as_int(random_state, "random_state", minimum=0, maximum=2**64 - 1)

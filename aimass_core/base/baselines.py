@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,16 +61,18 @@ def als_biases(
     max_iter: int = ALS_EPOCHS,
     reg_u: float = REG_U,
     reg_i: float = REG_I,
+    report: Callable[[int], object] = bool,
 ) -> tuple[Array, Array]:
-    """Biases of users and items by alternating least squares."""
+    """Return biases of users and items by alternating least squares; ``report`` gets each epoch."""
     centred = ratings.astype(np.float64)
     centred -= ratings.mean(dtype=np.float64) if len(ratings) else 0.0
     count_u = np.bincount(users, minlength=shape[0]).astype(np.float64)
     count_i = np.bincount(items, minlength=shape[1]).astype(np.float64)
     bu, bi = np.zeros(shape[0]), np.zeros(shape[1])
-    for _ in range(max_iter):
+    for epoch in range(1, max_iter + 1):
         bi = _mean_bias(items, centred - bu[users], count_i, reg_i)
         bu = _mean_bias(users, centred - bi[items], count_u, reg_u)
+        report(epoch)
     return bu, bi
 
 
@@ -78,14 +81,16 @@ def sgd_biases(
     max_iter: int = SGD_EPOCHS,
     learning_rate: float = 0.005,
     regularization: float = 0.02,
+    report: Callable[[int], object] = bool,
 ) -> tuple[Array, Array]:
-    """Biases of users and items by stochastic gradient descent, in the order of the entries."""
+    """Return biases of users and items by gradient descent in the order of the entries."""
     from ..jit.baseline_sgd import baseline_sgd
 
     bu, bi = np.zeros(X.shape[0]), np.zeros(X.shape[1])
     mean = global_mean(X)
-    for _ in range(max_iter):
+    for epoch in range(1, max_iter + 1):
         baseline_sgd(*csr_parts(X), bu, bi, mean, learning_rate, regularization)
+        report(epoch)
     return bu, bi
 
 

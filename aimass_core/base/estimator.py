@@ -12,6 +12,7 @@ from .validation import suggest
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
     from typing_extensions import Self
 
@@ -91,6 +92,22 @@ class Estimator:
             setattr(self, name, value)
         return self
 
+    def _refuse_idle(self, names: Iterable[str], condition: str) -> None:
+        """Raise ValueError for a parameter that has no effect but differs from its default.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Parameters that have no effect; those that the model does not have are passed over.
+        condition : str
+            Why, such as ``"solver='cholesky'"``.
+        """
+        defaults = inspect.signature(type(self)).parameters
+        for name in (n for n in names if n in defaults):
+            value = getattr(self, name)
+            if value is not defaults[name].default and value != defaults[name].default:
+                raise ValueError(f"{name}={value!r} has no effect with {condition}: leave it out")
+
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters
         shown = [
@@ -128,7 +145,8 @@ class Estimator:
         return f"<div>{''.join(parts)}</div>"
 
     def __sklearn_is_fitted__(self) -> bool:
-        return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
+        names = reversed(vars(self))  # learned attributes come after the parameters
+        return any(name.endswith("_") and not name.startswith("_") for name in names)
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, Tags, TargetTags  # its caller is scikit-learn itself

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,9 +18,28 @@ if TYPE_CHECKING:
 
     from ..data import IdMap
 
-__all__ = ["Explanation", "TopK"]
+__all__ = ["Explanation", "TopK", "column_names_of_lists"]
 
 _SHOWN_LISTS, _SHOWN_ITEMS = 10, 10
+
+
+def column_names_of_lists(users: IdMap | None, items: IdMap | None) -> tuple[str, str]:
+    """Return the column names of users and items in tables of lists.
+
+    Parameters
+    ----------
+    users, items : IdMap or None
+        Their names are those of the columns that the interactions were read from.
+
+    Returns
+    -------
+    tuple of str
+        These names; "user" and "item" where there are none, or where they clash with "rank",
+        "score" or each other.
+    """
+    user = getattr(users, "name", None) or "user"
+    item = getattr(items, "name", None) or "item"
+    return ("user", "item") if len({user, item, "rank", "score"}) < 4 else (user, item)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -173,6 +191,8 @@ class TopK(Exportable):
 
     def _repr_html_(self) -> str:
         """Return a table of the first lists for a notebook."""
+        from html import escape  # importing it takes long
+
         rows = []
         for query, (items, scores) in zip(
             self.queries[:_SHOWN_LISTS].tolist(), self[:_SHOWN_LISTS], strict=True
@@ -182,22 +202,22 @@ class TopK(Exportable):
                 _cell(item, score, abs(score) / largest, self.titles)
                 for item, score in zip(items[:_SHOWN_ITEMS], scores[:_SHOWN_ITEMS], strict=True)
             )
-            rows.append(f"<tr><th>{html.escape(str(query))}</th>{cells}</tr>")
+            rows.append(f"<tr><th>{escape(str(query))}</th>{cells}</tr>")
         width = min(self.indices.shape[1], _SHOWN_ITEMS)
         head = "".join(f"<th>{rank + 1}</th>" for rank in range(width))
         left = len(self) - len(rows)
         more = f"<p>and {left:,} more lists</p>" if left > 0 else ""
         return (
-            f"<table><thead><tr><th>{html.escape(self.query_name)}</th>{head}</tr></thead>"
+            f"<table><thead><tr><th>{escape(self.query_name)}</th>{head}</tr></thead>"
             f"<tbody>{''.join(rows)}</tbody></table>{more}"
         )
 
 
 def _cell(item: Any, score: float, share: float, titles: Mapping[Any, str] | None) -> str:
+    from html import escape
+
     title = (titles or {}).get(item)
-    text = html.escape(str(item)) + (
-        f"<br><small>{html.escape(str(title))}</small>" if title else ""
-    )
+    text = escape(str(item)) + (f"<br><small>{escape(str(title))}</small>" if title else "")
     bar = (
         f'<div style="height:4px;width:{100 * share:.0f}%;background:#4c78a8;margin-top:2px"></div>'
     )

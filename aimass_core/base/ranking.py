@@ -85,7 +85,7 @@ def rank_by_score(query: Query, score: Callable[[Query], NDArray[Any]]) -> Ranke
         if scores.dtype.kind != "f":
             scores = scores.astype(np.float64)
         scores[np.isnan(scores)] = -np.inf
-        blocks.append(top_of_rows(query.hide(scores), query.k))
+        blocks.append(top_of_rows(part.hide(scores), query.k))
     if not blocks:
         return padding(0, query.k)
     return (
@@ -159,18 +159,12 @@ def filter_lists(
     safe = np.maximum(indices, 0)
     if candidates is not None and not sp.issparse(candidates):
         kept &= candidates[safe] != 0
-    rows = np.arange(len(indices))[:, None]
-    for matrix, wanted in ((candidates, True), (exclude, False)):
+    for matrix, is_wanted in ((candidates, True), (exclude, False)):
         if sp.issparse(matrix):
-            present = sp.csr_array(
-                (np.ones(matrix.nnz, dtype=bool), matrix.indices, matrix.indptr), matrix.shape
-            )
-            hit = np.zeros(indices.shape, dtype=bool)
-            if indices.size:
-                hit = np.asarray(present[np.broadcast_to(rows, safe.shape), safe]).reshape(
-                    safe.shape
-                )
-            kept &= hit == wanted
+            n_columns = matrix.shape[1]
+            stored = row_numbers(matrix).astype(np.int64) * n_columns + matrix.indices
+            listed = np.arange(len(indices))[:, None] * n_columns + safe
+            kept &= np.isin(listed, stored) == is_wanted
     out_indices, out_scores = padding(len(indices), k, scores.dtype)
     place = np.cumsum(kept, axis=1) - 1
     kept &= place < k

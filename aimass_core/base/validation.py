@@ -300,11 +300,27 @@ def wrap_csr(
     data: NDArray[Any],
     shape: tuple[int, int],
 ) -> sp.csr_array:
-    """A csr_array on exactly these arrays: the constructor would copy to one index dtype."""
-    matrix = sp.csr_array(shape, dtype=data.dtype)
-    matrix.indptr, matrix.indices, matrix.data = indptr, indices, data
-    matrix.has_canonical_format = True
+    """A csr_array on exactly these arrays, taken as canonical.
+
+    The constructor would copy to one index dtype, and takes longer than many a kernel on one row.
+    """
+    matrix = sp.csr_array.__new__(sp.csr_array)
+    vars(matrix).update(_CANONICAL)
+    vars(matrix).update(_shape=shape, indptr=indptr, indices=indices, data=data)
     return matrix
+
+
+def _canonical_template() -> dict[str, Any]:
+    """The attributes of an empty csr_array without duplicates."""
+    matrix = sp.csr_array((1, 1))
+    matrix.has_canonical_format = True
+    attributes: dict[str, Any] = vars(matrix)
+    if attributes["_shape"] != matrix.shape:
+        raise ImportError("this SciPy keeps the shape of a matrix elsewhere: install SciPy < 2")
+    return attributes
+
+
+_CANONICAL = _canonical_template()
 
 
 def csr_parts(X: sp.csr_array) -> CsrParts:

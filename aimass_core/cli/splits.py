@@ -1,28 +1,26 @@
-"""The splits of ``aimass evaluate``, by the words that name them."""
+"""The splits of ``aimass evaluate`` by name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..base.validation import as_choice
-from .files import check_columns
-from .ratings import Columns
+from .files import check_names
 
 if TYPE_CHECKING:
     from ..data import Interactions
     from ..data.split import Split
+    from .ratings import Ratings
 
 __all__ = ["SPLITS", "SplitRule"]
 
 SPLITS = ("random", "per-user", "leave-last", "temporal", "strong", "k-fold", "column:NAME")
-_MOST_LABELS = 20
+_MAX_LABELS = 20
 
 
 @dataclass(frozen=True)
 class SplitRule:
-    """What ``--split`` and its companions ask for."""
+    """The options ``--split``, ``--test-size``, ``--last``, ``--folds`` and ``--seed``."""
 
     name: str
     test_size: float
@@ -30,15 +28,13 @@ class SplitRule:
     folds: int
     seed: int
 
-    def check(self, ratings: Path, columns: Columns) -> None:
-        """Refuse what cannot be made, before anything large is read.
+    def check(self, ratings: Ratings) -> None:
+        """Refuse a split that cannot be made, before anything large is read.
 
         Parameters
         ----------
-        ratings : Path
-            The ratings file.
-        columns : Columns
-            Its columns in use.
+        ratings : Ratings
+            The open table of interactions.
 
         Raises
         ------
@@ -46,31 +42,27 @@ class SplitRule:
             For a rule that does not exist, a label column that is missing, or a rule that goes
             by time where no column of times is named.
         """
+        from ..base.validation import as_choice
+
         kind, _, column = self.name.partition(":")
         if kind == "column":
-            check_columns(ratings, "RATINGS", {"--split": column})
+            check_names(ratings.table, ratings.source, {"--split": column})
             return
         as_choice(self.name, "--split", SPLITS)
-        if self.name in ("temporal", "leave-last") and columns.time is None:
+        if self.name in ("temporal", "leave-last") and ratings.columns.time is None:
             raise ValueError(
                 f"--split {self.name} goes by time: name the column of times with --time"
             )
 
-    def make(
-        self, data: Interactions, ratings: Path, columns: Columns, **rules: Any
-    ) -> list[Split]:
+    def make(self, data: Interactions, ratings: Ratings) -> list[Split]:
         """Split the data, once or into folds.
 
         Parameters
         ----------
         data : Interactions
-            The ratings; not used where a column of the file tells the parts apart.
-        ratings : Path
-            The ratings file.
-        columns : Columns
-            Its columns in use.
-        **rules
-            Rules for duplicates and nulls, as the ratings were read with.
+            The interactions; not used where a column of the table tells the parts apart.
+        ratings : Ratings
+            The open table.
 
         Returns
         -------
@@ -93,21 +85,21 @@ class SplitRule:
         if self.name == "k-fold":
             return list(split.k_fold(data, n_splits=self.folds, random_state=seed))
         column = self.name.partition(":")[2]
-        rules |= columns.describe()
-        parts = Interactions.by_context(ratings, context=column, **rules)
+        rules = ratings.arguments()
+        parts = Interactions.by_context(ratings.table, context=column, **rules)
         return [
-            split.by_column(ratings, column=column, test=label, **rules)
+            split.by_column(ratings.table, column=column, test=label, **rules)
             for label in _test_labels(parts, column)
         ]
 
 
 def _test_labels(parts: dict[Any, Interactions], column: str) -> list[Any]:
-    """``["test"]`` where the column has this label, else every label: official folds."""
+    """Return "test" where the column has this label, else every label: official folds."""
     if "test" in parts:
         return ["test"]
-    if not 2 <= len(parts) <= _MOST_LABELS:
+    if not 2 <= len(parts) <= _MAX_LABELS:
         raise ValueError(
             f"--split column:{column}: it has {len(parts)} labels; expected 'test' among them, or "
-            f"2 to {_MOST_LABELS} folds each of which is the test part in turn"
+            f"2 to {_MAX_LABELS} folds each of which is the test part in turn"
         )
     return list(parts)

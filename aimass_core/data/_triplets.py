@@ -121,11 +121,16 @@ def read_triplets(
     labels = {role: f"{role}={name!r}" for role, name in wanted.items()}
     if label is not None:
         columns["label"], labels["label"] = columns.pop(label_role), labels.pop(label_role)
-    return prepare(
+    triplets = prepare(
         columns, labels, weights=weights, duplicates=duplicates, nulls=nulls,
         users=users, items=items, unknown=unknown, keep_events=keep_events, dtype=dtype,
         n_threads=resolve_n_threads(n_threads), options=source.options, source=source,
     )  # fmt: skip
+    if users is None and isinstance(user, str):
+        triplets.users = triplets.users.named(user)
+    if items is None and isinstance(item, str):
+        triplets.items = triplets.items.named(item)
+    return triplets
 
 
 def merge_triplets(

@@ -890,7 +890,7 @@ class Interactions:
         ImportError
             Where pyarrow is not installed.
         """
-        pa = import_optional("pyarrow")
+        pa = import_optional("pyarrow", "to_arrow")
 
         def ids(of: IdMap, rows: NDArray[Any]) -> Any:
             return pa.array(of.ids).take(pa.array(rows))
@@ -931,7 +931,7 @@ class Interactions:
         }
         if self.timestamps is not None:
             columns[time] = np.array(self._times())
-        return import_optional("pandas").DataFrame(columns)
+        return import_optional("pandas", "to_pandas").DataFrame(columns)
 
     def to_polars(
         self, *, user: str = "user", item: str = "item", value: str = "value", time: str = "time"
@@ -953,7 +953,7 @@ class Interactions:
         ImportError
             Where polars is not installed.
         """
-        pl = import_optional("polars")
+        pl = import_optional("polars", "to_polars")
 
         def ids(name: str, of: IdMap, rows: NDArray[Any]) -> Any:
             values = of.ids.tolist() if of.ids.dtype == object else of.ids

@@ -14,9 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import ndtri
 
-from ..base.arrays import as_labels, as_seed, as_vector
+from ..base.arrays import as_labels, as_vector
 from ..base.estimator import Estimator
 from ..base.optional import import_optional
+from ..base.random import as_seed
 from ..base.validation import as_float, as_int
 from ..evaluation.resampling import Interval
 from ..exceptions import NotFittedError

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit, logit
 
-from ..base.arrays import as_seed, as_vector
+from ..base.arrays import as_vector
+from ..base.random import as_seed
 from ..base.text import aligned, interval_text
 from ..base.validation import as_float, as_int
 

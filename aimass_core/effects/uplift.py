@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.arrays import as_labels, as_seed, as_vector
+from ..base.arrays import as_labels, as_vector
+from ..base.random import as_seed
 from ..base.text import aligned, interval_text
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_float, as_int
@@ -427,9 +428,15 @@ def uplift_report(
             lower, upper = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
         error = float(known.std(ddof=1)) if len(known) > 1 else np.nan
         return Interval(
-            float(estimates[column]), float(lower), float(upper), error, level, "percentile", n,
+            float(estimates[column]),
+            float(lower),
+            float(upper),
+            error,
+            level,
+            "percentile",
+            n,
             n_resamples,
-        )  # fmt: skip
+        )
 
     has_coefficient = data.is_binary and np.isfinite(estimates[2])
     return UpliftReport(

@@ -213,7 +213,7 @@ class ModelComparison:
         list of str
             A model is left out if a test against the best one exists and is significant.
         """
-        sign = -1 if metric.split("@")[0] in self.lower_is_better else 1
+        sign = -1 if metric.split("@")[0].split(":")[0] in self.lower_is_better else 1
         values = {name: sign * row[metric].estimate for name, row in self.intervals.items()}
         first = max(values, key=lambda name: values[name])
         worse = {
@@ -465,9 +465,15 @@ def _callable_interval(
     )
     error = float(np.nanstd(replicates, ddof=1))
     return Interval(
-        estimate, lower, upper, error, options.confidence, options.method, n_rows,
+        estimate,
+        lower,
+        upper,
+        error,
+        options.confidence,
+        options.method,
+        n_rows,
         options.n_resamples,
-    )  # fmt: skip
+    )
 
 
 def resampling_counts(
@@ -692,10 +698,8 @@ def compare_models(
             length = len(array)
             arrays.append(array)
             used.append(used_weights)
-    columns = RatioColumns.of(
-        arrays, used, [kinds[m] == "root_mean" for _ in models for m in metrics],
-        _codes(clusters, len(arrays[0])),
-    )  # fmt: skip
+    is_root = [kinds[m] == "root_mean" for _ in models for m in metrics]
+    columns = RatioColumns.of(arrays, used, is_root, _codes(clusters, len(arrays[0])))
     _at_least_two(columns.n_rows, clusters is not None)
     _same_users(arrays, models, metrics)
     return _compared(

@@ -70,8 +70,12 @@ class EarlyStopping:
         """Return the metric after epoch `number`, and whether training should end."""
         from ..evaluation import evaluate
 
-        table = evaluate({"model": self._model}, self._split, metrics=[self._metric], fit=False)
-        name, value = next((n, v) for n, v in table["model"].items() if not n.endswith("_s"))
+        table = evaluate(
+            {"model": self._model}, self._split, metrics=[self._metric], fit=False, intervals=False
+        )
+        row = table["model"]
+        name = next(name for name in row if not name.endswith("_s"))
+        value = row.get(f"{name}:warm", row[name])  # users whom the model knows
         if not np.isfinite(value):
             raise ValueError(f"validation: {self._metric} is {value} on this part")
         self.scores.append(float(value))

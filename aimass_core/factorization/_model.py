@@ -9,22 +9,18 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base.figures import draw_curves, new_axes
-from ..base.filters import Catalog, as_filter, combine_filters
+from ..base.filters import Catalog, as_filters
 from ..base.lists import TopK
-from ..base.progress import Progress
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_int, wrap_csr
 from ..retrieval._index import FactorIndex
-from ._training import FitOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
-    from ..base.progress import Event
     from ..base.query import Query
     from ..base.ranking import Ranked
 
@@ -38,7 +34,7 @@ _PAIRS = 1 << 16  # pairs scored at once
 class FactorModel(Recommender):
     """Base of models whose score is the product of a user's and an item's factors.
 
-    A subclass defines ``_learn(n_threads, options)``, which sets ``user_factors_`` and
+    A subclass defines ``_learn(n_threads)``, which sets ``user_factors_`` and
     ``item_factors_``, and ``_solve_users`` for users that were not in the fit. A model with item
     biases overrides ``_item_biases``, one with user biases ``_vectors_and_offsets``.
     """
@@ -46,6 +42,7 @@ class FactorModel(Recommender):
     _state: ClassVar[tuple[str, ...]] = (*Recommender._state, "user_factors_", "item_factors_")
     _per_user: ClassVar[tuple[str, ...]] = ("user_factors_",)
     needs_training = False
+    learns_in_epochs = True
 
     user_factors_: Array
     item_factors_: Array
@@ -58,46 +55,6 @@ class FactorModel(Recommender):
         return as_factor_dtype(self.dtype)
 
     # ---- learning ----------------------------------------------------------------------------
-
-    def fit(
-        self,
-        X: Any,
-        y: None = None,
-        *,
-        callback: Callable[[Event], Any] | None = None,
-        verbose: bool = False,
-    ) -> Self:
-        """Learn from users x items.
-
-        Parameters
-        ----------
-        X : Interactions, sparse matrix or 2-D array of shape (n_users, n_items)
-            If it is `Interactions`, all other calls take and return its ids, else row and column
-            numbers. Never changed. The model may share its arrays, so do not change it afterwards.
-        y : None
-            Must be None; scikit-learn passes it.
-        callback : callable, optional
-            Called with an `Event` after each iteration; a true result ends the fit.
-        verbose : bool, default=False
-            Show a progress bar on standard error once the fit has taken two seconds.
-
-        Returns
-        -------
-        Self
-            The object itself. If ``fit`` raises, the object stays what it was.
-
-        Raises
-        ------
-        TypeError
-            For a table or a list of pairs; the message shows the call that reads it.
-        ValueError
-            For a broken matrix or values that are not finite.
-        """
-        return self._fit(X, y, FitOptions(X, callback=callback, verbose=verbose))
-
-    def _progress(self, n_steps: int, options: FitOptions) -> Progress:
-        verbose = as_bool(options.verbose, "verbose")
-        return Progress("fit", n_steps, callback=options.callback, verbose=verbose)
 
     def _prepare(self, n_threads: int) -> None:
         self._fit_cache = {}
@@ -123,6 +80,10 @@ class FactorModel(Recommender):
                 raise ValueError("factors that are not finite numbers")
         if factors[0].shape[1] != factors[1].shape[1] or factors[0].dtype != factors[1].dtype:
             raise ValueError("factors of users and items that do not fit together")
+
+    @property
+    def _score_dtype(self) -> Any:
+        return np.float64 if self.predicts_ratings else self.item_factors_.dtype
 
     def _facts(self) -> dict[str, str]:
         facts = {**super()._facts(), "factors": f"{self.item_factors_.shape[1]:,}"}
@@ -457,9 +418,17 @@ class FactorModel(Recommender):
         )
         name = self._names[1 if side == "items" else 0]
         lists = self._rank_side(
-            side, "cosine", vectors, queries, (name, f"similar_{name}"),
-            k=k, candidates=candidates, exclude=exclude, own=own, n_threads=n_threads,
-        )  # fmt: skip
+            side,
+            "cosine",
+            vectors,
+            queries,
+            (name, f"similar_{name}"),
+            k=k,
+            candidates=candidates,
+            exclude=exclude,
+            own=own,
+            n_threads=n_threads,
+        )
         without = ~vectors.any(axis=1)
         lists.indices[without], lists.scores[without] = -1, -np.inf
         return lists
@@ -482,11 +451,7 @@ class FactorModel(Recommender):
         ids = self.items_ if side == "items" else self.users_
         size = self.n_items if side == "items" else self.n_users_
         catalog = Catalog(ids, size, side[:-1])
-        allowed, denied = combine_filters(
-            as_filter(candidates, "candidates", catalog, queries),
-            as_filter(exclude, "exclude", catalog, queries),
-            own,
-        )
+        allowed, denied = as_filters(candidates, exclude, catalog, queries, own)
         k = min(as_int(k, "k", minimum=1), size)
         threads = resolve_n_threads(n_threads)
         indices, scores = self._index(side, metric).rank(vectors, k, allowed, denied, threads)

@@ -73,9 +73,13 @@ class Optimizer:
     def steps(self) -> tuple[Any, ...]:
         """Return the tuple that the kernels take."""
         return (
-            self.name, self.learning_rate, self.learning_rate, self.momentum, self.decay,
+            self.name,
+            self.learning_rate,
+            self.learning_rate,
+            self.momentum,
+            self.decay,
             self.epsilon,
-        )  # fmt: skip
+        )
 
 
 class SgdSide:

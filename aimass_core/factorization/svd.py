@@ -201,4 +201,5 @@ class SVD(SgdRating):
         return arrays["user_factors"]
 
     def _solve_new(self, profiles: sp.csr_array, n_threads: int) -> tuple[Array, Array]:
-        return self._ridge(self._residuals(profiles), self._fitted_penalty("user"), n_threads)
+        targets = self._residuals(profiles)
+        return self._ridge(profiles, targets, self._fitted_penalty("user"), n_threads)

@@ -228,7 +228,8 @@ class SVDpp(SgdRating):
     def _solve_new(self, profiles: sp.csr_array, n_threads: int) -> tuple[Array, Array]:
         sums = self._sums(profiles)
         residuals = self._residuals(profiles, sums)
-        explicit, biases = self._ridge(residuals, self._fitted_penalty("user"), n_threads)
+        penalty = self._fitted_penalty("user")
+        explicit, biases = self._ridge(profiles, residuals, penalty, n_threads)
         return explicit + sums, biases
 
     def _check_state(self) -> None:

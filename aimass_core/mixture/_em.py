@@ -96,9 +96,14 @@ class Problem:
         """Do an M-step: return the parameters that belong to the sums."""
         sums, categories = self._categories(sums, has_noise=self.noise is not None)
         return maximize(
-            self.covariance_type, sums, self.total, self.regularization, self.prior, self.noise,
+            self.covariance_type,
+            sums,
+            self.total,
+            self.regularization,
+            self.prior,
+            self.noise,
             categories,
-        )  # fmt: skip
+        )
 
     def maximize_without_noise(
         self, sums: Array, total: Array | None, prior: Prior | None

@@ -309,8 +309,16 @@ def _sums(
 ) -> Array:
     """Sums of dense rows and of their values with given responsibilities."""
     sums, _ = kernels.gmm_em_step(
-        part.X, standardizer.shift, standardizer.scale, part.weight, None, resp, form, form, False,
+        part.X,
+        standardizer.shift,
+        standardizer.scale,
+        part.weight,
+        None,
+        resp,
+        form,
+        form,
+        False,
         part.n_threads,
-    )  # fmt: skip
+    )
     weighted = resp if part.weight is None else resp * part.weight[:, None]
     return np.hstack([sums, codes.sums(weighted)])

@@ -98,9 +98,15 @@ def _scored(
     """Responsibilities or log-densities; the latter without the common term of tied types."""
     standardizer = problem.standardizer
     result: Array = kernels.gmm_score(
-        sample.X, standardizer.shift, standardizer.scale, coefficients, None, form, output,
+        sample.X,
+        standardizer.shift,
+        standardizer.scale,
+        coefficients,
+        None,
+        form,
+        output,
         sample.n_threads,
-    )  # fmt: skip
+    )
     return result
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..base.estimator import Estimator
+from ..base.optional import import_optional
+from ..base.progress import log_duration, logger
 from ..base.random import as_generator
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
@@ -326,9 +328,13 @@ class GaussianMixture(Estimator):
         settings = Settings.of(self)
         threads = resolve_n_threads(self.n_threads)
         source = source_of(
-            X, sample_weight, threads, settings.covariance_type, self.missing,
+            X,
+            sample_weight,
+            threads,
+            settings.covariance_type,
+            self.missing,
             self.categorical_features,
-        )  # fmt: skip
+        )
         columns = self._columns_of(X, source)
         result, problem = self._best_fit(settings, source, columns, resumes=self.warm_start)
         if not result.converged and self.callback is None:
@@ -372,11 +378,16 @@ class GaussianMixture(Estimator):
         settings = Settings.of(self)
         online = self._online
         source = rows_in_memory(
-            X, sample_weight, resolve_n_threads(self.n_threads), settings.covariance_type,
-            self.missing, n_columns=None if online is None else self.n_features_in_,
-            model=type(self).__name__, categorical_features=self.categorical_features,
+            X,
+            sample_weight,
+            resolve_n_threads(self.n_threads),
+            settings.covariance_type,
+            self.missing,
+            n_columns=None if online is None else self.n_features_in_,
+            model=type(self).__name__,
+            categorical_features=self.categorical_features,
             n_values=None if online is None else self._n_values,
-        )  # fmt: skip
+        )
         columns = self._columns_of(X, source)
         if online is None or self._covariance_type != settings.covariance_type:
             result, problem = self._best_fit(settings, source, columns, resumes=True)
@@ -430,7 +441,24 @@ class GaussianMixture(Estimator):
 
         resumes = resumes and hasattr(self, "weights_") and self._fits(settings, source)
         reporter = Reporter(self.callback, bool(self.verbose), snapshot)
-        return best_fit(settings, source, reporter, resumed if resumes else None)
+        logger.info(
+            "GaussianMixture.fit: %d rows x %d columns, %d components, covariance %s, %d starts",
+            source.n_rows,
+            source.n_columns,
+            settings.n_components,
+            settings.covariance_type,
+            1 if resumes else settings.n_init,
+        )
+        with log_duration("GaussianMixture.fit"):
+            result, problem = best_fit(settings, source, reporter, resumed if resumes else None)
+        logger.info(
+            "GaussianMixture.fit: %d passes, %s, %d components, lower bound %.6g",
+            result.n_iter,
+            "converged" if result.converged else "not converged",
+            len(result.parameters.weights),
+            result.lower_bounds[-1],
+        )
+        return result, problem
 
     def _fits(self, settings: Settings, source: Any) -> bool:
         """Whether the parameters of the last fit are of the kind that the settings ask for."""
@@ -459,9 +487,14 @@ class GaussianMixture(Estimator):
         noise = parameters.noise
         noise = None if noise is None else noise.rescaled(1 / standardizer.scale)
         self._adopt_parameters(
-            parameters.covariance_type, parameters.weights, means, covariances, roots, noise,
+            parameters.covariance_type,
+            parameters.weights,
+            means,
+            covariances,
+            roots,
+            noise,
             categories,
-        )  # fmt: skip
+        )
         self._fitted_with = self.get_params(deep=False)
         self.converged_ = result.converged
         self.n_iter_ = result.n_iter
@@ -729,11 +762,16 @@ class GaussianMixture(Estimator):
                 f"got {list(names)[:5]}, fitted on {list(fitted_names)[:5]}"
             )
         return rows_in_memory(
-            X, None, resolve_n_threads(self.n_threads), self._covariance_type, missing,
-            n_columns=self.n_features_in_, model=type(self).__name__,
+            X,
+            None,
+            resolve_n_threads(self.n_threads),
+            self._covariance_type,
+            missing,
+            n_columns=self.n_features_in_,
+            model=type(self).__name__,
             categorical_features=list(self.category_probabilities_) or None,
             n_values=self._n_values,
-        )  # fmt: skip
+        )
 
     def _scoring_standardizer(self, can_shift: bool) -> Standardizer:
         """Coordinates in which the components are near 0."""
@@ -757,9 +795,14 @@ class GaussianMixture(Estimator):
         """The learned parameters in standardised coordinates."""
         tables = list(self.category_probabilities_.values())
         return Parameters.rescaled(
-            self._covariance_type, self.weights_, self.means_, self.covariances_, standardizer,
-            self._noise, np.hstack(tables) if tables else None,
-        )  # fmt: skip
+            self._covariance_type,
+            self.weights_,
+            self.means_,
+            self.covariances_,
+            standardizer,
+            self._noise,
+            np.hstack(tables) if tables else None,
+        )
 
     @property
     def _noise(self) -> Noise | None:
@@ -978,10 +1021,7 @@ class GaussianMixture(Estimator):
             If the model has a noise component, tied_diag covariances or categorical columns, which
             scikit-learn's class cannot hold.
         """
-        try:
-            from sklearn.mixture import GaussianMixture as SklearnMixture
-        except ImportError:
-            raise ImportError("to_sklearn needs scikit-learn: pip install scikit-learn") from None
+        sklearn_mixture = import_optional("sklearn.mixture", "to_sklearn")
         self._check_fitted()
         if self._noise is not None:
             raise ValueError(
@@ -993,7 +1033,7 @@ class GaussianMixture(Estimator):
                 "to_sklearn: scikit-learn's GaussianMixture has no tied_diag covariances and no "
                 "categorical columns: fit with 'tied' or 'diag' and continuous columns to convert"
             )
-        parameters, other = self._fitted_with, SklearnMixture()
+        parameters, other = self._fitted_with, sklearn_mixture.GaussianMixture()
         shared = {name: parameters[name] for name in other.get_params() if name in parameters}
         other.set_params(**shared)
         for name in _SHARED_ATTRIBUTES:

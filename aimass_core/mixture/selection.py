@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base.optional import import_optional
-from ..base.progress import Event, Progress
+from ..base.progress import Event, Progress, logger
 from ..base.validation import as_choice, as_float, as_int
 from ..exceptions import ConvergenceWarning, NumericalError
 from ._parameters import COVARIANCE_TYPES
@@ -207,6 +207,13 @@ def select(
     best = models[rows[0]]
     assert best is not None
     best._note_columns(columns, d)
+    logger.info(
+        "select: %d components, covariance %s, by %s from %d mixtures",
+        len(best.weights_),
+        best.covariance_type,
+        criterion,
+        len(cells),
+    )
     return Selection(best, table, criterion, rows[0])
 
 

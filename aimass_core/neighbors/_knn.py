@@ -18,8 +18,9 @@ from ..base.baselines import (
 from ..base.csr import row_numbers, transpose
 from ..base.estimator import clone
 from ..base.figures import draw_neighborhood, new_axes
-from ..base.filters import Catalog, as_filter, combine_filters
+from ..base.filters import Catalog, as_filters
 from ..base.lists import Explanation, TopK
+from ..base.progress import logger
 from ..base.query import Query
 from ..base.ranking import filter_lists, padding, scores_by_pairs, top_of_rows
 from ..base.recommender import Recommender
@@ -121,23 +122,16 @@ class Neighborhood(Recommender):
 
     def _refuse_idle_options(self, m: Measure) -> None:
         """Refuse options that have no effect in the chosen mode."""
+        aggregation = f"aggregation={self.aggregation!r}"
         if self._rates:
-            idle: dict[str, Any] = {
-                "neighbors_of": "target",
-                "profile": "weighted",
-                "normalize": False,
-            }
+            self._refuse_idle(("neighbors_of", "profile", "normalize"), aggregation)
         else:
-            idle = {"min_k": 1, "positive_only": True, "clip": True, "rating_scale": None}
+            ratings_only = ("min_k", "positive_only", "clip", "rating_scale")
+            self._refuse_idle(ratings_only, aggregation)
+        if not self.clip:
+            self._refuse_idle(("rating_scale",), "clip=False")
         if self.aggregation != "baseline" and m.name != "pearson_baseline":
-            idle["baseline"] = "als"
-        for name, default in idle.items():
-            value = getattr(self, name)
-            if value != default:
-                raise ValueError(
-                    f"{name}={value!r} has no effect with aggregation={self.aggregation!r}: leave "
-                    "it out, or choose another aggregation"
-                )
+            self._refuse_idle(("baseline",), aggregation)
 
     def _new_weighting(self) -> Weighting | None:
         """Return the unfitted weighting that the parameter names."""
@@ -171,6 +165,7 @@ class Neighborhood(Recommender):
         return X if self._entities == "items" else transpose(X, n_threads)
 
     def _learn(self, n_threads: int) -> None:
+        progress = self._progress(3)  # weighting and baselines; neighbours; what answers need
         m = self._checked_measure()
         X = self.user_items_
         self.similarity_ = self.user_bias_ = self.item_bias_ = None
@@ -185,8 +180,18 @@ class Neighborhood(Recommender):
                 )
             else:
                 self.user_bias_, self.item_bias_ = sgd_biases(X)
+        progress.step(1)
         if not self._rates:
             self.similarity_ = self._similarity_lists(m, n_threads)
+            logger.info(
+                "%s.fit: similarity %s, %d neighbours of %d %s",
+                type(self).__name__,
+                m.name,
+                self.similarity_.nnz,
+                self.similarity_.shape[0],
+                self._entities,
+            )
+        progress.step(2)
 
     def _baseline_of_entities(self) -> Baseline | None:
         if self.user_bias_ is None or self.item_bias_ is None:
@@ -255,6 +260,8 @@ class Neighborhood(Recommender):
                 raise ValueError(f"an array of shape {found.shape} instead of {expected}")
         if self._rates == (self.similarity_ is not None):
             raise ValueError("the similarity does not fit the parameter aggregation")
+        if self.aggregation == "baseline" and (self.user_bias_ is None or self.item_bias_ is None):
+            raise ValueError("the parameter aggregation needs the biases of users and items")
 
     # ---- answers by rating -------------------------------------------------------------------
 
@@ -302,11 +309,7 @@ class Neighborhood(Recommender):
         name = self._names[side]
         queries = rows if ids is None else ids.ids[rows]
         catalog = Catalog(ids, n, self._entities[:-1])
-        allowed, denied = combine_filters(
-            as_filter(candidates, "candidates", catalog, queries),
-            as_filter(exclude, "exclude", catalog, queries),
-            None,
-        )
+        allowed, denied = as_filters(candidates, exclude, catalog, queries)
         if self._engine is not None:
             threads = resolve_n_threads(n_threads)
             depth = k if allowed is None and denied is None else n

@@ -35,17 +35,22 @@ def with_shape(X: sp.csr_array, n_rows: int, n_cols: int) -> sp.csr_array:
     return wrap_csr(np.concatenate([X.indptr, more]), X.indices, X.data, (n_rows, n_cols))
 
 
-def _moments(R: sp.csr_array) -> tuple[Array, Array]:
-    """Mean and standard deviation of each row; the overall deviation where it is 0."""
+def _moments(R: sp.csr_array, deviation: float | None = None) -> tuple[Array, Array, float]:
+    """Return the mean and standard deviation of each row, and that of all values.
+
+    Rows without spread get the last one, which for new rows is that of the fit.
+    """
     rows, n = row_numbers(R), R.shape[0]
     count = np.maximum(np.diff(R.indptr), 1)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = np.bincount(rows, weights=R.data, minlength=n) / count
         sigma = np.sqrt(np.bincount(rows, weights=(R.data - mean[rows]) ** 2, minlength=n) / count)
-        overall = float(R.data.std()) if R.nnz else 0.0
-    if not np.isfinite(overall + sigma.sum()):
+        if deviation is None:
+            deviation = float(R.data.std()) if R.nnz else 0.0
+    if not np.isfinite(deviation + sigma.sum()):
         raise ValueError("X holds ratings whose squares overflow; scale X down")
-    return mean, np.where(sigma == 0.0, overall or 1.0, sigma)
+    deviation = deviation or 1.0
+    return mean, np.where(sigma == 0.0, deviation, sigma), deviation
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class RatingEngine:
     offset_other: Array
     scale: Array  # by which an entity stretches what its neighbours bring
     mean: float
+    deviation: float  # standard deviation of all ratings
     known_entity: Array  # bool: has ratings
     known_other: Array
 
@@ -86,7 +92,7 @@ class RatingEngine:
         """From ratings (entities x others) and what is compared (features x entities)."""
         n, n_others = ratings.shape
         rows = row_numbers(ratings)
-        mean = global_mean(ratings)
+        mean, deviation = global_mean(ratings), 1.0
         offset, offset_other, scale = np.zeros(n), np.zeros(n_others), np.ones(n)
         values = ratings.data
         if aggregation == "baseline":
@@ -94,7 +100,7 @@ class RatingEngine:
             offset, offset_other = baseline.mean + baseline.entity, baseline.feature
             values = values - offset[rows] - offset_other[ratings.indices]
         elif aggregation != "mean":
-            offset, sigma = _moments(ratings)
+            offset, sigma, deviation = _moments(ratings)
             values = values - offset[rows]
             if aggregation == "zscore":
                 scale = sigma
@@ -118,6 +124,7 @@ class RatingEngine:
             offset_other=offset_other,
             scale=scale,
             mean=mean,
+            deviation=deviation,
             known_entity=np.diff(ratings.indptr) > 0,
             known_other=np.bincount(ratings.indices, minlength=n_others) > 0,
         )
@@ -163,7 +170,7 @@ class RatingEngine:
         _, n_used = self.estimate(np.array([entity]), np.array([other]), n_threads)
         if not n_used[0]:
             return np.empty(0, np.int32), np.empty(0)
-        sims = self.similarities(np.array([entity]), raters, n_threads)
+        sims = self.similarities(np.array([entity]), raters, n_threads, self.k)
         found, s = sims[0][0], sims[1][0]
         kept = (found >= 0) & (s > 0 if self.positive_only else np.isfinite(s))
         found, s = found[kept][: self.k], s[kept][: self.k]
@@ -225,7 +232,7 @@ class RatingEngine:
         S = stack_rows(self.S, transpose(compared.scaled(), n_threads))
         scale = np.ones(new.shape[0])
         if self.aggregation in ("centered", "zscore"):
-            offset, sigma = _moments(new)
+            offset, sigma, _ = _moments(new, self.deviation)
             scale = sigma if self.aggregation == "zscore" else scale
         if offset is None:
             offset = np.zeros(new.shape[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..base.lists import Explanation, TopK
+    from ..base.progress import Event
 
 __all__ = ["ContextKNN"]
 
@@ -111,7 +112,14 @@ class ContextKNN(Recommender):
         """Whether answers for users of the fit read the training matrix: always."""
         return True
 
-    def fit(self, X: Any, y: None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
+    ) -> Self:
         """Learn one neighbourhood model for each context.
 
         Parameters
@@ -119,14 +127,18 @@ class ContextKNN(Recommender):
         X : Interactions, matrix, or dict of context to Interactions
             The dict as `Interactions.by_context` makes it: all with the same users and items.
         y : None
-            Ignored.
+            Must be None.
+        callback : callable, optional
+            Called with an `Event` after each context.
+        verbose : bool, default=False
+            Show a progress bar on standard error once the fit has taken two seconds.
 
         Returns
         -------
         Self
             The object itself; where ``fit`` raises, it stays what it was.
         """
-        return super().fit(X)
+        return super().fit(X, y, callback=callback, verbose=verbose)
 
     def _set_training_data(self, X: Any) -> None:
         parts = dict(X) if isinstance(X, Mapping) else {None: X}
@@ -143,8 +155,15 @@ class ContextKNN(Recommender):
             self.user_items_ = as_csr(total)
             self._count_items()
             self.timestamps_ = self.time_unit_ = None
+
+    def _learn(self, n_threads: int) -> None:
+        data = self._options.data
+        parts = dict(data) if isinstance(data, Mapping) else {None: data}
+        progress = self._progress(len(parts) + 1)
+        if self.half_life is None:
+            self._refuse_idle(("now",), "half_life=None")
         self.models_ = {}
-        for context, part in parts.items():
+        for step, (context, part) in enumerate(parts.items(), 1):
             if self.half_life is not None:
                 if getattr(part, "timestamps", None) is None:
                     raise ValueError(
@@ -152,6 +171,7 @@ class ContextKNN(Recommender):
                     )
                 part = time_decay(part, half_life=self.half_life, now=self.now)
             self.models_[context] = self._base_model().fit(getattr(part, "matrix", part))
+            progress.step(step)
 
     def _prepare(self, n_threads: int) -> None:
         self._active = next(iter(self.models_.values())) if len(self.models_) == 1 else None

@@ -9,9 +9,9 @@ import scipy.sparse as sp
 
 from ..base.baselines import new_user_bias
 from ..base.csr import (
+    common_products,
+    dense_scores,
     products_of_rows,
-    row_numbers,
-    row_range,
     spgemm_topk,
     take_rows,
     transpose,
@@ -167,10 +167,7 @@ class ItemKNN(Neighborhood):
         """
         if self._from_seen is None:
             return self._rating_scores(query)
-        product = sp.csr_array(self._weighted_profiles(query) @ self._from_seen)
-        scores = np.full(product.shape, -np.inf, dtype=product.dtype)
-        scores[row_numbers(product), product.indices] = product.data
-        return scores
+        return dense_scores(self._weighted_profiles(query) @ self._from_seen)
 
     def rank(self, query: Query) -> Ranked:
         """Return the k best items of each user of a query under its filters.
@@ -290,13 +287,8 @@ class ItemKNN(Neighborhood):
             found, parts = self._engine.contributions(i, u, threads)
             score = float(self._engine.estimate(columns, rows, threads)[0][0])
             return self._explained(score, score - float(parts.sum()), "items", found, parts, k)
+        self._require_training("explain scores")
         assert self._to_target is not None
-        assert self._multiplied is not None
-        profile = row_range(self._multiplied, u, u + 1)
-        weights = row_range(self._to_target, i, i + 1)
-        common, mine, theirs = np.intersect1d(
-            profile.indices, weights.indices, assume_unique=True, return_indices=True
-        )
-        parts = profile.data[mine] * weights.data[theirs].astype(np.float64)
+        common, parts = common_products(self._multiplied, u, self._to_target, i)
         kept = parts != 0
         return self._explained(float(parts.sum()), 0.0, "items", common[kept], parts[kept], k)

@@ -76,7 +76,8 @@ class SlopeOne(Recommender):
 
     def _prepare(self, n_threads: int) -> None:
         self._mean = global_mean(self.user_items_)
-        as_bool(self.clip, "clip")
+        if not as_bool(self.clip, "clip"):
+            self._refuse_idle(("rating_scale",), "clip=False")
         self._scale = rating_range(self.rating_scale, self.user_items_)
         self._item_users = transpose(self.user_items_, n_threads)
 

@@ -10,10 +10,10 @@ import scipy.sparse as sp
 from ..base.baselines import Baseline, new_user_bias
 from ..base.csr import (
     as_lists,
+    common_products,
+    dense_scores,
     products_of_rows,
     renumber_columns,
-    row_numbers,
-    row_range,
     spgemm_topk,
     take_rows,
     transpose,
@@ -180,10 +180,7 @@ class UserKNN(Neighborhood):
         """
         if self._neighbors is None:
             return self._rating_scores(query)
-        product = sp.csr_array(self._neighbors_of(query) @ self._multiplied)
-        scores = np.full(product.shape, -np.inf, dtype=product.dtype)
-        scores[row_numbers(product), product.indices] = product.data
-        return scores
+        return dense_scores(self._neighbors_of(query) @ self._multiplied)
 
     def rank(self, query: Query) -> Ranked:
         """Return the k best items of each user of a query under its filters.
@@ -323,11 +320,6 @@ class UserKNN(Neighborhood):
             score = float(self._engine.estimate(rows, columns, threads)[0][0])
             return self._explained(score, score - float(parts.sum()), "users", found, parts, k)
         assert self._neighbors is not None
-        neighbors = row_range(self._neighbors, u, u + 1)
-        owners = row_range(self._owners(), i, i + 1)
-        common, mine, theirs = np.intersect1d(
-            neighbors.indices, owners.indices, assume_unique=True, return_indices=True
-        )
-        parts = neighbors.data[mine] * owners.data[theirs].astype(np.float64)
+        common, parts = common_products(self._neighbors, u, self._owners(), i)
         kept = parts != 0
         return self._explained(float(parts.sum()), 0.0, "users", common[kept], parts[kept], k)

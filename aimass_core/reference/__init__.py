@@ -23,6 +23,7 @@ from .rating_epoch import rating_epoch
 from .resampled_sums import resampled_sums
 from .resampling_weights import resampling_weights
 from .reverse_topk import reverse_topk
+from .ridge_lists import ridge_lists
 from .score_topk import score_topk
 from .slim_dense import slim_dense
 from .slim_sparse import slim_sparse
@@ -54,6 +55,7 @@ __all__ = [
     "resampled_sums",
     "resampling_weights",
     "reverse_topk",
+    "ridge_lists",
     "score_topk",
     "slim_dense",
     "slim_sparse",

@@ -57,8 +57,13 @@ def implicit_rating_epoch(
         Sum of the squared errors, each before its entry's step.
     """
     arrays = (
-        user_factors, item_factors, implicit_factors, residual_factors, user_biases, item_biases,
-    )  # fmt: skip
+        user_factors,
+        item_factors,
+        implicit_factors,
+        residual_factors,
+        user_biases,
+        item_biases,
+    )
     p, q, y, x, bu, bi = (a.astype(np.float64) for a in arrays)
     total = 0.0
     for u in range(len(indptr) - 1):

@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.csr import row_range, take_rows
-from ..base.filters import Catalog
+from ..base.csr import row_numbers, row_range, take_rows
+from ..base.filters import Catalog, as_filters
 from ..base.lists import TopK
+from ..base.optional import import_optional
+from ..base.progress import log_duration
 from ..base.ranking import padding
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_int, wrap_csr
-from ._factors import as_factors, as_id_map, as_query_ids, filters_of, normalized, norms_of
+from ._factors import as_factors, as_id_map, as_query_ids, normalized, norms_of
 from ._index import FactorIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..base.filters import Filter
     from ..base.ranking import Ranked
-    from ._factors import Candidates
 
 __all__ = ["ApproximateIndex"]
 
@@ -81,12 +83,7 @@ class ApproximateIndex:
         expansion: int = 128,
         n_threads: int = 1,
     ) -> None:
-        try:
-            from usearch.index import Index
-        except ImportError:
-            raise ImportError(
-                "approximate retrieval needs usearch: pip install aimass_core[ann]"
-            ) from None
+        usearch = import_optional("usearch.index", "approximate retrieval", "ann")
         items = as_factors(item_factors, "item_factors")
         self.metric = as_choice(metric, "metric", ("dot", "cosine"))
         self.n_items: int = items.shape[0]
@@ -101,7 +98,7 @@ class ApproximateIndex:
         # All rows have one length: then the smallest angle is the largest product.
         rest = np.sqrt(np.maximum(1 - (norms / longest) ** 2, 0))
         rows = np.column_stack([self._items / longest, rest]).astype(np.float32)
-        self._graph = Index(
+        self._graph = usearch.Index(
             ndim=self.n_factors + 1,
             metric="cos",
             dtype="f32",
@@ -111,7 +108,10 @@ class ApproximateIndex:
         )
         if self.n_items:
             threads = resolve_n_threads(n_threads)
-            self._graph.add(np.arange(self.n_items, dtype=np.uint64), rows, threads=threads)
+            numbers = np.arange(self.n_items, dtype=np.uint64)
+            sizes = (self.n_items, self.n_factors)
+            with log_duration("ApproximateIndex: graph of %d items x %d factors", *sizes):
+                self._graph.add(numbers, rows, threads=threads)
 
     def __len__(self) -> int:
         return self.n_items
@@ -147,7 +147,7 @@ class ApproximateIndex:
         k = min(as_int(k, "k", minimum=1), self.n_items)
         names = as_query_ids(query_ids, len(queries))
         catalog = Catalog(self.ids, self.n_items, "item")
-        allowed, denied = filters_of(candidates, exclude, catalog, names)
+        allowed, denied = as_filters(candidates, exclude, catalog, names)
         threads = resolve_n_threads(n_threads)
         indices, scores = self._rank(queries, k, allowed, denied, threads)
         item_name = getattr(self.ids, "name", None) or "item"
@@ -157,7 +157,7 @@ class ApproximateIndex:
         self,
         queries: NDArray[Any],
         k: int,
-        allowed: Candidates,
+        allowed: Filter,
         denied: sp.csr_array | None,
         n_threads: int,
     ) -> Ranked:
@@ -215,7 +215,7 @@ class ApproximateIndex:
         queries: NDArray[Any],
         indices: NDArray[np.int32],
         scores: NDArray[Any],
-        allowed: Candidates,
+        allowed: Filter,
         denied: sp.csr_array | None,
         n_threads: int,
     ) -> None:
@@ -263,7 +263,7 @@ def _rows_of(matrix: Any, rows: slice) -> Any:
 
 
 def _filtered(
-    proposed: NDArray[np.int64], n_items: int, allowed: Candidates, denied: sp.csr_array | None
+    proposed: NDArray[np.int64], n_items: int, allowed: Filter, denied: sp.csr_array | None
 ) -> NDArray[np.int64]:
     """Return proposed pairs that pass the filters, as sorted numbers row * n_items + item."""
     n, width = proposed.shape
@@ -275,6 +275,6 @@ def _filtered(
     lists: Any = allowed if sp.issparse(allowed) else None
     for matrix, is_wanted in ((denied, False), (lists, True)):
         if matrix is not None:
-            rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
-            pairs = pairs[np.isin(pairs, rows * n_items + matrix.indices) == is_wanted]
+            stored = row_numbers(matrix).astype(np.int64) * n_items + matrix.indices
+            pairs = pairs[np.isin(pairs, stored) == is_wanted]
     return np.unique(pairs)

@@ -15,8 +15,8 @@ from ..base.validation import as_csr
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..base.filters import Filter
     from ._audience_index import AudienceIndex
-    from ._factors import Candidates
     from ._packed_users import RankedUsers
 
 __all__ = ["CandidateSource", "FixedLists", "Pairs", "RankedLists"]
@@ -171,7 +171,7 @@ class RankedLists:
         count: int,
     ) -> Pairs:
         """Return the ``count`` best pairs of each active item."""
-        allowed: Candidates = None
+        allowed: Filter = None
         if self.candidates is not None:
             allowed = take_rows(self.candidates, active)
         ineligible = None if eligible.all() else (~eligible).astype(np.uint8)

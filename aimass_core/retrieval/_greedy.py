@@ -96,9 +96,17 @@ class GreedyChoice:
             pairs = pairs.take(np.argsort(-priorities, kind="stable"))
             taken = np.zeros(len(pairs), dtype=bool)
             n = assign_greedy(
-                pairs.users, pairs.positions, pairs.is_last, caps, sizes, limits.groups,
-                quotas, limits.costs, budget, taken,
-            )  # fmt: skip
+                pairs.users,
+                pairs.positions,
+                pairs.is_last,
+                caps,
+                sizes,
+                limits.groups,
+                quotas,
+                limits.costs,
+                budget,
+                taken,
+            )
             self._rounds.append(pairs.take(taken))
             if n == len(pairs):
                 return

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from ..base.csr import row_range
 from ..base.foreign import as_recommender
+from ..base.optional import import_optional
 from ..base.recommender import UNKNOWN
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_int
@@ -153,10 +154,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     -----
     Memory is that of one block.
     """
-    try:
-        import pyarrow as pa
-    except ImportError:
-        raise ImportError("writing tables needs pyarrow: pip install 'aimass_core[io]'") from None
+    pa = import_optional("pyarrow", "writing tables", "io")
     from ..data._table_writer import TableWriter, output_format
 
     target = Path(path)

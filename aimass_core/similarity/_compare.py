@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.baselines import Baseline
+from ..base.csr import row_numbers
 from ..base.validation import csr_parts, wrap_csr
 from ._custom import function_address
 from ._measures import Measure, Sums
@@ -73,20 +74,23 @@ def _sum_by(owner: Array, values: Array, n: int, *, squared: bool = False) -> Ar
 
 
 def _norms(owner: Array, values: Array, n: int) -> Array:
-    """Euclidean norms, safe where squares leave the range of double."""
-    size = float(np.abs(values).max(initial=0.0))
-    if size == 0 or (size < 1e150 and values.dtype == np.float32):
-        return np.sqrt(_sum_by(owner, values, n, squared=True))
-    smallest = np.abs(values, where=values != 0, out=np.full(values.shape, size)).min()
-    if size < 1e150 and smallest > 1e-150:
-        return np.sqrt(_sum_by(owner, values, n, squared=True))
+    """Return Euclidean norms, without overflow or underflow where squares leave float64."""
+    with np.errstate(over="ignore", under="ignore"):
+        norms: Array = np.sqrt(_sum_by(owner, values, n, squared=True))
+    if values.dtype == np.float32:  # squares of float32 fit float64
+        return norms
     largest = np.zeros(n)
     np.maximum.at(largest, owner, np.abs(values))
-    largest[largest == 0] = 1.0
-    with np.errstate(over="ignore"):
-        norms: Array = largest * np.sqrt(_sum_by(owner, values / largest[owner], n, squared=True))
+    is_extreme = (largest >= 1e150) | ((largest <= 1e-140) & (largest > 0))
+    if is_extreme.any():  # for these entities alone: norms of others keep every bit
+        scale = np.where(is_extreme, largest, 1.0)
+        with np.errstate(over="ignore", under="ignore"):
+            scaled = scale * np.sqrt(_sum_by(owner, values / scale[owner], n, squared=True))
+        norms = np.where(is_extreme, scaled, norms)
     if not np.isfinite(norms).all():
-        raise ValueError(f"X holds values up to {size:.3g}, whose norms overflow; scale X down")
+        raise ValueError(
+            f"X holds values up to {largest.max():.3g}, whose norms overflow; scale X down"
+        )
     return norms
 
 
@@ -100,7 +104,7 @@ def features_of(matrix: sp.csr_array) -> Features:
     """Mean and sum of each feature (row) of a features x entities matrix."""
     lengths = np.diff(matrix.indptr)
     total = np.bincount(
-        np.repeat(np.arange(matrix.shape[0]), lengths),
+        row_numbers(matrix),
         weights=matrix.data,
         minlength=matrix.shape[0],
     )
@@ -196,10 +200,13 @@ def prepare(
         scale = _inverse(sums.norm)
         with np.errstate(over="ignore"):
             entity_scale = scale.astype(dtype)
-        if not np.isfinite(entity_scale).all():  # denormal values: divide in double instead
-            data = (values.data / sums.norm[values.indices]).astype(dtype)
+        is_denormal = ~np.isfinite(entity_scale)
+        if is_denormal.any():  # divide the values of these entities in double instead
+            entity_scale[is_denormal] = 1
+            here = is_denormal[values.indices]
+            data = values.data.copy()
+            data[here] = data[here] / sums.norm[values.indices[here]]
             values = wrap_csr(values.indptr, values.indices, data, values.shape)
-            entity_scale = None
     elif m.corated and m.name != "msd":
         entity_scale = _power_of_two(sums, dtype)
     else:

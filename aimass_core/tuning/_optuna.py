@@ -19,8 +19,10 @@ __all__ = ["distributions", "run_studies", "suggest"]
 
 def _choices(dimension: Choice) -> tuple[list[Any], dict[str, Any]]:
     """Values as Optuna takes them (by their text where it has no type for them)."""
-    texts = [v if isinstance(v, (bool, int, float, str)) or v is None else repr(plain(v))
-             for v in dimension.values]  # fmt: skip
+    texts = [
+        v if isinstance(v, (bool, int, float, str)) or v is None else repr(plain(v))
+        for v in dimension.values
+    ]
     return texts, {repr(text): value for text, value in zip(texts, dimension.values)}
 
 

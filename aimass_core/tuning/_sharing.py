@@ -2,8 +2,8 @@
 
 - n_neighbors: the lists of the largest number are fitted, and cut for the smaller ones. The cut
   lists are those that a fit of the smaller number gives, bit for bit.
-- max_iter, of models whose fit reports every epoch to a callback: the model is evaluated after each
-  of the wanted epochs of the longest training.
+- max_iter, of models that learn in epochs: the model is evaluated after each wanted epoch of the
+  longest training.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.csr import row_numbers
+from ..base.foreign import as_recommender
 from ..base.validation import wrap_csr
 
 if TYPE_CHECKING:
@@ -31,9 +33,9 @@ def shared_parameter(model: type, params: dict[str, Any]) -> str | None:
         # Ratings compare anew for each prediction; normalized lists depend on their length.
         if used["aggregation"] == "sum" and not used.get("normalize") and "n_neighbors" in params:
             return "n_neighbors"
-    reports_epochs = "callback" in inspect.signature(model.fit).parameters  # type: ignore[attr-defined]
     # A model with a choice of solvers ends its fit by an exact step, which no earlier epoch has.
-    if "max_iter" in params and reports_epochs and "solver" not in signature:
+    learns_in_epochs = getattr(model, "learns_in_epochs", False)
+    if "max_iter" in params and learns_in_epochs and "solver" not in signature:
         return "max_iter"
     return None
 
@@ -48,7 +50,7 @@ def fit_settings(
     """Fit settings that differ in the shared parameter only; judge each (index, fitted model)."""
     if shared is None or len(settings) == 1:
         for i, params in enumerate(settings):
-            judge(i, model(**params).fit(train))
+            judge(i, as_recommender(model(**params)).fit(train))
         return
     order = sorted(range(len(settings)), key=lambda i: settings[i][shared])
     if shared == "n_neighbors":
@@ -63,7 +65,7 @@ def fit_settings(
     judged: set[int] = set()
 
     def after_epoch(event: Any) -> bool:
-        number = int(event.step if hasattr(event, "step") else event.number)
+        number = int(event.step)
         if number in wanted and number != max(wanted):
             for i in wanted[number]:
                 judge(i, event.model)
@@ -97,8 +99,7 @@ def _with_fewer_neighbors(model: Any, params: dict[str, Any], ranks: NDArray[np.
 def ranks_in_lists(lists: sp.csr_array) -> NDArray[np.int64]:
     """The rank of each entry in its row, from 0: value descending, then column ascending."""
     lengths = np.diff(lists.indptr)
-    rows = np.repeat(np.arange(lists.shape[0]), lengths)
-    order = np.lexsort((-lists.data, rows))  # stable: columns ascend within a row
+    order = np.lexsort((-lists.data, row_numbers(lists)))  # stable: columns ascend within a row
     ranks = np.empty(len(order), dtype=np.int64)
     ranks[order] = np.arange(len(order)) - np.repeat(lists.indptr[:-1], lengths)
     return ranks

@@ -7,6 +7,7 @@ differ in the number of neighbours or in the number of epochs only share one fit
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.arrays import as_seed
-from ..base.progress import Progress
+from ..base.foreign import as_recommender
+from ..base.progress import Progress, logger
+from ..base.random import as_seed
+from ..base.recommender import Recommender
 from ..base.registry import find, model_names, name_of
 from ..base.validation import as_choice, as_float, as_int
 from ..data import Interactions
@@ -278,7 +281,7 @@ def _journal(path: Any, folds: list[Split], metric: str, resource: str) -> Journ
 def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
     is_rating = metric.partition("@")[0] in RATINGS
     if models is None:
-        models = [n for n in model_names() if _suits(find(n), is_rating)]
+        models = [n for n in model_names() if suits_search(find(n), is_rating)]
     if isinstance(models, (str, type)) or hasattr(models, "fit"):
         models = [models]
     models = list(models)
@@ -290,7 +293,8 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
         cls = find(model) if isinstance(model, str) else model
         fixed: dict[str, Any] = {}
         if not isinstance(cls, type):
-            fixed, cls = cls.get_params(deep=False), type(cls)
+            fixed = {n: getattr(cls, n) for n in inspect.signature(type(cls)).parameters}
+            cls = type(cls)
         name = name_of(cls) or cls.__name__
         while any(c.name == name for c in result):
             name += "'"
@@ -302,7 +306,7 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
                 raise ValueError("space must be {model name: {parameter: values}} for many models")
             given = space.get(name)
         own = default_space(cls, name_of(cls)) if given is None else as_space(given)
-        known = cls._param_names()
+        known = sorted(inspect.signature(cls).parameters)
         unknown = sorted(own.keys() - set(known))
         if unknown:
             raise ValueError(
@@ -317,8 +321,10 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
     return result
 
 
-def _suits(cls: Any, is_rating: bool) -> bool:
+def suits_search(cls: Any, is_rating: bool) -> bool:
     """Whether a model can be searched without further input."""
+    if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
+        return False
     if getattr(cls, "requires", ()) or cls.__name__ == "ContextKNN":
         return False
     rates = getattr(cls, "predicts_ratings", False)
@@ -637,7 +643,16 @@ def _finished(
     if not refit:
         return result
     candidate = next(c for c in candidates if c.name == best.model)
-    result.best_model_ = candidate.cls(**{**candidate.fixed, **best.params}).fit(train)
+    logger.info(
+        "tune: %d trials, best %s with %s: %s %.6g",
+        len(trials),
+        best.model,
+        best.params,
+        search.metric,
+        best.score,
+    )
+    chosen = as_recommender(candidate.cls(**{**candidate.fixed, **best.params}))
+    result.best_model_ = chosen.fit(train)
     if test is not None and test.test.nnz:
         result.test_score_, result.test_interval_ = _judged(search, result.best_model_, test)
     return result
@@ -646,9 +661,13 @@ def _finished(
 def _judged(search: _Search, model: Any, test: Split) -> tuple[float, Interval | None]:
     """The metric on the test part, with its interval where it is a mean over users."""
     table = evaluate(
-        {"model": model}, test, metrics=[search.metric], fit=False, per_user=True,
+        {"model": model},
+        test,
+        metrics=[search.metric],
+        fit=False,
+        per_user=True,
         n_threads=search.n_threads,
-    )  # fmt: skip
+    )
     column = _column(table["model"], search.metric)
     values = table.per_user.get("model", {}).get(column)
     if values is None or np.sum(~np.isnan(values)) < 2:

@@ -1,12 +1,13 @@
 // The linear models under the sanitizers: random shapes, candidates and starts; results are
-// compared between thread counts. Kernels: gram_matrix, spd_inverse, symmetric_update, slim_dense,
-// slim_sparse, spmm_topk.
+// compared between thread counts. Kernels: gram_matrix, spd_inverse, symmetric_update, ridge_lists,
+// slim_dense, slim_sparse, spmm_topk.
 #pragma once
 
 #include <numeric>
 #include <tuple>
 
 #include "../kernels/gram_matrix.hpp"
+#include "../kernels/ridge_lists.hpp"
 #include "../kernels/slim_dense.hpp"
 #include "../kernels/slim_sparse.hpp"
 #include "../kernels/spd_inverse.hpp"
@@ -56,6 +57,31 @@ void stress_slim(std::mt19937_64& rng, const Matrix<T>& x, const std::vector<T>&
 }
 
 template <class T>
+void stress_lists(std::mt19937_64& rng, const Matrix<T>& x, const std::vector<T>& gramian) {
+  const Matrix<T> t = transposed(Run(1), x);
+  const std::vector<double> ridge(static_cast<std::size_t>(x.n_cols), 20.0);
+  std::vector<std::int32_t> targets, indices;
+  std::vector<std::int64_t> indptr(1, 0);
+  for (std::int64_t n = below(rng, 30); n > 0; --n) {
+    targets.push_back(static_cast<std::int32_t>(below(rng, x.n_cols)));
+    for (std::int32_t i = 0; i < x.n_cols; ++i)
+      if (i != targets.back() && rng() % 3 == 0) indices.push_back(i);
+    indptr.push_back(static_cast<std::int64_t>(indices.size()));
+  }
+  const T* const given = rng() % 2 == 0 ? gramian.data() : nullptr;
+  const std::int64_t k = 1 + below(rng, 60);
+  const auto weights = [&](int n_threads) {
+    std::vector<T> out(indices.size());
+    ridge_lists(
+        Run(n_threads),
+        RidgeLists<T>{t.view(), given, ridge.data(), static_cast<std::int64_t>(targets.size()),
+                      targets.data(), indptr.data(), indices.data(), k, out.data()});
+    return out;
+  };
+  expect(weights(1) == weights(2 + static_cast<int>(rng() % 4)), "ridge_lists depends on threads");
+}
+
+template <class T>
 void stress_linear(std::mt19937_64& rng) {
   const Matrix<T> x = stress_matrix<T>(rng);
   const auto gramian = [&](int n_threads) {
@@ -67,6 +93,7 @@ void stress_linear(std::mt19937_64& rng) {
   const std::vector<T> g = gramian(1);
   expect(g == gramian(several), "gram_matrix depends on threads");
   if (x.indices.size() < 50'000) stress_slim(rng, x, g);
+  stress_lists(rng, x, g);
   const auto inverse = [&](int n_threads) {
     std::vector<T> out = g;
     for (std::int64_t i = 0; i < x.n_cols; ++i)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
-import secrets
 import sys
 import zipfile
 import zlib
@@ -15,6 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
+from ...base.optional import import_optional
+from ...base.persistence import replacing
 from ...base.validation import as_float
 from ...exceptions import DamagedFileError
 from ..interactions import Interactions
@@ -104,15 +105,10 @@ class Archive:
 
 
 def import_pyarrow() -> Any:
-    """The package, with its parts for CSV, Parquet and computing; or an error that says how."""
-    try:
-        import pyarrow
-        import pyarrow.compute
-        import pyarrow.csv
-        import pyarrow.parquet
-    except ImportError:
-        raise ImportError("fetching data sets needs pyarrow: pip install pyarrow") from None
-    return pyarrow
+    """Return pyarrow with the modules that the data sets need."""
+    for name in ("compute", "csv", "parquet"):
+        import_optional(f"pyarrow.{name}", "fetching data sets")
+    return import_optional("pyarrow")
 
 
 def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
@@ -181,30 +177,28 @@ def fetch_archive(
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"base_url must start with https:// or http://, got {base_url!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     digest = hashlib.md5(usedforsecurity=False)  # against accidents, not against attackers
-    try:
-        with part.open("xb") as file:
-            try:
-                for chunk in _chunks(url, timeout, archive.max_bytes):
-                    digest.update(chunk)
-                    file.write(chunk)
-            except (OSError, http.client.HTTPException) as error:
-                raise ConnectionError(
-                    f"could not download {url}: {error}. Download it by hand and put it at {path}, "
-                    f"or have the prepared folder {archive.name} in the folder AIMASS_DATA names"
-                ) from error
-            file.flush()
-            os.fsync(file.fileno())
+    with replacing(path) as file:
+        for chunk in _download(archive, url, path, timeout):
+            digest.update(chunk)
+            file.write(chunk)
         if archive.md5 is not None and digest.hexdigest() != archive.md5:
             raise DamagedFileError(
                 f"{url} gave a file with md5 {digest.hexdigest()}, published is {archive.md5}; "
                 f"nothing was kept. Try again, or download it by hand and put it at {path}"
             )
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
+
+
+def _download(archive: Archive, url: str, path: Path, timeout: float) -> Iterator[bytes]:
+    """The content of a URL; a failure says what can be done by hand."""
+    try:
+        yield from _chunks(url, timeout, archive.max_bytes)
+    except (OSError, http.client.HTTPException) as error:
+        raise ConnectionError(
+            f"could not download {url}: {error}. Download it by hand and put it at {path}, or have "
+            f"the prepared folder {archive.name} in the folder that AIMASS_DATA names"
+        ) from error
 
 
 def zip_member(archive: Path, name: str, max_bytes: int = MAX_MEMBER) -> bytes:

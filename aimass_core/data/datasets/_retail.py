@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import warnings
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...base.optional import import_optional
+from ...base.persistence import replacing
 from ...exceptions import DamagedFileError
 from ._fetch import (
     Archive,
@@ -49,12 +50,7 @@ NAMES = (
 def _read_sheets(workbook: bytes) -> list[Table]:
     """The two yearly sheets, every line as it is."""
     pa = import_pyarrow()
-    try:
-        openpyxl = importlib.import_module("openpyxl")
-    except ImportError:
-        raise ImportError(
-            "reading the Online Retail workbook needs openpyxl: pip install openpyxl"
-        ) from None
+    openpyxl = import_optional("openpyxl", "reading the Online Retail workbook")
     types = (
         pa.string(), pa.string(), pa.string(), pa.int32(), pa.timestamp("ms"), pa.float64(),
         pa.int32(), pa.string(),
@@ -147,9 +143,8 @@ def _cached(archive: Path) -> tuple[Table, Table]:
                 f"{archive} holds {n_lines} lines, published are {N_LINES}; delete it"
             )
         for path, table in zip(paths, clean_transactions(years)):
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            pq.write_table(table, part)
-            os.replace(part, path)
+            with replacing(path) as file:
+                pq.write_table(table, file)
     events, items = (pq.read_table(path) for path in paths)
     return events, items
 

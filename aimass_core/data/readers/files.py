@@ -25,7 +25,7 @@ from urllib.parse import unquote
 from ...base.optional import import_optional
 from .options import ReadOptions
 
-__all__ = ["File", "files_of", "is_url", "pyarrow", "unreadable"]
+__all__ = ["File", "files_of", "is_refusal", "is_url", "pyarrow", "unreadable"]
 
 _HEAD = 1 << 18  # bytes by which content is recognised
 _IN_MEMORY = 1 << 26  # bytes of a pipe that are not written to disk
@@ -51,13 +51,7 @@ _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 def pyarrow() -> Any:
     """Return pyarrow, or raise an error that says how to install it."""
-    try:
-        import pyarrow
-    except ImportError:
-        raise ImportError(
-            "reading and writing files needs pyarrow: pip install 'aimass_core[io]'"
-        ) from None
-    return pyarrow
+    return import_optional("pyarrow", "reading and writing files", "io")
 
 
 def is_url(source: Any) -> bool:
@@ -67,9 +61,15 @@ def is_url(source: Any) -> bool:
 
 def unreadable(name: str, kind: str, error: Exception) -> Exception:
     """Damage as a ValueError; what the system refused (no permission, ...) as it is."""
-    if isinstance(error, OSError) and error.errno is not None:
+    if is_refusal(error):
         return error
     return ValueError(f"{name} cannot be read as {kind}: {error}")
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return whether an error is the system's (no file, no permission, ...), not damage."""
+    kinds = (FileNotFoundError, PermissionError, IsADirectoryError, ConnectionError, TimeoutError)
+    return isinstance(error, kinds) or (isinstance(error, OSError) and error.errno is not None)
 
 
 class File:
@@ -133,7 +133,7 @@ class File:
         except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
             raise ValueError(f"{self.name} is damaged: {error}") from None
         except OSError as error:
-            if error.errno is not None:
+            if is_refusal(error):
                 raise
             raise ValueError(f"{self.name} is damaged: {error}") from None
 
@@ -146,7 +146,7 @@ class File:
     def open(self) -> Any:
         """Return a new binary stream of the decompressed content."""
         if self.compression == "xz":
-            return lzma.open(self._open_raw())
+            return _Xz(self._open_raw())
         if self.compression is not None:
             return pyarrow().CompressedInputStream(self._open_raw(), self.compression)
         return self._open_raw()
@@ -199,13 +199,27 @@ class File:
         text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
         if text[:1] in (b"{", b"["):
             return "json"
-        has_marks = head.startswith((b"\xff\xfe", b"\xfe\xff"))
-        if text and (has_marks or b"\0" not in head):
+        is_text = options.encoding is not None or head.startswith((b"\xff\xfe", b"\xfe\xff"))
+        if text and (is_text or b"\0" not in head):
             return "csv"
         raise ValueError(
             f"cannot tell the format of {self.name} by its name or content: pass format=, one of "
             "'parquet', 'csv', 'json', 'excel', 'arrow'"
         )
+
+
+class _Xz(lzma.LZMAFile):
+    """The decompressed content of a stream, which is closed with it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        super().__init__(stream)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._stream.close()
 
 
 # ---- from what the caller gave to files ----------------------------------------------------------
@@ -240,7 +254,9 @@ def _members(
 ) -> list[File]:
     """The file itself, or the one member of a zip archive."""
     file = File(name, opener, path, partitions)
-    is_archive = file.head.startswith(b"PK\x03\x04") and options.format != "excel"
+    is_archive = file.head.startswith((b"PK\x03\x04", b"PK\x05\x06")) and (
+        options.format != "excel"
+    )
     if not is_archive or _FORMAT_OF_SUFFIX.get(file.suffix) == "excel":
         return [file]
     return [_zip_member(file, options)]
@@ -248,6 +264,8 @@ def _members(
 
 def _zip_member(file: File, options: ReadOptions) -> File:
     def archive() -> zipfile.ZipFile:
+        if file.path is not None:
+            return zipfile.ZipFile(file.path)
         stream = file.open()
         if not stream.seekable():
             stream = io.BytesIO(stream.read())
@@ -276,12 +294,11 @@ def _zip_member(file: File, options: ReadOptions) -> File:
         )
 
     def opener() -> Any:
-        opened = archive()
-        try:
-            return opened.open(members[0])
-        except (RuntimeError, NotImplementedError) as error:  # encrypted, or an odd compression
-            opened.close()
-            raise ValueError(f"{file.name}: {members[0]} cannot be unpacked: {error}") from None
+        with archive() as opened:  # its file stays open until the member is closed
+            try:
+                return opened.open(members[0])
+            except (RuntimeError, NotImplementedError) as error:  # encrypted, or unknown methods
+                raise ValueError(f"{file.name}: {members[0]} cannot be unpacked: {error}") from None
 
     return File(f"{file.name}/{members[0]}", opener)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from .._arrow import read_stream
 from .._column import Column, concat
-from .files import File, pyarrow, unreadable
+from .files import File, is_refusal, pyarrow, unreadable
 from .options import ReadOptions
 from .protocol import ID_ROLES, Reader, Wanted
 
@@ -199,6 +199,7 @@ class TextReader(Reader):
             if role in ID_ROLES or needs_text.get(role, False)
         }
         nulls = (*(DEFAULT_NULLS if self.options.default_nulls else ()), *self.options.null_values)
+        source: Any = None
         try:
             source, separator, encoding = self._source()
             table = arrow_csv.read_csv(
@@ -227,6 +228,9 @@ class TextReader(Reader):
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             self.file.check_unchanged()
             raise self._explained(error, own, labels) from None
+        finally:
+            if hasattr(source, "close"):
+                source.close()
         self.file.check_unchanged()
         return table
 
@@ -284,7 +288,7 @@ class TextReader(Reader):
 
     def _explained(self, error: Exception, own: Wanted, labels: Mapping[str, str]) -> Exception:
         """The error of pyarrow with the line, the value and a remedy."""
-        if isinstance(error, OSError) and error.errno is not None:
+        if is_refusal(error):
             return error
         try:
             return self._found_in_text(own, labels) or unreadable(self.file.name, "csv", error)
@@ -418,6 +422,10 @@ class _Raw(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
+    def close(self) -> None:
+        super().close()
+        self._stream.close()
+
 
 class _OneCharacter(io.RawIOBase):
     """UTF-8 text whose separators of several characters are replaced by one that nobody uses."""
@@ -431,6 +439,10 @@ class _OneCharacter(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        super().close()
+        self._stream.close()
 
     def _fill(self) -> None:
         block = self._stream.read(_BLOCK)

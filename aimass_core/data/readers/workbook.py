@@ -10,7 +10,7 @@ from ...base.optional import import_optional
 from ...base.validation import suggest
 from .._column import Column
 from .._convert import from_objects
-from .files import File
+from .files import File, is_refusal
 from .options import ReadOptions
 from .protocol import ID_ROLES, Reader, Wanted
 
@@ -69,7 +69,7 @@ class WorkbookReader(Reader):
             with file.open_seekable() as stream:
                 self._read_sheets(stream)
         except (zipfile.BadZipFile, KeyError, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
+            if is_refusal(error):
                 raise
             raise ValueError(f"{file.name} cannot be read as a workbook: {error}") from None
         file.check_unchanged()

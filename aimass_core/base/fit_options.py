@@ -1,4 +1,4 @@
-"""What a call of `fit` was given besides the data and the parameters of the model."""
+"""What a call of `fit` was given besides the parameters of the model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .progress import Progress
+from .validation import as_bool
+
 if TYPE_CHECKING:
-    from ..base.progress import Event
+    from .progress import Event
 
 __all__ = ["FitOptions"]
 
@@ -25,7 +28,7 @@ class FitOptions:
     start : fitted model or pair of arrays, optional
         Factors to start from.
     callback : callable, optional
-        Called with an `Event` after each epoch.
+        Called with an `Event` after each step.
     verbose : bool, default=False
         Whether to show a progress bar.
     """
@@ -35,3 +38,24 @@ class FitOptions:
     start: Any = None
     callback: Callable[[Event], Any] | None = field(default=None, repr=False)
     verbose: bool = False
+
+    def progress(self, n_steps: int) -> Progress:
+        """Return the reporter of these options.
+
+        Parameters
+        ----------
+        n_steps : int
+            Steps there are at most.
+
+        Returns
+        -------
+        Progress
+            Its stage is "fit".
+
+        Raises
+        ------
+        TypeError
+            For a callback that is no function, and for ``verbose`` other than a bool.
+        """
+        verbose = as_bool(self.verbose, "verbose")
+        return Progress("fit", n_steps, callback=self.callback, verbose=verbose)

@@ -1,0 +1,216 @@
+"""Candidate pools: the union of the best items of several models, with every model's score of each.
+
+For each user of a query, the *reference list* of a model holds the scores of its ``depth`` best
+items among those that the user does not have. It does not depend on the filters of the query. Ranks
+and standardised scores refer to it, so that the fused score of a user and an item is one number,
+whichever other items the query excludes.
+
+All scores of a pool, those of the reference lists included, are computed on one path (candidate
+lists of each user), so that equal items have equal scores bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..base.ranking import Ranked, padding
+from ..base.validation import wrap_csr
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..base.query import Query
+    from ._members import Members
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Pool", "blocks_of", "make_pool", "rank_pool"]
+
+_ENTRIES = 1 << 20  # pool entries handled at once
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Candidates of some users and what each model says about them.
+
+    Parameters
+    ----------
+    n_users : int
+        Number of users.
+    rows, items : ndarray of int64, shape (n,)
+        User (within the query) and item of each candidate; by user, then item.
+    history : ndarray of int, shape (n_users,)
+        Number of interactions of each user.
+    scores : ndarray of float64, shape (n_models, n)
+        Score of each model; -inf where the model cannot rank the item.
+    references : ndarray of float64, shape (n_models, n_users, depth)
+        Reference lists in descending order, padded with -inf.
+    is_answer : ndarray of bool, shape (n,)
+        Whether the candidate passes the filters of the query.
+    """
+
+    n_users: int
+    rows: NDArray[np.int64]
+    items: NDArray[np.int64]
+    history: NDArray[Any]
+    scores: Floats
+    references: Floats
+    is_answer: NDArray[np.bool_]
+
+    def ranks(self, model: int) -> Floats:
+        """Return 1 + the number of better items in a model's reference list, of each candidate.
+
+        Beyond the end of a complete list the rank goes on linearly in the score, so that the order
+        of the candidates stays that of the model. It is infinity for -inf.
+        """
+        reference, scores = self.references[model], self.scores[model]
+        n, depth = reference.shape
+        inside = reference > -np.inf
+        lengths = inside.sum(axis=1)
+        all_rows = np.concatenate([np.repeat(np.arange(n), lengths), self.rows])
+        values = np.concatenate([reference[inside], scores])
+        is_reference = np.zeros(len(values), dtype=bool)
+        is_reference[: len(values) - len(scores)] = True
+        # Among equal scores the candidates come first: only better entries are counted.
+        order = np.lexsort((is_reference, -values, all_rows))
+        counts = np.empty(len(values), dtype=np.int64)
+        counts[order] = np.cumsum(is_reference[order])
+        before = np.concatenate([[0], np.cumsum(lengths)])[self.rows]
+        ranks: Floats = 1.0 + (counts[len(values) - len(scores) :] - before)
+        if depth:
+            last = np.where(lengths > 0, np.where(inside, reference, np.inf).min(axis=1), 0.0)
+            span = np.where(lengths > 0, reference[:, 0] - last, 0.0)
+            below = (scores < last[self.rows]) & (scores > -np.inf) & (span[self.rows] > 0)
+            rows = self.rows[below]
+            ranks[below] += (last[rows] - scores[below]) / span[rows] * lengths[rows]
+        ranks[scores == -np.inf] = np.inf
+        return ranks
+
+    def standardized(self, model: int) -> Floats:
+        """Return scores minus the mean of the reference list, over its standard deviation.
+
+        Scores below the list approach 1 below the value of its last entry; items that the model
+        cannot rank have exactly that. A user without a reference list has zeros.
+        """
+        reference, scores = self.references[model], self.scores[model]
+        inside = reference > -np.inf
+        n = np.maximum(inside.sum(axis=1), 1)
+        mean = np.where(inside, reference, 0.0).sum(axis=1) / n
+        deviations = np.where(inside, reference - mean[:, None], 0.0)
+        sd = np.sqrt((deviations**2).sum(axis=1) / n)
+        sd = np.where(sd > 0, sd, 1.0)
+        last = np.where(inside.any(axis=1), np.where(inside, reference, np.inf).min(axis=1), mean)
+        rows = self.rows
+        ranked = scores > -np.inf
+        safe = np.where(ranked, scores, last[rows])
+        z: Floats = (safe - mean[rows]) / sd[rows]
+        floor = ((last - mean) / sd)[rows]
+        gap = np.maximum(floor - z, 0.0)
+        z = np.where(gap > 0, floor - gap / (1.0 + gap), z)
+        z = np.where(ranked, z, floor - 1.0)
+        standardized: Floats = np.where(inside.any(axis=1)[rows], z, 0.0)
+        return standardized
+
+    @property
+    def is_ranked(self) -> NDArray[np.bool_]:
+        """Whether any model can rank the candidate."""
+        known: NDArray[np.bool_] = np.any(self.scores > -np.inf, axis=0)
+        return known
+
+
+def blocks_of(query: Query, depth: int, n_models: int) -> Iterator[Query]:
+    """Yield the users of a query in blocks that bound the memory of their pools."""
+    size = max(1, _ENTRIES // max(1, 2 * depth * n_models))
+    for begin in range(0, len(query), size):
+        yield query.rows(begin, min(begin + size, len(query)))
+
+
+def _keys(indices: NDArray[np.int32], n_items: int) -> NDArray[np.int64]:
+    """Return row x n_items + column of each entry of padded lists."""
+    rows, places = np.nonzero(indices >= 0)
+    keys: NDArray[np.int64] = rows * np.int64(n_items) + indices[rows, places]
+    return keys
+
+
+def _scores_at(keys: NDArray[np.int64], ranked: Ranked, n_items: int) -> Floats:
+    """Return the scores of sorted keys from ranked lists; -inf where they hold none."""
+    found = _keys(ranked[0], n_items)
+    out = np.full(len(keys), -np.inf)
+    out[np.searchsorted(keys, found)] = ranked[1][ranked[0] >= 0]
+    return out
+
+
+def make_pool(
+    members: Members, query: Query, depth: int, n_answers: int = 0, *, complete: bool = False
+) -> Pool:
+    """Return the candidates of the users of a query.
+
+    Parameters
+    ----------
+    members : dict of str to Recommender
+        Fitted models of one shape.
+    query : Query
+        The users and their filters.
+    depth : int
+        Length of the reference lists.
+    n_answers : int, default=0
+        Length of each model's list of candidates under the filters, if it is above `depth`.
+    complete : bool, default=False
+        Take all items as candidates.
+
+    Returns
+    -------
+    Pool
+    """
+    n_items, n = query.n_items, len(query)
+    depth = min(depth, n_items)
+    unseen = replace(query, candidates=None, exclude=query.profiles, k=depth)
+    lists = [model._ranked(unseen, False)[0] for model in members.values()]
+    reference_keys = [_keys(indices, n_items) for indices in lists]
+    if complete:
+        answer_keys = np.arange(n * np.int64(n_items))
+    elif query.candidates is None and query.exclude is query.profiles and n_answers <= depth:
+        answer_keys = np.unique(np.concatenate(reference_keys))
+    else:
+        allowed = replace(query, k=min(max(depth, n_answers), n_items))
+        found = [model._ranked(allowed, False)[0] for model in members.values()]
+        answer_keys = np.unique(np.concatenate([_keys(indices, n_items) for indices in found]))
+    keys = answer_keys if complete else np.unique(np.concatenate([answer_keys, *reference_keys]))
+    rows, items = np.divmod(keys, np.int64(max(n_items, 1)))
+    indptr = np.searchsorted(rows, np.arange(n + 1)).astype(np.int64)
+    own = wrap_csr(
+        indptr, items.astype(np.int32), np.ones(len(keys), dtype=np.float32), (n, n_items)
+    )
+    width = int(np.diff(indptr).max(initial=0))
+    scores = np.full((len(members), len(keys)), -np.inf)
+    references = np.full((len(members), n, depth), -np.inf)
+    if width:
+        asked = replace(query, candidates=own, exclude=None, k=width)
+        for m, model in enumerate(members.values()):
+            scores[m] = _scores_at(keys, model._ranked(asked, False), n_items)
+            listed = lists[m] >= 0
+            references[m][listed] = scores[m][np.searchsorted(keys, reference_keys[m])]
+        references = -np.sort(-references, axis=2)
+    is_answer: NDArray[np.bool_] = np.ones(len(keys), dtype=bool)
+    if len(answer_keys) < len(keys):
+        is_answer = np.isin(keys, answer_keys, assume_unique=True)
+    return Pool(n, rows, items, np.diff(query.profiles.indptr), scores, references, is_answer)
+
+
+def rank_pool(pool: Pool, fused: Floats, k: int) -> Ranked:
+    """Return the k best candidates of each user by their fused scores; -inf is no candidate."""
+    kept = np.flatnonzero(pool.is_answer & (fused > -np.inf))
+    rows, items, values = pool.rows[kept], pool.items[kept], fused[kept]
+    order = np.lexsort((items, -values, rows))
+    rows, items, values = rows[order], items[order], values[order]
+    starts = np.searchsorted(rows, np.arange(pool.n_users))
+    places = np.arange(len(rows)) - starts[rows]
+    inside = places < k
+    indices, scores = padding(pool.n_users, k)
+    at: Any = rows[inside], places[inside]
+    indices[at], scores[at] = items[inside], values[inside]
+    return indices, scores
