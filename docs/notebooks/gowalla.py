@@ -33,5 +33,10 @@ models = {
     ),
 }
 table = evaluate(models, parts, metrics=["recall", "ndcg", "coverage"], k=20)
-for name in models:
-    print(f"{name:16} {table[name]['recall@20']:.3f} {table[name]['ndcg@20']:.3f}")
+table.to_pandas().drop(columns=["fit_s", "recommend_s"]).round(3)
+
+# %% [markdown]
+# ## Score against coverage
+
+# %%
+ax = table.plot("coverage@20", "recall@20")

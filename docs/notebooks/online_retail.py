@@ -11,7 +11,7 @@ import pandas as pd
 
 from aimass_core import ImplicitALS, Interactions, ItemKNN, Popularity, rfm, segments
 from aimass_core.data import split
-from aimass_core.evaluation import compare_models, evaluate
+from aimass_core.evaluation import evaluate
 from aimass_core.retrieval import audience
 
 plt.rcParams["figure.dpi"] = 70
@@ -30,17 +30,17 @@ x
 # %% [markdown]
 # ## Compare models on the newest fifth of the purchases
 #
-# Users without a purchase before the split are left out, so that the figures are those of known customers.
+# Columns `:warm` are of the customers with a purchase before the split, the others of all customers.
 
 # %%
-parts = split.temporal(x, test_size=0.2).drop_unknown()
+parts = split.temporal(x, test_size=0.2)
 models = {
     "popular": Popularity(),
     "item-kNN": ItemKNN(n_neighbors=100),
     "ALS": ImplicitALS(n_factors=64, random_state=0),
 }
-table = evaluate(models, parts, metrics=["recall", "ndcg"], k=10, per_user=True)
-print(compare_models(table.per_user))
+table = evaluate(models, parts, metrics=["recall"], k=10)
+print(table.comparison)
 
 # %% [markdown]
 # ## Lists with titles
