@@ -72,10 +72,10 @@ class FusedModel(Recommender):
 
     def _fitted_members(self, X: Any) -> Members:
         members = self._members()
-        self._reporter.set_n_steps(len(members))
+        progress = self._progress(len(members))
         for number, model in enumerate(members.values(), 1):
             model.fit(X)
-            self._reporter.step(number)
+            progress.step(number)
         return members
 
     # ---- answers -----------------------------------------------------------------------------

@@ -70,14 +70,11 @@ class Descent:
         "dense": on the Gramian; "sparse": on the residual of the sparse matrix.
     n_threads : int
         Threads to use.
-    verbose : bool, default=False
-        Show a progress bar.
     """
 
     X: sp.csr_array
     solver: str
     n_threads: int
-    verbose: bool = False
 
     def __post_init__(self) -> None:
         if self.solver == "auto":
@@ -97,6 +94,7 @@ class Descent:
         problem: Problem,
         candidates: sp.csr_array | None = None,
         start: sp.csr_array | None = None,
+        progress: Progress | None = None,
     ) -> tuple[sp.csr_array, NDArray[np.int32], NDArray[np.float64]]:
         """Return the weights of all items, one row for each target, with sweeps and violations.
 
@@ -108,31 +106,33 @@ class Descent:
             The stored entries of row j are the items that may have a weight for target j.
         start : csr_array of shape (n_items, n_items), optional
             Weights to start from.
+        progress : Progress, optional
+            Told the number of items that are done.
         """
         n, dtype = self.X.shape[1], self.X.dtype
         indptr = [np.zeros(1, dtype=np.int64)]
         indices, data = [np.zeros(0, np.int32)], [np.zeros(0, dtype)]
         n_sweeps, violation = [np.zeros(0, np.int32)], [np.zeros(0)]
         parts: tuple[list[Any], ...] = (indices, data, n_sweeps, violation)
-        with Progress("fit", n, verbose=self.verbose) as progress:
-            for begin in range(0, n, _TARGETS):
-                end = min(n, begin + _TARGETS)
-                rows = self._solve(
-                    *self._matrix,
-                    problem.ridge,
-                    np.arange(begin, end, dtype=np.int32),
-                    *(_rows(candidates, begin, end) or (None, None, None))[:2],
-                    *(_rows(start, begin, end) or (None, None, None)),
-                    problem.l1,
-                    problem.nonnegative,
-                    problem.k,
-                    problem.tol,
-                    problem.max_iter,
-                    self.n_threads,
-                )
-                indptr.append(rows[0][1:] + indptr[-1][-1])
-                for part, value in zip(parts, rows[1:], strict=True):
-                    part.append(value)
+        for begin in range(0, n, _TARGETS):
+            end = min(n, begin + _TARGETS)
+            rows = self._solve(
+                *self._matrix,
+                problem.ridge,
+                np.arange(begin, end, dtype=np.int32),
+                *(_rows(candidates, begin, end) or (None, None, None))[:2],
+                *(_rows(start, begin, end) or (None, None, None)),
+                problem.l1,
+                problem.nonnegative,
+                problem.k,
+                problem.tol,
+                problem.max_iter,
+                self.n_threads,
+            )
+            indptr.append(rows[0][1:] + indptr[-1][-1])
+            for part, value in zip(parts, rows[1:], strict=True):
+                part.append(value)
+            if progress is not None:
                 progress.step(end)
         weights = wrap_csr(
             np.concatenate(indptr),
