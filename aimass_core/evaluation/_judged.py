@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.validation import as_csr, as_int
+from .. import kernels
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_csr, as_int, csr_parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     Ints: TypeAlias = NDArray[np.int64]
 
 __all__ = ["Judged", "as_lists", "average", "judge", "list_metric", "per_user"]
+
+_SERIAL = 1 << 18  # places that one thread looks up in a few milliseconds
 
 
 @dataclass(frozen=True)
@@ -209,24 +213,16 @@ def judge(recommended: Any, relevant: Any, k: int | None = None) -> Judged:
         truth.eliminate_zeros()
     counts = np.diff(truth.indptr).astype(np.int64)
     cutoff = lists.shape[1] if k is None else as_int(k, "k", minimum=1)
-    return Judged(_gains(lists, truth, counts), truth, counts, cutoff)
+    return Judged(_gains(lists, truth), truth, counts, cutoff)
 
 
-def _gains(lists: Ints, truth: sp.csr_array, counts: Ints) -> Floats:
-    """Return the value of each rank: one binary search in the (row, item) keys of the truth."""
-    gains = np.zeros(lists.shape)
+def _gains(lists: Ints, truth: sp.csr_array) -> Floats:
+    """Return the value of each rank: one binary search per rank in the user's relevant items."""
     if not lists.size or not truth.nnz:
-        return gains
-    n_users, n_items = truth.shape
-    keys = np.repeat(np.arange(n_users, dtype=np.int64) * n_items, counts) + truth.indices
-    positions = np.arange(n_users, dtype=np.int64)[:, None] * n_items + lists
-    at = np.minimum(np.searchsorted(keys, positions), len(keys) - 1)
-    found = np.flatnonzero((keys[at] == positions) & (lists >= 0))
-    # An item repeated in a list counts at its first rank only.
-    _, first = np.unique(positions.ravel()[found], return_index=True)
-    found = found[first]
-    gains.ravel()[found] = truth.data[at.ravel()[found]]
-    return gains
+        return np.zeros(lists.shape)
+    n_threads = 1 if lists.size < _SERIAL else resolve_n_threads(None)
+    lists = np.ascontiguousarray(lists, dtype=np.int64)
+    return kernels.list_gains(lists, *csr_parts(truth), truth.shape[1], n_threads)
 
 
 NO_TRUTH = (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.figures import draw_points, new_axes
 from ..base.optional import import_optional
 from ..base.text import aligned, interval_text
 from ._intervals import IntervalOptions, Sample, compare
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["EvaluationTable"]
 
+# Metrics of the lists as a whole: not how good they are, but how different.
+_OF_LISTS = (
+    "coverage",
+    "user_coverage",
+    "gini",
+    "gini_normalized",
+    "entropy",
+    "novelty",
+    "popularity_complement",
+    "diversity",
+    "personalization",
+    "serendipity",
+)
 _FALLBACK_TEXT = {
     "popular": "the most popular items of train",
     "empty": "empty lists",
@@ -210,6 +224,47 @@ class EvaluationTable:
                 f"{', '.join(self.comparison.metrics)}"
             )
         return self.comparison.best(column)
+
+    def plot(self, x: str | None = None, y: str | None = None, *, ax: Any = None) -> Any:
+        """Draw one column against another, a point for each model: score against coverage.
+
+        Parameters
+        ----------
+        x : str, optional
+            Column of the horizontal axis. Default: the first column of the whole lists (coverage,
+            novelty, diversity, ...), else the second column.
+        y : str, optional
+            Column of the vertical axis. Default: the first other column.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        ValueError
+            For an unknown column, or where there are fewer than two columns.
+        """
+        columns = [name for name in self.columns if not name.endswith(("_s", WARM))]
+        for name in (x, y):
+            if name is not None and name not in self.columns:
+                raise ValueError(f"no column {name!r}; the columns are {', '.join(self.columns)}")
+        if len(columns) < 2 and (x is None or y is None):
+            raise ValueError(f"a plot needs two columns, and there is {', '.join(columns)} only")
+        of_lists = [name for name in columns if name.split("@")[0] in _OF_LISTS]
+        across = x or next((name for name in of_lists if name != y), None)
+        across = across or next(name for name in reversed(columns[:2]) if name != y)
+        up = y or next(name for name in columns if name != across)
+        models = list(self.rows)
+        at, above = (
+            [_value(self.rows[model], title) for model in models] for title in (across, up)
+        )
+        return draw_points(new_axes(ax), models, at, above, (across, up))
 
     # ---- text --------------------------------------------------------------------------------
 

@@ -214,7 +214,7 @@ class ContextKNN(Recommender):
             model.forget(removed)
 
     def at(self, context: Any) -> ContextKNN:
-        """The model in one context; it shares everything with this one.
+        """Return the model of one context; it shares all data with this one.
 
         Parameters
         ----------
@@ -363,7 +363,7 @@ class ContextKNN(Recommender):
         return self._similar_in_context("users", self._rows(users, "users"), options)
 
     def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
-        """Which of the user's items (or similar users) led to this item in this context.
+        """Return which of the user's items (or similar users) contribute to a score here.
 
         Parameters
         ----------
