@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.validation import as_choice, as_csr, as_float
+from ..base.validation import as_choice, as_csr, as_float, refuse_table
 from . import catalog, variety
 from ._judged import as_lists, judge
 from ._judged import per_user as user_values
@@ -291,6 +291,8 @@ def make_task(
     as_choice(unknown_items, "unknown_items", UNKNOWN_ITEMS)
     train, test = split if isinstance(split, tuple) else (split.train, split.test)
     fold_in = getattr(split, "fold_in", None)
+    for part, name in ((train, "train"), (test, "test")):
+        refuse_table(part, name)
     seen = as_csr(train, "train")
     n_items = seen.shape[1]
     profiles = None if fold_in is None else as_csr(fold_in, "split.fold_in")

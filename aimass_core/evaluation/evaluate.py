@@ -193,13 +193,10 @@ def _named(models: Any) -> dict[str, Any]:
 
 def _folds(split: Any) -> Iterator[tuple[Any, Any]] | None:
     """Return labels and splits of several folds, or None for a single split."""
-    if hasattr(split, "train") or isinstance(split, np.ndarray):
-        return None
     if isinstance(split, Mapping):
         return iter(split.items())
-    if isinstance(split, tuple) and len(split) == 2 and not hasattr(split[0], "train"):
-        return None
-    if isinstance(split, str) or not isinstance(split, Iterable):
+    is_pair = isinstance(split, tuple) and len(split) == 2 and not hasattr(split[0], "train")
+    if is_pair or not isinstance(split, (list, tuple, Iterator)):
         return None
     return ((number, fold) for number, fold in enumerate(split, 1))
 

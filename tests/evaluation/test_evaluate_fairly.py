@@ -469,3 +469,15 @@ def test_models_that_were_fitted_on_the_test_part_are_named(parts, caplog):
     assert leaky.leaks == {"Popularity": parts[1].nnz}
     with pytest.raises(ValueError, match="fit=False needs a single split"):
         ev.evaluate(models, [parts, parts], fit=False)
+
+
+def test_tables_and_other_things_are_refused(parts):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [3.0, 4, 5]})
+    x = Interactions.from_csr(parts[0])
+    for pair in ((frame, frame), (x, frame), (frame, x)):
+        with pytest.raises(TypeError, match=r"Interactions\.from_table\(.*user='user'"):
+            ev.evaluate(Popularity(), pair)
+    for wrong in (frame, x, parts[0], "file.csv", 5, {1, 2}):
+        with pytest.raises(TypeError, match="split must be a Split"):
+            ev.evaluate(Popularity(), wrong)
