@@ -548,6 +548,8 @@ def test_recommend_new_of_known_rows(model, blocks):
         pytest.skip("a user is its own neighbour, or biases come from another method")
     if model.get_params().get("solver") == "nonnegative":
         pytest.skip("solved by iterations from another start")
+    if model.get_params().get("share", 1.0) < 1.0:
+        pytest.skip("each member saw a part of the user's row only")
     known = model.fit(blocks).recommend(k=5)
     folded = model.recommend_new(blocks, k=5)
     np.testing.assert_array_equal(folded.indices, known.indices)

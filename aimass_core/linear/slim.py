@@ -169,7 +169,7 @@ class SLIM(LinearModel):
             candidates = nearest_items(X, n_candidates, 0.0, n_threads)
         descent = Descent(X, solver, n_threads)
         rows, self.n_iter_, self.violation_ = descent.solve(
-            problem, candidates, self._options.start, self._progress(self.n_items)
+            problem, candidates, self._options.start, self._progress(self.n_items + 1)
         )
         warn_of_violations(self.violation_, problem.tol, problem.max_iter)
         self.weights_ = transpose(rows, n_threads)
