@@ -28,6 +28,7 @@ __all__: list[str] = [
     "isa_available",
     "knn_predict",
     "list_gains",
+    "listwise_epoch",
     "pairwise_epoch",
     "rating_epoch",
     "resampled_sums",

@@ -230,6 +230,8 @@ def is_own_row_alone(model) -> bool:
     """Whether the row of a user and what was learned of the items decide the user's answer."""
     if isinstance(model, (UserKNN, SlopeOne, NMF, SVD, SVDpp, AsymmetricSVD, BPR, WARP)):
         return False  # the user is its own neighbour, or its factors come from training
+    if isinstance(model, Bagging):
+        return is_own_row_alone(model.model)
     if isinstance(model, ContextKNN):
         return is_own_row_alone(model._base_model())
     if isinstance(model, BaselineOnly):

@@ -8,7 +8,6 @@ import numpy as np
 
 from .. import kernels
 from ..base.csr import transpose
-from ..base.progress import Progress
 from ..base.registry import register
 from ..base.validation import as_float, as_int, csr_parts, wrap_csr
 from ._descent import nearest_items, prefers_gramian, squared_norms
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
+    from ..base.progress import Progress
     from ..data.weighting._weighting import Weighting
 
     Array = NDArray[Any]
