@@ -15,10 +15,14 @@ import scipy.sparse as sp
 
 from aimass_core import (
     BPR,
+    EASE,
+    EDLAE,
     NMF,
+    SLIM,
     SVD,
     WARP,
     AsymmetricSVD,
+    Bagging,
     BaselineOnly,
     ContextKNN,
     ExplicitALS,
@@ -26,8 +30,12 @@ from aimass_core import (
     ItemKNN,
     Popularity,
     PureSVD,
+    RankFusion,
+    ScoreFusion,
     Similarity,
     SlopeOne,
+    SparseEASE,
+    Stacking,
     SVDpp,
     UserKNN,
     similarity,
@@ -113,7 +121,28 @@ FACTORS = [
         for dtype, biases, clip in (("float32", True, True), ("float64", False, False))
     ),
 ]
-MODELS = NEIGHBORS + FACTORS
+LINEAR = [
+    *(
+        kind(regularization=5.0, weighting=weighting, dtype=dtype)
+        for kind in (EASE, EDLAE)
+        for weighting, dtype in ((None, "float32"), ("bm25", "float64"))
+    ),
+    EASE(regularization=5.0, n_neighbors=9, weighting="tf_idf"),
+    *(SLIM(alpha=0.01, solver=solver, weighting="log") for solver in ("dense", "sparse")),
+    SparseEASE(regularization=5.0, n_neighbors=9),
+]
+MEMBERS = {"knn": ItemKNN(n_neighbors=12), "als": ImplicitALS(**FEW)}
+FUSED = [
+    *(RankFusion(models=MEMBERS, method=method) for method in ("reciprocal_rank", "borda", "vote")),
+    *(ScoreFusion(models=MEMBERS, scale=scale) for scale in ("probability", "z_score")),
+    Bagging(model=ImplicitALS(**FEW), n_estimators=2),
+    Stacking(
+        models=MEMBERS,
+        n_folds=2,
+        estimator={"steps": [["DecisionTreeClassifier", {"max_depth": 4, "random_state": 0}]]},
+    ),
+]
+MODELS = NEIGHBORS + FACTORS + LINEAR + FUSED
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +232,8 @@ def is_own_row_alone(model) -> bool:
     """Whether the row of a user and what was learned of the items decide the user's answer."""
     if isinstance(model, (UserKNN, SlopeOne, NMF, SVD, SVDpp, AsymmetricSVD, BPR, WARP)):
         return False  # the user is its own neighbour, or its factors come from training
+    if type(model) in {type(fused) for fused in FUSED}:
+        return False  # the members decide
     if isinstance(model, ContextKNN):
         return is_own_row_alone(model._base_model())
     if isinstance(model, BaselineOnly):
