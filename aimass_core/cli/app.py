@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from . import audience, demo, evaluate, info, recommend, segment, similar
+from . import audience, bench, demo, evaluate, info, recommend, segment, similar
 
 __all__ = ["app"]
 
@@ -113,3 +113,4 @@ app.command("audience")(audience.audience)
 app.command("segment")(segment.segment)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)
+app.command("bench")(bench.bench)

@@ -1,7 +1,8 @@
 """Settings that differ in one parameter only, evaluated from one fit.
 
 - n_neighbors: the lists of the largest number are fitted, and cut for the smaller ones. The cut
-  lists are those that a fit of the smaller number gives, bit for bit.
+  lists are those that a fit of the smaller number gives, bit for bit. Several ItemKNN answer from
+  one pass over the data (`NestedLists`).
 - max_iter, of models whose fit reports every epoch to a callback: the model is evaluated after each
   of the wanted epochs of the longest training.
 """
@@ -16,6 +17,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base.validation import wrap_csr
+from ..neighbors.item_knn import ItemKNN
+from ._nested_lists import MAX_LEVELS, NestedItemKNN, NestedLists
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,8 +57,12 @@ def fit_settings(
     if shared == "n_neighbors":
         largest = model(**settings[order[-1]]).fit(train)
         ranks = ranks_in_lists(largest.similarity_)
+        nested = None
+        lengths = sorted({settings[i][shared] for i in order})
+        if model is ItemKNN and 1 < len(lengths) <= MAX_LEVELS:
+            nested = NestedLists(largest, ranks, lengths)
         for i in reversed(order):
-            judge(i, _with_fewer_neighbors(largest, settings[i], ranks))
+            judge(i, _with_fewer_neighbors(largest, settings[i], ranks, nested))
         return
     wanted: dict[int, list[int]] = {}
     for i in order:
@@ -76,12 +83,14 @@ def fit_settings(
             judge(i, fitted)
 
 
-def _with_fewer_neighbors(model: Any, params: dict[str, Any], ranks: NDArray[np.int64]) -> Any:
+def _with_fewer_neighbors(
+    model: Any, params: dict[str, Any], ranks: NDArray[np.int64], nested: NestedLists | None
+) -> Any:
     """The model that a fit with these parameters gives, from one with more neighbours."""
     n = params["n_neighbors"]
-    if n == model.n_neighbors:
+    if n == model.n_neighbors and nested is None:
         return model
-    fewer = type(model)(**params)
+    fewer = type(model)(**params) if nested is None else NestedItemKNN(**params)
     for name, value in vars(model).items():
         if name.endswith("_") and not name.startswith("_"):
             setattr(fewer, name, value)
@@ -91,6 +100,8 @@ def _with_fewer_neighbors(model: Any, params: dict[str, Any], ranks: NDArray[np.
     np.cumsum(np.minimum(np.diff(lists.indptr), n), out=indptr[1:])
     fewer.similarity_ = wrap_csr(indptr, lists.indices[kept], lists.data[kept], lists.shape)
     fewer._restore()
+    if nested is not None:
+        fewer._nested, fewer._level = nested, nested.lengths.index(n)
     return fewer
 
 
