@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from . import (
     audience,
+    bench,
     demo,
     evaluate,
     explain,
@@ -162,6 +163,7 @@ _COMMANDS = {
     "models": model_list.models,
     "info": info.info,
     "demo": demo.demo,
+    "bench": bench.bench,
 }
 for _name, _function in _COMMANDS.items():
     app.command(_name, cls=_Command)(_function)
