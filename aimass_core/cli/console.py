@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 
     from .options import GeneralOptions
 
-__all__ = ["Reporter", "Steps", "is_verbose", "reset_verbosity", "set_verbose", "show_warning",
-           "written"]  # fmt: skip
+__all__ = [
+    "Reporter",
+    "Steps",
+    "is_verbose",
+    "reset_verbosity",
+    "set_verbose",
+    "show_warning",
+    "written",
+]
 
 _LINE_EVERY = 5.0  # seconds between lines of progress without a terminal
 _state = {"verbose": False}

@@ -97,12 +97,21 @@ def evaluate(
             rich_help_panel=_SPLIT_PANEL,
         ),
     ] = 1,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="temporal: first moment of the test part, in place of --test-size.",
+            rich_help_panel=_SPLIT_PANEL,
+        ),
+    ] = None,
     folds: Annotated[
         int,
         typer.Option(
             "--folds",
             metavar="N",
-            help="k-fold: number of folds.",
+            help="Number of folds (expanding, rolling, k-fold, ...).",
             rich_help_panel=_SPLIT_PANEL,
         ),
     ] = 5,
@@ -206,7 +215,9 @@ def evaluate(
     if not specs and not model_file:
         raise ValueError("--model is needed, or --model-file with a fitted model")
     source = open_ratings(ratings, columns, tables)
-    rule = SplitRule(split, test_size, last, folds, seed)
+    if repeats is None and exclude_seen is not None:
+        repeats = "exclude" if exclude_seen else "include"
+    rule = SplitRule(split, test_size, at, last, folds, repeats, seed)
     if not model_file:
         rule.check(source)
     target = None
@@ -227,7 +238,6 @@ def evaluate(
             k=k or [10],
             threshold=threshold,
             repeats=repeats,
-            exclude_seen=exclude_seen,
             fallback=fallback,
             intervals=intervals,
             confidence=confidence,

@@ -60,8 +60,13 @@ def _summary(name: str, cls: Any) -> dict[str, Any]:
         "predicts": predicts,
         "vectors": hasattr(cls, "embed"),
         "reasons": hasattr(cls, "explain"),
-        "description": lines[0] if lines else "",
+        "description": _plain(lines[0]) if lines else "",
     }
+
+
+def _plain(text: str) -> str:
+    """Return a line of a docstring without its markup."""
+    return re.sub(r":\w+:`([^`]*)`", r"\1", text).replace("``", "").replace("`", "")
 
 
 def _options(cls: Any) -> list[dict[str, Any]]:
@@ -105,7 +110,7 @@ def _parameter_texts(doc: str) -> dict[str, str]:
         if line and not line.startswith(" "):
             names = [part.strip().lstrip("*") for part in line.partition(" : ")[0].split(",")]
             continue
-        words = line.strip().replace("``", "")
+        words = _plain(line.strip())
         for name in names:
             texts[name] = f"{texts.get(name, '')} {words}".strip()
     return texts

@@ -92,7 +92,7 @@ class GeneralOptions:
         typer.Option(
             "-q",
             "--quiet",
-            help="Print nothing but errors and what was asked for.",
+            help="Print nothing but errors, and what goes to standard output by --out -.",
             rich_help_panel=_GENERAL_PANEL,
         ),
     ] = False

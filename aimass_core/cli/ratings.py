@@ -78,7 +78,7 @@ class Ratings:
 
     @property
     def name(self) -> str:
-        """What the table is called in messages."""
+        """Return what the table is called in messages."""
         return shown_name(self.source)
 
     @property

@@ -212,7 +212,7 @@ def _output(options: OutputOptions, source: ModelSource) -> Any:
 
 
 class _Lists:
-    """The lists that are written: for whom, under which filters, with which texts.
+    """The lists that are written: their users, filters and texts.
 
     Parameters
     ----------

@@ -363,8 +363,8 @@ def _show(reporter: Reporter, facts: dict[str, Any]) -> None:
     }
     if "refit_seconds" in facts:
         rows["refit"] = f"{facts['refit_seconds']:.2f} s"
-        rows["items as after a refit"] = f"{facts['refit_items_equal']:.1%}"
-        rows["lists as after a refit"] = f"{facts['refit_lists_equal']:.1%}"
+        rows["items in common with a refit"] = f"{facts['refit_items_equal']:.1%}"
+        rows["lists identical to a refit"] = f"{facts['refit_lists_equal']:.1%}"
     if facts["out"] is not None:
         rows["written"] = f"{facts['rows_written']:,} rows to {facts['out']}"
     rows["model saved"] = str(facts["save"])

@@ -1,4 +1,4 @@
-"""Table files written piece by piece, in place only once they are complete."""
+"""Table files written in pieces, which replace older ones only when they are complete."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ from typing import IO, Any, Protocol
 from ..base.persistence import replacing
 from ..base.validation import as_choice
 
-__all__ = ["OUTPUT_FORMATS", "STANDARD_OUTPUT", "TableWriter", "is_database_format",
-           "output_format"]  # fmt: skip
+__all__ = [
+    "OUTPUT_FORMATS",
+    "STANDARD_OUTPUT",
+    "TableWriter",
+    "is_database_format",
+    "output_format",
+]
 
 STANDARD_OUTPUT = "-"
 OUTPUT_FORMATS = ("parquet", "csv", "jsonl", "feather", "arrow", "sqlite", "duckdb")

@@ -72,6 +72,8 @@ class EvaluationTable:
         Rule for test entries of a user and item that train holds, too.
     folds : dict of label to EvaluationTable
         Result of each fold; empty for a single split. The rows are the means over folds.
+    leaks : dict of str to int
+        Test entries that a model was fitted on, by name of the model, where there are any.
 
     Attributes
     ----------
@@ -100,6 +102,7 @@ class EvaluationTable:
     fallback: str = "popular"
     repeats: str = "exclude"
     folds: dict[Any, EvaluationTable] = field(default_factory=dict, repr=False)
+    leaks: dict[str, int] = field(default_factory=dict)
     _samples: list[Sample] = field(default_factory=list, init=False, repr=False)
     _options: IntervalOptions | None = field(default=None, init=False, repr=False)
 
@@ -273,14 +276,14 @@ class EvaluationTable:
         return self.comparison
 
     def _best_cells(self) -> set[tuple[str, str]]:
-        """Models and columns to be marked: the best, and what does not differ from it."""
+        """Return models and columns to be marked: the best, and what does not differ from it."""
         if self._shown is None or len(self.rows) < 2:
             return set()
         tested = {test.metric for test in self._shown.tests}
         return {(model, title) for title in tested for model in self._shown.best(title)}
 
     def _cells(self) -> list[list[str]]:
-        """Values as text, by model and column, without the marks."""
+        """Return values as text, by model and column, without the marks."""
         intervals = {} if self._shown is None or self.folds else self._shown.intervals
         spread = self.spread
 
@@ -309,7 +312,11 @@ class EvaluationTable:
         list of str
             The lines below the printed table.
         """
-        return [*self._interval_notes(), *self._count_notes()]
+        leaks = [
+            f"WARNING: {model} was fitted on {n:,} of the test entries: its values are too high."
+            for model, n in self.leaks.items()
+        ]
+        return [*leaks, *self._interval_notes(), *self._count_notes()]
 
     def _interval_notes(self) -> list[str]:
         notes = []
@@ -371,20 +378,23 @@ class EvaluationTable:
     def _repr_html_(self) -> str:
         """Return the table for a notebook; the best model of a column is bold."""
         best = self._best_cells()
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in ("model", *self.columns))
+        style = 'style="text-align:right;white-space:nowrap"'
+        head = "".join(f"<th {style}>{html.escape(name)}</th>" for name in self.columns)
         lines = []
         for line in self._cells():
             cells = [f'<th style="text-align:left">{html.escape(line[0])}</th>']
             for name, cell in zip(self.columns, line[1:], strict=True):
-                text = html.escape(cell)
-                bold = f"<b>{text}</b>" if (line[0], name) in best else text
-                cells.append(f'<td style="text-align:right">{bold}</td>')
+                value, bracket, interval = html.escape(cell).partition(" [")
+                text = f"<b>{value}</b>" if (line[0], name) in best else value
+                text += f"<br><small>[{interval}</small>" if bracket else ""
+                cells.append(f"<td {style}>{text}</td>")
             lines.append(f"<tr>{''.join(cells)}</tr>")
-        notes = "".join(
-            f"<p>{html.escape(note.replace('* best', 'Bold: best'))}</p>" for note in self.notes()
+        notes = "<br>".join(
+            html.escape(note.replace("* best", "Bold: best")) for note in self.notes()
         )
         return (
-            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>{notes}"
+            f'<table><thead><tr><th style="text-align:left">model</th>{head}</tr></thead>'
+            f"<tbody>{''.join(lines)}</tbody></table><p>{notes}</p>"
         )
 
     # ---- export ------------------------------------------------------------------------------
@@ -405,14 +415,15 @@ class EvaluationTable:
         Returns
         -------
         dict
-            Keys "models", "counts", "fallback" and "repeats"; "intervals" and "tests" where there
-            are any; "spread" and "folds" for folds.
+            Keys "models", "counts", "fallback", "repeats" and "leaks"; "intervals" and "tests"
+            where there are any; "spread" and "folds" for folds.
         """
         found: dict[str, Any] = {
             "models": self.to_dict(),
             "counts": {**asdict(self.counts), "warm_users": self.counts.warm_users},
             "fallback": self.fallback,
             "repeats": self.repeats,
+            "leaks": dict(self.leaks),
         }
         if self._shown is not None:
             found.update(self._shown.to_dict())
@@ -487,7 +498,7 @@ class EvaluationTable:
 
 
 def _value(row: Mapping[str, float], title: str) -> float:
-    """A column of one fold; in a fold without cold users all users are warm."""
+    """Return a column of one fold; in a fold without cold users all users are warm."""
     return row.get(title, row.get(title.removesuffix(WARM), float("nan")))
 
 

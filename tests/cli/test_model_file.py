@@ -113,9 +113,17 @@ def test_update_equals_a_fit_on_everything(
     words = ("recommend", old, "--out", tmp_path / "o.csv", "--save", yesterday)
     assert aimass(*words).exit_code == 0
     report = aimass_json(
-        "update", "--model-file", yesterday, "--new", new, "--save", today, "--compare-refit",
-        "--out", tmp_path / "updated.csv",
-    )  # fmt: skip
+        "update",
+        "--model-file",
+        yesterday,
+        "--new",
+        new,
+        "--save",
+        today,
+        "--compare-refit",
+        "--out",
+        tmp_path / "updated.csv",
+    )
     assert report["new_users"] == report["new_items"] == 1
     assert report["repeats"] == "sum"
     assert report["new_pairs"] + report["repeated_pairs"] == len(

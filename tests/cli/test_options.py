@@ -65,8 +65,19 @@ def test_quiet(aimass: Run, shop: Path, tmp_path: Path) -> None:
 
 def test_every_command_has_help(aimass: Run) -> None:
     shown = aimass("--help").stdout
-    for name in ("recommend", "similar", "explain", "audience", "evaluate", "tune", "update",
-                 "segment", "models", "info", "demo"):  # fmt: skip
+    for name in (
+        "recommend",
+        "similar",
+        "explain",
+        "audience",
+        "evaluate",
+        "tune",
+        "update",
+        "segment",
+        "models",
+        "info",
+        "demo",
+    ):
         assert name in shown
         help_of_command = aimass(name, "--help")
         assert help_of_command.exit_code == 0

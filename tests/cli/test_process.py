@@ -126,8 +126,11 @@ def test_a_name_that_begins_with_a_dash(shop: Path, tmp_path: Path) -> None:
 
 def test_warnings_are_single_lines(tmp_path: Path) -> None:
     source = tmp_path / "orders.csv"
-    source.write_text("user,when,paid\n" + "".join(f"{i},2024-01-0{1 + i % 9},{i + 1}\n"
-                      for i in range(40)) + "1,2099-01-01,3\n")  # fmt: skip
+    source.write_text(
+        "user,when,paid\n"
+        + "".join(f"{i},2024-01-0{1 + i % 9},{i + 1}\n" for i in range(40))
+        + "1,2099-01-01,3\n"
+    )
     words = ("--rfm", "--user", "user", "--time", "when", "--amount", "paid", "--segments", 1)
     done = run("segment", source, *words, "--bootstrap", 0, "--out", tmp_path / "o.csv")
     assert done.returncode == 0, done.stderr

@@ -148,11 +148,36 @@ def test_options_of_the_readers(aimass: Run, tmp_path: Path) -> None:
     text += "2;kuchen;2,0;02.01.2025\n1;brot;1.000,0;03.01.2025\n"
     source.write_bytes(text.encode("latin-1"))
     done = aimass(
-        "recommend", source, "--encoding", "latin-1", "--skip-rows", 1, "--separator", ";",
-        "--decimal", ",", "--thousands", ".", "--user", "Käufer", "--item", "Artikel", "--value",
-        "Menge", "--time", "Tag", "--date-format", "%d.%m.%Y", "--null-values", "-", "--nulls",
-        "drop", "--out", out, "--json",
-    )  # fmt: skip
+        "recommend",
+        source,
+        "--encoding",
+        "latin-1",
+        "--skip-rows",
+        1,
+        "--separator",
+        ";",
+        "--decimal",
+        ",",
+        "--thousands",
+        ".",
+        "--user",
+        "Käufer",
+        "--item",
+        "Artikel",
+        "--value",
+        "Menge",
+        "--time",
+        "Tag",
+        "--date-format",
+        "%d.%m.%Y",
+        "--null-values",
+        "-",
+        "--nulls",
+        "drop",
+        "--out",
+        out,
+        "--json",
+    )
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert (found["rows_read"], found["interactions"]) == (4, 3)

@@ -19,9 +19,22 @@ SMALL = ("--model", "item-knn", "--model", "popularity", "--trials", 2)
 def test_search(aimass_json: RunJson, shop: Path, tmp_path: Path) -> None:
     out, model = tmp_path / "trials.csv", tmp_path / "best"
     found = aimass_json(
-        "tune", shop, *SMALL, "--try", "n_neighbors=2,20", "--try", "item-knn.weighting=None",
-        "--try", "item-knn.similarity=cosine", "--method", "grid", "--out", out, "--save", model,
-    )  # fmt: skip
+        "tune",
+        shop,
+        *SMALL,
+        "--try",
+        "n_neighbors=2,20",
+        "--try",
+        "item-knn.weighting=None",
+        "--try",
+        "item-knn.similarity=cosine",
+        "--method",
+        "grid",
+        "--out",
+        out,
+        "--save",
+        model,
+    )
     assert {trial["model"] for trial in found["trials"]} == {"item-knn", "popularity"}
     settings = [t["params"]["n_neighbors"] for t in found["trials"] if t["model"] == "item-knn"]
     assert sorted(settings) == [2, 20]
@@ -62,8 +75,20 @@ def test_as_text(aimass: Run, shop: Path) -> None:
 
 def test_ratings(aimass_json: RunJson, shop: Path) -> None:
     found = aimass_json(
-        "tune", shop, "--value", "rating", "--duplicates", "last", "--metric", "rmse",
-        "--model", "baseline", "--trials", 2, "--folds", 2,
-    )  # fmt: skip
+        "tune",
+        shop,
+        "--value",
+        "rating",
+        "--duplicates",
+        "last",
+        "--metric",
+        "rmse",
+        "--model",
+        "baseline",
+        "--trials",
+        2,
+        "--folds",
+        2,
+    )
     assert found["metric"] == "rmse"
     assert len(found["best"]["fold_scores"]) == 2

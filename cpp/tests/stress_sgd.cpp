@@ -1,11 +1,9 @@
 // Stochastic gradient methods under the sanitizers: random shapes, losses and rules; results are
 // compared between thread counts. Kernels: pairwise_epoch, rating_epoch, implicit_rating_epoch.
-#pragma once
-
 #include "../kernels/implicit_rating_epoch.hpp"
 #include "../kernels/pairwise_epoch.hpp"
 #include "../kernels/rating_epoch.hpp"
-#include "stress_data_path.hpp"
+#include "stress.hpp"
 
 namespace aimass::stress {
 
@@ -15,7 +13,7 @@ struct SgdSide {
   std::vector<T> factors, first, second, biases, bias_first, bias_second;
   std::vector<std::int32_t> steps;
 
-  SgdSide(std::mt19937_64& rng, std::int64_t n, std::int64_t width)
+  SgdSide(Rng& rng, std::int64_t n, std::int64_t width)
       : factors(static_cast<std::size_t>(n * width)),
         first(factors.size(), T(1)),
         second(first),
@@ -42,7 +40,7 @@ void unless_diverged(Work&& work) {
 }
 
 template <class T>
-void stress_sgd(std::mt19937_64& rng) {
+void stress_sgd(Rng& rng) {
   const Matrix<T> x = stress_matrix<T>(rng);
   const std::int64_t width = 16 * (1 + below(rng, 5));
   const std::vector<T> corrections(3, T(1));
@@ -77,7 +75,7 @@ void stress_sgd(std::mt19937_64& rng) {
 }
 
 template <class T>
-void stress_ratings(std::mt19937_64& rng) {
+void stress_ratings(Rng& rng) {
   const Matrix<T> x = stress_matrix<T>(rng);
   const std::int64_t width = 16 * (1 + below(rng, 5));
   const SgdSide<T> users(rng, x.n_rows, width), items(rng, x.n_cols, width);
@@ -103,5 +101,10 @@ void stress_ratings(std::mt19937_64& rng) {
                                       shuffled ? residual.factors.data() : nullptr, width, 2.0, 0});
   });
 }
+
+template void stress_sgd<float>(Rng&);
+template void stress_sgd<double>(Rng&);
+template void stress_ratings<float>(Rng&);
+template void stress_ratings<double>(Rng&);
 
 }  // namespace aimass::stress
