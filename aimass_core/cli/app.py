@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -151,7 +152,7 @@ def _root(
     signal.signal(signal.SIGTERM, _terminate)
 
 
-_COMMANDS = {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "recommend": recommend.recommend,
     "similar": similar.similar,
     "explain": explain.explain,
