@@ -13,7 +13,7 @@ TEST_JOBS ?= $(if $(filter -k% tests/%,$(TEST_FLAGS)),0,auto)
 BENCH_FLAGS ?=
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help demo test bench native lint format types docs site tidy sanitize weak-symbols portable stubs check-stubs clean
+.PHONY: help demo test bench native lint format types docs site notebooks tidy sanitize weak-symbols portable stubs check-stubs clean
 
 help:
 	@echo "make demo      set up and run the main job on generated data"
@@ -78,10 +78,11 @@ docs: $(VENV)/.installed-test $(VENV)/.group-dev native
 	python tools/check_docstrings.py
 	python -m pytest -q -p no:benchmark --doctest-modules aimass_core
 
-# Without network. A link or a cross-reference that leads nowhere is an error.
+# Without network. Notebooks are run where AIMASS_DATA names the data sets. A link or a cross-reference that leads nowhere is an error.
 SITE ?= build --strict
 site: export NO_MKDOCS_2_WARNING = 1
 site: $(VENV)/.installed-test $(VENV)/.group-site native
+	python tools/site/notebooks.py --into build/notebooks
 	python -m mkdocs $(SITE)
 	python tools/site/check_offline.py build/site
 
@@ -98,6 +99,10 @@ weak-symbols:
 portable: $(VENV)/.group-build
 	tools/portable.sh
 	tools/aarch64.sh
+
+# Write the outputs of the notebooks that are committed.
+notebooks: $(VENV)/.installed-test $(VENV)/.group-site native
+	python tools/site/notebooks.py
 
 stubs: $(VENV)/.installed-test $(VENV)/.group-dev native
 	python tools/stubs.py

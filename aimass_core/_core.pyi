@@ -27,6 +27,8 @@ __all__: list[str] = [
     "isa",
     "isa_available",
     "knn_predict",
+    "list_gains",
+    "listwise_epoch",
     "pairwise_epoch",
     "rating_epoch",
     "resampled_sums",
@@ -583,6 +585,32 @@ def knn_predict(
 ]:
     """
     Sums over the k nearest neighbours of each query: (sum_weighted, sum_abs, n_used).
+    """
+
+@typing.overload
+def list_gains(
+    lists: numpy.typing.NDArray[numpy.int64],
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Relevance of the item at each rank of each list.
+    """
+
+@typing.overload
+def list_gains(
+    lists: numpy.typing.NDArray[numpy.int64],
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Relevance of the item at each rank of each list.
     """
 
 @typing.overload

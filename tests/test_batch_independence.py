@@ -15,10 +15,14 @@ import scipy.sparse as sp
 
 from aimass_core import (
     BPR,
+    EASE,
+    EDLAE,
     NMF,
+    SLIM,
     SVD,
     WARP,
     AsymmetricSVD,
+    Bagging,
     BaselineOnly,
     ContextKNN,
     ExplicitALS,
@@ -26,8 +30,12 @@ from aimass_core import (
     ItemKNN,
     Popularity,
     PureSVD,
+    RankFusion,
+    ScoreFusion,
     Similarity,
     SlopeOne,
+    SparseEASE,
+    Stacking,
     SVDpp,
     UserKNN,
     similarity,
@@ -113,7 +121,26 @@ FACTORS = [
         for dtype, biases, clip in (("float32", True, True), ("float64", False, False))
     ),
 ]
-MODELS = NEIGHBORS + FACTORS
+LINEAR = [
+    *(
+        kind(regularization=20.0, dtype=dtype, weighting=weighting)
+        for kind in (EASE, EDLAE)
+        for dtype, weighting in (("float32", None), ("float64", "bm25"))
+    ),
+    *(
+        SLIM(alpha=0.01, solver=solver, n_candidates=n_candidates, weighting=weighting)
+        for solver, n_candidates, weighting in (("dense", None, None), ("sparse", 12, "tf_idf"))
+    ),
+    SparseEASE(regularization=5.0, n_neighbors=9, n_checked=3),
+]
+MEMBERS = {"items": ItemKNN(n_neighbors=9), "als": ImplicitALS(**FEW)}
+FUSED = [
+    *(RankFusion(models=MEMBERS, method=method) for method in ("reciprocal_rank", "borda", "vote")),
+    *(ScoreFusion(models=MEMBERS, scale=scale) for scale in ("z_score", "probability")),
+    Bagging(model=BPR(**FEW), n_estimators=2),
+    Stacking(models=MEMBERS),
+]
+MODELS = NEIGHBORS + FACTORS + LINEAR + FUSED
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +230,8 @@ def is_own_row_alone(model) -> bool:
     """Whether the row of a user and what was learned of the items decide the user's answer."""
     if isinstance(model, (UserKNN, SlopeOne, NMF, SVD, SVDpp, AsymmetricSVD, BPR, WARP)):
         return False  # the user is its own neighbour, or its factors come from training
+    if isinstance(model, Bagging):
+        return is_own_row_alone(model.model)
     if isinstance(model, ContextKNN):
         return is_own_row_alone(model._base_model())
     if isinstance(model, BaselineOnly):

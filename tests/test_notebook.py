@@ -14,6 +14,8 @@ import aimass_core
 from aimass_core import ImplicitALS, Interactions, ItemKNN, UserKNN
 from aimass_core.base import registry
 from aimass_core.base.progress import Progress
+from aimass_core.data import split
+from aimass_core.evaluation import evaluate
 
 VOID = {"br", "progress", "img", "hr"}
 
@@ -118,8 +120,9 @@ def pyplot(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_learning_curve(x: Interactions, pyplot: Any) -> None:
+    parts = split.random(x, test_size=0.3, random_state=0)
     model = ImplicitALS(n_factors=2, max_iter=4, track_loss=True, metric="recall@2")
-    ax = model.fit(x, validation=x).plot()
+    ax = model.fit(parts.train, validation=parts.test).plot()
     assert len(ax.lines[0].get_xdata()) == len(model.losses_)
     assert len(ax.figure.axes) == 2
     ax.figure.canvas.draw()
@@ -129,6 +132,21 @@ def test_learning_curve(x: Interactions, pyplot: Any) -> None:
         ImplicitALS(n_factors=2).fit(x).plot()
     with pytest.raises(ValueError, match=r"no learning curve$"):
         aimass_core.PureSVD(n_factors=2).fit(x).plot()
+
+
+def test_score_against_coverage(x: Interactions, pyplot: Any) -> None:
+    parts = split.random(x, test_size=0.3, random_state=0)
+    models = [aimass_core.Popularity(), ItemKNN()]
+    table = evaluate(models, parts, metrics=["recall", "coverage"], k=3)
+    assert "ItemKNN" in shown(table)
+    ax = table.plot()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("coverage@3", "recall@3")
+    assert [text.get_text() for text in ax.texts] == ["Popularity", "ItemKNN"]
+    assert table.plot(y="coverage@3").get_xlabel() == "recall@3"
+    with pytest.raises(ValueError, match="no column 'ndcg'"):
+        table.plot("ndcg")
+    with pytest.raises(ValueError, match="two columns"):
+        evaluate(models, parts, metrics="recall", k=3).plot()
 
 
 def test_plot_of_a_list(x: Interactions, pyplot: Any) -> None:

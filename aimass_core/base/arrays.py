@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["as_labels", "as_seed", "as_vector"]
 
 
-def _as_1d(values: Any, name: str, length: int | None, wanted: str) -> NDArray[Any]:
+def _as_1d(values: Any, name: str, length: int | None, expected: str) -> NDArray[Any]:
     if isinstance(values, (str, bytes)) or values is None:
-        raise TypeError(f"{name} must be {wanted}, got {values!r}")
+        raise TypeError(f"{name} must be {expected}, got {values!r}")
     if np.ma.isMaskedArray(values) and np.ma.is_masked(values):
         raise TypeError(f"{name} has masked entries: drop them or fill them first")
     try:
         array = np.asarray(values)
     except ValueError:
-        raise ValueError(f"{name} must be {wanted}, got rows of unequal lengths") from None
+        raise ValueError(f"{name} must be {expected}, got rows of unequal lengths") from None
     if array.ndim != 1:
-        raise ValueError(f"{name} must be {wanted}, got {array.ndim}-D of shape {array.shape}")
+        raise ValueError(f"{name} must be {expected}, got {array.ndim}-D of shape {array.shape}")
     if length is not None and len(array) != length:
         raise ValueError(f"{name} must have one value per row ({length}), got {len(array)}")
     return array
@@ -48,7 +48,7 @@ def as_vector(
     name : str
         The argument's name in messages.
     length : int, optional
-        Wanted number of values.
+        Expected number of values.
     allow_nan : bool, default False
         Whether values may be missing (NaN). Infinite values are always refused.
     minimum, maximum : float, optional
@@ -99,7 +99,7 @@ def as_labels(
     name : str
         The argument's name in messages.
     length : int, optional
-        Wanted number of labels.
+        Expected number of labels.
 
     Returns
     -------

@@ -44,7 +44,7 @@ ALS_EPOCHS, SGD_EPOCHS = 10, 20
 
 
 def global_mean(X: sp.csr_array) -> float:
-    """Mean of the stored values; 0 where there are none."""
+    """Return the mean of the stored values; 0 where there are none."""
     return float(X.data.mean(dtype=np.float64)) if X.nnz else 0.0
 
 
@@ -95,14 +95,14 @@ def sgd_biases(
 
 
 def baseline_of(features_by_entities: sp.csr_array) -> Baseline:
-    """The default baseline of a features x entities matrix, entities in the role of users."""
+    """Return the default baseline of a features x entities matrix; entities stand for users."""
     X = features_by_entities
     bu, bi = als_biases(X.indices, row_numbers(X), X.data, (X.shape[1], X.shape[0]))
     return Baseline(global_mean(X), feature=bi, entity=bu)
 
 
 def entity_offsets(features_by_entities: sp.csr_array, known: Baseline) -> Baseline:
-    """The same baseline for other entities: their biases, given those of the features."""
+    """Return the same baseline for other entities: their biases, given those of the features."""
     X = features_by_entities
     residual = X.data - known.mean - np.repeat(known.feature, np.diff(X.indptr))
     count = np.bincount(X.indices, minlength=X.shape[1]).astype(np.float64)
@@ -110,14 +110,14 @@ def entity_offsets(features_by_entities: sp.csr_array, known: Baseline) -> Basel
 
 
 def new_user_bias(profiles: sp.csr_array, expected: Array) -> Array:
-    """Biases of new users, given what is expected of each item: the last step of `als_biases`."""
+    """Return biases of new users, given the expected rating of each item."""
     residual = profiles.data - expected[profiles.indices]
     count = np.diff(profiles.indptr).astype(np.float64)
     return _mean_bias(row_numbers(profiles), residual, count, REG_U)
 
 
 def rating_range(scale: Any, X: sp.csr_array) -> tuple[float, float]:
-    """Lowest and highest rating: as given, else as seen."""
+    """Return the lowest and the highest rating: as given, else as in the data."""
     if scale is None:
         return (float(X.data.min()), float(X.data.max())) if X.nnz else (0.0, 0.0)
     try:

@@ -162,7 +162,7 @@ class Estimator:
             raise NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first")
 
     def _fitted_parameters(self) -> dict[str, Any]:
-        """The parameters of the last fit, whatever ``set_params`` did since."""
+        """Return the parameters of the last fit, whatever ``set_params`` did since."""
         return getattr(self, "_fitted_with", None) or self.get_params(deep=False)
 
     def _adopt_state(self, fresh: Self) -> Self:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_bars", "draw_curves", "draw_neighborhood", "draw_points", "new_axes"]
 
+_LABEL = 30  # characters of a label in a graph
+
 
 def new_axes(ax: Any = None, *, size: tuple[float, float] = (6.4, 4.0)) -> Any:
     """Return the axes to draw into.
@@ -166,8 +168,17 @@ def draw_neighborhood(ax: Any, names: Sequence[str], similarity: NDArray[Any]) -
         color = "C0" if a == 0 else "0.7"
         ax.plot(x[[a, b]], y[[a, b]], color=color, linewidth=0.3 + 3 * share, alpha=0.7, zorder=1)
     ax.scatter(x, y, s=60, c=["C1", *["C0"] * (len(x) - 1)], zorder=2)
-    for name, across, up in zip(names, x, y, strict=True):
-        ax.annotate(name, (across, up), xytext=(5, 5), textcoords="offset points", fontsize="small")
+    for number, (name, across, up) in enumerate(zip(names, x, y, strict=True)):
+        side = -1 if across < -0.05 else 1
+        ax.annotate(
+            name if len(name) <= _LABEL else f"{name[: _LABEL - 3]}...",
+            (across, up),
+            xytext=(5 * side, 5),
+            textcoords="offset points",
+            fontsize="small",
+            fontweight="bold" if number == 0 else "normal",
+            ha="left" if side > 0 else "right",
+        )
     ax.margins(0.15)
     ax.set_aspect("equal")
     ax.set_axis_off()

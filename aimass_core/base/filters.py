@@ -171,7 +171,7 @@ def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any])
 def _matrix_by_id(
     values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any]
 ) -> sp.csr_array:
-    """Interactions as a filter: their users are queries, their items columns."""
+    """Return Interactions as a filter: their users are queries, their items columns."""
     if catalog.ids is None:
         raise TypeError(
             f"{name}: Interactions are matched by id, but the model was fitted on a matrix and has "
@@ -186,7 +186,7 @@ def _matrix_by_id(
 def _matrix_of_mapping(
     values: Mapping[Any, Any], name: str, catalog: Catalog, query_ids: NDArray[Any]
 ) -> sp.csr_array:
-    """A mapping of query id to items, such as ``{"ann": ["tea", "pie"]}``."""
+    """Return a filter from a mapping of query id to items, such as ``{"ann": ["tea", "pie"]}``."""
     nothing = np.empty(0, dtype=np.int64)
     lists = [
         np.unique(known_rows(values[query], name, catalog)) if query in values else nothing

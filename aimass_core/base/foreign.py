@@ -23,7 +23,7 @@ __all__ = ["AdaptedModel", "as_recommender"]
 
 
 class AdaptedModel(Recommender):
-    """A recommender that asks another object for scores; see `as_recommender`."""
+    """A recommender that takes its scores from another object; see `as_recommender`."""
 
     def __init__(self, *, model: Any) -> None:
         self.model = model

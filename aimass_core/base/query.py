@@ -1,4 +1,4 @@
-"""What a fitted model is asked: the users, their profiles, the filters and the cut-off."""
+"""The query of a fitted model: users, their profiles, filters and the cut-off."""
 
 from __future__ import annotations
 

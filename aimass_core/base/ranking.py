@@ -45,8 +45,8 @@ def top_of_rows(scores: NDArray[Any], k: int) -> Ranked:
         kth = np.partition(scores, n_columns - k, axis=1)[:, n_columns - k, None]
         above = scores > kth
         level = scores == kth
-        room = k - np.count_nonzero(above, axis=1, keepdims=True)
-        kept = above | (level & (np.cumsum(level, axis=1) <= room))
+        n_more = k - np.count_nonzero(above, axis=1, keepdims=True)
+        kept = above | (level & (np.cumsum(level, axis=1) <= n_more))
         columns = np.nonzero(kept)[1].reshape(len(scores), k)
         values = np.take_along_axis(scores, columns, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")

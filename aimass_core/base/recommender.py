@@ -699,7 +699,7 @@ class Recommender(Estimator):
         return rows, queries
 
     def _profiles_of(self, rows: NDArray[np.int64]) -> sp.csr_array:
-        """Interactions of users of the fit; none for row -1 or where they are not stored."""
+        """Return interactions of users of the fit; none for row -1 or where they are not stored."""
         X = self.user_items_
         if X is None:
             return wrap_csr(
@@ -777,7 +777,7 @@ class Recommender(Estimator):
         """Translate the arguments of a call into row and column numbers."""
         k = min(as_int(k, "k", minimum=1), self.n_items)
         seen = profiles if as_bool(exclude_seen, "exclude_seen") else None
-        allowed, denied = combine_filters(filters[0], filters[1], seen)
+        allowed, excluded = combine_filters(filters[0], filters[1], seen)
         given = dict(zip(("user_features", "item_features", "context"), features, strict=True))
         for name, value in given.items():
             if (value is None) == (name in self.requires):
@@ -790,7 +790,7 @@ class Recommender(Estimator):
             profiles,
             rows,
             candidates=allowed,
-            exclude=denied,
+            exclude=excluded,
             k=k,
             n_threads=resolve_n_threads(n_threads),
             **given,
@@ -816,13 +816,13 @@ class Recommender(Estimator):
             scores = scores.astype(some_scores.dtype, copy=False)
             indices[known], scores[known] = some_indices, some_scores
         if popular:
-            rest = np.flatnonzero(without)
+            others = np.flatnonzero(without)
             counts = np.where(self.item_counts_ > 0, self.item_counts_, -np.inf)
-            indices[rest], scores[rest] = rank_shared(counts, _take(query, rest))
+            indices[others], scores[others] = rank_shared(counts, _take(query, others))
         return indices, scores
 
     def _without_history(self, query: Query) -> NDArray[np.bool_]:
-        """Flags of the users of a query that the model knows nothing about."""
+        """Return flags of the users of a query that the model knows nothing about."""
         nothing: NDArray[np.bool_] = np.diff(query.profiles.indptr) == 0
         unknown = nothing if query.users is None else query.users < 0
         if not self.needs_history:

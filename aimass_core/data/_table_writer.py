@@ -1,4 +1,4 @@
-"""Table files written piece by piece, in place only once they are complete."""
+"""Table files written in pieces, which replace older ones only when they are complete."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ class IdMap:
 
     @classmethod
     def _number(cls, column: Column, name: str, n_threads: int) -> tuple[NDArray[np.int32], IdMap]:
-        """Codes (null: -1) and map of a column."""
+        """Return codes (null: -1) and map of a column."""
         codes, ids = factorize(column, name, n_threads)
         return codes, cls._of(ids)
 
@@ -243,7 +243,7 @@ class IdMap:
     # ---- look-up -----------------------------------------------------------------------------
 
     def _find(self, column: Column) -> NDArray[np.int64]:
-        """The row of each row of a column, -1 where there is none."""
+        """Return the row of each row of a column, -1 where there is none."""
         if self._kind == "range":
             n = len(self)
             rows = Lookup.exact_ints(column)
@@ -391,12 +391,12 @@ class IdMap:
         return extended, rows[codes].astype(np.int32)
 
     def _compact(self, codes: NDArray[np.int32]) -> tuple[NDArray[np.int32], IdMap]:
-        """The map of the rows that occur among the codes, and the codes in it."""
+        """Return the map of the rows that occur among the codes, and the codes in it."""
         codes, left = compact(codes, self._column())
         return codes, IdMap._of(left, self._name)
 
     def _merge(self, other: IdMap) -> tuple[NDArray[np.int64], IdMap]:
-        """Rows of the other's ids in this map extended by those that are new, and that map."""
+        """Return the rows of the other's ids in this map with its new ids, and that map."""
         rows = self._find(other._column())
         new = np.flatnonzero(rows < 0)
         if len(new) == 0:
@@ -456,7 +456,7 @@ def _of_one_kind(mine: Column, added: Column) -> tuple[Column, Column]:
 
 
 def _checked_entries(kind: str, arrays: Mapping[str, NDArray[Any]]) -> Column:
-    """The arrays of a map out of a file, refused if they cannot be those of its kind."""
+    """Return the arrays of a map out of a file, refused if they cannot be those of its kind."""
     values = np.asarray(arrays["values"])
     base = kind.partition("[")[0]
     offsets = None

@@ -55,7 +55,7 @@ class Interactions:
     report : dict, optional
         How the rows of the table were used: ``rows_read``, ``rows_dropped`` (by cause),
         ``rows_merged``, ``interactions``, the rule for ``duplicates``, and ``notes`` on everything
-        that was recognised rather than told.
+        that was recognised, not given.
 
     Attributes
     ----------
@@ -275,14 +275,39 @@ class Interactions:
         [('a', 'x', 6.0), ('b', 'y', 1.0)]
         """
         triplets = read_triplets(
-            table, user=user, item=item, value=value, time=time, event=event, weights=weights,
-            duplicates=duplicates, nulls=nulls, users=users, items=items, unknown=unknown,
-            keep_events=keep_events, dtype=dtype, n_threads=n_threads, format=format,
-            separator=separator, decimal=decimal, thousands=thousands, quote=quote, escape=escape,
-            encoding=encoding, skip_rows=skip_rows, header=header, names=names,
-            date_format=date_format, null_values=null_values, default_nulls=default_nulls,
-            sheet=sheet, member=member, query=query, storage_options=storage_options,
-        )  # fmt: skip
+            table,
+            user=user,
+            item=item,
+            value=value,
+            time=time,
+            event=event,
+            weights=weights,
+            duplicates=duplicates,
+            nulls=nulls,
+            users=users,
+            items=items,
+            unknown=unknown,
+            keep_events=keep_events,
+            dtype=dtype,
+            n_threads=n_threads,
+            format=format,
+            separator=separator,
+            decimal=decimal,
+            thousands=thousands,
+            quote=quote,
+            escape=escape,
+            encoding=encoding,
+            skip_rows=skip_rows,
+            header=header,
+            names=names,
+            date_format=date_format,
+            null_values=null_values,
+            default_nulls=default_nulls,
+            sheet=sheet,
+            member=member,
+            query=query,
+            storage_options=storage_options,
+        )
         return cls._of(triplets)
 
     @classmethod
@@ -345,10 +370,19 @@ class Interactions:
             shown = ", ".join(f"{labels[role]} {n}" for role, n in sizes.items())
             raise ValueError(f"the arrays have unequal lengths: {shown}")
         triplets = prepare(
-            columns, labels, weights=None, duplicates=duplicates, nulls=nulls, users=user_map,
-            items=item_map, unknown=unknown, keep_events=keep_events, dtype=dtype,
-            n_threads=resolve_n_threads(n_threads), options=ReadOptions(date_format=date_format),
-        )  # fmt: skip
+            columns,
+            labels,
+            weights=None,
+            duplicates=duplicates,
+            nulls=nulls,
+            users=user_map,
+            items=item_map,
+            unknown=unknown,
+            keep_events=keep_events,
+            dtype=dtype,
+            n_threads=resolve_n_threads(n_threads),
+            options=ReadOptions(date_format=date_format),
+        )
         return cls._of(triplets)
 
     @classmethod
@@ -425,7 +459,7 @@ class Interactions:
         events: Events | UngroupedEvents | None,
         report: Mapping[str, Any],
     ) -> Self:
-        """An object around a matrix that a kernel made, which needs no check."""
+        """Return an object around a matrix that a kernel made, which needs no check."""
         x = cls.__new__(cls)
         x.matrix = with_scipy_indices(matrix)
         x.users = users
@@ -545,16 +579,22 @@ class Interactions:
         order = np.arange(self.nnz, dtype=np.int64)
         columns = self.row_indices()
         indptr, indices, data, order = kernels.coo_to_csr(
-            indices, columns, data, order, self.n_items, self.n_users, "error",
+            indices,
+            columns,
+            data,
+            order,
+            self.n_items,
+            self.n_users,
+            "error",
             resolve_n_threads(None),
-        )  # fmt: skip
+        )
         matrix = wrap_csr(indptr, indices, data, (self.n_items, self.n_users))
         return self._with_entries(matrix, order, self.items, self.users)
 
     def _with_entries(
         self, matrix: sp.csr_array, entries: NDArray[Any], users: IdMap, items: IdMap
     ) -> Self:
-        """A matrix whose entries are some of these, with their times and events."""
+        """Return a matrix whose entries are some of these, with their times and events."""
         times = None if self.timestamps is None else self.timestamps[entries]
         events = None if self.events is None else self.events.take(entries)
         return self._made(matrix, users, items, times, self.time_unit, events, self.report)
@@ -623,9 +663,14 @@ class Interactions:
         entries = events.entries()[kept]
         rows, columns = self.row_indices()[entries], csr_parts(self.matrix)[1][entries]
         return self._combined(
-            rows, columns, events.values[kept], events.times[kept], self.users, self.items,
+            rows,
+            columns,
+            events.values[kept],
+            events.times[kept],
+            self.users,
+            self.items,
             events.rule,
-        )  # fmt: skip
+        )
 
     def _combined(
         self,
@@ -637,7 +682,7 @@ class Interactions:
         items: IdMap,
         rule: str,
     ) -> Self:
-        """Events in numbers of rows and columns as new interactions."""
+        """Return events in numbers of rows and columns as new interactions."""
         n_threads = resolve_n_threads(None)
         matrix, last = merge_triplets(rows, columns, values, times, users, items, rule, n_threads)
         is_single = matrix.nnz == len(rows)
@@ -666,9 +711,15 @@ class Interactions:
         new_columns, item_map = _renumber(items, self.items, indices, kept)
         entries = np.flatnonzero(kept)
         indptr, indices, data, entries = kernels.coo_to_csr(
-            new_rows[rows[entries]], new_columns[indices[entries]], data[entries], entries,
-            len(user_map), len(item_map), "error", resolve_n_threads(None),
-        )  # fmt: skip
+            new_rows[rows[entries]],
+            new_columns[indices[entries]],
+            data[entries],
+            entries,
+            len(user_map),
+            len(item_map),
+            "error",
+            resolve_n_threads(None),
+        )
         matrix = wrap_csr(indptr, indices, data, (len(user_map), len(item_map)))
         return self._with_entries(matrix, entries, user_map, item_map)
 
@@ -784,7 +835,7 @@ class Interactions:
         matrix: sp.csr_array,
         rule: str,
     ) -> UngroupedEvents | None:
-        """The single events of both, if their rule is the one by which they are joined."""
+        """Return the single events of both, if their rule is the one by which they are joined."""
         if self.timestamps is None:
             return None
         grouped = [x.events for x in (self, other) if x.events is not None]
@@ -994,7 +1045,7 @@ def _renumber(
 
 
 def _ordered(ids: Any, n: int, name: str) -> IdMap:
-    """The map of ids given in the order of the rows."""
+    """Return the map of ids given in the order of the rows."""
     if ids is None:
         return IdMap.from_range(n)
     if isinstance(ids, IdMap):

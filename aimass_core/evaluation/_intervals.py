@@ -45,11 +45,11 @@ class IntervalOptions:
         return cls(wanted, level, n, as_seed(random_state), n_threads)
 
     def keeps_values(self, n_models: int) -> bool:
-        """Whether the values of single users are kept for intervals."""
+        """Return whether the values of single users are kept for intervals."""
         return n_models <= MAX_MODELS if self.wanted is None else self.wanted
 
     def are_shown(self, samples: list[Sample]) -> bool:
-        """Whether intervals are computed when the result is printed."""
+        """Return whether intervals are computed when the result is printed."""
         if self.wanted is not None:
             return self.wanted
         n_values = sum(len(v) for s in samples for row in s.values.values() for v in row.values())
@@ -82,7 +82,7 @@ class Sample:
 
     @classmethod
     def joined(cls, samples: list[Sample]) -> Sample:
-        """The samples of several folds as one."""
+        """Return the samples of several folds as one."""
         first = samples[0]
         values: dict[str, dict[str, Floats]] = {}
         for model in first.values:
@@ -99,7 +99,7 @@ class Sample:
         return cls(np.concatenate(rows), users, values, folds, roots)
 
     def weights(self, values: Floats) -> Floats | None:
-        """Weights by which the mean of all rows is the mean of the folds' means."""
+        """Return weights by which the mean of all rows is the mean of the folds' means."""
         if self.folds is None:
             return None
         n = np.bincount(self.folds[~np.isnan(values)], minlength=int(self.folds.max()) + 1)
@@ -107,7 +107,7 @@ class Sample:
 
 
 def _column(sample: Sample, model: str, title: str) -> Floats:
-    """A column of one fold; in a fold without cold users all users are warm."""
+    """Return a column of one fold; in a fold without cold users all users are warm."""
     row = sample.values[model]
     if title in row:
         return row[title]
@@ -158,7 +158,7 @@ def _arguments(sample: Sample, weights: Floats | None, options: IntervalOptions)
 
 
 def _groups(sample: Sample) -> list[tuple[list[str], Floats | None]]:
-    """Columns that the same users have for all models, grouped by these users."""
+    """Return columns that the same users have for all models, grouped by these users."""
     groups: dict[bytes, list[str]] = {}
     for title, values in next(iter(sample.values.values()), {}).items():
         missing = np.isnan(values)

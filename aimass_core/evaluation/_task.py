@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.validation import as_choice, as_csr, as_float
+from ..base.validation import as_choice, as_csr, as_float, refuse_table
 from . import catalog, variety
 from ._judged import as_lists, judge
 from ._judged import per_user as user_values
@@ -95,7 +95,7 @@ class Task:
     options: dict[str, Any]
 
     def _users(self, rows: Ints) -> Any:
-        """Rows in the terms in which a model fitted on `train` is queried."""
+        """Return rows in the terms in which a model fitted on `train` is queried."""
         return self.train.users.to_ids(rows) if hasattr(self.train, "users") else rows
 
     def _items(self, columns: Ints) -> Any:
@@ -127,7 +127,7 @@ class Task:
         return any(column.metric in SCORE_METRICS for column in self.columns)
 
     def lists(self, model: Any, block: Ints, k: int) -> Any:
-        """The best items for a block of rows."""
+        """Return the best items for a block of rows."""
         options: dict[str, Any] = {
             "k": k,
             "exclude_seen": self.repeats == "exclude",
@@ -146,23 +146,23 @@ class Task:
         return order[self.popularity[order] > 0][: max(self.k, 1)].astype(np.int64)
 
     def fallback_lists(self, model: Any, block: Ints) -> Any:
-        """Lists for users without an entry in train, by the named fallback."""
+        """Return lists for users without an entry in train, by the named fallback."""
         if self.fallback == "popular":
             return np.tile(self.popular, (len(block), 1))
         lists = np.full((len(block), max(self.k, 1)), -1, dtype=np.int64)
-        asked = np.flatnonzero(self._is_numbered(block) & (self.fallback == "model"))
-        if len(asked):
-            found = as_lists(self.lists(model, block[asked], self.k))
-            lists[asked, : found.shape[1]] = found
+        queried = np.flatnonzero(self._is_numbered(block) & (self.fallback == "model"))
+        if len(queried):
+            found = as_lists(self.lists(model, block[queried], self.k))
+            lists[queried, : found.shape[1]] = found
         return lists
 
     def _is_numbered(self, block: Ints) -> NDArray[np.bool_]:
-        """Which rows train (or the fold-in part) numbers, with or without entries."""
+        """Return which rows train (or the fold-in part) numbers, with or without entries."""
         part = self._known_train if self.profiles is None else self.profiles
         return np.asarray(block < part.shape[0])
 
     def values(self, lists: Any, block: Ints) -> dict[str, Any]:
-        """Of each column that needs lists the users' values, or the items' counts."""
+        """Return the users' values, or the items' counts, of each column that needs lists."""
         truth = self.relevant[block]
         judged = judge(lists, truth, self.k)
         values: dict[str, Any] = {}
@@ -203,28 +203,51 @@ class Task:
         return as_csr(self.train, "train")
 
     def area_under_curve(self, model: Any, block: Ints, is_cold: bool) -> Floats:
-        """The area under the ROC curve of each user, over all items of train."""
+        """Return the area under the ROC curve of each user, over all items of train."""
         truth, shown = (m[block][:, : self.n_items] for m in (self.relevant, self.shown))
         scores = np.full((len(block), self.n_items), -np.inf)
-        asked = np.arange(len(block))
+        queried = np.arange(len(block))
         if is_cold and self.fallback == "popular":
             scores[:] = self.popularity[: self.n_items]
         if is_cold:
-            asked = np.flatnonzero(self._is_numbered(block) & (self.fallback == "model"))
-        if len(asked):
-            lists = self.lists(model, block[asked], self.n_items)
+            queried = np.flatnonzero(self._is_numbered(block) & (self.fallback == "model"))
+        if len(queried):
+            lists = self.lists(model, block[queried], self.n_items)
             indices = as_lists(lists)
             rows, ranks = np.nonzero(indices >= 0)
             given = getattr(lists, "scores", None)
             ranked = -ranks.astype(np.float64) if given is None else np.asarray(given)[rows, ranks]
-            scores[asked[rows], indices[rows, ranks]] = ranked
+            scores[queried[rows], indices[rows, ranks]] = ranked
         if self.repeats == "only":  # only items of train are candidates
             shown = sp.csr_array(np.asarray(shown.toarray() == 0, dtype=np.float32))
         exclude = None if self.repeats == "include" else shown
         return np.asarray(auc(scores, truth, exclude=exclude, mean=False))
 
+    def fitted_test_entries(self, model: Any) -> int:
+        """Return how many test entries, other than those of train, a model was fitted on."""
+        fitted = getattr(model, "user_items_", None)
+        if not isinstance(fitted, sp.csr_array) or self.profiles is not None:
+            return 0
+        if np.shares_memory(fitted.data, self._known_train.data):  # fitted on train itself
+            return 0
+        rows = np.repeat(np.arange(self.truth.shape[0]), np.diff(self.truth.indptr))
+        new = ~_stored_in(self.truth, self.shown)
+        rows, columns = rows[new], self.truth.indices[new].astype(np.int64)
+        numbered = (rows < self._known_train.shape[0]) & (columns < self.n_items)
+        rows, columns = rows[numbered], columns[numbered]
+        if getattr(model, "users_", None) is not None and self.users is not None:
+            train = self.train
+            rows = model.users_.get(train.users.ids)[rows]
+            columns = model.items_.get(train.items.ids)[columns]
+        known = (rows >= 0) & (rows < fitted.shape[0])
+        known &= (columns >= 0) & (columns < fitted.shape[1])
+        ones = np.ones(int(known.sum()), dtype=np.float32)
+        entries = sp.csr_array((ones, (rows[known], columns[known])), shape=fitted.shape)
+        entries.sort_indices()
+        return int(_stored_in(entries, fitted).sum())
+
     def pairs(self) -> tuple[Ints, Ints, NDArray[np.bool_]]:
-        """Rows and columns of all test entries, and which have a known user and item."""
+        """Return rows and columns of all test entries, and which have a known user and item."""
         rows = np.repeat(np.arange(self.truth.shape[0]), np.diff(self.truth.indptr))
         columns = self.truth.indices.astype(np.int64)
         has_entries = np.diff(self.shown.indptr) > 0
@@ -268,6 +291,8 @@ def make_task(
     as_choice(unknown_items, "unknown_items", UNKNOWN_ITEMS)
     train, test = split if isinstance(split, tuple) else (split.train, split.test)
     fold_in = getattr(split, "fold_in", None)
+    for part, name in ((train, "train"), (test, "test")):
+        refuse_table(part, name)
     seen = as_csr(train, "train")
     n_items = seen.shape[1]
     profiles = None if fold_in is None else as_csr(fold_in, "split.fold_in")
@@ -299,16 +324,28 @@ def make_task(
     )
     metrics = {column.metric for column in columns}
     return Task(
-        train, users, shown, profiles, truth, relevant, rows, is_warm, counts, item_counts, n_items,
-        columns, repeats, fallback,
+        train,
+        users,
+        shown,
+        profiles,
+        truth,
+        relevant,
+        rows,
+        is_warm,
+        counts,
+        item_counts,
+        n_items,
+        columns,
+        repeats,
+        fallback,
         _features(item_features, train, n_items, "diversity" in metrics),
         _shares(popularity, n_items),
         {} if n_threads is None else {"n_threads": n_threads},
-    )  # fmt: skip
+    )
 
 
 def _joined(shown: Any, test: Any) -> tuple[Any, sp.csr_array, sp.csr_array]:
-    """Ids of the rows, and both parts as matrices of one shape, joined by id."""
+    """Return ids of the rows, and both parts as matrices of one shape, joined by id."""
     known, truth = as_csr(shown, "train"), as_csr(test, "test")
     mine, theirs = hasattr(shown, "matrix"), hasattr(test, "matrix")
     if mine and theirs:
@@ -338,14 +375,14 @@ def _joined(shown: Any, test: Any) -> tuple[Any, sp.csr_array, sp.csr_array]:
 
 
 def _resized(matrix: sp.csr_array, shape: tuple[int, int]) -> sp.csr_array:
-    """The same entries in a larger matrix."""
+    """Return the same entries in a larger matrix."""
     added = np.full(shape[0] - matrix.shape[0], matrix.indptr[-1], dtype=matrix.indptr.dtype)
     indptr = np.concatenate([matrix.indptr, added])
     return sp.csr_array((matrix.data, matrix.indices, indptr), shape=shape)
 
 
 def _stored_in(entries: sp.csr_array, matrix: sp.csr_array) -> NDArray[np.bool_]:
-    """Which stored entries are stored in another matrix of the same shape, too."""
+    """Return which stored entries are stored in another matrix of the same shape, too."""
     width = max(matrix.shape[1], 1)
 
     def keys(of: sp.csr_array) -> NDArray[np.int64]:
@@ -355,12 +392,12 @@ def _stored_in(entries: sp.csr_array, matrix: sp.csr_array) -> NDArray[np.bool_]
     mine, theirs = keys(entries), keys(matrix)
     if not len(theirs):
         return np.zeros(len(mine), dtype=bool)
-    places = np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)
-    return np.asarray(theirs[places] == mine)
+    positions = np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)
+    return np.asarray(theirs[positions] == mine)
 
 
 def _kept(matrix: sp.csr_array, keep: NDArray[np.bool_]) -> sp.csr_array:
-    """Some of the stored entries."""
+    """Return some of the stored entries."""
     if keep.all():
         return matrix
     before = np.zeros(len(keep) + 1, dtype=np.int64)

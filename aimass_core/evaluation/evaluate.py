@@ -13,6 +13,7 @@ import numpy as np
 
 from ..base.estimator import Estimator, clone
 from ..base.foreign import AdaptedModel, as_recommender
+from ..base.progress import logger
 from ..base.validation import as_int
 from ._intervals import IntervalOptions, Sample
 from ._judged import as_lists
@@ -99,7 +100,8 @@ def evaluate(
     n_resamples : int, default 10000
         Bootstrap replicates and random permutations.
     fit : bool, default True
-        False for models that are fitted already, on `split.train`.
+        False for models that are fitted already, on `split.train`. The result warns of a model that
+        was fitted on test entries.
     per_user : bool, default False
         Keep the values of each user in ``per_user``.
     block_size : int, default 4096
@@ -168,6 +170,11 @@ def evaluate(
     folds = _folds(split)
     if folds is None:
         return run.table(named, split)
+    if not fit:
+        raise ValueError(
+            "fit=False needs a single split: a model that is fitted already has seen the test part "
+            "of the other folds"
+        )
     return EvaluationTable.mean_of({label: run.table(named, fold) for label, fold in folds})
 
 
@@ -185,14 +192,11 @@ def _named(models: Any) -> dict[str, Any]:
 
 
 def _folds(split: Any) -> Iterator[tuple[Any, Any]] | None:
-    """Labels and splits of several folds, or None for a single split."""
-    if hasattr(split, "train") or isinstance(split, np.ndarray):
-        return None
+    """Return labels and splits of several folds, or None for a single split."""
     if isinstance(split, Mapping):
         return iter(split.items())
-    if isinstance(split, tuple) and len(split) == 2 and not hasattr(split[0], "train"):
-        return None
-    if isinstance(split, str) or not isinstance(split, Iterable):
+    is_pair = isinstance(split, tuple) and len(split) == 2 and not hasattr(split[0], "train")
+    if is_pair or not isinstance(split, (list, tuple, Iterator)):
         return None
     return ((number, fold) for number, fold in enumerate(split, 1))
 
@@ -229,12 +233,15 @@ class _Run:
         roots = [
             c.title + suffix for c in self.rated if c.metric == "rmse" for suffix in ("", WARM)
         ]
-        errors = Sample(task.pairs()[0], task.users, roots=frozenset(roots))
+        rated_rows = task.pairs()[0] if self.rated else task.rows[:0]
+        errors = Sample(rated_rows, task.users, roots=frozenset(roots))
         for name, model in models.items():
             model = model if hasattr(model, "recommend") else as_recommender(model)
             start = time.perf_counter()
             if self.fit:
                 model = _unfitted(model).fit(task.train)
+            else:
+                table.leaks[name] = task.fitted_test_entries(model)
             seconds = {"fit_s": time.perf_counter() - start}
             row: dict[str, float] = {}
             if self.columns:
@@ -256,6 +263,9 @@ class _Run:
         if self.intervals.keeps_values(len(models)):
             table._samples = [sample for sample in (lists, errors) if sample.values]
         table._options = self.intervals
+        table.leaks = {name: n for name, n in table.leaks.items() if n}
+        for name, n in table.leaks.items():
+            logger.warning("evaluate: model %r was fitted on %d of the test entries", name, n)
         if self.intervals.wanted:
             _ = table.comparison
         return table
@@ -283,7 +293,7 @@ class _Run:
     def _list_values(
         self, task: Task, model: Any, report: Callable[[int, int], None] | None
     ) -> tuple[dict[str, tuple[Any, Any]], float]:
-        """Of each column the values of warm and of cold users, and the seconds in the model."""
+        """Return the values of warm and cold users by column, and the seconds in the model."""
         parts: dict[str, tuple[list[Any], list[Any]]] = {
             column.title: ([], []) for column in self.columns
         }
@@ -347,7 +357,7 @@ class _Run:
 
 
 def _combined(column: Column, parts: list[Any]) -> Any:
-    """The blocks of a column joined: values of users, or sums of counts."""
+    """Return the blocks of a column joined: values of users, or sums of counts."""
     if not parts:
         return None
     return np.sum(parts, axis=0) if column.metric in COUNT_METRICS else np.concatenate(parts)

@@ -426,7 +426,7 @@ def _callable_interval(
     statistic: Callable[[Any, Any], float],
     options: _Options,
 ) -> Interval:
-    """The interval of any function of values and counts: one call per replicate."""
+    """Return the interval of any function of values and counts: one call per replicate."""
     if weights is not None:
         raise ValueError("weights is for named statistics; a callable can hold its own weights")
     array = np.asarray(values)
@@ -710,7 +710,7 @@ def compare_models(
 def _names(
     per_user: Any, baseline: str | None, statistics: Mapping[str, str] | None
 ) -> tuple[list[str], list[str], dict[str, str]]:
-    """Names of models and metrics, and the statistic of each metric."""
+    """Return names of models and metrics, and the statistic of each metric."""
     if not isinstance(per_user, Mapping) or not per_user:
         raise ValueError(
             "per_user must be {model: {metric: values}} with at least one model; "
@@ -803,7 +803,7 @@ def _tested(
     flips: Floats | None,
     options: _Options,
 ) -> PairedTest:
-    """The difference of two columns with the same denominator."""
+    """Return the difference of two columns with the same denominator."""
     difference = float(estimates[a] - estimates[b])
     drawn = replicates[:, a] - replicates[:, b]
     lower, upper = confidence_limits(

@@ -156,7 +156,7 @@ class RatingRegressor(Estimator):
 
 
 def _pairs(X: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The columns of users and of items, each of its own type."""
+    """Return the columns of users and of items, each of its own type."""
     if hasattr(X, "iloc"):
         if X.shape[1] != 2:
             raise ValueError(f"X must have the columns user and item, got {X.shape[1]} columns")

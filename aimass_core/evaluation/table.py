@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.figures import draw_points, new_axes
 from ..base.optional import import_optional
 from ..base.text import aligned, interval_text
 from ._intervals import IntervalOptions, Sample, compare
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["EvaluationTable"]
 
+# Metrics of the lists as a whole: not how good they are, but how different.
+_OF_LISTS = (
+    "coverage",
+    "user_coverage",
+    "gini",
+    "gini_normalized",
+    "entropy",
+    "novelty",
+    "popularity_complement",
+    "diversity",
+    "personalization",
+    "serendipity",
+)
 _FALLBACK_TEXT = {
     "popular": "the most popular items of train",
     "empty": "empty lists",
@@ -58,6 +72,8 @@ class EvaluationTable:
         Rule for test entries of a user and item that train holds, too.
     folds : dict of label to EvaluationTable
         Result of each fold; empty for a single split. The rows are the means over folds.
+    leaks : dict of str to int
+        Test entries that a model was fitted on, by name of the model, where there are any.
 
     Attributes
     ----------
@@ -86,6 +102,7 @@ class EvaluationTable:
     fallback: str = "popular"
     repeats: str = "exclude"
     folds: dict[Any, EvaluationTable] = field(default_factory=dict, repr=False)
+    leaks: dict[str, int] = field(default_factory=dict)
     _samples: list[Sample] = field(default_factory=list, init=False, repr=False)
     _options: IntervalOptions | None = field(default=None, init=False, repr=False)
 
@@ -208,6 +225,47 @@ class EvaluationTable:
             )
         return self.comparison.best(column)
 
+    def plot(self, x: str | None = None, y: str | None = None, *, ax: Any = None) -> Any:
+        """Draw one column against another, a point for each model: score against coverage.
+
+        Parameters
+        ----------
+        x : str, optional
+            Column of the horizontal axis. Default: the first column of the whole lists (coverage,
+            novelty, diversity, ...), else the second column.
+        y : str, optional
+            Column of the vertical axis. Default: the first other column.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        ValueError
+            For an unknown column, or where there are fewer than two columns.
+        """
+        columns = [name for name in self.columns if not name.endswith(("_s", WARM))]
+        for name in (x, y):
+            if name is not None and name not in self.columns:
+                raise ValueError(f"no column {name!r}; the columns are {', '.join(self.columns)}")
+        if len(columns) < 2 and (x is None or y is None):
+            raise ValueError(f"a plot needs two columns, and there is {', '.join(columns)} only")
+        of_lists = [name for name in columns if name.split("@")[0] in _OF_LISTS]
+        across = x or next((name for name in of_lists if name != y), None)
+        across = across or next(name for name in reversed(columns[:2]) if name != y)
+        up = y or next(name for name in columns if name != across)
+        models = list(self.rows)
+        at, above = (
+            [_value(self.rows[model], title) for model in models] for title in (across, up)
+        )
+        return draw_points(new_axes(ax), models, at, above, (across, up))
+
     # ---- text --------------------------------------------------------------------------------
 
     @property
@@ -218,14 +276,14 @@ class EvaluationTable:
         return self.comparison
 
     def _best_cells(self) -> set[tuple[str, str]]:
-        """Models and columns to be marked: the best, and what does not differ from it."""
+        """Return models and columns to be marked: the best, and what does not differ from it."""
         if self._shown is None or len(self.rows) < 2:
             return set()
         tested = {test.metric for test in self._shown.tests}
         return {(model, title) for title in tested for model in self._shown.best(title)}
 
     def _cells(self) -> list[list[str]]:
-        """Values as text, by model and column, without the marks."""
+        """Return values as text, by model and column, without the marks."""
         intervals = {} if self._shown is None or self.folds else self._shown.intervals
         spread = self.spread
 
@@ -254,7 +312,11 @@ class EvaluationTable:
         list of str
             The lines below the printed table.
         """
-        return [*self._interval_notes(), *self._count_notes()]
+        leaks = [
+            f"WARNING: {model} was fitted on {n:,} of the test entries: its values are too high."
+            for model, n in self.leaks.items()
+        ]
+        return [*leaks, *self._interval_notes(), *self._count_notes()]
 
     def _interval_notes(self) -> list[str]:
         notes = []
@@ -316,20 +378,23 @@ class EvaluationTable:
     def _repr_html_(self) -> str:
         """Return the table for a notebook; the best model of a column is bold."""
         best = self._best_cells()
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in ("model", *self.columns))
+        style = 'style="text-align:right;white-space:nowrap"'
+        head = "".join(f"<th {style}>{html.escape(name)}</th>" for name in self.columns)
         lines = []
         for line in self._cells():
             cells = [f'<th style="text-align:left">{html.escape(line[0])}</th>']
             for name, cell in zip(self.columns, line[1:], strict=True):
-                text = html.escape(cell)
-                bold = f"<b>{text}</b>" if (line[0], name) in best else text
-                cells.append(f'<td style="text-align:right">{bold}</td>')
+                value, bracket, interval = html.escape(cell).partition(" [")
+                text = f"<b>{value}</b>" if (line[0], name) in best else value
+                text += f"<br><small>[{interval}</small>" if bracket else ""
+                cells.append(f"<td {style}>{text}</td>")
             lines.append(f"<tr>{''.join(cells)}</tr>")
-        notes = "".join(
-            f"<p>{html.escape(note.replace('* best', 'Bold: best'))}</p>" for note in self.notes()
+        notes = "<br>".join(
+            html.escape(note.replace("* best", "Bold: best")) for note in self.notes()
         )
         return (
-            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>{notes}"
+            f'<table><thead><tr><th style="text-align:left">model</th>{head}</tr></thead>'
+            f"<tbody>{''.join(lines)}</tbody></table><p>{notes}</p>"
         )
 
     # ---- export ------------------------------------------------------------------------------
@@ -350,14 +415,15 @@ class EvaluationTable:
         Returns
         -------
         dict
-            Keys "models", "counts", "fallback" and "repeats"; "intervals" and "tests" where there
-            are any; "spread" and "folds" for folds.
+            Keys "models", "counts", "fallback", "repeats" and "leaks"; "intervals" and "tests"
+            where there are any; "spread" and "folds" for folds.
         """
         found: dict[str, Any] = {
             "models": self.to_dict(),
             "counts": {**asdict(self.counts), "warm_users": self.counts.warm_users},
             "fallback": self.fallback,
             "repeats": self.repeats,
+            "leaks": dict(self.leaks),
         }
         if self._shown is not None:
             found.update(self._shown.to_dict())
@@ -432,7 +498,7 @@ class EvaluationTable:
 
 
 def _value(row: Mapping[str, float], title: str) -> float:
-    """A column of one fold; in a fold without cold users all users are warm."""
+    """Return a column of one fold; in a fold without cold users all users are warm."""
     return row.get(title, row.get(title.removesuffix(WARM), float("nan")))
 
 

@@ -38,7 +38,7 @@ __all__ = ["diversity", "novelty", "personalization", "popularity_complement", "
 
 
 def item_means(recommended: Any, values: Floats, k: int | None, mean: bool) -> Any:
-    """Mean of a value per item over each list; NaN for empty lists."""
+    """Return the mean of a value per item over each list; NaN for empty lists."""
     matrix = incidence(recommended, len(values), k)
     lengths = np.diff(matrix.indptr)
     with np.errstate(invalid="ignore"):
@@ -46,7 +46,7 @@ def item_means(recommended: Any, values: Floats, k: int | None, mean: bool) -> A
 
 
 def _popularity(train: Any) -> Floats:
-    """Share of users with each item; an item that nobody has counts as one user's."""
+    """Return the share of users with each item; an item that nobody has counts as one user's."""
     train = as_csr(train, "train")
     if not train.shape[0]:
         raise ValueError("train holds no user, so popularity is not defined")
@@ -55,7 +55,7 @@ def _popularity(train: Any) -> Floats:
 
 
 def novelty(recommended: Any, train: Any, *, k: int | None = None, mean: bool = True) -> Any:
-    """Mean self-information -log2 p(item) of the recommended items, in bits.
+    """Return the mean self-information -log2 p(item) of the recommended items, in bits.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def novelty(recommended: Any, train: Any, *, k: int | None = None, mean: bool = 
 def popularity_complement(
     recommended: Any, train: Any, *, k: int | None = None, mean: bool = True
 ) -> Any:
-    """Mean of 1 - p(item) over a list, p the share of users who have the item.
+    """Return the mean of 1 - p(item) over a list, p the share of users who have the item.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def popularity_complement(
 
 
 def diversity(recommended: Any, features: Any, *, k: int | None = None, mean: bool = True) -> Any:
-    """Mean distance 1 - cosine over the pairs of items in a list.
+    """Return the mean distance 1 - cosine over the pairs of items in a list.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def diversity(recommended: Any, features: Any, *, k: int | None = None, mean: bo
 
 
 def personalization(recommended: Any, *, k: int | None = None) -> float:
-    """One minus the mean share of items that two users' lists have in common.
+    """Return one minus the mean share of items that two users' lists have in common.
 
     Parameters
     ----------

@@ -79,10 +79,10 @@ class EarlyStopping:
         if not np.isfinite(value):
             raise ValueError(f"validation: {self._metric} is {value} on this part")
         self.scores.append(float(value))
-        merit = -value if str(name).startswith(_ERRORS) else value
-        if self._best is None or merit > self._best[0]:
+        score = -value if str(name).startswith(_ERRORS) else value
+        if self._best is None or score > self._best[0]:
             kept = {name: getattr(self._model, name) for name in self._attributes}
-            self._best, self._waits = (merit, number, kept), 0
+            self._best, self._waits = (score, number, kept), 0
         else:
             self._waits += 1
         return float(value), self._waits >= self._patience

@@ -451,10 +451,10 @@ class FactorModel(Recommender):
         ids = self.items_ if side == "items" else self.users_
         size = self.n_items if side == "items" else self.n_users_
         catalog = Catalog(ids, size, side[:-1])
-        allowed, denied = as_filters(candidates, exclude, catalog, queries, own)
+        allowed, excluded = as_filters(candidates, exclude, catalog, queries, own)
         k = min(as_int(k, "k", minimum=1), size)
         threads = resolve_n_threads(n_threads)
-        indices, scores = self._index(side, metric).rank(vectors, k, allowed, denied, threads)
+        indices, scores = self._index(side, metric).rank(vectors, k, allowed, excluded, threads)
         return TopK(queries, indices, scores, ids, *names)
 
 

@@ -193,9 +193,9 @@ class ExplicitALS(RatingModel):
         """Return the root of the mean squared error on the training data."""
         X = self.user_items_
         left = deviations(X, self.mean_, self.item_bias_) - self.user_bias_[row_numbers(X)]
-        rest = wrap_csr(X.indptr, X.indices, left.astype(X.dtype), X.shape)
+        residuals = wrap_csr(X.indptr, X.indices, left.astype(X.dtype), X.shape)
         squares: float = kernels.als_loss(
-            *csr_parts(rest),
+            *csr_parts(residuals),
             self.user_factors_,
             self.item_factors_,
             n_threads=n_threads,

@@ -12,13 +12,14 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.csr import PRODUCT, transpose
-from ..base.progress import Progress
 from ..base.validation import csr_parts, wrap_csr
 from ..exceptions import ConvergenceWarning
 from ._memory import fits_in_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ..base.progress import Progress
 
 __all__ = [
     "Descent",
@@ -70,14 +71,11 @@ class Descent:
         "dense": on the Gramian; "sparse": on the residual of the sparse matrix.
     n_threads : int
         Threads to use.
-    verbose : bool, default=False
-        Show a progress bar.
     """
 
     X: sp.csr_array
     solver: str
     n_threads: int
-    verbose: bool = False
 
     def __post_init__(self) -> None:
         if self.solver == "auto":
@@ -95,6 +93,7 @@ class Descent:
     def solve(
         self,
         problem: Problem,
+        progress: Progress,
         candidates: sp.csr_array | None = None,
         start: sp.csr_array | None = None,
     ) -> tuple[sp.csr_array, NDArray[np.int32], NDArray[np.float64]]:
@@ -104,6 +103,8 @@ class Descent:
         ----------
         problem : Problem
             What is minimised.
+        progress : Progress
+            Its steps are items.
         candidates : csr_array of shape (n_items, n_items), optional
             The stored entries of row j are the items that may have a weight for target j.
         start : csr_array of shape (n_items, n_items), optional
@@ -114,26 +115,25 @@ class Descent:
         indices, data = [np.zeros(0, np.int32)], [np.zeros(0, dtype)]
         n_sweeps, violation = [np.zeros(0, np.int32)], [np.zeros(0)]
         parts: tuple[list[Any], ...] = (indices, data, n_sweeps, violation)
-        with Progress("fit", n, verbose=self.verbose) as progress:
-            for begin in range(0, n, _TARGETS):
-                end = min(n, begin + _TARGETS)
-                rows = self._solve(
-                    *self._matrix,
-                    problem.ridge,
-                    np.arange(begin, end, dtype=np.int32),
-                    *(_rows(candidates, begin, end) or (None, None, None))[:2],
-                    *(_rows(start, begin, end) or (None, None, None)),
-                    problem.l1,
-                    problem.nonnegative,
-                    problem.k,
-                    problem.tol,
-                    problem.max_iter,
-                    self.n_threads,
-                )
-                indptr.append(rows[0][1:] + indptr[-1][-1])
-                for part, value in zip(parts, rows[1:], strict=True):
-                    part.append(value)
-                progress.step(end)
+        for begin in range(0, n, _TARGETS):
+            end = min(n, begin + _TARGETS)
+            rows = self._solve(
+                *self._matrix,
+                problem.ridge,
+                np.arange(begin, end, dtype=np.int32),
+                *(_rows(candidates, begin, end) or (None, None, None))[:2],
+                *(_rows(start, begin, end) or (None, None, None)),
+                problem.l1,
+                problem.nonnegative,
+                problem.k,
+                problem.tol,
+                problem.max_iter,
+                self.n_threads,
+            )
+            indptr.append(rows[0][1:] + indptr[-1][-1])
+            for part, value in zip(parts, rows[1:], strict=True):
+                part.append(value)
+            progress.step(end)
         weights = wrap_csr(
             np.concatenate(indptr),
             np.concatenate(indices),

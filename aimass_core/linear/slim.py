@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.csr import transpose
+from ..base.fit_options import FitOptions
 from ..base.registry import register
 from ..base.validation import as_bool, as_choice, as_float, as_int
 from ._descent import Descent, Problem, nearest_items, warn_of_violations
@@ -62,8 +63,6 @@ class SLIM(LinearModel):
         Type of the computation; a ``tol`` below 1e-6 needs float64.
     n_threads : int, optional
         Threads of ``fit``. Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
-    verbose : bool, default=False
-        Show a progress bar once ``fit`` has taken two seconds.
 
     Attributes
     ----------
@@ -129,7 +128,6 @@ class SLIM(LinearModel):
         weighting: str | Weighting | None = None,
         dtype: str = "float32",
         n_threads: int | None = None,
-        verbose: bool = False,
     ) -> None:
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -142,7 +140,6 @@ class SLIM(LinearModel):
         self.weighting = weighting
         self.dtype = dtype
         self.n_threads = n_threads
-        self.verbose = verbose
 
     def _problem(self) -> Problem:
         n_users, n_items = self.n_users_, self.n_items
@@ -158,21 +155,22 @@ class SLIM(LinearModel):
             max_iter=as_int(self.max_iter, "max_iter", minimum=1, maximum=2**31 - 1),
         )
 
-    def _learn(self, n_threads: int, start: Any = None) -> None:
+    def _learn(self, n_threads: int) -> None:
         problem = self._problem()
         solver = as_choice(self.solver, "solver", ("auto", "dense", "sparse"))
         n_candidates = self.n_candidates
         if n_candidates is not None:
             n_candidates = as_int(n_candidates, "n_candidates", minimum=1)
-        verbose = as_bool(self.verbose, "verbose")
         X = self._learn_weighting()
         if solver == "dense":
             check_dense_memory("SLIM with solver='dense'", self.n_items, X.dtype.itemsize)
         candidates = None
         if n_candidates is not None:
             candidates = nearest_items(X, n_candidates, 0.0, n_threads)
-        descent = Descent(X, solver, n_threads, verbose)
-        rows, self.n_iter_, self.violation_ = descent.solve(problem, candidates, start)
+        descent, start = Descent(X, solver, n_threads), self._options.start
+        progress = self._progress(self.n_items + 1)
+        solved = descent.solve(problem, progress, candidates, start)
+        rows, self.n_iter_, self.violation_ = solved
         warn_of_violations(self.violation_, problem.tol, problem.max_iter)
         self.weights_ = transpose(rows, n_threads)
 
@@ -208,6 +206,6 @@ class SLIM(LinearModel):
         start = None
         for alpha in sorted((as_float(a, "alphas", minimum=0.0) for a in alphas), reverse=True):
             parameters = {**self.get_params(deep=False), "alpha": alpha}
-            model = type(self)(**parameters)._fit(X, None, start)
+            model = type(self)(**parameters)._fit(X, None, FitOptions(X, start=start))
             start = transpose(model.weights_, 1)
             yield model

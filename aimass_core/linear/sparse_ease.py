@@ -8,9 +8,8 @@ import numpy as np
 
 from .. import kernels
 from ..base.csr import transpose
-from ..base.progress import Progress
 from ..base.registry import register
-from ..base.validation import as_bool, as_float, as_int, csr_parts, wrap_csr
+from ..base.validation import as_float, as_int, csr_parts, wrap_csr
 from ._descent import nearest_items, prefers_gramian, squared_norms
 from ._model import LinearModel
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
+    from ..base.progress import Progress
     from ..data.weighting._weighting import Weighting
 
     Array = NDArray[Any]
@@ -57,8 +57,6 @@ class SparseEASE(LinearModel):
         Type of the computation.
     n_threads : int, optional
         Threads of ``fit``. Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
-    verbose : bool, default=False
-        Show a progress bar once ``fit`` has taken two seconds.
 
     Attributes
     ----------
@@ -118,7 +116,6 @@ class SparseEASE(LinearModel):
         weighting: str | Weighting | None = None,
         dtype: str = "float32",
         n_threads: int | None = None,
-        verbose: bool = False,
     ) -> None:
         self.regularization = regularization
         self.n_neighbors = n_neighbors
@@ -126,16 +123,14 @@ class SparseEASE(LinearModel):
         self.weighting = weighting
         self.dtype = dtype
         self.n_threads = n_threads
-        self.verbose = verbose
 
     def _learn(self, n_threads: int) -> None:
         ridge = as_float(self.regularization, "regularization", above=0.0)
         k = as_int(self.n_neighbors, "n_neighbors", minimum=1, maximum=_LONGEST)
         n_checked = as_int(self.n_checked, "n_checked", minimum=0)
-        verbose = as_bool(self.verbose, "verbose")
         X = self._learn_weighting()
         lists = nearest_items(X, _WIDE * k, ridge, n_threads)
-        lists.data = _regress(X, lists, ridge, k, n_threads, verbose)
+        lists.data = _regress(X, lists, ridge, k, n_threads, self._progress(self.n_items + 1))
         kept = lists.data != 0
         indptr = np.concatenate([[0], np.cumsum(kept)])[lists.indptr].astype(np.int64)
         rows = wrap_csr(indptr, lists.indices[kept], lists.data[kept], lists.shape)
@@ -146,30 +141,29 @@ class SparseEASE(LinearModel):
 
 
 def _regress(
-    X: sp.csr_array, lists: sp.csr_array, ridge: float, k: int, n_threads: int, verbose: bool
+    X: sp.csr_array, lists: sp.csr_array, ridge: float, k: int, n_threads: int, progress: Progress
 ) -> Array:
     """Return the weights of each item's regression on k items of its list, as the lists."""
     n = X.shape[1]
     gramian = kernels.gram_matrix(*csr_parts(X), n, n_threads) if prefers_gramian(X) else None
     columns = csr_parts(transpose(X, n_threads))
     data = np.empty_like(lists.data)
-    with Progress("fit", n, verbose=verbose) as progress:
-        for begin in range(0, n, _TARGETS):
-            end = min(n, begin + _TARGETS)
-            indptr = lists.indptr[begin : end + 1]
-            part = slice(int(indptr[0]), int(indptr[-1]))
-            data[part] = kernels.ridge_lists(
-                *columns,
-                X.shape[0],
-                gramian,
-                np.full(n, ridge),
-                np.arange(begin, end, dtype=np.int32),
-                indptr - indptr[0],
-                lists.indices[part],
-                k,
-                n_threads,
-            )
-            progress.step(end)
+    for begin in range(0, n, _TARGETS):
+        end = min(n, begin + _TARGETS)
+        indptr = lists.indptr[begin : end + 1]
+        part = slice(int(indptr[0]), int(indptr[-1]))
+        data[part] = kernels.ridge_lists(
+            *columns,
+            X.shape[0],
+            gramian,
+            np.full(n, ridge),
+            np.arange(begin, end, dtype=np.int32),
+            indptr - indptr[0],
+            lists.indices[part],
+            k,
+            n_threads,
+        )
+        progress.step(end)
     return np.asarray(data)
 
 

@@ -213,13 +213,13 @@ class DenseRows:
         return np.ones(self.n_columns, dtype=bool)
 
     def _sums_of_one(self, standardizer: Standardizer, form: str) -> Array:
-        """Sums over all rows: those of a single component."""
+        """Return the sums over all rows, which are those of a single component."""
         coefficients = np.zeros((1, 1 + self.n_columns))
         sums: Array = self.step(standardizer, coefficients, "linear", form, False)[0][0]
         return sums
 
     def _parts(self) -> Iterator[tuple[NDArray[Any], Array | None]]:
-        """Rows and weights, some thousand at a time."""
+        """Yield rows and weights, some thousand rows at a time."""
         for begin in range(0, self.n_rows, _PART_ROWS):
             rows = slice(begin, begin + _PART_ROWS)
             yield self.X[rows], None if self.weight is None else self.weight[rows]

@@ -1,4 +1,4 @@
-"""A whole fit: starting values, runs of EM, and the best result."""
+"""A complete fit: starting values, runs of EM, and the best result."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def _run(
     reporter: Reporter,
     stage: str,
 ) -> Result:
-    """EM from given parameters; with minimum message length also with fewer components.
+    """Run EM from given parameters; with minimum message length also with fewer components.
 
     In the latter case EM continues without the component of the smallest weight, and so on down to
     one component (Figueiredo and Jain 2002, section 5.3): EM alone stops where a further component
@@ -181,7 +181,7 @@ def _run(
 
 
 def _without_smallest(parameters: Parameters) -> Parameters:
-    """The parameters without the component of the smallest weight."""
+    """Return the parameters without the component of the smallest weight."""
     weights, noise = parameters.weights, parameters.noise
     is_kept = np.arange(len(weights)) != int(weights.argmin())
     covariances = parameters.covariances
@@ -202,7 +202,7 @@ def _without_smallest(parameters: Parameters) -> Parameters:
 def _start(
     settings: Settings, problem: Problem, source: Any, rng: np.random.Generator
 ) -> Parameters:
-    """The caller's starting values, completed by those that the data give."""
+    """Return the caller's starting values, completed by those that the data give."""
     d, kind, noise = problem.source.n_columns, settings.covariance_type, problem.noise
     weights, means, covariances = settings.start(d)
     categories = None

@@ -116,7 +116,7 @@ class Settings:
         return float(scaled[0]) if self.covariance_type == "spherical" else scaled
 
     def prior(self, d: int, n_values: tuple[int, ...] = ()) -> Prior | None:
-        """Return the prior, None where the parameters ask for none."""
+        """Return the prior, None where the parameters name none."""
         concentration = self.weight_concentration_prior
         if self.mean_precision_prior == self.degrees_of_freedom_prior == 0 and concentration == 1:
             return None

@@ -461,7 +461,7 @@ class GaussianMixture(Estimator):
         return result, problem
 
     def _fits(self, settings: Settings, source: Any) -> bool:
-        """Whether the parameters of the last fit are of the kind that the settings ask for."""
+        """Whether the parameters of the last fit are of the kind that the settings name."""
         return (
             self.means_.shape == (settings.n_components, source.n_columns)
             and self._n_values == source.n_values
@@ -470,7 +470,7 @@ class GaussianMixture(Estimator):
         )
 
     def _columns_of(self, X: Any, source: Any) -> list[int]:
-        """Positions of the categorical columns of rows and their source."""
+        """Return the positions of the categorical columns of rows and their source."""
         n_columns = source.n_columns + len(source.n_values)
         return list(category_columns(self.categorical_features, names_of(X, source), n_columns))
 
@@ -636,7 +636,7 @@ class GaussianMixture(Estimator):
         return -2 * total + 2.0 * self._n_parameters()
 
     def _log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
-        """Total log-likelihood of rows, and their number or weight."""
+        """Return the total log-likelihood of rows, and their number or weight."""
         scores = self.score_samples(X)
         weights = as_weights(sample_weight, len(scores))
         if weights is None:
@@ -688,7 +688,7 @@ class GaussianMixture(Estimator):
         return self._with_codes(X, y, rng), y
 
     def _with_codes(self, X: Array, y: NDArray[np.int64], rng: np.random.Generator) -> Array:
-        """Continuous columns of components with random codes in the categorical columns."""
+        """Return continuous columns of components with random codes in the categorical ones."""
         if not self.category_probabilities_:
             return X
         complete = np.empty((len(X), self.n_features_in_))
@@ -706,7 +706,7 @@ class GaussianMixture(Estimator):
         return [column for column in columns if column not in self.category_probabilities_]
 
     def _deviations(self, counts: NDArray[np.int64], rng: np.random.Generator) -> Array:
-        """Random deviations from the means, so many for each component."""
+        """Return random deviations from the means, a given number for each component."""
         deviations = rng.standard_normal((int(counts.sum()), self.means_.shape[1]))
         kind = self._covariance_type
         if kind == "tied":
@@ -733,7 +733,7 @@ class GaussianMixture(Estimator):
         return squared
 
     def _evaluate(self, X: Any, output: str) -> NDArray[Any]:
-        """Labels, responsibilities ("resp") or log-densities ("score") of rows."""
+        """Return labels, responsibilities ("resp") or log-densities ("score") of rows."""
         self._check_fitted()
         source = self._source_of(X, self.missing)
         standardizer = self._scoring_standardizer(source.can_shift)
@@ -774,7 +774,7 @@ class GaussianMixture(Estimator):
         )
 
     def _scoring_standardizer(self, can_shift: bool) -> Standardizer:
-        """Coordinates in which the components are near 0."""
+        """Return the standardiser in whose coordinates the components are near 0."""
         means, covariances, kind = self.means_, self.covariances_, self._covariance_type
         weights = self.weights_ / self.weights_.sum()  # the noise has its own
         shift = weights @ means
@@ -792,7 +792,7 @@ class GaussianMixture(Estimator):
         return Standardizer(shift if can_shift else np.zeros_like(shift), scale)
 
     def _parameters(self, standardizer: Standardizer) -> Parameters:
-        """The learned parameters in standardised coordinates."""
+        """Return the learned parameters in standardised coordinates."""
         tables = list(self.category_probabilities_.values())
         return Parameters.rescaled(
             self._covariance_type,
@@ -939,7 +939,7 @@ class GaussianMixture(Estimator):
         return result
 
     def _known_row(self, known: Any) -> Array:
-        """Known values as one row with NaN for the others."""
+        """Return known values as one row with NaN for the others."""
         d = self.n_features_in_
         if not isinstance(known, Mapping):
             row = np.asarray(known, dtype=np.float64)
@@ -963,7 +963,7 @@ class GaussianMixture(Estimator):
         return row
 
     def _conditional_parameters(self, row: Array, standardizer: Standardizer) -> Parameters:
-        """Parameters of the unknown continuous columns given a row, in standardised coordinates."""
+        """Return the parameters of the unknown continuous columns given a row, standardised."""
         parameters = self._parameters(standardizer)
         values = row[self._continuous_columns]
         is_known = ~np.isnan(values)
@@ -1101,7 +1101,7 @@ class GaussianMixture(Estimator):
     # ---- files -----------------------------------------------------------------------------------
 
     def _fitted_parameters(self) -> dict[str, Any]:
-        """The parameters of the fit, as a file can hold them."""
+        """Return the parameters of the fit, as a file can hold them."""
         parameters = dict(self._fitted_with)
         parameters["callback"] = None
         if not isinstance(parameters["random_state"], (int, np.integer)):

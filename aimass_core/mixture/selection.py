@@ -55,7 +55,7 @@ class Selection:
     criterion : str
         The criterion by which the best was chosen.
     best_row : int
-        The row of the table that belongs to the best.
+        The row of the best mixture in the table.
     """
 
     best: GaussianMixture
@@ -150,7 +150,7 @@ def select(
         If the criterion or a type is unknown, if there is nothing to try, or if no mixture has
         components of ``min_share``.
     NumericalError
-        If every fit fails; the failure of some is noted as NaN.
+        If every fit fails; a failed fit has NaN in the table.
 
     Notes
     -----
@@ -201,7 +201,7 @@ def select(
     if not rows:
         raise ValueError(
             f"no mixture of {min(counts)} to {max(counts)} components assigns at least "
-            f"{min_share:.1%} of the rows to each of them: lower min_share or ask for fewer "
+            f"{min_share:.1%} of the rows to each of them: lower min_share or give fewer "
             "components"
         )
     best = models[rows[0]]
@@ -282,7 +282,7 @@ def best_rows(table: dict[str, list[Any]], criterion: str, min_share: float) -> 
 
 
 def _criteria(model: GaussianMixture, X: Any, weight: Any) -> dict[str, Any]:
-    """The criteria of a fitted mixture, block by block."""
+    """Return the criteria of a fitted mixture, block by block."""
     total = entropy = n = 0.0
     k = len(model.weights_)
     assigned = np.zeros(k + 1)  # the last one: outliers

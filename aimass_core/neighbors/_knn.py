@@ -152,7 +152,7 @@ class Neighborhood(Recommender):
         return weighted
 
     def _profiles(self, X: sp.csr_array) -> sp.csr_array:
-        """What is multiplied with the similarities."""
+        """Return what is multiplied with the similarities."""
         if self.profile == "weighted":
             return self._weighted(X)
         if self.profile == "raw":
@@ -289,7 +289,7 @@ class Neighborhood(Recommender):
         return scores_by_pairs(query, rows, rate)
 
     def _engine_with(self, profiles: sp.csr_array, n_threads: int) -> RatingEngine:
-        """The engine with the users of a fold-in numbered after the known ones."""
+        """Return the engine with new users numbered after the users of the fit."""
         raise NotImplementedError
 
     # ---- shared by the two kinds -------------------------------------------------------------
@@ -309,15 +309,15 @@ class Neighborhood(Recommender):
         name = self._names[side]
         queries = rows if ids is None else ids.ids[rows]
         catalog = Catalog(ids, n, self._entities[:-1])
-        allowed, denied = as_filters(candidates, exclude, catalog, queries)
+        allowed, excluded = as_filters(candidates, exclude, catalog, queries)
         if self._engine is not None:
             threads = resolve_n_threads(n_threads)
-            depth = k if allowed is None and denied is None else n
+            depth = k if allowed is None and excluded is None else n
             indices, scores = self._engine.similarities(rows, None, threads, depth)
         else:
             assert self.similarity_ is not None
             indices, scores = _padded(self.similarity_, rows)
-        indices, scores = filter_lists(indices, scores, min(k, n), allowed, denied)
+        indices, scores = filter_lists(indices, scores, min(k, n), allowed, excluded)
         return TopK(queries, indices, scores, ids, name, f"similar_{name}")
 
     def plot(

@@ -30,7 +30,7 @@ AGGREGATIONS = ("mean", "centered", "zscore", "baseline")
 
 
 def with_shape(X: sp.csr_array, n_rows: int, n_cols: int) -> sp.csr_array:
-    """The same entries in a larger matrix."""
+    """Return the same entries in a larger matrix."""
     more = np.full(n_rows - X.shape[0], X.indptr[-1])
     return wrap_csr(np.concatenate([X.indptr, more]), X.indices, X.data, (n_rows, n_cols))
 
@@ -38,7 +38,7 @@ def with_shape(X: sp.csr_array, n_rows: int, n_cols: int) -> sp.csr_array:
 def _moments(R: sp.csr_array, deviation: float | None = None) -> tuple[Array, Array, float]:
     """Return the mean and standard deviation of each row, and that of all values.
 
-    Rows without spread get the last one, which for new rows is that of the fit.
+    Rows of equal values get the last one, which for new rows is that of the fit.
     """
     rows, n = row_numbers(R), R.shape[0]
     count = np.maximum(np.diff(R.indptr), 1)
@@ -62,14 +62,14 @@ class RatingEngine:
     min_k: int
     positive_only: bool
     aggregation: str
-    R: sp.csr_array  # entities x others: what neighbours bring, e.g. rating - their mean
+    R: sp.csr_array  # entities x others: what neighbours contribute, e.g. rating - their mean
     T: sp.csr_array
     S: sp.csr_array  # entities x features: what is compared
     ST: sp.csr_array
     score: dict[str, Any]
     offset_entity: Array
     offset_other: Array
-    scale: Array  # by which an entity stretches what its neighbours bring
+    scale: Array  # factor of an entity for what its neighbours contribute
     mean: float
     deviation: float  # standard deviation of all ratings
     known_entity: Array  # bool: has ratings
@@ -89,7 +89,7 @@ class RatingEngine:
         baseline: Baseline | None,
         n_threads: int,
     ) -> RatingEngine:
-        """From ratings (entities x others) and what is compared (features x entities)."""
+        """Return the engine of ratings (entities x others) and of features x entities."""
         n, n_others = ratings.shape
         rows = row_numbers(ratings)
         mean, deviation = global_mean(ratings), 1.0
@@ -132,8 +132,8 @@ class RatingEngine:
     def estimate(
         self, entities: Array, others: Array, n_threads: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-        """Predicted ratings of pairs, and how many neighbours each rests on."""
-        brought, weight, n_used = kernels.knn_predict(
+        """Return predicted ratings of pairs, and the number of neighbours behind each."""
+        contributed, weight, n_used = kernels.knn_predict(
             *csr_parts(self.R),
             *csr_parts(self.T),
             *csr_parts(self.S),
@@ -147,7 +147,7 @@ class RatingEngine:
             **self.score,
         )
         enough = (n_used >= max(self.min_k, 1)) & (weight > 0)
-        mean = np.divide(brought, weight, out=np.zeros_like(brought), where=enough)
+        mean = np.divide(contributed, weight, out=np.zeros_like(contributed), where=enough)
         rating = self.offset(entities, others) + mean * self.scale[entities]
         if self.aggregation == "mean":
             rating[~enough] = self.mean
@@ -157,16 +157,16 @@ class RatingEngine:
         return rating, np.where(enough, n_used, 0)
 
     def offset(self, entities: Array, others: Array) -> NDArray[np.float64]:
-        """What is predicted before any neighbour is asked."""
+        """Return what is predicted before any neighbour is used."""
         offset: NDArray[np.float64] = self.offset_entity[entities] + self.offset_other[others]
         return offset
 
     def contributions(
         self, entity: int, other: int, n_threads: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """The neighbours behind one prediction and what each added to the offset."""
+        """Return the neighbours behind one prediction and what each adds to the offset."""
         raters = self.T.indices[self.T.indptr[other] : self.T.indptr[other + 1]]
-        brought = self.T.data[self.T.indptr[other] : self.T.indptr[other + 1]]
+        contributed = self.T.data[self.T.indptr[other] : self.T.indptr[other + 1]]
         _, n_used = self.estimate(np.array([entity]), np.array([other]), n_threads)
         if not n_used[0]:
             return np.empty(0, np.int32), np.empty(0)
@@ -174,13 +174,13 @@ class RatingEngine:
         found, s = sims[0][0], sims[1][0]
         kept = (found >= 0) & (s > 0 if self.positive_only else np.isfinite(s))
         found, s = found[kept][: self.k], s[kept][: self.k]
-        values = brought[np.searchsorted(raters, found)]
+        values = contributed[np.searchsorted(raters, found)]
         return found, s * values / np.abs(s).sum() * self.scale[entity]
 
     def similarities(
         self, entities: Array, among: Array | None, n_threads: int, k: int | None = None
     ) -> tuple[NDArray[np.int32], Array]:
-        """The most similar other entities of each, best first."""
+        """Return the most similar other entities of each, best first."""
         allowed = None
         if among is not None:
             allowed = np.zeros(self.S.shape[0], dtype=np.uint8)
@@ -204,7 +204,7 @@ class RatingEngine:
         )
 
     def with_others(self, new: sp.csr_array, offset: Array, n_threads: int) -> RatingEngine:
-        """Further others (rows of ``new``, others x entities), which change no similarity."""
+        """Return the engine with further others (rows of ``new``), which change no similarity."""
         n = self.R.shape[0]
         values = new.data - self.offset_entity[new.indices] - offset[row_numbers(new)]
         if self.aggregation == "zscore":
@@ -227,7 +227,7 @@ class RatingEngine:
         offset: Array | None,
         n_threads: int,
     ) -> RatingEngine:
-        """Further entities that have neighbours but are nobody's (``new`` is entities x others)."""
+        """Return the engine with further entities that have neighbours but are no neighbours."""
         n = self.R.shape[0] + new.shape[0]
         S = stack_rows(self.S, transpose(compared.scaled(), n_threads))
         scale = np.ones(new.shape[0])

@@ -150,6 +150,7 @@ class ContextKNN(Recommender):
                 "the contexts in X must share users and items: use Interactions.by_context"
             )
         super()._set_training_data(first)
+        self._was_merged = any(getattr(part, "events", None) is not None for part in parts.values())
         if len(parts) > 1:
             total = sum((p.matrix for p in list(parts.values())[1:]), start=first.matrix)
             self.user_items_ = as_csr(total)
@@ -188,7 +189,8 @@ class ContextKNN(Recommender):
         Parameters
         ----------
         X, y, duplicates
-            As in `ItemKNN.partial_fit`; a model of several contexts raises ValueError.
+            As in `ItemKNN.partial_fit`. ValueError is raised by a model of several contexts, and by
+            one with ``half_life`` that is from a file or was fitted on merged events.
 
         Returns
         -------
@@ -197,6 +199,13 @@ class ContextKNN(Recommender):
         """
         if len(getattr(self, "models_", ())) > 1 or isinstance(X, Mapping):
             raise ValueError("a model of several contexts is not extended: call fit on everything")
+        is_fitted = self.__sklearn_is_fitted__()
+        # A file does not say whether entries were merged from several events.
+        if is_fitted and self.half_life is not None and getattr(self, "_was_merged", True):
+            raise ValueError(
+                "half_life needs the time of each single event, which the fitted model does not "
+                "keep: call fit on all interactions, joined by Interactions.merge"
+            )
         return super().partial_fit(X, duplicates=duplicates)
 
     def _forget_rows(self, kept: NDArray[np.int64]) -> None:
@@ -205,7 +214,7 @@ class ContextKNN(Recommender):
             model.forget(removed)
 
     def at(self, context: Any) -> ContextKNN:
-        """The model in one context; it shares everything with this one.
+        """Return the model of one context; it shares all data with this one.
 
         Parameters
         ----------
@@ -354,7 +363,7 @@ class ContextKNN(Recommender):
         return self._similar_in_context("users", self._rows(users, "users"), options)
 
     def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
-        """Which of the user's items (or similar users) led to this item in this context.
+        """Return which of the user's items (or similar users) contribute to a score here.
 
         Parameters
         ----------

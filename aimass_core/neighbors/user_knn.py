@@ -101,7 +101,7 @@ class UserKNN(Neighborhood):
 
     Notes
     -----
-    An unsymmetric measure is taken from the neighbour to the asked user. Fitting costs what
+    An asymmetric measure is taken from the neighbour to the queried user. Fitting costs what
     `similarity.topk` costs; memory O(n_users n_neighbors). `recommend` adds up the rows of a
     user's neighbours. A rating costs one row of similarities computed on demand, in float64;
     `recommend` with ratings predicts every candidate, n_items per user, in blocks, and leaves out
@@ -133,15 +133,15 @@ class UserKNN(Neighborhood):
             self._neighbors = transpose(self.similarity_, n_threads)
 
     def _new_users(self, profiles: sp.csr_array, n_threads: int) -> tuple[Compared, Compared]:
-        """New users and the fitted ones, made comparable."""
+        """Return new users and those of the fit, prepared for the measure."""
         fitted = transpose(self._weighted(self.user_items_), n_threads)
         known = self._baseline_of_entities()
         baseline = None
         if known is not None:
             bias = new_user_bias(profiles, known.mean + known.feature)
             baseline = Baseline(known.mean, known.feature, bias)
-        asked = transpose(self._weighted(profiles), n_threads)
-        x = prepare(asked, self._m, features=features_of(fitted), baseline=baseline)
+        queried = transpose(self._weighted(profiles), n_threads)
+        x = prepare(queried, self._m, features=features_of(fitted), baseline=baseline)
         return x, prepare(fitted, self._m, baseline=known)
 
     def _neighbors_of(self, query: Query) -> sp.csr_array:

@@ -18,6 +18,8 @@ from .gram_matrix import gram_matrix
 from .gram_topk import gram_topk
 from .implicit_rating_epoch import implicit_rating_epoch
 from .knn_predict import knn_predict
+from .list_gains import list_gains
+from .listwise_epoch import listwise_epoch
 from .pairwise_epoch import pairwise_epoch
 from .rating_epoch import rating_epoch
 from .resampled_sums import resampled_sums
@@ -50,6 +52,8 @@ __all__ = [
     "gram_topk",
     "implicit_rating_epoch",
     "knn_predict",
+    "list_gains",
+    "listwise_epoch",
     "pairwise_epoch",
     "rating_epoch",
     "resampled_sums",

@@ -147,9 +147,9 @@ class ApproximateIndex:
         k = min(as_int(k, "k", minimum=1), self.n_items)
         names = as_query_ids(query_ids, len(queries))
         catalog = Catalog(self.ids, self.n_items, "item")
-        allowed, denied = as_filters(candidates, exclude, catalog, names)
+        allowed, excluded = as_filters(candidates, exclude, catalog, names)
         threads = resolve_n_threads(n_threads)
-        indices, scores = self._rank(queries, k, allowed, denied, threads)
+        indices, scores = self._rank(queries, k, allowed, excluded, threads)
         item_name = getattr(self.ids, "name", None) or "item"
         return TopK(names, indices, scores, self.ids, item_name=item_name)
 
@@ -158,14 +158,14 @@ class ApproximateIndex:
         queries: NDArray[Any],
         k: int,
         allowed: Filter,
-        denied: sp.csr_array | None,
+        excluded: sp.csr_array | None,
         n_threads: int,
     ) -> Ranked:
         if len(queries) == 0 or k == 0:
             return padding(len(queries), k, self.dtype)
         if self.metric == "cosine":
             queries = normalized(queries)
-        longest = 0 if denied is None else int(np.diff(denied.indptr).max(initial=0))
+        longest = 0 if excluded is None else int(np.diff(excluded.indptr).max(initial=0))
         count = min(self.n_items, self.oversampling * k + longest)
         self._graph.expansion_search = max(self._expansion, 4 * count)
         directions = normalized(queries).astype(np.float32)
@@ -176,10 +176,10 @@ class ApproximateIndex:
         for begin in range(0, len(queries), _BLOCK):
             rows = slice(begin, min(begin + _BLOCK, len(queries)))
             own = _filtered(
-                proposed[rows], self.n_items, _rows_of(allowed, rows), _rows_of(denied, rows)
+                proposed[rows], self.n_items, _rows_of(allowed, rows), _rows_of(excluded, rows)
             )
             self._score_again(queries[rows], own, indices[rows], scores[rows], n_threads)
-        self._complete(queries, indices, scores, allowed, denied, n_threads)
+        self._complete(queries, indices, scores, allowed, excluded, n_threads)
         return indices, scores
 
     def _score_again(
@@ -216,7 +216,7 @@ class ApproximateIndex:
         indices: NDArray[np.int32],
         scores: NDArray[Any],
         allowed: Filter,
-        denied: sp.csr_array | None,
+        excluded: sp.csr_array | None,
         n_threads: int,
     ) -> None:
         """Replace lists that are shorter than k, as filters left too few proposed items."""
@@ -224,7 +224,7 @@ class ApproximateIndex:
         if not len(short):
             return
         own = take_rows(allowed, short) if sp.issparse(allowed) else allowed
-        others = None if denied is None else take_rows(denied, short)
+        others = None if excluded is None else take_rows(excluded, short)
         k = indices.shape[1]
         indices[short], scores[short] = self._exact.rank(queries[short], k, own, others, n_threads)
 
@@ -263,7 +263,7 @@ def _rows_of(matrix: Any, rows: slice) -> Any:
 
 
 def _filtered(
-    proposed: NDArray[np.int64], n_items: int, allowed: Filter, denied: sp.csr_array | None
+    proposed: NDArray[np.int64], n_items: int, allowed: Filter, excluded: sp.csr_array | None
 ) -> NDArray[np.int64]:
     """Return proposed pairs that pass the filters, as sorted numbers row * n_items + item."""
     n, width = proposed.shape
@@ -273,7 +273,7 @@ def _filtered(
     if isinstance(allowed, np.ndarray):
         pairs = pairs[allowed[pairs % n_items] != 0]
     lists: Any = allowed if sp.issparse(allowed) else None
-    for matrix, is_wanted in ((denied, False), (lists, True)):
+    for matrix, is_wanted in ((excluded, False), (lists, True)):
         if matrix is not None:
             stored = row_numbers(matrix).astype(np.int64) * n_items + matrix.indices
             pairs = pairs[np.isin(pairs, stored) == is_wanted]

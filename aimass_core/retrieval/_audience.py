@@ -62,9 +62,9 @@ def audience(
     items : id or array-like of ids, shape (n,)
         Items to find users for, each once.
     size : int, array-like of int of shape (n,) or mapping of item id to int, optional
-        At most so many users for each item. May be left out where there is a budget.
+        Upper limit of the users of each item. May be left out where there is a budget.
     budget : float, optional
-        At most so much money for all contacts together; needs ``cost``. Then only users with a
+        Upper limit of the cost of all contacts together; needs ``cost``. Then only users with a
         positive score are chosen.
     cost : float, array-like of shape (n,) or mapping of item id to float, optional
         Cost of a contact.
@@ -128,7 +128,7 @@ def audience(
     >>> chosen = audience(index, ["tea", "pie"], size=1, max_per_user=1)
     >>> chosen.of("tea")[0].tolist(), chosen.of("pie")[0].tolist()
     (['ann'], ['bob'])
-    >>> chosen = audience(index, ["tea", "pie"], budget=5.0, cost=2.0, exclude=["ann", "stranger"])
+    >>> chosen = audience(index, ["tea", "pie"], budget=5.0, cost=2.0, exclude=["ann", "dan"])
     >>> chosen.to_dict()["user"], chosen.cost
     (['bob', 'bob'], 4.0)
     """
@@ -141,11 +141,11 @@ def audience(
     limits = _limits(
         index, rows, size, budget, cost, item_values, groups, max_per_group, max_per_user, min_size
     )
-    allowed, denied = _filters(index, rows, candidates, exclude, threads)
+    allowed, excluded = _filters(index, rows, candidates, exclude, threads)
     if isinstance(allowed, np.ndarray):
         limits.caps[allowed == 0] = 0
         allowed = None
-    source = _source(index, rows, limits, k, threshold, allowed, denied, threads)
+    source = _source(index, rows, limits, k, threshold, allowed, excluded, threads)
     with log_duration("audience: %d items, %d users, method %s", len(rows), index.n_users, method):
         if method == "exact":
             choice = choose_exactly(source, limits)
@@ -260,7 +260,7 @@ def _source(
     k: int | None,
     threshold: float | None,
     allowed: sp.csr_array | None,
-    denied: sp.csr_array | None,
+    excluded: sp.csr_array | None,
     n_threads: int,
 ) -> CandidateSource:
     dtype = index._users.dtype
@@ -270,12 +270,12 @@ def _source(
     if limits.has_budget:
         minimum = max(minimum, np.nextafter(dtype.type(0), dtype.type(1)))
     if k is None:
-        return RankedLists(index, rows, allowed, denied, minimum, n_threads)
+        return RankedLists(index, rows, allowed, excluded, minimum, n_threads)
     lists = index._reverse_topk(rows, n_threads)
-    if allowed is not None or denied is not None:
+    if allowed is not None or excluded is not None:
         kept = np.ones(len(lists.users), dtype=bool)
         entries = np.repeat(np.arange(len(rows)), np.diff(lists.indptr)), lists.users
-        for matrix, is_wanted in ((allowed, True), (denied, False)):
+        for matrix, is_wanted in ((allowed, True), (excluded, False)):
             if matrix is not None:
                 kept &= _has_entry(matrix, *entries) == is_wanted
         sizes = np.bincount(entries[0][kept], minlength=len(rows))

@@ -395,9 +395,9 @@ class AudienceIndex:
         rows = self._rows_of_items(items)
         queries = rows if self.item_ids is None else self.item_ids.ids[rows]
         catalog = Catalog(self.user_ids, self.n_users, "user")
-        allowed, denied = as_filters(candidates, exclude, catalog, queries)
+        allowed, excluded = as_filters(candidates, exclude, catalog, queries)
         threads = resolve_n_threads(n_threads)
-        indices, scores = self._rank_users(rows, n, allowed, denied, threads)
+        indices, scores = self._rank_users(rows, n, allowed, excluded, threads)
         return TopK(queries, indices, scores, self.user_ids, *self._names[::-1])
 
     def _rank_users(

@@ -70,7 +70,7 @@ class Pairs:
 
 
 class CandidateSource(Protocol):
-    """Gives the best candidates of items, as many as are asked for."""
+    """Source of the best candidates of items."""
 
     @property
     def dtype(self) -> Any:
@@ -175,12 +175,12 @@ class RankedLists:
         if self.candidates is not None:
             allowed = take_rows(self.candidates, active)
         ineligible = None if eligible.all() else (~eligible).astype(np.uint8)
-        denied = None if self.exclude is None else take_rows(self.exclude, active)
+        excluded = None if self.exclude is None else take_rows(self.exclude, active)
         if len(chosen):
-            denied = patterns_union(denied, self._rows_of(chosen, active))
-        allowed, denied = combine_filters(allowed, ineligible, denied)
+            excluded = patterns_union(excluded, self._rows_of(chosen, active))
+        allowed, excluded = combine_filters(allowed, ineligible, excluded)
         users, scores = self.index._rank_users(
-            self.rows[active], max(count, 1), allowed, denied, self.n_threads
+            self.rows[active], max(count, 1), allowed, excluded, self.n_threads
         )
         is_candidate = (users >= 0) & (scores >= self.minimum)
         is_last = np.zeros(users.shape, dtype=bool)

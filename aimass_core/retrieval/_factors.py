@@ -1,4 +1,4 @@
-"""Factor matrices, biases, ids and filters: checked and brought into the kernels' form."""
+"""Factor matrices, biases, ids and filters: checked, in the form that kernels take."""
 
 from __future__ import annotations
 

@@ -177,8 +177,8 @@ class FactorIndex:
         """
         queries = as_factors(queries, "queries", self.dtype, n_factors=self.n_factors)
         names = as_query_ids(query_ids, len(queries))
-        allowed, denied = as_filters(candidates, exclude, self._catalog, names)
-        indices, scores = self.rank(queries, k, allowed, denied, resolve_n_threads(n_threads))
+        allowed, excluded = as_filters(candidates, exclude, self._catalog, names)
+        indices, scores = self.rank(queries, k, allowed, excluded, resolve_n_threads(n_threads))
         return self._lists(names, indices, scores)
 
     @property
@@ -303,7 +303,7 @@ class FactorIndex:
             raise ValueError(f"queries must be 2-D (rows x factors), got {queries.ndim}-D")
         k = min(as_int(k, "k", minimum=1), self.n_items)
         names = as_query_ids(query_ids, len(queries))
-        allowed, denied = as_filters(candidates, exclude, self._catalog, names)
+        allowed, excluded = as_filters(candidates, exclude, self._catalog, names)
         threads = resolve_n_threads(n_threads)
         packed = self._packed
         if isinstance(allowed, np.ndarray):  # once for all blocks
@@ -313,7 +313,7 @@ class FactorIndex:
             part = as_factors(queries[begin:end], "queries", self.dtype, n_factors=self.n_factors)
             lists = [
                 array
-                for matrix in (denied, allowed)
+                for matrix in (excluded, allowed)
                 for array in _pattern(None if matrix is None else row_range(matrix, begin, end))
             ]
             ranked = self._rank(part, k, packed, lists, threads, begin)

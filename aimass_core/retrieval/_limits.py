@@ -24,19 +24,19 @@ class Limits:
     Parameters
     ----------
     sizes : ndarray of int64, shape (n_items,)
-        At most so many users for each item.
+        Upper limit of the users of each item.
     caps : ndarray of int64, shape (n_users,)
-        At most so many items for each user; 0 for users who are excluded.
+        Upper limit of the items of each user; 0 for users who are excluded.
     groups : ndarray of int32, shape (n_users,)
         Group of each user; 0 has no quota.
     quotas : ndarray of int64, shape (n_groups,)
-        At most so many pairs for each group.
+        Upper limit of the pairs of each group.
     costs : ndarray of float64, shape (n_items,)
         Cost of a pair of each item.
     values : ndarray of float64, shape (n_items,)
         What a score of 1 is worth for each item.
     budget : float
-        At most so much for all pairs; inf: no limit.
+        Upper limit of the cost of all pairs; inf: no limit.
     min_size : int
         An item with fewer users gets none at all.
     """

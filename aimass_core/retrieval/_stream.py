@@ -189,12 +189,12 @@ def _as_lists(blocks: Any) -> Iterator[TopK]:
 
     if isinstance(blocks, TopK):
         blocks = [blocks]
-    wanted = "blocks must be TopK, such as recommend_blocks and topk_blocks yield"
+    expected = "blocks must be TopK, such as recommend_blocks and topk_blocks yield"
     if not isinstance(blocks, Iterable):
-        raise TypeError(f"{wanted}; got {type(blocks).__name__}")
+        raise TypeError(f"{expected}; got {type(blocks).__name__}")
     for block in blocks:
         if not isinstance(block, TopK):
-            raise TypeError(f"{wanted}; got {type(block).__name__} for a block")
+            raise TypeError(f"{expected}; got {type(block).__name__} for a block")
         yield block
 
 

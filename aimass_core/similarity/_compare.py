@@ -49,7 +49,7 @@ class Compared:
     n_features: int
 
     def scaled(self) -> sp.csr_array:
-        """The matrix with both scales multiplied in."""
+        """Return the matrix with both scales multiplied in."""
         data = self.matrix.data
         if self.feature_scale is not None:
             data = data * np.repeat(self.feature_scale, np.diff(self.matrix.indptr))
@@ -58,7 +58,7 @@ class Compared:
         return wrap_csr(self.matrix.indptr, self.matrix.indices, data, self.matrix.shape)
 
     def swapped(self) -> Compared:
-        """The same with the roles of the two entities of a pair exchanged."""
+        """Return the same with the roles of the two entities of a pair exchanged."""
         return replace(self, p=self.q, q=self.p)
 
 
@@ -95,13 +95,13 @@ def _norms(owner: Array, values: Array, n: int) -> Array:
 
 
 def _inverse(values: Array, power: float = 1.0) -> Array:
-    """values ** -power, and 0 where a value is 0."""
+    """Return values ** -power, and 0 where a value is 0."""
     with np.errstate(divide="ignore"):
         return np.where(values > 0, np.asarray(values, dtype=np.float64) ** -power, 0.0)
 
 
 def features_of(matrix: sp.csr_array) -> Features:
-    """Mean and sum of each feature (row) of a features x entities matrix."""
+    """Return the mean and sum of each feature (row) of a features x entities matrix."""
     lengths = np.diff(matrix.indptr)
     total = np.bincount(
         row_numbers(matrix),
@@ -122,7 +122,7 @@ def _without_zeros(matrix: sp.csr_array) -> sp.csr_array:
 def _values(
     matrix: sp.csr_array, m: Measure, features: Features | None, baseline: Baseline | None
 ) -> sp.csr_array:
-    """The matrix that is compared: centred, to the power, or 0/1."""
+    """Return the matrix that is compared: centred, to a power, or of ones."""
     kind = m.spec.values
     if kind == "raw":
         return matrix
@@ -223,7 +223,7 @@ def prepare(
 
 
 def _power_of_two(sums: Sums, dtype: Any) -> Array | None:
-    """Exact scales that keep fourth powers in range; None where values are ordinary already.
+    """Return exact scales that keep fourth powers in range; None where values are ordinary.
 
     Co-rated correlations do not depend on an entity's scale.
     """
@@ -236,7 +236,7 @@ def _power_of_two(sums: Sums, dtype: Any) -> Array | None:
 
 
 def epilogue(m: Measure, x: Compared, y: Compared) -> dict[str, Any]:
-    """The arguments by which a kernel turns the sums of a pair into its score."""
+    """Return the arguments by which a kernel turns the sums of a pair into its score."""
     return {
         "formula": m.spec.formula,
         "p": x.p,
@@ -255,7 +255,7 @@ def epilogue(m: Measure, x: Compared, y: Compared) -> dict[str, Any]:
 
 
 def gram_topk(compared: Compared, m: Measure, k: int, n_threads: int) -> sp.csr_array:
-    """The k best other columns of each column; rows of the result are in order of rank."""
+    """Return the k best other columns of each column; rows of the result are in order of rank."""
     A, n = compared.matrix, compared.matrix.shape[1]
     indptr, indices, scores = kernels.gram_topk(
         *csr_parts(A),

@@ -188,7 +188,7 @@ def _search(
 
 
 def _features_by_rows(X: Any, name: str, n_threads: int) -> sp.csr_array:
-    """The transposed matrix as canonical CSR; a CSC matrix is one already."""
+    """Return the transposed matrix as canonical CSR; a CSC matrix is one already."""
     if sp.issparse(X) and X.format == "csc" and len(X.shape) == 2:
         return as_csr(X.T, name)
     return transpose(as_csr(X, name), n_threads)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import http.server
 import io
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,6 +184,40 @@ def test_urls_that_cannot_be_opened(memory: Any) -> None:
         read("nonsense://shop/a.csv")
 
 
+@pytest.fixture
+def server() -> Iterator[str]:
+    """A server whose file "cut.csv" ends before the length that it states."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/no.csv":
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(TEXT)))
+            self.end_headers()
+            self.wfile.write(TEXT.encode()[: -20 if self.path == "/cut.csv" else None])
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def test_files_from_the_network(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)  # fsspec cannot open it then
+    assert read(f"{server}/a.csv") == EXPECTED
+    with pytest.raises(ConnectionError, match=r"ended after \d+ of \d+ bytes; try again"):
+        read(f"{server}/cut.csv")
+    with pytest.raises(OSError, match="404"):
+        read(f"{server}/no.csv")
+
+
 def test_paths_and_open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.csv"
     path.write_text(TEXT)
@@ -220,14 +256,21 @@ def test_events_with_weights_dates_and_several_files(tmp_path: Path) -> None:
     for name, text in days.items():
         (tmp_path / name).write_text(text)
     columns = {
-        "user": "who", "item": "what", "event": "did", "time": "when",
-        "weights": {"view": 1, "cart": 3, "buy": 10}, "date_format": "%d.%m.%Y %H:%M",
-    }  # fmt: skip
+        "user": "who",
+        "item": "what",
+        "event": "did",
+        "time": "when",
+        "weights": {"view": 1, "cart": 3, "buy": 10},
+        "date_format": "%d.%m.%Y %H:%M",
+    }
     both = Interactions.from_table([tmp_path / name for name in days], **columns)
     assert {(u, i): v for u, i, v in both} == {("ann", "tea"): 12.0, ("bob", "pie"): 3.0}
     assert sorted(both.single_events().times.view("M8[ns]").astype("M8[h]").astype(str)) == [
-        "2024-07-01T00", "2024-07-01T09", "2024-07-02T00", "2024-07-02T00",
-    ]  # fmt: skip
+        "2024-07-01T00",
+        "2024-07-01T09",
+        "2024-07-02T00",
+        "2024-07-02T00",
+    ]
     assert both.report["rows_read"] == 4
     # Merged day by day it is the same, single events included.
     first, second = (Interactions.from_table(tmp_path / name, **columns) for name in days)

@@ -20,9 +20,12 @@ from aimass_core.data.split import Split
 def some(seed: int, n: int = 300) -> Interactions:
     rng = np.random.default_rng(seed)
     return Interactions.from_arrays(
-        rng.integers(0, 30, n), rng.integers(0, 40, n).astype(str), rng.integers(1, 6, n),
-        rng.integers(0, 50, n), duplicates="last",
-    )  # fmt: skip
+        rng.integers(0, 30, n),
+        rng.integers(0, 40, n).astype(str),
+        rng.integers(1, 6, n),
+        rng.integers(0, 50, n),
+        duplicates="last",
+    )
 
 
 def pairs(x: Interactions) -> set[tuple[Any, Any]]:
@@ -192,8 +195,10 @@ def test_leaks_are_found() -> None:
         Split(strong.train, strong.test)
     plain = Interactions.from_csr(x.matrix)
     with pytest.raises(ValueError, match="needs timestamps"):
-        Split(*(plain.keep_entries(k) for k in (np.arange(x.nnz) > 5, np.arange(x.nnz) <= 5)),
-              order="global")  # fmt: skip
+        Split(
+            *(plain.keep_entries(k) for k in (np.arange(x.nnz) > 5, np.arange(x.nnz) <= 5)),
+            order="global",
+        )
 
 
 def test_drop_unknown() -> None:

@@ -451,3 +451,33 @@ def test_maps_of_ids_are_not_needed_for_equal_parts(parts):
     mixed = ev.evaluate(Popularity(), (train, parts[1]))
     plain = ev.evaluate(Popularity(), parts)
     assert mixed["Popularity"]["recall@10"] == plain["Popularity"]["recall@10"]
+
+
+def test_models_that_were_fitted_on_the_test_part_are_named(parts, caplog):
+    both = parts[0] + parts[1]
+    models = {"fair": Popularity().fit(parts[0]), "leaky": Popularity().fit(both)}
+    with caplog.at_level("WARNING", "aimass_core"):
+        table = ev.evaluate(models, parts, fit=False)
+    assert table.leaks == {"leaky": parts[1].nnz}
+    assert f"WARNING: leaky was fitted on {parts[1].nnz} of the test entries" in str(table)
+    assert table.details()["leaks"] == table.leaks
+    assert "leaky" in caplog.text
+    names = [f"u{n}" for n in range(50)]
+    train, test = (Interactions.from_csr(p, users=names) for p in parts)
+    reversed_ids = Interactions.from_csr(both[::-1], users=names[::-1])
+    leaky = ev.evaluate(Popularity().fit(reversed_ids), (train, test), fit=False)
+    assert leaky.leaks == {"Popularity": parts[1].nnz}
+    with pytest.raises(ValueError, match="fit=False needs a single split"):
+        ev.evaluate(models, [parts, parts], fit=False)
+
+
+def test_tables_and_other_things_are_refused(parts):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [3.0, 4, 5]})
+    x = Interactions.from_csr(parts[0])
+    for pair in ((frame, frame), (x, frame), (frame, x)):
+        with pytest.raises(TypeError, match=r"Interactions\.from_table\(.*user='user'"):
+            ev.evaluate(Popularity(), pair)
+    for wrong in (frame, x, parts[0], "file.csv", 5, {1, 2}):
+        with pytest.raises(TypeError, match="split must be a Split"):
+            ev.evaluate(Popularity(), wrong)

@@ -38,9 +38,10 @@ def pattern(rng, shape, density):
 
 
 def call(kernel, queries, items, k, *, biases=None, exclude=None, allow=None, n_threads=1):
-    none = (None, None)
-    packed = pack(items, biases)
-    return kernel(queries, *packed, len(items), k, *(exclude or none), *(allow or none), n_threads)
+    lists = *(exclude or (None, None)), *(allow or (None, None))
+    if kernel is reference:
+        return kernel(queries, items, biases, k, *lists)
+    return kernel(queries, *pack(items, biases), len(items), k, *lists, n_threads)
 
 
 def check(queries, items, k, **arguments):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ import aimass_core
 sys.path.insert(0, str(Path(__file__).parent))
 import public
 
+_EXECUTED = Path(__file__).resolve().parents[2] / "build" / "notebooks"
 _GUIDES = {
     "neighbors": "neighbors.md",
     "factorization": "factorization.md",
@@ -47,7 +50,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         sections.append({_TITLES.get(package, package): pages})
     reference = ["reference/index.md"]
     reference += [{p.path: f"reference/{p.path}.md"} for p in public.packages()]
-    generated = {"MODELS": sections, "REFERENCE": reference}
+    notebooks: list[Any] = ["notebooks.md"]
+    notebooks += [
+        f"notebooks/{source.stem}.md"
+        for source in sorted((Path(config.docs_dir) / "notebooks").glob("*.ipynb"))
+    ]
+    generated = {"MODELS": sections, "REFERENCE": reference, "NOTEBOOKS": notebooks}
     config.nav = [
         {title: generated.get(pages, pages) if isinstance(pages, str) else pages}
         for entry in config.nav or []
@@ -74,11 +82,16 @@ def _unlisted(config: MkDocsConfig) -> list[str]:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the page of each model, of each package, and their two tables of contents."""
-    pages = {"concepts/index.md": _models_page(), "reference/index.md": _reference_page()}
+    pages: dict[str, str | bytes] = {
+        "concepts/index.md": _models_page(),
+        "reference/index.md": _reference_page(),
+    }
     for name, cls in public.models().items():
         pages[f"concepts/{name}.md"] = _model_page(name, cls, config)
     for package in public.packages():
         pages[f"reference/{package.path}.md"] = _package_page(package)
+    for source in sorted((Path(config.docs_dir) / "notebooks").glob("*.ipynb")):
+        pages |= _notebook_page(source)
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
     return files
@@ -94,6 +107,30 @@ def on_page_content(content: str, **kwargs: Any) -> str:
 
     pattern = r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>'
     return re.sub(pattern, mathml, content, flags=re.S)
+
+
+def _notebook_page(source: Path) -> dict[str, str | bytes]:
+    """Return the page of a notebook and its pictures, as run for this build if it was."""
+    executed = _EXECUTED / source.name
+    notebook = json.loads((executed if executed.exists() else source).read_text())
+    files: dict[str, str | bytes] = {}
+    lines: list[str] = []
+    for cell in notebook["cells"]:
+        text = "".join(cell["source"])
+        lines += [text, ""] if cell["cell_type"] == "markdown" else ["```py", text, "```", ""]
+        for output in cell.get("outputs", []):
+            data = output.get("data", {"text/plain": output.get("text", "")})
+            if "image/png" in data:
+                name = f"{source.stem}-{len(files) + 1}.png"
+                files[f"notebooks/{name}"] = base64.b64decode("".join(data["image/png"]))
+                lines += [f"![Plot of the cell above]({name})", ""]
+            elif "text/html" in data:
+                shown = "".join(data["text/html"]).replace("\n", " ")
+                lines += [f'<div class="notebook-output">{shown}</div>', ""]
+            else:
+                lines += ["```text", "".join(data["text/plain"]).rstrip("\n"), "```", ""]
+    lines += [f"[This page as a notebook]({source.name})", ""]
+    return {f"notebooks/{source.stem}.md": "\n".join(lines), **files}
 
 
 def _models_by_package() -> dict[str, dict[str, type]]:

@@ -69,7 +69,7 @@ class Dataset:
         return f"Dataset({self.name}: {len(self.table)} rows, columns {self.table.column_names})"
 
     def to_interactions(self, **options: Any) -> Interactions:
-        """The events as a users x items matrix.
+        """Return the events as a users x items matrix.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ def import_pyarrow() -> Any:
 
 
 def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Where downloads are kept: the argument, else ``AIMASS_CACHE``, else the system's place."""
+    """Return the folder of downloads: the argument, ``AIMASS_CACHE``, or the system's cache."""
     given = cache_dir or os.environ.get("AIMASS_CACHE")
     if given:
         return Path(given).expanduser()
@@ -126,14 +126,14 @@ def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
 
 
 def prepared_folder(name: str) -> Path | None:
-    """The folder of a data set under ``AIMASS_DATA``, if it is there."""
+    """Return the folder of a data set under ``AIMASS_DATA``, if it is there."""
     root = os.environ.get("AIMASS_DATA")
     folder = Path(root).expanduser() / name if root else None
     return folder if folder is not None and (folder / "interactions.parquet").is_file() else None
 
 
 def _chunks(url: str, timeout: float, max_bytes: int) -> Iterator[bytes]:
-    """The body of a response, whole and within the limit, or an error."""
+    """Yield the body of a response, complete and within the limit, or raise."""
     with urlopen(Request(url, headers={"User-Agent": "aimass_core"}), timeout=timeout) as response:
         stated = response.headers.get("Content-Length")
         expected = int(stated) if stated is not None and stated.isdigit() else None
@@ -158,7 +158,7 @@ def _md5(path: Path) -> str:
 def fetch_archive(
     archive: Archive, cache_dir: Any = None, base_url: str | None = None, timeout: float = 60.0
 ) -> Path:
-    """The path of an archive in the cache, downloaded and checked if it is not there yet.
+    """Return the path of an archive in the cache; download and check it where it is missing.
 
     The file appears under its name only when it is complete and has the right checksum, so a
     cut connection or two processes at once leave nothing half-written.
@@ -191,7 +191,7 @@ def fetch_archive(
 
 
 def _download(archive: Archive, url: str, path: Path, timeout: float) -> Iterator[bytes]:
-    """The content of a URL; a failure says what can be done by hand."""
+    """Yield the content of a URL; a failure says what can be done by hand."""
     try:
         yield from _chunks(url, timeout, archive.max_bytes)
     except (OSError, http.client.HTTPException) as error:
@@ -202,7 +202,7 @@ def _download(archive: Archive, url: str, path: Path, timeout: float) -> Iterato
 
 
 def zip_member(archive: Path, name: str, max_bytes: int = MAX_MEMBER) -> bytes:
-    """One member of a zip file, in memory; nothing is ever unpacked to disk."""
+    """Return one member of a zip file, in memory; nothing is unpacked to disk."""
     try:
         with zipfile.ZipFile(archive) as file:
             for member in file.namelist():

@@ -96,7 +96,7 @@ class Store:
     def to_interactions(
         self, *, weights: Mapping[str, float] | None = None, time: bool = True
     ) -> Interactions:
-        """The events as a users x items matrix.
+        """Return the events as a users x items matrix.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class Store:
         )
 
     def to_arrow(self) -> dict[str, Any]:
-        """The four tables as pyarrow tables; events become names.
+        """Return the four tables as pyarrow tables; events become names.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Files of every place: paths, URLs, globs, folders, archives, open files, standard input.
+"""Files of every kind: paths, URLs, globs, folders, archives, open files, standard input.
 
 A `File` can be opened as often as needed, decompressed, from its first byte. What cannot be read
 twice (a pipe) is written to a temporary file first, which stays in memory below 64 MiB.
@@ -38,13 +38,29 @@ _COMPRESSED = {
 }
 _COMPRESSED_NAMES = (".gz", ".gzip", ".bz2", ".zst", ".zstd", ".lz4", ".xz", ".zip")
 _FORMAT_OF_SUFFIX = {
-    ".parquet": "parquet", ".pq": "parquet", ".parq": "parquet",
-    ".feather": "arrow", ".arrow": "arrow", ".arrows": "arrow", ".ipc": "arrow",
-    ".xlsx": "excel", ".xlsm": "excel", ".xltx": "excel",
-    ".json": "json", ".jsonl": "json", ".ndjson": "json",
-    ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv", ".dat": "csv", ".data": "csv",
-    ".psv": "csv", ".ssv": "csv", ".inter": "csv",
-}  # fmt: skip
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".parq": "parquet",
+    ".feather": "arrow",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".ipc": "arrow",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
+    ".xltx": "excel",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".tab": "csv",
+    ".txt": "csv",
+    ".dat": "csv",
+    ".data": "csv",
+    ".psv": "csv",
+    ".ssv": "csv",
+    ".inter": "csv",
+}
 _MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"FEA1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
@@ -252,7 +268,7 @@ def _members(
     options: ReadOptions,
     partitions: dict[str, str | None] | None = None,
 ) -> list[File]:
-    """The file itself, or the one member of a zip archive."""
+    """Return the file itself, or the one member of a zip archive."""
     file = File(name, opener, path, partitions)
     is_archive = file.head.startswith((b"PK\x03\x04", b"PK\x05\x06")) and (
         options.format != "excel"
@@ -309,7 +325,7 @@ def _is_data(member: str) -> bool:
 
 
 def _open_file(stream: Any, name: str | None = None) -> tuple[str, Callable[[], Any], None]:
-    """An open binary file, read from where it stands; a pipe is copied first."""
+    """Return an open binary file, read from where it stands; a pipe is copied first."""
     name = str(name or getattr(stream, "name", None) or "the open file")
     if isinstance(stream, io.TextIOBase):
         if not hasattr(stream, "buffer"):
@@ -319,9 +335,16 @@ def _open_file(stream: Any, name: str | None = None) -> tuple[str, Callable[[], 
     if getattr(stream, "seekable", bool)():
         start = stream.tell()
         return name, lambda: _Shared(stream, start), None
-    copy = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - kept by the opener
+    copy = _Copy(max_size=_IN_MEMORY)
     shutil.copyfileobj(stream, copy, 1 << 20)
     return name, lambda: _Shared(copy), None
+
+
+class _Copy(tempfile.SpooledTemporaryFile[bytes]):
+    """A temporary file that is closed when nothing refers to it any more."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class _Shared(io.RawIOBase):
@@ -395,7 +418,7 @@ def _of_folder(folder: Path, options: ReadOptions) -> list[File]:
 
 
 def _of_one_format(names: list[str], folder: str, options: ReadOptions) -> list[str]:
-    """The names whose suffix is that of a table, if all of them are of one format."""
+    """Return the names whose suffix is that of a table, if all of them are of one format."""
     kinds: dict[str, list[str]] = {}
     for name in names:
         suffixes = [
@@ -423,7 +446,7 @@ def _of_one_format(names: list[str], folder: str, options: ReadOptions) -> list[
 
 
 def _partitions(name: str) -> dict[str, str | None]:
-    """Columns in the names of folders, as Hive and Spark write them."""
+    """Return columns in the names of folders, as Hive and Spark write them."""
     pairs = [part.partition("=") for part in PurePosixPath(name).parts[:-1]]
     return {
         unquote(key): None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value)
@@ -436,7 +459,7 @@ def _partitions(name: str) -> dict[str, str | None]:
 
 
 def _of_url(url: str, options: ReadOptions) -> list[File]:
-    """Files of a remote or virtual file system, through fsspec, else through pyarrow."""
+    """Return files of a remote or virtual file system, through fsspec, else through pyarrow."""
     storage = dict(options.storage_options or {})
     try:
         fsspec = import_optional("fsspec")
@@ -445,6 +468,8 @@ def _of_url(url: str, options: ReadOptions) -> list[File]:
     try:
         system, path = fsspec.core.url_to_fs(url, **storage)
     except ImportError as error:
+        if _is_http(url) and not storage:  # fsspec needs aiohttp for it
+            return _members(*_download(url), options)
         raise ImportError(f"{url}: {error}") from None
     except ValueError as error:
         raise ValueError(f"{url} cannot be opened: {error}") from None
@@ -474,7 +499,7 @@ def _of_url(url: str, options: ReadOptions) -> list[File]:
 
 
 def _of_arrow_url(url: str, storage: dict[str, Any], options: ReadOptions) -> list[File]:
-    if url.lower().startswith(("http://", "https://")):
+    if _is_http(url):
         return _members(*_download(url), options)
     from pyarrow import fs
 
@@ -504,9 +529,23 @@ def _of_arrow_url(url: str, storage: dict[str, Any], options: ReadOptions) -> li
     ]
 
 
+def _is_http(url: str) -> bool:
+    return url.lower().startswith(("http://", "https://"))
+
+
 def _download(url: str) -> tuple[str, Callable[[], Any], None]:
+    """Copy a file from the network to a temporary file; refuse a part of it."""
     from urllib.request import Request, urlopen
 
     request = Request(url, headers={"User-Agent": "aimass_core"})
     with urlopen(request, timeout=60) as response:
-        return _open_file(response, url)
+        name, opener, _ = _open_file(response, url)
+        stated = response.headers.get("Content-Length")
+    if stated is not None and stated.isdigit():
+        with opener() as copy:
+            received = copy.seek(0, os.SEEK_END)
+        if received != int(stated):
+            raise ConnectionError(
+                f"{url}: the connection ended after {received} of {stated} bytes; try again"
+            )
+    return name, opener, None

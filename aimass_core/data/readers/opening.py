@@ -36,7 +36,7 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
     options : ReadOptions
         How to read it.
     notes : list of str
-        What is recognised, rather than told, is appended.
+        What is recognised, not given, is appended.
 
     Returns
     -------

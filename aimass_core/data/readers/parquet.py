@@ -138,7 +138,7 @@ class ArrowFileReader(_BatchReader):
     kind = "arrow"
 
     def _open(self, names: list[str] | None = None) -> Any:
-        """An open table reader: of an IPC file, of a stream, or of Feather version 1."""
+        """Return an open table reader: of an IPC file, of a stream, or of Feather version 1."""
         pa = pyarrow()
         if self.file.head.startswith(b"FEA1"):
             from pyarrow import feather

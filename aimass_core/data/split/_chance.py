@@ -1,4 +1,4 @@
-"""Splits by chance: of all entries, of each user's, into folds, or of the users."""
+"""Random splits: of all entries, within users, into folds, or of the users."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 @takes_interactions
 def random(x: Interactions, *, test_size: float = 0.2, random_state: Any = None) -> Split:
-    """A random part of all entries is the test part.
+    """Hold out a random part of all entries for the test.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def random(x: Interactions, *, test_size: float = 0.2, random_state: Any = None)
 
 @takes_interactions
 def per_user(x: Interactions, *, test_size: float = 0.2, random_state: Any = None) -> Split:
-    """A random part of each user's entries is the test part.
+    """Hold out a random part of each user's entries for the test.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def strong_generalization(
     holdout_size: float = 0.2,
     random_state: Any = None,
 ) -> Split:
-    """Test users are unknown to the model: part of their entries is shown, the rest predicted.
+    """Hold out users: part of their entries is shown, the rest is to be predicted.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def _of_users(
     holdout_size: float,
     rng: np.random.Generator,
 ) -> Split:
-    """The split in which some users are unknown to the model."""
+    """Return the split in which some users are unknown to the model."""
     train = x.take(train_users)
     items = np.flatnonzero(np.bincount(train.matrix.indices, minlength=x.n_items))
     train = train.take(items=items)
@@ -197,7 +197,7 @@ def _of_users(
 
 @takes_interactions
 def k_fold(x: Interactions, *, n_splits: int = 5, random_state: Any = None) -> Iterator[Split]:
-    """Cross-validation: every entry is in the test part of exactly one split.
+    """Cross-validate: every entry is in the test part of exactly one split.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def k_fold(x: Interactions, *, n_splits: int = 5, random_state: Any = None) -> I
     Returns
     -------
     iterator of Split
-        Each is made when it is asked for.
+        Each is made when it is needed.
 
     Raises
     ------
@@ -361,17 +361,20 @@ def k_fold_users(
     fold = _dealt(x.row_indices(), x.n_users, n_splits, "users", rng)
     return (
         _of_users(
-            x, np.flatnonzero((fold >= 0) & (fold != i)), np.flatnonzero(fold == i),
-            holdout_size, rng,
+            x,
+            np.flatnonzero((fold >= 0) & (fold != i)),
+            np.flatnonzero(fold == i),
+            holdout_size,
+            rng,
         )
         for i in range(n_splits)
-    )  # fmt: skip
+    )
 
 
 def _dealt(
     codes: NDArray[Any], n: int, n_splits: int, name: str, random_state: Any
 ) -> NDArray[np.int64]:
-    """The fold of each user or item with entries, -1 for the others."""
+    """Return the fold of each user or item with entries, -1 for the others."""
     active = np.flatnonzero(np.bincount(codes, minlength=n))
     if len(active) < n_splits:
         raise ValueError(

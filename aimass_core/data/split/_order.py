@@ -1,4 +1,4 @@
-"""Splits that are given: by time, or by a column of labels."""
+"""Splits by time, or by a column of labels."""
 
 from __future__ import annotations
 
@@ -169,15 +169,15 @@ def temporal(
 
 
 def newest_share(times: NDArray[np.int64], share: float) -> int:
-    """The earliest time of the newest events that make up a share of all."""
-    place = min(max(int(np.floor(len(times) * (1.0 - share))), 0), len(times) - 1)
-    return int(np.partition(times, place)[place])
+    """Return the earliest time of the newest events that make up a share of all."""
+    position = min(max(int(np.floor(len(times) * (1.0 - share))), 0), len(times) - 1)
+    return int(np.partition(times, position)[position])
 
 
 def by_column(
     table: Table, *, column: str, test: Any = "test", train: Any = None, **options: Any
 ) -> Split:
-    """An official split that a column of the table names.
+    """Return the official split that a column of the table names.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def by_column(
 
 
 def folds_by_column(table: Table, *, column: str, **options: Any) -> dict[Any, Split]:
-    """Official folds, each of which is the test part in turn.
+    """Return official folds, each of which is the test part in turn.
 
     Parameters
     ----------

@@ -72,9 +72,9 @@ class Split:
             )
         shared = np.flatnonzero(is_shared)
         if len(shared) and self.repeats == "exclude":
-            place = shared[0]
-            user = self.test.users.ids.item(self.test.row_indices()[place])
-            item = self.test.items.ids.item(self.test.matrix.indices[place])
+            position = shared[0]
+            user = self.test.users.ids.item(self.test.row_indices()[position])
+            item = self.test.items.ids.item(self.test.matrix.indices[position])
             raise ValueError(
                 f"leak: {len(shared)} pairs of user and item are in both parts, e.g. user "
                 f"{user!r} with item {item!r}: aggregate the rows of a pair before splitting, or "
@@ -132,17 +132,17 @@ class Split:
 
 
 def _shared(a: Interactions, b: Interactions) -> NDArray[np.bool_]:
-    """Which stored entries of b are stored in a too."""
+    """Return which stored entries of b are stored in a too."""
     width = max(a.n_items, 1)
     keys_a = a.row_indices().astype(np.int64) * width + a.matrix.indices
     keys_b = b.row_indices().astype(np.int64) * width + b.matrix.indices
-    places = np.searchsorted(keys_a, keys_b)
-    places[places == len(keys_a)] = 0
-    return np.zeros(len(keys_b), dtype=bool) if len(keys_a) == 0 else keys_a[places] == keys_b
+    positions = np.searchsorted(keys_a, keys_b)
+    positions[positions == len(keys_a)] = 0
+    return np.zeros(len(keys_b), dtype=bool) if len(keys_a) == 0 else keys_a[positions] == keys_b
 
 
 def ratio(value: Any, name: str) -> float:
-    """A share between 0 and 1, both excluded."""
+    """Return a share between 0 and 1, both excluded."""
     share = as_float(value, name)
     if not 0.0 < share < 1.0:
         raise ValueError(f"{name} must be between 0 and 1 (both excluded), got {share}")
@@ -150,12 +150,12 @@ def ratio(value: Any, name: str) -> float:
 
 
 def cut(x: Interactions, test: NDArray[np.bool_], *, order: str = "none") -> Split:
-    """The split of the stored entries by a mask."""
+    """Return the split of the stored entries by a mask."""
     return Split(x.keep_entries(~test), x.keep_entries(test), order=order)
 
 
 def by_repeats(train: Interactions, test: Interactions, *, order: str, repeats: str) -> Split:
-    """The split of two parts in time, with the rule for pairs of user and item in both."""
+    """Return the split of two parts in time, with the rule for pairs of user and item in both."""
     if repeats != "include":
         is_repeat = _shared(train, test)
         test = test.keep_entries(is_repeat if repeats == "only" else ~is_repeat)

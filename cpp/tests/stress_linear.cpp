@@ -1,8 +1,6 @@
 // The linear models under the sanitizers: random shapes, candidates and starts; results are
 // compared between thread counts. Kernels: gram_matrix, spd_inverse, symmetric_update, ridge_lists,
 // slim_dense, slim_sparse, spmm_topk.
-#pragma once
-
 #include <numeric>
 #include <tuple>
 
@@ -12,12 +10,12 @@
 #include "../kernels/slim_sparse.hpp"
 #include "../kernels/spd_inverse.hpp"
 #include "../kernels/spmm_topk.hpp"
-#include "stress_data_path.hpp"
+#include "stress.hpp"
 
 namespace aimass::stress {
 
 template <class T>
-void stress_slim(std::mt19937_64& rng, const Matrix<T>& x, const std::vector<T>& gramian) {
+void stress_slim(Rng& rng, const Matrix<T>& x, const std::vector<T>& gramian) {
   const Matrix<T> t = transposed(Run(1), x);
   const std::vector<double> ridge(static_cast<std::size_t>(x.n_cols), 20.0);
   std::vector<std::int32_t> targets(static_cast<std::size_t>(x.n_cols));
@@ -57,7 +55,7 @@ void stress_slim(std::mt19937_64& rng, const Matrix<T>& x, const std::vector<T>&
 }
 
 template <class T>
-void stress_lists(std::mt19937_64& rng, const Matrix<T>& x, const std::vector<T>& gramian) {
+void stress_lists(Rng& rng, const Matrix<T>& x, const std::vector<T>& gramian) {
   const Matrix<T> t = transposed(Run(1), x);
   const std::vector<double> ridge(static_cast<std::size_t>(x.n_cols), 20.0);
   std::vector<std::int32_t> targets, indices;
@@ -82,7 +80,7 @@ void stress_lists(std::mt19937_64& rng, const Matrix<T>& x, const std::vector<T>
 }
 
 template <class T>
-void stress_linear(std::mt19937_64& rng) {
+void stress_linear(Rng& rng) {
   const Matrix<T> x = stress_matrix<T>(rng);
   const auto gramian = [&](int n_threads) {
     std::vector<T> out(static_cast<std::size_t>(x.n_cols * x.n_cols));
@@ -121,5 +119,8 @@ void stress_linear(std::mt19937_64& rng) {
   };
   expect(lists(1) == lists(several), "spmm_topk depends on threads");
 }
+
+template void stress_linear<float>(Rng&);
+template void stress_linear<double>(Rng&);
 
 }  // namespace aimass::stress

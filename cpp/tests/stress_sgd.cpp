@@ -1,11 +1,11 @@
 // Stochastic gradient methods under the sanitizers: random shapes, losses and rules; results are
-// compared between thread counts. Kernels: pairwise_epoch, rating_epoch, implicit_rating_epoch.
-#pragma once
-
+// compared between thread counts. Kernels: pairwise_epoch, listwise_epoch, rating_epoch,
+// implicit_rating_epoch.
 #include "../kernels/implicit_rating_epoch.hpp"
+#include "../kernels/listwise_epoch.hpp"
 #include "../kernels/pairwise_epoch.hpp"
 #include "../kernels/rating_epoch.hpp"
-#include "stress_data_path.hpp"
+#include "stress.hpp"
 
 namespace aimass::stress {
 
@@ -15,7 +15,7 @@ struct SgdSide {
   std::vector<T> factors, first, second, biases, bias_first, bias_second;
   std::vector<std::int32_t> steps;
 
-  SgdSide(std::mt19937_64& rng, std::int64_t n, std::int64_t width)
+  SgdSide(Rng& rng, std::int64_t n, std::int64_t width)
       : factors(static_cast<std::size_t>(n * width)),
         first(factors.size(), T(1)),
         second(first),
@@ -42,7 +42,7 @@ void unless_diverged(Work&& work) {
 }
 
 template <class T>
-void stress_sgd(std::mt19937_64& rng) {
+void stress_sgd(Rng& rng) {
   const Matrix<T> x = stress_matrix<T>(rng);
   const std::int64_t width = 16 * (1 + below(rng, 5));
   const std::vector<T> corrections(3, T(1));
@@ -74,10 +74,34 @@ void stress_sgd(std::mt19937_64& rng) {
   const int n_threads = 2 + static_cast<int>(rng() % 4);
   unless_diverged(
       [&] { expect(after(1) == after(n_threads), "pairwise_epoch depends on threads"); });
+  const auto after_lists = [&](int threads) {
+    SgdSide<T> u = users, i = items;
+    ListwiseProblem<T> own{};
+    own.x = problem.x;
+    own.width = width;
+    own.rule = problem.rule;
+    own.steps = problem.steps;
+    own.penalties = problem.penalties;
+    own.loss = static_cast<ListwiseLoss>(problem.seed % 3);
+    own.cosine = problem.seed % 2 == 0;
+    own.n_negatives = problem.n_candidates;
+    own.temperature = own.negative_weight = 1;
+    own.weights = problem.weights;
+    own.n_strata = problem.n_strata;
+    own.seed = problem.seed;
+    own.users = u.rows();
+    own.items = i.rows();
+    if (own.cosine) own.items.biases = nullptr;
+    const EpochSums sums = listwise_epoch(Run(threads), own);
+    return std::tuple(u, i, sums.loss, sums.n_steps);
+  };
+  unless_diverged([&] {
+    expect(after_lists(1) == after_lists(n_threads), "listwise_epoch depends on threads");
+  });
 }
 
 template <class T>
-void stress_ratings(std::mt19937_64& rng) {
+void stress_ratings(Rng& rng) {
   const Matrix<T> x = stress_matrix<T>(rng);
   const std::int64_t width = 16 * (1 + below(rng, 5));
   const SgdSide<T> users(rng, x.n_rows, width), items(rng, x.n_cols, width);
@@ -103,5 +127,10 @@ void stress_ratings(std::mt19937_64& rng) {
                                       shuffled ? residual.factors.data() : nullptr, width, 2.0, 0});
   });
 }
+
+template void stress_sgd<float>(Rng&);
+template void stress_sgd<double>(Rng&);
+template void stress_ratings<float>(Rng&);
+template void stress_ratings<double>(Rng&);
 
 }  // namespace aimass::stress

@@ -1,12 +1,9 @@
 // The data path and the rating predictions under the sanitizers: random shapes, 1 to 5 threads,
 // results compared between thread counts and with what is easy to know.
 // Kernels: csr_check, coo_to_csr, csr_transpose, factorize_int64, factorize_bytes, knn_predict,
-// slope_one_predict.
-#pragma once
-
+// slope_one_predict, list_gains.
+#include <bit>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <limits>
 #include <random>
 #include <string>
@@ -17,30 +14,11 @@
 #include "../kernels/csr_transpose.hpp"
 #include "../kernels/factorize.hpp"
 #include "../kernels/knn_predict.hpp"
+#include "../kernels/list_gains.hpp"
 #include "../kernels/slope_one_predict.hpp"
+#include "stress.hpp"
 
 namespace aimass::stress {
-
-inline void expect(bool ok, const char* what) {
-  if (ok) return;
-  std::fprintf(stderr, "stress: %s\n", what);
-  std::abort();
-}
-
-inline std::int64_t below(std::mt19937_64& rng, std::int64_t n) {
-  return static_cast<std::int64_t>(rng() % static_cast<std::uint64_t>(n));
-}
-
-template <class T>
-struct Matrix {
-  std::int64_t n_rows = 0, n_cols = 0;
-  std::vector<std::int64_t> indptr;
-  std::vector<std::int32_t> indices;
-  std::vector<T> data;
-
-  Csr<T> view() const { return {n_rows, n_cols, indptr.data(), indices.data(), data.data()}; }
-  friend bool operator==(const Matrix&, const Matrix&) = default;
-};
 
 template <class T>
 Matrix<T> transposed(const Run& run, const Matrix<T>& x) {
@@ -53,7 +31,7 @@ Matrix<T> transposed(const Run& run, const Matrix<T>& x) {
 }
 
 template <class T>
-Matrix<T> stress_matrix(std::mt19937_64& rng) {
+Matrix<T> stress_matrix(Rng& rng) {
   const std::int64_t n_rows = 1 + below(rng, 300), n_cols = 1 + below(rng, 200);
   const bool large = rng() % 8 == 0;  // several blocks and parts
   const auto n = static_cast<std::size_t>(below(rng, large ? 600'000 : 5'000));
@@ -94,7 +72,7 @@ Matrix<T> stress_matrix(std::mt19937_64& rng) {
 }
 
 // csr_check is to be safe on anything, so it gets anything.
-inline void stress_garbage(std::mt19937_64& rng) {
+void stress_garbage(Rng& rng) {
   std::vector<std::int64_t> indptr(1 + static_cast<std::size_t>(below(rng, 20)));
   std::vector<std::int32_t> indices(static_cast<std::size_t>(below(rng, 20)));
   std::vector<double> data(indices.size());
@@ -107,7 +85,7 @@ inline void stress_garbage(std::mt19937_64& rng) {
   expect(status.code != 0 || indices.size() < 3, "csr_check took garbage for good");
 }
 
-inline void stress_factorize(std::mt19937_64& rng) {
+void stress_factorize(Rng& rng) {
   const std::int64_t n = below(rng, rng() % 4 == 0 ? 300'000 : 3'000);
   const std::int64_t n_keys = 1 + below(rng, 2 * n + 1);
   const std::int64_t spread = rng() % 2 == 0 ? 1 : 1'000'000'000'007;
@@ -140,7 +118,7 @@ inline void stress_factorize(std::mt19937_64& rng) {
 }
 
 template <class T>
-void stress_predict(std::mt19937_64& rng) {
+void stress_predict(Rng& rng) {
   const Matrix<T> x = stress_matrix<T>(rng);
   const Matrix<T> t = transposed(Run(1), x);
   const auto n = static_cast<std::size_t>(below(rng, 2'000));
@@ -188,5 +166,28 @@ void stress_predict(std::mt19937_64& rng) {
   expect(knn(1) == knn(n_threads), "knn_predict depends on threads");
   expect(slope_one(1) == slope_one(n_threads), "slope_one_predict depends on threads");
 }
+
+template <class T>
+void stress_gains(Rng& rng) {
+  const Matrix<T> x = stress_matrix<T>(rng);
+  const std::int64_t width = below(rng, 40);
+  std::vector<std::int64_t> lists(static_cast<std::size_t>(x.n_rows * width));
+  for (auto& item : lists) item = below(rng, x.n_cols + 2) - 1;
+  auto gains = [&](int n_threads) {
+    std::vector<double> out(lists.size());
+    list_gains(Run(n_threads), lists.data(), width, x.view(), out.data());
+    return out;
+  };
+  expect(gains(1) == gains(2 + static_cast<int>(rng() % 4)), "list_gains depends on threads");
+}
+
+template void stress_predict<float>(Rng&);
+template void stress_predict<double>(Rng&);
+template void stress_gains<float>(Rng&);
+template void stress_gains<double>(Rng&);
+template Matrix<float> stress_matrix<float>(Rng&);
+template Matrix<float> transposed<float>(const Run&, const Matrix<float>&);
+template Matrix<double> stress_matrix<double>(Rng&);
+template Matrix<double> transposed<double>(const Run&, const Matrix<double>&);
 
 }  // namespace aimass::stress

@@ -1,7 +1,5 @@
 // The mixture kernels under the sanitizers: random shapes at every ISA level, 1 to 5 threads,
 // results compared between thread counts. Kernels: gmm_em_step, gmm_score.
-#pragma once
-
 #include <array>
 #include <cstdint>
 #include <random>
@@ -9,11 +7,11 @@
 #include <vector>
 
 #include "../kernels/gmm_score.hpp"
-#include "stress_data_path.hpp"
+#include "stress.hpp"
 
 namespace aimass::stress {
 
-inline std::vector<double> normal(std::mt19937_64& rng, std::int64_t n) {
+inline std::vector<double> normal(Rng& rng, std::int64_t n) {
   std::normal_distribution<double> draw;
   std::vector<double> values(static_cast<std::size_t>(n));
   for (double& value : values) value = draw(rng);
@@ -21,7 +19,7 @@ inline std::vector<double> normal(std::mt19937_64& rng, std::int64_t n) {
 }
 
 template <class T>
-void stress_mixtures(std::mt19937_64& rng) {
+void stress_mixtures(Rng& rng) {
   constexpr std::array kForms = {Form::linear, Form::spherical, Form::diag, Form::full};
   const auto form = [&] { return kForms[static_cast<std::size_t>(below(rng, 4))]; };
   const bool large = rng() % 4 == 0;  // several parts
@@ -69,7 +67,7 @@ void stress_mixtures(std::mt19937_64& rng) {
 
 // The same of the form "triangular": groups that lie apart, so that components are left out.
 template <class T>
-void stress_triangles(std::mt19937_64& rng) {
+void stress_triangles(Rng& rng) {
   const bool large = rng() % 4 == 0;
   const std::int64_t n = below(rng, large ? 6'000 : 300), d = 1 + below(rng, 50);
   const std::int64_t n_components = 1 + below(rng, 12), given = n_features(Form::full, d);
@@ -96,5 +94,10 @@ void stress_triangles(std::mt19937_64& rng) {
   };
   expect(answers(1) == answers(2 + static_cast<int>(rng() % 4)), "triangles depend on threads");
 }
+
+template void stress_mixtures<float>(Rng&);
+template void stress_mixtures<double>(Rng&);
+template void stress_triangles<float>(Rng&);
+template void stress_triangles<double>(Rng&);
 
 }  // namespace aimass::stress

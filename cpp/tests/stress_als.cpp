@@ -1,16 +1,14 @@
 // Alternating least squares under the sanitizers: random shapes, every solver and level; results
 // are compared between thread counts. Kernels: als_solve, als_loss, als_gramian.
-#pragma once
-
 #include "../kernels/als_gramian.hpp"
 #include "../kernels/als_loss.hpp"
 #include "../kernels/als_solve.hpp"
-#include "stress_data_path.hpp"
+#include "stress.hpp"
 
 namespace aimass::stress {
 
 template <class T>
-void stress_als(std::mt19937_64& rng) {
+void stress_als(Rng& rng) {
   const Matrix<T> x = stress_matrix<T>(rng);
   const std::int64_t f = 1 + below(rng, rng() % 4 == 0 ? 150 : 40);
   const auto random = [&](std::int64_t n) {
@@ -47,5 +45,8 @@ void stress_als(std::mt19937_64& rng) {
     expect(solution(1) == solution(several), "als_solve depends on threads");
   }
 }
+
+template void stress_als<float>(Rng&);
+template void stress_als<double>(Rng&);
 
 }  // namespace aimass::stress

@@ -1,13 +1,11 @@
 // Resampling under the sanitizers: random sizes, every law and level; results are compared between
 // thread counts. Kernels: resampled_sums, resampling_weights.
-#pragma once
-
 #include "../kernels/resample.hpp"
-#include "stress_data_path.hpp"
+#include "stress.hpp"
 
 namespace aimass::stress {
 
-inline void stress_resample(std::mt19937_64& rng) {
+void stress_resample(Rng& rng) {
   const std::int64_t n_rows = below(rng, 1500), n_columns = below(rng, 5);
   const Resampling law = std::array{Resampling::poisson, Resampling::multinomial,
                                     Resampling::signs}[static_cast<std::size_t>(below(rng, 3))];

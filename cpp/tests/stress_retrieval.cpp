@@ -1,6 +1,4 @@
 // Retrieval kernels on random factors for the stress program.
-#pragma once
-
 #include <cstdint>
 #include <random>
 #include <tuple>
@@ -9,14 +7,14 @@
 
 #include "../kernels/reverse_topk.hpp"
 #include "../kernels/score_topk.hpp"
-#include "stress_data_path.hpp"
+#include "stress.hpp"
 
 namespace aimass::stress {
 
 // Random items in panels, already in order of norm because they are scaled down one after another.
 template <class T>
 struct Items {
-  explicit Items(std::mt19937_64& rng)
+  explicit Items(Rng& rng)
       : n(below(rng, 300)),
         depth(below(rng, 20)),
         n_panels((n + kCols - 1) / kCols),
@@ -66,7 +64,7 @@ struct Items {
 };
 
 template <class T>
-void stress_score(std::mt19937_64& rng) {
+void stress_score(Rng& rng) {
   const Items<T> items(rng);
   const std::int64_t n = below(rng, 150), k = 1 + below(rng, 80);
   std::vector<T> queries(static_cast<std::size_t>(n * items.depth));
@@ -95,7 +93,7 @@ void stress_score(std::mt19937_64& rng) {
 
 // Random users instead of items, random thresholds, no pruning but by what is not a number.
 template <class T>
-void stress_reverse(std::mt19937_64& rng) {
+void stress_reverse(Rng& rng) {
   const Items<T> packed(rng);
   const std::int64_t n = below(rng, 40);
   const std::vector<T> thresholds(packed.biases.size(), static_cast<T>(below(rng, 9)));
@@ -127,5 +125,10 @@ void stress_reverse(std::mt19937_64& rng) {
   };
   expect(reverse(1) == reverse(2 + static_cast<int>(rng() % 4)), "reverse_topk depends on threads");
 }
+
+template void stress_score<float>(Rng&);
+template void stress_score<double>(Rng&);
+template void stress_reverse<float>(Rng&);
+template void stress_reverse<double>(Rng&);
 
 }  // namespace aimass::stress
