@@ -38,10 +38,10 @@ def main() -> None:
     import warnings
 
     from .app import app
-    from .console import show_warning
+    from .console import interrupt, show_warning
 
     warnings.showwarning = show_warning
-    _interrupts(former)
+    _interrupts(interrupt if former is signal.default_int_handler else former)
     app(prog_name="aimass")
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Reporter",
     "Steps",
+    "interrupt",
     "is_verbose",
     "reset_verbosity",
     "set_verbose",
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 _LINE_EVERY = 5.0  # seconds between lines of progress without a terminal
-_state = {"verbose": False}
+_state = {"verbose": False, "interrupted": False}
 
 
 def is_verbose() -> bool:
@@ -56,6 +57,30 @@ def set_verbose() -> None:
     if not any(isinstance(handler, _LogHandler) for handler in logger.handlers):
         logger.addHandler(_LogHandler())
         logger.setLevel(logging.INFO)
+
+
+def interrupt(signum: int, frame: object) -> None:
+    """Handle Ctrl-C: raise KeyboardInterrupt, also where other code swallows the first one.
+
+    Parameters
+    ----------
+    signum : int
+        Number of the signal.
+    frame : frame
+        Where it came.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Now, and again at the next step if the command is still running.
+    """
+    _state["interrupted"] = True
+    raise KeyboardInterrupt
+
+
+def _check_interrupt() -> None:
+    if _state["interrupted"]:
+        raise KeyboardInterrupt
 
 
 class _LogHandler(logging.Handler):
@@ -90,9 +115,11 @@ class Steps(Protocol):
 
 
 class _Quiet:
-    def begin(self, title: str) -> None: ...
+    def begin(self, title: str) -> None:
+        _check_interrupt()
 
-    def at(self, done: int, total: int) -> None: ...
+    def at(self, done: int, total: int) -> None:
+        _check_interrupt()
 
 
 class _Lines:
@@ -103,11 +130,13 @@ class _Lines:
         self._last = time.monotonic()
 
     def begin(self, title: str) -> None:
+        _check_interrupt()
         self._title = title
         self._last = time.monotonic()
         typer.echo(title, err=True)
 
     def at(self, done: int, total: int) -> None:
+        _check_interrupt()
         now = time.monotonic()
         if now - self._last >= _LINE_EVERY:
             self._last = now
@@ -120,11 +149,13 @@ class _Bar:
         self._task: Any = None
 
     def begin(self, title: str) -> None:
+        _check_interrupt()
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._task = self._progress.add_task(title, total=None)
 
     def at(self, done: int, total: int) -> None:
+        _check_interrupt()
         self._progress.update(self._task, completed=done, total=total)
 
 

@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pa = pytest.importorskip("pyarrow")
@@ -19,10 +18,20 @@ pytest.importorskip("typer")
 
 COMMAND = [sys.executable, "-m", "aimass_core.cli"]
 # A job in the background of a shell script starts with SIGINT ignored, and hands this on.
-WITH_SIGINT = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from aimass_core.cli import main; main()"
-)
+SLOW_WRITING = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from aimass_core.cli import recommend
+table = recommend._Lists.table
+
+def slow(self, lists, steps):
+    time.sleep(100)
+    return table(self, lists, steps)
+
+recommend._Lists.table = slow
+from aimass_core.cli import main
+main()
+"""
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
@@ -166,17 +175,11 @@ def test_without_typer_there_is_one_clear_line() -> None:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_leaves_no_output(tmp_path: Path, sent: signal.Signals) -> None:
-    rng = np.random.default_rng(0)
-    n, folder = 3_000_000, tmp_path / "out"
+def test_an_interrupt_leaves_no_output(shop: Path, tmp_path: Path, sent: signal.Signals) -> None:
+    folder = tmp_path / "out"
     folder.mkdir()
-    items = (30_000 * rng.random(n) ** 2).astype(int)
-    table = pa.table({"user_id": rng.integers(0, 60_000, n), "item_id": items})
-    pq.write_table(table, tmp_path / "large.parquet")
-    words = ["recommend", tmp_path / "large.parquet", "--out", folder / "r.parquet", "--k", 100]
-    words += ["--set", "n_neighbors=1000"]
     process = subprocess.Popen(
-        [sys.executable, "-c", WITH_SIGINT, *map(str, words)],
+        [sys.executable, "-c", SLOW_WRITING, "recommend", shop, "--out", folder / "r.parquet"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -192,3 +195,37 @@ def test_an_interrupt_leaves_no_output(tmp_path: Path, sent: signal.Signals) -> 
     assert process.returncode == 128 + sent
     assert "Traceback" not in stderr
     assert list(folder.iterdir()) == []
+
+
+SWALLOWED_INTERRUPT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import aimass_core.cli.fitted as fitted
+read = fitted.ModelSource.get
+
+def get(self, steps):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        import time
+        time.sleep(10)
+    except:
+        pass
+    return read(self, steps)
+
+fitted.ModelSource.get = get
+from aimass_core.cli import main
+main()
+"""
+
+
+def test_an_interrupt_that_other_code_swallows(shop: Path, tmp_path: Path) -> None:
+    words = ["recommend", str(shop), "--out", str(tmp_path / "o.csv")]
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED_INTERRUPT, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 128 + signal.SIGINT
+    assert not (tmp_path / "o.csv").exists()
