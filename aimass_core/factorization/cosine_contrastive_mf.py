@@ -54,7 +54,7 @@ class CosineContrastiveMF(ListwiseRanking):
         See ``negatives``; at least 0.
     n_negatives : int, default=64
         Negatives drawn for each positive, 1 to 65536.
-    margin : float, default=0.4
+    margin : float, default=0.9
         m, -1 to 1: negatives of a lower cosine are left alone.
     negative_weight : float, default=150.0
         w, at least 0: what the negatives of a positive weigh together.
@@ -131,7 +131,7 @@ class CosineContrastiveMF(ListwiseRanking):
         negatives: str = "uniform",
         popularity_power: float = 0.75,
         n_negatives: int = 64,
-        margin: float = 0.4,
+        margin: float = 0.9,
         negative_weight: float = 150.0,
         max_iter: int = 30,
         init_scale: float = 0.1,
