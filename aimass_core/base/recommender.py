@@ -838,12 +838,15 @@ class Recommender(Estimator):
 
 def _take(query: Query, rows: NDArray[np.int64]) -> Query:
     """Return the query of some of its users."""
-    own = query.candidate_lists
+    own, excluded = query.candidate_lists, query.exclude
+    profiles = take_rows(query.profiles, rows)
+    if excluded is not None:  # the profiles themselves stay recognisable as such
+        excluded = profiles if excluded is query.profiles else take_rows(excluded, rows)
     return replace(
         query,
-        profiles=take_rows(query.profiles, rows),
+        profiles=profiles,
         users=None if query.users is None else query.users[rows],
         user_features=None if query.user_features is None else query.user_features[rows],
         candidates=query.candidates if own is None else take_rows(own, rows),
-        exclude=None if query.exclude is None else take_rows(query.exclude, rows),
+        exclude=excluded,
     )

@@ -97,6 +97,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, page: Any, **kwargs: Any) -> str:
+    """Link the names of models in the first column of the table of choice to their pages."""
+    if page.file.src_uri == "choose.md":
+        for name, cls in public.models().items():
+            link = f"\n| [`{cls.__name__}`](concepts/{name}.md) |"
+            markdown = markdown.replace(f"\n| `{cls.__name__}` |", link)
+    return markdown
+
+
 def on_page_content(content: str, **kwargs: Any) -> str:
     """Replace each formula by MathML, which browsers show without a script."""
 
