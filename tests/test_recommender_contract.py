@@ -657,6 +657,20 @@ def test_verbose_shows_a_bar_and_the_log_says_what_was_done(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    "model", [m for m in ALL if "random_state" in m.get_params(deep=False)], ids=repr
+)
+def test_forms_of_a_random_state(model, blocks):
+    model = copy.deepcopy(model)
+    answers = []
+    for state in (3, np.int64(3), np.random.default_rng(3), np.random.RandomState(3), None):
+        answers.append(model.set_params(random_state=state).fit(blocks).recommend(k=3))
+    np.testing.assert_array_equal(answers[0].indices, answers[1].indices)
+    for state, error in ((-1, ValueError), (1.5, TypeError), ("a", TypeError), (True, TypeError)):
+        with pytest.raises(error, match="random_state must be"):
+            model.set_params(random_state=state).fit(blocks)
+
+
 @every
 def test_not_fitted(model, blocks):
     fresh = type(model)(**model.get_params(deep=False))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..base.random import as_seed
 from ..base.registry import register
 from ..base.validation import as_float, as_int
 from ._entries import keep_entries
@@ -37,7 +38,7 @@ class Bagging(FusedModel):
         the copies differ in their seed only, so the model must have a ``random_state``.
     depth : int, default=200
         Candidates that each copy contributes.
-    random_state : int, default=0
+    random_state : int, numpy.random.Generator or None, default=0
         Seed of the seeds and of the samples of interactions.
 
     Attributes
@@ -82,7 +83,7 @@ class Bagging(FusedModel):
         n_estimators: int = 5,
         share: float = 1.0,
         depth: int = 200,
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         self.model = model
         self.n_estimators = n_estimators
@@ -97,7 +98,7 @@ class Bagging(FusedModel):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         as_int(self.n_estimators, "n_estimators", minimum=1)
-        as_int(self.random_state, "random_state", minimum=0)
+        self._seed = as_seed(self.random_state)
         if as_float(self.share, "share", above=0.0) > 1.0:
             raise ValueError(f"share must be at most 1, got {self.share}")
 
@@ -109,7 +110,7 @@ class Bagging(FusedModel):
                 f"model: {type(template).__name__} has no random_state, so all copies would be the "
                 "same: pass share below 1, or take another model"
             )
-        rng = np.random.default_rng(self.random_state)
+        rng = np.random.default_rng(self._seed)
         members = {}
         for number, seed in enumerate(rng.integers(0, 2**30, self.n_estimators).tolist(), 1):
             copied = fresh(template)
@@ -119,7 +120,7 @@ class Bagging(FusedModel):
     def _fitted_members(self, X: Any) -> Members:
         if self.share == 1.0:
             return super()._fitted_members(X)
-        rng = np.random.default_rng([self.random_state, 1])
+        rng = np.random.default_rng([self._seed, 1])
         matrix = getattr(X, "matrix", X)
         n_kept = int(np.ceil(self.share * matrix.nnz))
         members = {}

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..base.csr import row_numbers, take_rows
 from ..base.query import Query
+from ..base.random import as_generator
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_int
@@ -173,7 +174,7 @@ the interactions of test, or let Stacking do so
     width = max(1, min(depth * len(members), first.n_items))
     n_users = max(1, as_int(max_rows, "max_rows", minimum=1) // width)
     if len(rows) > n_users:
-        rng = np.random.default_rng(random_state)
+        rng = as_generator(random_state)
         rows = np.sort(rng.permutation(rows)[:n_users])
     threads = resolve_n_threads(n_threads)
     taken = row_numbers(answers).astype(np.int64) * first.n_items + answers.indices
@@ -255,7 +256,7 @@ def out_of_fold_table(
 ) -> CandidateTable:
     """Return the candidates of each fold of the interactions, by models fitted without it."""
     n = (X.matrix if hasattr(X, "matrix") else X).nnz
-    rng = np.random.default_rng(random_state)
+    rng = as_generator(random_state)
     if validation == "latest":
         times = getattr(X, "timestamps", None)
         if times is None:

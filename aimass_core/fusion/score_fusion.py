@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from ..base.progress import logger
+from ..base.random import as_generator
 from ..base.registry import register
 from ..base.validation import as_choice, as_int
 from ._fused import FusedModel
@@ -47,7 +48,7 @@ class ScoreFusion(FusedModel):
     n_folds : int, default=5
         Folds of the interactions for ``scale="probability"``: each fold is scored by models that
         were fitted without it.
-    random_state : int, default=0
+    random_state : int, numpy.random.Generator or None, default=0
         Seed of the folds.
 
     Attributes
@@ -95,7 +96,7 @@ class ScoreFusion(FusedModel):
         weights: Any = None,
         depth: int = 200,
         n_folds: int = 5,
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         self.models = models
         self.scale = scale
@@ -109,6 +110,7 @@ class ScoreFusion(FusedModel):
         as_choice(self.scale, "scale", SCALES)
         as_int(self.n_folds, "n_folds", minimum=2)
         as_weights(self.weights, as_members(self.models))
+        as_generator(self.random_state)  # raises for what is no seed
 
     def _learn_fusion(self, X: Any, n_threads: int) -> None:
         self.curves_ = None

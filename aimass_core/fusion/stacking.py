@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 
 from ..base.optional import import_optional
 from ..base.progress import logger
+from ..base.random import as_seed
 from ..base.registry import register
 from ..base.validation import as_choice, as_int
 from ._fused import FusedModel
@@ -56,7 +57,7 @@ class Stacking(FusedModel):
         costs one fit of each member instead of `n_folds`.
     max_rows : int, default=500_000
         Bound on the candidates that the second stage learns from; users are sampled.
-    random_state : int, default=0
+    random_state : int, numpy.random.Generator or None, default=0
         Seed of the folds, the samples, and the estimators given by name.
 
     Attributes
@@ -125,7 +126,7 @@ class Stacking(FusedModel):
         n_folds: int = 5,
         validation: str = "folds",
         max_rows: int = 500_000,
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         self.models = models
         self.estimator = estimator
@@ -145,14 +146,14 @@ class Stacking(FusedModel):
         super()._check_parameters()
         as_int(self.n_folds, "n_folds", minimum=2)
         as_int(self.max_rows, "max_rows", minimum=1)
-        as_int(self.random_state, "random_state", minimum=0)
+        self._seed = as_seed(self.random_state)
         as_choice(self.validation, "validation", ("folds", "latest"))
-        as_estimator(self.estimator, self.random_state)
+        as_estimator(self.estimator, self._seed % 2**32)
 
     def _learn_fusion(self, X: Any, n_threads: int) -> None:
         table = out_of_fold_table(
             self._members(), X, depth=self.depth, n_folds=self.n_folds, validation=self.validation,
-            max_rows=self.max_rows, random_state=self.random_state, n_threads=n_threads,
+            max_rows=self.max_rows, random_state=self._seed, n_threads=n_threads,
         )  # fmt: skip
         self.n_candidates_, self.n_taken_ = len(table), int(table.labels.sum())
         self.auc_, self.estimator_, self.scorer_parts_ = float("nan"), None, {}
@@ -162,7 +163,7 @@ class Stacking(FusedModel):
                 "members count alike", self.n_taken_, self.n_candidates_,
             )  # fmt: skip
             return
-        template = as_estimator(self.estimator, self.random_state)
+        template = as_estimator(self.estimator, self._seed % 2**32)
         self.auc_ = _cross_fitted_auc(template, table)
         clone = import_optional("sklearn.base").clone
         self.estimator_ = clone(template).fit(table.features, table.labels.astype(np.int64))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...base.random import as_generator
 from ...base.validation import as_int
 from .._checked import takes_interactions
 from ..cleaning._support import rank_within
@@ -60,7 +61,7 @@ def random(x: Interactions, *, test_size: float = 0.2, random_state: Any = None)
     if n_test == 0 or n_test == x.nnz:
         raise ValueError(f"test_size={test_size} of {x.nnz} entries leaves one part empty")
     test = np.zeros(x.nnz, dtype=bool)
-    test[np.random.default_rng(random_state).choice(x.nnz, n_test, replace=False)] = True
+    test[as_generator(random_state).choice(x.nnz, n_test, replace=False)] = True
     return cut(x, test)
 
 
@@ -103,7 +104,7 @@ def _share_of_each_user(
 ) -> NDArray[np.bool_]:
     share = ratio(size, name)
     rows = x.row_indices()
-    key = np.random.default_rng(random_state).random(x.nnz)
+    key = as_generator(random_state).random(x.nnz)
     # 1e-9: a share such as 0.7 of 10 must give 7 whatever the rounding of the product
     n_test = np.floor(np.diff(x.matrix.indptr) * share + 1e-9).astype(np.int64)
     test: NDArray[np.bool_] = rank_within(rows, key) < n_test[rows]
@@ -172,7 +173,7 @@ def strong_generalization(
         raise ValueError(
             f"test_users={test_users} of {len(active)} users with entries leaves one part empty"
         )
-    rng = np.random.default_rng(random_state)
+    rng = as_generator(random_state)
     chosen = np.zeros(len(active), dtype=bool)
     chosen[rng.choice(len(active), n_test, replace=False)] = True
     return _of_users(x, active[~chosen], active[chosen], holdout_size, rng)
@@ -229,7 +230,7 @@ def k_fold(x: Interactions, *, n_splits: int = 5, random_state: Any = None) -> I
     n_splits = as_int(n_splits, "n_splits", minimum=2)
     if x.nnz < n_splits:
         raise ValueError(f"n_splits={n_splits} needs as many entries, there are {x.nnz}")
-    fold = np.random.default_rng(random_state).permutation(x.nnz) % n_splits
+    fold = as_generator(random_state).permutation(x.nnz) % n_splits
     return (cut(x, fold == i) for i in range(n_splits))
 
 
@@ -268,7 +269,7 @@ def k_fold_per_user(
     [3, 3]
     """
     n_splits = as_int(n_splits, "n_splits", minimum=2)
-    rng = np.random.default_rng(random_state)
+    rng = as_generator(random_state)
     rows = x.row_indices()
     counts = np.diff(x.matrix.indptr)
     if not (counts >= 2).any():
@@ -357,7 +358,7 @@ def k_fold_users(
     Split(train 10, fold_in 8, holdout 2 interactions)
     """
     n_splits = as_int(n_splits, "n_splits", minimum=2)
-    rng = np.random.default_rng(random_state)
+    rng = as_generator(random_state)
     fold = _dealt(x.row_indices(), x.n_users, n_splits, "users", rng)
     return (
         _of_users(
@@ -381,5 +382,5 @@ def _dealt(
             f"n_splits={n_splits} needs as many {name} with entries, there are {len(active)}"
         )
     fold = np.full(n, -1, dtype=np.int64)
-    fold[active] = np.random.default_rng(random_state).permutation(len(active)) % n_splits
+    fold[active] = as_generator(random_state).permutation(len(active)) % n_splits
     return fold
