@@ -13,13 +13,14 @@ TEST_JOBS ?= $(if $(filter -k% tests/%,$(TEST_FLAGS)),0,auto)
 BENCH_FLAGS ?=
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help demo test bench native lint format types docs tidy sanitize weak-symbols portable stubs check-stubs clean
+.PHONY: help demo test bench native lint format types docs site notebooks tidy sanitize weak-symbols portable stubs check-stubs clean
 
 help:
 	@echo "make demo      set up and run the main job on generated data"
 	@echo "make test      set up and run the tests (TEST_FLAGS='-k gram' for a part, '-m slow' for the long ones)"
 	@echo "make bench     set up and run the benchmarks, print the table (AIMASS_BENCH_SCALE=small|medium|full)"
 	@echo "make native    compile the extension into aimass_core/, only what changed"
+	@echo "make site      build the documentation into build/site; 'make site SITE=serve' shows it at http://127.0.0.1:8000"
 	@echo "make lint format types docs tidy sanitize weak-symbols portable stubs check-stubs clean"
 
 $(BIN)/python:
@@ -69,12 +70,21 @@ format: $(VENV)/.group-lint
 	ruff format .
 	clang-format -i $(CXX_FILES)
 
-types: $(VENV)/.installed-test $(VENV)/.group-dev
-	mypy
+types:  # Python 3.11 or newer, in an environment of its own with the version of NumPy that is pinned for it
+	@$(MAKE) --silent VENV=build/venv-types build/venv-types/.group-types
+	build/venv-types/bin/mypy
 
 docs: $(VENV)/.installed-test $(VENV)/.group-dev native
 	python tools/check_docstrings.py
 	python -m pytest -q -p no:benchmark --doctest-modules aimass_core
+
+# Without network. Notebooks are run where AIMASS_DATA names the data sets. A link or a cross-reference that leads nowhere is an error.
+SITE ?= build --strict
+site: export NO_MKDOCS_2_WARNING = 1
+site: $(VENV)/.installed-test $(VENV)/.group-site native
+	python tools/site/notebooks.py --into build/notebooks
+	python -m mkdocs $(SITE)
+	python tools/site/check_offline.py build/site
 
 tidy: $(VENV)/.group-dev
 	tools/tidy.sh
@@ -89,6 +99,10 @@ weak-symbols:
 portable: $(VENV)/.group-build
 	tools/portable.sh
 	tools/aarch64.sh
+
+# Write the outputs of the notebooks that are committed.
+notebooks: $(VENV)/.installed-test $(VENV)/.group-site native
+	python tools/site/notebooks.py
 
 stubs: $(VENV)/.installed-test $(VENV)/.group-dev native
 	python tools/stubs.py

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         evaluation,
         factorization,
         fusion,
+        linear,
         mixture,
         neighbors,
         retrieval,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         SVDpp,
     )
     from .fusion import Bagging, RankFusion, ScoreFusion, Stacking
+    from .linear import EASE, EDLAE, SLIM, SparseEASE
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
     from .segmentation import Segmentation, rfm, segments
@@ -68,6 +70,7 @@ _NAMES = {
     "effects": "effects",
     "evaluation": "evaluation",
     "factorization": "factorization",
+    "linear": "linear",
     "fusion": "fusion",
     "load": "base.persistence",
     "mixture": "mixture",

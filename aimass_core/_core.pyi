@@ -27,11 +27,13 @@ __all__: list[str] = [
     "isa",
     "isa_available",
     "knn_predict",
+    "list_gains",
     "pairwise_epoch",
     "rating_epoch",
     "resampled_sums",
     "resampling_weights",
     "reverse_topk",
+    "ridge_lists",
     "score_topk",
     "slim_dense",
     "slim_sparse",
@@ -585,6 +587,32 @@ def knn_predict(
     """
 
 @typing.overload
+def list_gains(
+    lists: numpy.typing.NDArray[numpy.int64],
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Relevance of the item at each rank of each list.
+    """
+
+@typing.overload
+def list_gains(
+    lists: numpy.typing.NDArray[numpy.int64],
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Relevance of the item at each rank of each list.
+    """
+
+@typing.overload
 def pairwise_epoch(
     indptr: numpy.typing.NDArray[numpy.int64],
     indices: numpy.typing.NDArray[numpy.int32],
@@ -810,6 +838,42 @@ def reverse_topk(
 ]:
     """
     The users whose thresholds an item reaches: (indptr, users, scores), best first.
+    """
+
+@typing.overload
+def ridge_lists(
+    t_indptr: numpy.typing.NDArray[numpy.int64],
+    t_indices: numpy.typing.NDArray[numpy.int32],
+    t_data: numpy.typing.NDArray[numpy.float32],
+    n_users: typing.SupportsInt | typing.SupportsIndex,
+    gramian: numpy.typing.NDArray[numpy.float32] | None,
+    ridge: numpy.typing.NDArray[numpy.float64],
+    targets: numpy.typing.NDArray[numpy.int32],
+    lists_indptr: numpy.typing.NDArray[numpy.int64],
+    lists_indices: numpy.typing.NDArray[numpy.int32],
+    k: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    Ridge regression of target items on k items out of lists: the weights, in the order of the lists.
+    """
+
+@typing.overload
+def ridge_lists(
+    t_indptr: numpy.typing.NDArray[numpy.int64],
+    t_indices: numpy.typing.NDArray[numpy.int32],
+    t_data: numpy.typing.NDArray[numpy.float64],
+    n_users: typing.SupportsInt | typing.SupportsIndex,
+    gramian: numpy.typing.NDArray[numpy.float64] | None,
+    ridge: numpy.typing.NDArray[numpy.float64],
+    targets: numpy.typing.NDArray[numpy.int32],
+    lists_indptr: numpy.typing.NDArray[numpy.int64],
+    lists_indices: numpy.typing.NDArray[numpy.int32],
+    k: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Ridge regression of target items on k items out of lists: the weights, in the order of the lists.
     """
 
 @typing.overload

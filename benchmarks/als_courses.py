@@ -150,9 +150,14 @@ def irspack_course(problem: Problem, begin: Sides, solver: str, n_threads: int) 
     core = require("irspack.recommenders._ials_core", "irspack (for Python 3.12 or newer)")
     name = {"cholesky": "CHOLESKY", "cg": "CG", "subspace": "IALSPP"}[solver]
     settings = {
-        "K": begin[0].shape[1], "alpha0": 1.0, "reg": REGULARIZATION, "nu": 0.0,
-        "init_stdev": 0.0, "random_seed": 0, "loss_type": core.LossType.ORIGINAL,
-    }  # fmt: skip
+        "K": begin[0].shape[1],
+        "alpha0": 1.0,
+        "reg": REGULARIZATION,
+        "nu": 0.0,
+        "init_stdev": 0.0,
+        "random_seed": 0,
+        "loss_type": core.LossType.ORIGINAL,
+    }
     config = core.IALSModelConfigBuilder()
     for key, value in settings.items():
         config = getattr(config, f"set_{key}")(value)
@@ -184,10 +189,15 @@ def buffalo_course(problem: Problem, begin: Sides, solver: str, n_threads: int) 
         pytest.skip("Buffalo has no such solver from 128 factors on")
     options = ALSOption().get_default_option()
     options.update(
-        d=n_factors, num_workers=n_threads, alpha=1.0, compute_loss_on_training=False,
+        d=n_factors,
+        num_workers=n_threads,
+        alpha=1.0,
+        compute_loss_on_training=False,
         optimizer={"cholesky": "llt", "cg (own)": "manual_cg", "subspace (own)": "ialspp"}[solver],
-        reg_u=REGULARIZATION, reg_i=REGULARIZATION, block_size=64,
-    )  # fmt: skip
+        reg_u=REGULARIZATION,
+        reg_i=REGULARIZATION,
+        block_size=64,
+    )
     model = module.CyALS()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "options.json"

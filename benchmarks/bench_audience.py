@@ -64,8 +64,15 @@ def invert(lists: np.ndarray, n_items: int) -> Any:
     return np.searchsorted(found, np.arange(n_items + 1)), users[order]
 
 
-MEMBERS = ["native", "native: index anew", "native: recommend, invert", "reference", "peer:numpy",
-           "peer:torch", "peer:implicit"]  # fmt: skip
+MEMBERS = [
+    "native",
+    "native: index anew",
+    "native: recommend, invert",
+    "reference",
+    "peer:numpy",
+    "peer:torch",
+    "peer:implicit",
+]
 
 
 @pytest.mark.parametrize("member", MEMBERS)
@@ -103,16 +110,9 @@ def bench_reverse_topk(
     elif member == "reference":
         if asked is None:
             pytest.skip("the reference takes minutes for all items")
-        index = index_of(case)
-        numbers = np.array(asked, dtype=np.int32)
-        zeros = np.zeros(len(asked), V.dtype)
-        owners = index._owners_of(np.array(asked))
-        lists = owners.indptr.astype(np.int64), owners.indices
 
         def call() -> Any:
-            found = reference.reverse_topk(
-                V[numbers], zeros, numbers, *index._packed, len(U), *lists, 1
-            )
+            found = reference.reverse_topk(U, V, None, np.array(asked), K, X.indptr, X.indices)
             return lambda item: found[1]
 
     else:

@@ -77,10 +77,13 @@ CELLS["full"] = [
         for dtype in ("float64", "float32")
         if (t, d, k) != ("full", 128, 128)  # takes 100,000 rows not to be singular: a minute a step
     ),
-    *(Cell(t, 1_000_000, d, 8, dtype) for t in TYPES for d, dtype in ((8, "float64"),
-                                                                     (32, "float32"))),
+    *(
+        Cell(t, 1_000_000, d, 8, dtype)
+        for t in TYPES
+        for d, dtype in ((8, "float64"), (32, "float32"))
+    ),
     *(cell for cell in CELLS["medium"] if cell.apart),
-]  # fmt: skip
+]
 ALL = list(dict.fromkeys(cell for cells in CELLS.values() for cell in cells))
 MEMBERS = ["native", "reference", "peer:sklearn", "peer:onedal", "peer:numpy", "peer:torch"]
 
@@ -145,9 +148,17 @@ def step(home: Any, X: np.ndarray, begin: Start, n_threads: int, total: Any = No
         kind, begin.weights, begin.means, begin.covariances, standardizer
     )
     sums, _ = home.gmm_em_step(
-        X, standardizer.shift, standardizer.scale, None, parameters.coefficients(), None,
-        SCORE_FORM[kind], SUMS_FORM[kind], False, n_threads,
-    )  # fmt: skip
+        X,
+        standardizer.shift,
+        standardizer.scale,
+        None,
+        parameters.coefficients(),
+        None,
+        SCORE_FORM[kind],
+        SUMS_FORM[kind],
+        False,
+        n_threads,
+    )
     new = maximize(kind, sums, total, 1e-6, None)
     means, covariances, _ = new.unscaled(standardizer)
     return Start(kind, new.weights, means, covariances)
@@ -173,10 +184,20 @@ def expected(cell: Cell) -> Start:
     found = step(_core, X, start(cell), 1, tied_total(cell))
     few = X[:500]
     for home in (_core, reference):
-        assert np.isfinite(home.gmm_em_step(
-            few, np.zeros(cell.d), np.ones(cell.d), None, np.zeros((1, 1 + cell.d)), None,
-            "linear", "linear", False, 1,
-        )[0]).all()  # fmt: skip
+        assert np.isfinite(
+            home.gmm_em_step(
+                few,
+                np.zeros(cell.d),
+                np.ones(cell.d),
+                None,
+                np.zeros((1, 1 + cell.d)),
+                None,
+                "linear",
+                "linear",
+                False,
+                1,
+            )[0]
+        ).all()
     return found
 
 

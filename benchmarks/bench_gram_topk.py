@@ -52,14 +52,25 @@ NEUTRAL: dict[str, Any] = {
 
 
 def gram(
-    indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, n_cols: int, k: int, n_threads: int,
-    kernel: Callable[..., Any] = _core.gram_topk, **options: Any,
-) -> Any:  # fmt: skip
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    n_cols: int,
+    k: int,
+    n_threads: int,
+    kernel: Callable[..., Any] = _core.gram_topk,
+    **options: Any,
+) -> Any:
     """`gram_topk` with plain dot products as the score unless `options` say otherwise."""
     return kernel(
-        indptr=indptr, indices=indices, data=data, n_cols=n_cols, k=k, n_threads=n_threads,
+        indptr=indptr,
+        indices=indices,
+        data=data,
+        n_cols=n_cols,
+        k=k,
+        n_threads=n_threads,
         **(NEUTRAL | options),
-    )  # fmt: skip
+    )
 
 
 @cache

@@ -49,10 +49,19 @@ def fit_and_predict(home: Any, scale: str, formula: str | None, n_threads: int) 
     if formula is None:
         return home.slope_one_predict(*X, *T, *pairs, n_threads)
     options = {
-        "p": None, "q": None, "total": 0.0, "weight": (0.0, 0.0), "shrink": 0.0, "min_support": 1,
-        "support_shrink": 0.0, "support_offset": 0.0, "significance": 0.0, "amplification": 1.0,
-        "threshold": -np.inf, "positive_only": True,
-    }  # fmt: skip
+        "p": None,
+        "q": None,
+        "total": 0.0,
+        "weight": (0.0, 0.0),
+        "shrink": 0.0,
+        "min_support": 1,
+        "support_shrink": 0.0,
+        "support_offset": 0.0,
+        "significance": 0.0,
+        "amplification": 1.0,
+        "threshold": -np.inf,
+        "positive_only": True,
+    }
     return home.knn_predict(
         *X, *T, *X, *T, *pairs, k=K, min_k=1, formula=formula, n_threads=n_threads, **options
     )

@@ -175,9 +175,14 @@ def elastic_nets(scale: str, columns: sp.csc_matrix) -> np.ndarray:
     linear_model = require("sklearn.linear_model", "scikit-learn")
     n_users, n_items = columns.shape
     model = linear_model.ElasticNet(
-        alpha=(L1 + SLIM_RIDGE) / n_users, l1_ratio=L1 / (L1 + SLIM_RIDGE), fit_intercept=False,
-        positive=True, max_iter=MAX_SWEEPS, tol=1e-6, copy_X=False,
-    )  # fmt: skip
+        alpha=(L1 + SLIM_RIDGE) / n_users,
+        l1_ratio=L1 / (L1 + SLIM_RIDGE),
+        fit_intercept=False,
+        positive=True,
+        max_iter=MAX_SWEEPS,
+        tol=1e-6,
+        copy_X=False,
+    )
     out = np.zeros((TARGETS[scale], n_items))
     for t, j in enumerate(targets(scale)):
         entries = slice(columns.indptr[j], columns.indptr[j + 1])
@@ -216,9 +221,13 @@ SLIM_MEMBERS = ["native", "reference", "peer:sklearn"]
 
 
 def run_slim(
-    measure: Callable[..., Any], kernels: tuple[Callable[..., Any], ...], member: str, scale: str,
-    first: tuple[Any, ...], n_threads: int,
-) -> None:  # fmt: skip
+    measure: Callable[..., Any],
+    kernels: tuple[Callable[..., Any], ...],
+    member: str,
+    scale: str,
+    first: tuple[Any, ...],
+    n_threads: int,
+) -> None:
     """Measure one member: `kernels` are the native one and its reference, `first` the matrices."""
     if member == "reference" and scale != "small":
         pytest.skip("the reference takes minutes: only at AIMASS_BENCH_SCALE=small")
@@ -252,6 +261,53 @@ def bench_slim_sparse(measure: Callable[..., Any], member: str, scale: str, n_th
     X = ratings(scale)
     first = *csr_parts(X), *csr_parts(X.T.tocsr())
     run_slim(measure, (_core.slim_sparse, reference.slim_sparse), member, scale, first, n_threads)
+
+
+# --- ridge regression on lists of items: sparse EASE ---
+
+
+@cache
+def nearest(scale: str, length: int) -> np.ndarray:
+    """Return the items with the largest co-occurrence of each target, without itself."""
+    G = exact_gramian(scale)[targets(scale)]
+    G[np.arange(len(G)), targets(scale)] = -np.inf
+    best: np.ndarray = np.argsort(-G, axis=1, kind="stable")[:, :length]
+    return np.ascontiguousarray(best, dtype=np.int32)
+
+
+@pytest.mark.parametrize("member", ["native", "reference", "peer:numpy"])
+def bench_ridge_lists(measure: Callable[..., Any], member: str, scale: str, n_threads: int) -> None:
+    """Every target on the whole list; the Gramian is given to all and is not part of the time."""
+    X = ratings(scale)
+    n_users, n_items = X.shape
+    length = min(200, n_items - 1)
+    chosen = nearest(scale, length)
+    G = exact_gramian(scale)
+    indptr = np.arange(len(chosen) + 1, dtype=np.int64) * length
+    columns = csr_parts(X.T.tocsr())
+
+    def native(kernel: Callable[..., Any]) -> np.ndarray:
+        ridge = np.full(n_items, RIDGE)
+        weights: np.ndarray = kernel(
+            *columns, n_users, G.astype(np.float32), ridge, targets(scale), indptr, chosen.ravel(),
+            length, n_threads,
+        )  # fmt: skip
+        return weights.reshape(chosen.shape)
+
+    def by_numpy() -> np.ndarray:
+        out = np.empty(chosen.shape)
+        for t, items in enumerate(chosen):
+            system = G[np.ix_(items, items)] + RIDGE * np.eye(length)
+            out[t] = np.linalg.solve(system, G[items, targets(scale)[t]])
+        return out
+
+    calls = {
+        "native": lambda: native(_core.ridge_lists),
+        "reference": lambda: native(reference.ridge_lists),
+        "peer:numpy": by_numpy,
+    }
+    group = f"ridge_lists: {len(chosen)} targets on {length} items"
+    measure(group, member, limited(calls[member], n_threads), close_to(by_numpy, 1e-3))
 
 
 # --- recommendations from a dense item-item matrix ---

@@ -22,13 +22,14 @@ SCALE = (1, 5)
 KNN = {"n_neighbors": 40, "similarity": "msd", "rating_scale": SCALE}
 MODELS: dict[str, tuple[Callable[[int], Any], str]] = {
     "k-NN basic": (lambda n: UserKNN(aggregation="mean", n_threads=n, **KNN), "KNNBasic"),
-    "k-NN with means": (lambda n: UserKNN(aggregation="centered", n_threads=n, **KNN),
-                        "KNNWithMeans"),
-    "k-NN baseline": (lambda n: UserKNN(aggregation="baseline", n_threads=n, **KNN),
-                      "KNNBaseline"),
+    "k-NN with means": (
+        lambda n: UserKNN(aggregation="centered", n_threads=n, **KNN),
+        "KNNWithMeans",
+    ),
+    "k-NN baseline": (lambda n: UserKNN(aggregation="baseline", n_threads=n, **KNN), "KNNBaseline"),
     "baseline only": (lambda n: BaselineOnly(rating_scale=SCALE), "BaselineOnly"),
     "Slope One": (lambda n: SlopeOne(rating_scale=SCALE), "SlopeOne"),
-}  # fmt: skip
+}
 
 Triplets = tuple[np.ndarray, np.ndarray, np.ndarray]
 

@@ -26,9 +26,13 @@ SIZES = {"small": 5_000, "medium": 100_000, "full": 100_000}  # users
 REPLICATES = 200  # of every member
 N_METRICS = 6
 MEMBERS = [
-    "native", "reference", "peer:numpy rows", "peer:numpy take", "peer:numpy bincount",
+    "native",
+    "reference",
+    "peer:numpy rows",
+    "peer:numpy take",
+    "peer:numpy bincount",
     "peer:numpy poisson",
-]  # fmt: skip
+]
 PROMISE, PROMISED_MIB = 20, 500 * 1e6 / 2**20
 
 

@@ -18,7 +18,6 @@ from peers import require
 
 from aimass_core.reference import score_topk as reference
 from aimass_core.retrieval import FactorIndex
-from aimass_core.retrieval._packing import pack
 
 BATCHES = {  # scale -> (case, kind, k)
     "small": [("small", "trained", 10)],
@@ -133,12 +132,10 @@ def bench_score_topk(
         exclude = sp.csr_array(X)
         call = lambda: index.topk(U, k, exclude=exclude, n_threads=n_threads)  # noqa: E731
     elif member == "reference":
-        packed, rounds = pack(V, None), 1
-        indptr, indices = X.indptr.astype(np.int64), X.indices.astype(np.int32)
-        lists = (indptr, indices, None, None)
+        rounds = 1
         if len(U) * len(V) > 10**8:
             pytest.skip("the reference sorts all scores: minutes")
-        call = lambda: reference(U, *packed, len(V), k, *lists, 1)  # noqa: E731
+        call = lambda: reference(U, V, None, k, X.indptr, X.indices)  # noqa: E731
     elif member == "peer:faiss":  # has no filter by user
         index, check = _faiss_index(case, kind), check_against(U, V, None, k)
         require("faiss").omp_set_num_threads(n_threads)

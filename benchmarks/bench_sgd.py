@@ -63,12 +63,22 @@ def bpr(kernel: Callable[..., Any], scale: str, n_threads: int) -> tuple[np.ndar
         sides.append((factors, np.zeros(n_biases, np.float32), *none, np.zeros(0, np.int32)))
     for epoch in range(BPR_EPOCHS):
         kernel(
-            indptr, indices, *sides,
+            indptr,
+            indices,
+            *sides,
             steps=("sgd", BPR_RATE, BPR_RATE, 0.0, 0.0, 1e-10),
-            penalties=(0.01, 0.01, 0.01, 0.01), weights=np.zeros(0), loss="bpr",
-            n_candidates=1, n_positives=1, k_positive=1, margin=1.0, n_strata=N_STRATA[scale],
-            seed=SEED, epoch=epoch, n_threads=n_threads,
-        )  # fmt: skip
+            penalties=(0.01, 0.01, 0.01, 0.01),
+            weights=np.zeros(0),
+            loss="bpr",
+            n_candidates=1,
+            n_positives=1,
+            k_positive=1,
+            margin=1.0,
+            n_strata=N_STRATA[scale],
+            seed=SEED,
+            epoch=epoch,
+            n_threads=n_threads,
+        )
     users, items = sides
     ones = np.ones((X.shape[0], 1), np.float32)
     return np.hstack([users[0], ones]), np.hstack([items[0], items[1][:, None]])
@@ -86,9 +96,13 @@ def implicit_bpr(scale: str, n_threads: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the same from implicit, whose initialisation is part of the time."""
     module = require("implicit.cpu.bpr", "implicit")
     model = module.BayesianPersonalizedRanking(
-        factors=FACTORS[scale], learning_rate=BPR_RATE, regularization=0.01,
-        iterations=BPR_EPOCHS, num_threads=n_threads, random_state=SEED,
-    )  # fmt: skip
+        factors=FACTORS[scale],
+        learning_rate=BPR_RATE,
+        regularization=0.01,
+        iterations=BPR_EPOCHS,
+        num_threads=n_threads,
+        random_state=SEED,
+    )
     model.fit(narrow_ratings(scale), show_progress=False)
     return model.user_factors, model.item_factors
 
@@ -148,10 +162,19 @@ def svd(kernel: Callable[..., Any], scale: str, n_threads: int) -> Parameters:
     biases = np.zeros(len(users)), np.zeros(len(items))
     for epoch in range(SVD_EPOCHS):
         kernel(
-            *parts, users, items, *biases, mean=float(parts[2].mean()), rates=(RATE,) * 4,
-            penalties=(REGULARIZATION,) * 4, order="stored", n_strata=1, seed=SEED, epoch=epoch,
+            *parts,
+            users,
+            items,
+            *biases,
+            mean=float(parts[2].mean()),
+            rates=(RATE,) * 4,
+            penalties=(REGULARIZATION,) * 4,
+            order="stored",
+            n_strata=1,
+            seed=SEED,
+            epoch=epoch,
             n_threads=n_threads,
-        )  # fmt: skip
+        )
     return users, items, *biases
 
 
@@ -162,10 +185,18 @@ def svdpp(kernel: Callable[..., Any], scale: str, n_threads: int) -> Parameters:
     biases = np.zeros(len(users)), np.zeros(len(items))
     for epoch in range(SVDPP_EPOCHS):
         kernel(
-            *parts, users, items, implicit, np.zeros((0, IMPLICIT_FACTORS)), *biases,
-            mean=float(parts[2].mean()), rates=(RATE,) * 5, penalties=(REGULARIZATION,) * 5,
-            epoch=epoch, n_threads=n_threads,
-        )  # fmt: skip
+            *parts,
+            users,
+            items,
+            implicit,
+            np.zeros((0, IMPLICIT_FACTORS)),
+            *biases,
+            mean=float(parts[2].mean()),
+            rates=(RATE,) * 5,
+            penalties=(REGULARIZATION,) * 5,
+            epoch=epoch,
+            n_threads=n_threads,
+        )
     return users, items, *biases, implicit
 
 
@@ -186,9 +217,13 @@ def surprise_factors(name: str, scale: str, f: int, n_epochs: int) -> Parameters
     """Return the parameters of Surprise's SVD or SVDpp in the order of `svd` or `svdpp`."""
     surprise = require("surprise", "scikit-surprise")
     model = getattr(surprise, name)(
-        n_factors=f, n_epochs=n_epochs, init_std_dev=INIT_STD, lr_all=RATE, reg_all=REGULARIZATION,
+        n_factors=f,
+        n_epochs=n_epochs,
+        init_std_dev=INIT_STD,
+        lr_all=RATE,
+        reg_all=REGULARIZATION,
         random_state=SEED,
-    )  # fmt: skip
+    )
     model.fit(trainset(scale))
     out = model.pu, model.qi, model.bu, model.bi
     return (*out, model.yj) if name == "SVDpp" else out

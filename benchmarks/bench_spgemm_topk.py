@@ -51,11 +51,20 @@ def bench_recommend_to_all(
 
     def native(kernel: Callable[..., Any]) -> Any:
         return kernel(
-            x_indptr=x_indptr, x_indices=x_indices, x_data=X.data,
-            y_indptr=y_indptr, y_indices=y_indices, y_data=S.data, n_cols=S.shape[1], k=K,
-            exclude_indptr=x_indptr, exclude_indices=x_indices, allowed=None, n_threads=n_threads,
+            x_indptr=x_indptr,
+            x_indices=x_indices,
+            x_data=X.data,
+            y_indptr=y_indptr,
+            y_indices=y_indices,
+            y_data=S.data,
+            n_cols=S.shape[1],
+            k=K,
+            exclude_indptr=x_indptr,
+            exclude_indices=x_indices,
+            allowed=None,
+            n_threads=n_threads,
             **OPTIONS,
-        )  # fmt: skip
+        )
 
     def check(result: Any) -> None:
         sample = np.random.default_rng(0).permutation(X.shape[0])[:200]

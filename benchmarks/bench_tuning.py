@@ -41,11 +41,14 @@ SPACES = {
     ItemKNN: {
         "n_neighbors": [5, 10, 20, 50, 100, 200],
         "similarity": [
-            "cosine", "jaccard", Similarity("cosine", shrink=10.0),
-            Similarity("cosine", shrink=100.0), Similarity("asymmetric_cosine", alpha=0.3),
+            "cosine",
+            "jaccard",
+            Similarity("cosine", shrink=10.0),
+            Similarity("cosine", shrink=100.0),
+            Similarity("asymmetric_cosine", alpha=0.3),
         ],
     },
-}  # fmt: skip
+}
 
 
 @cache
@@ -66,9 +69,15 @@ def bench_thirty_settings(
 
     def shared() -> list[float]:
         result = tune(
-            cls, data.train, space=SPACES[cls], method="grid", validation=[data], test=False,
-            refit=False, n_threads=n_threads,
-        )  # fmt: skip
+            cls,
+            data.train,
+            space=SPACES[cls],
+            method="grid",
+            validation=[data],
+            test=False,
+            refit=False,
+            n_threads=n_threads,
+        )
         scores = {repr(trial.params): trial.score for trial in result.trials}
         return [scores[repr(setting)] for setting in settings]
 

@@ -25,9 +25,20 @@ from aimass_core.base.threads import available_cpus
 
 SCALES = ("small", "medium", "full")
 PACKAGES = (
-    "aimass_core", "numpy", "scipy", "numba", "pandas", "polars", "pyarrow", "scikit-learn",
-    "implicit", "irspack", "buffalo", "sparse_dot_topn", "scikit-surprise",
-)  # fmt: skip
+    "aimass_core",
+    "numpy",
+    "scipy",
+    "numba",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "scikit-learn",
+    "implicit",
+    "irspack",
+    "buffalo",
+    "sparse_dot_topn",
+    "scikit-surprise",
+)
 ROUNDS = {"small": 1, "medium": 5, "full": 3}
 
 

@@ -95,9 +95,13 @@ def _uplift_intervals(store: Any, seed: int) -> dict[str, tuple[Limits, float]]:
     rng = np.random.default_rng(seed)
     score = truth.uplift + rng.normal(0, truth.uplift.std(), len(truth.uplift))
     report = uplift_report(
-        score, table["treatment"], table["conversion"], n_resamples=400, random_state=seed,
+        score,
+        table["treatment"],
+        table["conversion"],
+        n_resamples=400,
+        random_state=seed,
         n_threads=1,
-    )  # fmt: skip
+    )
     gain = np.concatenate([[0], np.cumsum(truth.uplift[np.argsort(-score)])]) / len(score)
     area = float((gain[1:] + gain[:-1]).sum() / 2 / len(score))
     found = {

@@ -32,8 +32,9 @@ def _model(member: str, kind: str, k: int) -> Any:
     from sklearn.mixture import GaussianMixture as Theirs
 
     # Its k-means alone would take longer than all the rest here.
-    return Theirs(k, covariance_type=kind, max_iter=2, random_state=0,
-                  init_params="random_from_data")  # fmt: skip
+    return Theirs(
+        k, covariance_type=kind, max_iter=2, random_state=0, init_params="random_from_data"
+    )
 
 
 def child(member: str, kind: str, n: int, path: str) -> None:

@@ -57,15 +57,22 @@ def main() -> None:
 
             begin = time.process_time()
             model = GaussianMixture(
-                K, random_state=seed, tol=1e-5, max_iter=1000, callback=count, n_threads=1,
+                K,
+                random_state=seed,
+                tol=1e-5,
+                max_iter=1000,
+                callback=count,
+                n_threads=1,
                 **parameters,
-            ).fit(X)  # fmt: skip
+            ).fit(X)
             seconds[way][seed] = time.process_time() - begin
             assert np.isfinite(model.score(X))
             bounds[way][seed] = model.lower_bound_
     best = np.max(list(bounds.values()), axis=0)
-    print("| way | better than one start | worse | median gain of a row | within 0.001 of the best "
-          "| passes, median | CPU time, median |\n|---|---:|---:|---:|---:|---:|---:|")  # fmt: skip
+    print(
+        "| way | better than one start | worse | median gain of a row | within 0.001 of the best "
+        "| passes, median | CPU time, median |\n|---|---:|---:|---:|---:|---:|---:|"
+    )
     for way in WAYS:
         gain = bounds[way] - bounds["one start"]
         print(

@@ -78,9 +78,10 @@ def numpy_step(X: np.ndarray, begin: Start, n_threads: int) -> Start:
                 scores[:, c] = -0.5 * np.einsum("ij,ij->i", y, y) + np.log(np.diag(root)).sum()
         else:
             scores[:] = -0.5 * (
-                (x * x) @ precision.T - 2 * x @ (precision * begin.means).T
+                (x * x) @ precision.T
+                - 2 * x @ (precision * begin.means).T
                 + (precision * begin.means**2).sum(axis=1)
-            ) + 0.5 * np.log(precision).sum(axis=1)  # fmt: skip
+            ) + 0.5 * np.log(precision).sum(axis=1)
         scores += np.log(begin.weights)
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
@@ -131,9 +132,10 @@ def torch_step(X: np.ndarray, begin: Start, n_threads: int) -> Start:
                 scores = constant - 0.5 * (y * y).sum(dim=2).T
             else:
                 scores = constant - 0.5 * (
-                    (x * x) @ precision.T - 2 * x @ (precision * means).T
+                    (x * x) @ precision.T
+                    - 2 * x @ (precision * means).T
                     + (precision * means**2).sum(dim=1)
-                )  # fmt: skip
+                )
             resp = torch.softmax(scores, dim=1)
             counts += resp.sum(dim=0)
             first += resp.T @ x

@@ -62,8 +62,10 @@ def main() -> None:
         rounds = 3 if n < 500_000 else 1
         with threadpool_limits(THREADS):
             peer, model = timed(lambda X=X: KMeans(K, n_init=1, random_state=0).fit(X), rounds)
-            own: dict[str, Any] = {kind: timed(lambda X=X, kind=kind: start(X, kind), rounds)
-                                   for kind in COVARIANCE_TYPES}  # fmt: skip
+            own: dict[str, Any] = {
+                kind: timed(lambda X=X, kind=kind: start(X, kind), rounds)
+                for kind in COVARIANCE_TYPES
+            }
         few = X[:10_000]
         right = inertia(few, model.cluster_centers_)
         for kind, (seconds, (problem, begin)) in own.items():

@@ -95,10 +95,17 @@ def surprise_similarities(X: sp.csr_array, measure: str) -> np.ndarray:
     similarities = require("surprise.similarities", "scikit-surprise")
     columns = X.tocsc()
     by_column = {
-        j: list(zip(*(part[columns.indptr[j] : columns.indptr[j + 1]].tolist()
-                      for part in (columns.indices, columns.data)), strict=True))
+        j: list(
+            zip(
+                *(
+                    part[columns.indptr[j] : columns.indptr[j + 1]].tolist()
+                    for part in (columns.indices, columns.data)
+                ),
+                strict=True,
+            )
+        )
         for j in range(X.shape[1])
-    }  # fmt: skip
+    }
     return getattr(similarities, measure)(X.shape[0], by_column, 1)
 
 

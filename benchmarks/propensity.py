@@ -28,8 +28,17 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from aimass_core import Segmentation
 
 NUMBERS = ["age", "balance", "day", "campaign", "pdays", "previous"]
-WORDS = ["job", "marital", "education", "default", "housing", "loan", "contact", "month",
-         "poutcome"]  # fmt: skip
+WORDS = [
+    "job",
+    "marital",
+    "education",
+    "default",
+    "housing",
+    "loan",
+    "contact",
+    "month",
+    "poutcome",
+]
 OF_SEGMENTS = ["age", "balance", "campaign", "pdays", "previous"]
 METRICS = {"AUC": roc_auc_score, "average precision": average_precision_score}
 CLASSIFIERS = {
@@ -79,9 +88,14 @@ def scores(model: Any, X: Any, y: Any, n_splits: int, n_repeats: int) -> dict[st
 
 
 def compare(
-    X: Any, y: Any, *, n_segments: int = 8, n_splits: int = 5, n_repeats: int = 2,
+    X: Any,
+    y: Any,
+    *,
+    n_segments: int = 8,
+    n_splits: int = 5,
+    n_repeats: int = 2,
     classifiers: dict[str, Any] = CLASSIFIERS,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     """One row for each classifier and metric."""
     rows = []
     for name, classifier in classifiers.items():
@@ -91,10 +105,15 @@ def compare(
             mean, low, high = interval(more[metric] - plain[metric], 1 / n_splits)
             rows.append(
                 {
-                    "classifier": name, "metric": metric, "without": plain[metric].mean(),
-                    "with": more[metric].mean(), "difference": mean, "low": low, "high": high,
+                    "classifier": name,
+                    "metric": metric,
+                    "without": plain[metric].mean(),
+                    "with": more[metric].mean(),
+                    "difference": mean,
+                    "low": low,
+                    "high": high,
                 }
-            )  # fmt: skip
+            )
     return rows
 
 

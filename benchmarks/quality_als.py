@@ -25,9 +25,12 @@ from aimass_core.evaluation import evaluate, rmse
 NCF = {"n_factors": 192, "regularization": 0.007, "unobserved_weight": 0.3, "max_iter": 12}
 # Best on the validation part, see `search`.
 GOWALLA = {
-    "n_factors": 1024, "regularization": 0.006, "unobserved_weight": 0.01, "max_iter": 10,
+    "n_factors": 1024,
+    "regularization": 0.006,
+    "unobserved_weight": 0.01,
+    "max_iter": 10,
     "solver": "cg",
-}  # fmt: skip
+}
 # What `ratings --search` chose in every fold from this grid.
 RATINGS = {"n_factors": 128, "regularization": 0.08, "max_iter": 15}
 RATINGS_GRID = [
@@ -45,12 +48,14 @@ def ncf(search: bool) -> list[Figure]:
         "iALS, conjugate gradient": (ImplicitALS(**NCF, solver="cg"), 0.728, 0.448),
         "iALS, the same preconditioned": (ImplicitALS(**NCF, solver="pcg"), 0.728, 0.448),
         "iALS, subspaces (iALS++)": (
-            ImplicitALS(**NCF, solver="subspace", n_steps=1), 0.728, 0.448,
+            ImplicitALS(**NCF, solver="subspace", n_steps=1),
+            0.728,
+            0.448,
         ),
         "iALS, defaults": (ImplicitALS(), None, None),
         "PureSVD, 32 factors": (PureSVD(n_factors=32), None, None),
         "NMF, 32 factors": (NMF(), None, None),
-    }  # fmt: skip
+    }
     for name, (model, hits, gain) in models.items():
         started = time.perf_counter()
         found = data.score(model)

@@ -117,8 +117,9 @@ def report(table: Any, days: tuple[Any, Any, Any], weeks: int | None, options: A
     print(f"| anyone without the product | {rate * placed:,.0f} expected | {rate:.2%} |")
     print(f"| most active customers | {theirs.sum():,} | {theirs.sum() / placed:.2%} |")
     print(f"| ImplicitALS | {ours.sum():,} | {ours.sum() / placed:.2%} |\n")
-    intervals = {who: interval(ours, theirs, axis, rng) for axis, who in
-                 enumerate(("customers", "products"))}  # fmt: skip
+    intervals = {
+        who: interval(ours, theirs, axis, rng) for axis, who in enumerate(("customers", "products"))
+    }
     for who, (low, high) in intervals.items():
         print(f"lift over the most active: {lift:.2f}, 95 % [{low:.2f}, {high:.2f}] over {who}")
     print(flush=True)

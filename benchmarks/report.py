@@ -55,11 +55,12 @@ def table(machine: dict[str, Any], rows: Rows) -> str:
     lines = [
         f"{machine.get('cpu', 'unknown CPU')}, ISA level {machine.get('isa')}, "
         f"{machine.get('threads')} threads, scale {machine.get('scale')}. "
-        + ", ".join(f"{name} {v}" for name, v in versions.items()) + ".",
+        + ", ".join(f"{name} {v}" for name, v in versions.items())
+        + ".",
         "",
         "| case | native | NumPy reference | fastest peer | others |",
         "|---|---:|---:|---:|---|",
-    ]  # fmt: skip
+    ]
     for group, members in rows.items():
         native = members.get("native")
         peers = sorted(

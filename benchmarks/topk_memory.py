@@ -60,8 +60,10 @@ def main() -> None:
     k = int(sys.argv[2]) if len(sys.argv) > 2 else 10
     U, V = factors(case, "gaussian")
     size = U.shape[0] * k * 8 / 2**20
-    print(f"{len(U):,} users, {len(V):,} items x {V.shape[1]} ({V.nbytes / 2**20:.1f} MiB), k {k}, "
-          f"lists {size:.1f} MiB\n\n| MiB above the input | |\n|---|---|")  # fmt: skip
+    print(
+        f"{len(U):,} users, {len(V):,} items x {V.shape[1]} ({V.nbytes / 2**20:.1f} MiB), k {k}, "
+        f"lists {size:.1f} MiB\n\n| MiB above the input | |\n|---|---|"
+    )
     for member in MEMBERS:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, __file__, "child", member, case, str(k), folder]

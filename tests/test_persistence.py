@@ -9,13 +9,21 @@ import os
 import pickle
 import subprocess
 import sys
+import types
 import zipfile
 
 import numpy as np
 import pytest
 
 from aimass_core import (
+    BPR,
+    EASE,
+    EDLAE,
     NMF,
+    SLIM,
+    SVD,
+    WARP,
+    AsymmetricSVD,
     BaselineOnly,
     ContextKNN,
     ExplicitALS,
@@ -26,6 +34,8 @@ from aimass_core import (
     PureSVD,
     Similarity,
     SlopeOne,
+    SparseEASE,
+    SVDpp,
     UserKNN,
     load,
 )
@@ -46,6 +56,16 @@ MODELS = [
     ExplicitALS(n_factors=6),
     NMF(n_factors=4),
     PureSVD(n_factors=4),
+    EASE(regularization=10.0),
+    EASE(n_neighbors=5, weighting="tf_idf"),
+    EDLAE(),
+    SLIM(alpha=0.01, n_candidates=20),
+    SparseEASE(n_neighbors=6),
+    BPR(n_factors=4, max_iter=2),
+    WARP(n_factors=4, max_iter=2),
+    SVD(n_factors=4, max_iter=2),
+    SVDpp(n_factors=4, max_iter=2),
+    AsymmetricSVD(n_factors=4, max_iter=2),
 ]
 
 
@@ -129,7 +149,7 @@ def test_the_safetensors_library_reads_it(file):
 
 def test_arrays_are_aligned_views_of_the_file(file):
     model = load(file)
-    for array in (model.user_items_.data, model.user_items_.indptr, model.similarity_.data):
+    for array in (model.user_items_.data, model.user_items_.indices, model.similarity_.data):
         assert array.ctypes.data % 64 == 0
         assert not array.flags.owndata
 
@@ -289,6 +309,65 @@ FOREIGN = {
         lambda tree: tree["state"].update(users_=tree["state"]["items_"])
     ),
 }
+
+
+def claims_rows(model_file, n):
+    """Give two arrays of the file the shape (n, 0), which has no elements."""
+
+    def change(header, body):
+        for name in ("user_items_.indices", "user_items_.data"):
+            begin, end = header[name]["data_offsets"]
+            header[name].update(shape=[n, 0], data_offsets=[begin, begin])
+            entries = list(header.items())
+            where = list(header).index(name) + 1
+            rest = {"dtype": "U8", "shape": [end - begin], "data_offsets": [begin, end]}
+            header.clear()
+            header.update([*entries[:where], (f"rest.{name}", rest), *entries[where:]])
+
+    rewritten(model_file, change)
+
+
+def test_a_file_cannot_ask_for_memory_that_it_does_not_hold(tmp_path):
+    path = tmp_path / "m"
+    model = PureSVD(n_factors=2).fit(data())
+    for n in (2**31 - 1, 2**62, 2**63):
+        model.save(path)
+        claims_rows(path, n)
+        with pytest.raises(DamagedFileError, match="shape"):
+            load(path)
+    model.save(path, training=False)
+    rewritten(path, manifest(lambda tree: tree["state"].update(n_users_={"plain": 2**31 - 1})))
+    with pytest.raises(DamagedFileError):
+        load(path)
+
+
+@pytest.mark.parametrize("name", ["user_bias_", "item_bias_"])
+def test_a_file_without_the_biases_that_its_model_needs(tmp_path, name):
+    ItemKNN(aggregation="baseline").fit(data()).save(tmp_path / "m")
+    rewritten(tmp_path / "m", manifest(lambda tree: tree["state"].update({name: {"plain": None}})))
+    with pytest.raises(DamagedFileError, match="needs the biases"):
+        load(tmp_path / "m")
+
+
+def test_the_contents_are_hashed_without_a_copy(file, monkeypatch):
+    parts = []
+
+    class Recorder:
+        def __init__(self, content):
+            self._hash = hashlib.blake2b(content)
+
+        def update(self, part):  # bytes: a copy, made while no other thread can run
+            parts.append(type(part))
+            self._hash.update(part)
+
+        def hexdigest(self):
+            return self._hash.hexdigest()
+
+    monkeypatch.setattr(
+        "aimass_core.base.persistence.hashlib", types.SimpleNamespace(blake2b=Recorder)
+    )
+    load(file)
+    assert parts == [bytes, memoryview]  # the header and the arrays
 
 
 @pytest.mark.parametrize("case", FOREIGN)

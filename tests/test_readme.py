@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if not (ROOT / "README.md").exists():
     pytest.skip("the README is not beside the tests", allow_module_level=True)
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def python_blocks(page: Path) -> list[tuple[str, str | None]]:
@@ -22,6 +22,12 @@ def python_blocks(page: Path) -> list[tuple[str, str | None]]:
     return [
         (match[1], match[2]) for match in re.finditer(pattern, page.read_text(), flags=re.M | re.S)
     ]
+
+
+def needs(page: Path) -> list[str]:
+    """The optional packages that the first line of a page names: ``<!-- needs: a, b -->``."""
+    match = re.match(r"<!-- needs: (.*) -->\n", page.read_text())
+    return match[1].split(", ") if match else []
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -60,8 +66,10 @@ def test_there_is_something_to_run() -> None:
     assert len(COMMANDS) >= 4
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.stem)
 def test_python(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for package in needs(page):
+        pytest.importorskip(package)
     names: dict[str, Any] = {}
     for number, (code, output) in enumerate(python_blocks(page), 1):
         capsys.readouterr()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ import scipy.sparse as sp
 
 from aimass_core import (
     BPR,
+    EASE,
+    EDLAE,
     NMF,
+    SLIM,
     SVD,
     WARP,
     AsymmetricSVD,
@@ -27,6 +31,7 @@ from aimass_core import (
     ScoreFusion,
     Similarity,
     SlopeOne,
+    SparseEASE,
     Stacking,
     SVDpp,
     UserKNN,
@@ -49,6 +54,13 @@ SUMS = [
     UserKNN(n_neighbors=20, similarity="log_likelihood_ratio", profile="binary"),
     ContextKNN(),
     ContextKNN(base="user"),
+    EASE(regularization=50.0),
+    EASE(regularization=5.0, n_neighbors=9, weighting="bm25", dtype="float64"),
+    EDLAE(regularization=5.0),
+    SLIM(alpha=0.01),
+    SLIM(alpha=0.1, l1_ratio=0.1, n_candidates=12, n_neighbors=8, nonnegative=False),
+    SLIM(alpha=0.01, solver="sparse", weighting="tf_idf", dtype="float64"),
+    SparseEASE(regularization=5.0, n_neighbors=9, n_checked=3),
 ]
 RATINGS = [
     ItemKNN(aggregation="mean"),
@@ -278,6 +290,51 @@ def test_filters_are_any_collection(model, named):
 
 
 @every
+def test_what_is_no_filter_is_refused_with_the_remedy(model, named):
+    pandas = pytest.importorskip("pandas")
+    model.fit(named)
+    for wrong, message in (
+        (["5", "15"], "candidates holds '5' of type str, but the known items have ids of kind"),
+        ([[5, 15], [5]], "candidates must hold ids of items for all queries, or be a dict"),
+        (pandas.DataFrame({"user": ["user-03"], "item": [5]}), r"from_table\(table, user='user'"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            model.recommend(["user-03", "user-20"], candidates=wrong)
+    with pytest.raises(ValueError, match=r"exclude as an array of bool must have shape \(30,\)"):
+        model.recommend(["user-03"], exclude=np.ones(7, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [m for m in ALL if hasattr(m, "similar_items") or hasattr(m, "similar_users")],
+    ids=repr,
+)
+@pytest.mark.parametrize("side", ["items", "users"])
+def test_filters_of_similar_items_and_users(model, side, named):
+    model.fit(named)
+    if not hasattr(model, f"similar_{side}"):
+        pytest.skip("neighbours of the other side only")
+    ids = (named.items if side == "items" else named.users).ids
+    ask = getattr(model, f"similar_{side}")
+    queries = ids[[3, 20]].tolist()
+    try:
+        plain = ask(queries, k=len(ids))
+    except ValueError as error:
+        assert "this model compares" in str(error)  # noqa: PT017
+        return
+    some = ids[:15].tolist()
+    expected = [[i for i in items if i in some] for items, _ in plain]
+    for candidates in (some, set(some), (i for i in some), np.isin(ids, some)):
+        lists = ask(queries, k=len(ids), candidates=candidates)
+        assert [items for items, _ in lists] == expected
+    for one in (queries[0], queries[:1]):
+        lists = ask(one, k=len(ids), candidates={queries[0]: some}, exclude=[some[0], some[1]])
+        assert [items for items, _ in lists] == [[i for i in expected[0] if i not in some[:2]]]
+    assert plain.query_name == side[:-1]
+    assert plain.item_name == f"similar_{side[:-1]}"
+
+
+@every
 def test_unknown_users(model, named):
     model.fit(named)
     both = model.recommend(["user-03", "user-20"], k=4)
@@ -291,6 +348,9 @@ def test_unknown_users(model, named):
     assert model.recommend(["a", "b"], unknown="skip").indices.shape[0] == 0
     with pytest.raises(ValueError, match="unknown must be one of"):
         model.recommend(["user-03"], unknown="drop")
+    strangers = [f"s{n}" for n in range(7)]
+    with pytest.raises(KeyError, match="unknown user 's0', 's1', 's2', 's3', 's4' and 2 more"):
+        model.recommend(["user-03", *strangers])
 
 
 @every
@@ -362,6 +422,9 @@ def test_saved_without_training_data(model, named, tmp_path):
         np.testing.assert_array_equal(lists.indices, plain.indices)
     with pytest.raises(ValueError, match="without its training data"):
         bare.partial_fit(new)
+    if hasattr(bare, "explain"):
+        with pytest.raises(ValueError, match="without its training data"):
+            bare.explain("user-03", 5)
 
 
 @every
@@ -380,10 +443,43 @@ def test_tables_are_refused_with_the_call_that_reads_them(model, named):
 def test_names_of_other_libraries(model, blocks):
     model.fit(blocks)
     for name, ours in (("N", "k"), ("filter_items", "exclude"), ("num_threads", "n_threads")):
-        with pytest.raises(TypeError, match=rf"here it is called '{ours}'"):
+        call = rf"{type(model).__name__}\.recommend\(\)"
+        with pytest.raises(TypeError, match=rf"{call}.* here it is called '{ours}'"):
             model.recommend([0], **{name: 3})
+    with pytest.raises(TypeError, match="call recommend_new"):
+        model.recommend([0], recalculate_user=True)
+    with pytest.raises(TypeError, match=rf"{type(model).__name__}\(\).*pass 'verbose' to fit"):
+        type(model)(show_progress=True)
     with pytest.raises(TypeError, match="has no argument 'nonsense'"):
         type(model)(nonsense=3)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (ItemKNN(aggregation="mean", neighbors_of="seen"), "neighbors_of"),
+        (ItemKNN(aggregation="mean", clip=False, rating_scale=(1, 5)), "rating_scale"),
+        (UserKNN(min_k=2), "min_k"),
+        (UserKNN(baseline="sgd"), "baseline"),
+        (ItemKNN(similarity=Similarity("jaccard", alpha=0.3)), "alpha"),
+        (ContextKNN(now=3), "now"),
+        (BaselineOnly(method="sgd", reg_u=3.0), "reg_u"),
+        (BaselineOnly(learning_rate=0.1), "learning_rate"),
+        (SlopeOne(clip=False, rating_scale=(1, 5)), "rating_scale"),
+        (ImplicitALS(solver="cholesky", n_steps=3), "n_steps"),
+        (ImplicitALS(solver="cg", block_size=32), "block_size"),
+        (ExplicitALS(clip=False, rating_scale=(1, 5)), "rating_scale"),
+        (BPR(momentum=0.5), "momentum"),
+        (BPR(optimizer="momentum", decay=0.5), "decay"),
+        (BPR(popularity_power=0.5), "popularity_power"),
+        (WARP(biases=False, regularization_bias=0.1), "regularization_bias"),
+        (SVD(biases=False, learning_rate_item_bias=0.1), "learning_rate_item_bias"),
+    ],
+    ids=repr,
+)
+def test_options_without_effect_are_refused(model, name, blocks):
+    with pytest.raises(ValueError, match=rf"{name}.*(has no effect with|leave it out)"):
+        model.fit(blocks)
 
 
 @every
@@ -507,6 +603,44 @@ def test_refits_and_failed_fits(model, blocks):
     with pytest.raises(ValueError, match="not a finite number"):
         model.fit(broken)
     np.testing.assert_array_equal(model.recommend(k=3).indices, expected.indices)
+
+
+@every
+def test_a_callback_gets_the_steps_of_a_fit(model, blocks):
+    events = []
+    fresh = copy.deepcopy(model).fit(blocks, callback=lambda event: events.append(event))
+    assert [event.step for event in events] == sorted({event.step for event in events})
+    assert {event.stage for event in events} == {"fit"}
+    assert events[-1].step <= events[-1].n_steps
+    last = copy.deepcopy(events[-1].model)
+    np.testing.assert_array_equal(
+        last.recommend([3], k=3).indices.shape, fresh.recommend([3], k=3).indices.shape
+    )
+    if not fresh.learns_in_epochs:
+        assert events[-1].step == events[-1].n_steps
+        np.testing.assert_array_equal(last.recommend(k=3).indices, fresh.recommend(k=3).indices)
+    else:
+        ended = copy.deepcopy(model).fit(blocks, callback=lambda event: event.step == 2)
+        assert getattr(ended, "n_iter_", 2) == 2
+    with pytest.raises(TypeError, match="callback must be a function"):
+        copy.deepcopy(model).fit(blocks, callback=3)
+    with pytest.raises(TypeError, match="verbose must be True or False"):
+        copy.deepcopy(model).fit(blocks, verbose="no")
+
+
+@every
+def test_verbose_shows_a_bar_and_the_log_says_what_was_done(
+    model, blocks, capsys, caplog, monkeypatch
+):
+    monkeypatch.setattr("aimass_core.base.progress._BAR_AFTER", -1.0)
+    with caplog.at_level(logging.INFO, "aimass_core"):
+        copy.deepcopy(model).fit(blocks, verbose=True)
+    assert "fit [####" in capsys.readouterr().err
+    log = "\n".join(caplog.messages)
+    assert "36 users x 30 items" in log
+    assert f"{type(model).__name__}.fit in " in log
+    copy.deepcopy(model).fit(blocks)
+    assert capsys.readouterr().err == ""
 
 
 @every

@@ -100,8 +100,9 @@ def test_a_model_with_a_score_has_the_whole_contract(make, x, tmp_path) -> None:
 
 
 def test_foreign_models_are_evaluated(x) -> None:
-    table = evaluate({"own": Recency(), "foreign": Counts()}, (x, x), metrics=["recall"], k=2,
-                     exclude_seen=False)  # fmt: skip
+    table = evaluate(
+        {"own": Recency(), "foreign": Counts()}, (x, x), metrics=["recall"], k=2, exclude_seen=False
+    )
     assert set(table.to_dict()) >= {"own", "foreign"} or "recall@2" in str(table.to_dict())
 
 
@@ -138,3 +139,13 @@ def test_a_model_that_is_not_registered_is_not_saved(x, tmp_path) -> None:
 
     with pytest.raises(TypeError, match=r"@aimass_core.register"):
         Own().fit(x).save(tmp_path / "own")
+
+
+def test_blocks_of_users_have_their_own_filters(x, monkeypatch) -> None:
+    from aimass_core.base import ranking
+
+    model = Recency().fit(x)
+    own = {"a": ["nut", "pie"], "b": ["tea"], "c": ["pie"], "d": ["tea", "pie"]}
+    expected = [model.recommend([u], k=2, candidates=own[u]).ids[0].tolist() for u in own]
+    monkeypatch.setattr(ranking, "_BLOCK", 3)  # one user in a block
+    assert model.recommend(list(own), k=2, candidates=own).ids.tolist() == expected

@@ -25,12 +25,18 @@ IGNORED = {
     "SS05",  # infinitive verb: the summary may be a noun ("Items near this one")
     "SS06",  # summary of two lines
     "ES01",  # extended summary
-    "SA01", "SA04",  # See Also and its descriptions
+    "SA01",
+    "SA04",  # See Also and its descriptions
     "EX01",  # examples: "where useful", asked for by hand
     "PR04",  # an argument that is "as in" another function repeats no type; annotations have it
-    "PR08", "PR09", "RT03", "RT04", "RT05", "YD01",  # capital letters and full stops in lists
+    "PR08",
+    "PR09",
+    "RT03",
+    "RT04",
+    "RT05",
+    "YD01",  # capital letters and full stops in lists
     "RT02",  # a single return value may be named
-}  # fmt: skip
+}
 # Shared by the packages; what users call of them is exported elsewhere. The command line is
 # documented by its own --help, a kernel by its reference.
 INTERNAL = {"cli", "base", "kernels", "readers"}

@@ -29,8 +29,11 @@ def generate() -> str:
     ):
         text = subprocess.run(
             [*command, "--stdin-filename=_core.pyi"],
-            input=text, capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
+            input=text,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
     return text
 
 

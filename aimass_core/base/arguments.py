@@ -38,19 +38,22 @@ FOREIGN_NAMES = {
     "num_iterations": ("max_iter",),
     "num_threads": ("n_threads",),
     "rank": ("n_factors",),
-    "recalculate_user": ("recommend_new",),
     "reg": ("regularization",),
     "regParam": ("regularization",),
     "reg_all": ("regularization",),
     "seed": ("random_state",),
+    "show_progress": ("verbose",),
     "top_k": ("k",),
     "topk": ("k",),
     "userid": ("users",),
 }
 
+# Arguments of other libraries for what is a call of its own here.
+OTHER_CALLS = {"recalculate_user": "recommend_new", "user_items": "recommend_new"}
+
 
 def explains_names(function: F) -> F:
-    """Make a function name its own argument where a call uses another library's name for it."""
+    """Make a method name its own argument where a call uses another library's name for it."""
     known = inspect.signature(function).parameters
     if any(p.kind is p.VAR_KEYWORD for p in known.values()):
         return function
@@ -60,16 +63,24 @@ def explains_names(function: F) -> F:
         if not kwargs.keys() <= known.keys():
             for name in kwargs:
                 if name not in known:
-                    raise TypeError(_message(function, name, [n for n in known if n != "self"]))
+                    raise TypeError(_message(type(args[0]), function.__name__, name, [*known][1:]))
         return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]
 
 
-def _message(function: Callable[..., Any], name: str, known: list[str]) -> str:
-    call = function.__qualname__.removesuffix(".__init__")
-    text = f"{call}() has no argument {name!r}"
-    ours = [n for n in FOREIGN_NAMES.get(name, ()) if n in known]
-    if ours:
-        return f"{text}; here it is called {ours[0]!r}"
+def _message(cls: type, method: str, name: str, known: list[str]) -> str:
+    """Return the text about an argument that a method of a class does not have."""
+    is_constructor = method == "__init__"
+    text = f"{cls.__name__}{'' if is_constructor else f'.{method}'}() has no argument {name!r}"
+    ours = FOREIGN_NAMES.get(name, ())
+    for own in ours:
+        if own in known:
+            return f"{text}; here it is called {own!r}"
+    others = inspect.signature(cls.fit).parameters if hasattr(cls, "fit") else {}
+    for own in (name, *ours):
+        if is_constructor and own in others:
+            return f"{text}: pass {own!r} to fit"
+    if name in OTHER_CALLS and hasattr(cls, OTHER_CALLS[name]):
+        return f"{text}: call {OTHER_CALLS[name]}"
     return f"{text}{suggest(name, known)}; the arguments are {', '.join(known)}"

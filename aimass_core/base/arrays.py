@@ -1,4 +1,4 @@
-"""Checks of the one-dimensional arrays that evaluation and effects take, and seeds of theirs."""
+"""Checks of the one-dimensional arrays that evaluation and effects take."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .validation import as_int
+from .random import as_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["as_labels", "as_seed", "as_vector"]
 
 
-def _as_1d(values: Any, name: str, length: int | None, wanted: str) -> NDArray[Any]:
+def _as_1d(values: Any, name: str, length: int | None, expected: str) -> NDArray[Any]:
     if isinstance(values, (str, bytes)) or values is None:
-        raise TypeError(f"{name} must be {wanted}, got {values!r}")
+        raise TypeError(f"{name} must be {expected}, got {values!r}")
     if np.ma.isMaskedArray(values) and np.ma.is_masked(values):
         raise TypeError(f"{name} has masked entries: drop them or fill them first")
     try:
         array = np.asarray(values)
     except ValueError:
-        raise ValueError(f"{name} must be {wanted}, got rows of unequal lengths") from None
+        raise ValueError(f"{name} must be {expected}, got rows of unequal lengths") from None
     if array.ndim != 1:
-        raise ValueError(f"{name} must be {wanted}, got {array.ndim}-D of shape {array.shape}")
+        raise ValueError(f"{name} must be {expected}, got {array.ndim}-D of shape {array.shape}")
     if length is not None and len(array) != length:
         raise ValueError(f"{name} must have one value per row ({length}), got {len(array)}")
     return array
@@ -48,7 +48,7 @@ def as_vector(
     name : str
         The argument's name in messages.
     length : int, optional
-        Wanted number of values.
+        Expected number of values.
     allow_nan : bool, default False
         Whether values may be missing (NaN). Infinite values are always refused.
     minimum, maximum : float, optional
@@ -99,7 +99,7 @@ def as_labels(
     name : str
         The argument's name in messages.
     length : int, optional
-        Wanted number of labels.
+        Expected number of labels.
 
     Returns
     -------
@@ -125,23 +125,3 @@ def as_labels(
             f"{name} must hold labels of one kind without missing ones, got dtype {array.dtype}"
         ) from None
     return labels, codes.astype(np.int64)
-
-
-def as_seed(random_state: Any) -> int:
-    """Return the 64-bit seed of counter-based random numbers.
-
-    Parameters
-    ----------
-    random_state : int, numpy Generator or None
-        An int is the seed itself; a generator gives the next of its numbers; None a new one.
-
-    Returns
-    -------
-    int
-        Within [0, 2**64).
-    """
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(0, 2**64, dtype=np.uint64))
-    return as_int(random_state, "random_state", minimum=0, maximum=2**64 - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ ALS_EPOCHS, SGD_EPOCHS = 10, 20
 
 
 def global_mean(X: sp.csr_array) -> float:
-    """Mean of the stored values; 0 where there are none."""
+    """Return the mean of the stored values; 0 where there are none."""
     return float(X.data.mean(dtype=np.float64)) if X.nnz else 0.0
 
 
@@ -60,16 +61,18 @@ def als_biases(
     max_iter: int = ALS_EPOCHS,
     reg_u: float = REG_U,
     reg_i: float = REG_I,
+    report: Callable[[int], object] = bool,
 ) -> tuple[Array, Array]:
-    """Biases of users and items by alternating least squares."""
+    """Return biases of users and items by alternating least squares; ``report`` gets each epoch."""
     centred = ratings.astype(np.float64)
     centred -= ratings.mean(dtype=np.float64) if len(ratings) else 0.0
     count_u = np.bincount(users, minlength=shape[0]).astype(np.float64)
     count_i = np.bincount(items, minlength=shape[1]).astype(np.float64)
     bu, bi = np.zeros(shape[0]), np.zeros(shape[1])
-    for _ in range(max_iter):
+    for epoch in range(1, max_iter + 1):
         bi = _mean_bias(items, centred - bu[users], count_i, reg_i)
         bu = _mean_bias(users, centred - bi[items], count_u, reg_u)
+        report(epoch)
     return bu, bi
 
 
@@ -78,26 +81,28 @@ def sgd_biases(
     max_iter: int = SGD_EPOCHS,
     learning_rate: float = 0.005,
     regularization: float = 0.02,
+    report: Callable[[int], object] = bool,
 ) -> tuple[Array, Array]:
-    """Biases of users and items by stochastic gradient descent, in the order of the entries."""
+    """Return biases of users and items by gradient descent in the order of the entries."""
     from ..jit.baseline_sgd import baseline_sgd
 
     bu, bi = np.zeros(X.shape[0]), np.zeros(X.shape[1])
     mean = global_mean(X)
-    for _ in range(max_iter):
+    for epoch in range(1, max_iter + 1):
         baseline_sgd(*csr_parts(X), bu, bi, mean, learning_rate, regularization)
+        report(epoch)
     return bu, bi
 
 
 def baseline_of(features_by_entities: sp.csr_array) -> Baseline:
-    """The default baseline of a features x entities matrix, entities in the role of users."""
+    """Return the default baseline of a features x entities matrix; entities stand for users."""
     X = features_by_entities
     bu, bi = als_biases(X.indices, row_numbers(X), X.data, (X.shape[1], X.shape[0]))
     return Baseline(global_mean(X), feature=bi, entity=bu)
 
 
 def entity_offsets(features_by_entities: sp.csr_array, known: Baseline) -> Baseline:
-    """The same baseline for other entities: their biases, given those of the features."""
+    """Return the same baseline for other entities: their biases, given those of the features."""
     X = features_by_entities
     residual = X.data - known.mean - np.repeat(known.feature, np.diff(X.indptr))
     count = np.bincount(X.indices, minlength=X.shape[1]).astype(np.float64)
@@ -105,14 +110,14 @@ def entity_offsets(features_by_entities: sp.csr_array, known: Baseline) -> Basel
 
 
 def new_user_bias(profiles: sp.csr_array, expected: Array) -> Array:
-    """Biases of new users, given what is expected of each item: the last step of `als_biases`."""
+    """Return biases of new users, given the expected rating of each item."""
     residual = profiles.data - expected[profiles.indices]
     count = np.diff(profiles.indptr).astype(np.float64)
     return _mean_bias(row_numbers(profiles), residual, count, REG_U)
 
 
 def rating_range(scale: Any, X: sp.csr_array) -> tuple[float, float]:
-    """Lowest and highest rating: as given, else as seen."""
+    """Return the lowest and the highest rating: as given, else as in the data."""
     if scale is None:
         return (float(X.data.min()), float(X.data.max())) if X.nnz else (0.0, 0.0)
     try:

@@ -74,7 +74,8 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
     if name == "idmap":
         parts = thing.to_arrays()
         arrays.update({f"{at}{part}": array for part, array in parts.items()})
-        return {"class": name, "kind": thing.kind, "arrays": {part: at + part for part in parts}}
+        places = {part: at + part for part in parts}
+        return {"class": name, "kind": thing.kind, "arrays": places, "name": thing.name}
     if name == "interactions":
         parts = {
             part: _encode(getattr(thing, part), f"{at}{part}.", arrays)
@@ -145,7 +146,8 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
         return _decode_adapted(node, arrays)
     cls = _class(node["class"])
     if node["class"] == "idmap":
-        return cls.from_arrays(node["kind"], {k: arrays[v] for k, v in node["arrays"].items()})
+        parts = {part: arrays[place] for part, place in node["arrays"].items()}
+        return cls.from_arrays(node["kind"], parts, node.get("name"))
     if node["class"] == "interactions":
         parts = {name: decode(part, arrays) for name, part in node["parts"].items()}
         return cls(**parts, time_unit=node["unit"], report=node["report"])

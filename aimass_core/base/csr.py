@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,14 +19,18 @@ if TYPE_CHECKING:
 __all__ = [
     "PRODUCT",
     "as_lists",
+    "common_products",
+    "dense_scores",
     "patterns_union",
     "products_of_rows",
     "renumber_columns",
     "row_numbers",
     "row_range",
+    "share_with_scipy",
     "spgemm_topk",
     "stack_rows",
     "take_rows",
+    "take_rows_or_empty",
     "transpose",
     "with_scipy_indices",
 ]
@@ -71,6 +76,18 @@ def take_rows(X: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     entries = np.arange(indptr[-1]) + np.repeat(begins - indptr[:-1], lengths)
     return wrap_csr(indptr, X.indices[entries], X.data[entries], (len(rows), X.shape[1]))
+
+
+def take_rows_or_empty(X: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
+    """Return some rows of a canonical CSR, an empty one where the row number is -1."""
+    is_known = rows >= 0
+    if is_known.all():
+        return take_rows(X, rows)
+    kept = take_rows(X, rows[is_known])
+    lengths = np.zeros(len(rows), dtype=np.int64)
+    lengths[is_known] = np.diff(kept.indptr)
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return wrap_csr(indptr, kept.indices, kept.data, (len(rows), X.shape[1]))
 
 
 def row_range(X: sp.csr_array, begin: int, end: int) -> sp.csr_array:
@@ -153,12 +170,38 @@ def as_lists(indices: NDArray[np.int32], scores: NDArray[Any], n_columns: int) -
     return lists
 
 
+def dense_scores(X: sp.csr_array) -> NDArray[Any]:
+    """Return a sparse matrix as a dense one, with -inf where no value is stored."""
+    X = sp.csr_array(X)
+    scores = np.full(X.shape, -np.inf, dtype=X.dtype)
+    scores[row_numbers(X), X.indices] = X.data
+    return scores
+
+
 def with_scipy_indices(X: sp.csr_array) -> sp.csr_array:
     """Give a new matrix index arrays of one type, which all of SciPy and scikit-learn take."""
     dtype = np.int32 if X.nnz < 2**31 else np.int64
     X.indptr = X.indptr.astype(dtype, copy=False)
     X.indices = X.indices.astype(dtype, copy=False)
     return X
+
+
+def share_with_scipy(thing: Any) -> None:
+    """Give the public learned matrices of a model index arrays of one type, entries shared."""
+    for name, value in vars(thing).items():
+        if name.endswith("_") and not name.startswith("_") and isinstance(value, sp.csr_array):
+            setattr(thing, name, with_scipy_indices(copy.copy(value)))
+
+
+def common_products(
+    X: sp.csr_array, x_row: int, Y: sp.csr_array, y_row: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return the columns that a row of X and a row of Y both have, and the products there."""
+    x, y = row_range(X, x_row, x_row + 1), row_range(Y, y_row, y_row + 1)
+    columns, mine, theirs = np.intersect1d(
+        x.indices, y.indices, assume_unique=True, return_indices=True
+    )
+    return columns, x.data[mine].astype(np.float64) * y.data[theirs]
 
 
 def products_of_rows(
@@ -170,14 +213,24 @@ def products_of_rows(
     """
     products = np.empty(len(x_rows), dtype=np.float64)
     if len(x_rows) == 1:
-        x, y = (row_range(M, int(r[0]), int(r[0]) + 1) for M, r in ((X, x_rows), (Y, y_rows)))
-        _, mine, theirs = np.intersect1d(
-            x.indices, y.indices, assume_unique=True, return_indices=True
-        )
-        products[0] = x.data[mine].astype(np.float64) @ y.data[theirs]
+        products[0] = _product_of_two_rows(X, int(x_rows[0]), Y, int(y_rows[0]))
         return products
     for begin in range(0, len(x_rows), _PAIRS):
         part = slice(begin, begin + _PAIRS)
         both = take_rows(X, x_rows[part]).multiply(take_rows(Y, y_rows[part]))
         products[part] = both.sum(axis=1)
     return products
+
+
+def _product_of_two_rows(X: sp.csr_array, x_row: int, Y: sp.csr_array, y_row: int) -> float:
+    """Return an inner product of two sorted rows by looking up the shorter one in the longer."""
+    parts = []
+    for M, row in ((X, x_row), (Y, y_row)):
+        begin, end = M.indptr[row : row + 2].tolist()
+        parts.append((M.indices[begin:end], M.data[begin:end]))
+    (short, x), (long, y) = sorted(parts, key=lambda part: len(part[0]))
+    if len(short) == 0:
+        return 0.0
+    positions = long.searchsorted(short)
+    is_in = long.take(positions, mode="clip") == short
+    return float(x[is_in].astype(np.float64) @ y[positions[is_in]])

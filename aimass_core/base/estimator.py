@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..exceptions import NotFittedError
 from .arguments import explains_names
+from .html import describe, details, named_values
 from .validation import suggest
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
     from typing_extensions import Self
 
@@ -90,6 +92,22 @@ class Estimator:
             setattr(self, name, value)
         return self
 
+    def _refuse_idle(self, names: Iterable[str], condition: str) -> None:
+        """Raise ValueError for a parameter that has no effect but differs from its default.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Parameters that have no effect; those that the model does not have are passed over.
+        condition : str
+            Why, such as ``"solver='cholesky'"``.
+        """
+        defaults = inspect.signature(type(self)).parameters
+        for name in (n for n in names if n in defaults):
+            value = getattr(self, name)
+            if value is not defaults[name].default and value != defaults[name].default:
+                raise ValueError(f"{name}={value!r} has no effect with {condition}: leave it out")
+
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters
         shown = [
@@ -99,8 +117,36 @@ class Estimator:
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    def _facts(self) -> dict[str, str]:
+        """Return what a notebook shows of a fitted model at first sight, by name."""
+        return {}
+
+    def _repr_html_(self) -> str:
+        """Return the parameters and what was learned, for a notebook."""
+        signature = inspect.signature(type(self).__init__).parameters
+        params = self.get_params(deep=False)
+        changed = [n for n, v in params.items() if repr(v) != repr(signature[n].default)]
+        is_fitted = self.__sklearn_is_fitted__()
+        state = "fitted" if is_fitted else "not fitted"
+        parts = [f"<p><strong>{type(self).__name__}</strong> ({state})</p>"]
+        if is_fitted:
+            parts.append(named_values(self._facts()))
+        shown = {name: describe(value) for name, value in params.items()}
+        title = f"{len(params)} parameters, {len(changed)} of them not the default"
+        parts.append(details(title, named_values(shown, bold=changed)))
+        learned = {
+            name: describe(value)
+            for name, value in sorted(vars(self).items())
+            if name.endswith("_") and not name.startswith("_")
+        }
+        if learned:
+            title = f"{len(learned)} learned attributes"
+            parts.append(details(title, named_values(learned)))
+        return f"<div>{''.join(parts)}</div>"
+
     def __sklearn_is_fitted__(self) -> bool:
-        return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
+        names = reversed(vars(self))  # learned attributes come after the parameters
+        return any(name.endswith("_") and not name.startswith("_") for name in names)
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, Tags, TargetTags  # its caller is scikit-learn itself
@@ -116,7 +162,7 @@ class Estimator:
             raise NotFittedError(f"this {type(self).__name__} is not fitted: call fit(X) first")
 
     def _fitted_parameters(self) -> dict[str, Any]:
-        """The parameters of the last fit, whatever ``set_params`` did since."""
+        """Return the parameters of the last fit, whatever ``set_params`` did since."""
         return getattr(self, "_fitted_with", None) or self.get_params(deep=False)
 
     def _adopt_state(self, fresh: Self) -> Self:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 
-from .csr import patterns_union, renumber_columns
+from .csr import patterns_union, renumber_columns, take_rows_or_empty
 from .progress import logger
-from .validation import as_csr, wrap_csr
+from .validation import as_csr, refuse_table, wrap_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..data import IdMap
 
-__all__ = ["Catalog", "as_filter", "combine_filters", "known_rows"]
+__all__ = ["Catalog", "Filter", "as_filter", "as_filters", "combine_filters", "known_rows"]
+
+# A mask over all columns, a matrix with a row for each query, or no filter.
+Filter: TypeAlias = "NDArray[np.uint8] | sp.csr_array | None"
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
     if hasattr(values, "__len__") and len(values) == 0:
         return np.empty(0, dtype=np.int64)
     if catalog.ids is not None:
-        rows = catalog.ids.get(values)
+        rows = _rows_of_ids(values, name, catalog, catalog.ids)
     else:
         rows = _as_numbers(values, name, catalog)
     unknown = rows < 0
@@ -80,6 +83,26 @@ def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
     return rows
 
 
+def _rows_of_ids(values: Any, name: str, catalog: Catalog, ids: IdMap) -> NDArray[np.int64]:
+    """Return the rows of ids, -1 for unknown ones; refuse ids of another kind than the known."""
+    try:
+        rows = ids.get(values)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} must hold ids of {catalog.name}s for all queries, or be a dict of query id to "
+            f"ids, a sparse matrix or Interactions with a row for each query: {error}"
+        ) from None
+    if rows.max() < 0:
+        first = np.asarray(values)[:1].tolist()[0]
+        if first is not None and isinstance(first, str) != (ids.kind == "str"):
+            raise TypeError(
+                f"{name} holds {first!r} of type {type(first).__name__}, but the known "
+                f"{catalog.name}s have ids of kind {ids.kind!r}: give ids of that kind, or a mask "
+                "as an array of bool"
+            )
+    return rows
+
+
 def _as_numbers(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
     array = np.atleast_1d(np.asarray(values))
     if array.ndim != 1 or array.dtype.kind not in "iu":
@@ -91,9 +114,7 @@ def _as_numbers(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
     return np.where(known, array, -1).astype(np.int64)
 
 
-def as_filter(
-    values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any]
-) -> NDArray[np.uint8] | sp.csr_array | None:
+def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any]) -> Filter:
     """Return a filter as a mask over all columns, or as a matrix with a row for each query.
 
     Parameters
@@ -117,6 +138,8 @@ def as_filter(
     if values is None:
         return None
     shape = (len(query_ids), catalog.size)
+    if hasattr(values, "columns") or hasattr(values, "column_names"):
+        refuse_table(values, name)
     inner = getattr(values, "matrix", None)
     if inner is not None and sp.issparse(inner):
         return _matrix_by_id(values, name, catalog, query_ids)
@@ -148,7 +171,7 @@ def as_filter(
 def _matrix_by_id(
     values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any]
 ) -> sp.csr_array:
-    """Interactions as a filter: their users are queries, their items columns."""
+    """Return Interactions as a filter: their users are queries, their items columns."""
     if catalog.ids is None:
         raise TypeError(
             f"{name}: Interactions are matched by id, but the model was fitted on a matrix and has "
@@ -157,13 +180,13 @@ def _matrix_by_id(
     by_column = renumber_columns(
         as_csr(values, name), catalog.ids.get(values.items.ids), catalog.size
     )
-    return _rows_or_empty(by_column, values.users.get(query_ids))
+    return take_rows_or_empty(by_column, values.users.get(query_ids))
 
 
 def _matrix_of_mapping(
     values: Mapping[Any, Any], name: str, catalog: Catalog, query_ids: NDArray[Any]
 ) -> sp.csr_array:
-    """A mapping of query id to items, such as ``{"ann": ["tea", "pie"]}``."""
+    """Return a filter from a mapping of query id to items, such as ``{"ann": ["tea", "pie"]}``."""
     nothing = np.empty(0, dtype=np.int64)
     lists = [
         np.unique(known_rows(values[query], name, catalog)) if query in values else nothing
@@ -175,22 +198,11 @@ def _matrix_of_mapping(
     return wrap_csr(indptr, indices, np.ones(len(indices), dtype=np.float32), shape)
 
 
-def _rows_or_empty(X: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
-    """Rows of a matrix, an empty one where the row number is -1."""
-    known = rows >= 0
-    begins = np.where(known, X.indptr[np.where(known, rows, 0)], 0)
-    ends = np.where(known, X.indptr[np.where(known, rows + 1, 0)], 0)
-    lengths = ends - begins
-    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    entries = np.arange(indptr[-1]) + np.repeat(begins - indptr[:-1], lengths)
-    return wrap_csr(indptr, X.indices[entries], X.data[entries], (len(rows), X.shape[1]))
-
-
 def combine_filters(
-    candidates: NDArray[np.uint8] | sp.csr_array | None,
-    exclude: NDArray[np.uint8] | sp.csr_array | None,
+    candidates: Filter,
+    exclude: Filter,
     seen: sp.csr_array | None,
-) -> tuple[NDArray[np.uint8] | sp.csr_array | None, sp.csr_array | None]:
+) -> tuple[Filter, sp.csr_array | None]:
     """Return (candidates, exclude) of a `Query` from both filters and the seen items."""
     if exclude is None or sp.issparse(exclude):
         return candidates, patterns_union(seen, exclude)
@@ -203,3 +215,39 @@ def combine_filters(
     indptr = np.concatenate([[0], np.cumsum(kept)])[candidates.indptr].astype(np.int64)
     own = wrap_csr(indptr, candidates.indices[kept], candidates.data[kept], candidates.shape)
     return own, seen
+
+
+def as_filters(
+    candidates: Any,
+    exclude: Any,
+    catalog: Catalog,
+    query_ids: NDArray[Any],
+    seen: sp.csr_array | None = None,
+) -> tuple[Filter, sp.csr_array | None]:
+    """Return the arguments ``candidates`` and ``exclude`` of a call as those of a `Query`.
+
+    Parameters
+    ----------
+    candidates, exclude : as in `as_filter`
+        The filters of the call.
+    catalog : Catalog
+        The columns.
+    query_ids : ndarray of shape (n,)
+        Ids of the queries, or their row numbers where they have no ids.
+    seen : csr_array of shape (n, catalog.size), optional
+        Entries that are excluded, too.
+
+    Returns
+    -------
+    candidates : ndarray of uint8, csr_array or None
+        As in `Query`.
+    exclude : csr_array or None
+        As in `Query`.
+    """
+    if candidates is None and exclude is None:
+        return None, seen
+    return combine_filters(
+        as_filter(candidates, "candidates", catalog, query_ids),
+        as_filter(exclude, "exclude", catalog, query_ids),
+        seen,
+    )

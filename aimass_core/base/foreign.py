@@ -7,24 +7,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .fit_options import FitOptions
 from .recommender import Recommender
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from .progress import Event
     from .query import Query
 
 __all__ = ["AdaptedModel", "as_recommender"]
 
 
 class AdaptedModel(Recommender):
-    """A recommender that asks another object for scores; see `as_recommender`."""
+    """A recommender that takes its scores from another object; see `as_recommender`."""
 
     def __init__(self, *, model: Any) -> None:
         self.model = model
 
-    def fit(self, X: Any, y: None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
+    ) -> Self:
         """Fit the other object on X and remember ids and interactions.
 
         Parameters
@@ -33,15 +44,20 @@ class AdaptedModel(Recommender):
             Given to ``model.fit`` as it is.
         y : None
             Must be None.
+        callback : callable, optional
+            Called with one `Event` when the fit is complete.
+        verbose : bool, default=False
+            Show a progress bar on standard error once the fit has taken two seconds.
 
         Returns
         -------
         Self
             The object itself.
         """
-        self._fit(X, y)
-        self.model.fit(X)
-        return self
+        return self._fit(X, y, FitOptions(X, callback=callback, verbose=verbose))
+
+    def _learn(self, n_threads: int) -> None:
+        self.model.fit(self._options.data)
 
     def score(self, query: Query) -> NDArray[Any]:
         """Return the scores of ``model.score(query)``.
@@ -57,6 +73,10 @@ class AdaptedModel(Recommender):
             Higher is better.
         """
         return np.asarray(self.model.score(query))
+
+    @property
+    def _score_dtype(self) -> Any:
+        return np.float64
 
     def __repr__(self) -> str:
         return f"as_recommender({self.model!r})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,15 +10,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .export import Exportable, json_values
+from .figures import draw_bars, new_axes
+from .html import table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..data import IdMap
 
-__all__ = ["Explanation", "TopK"]
+__all__ = ["Explanation", "TopK", "column_names_of_lists"]
 
 _SHOWN_LISTS, _SHOWN_ITEMS = 10, 10
+
+
+def column_names_of_lists(users: IdMap | None, items: IdMap | None) -> tuple[str, str]:
+    """Return the column names of users and items in tables of lists.
+
+    Parameters
+    ----------
+    users, items : IdMap or None
+        Their names are those of the columns that the interactions were read from.
+
+    Returns
+    -------
+    tuple of str
+        These names; "user" and "item" where there are none, or where they clash with "rank",
+        "score" or each other.
+    """
+    user = getattr(users, "name", None) or "user"
+    item = getattr(items, "name", None) or "item"
+    return ("user", "item") if len({user, item, "rank", "score"}) < 4 else (user, item)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -140,8 +160,39 @@ class TopK(Exportable):
             "score": self.scores[rows, ranks],
         }
 
+    def plot(self, row: int = 0, *, ax: Any = None) -> Any:
+        """Draw one list as bars: titles or ids, and their scores.
+
+        Parameters
+        ----------
+        row : int, default=0
+            Number of the list.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        IndexError
+            Where there is no such list.
+        """
+        items, scores = next(iter(self[int(row)]))
+        names = [str((self.titles or {}).get(item, item)) for item in items]
+        size = (6.4, 1.2 + 0.28 * max(len(names), 1))
+        ax = draw_bars(new_axes(ax, size=size), names, scores, "score")
+        ax.set_title(f"{self.query_name} {self.queries[row]}")
+        return ax
+
     def _repr_html_(self) -> str:
         """Return a table of the first lists for a notebook."""
+        from html import escape  # importing it takes long
+
         rows = []
         for query, (items, scores) in zip(
             self.queries[:_SHOWN_LISTS].tolist(), self[:_SHOWN_LISTS], strict=True
@@ -151,22 +202,22 @@ class TopK(Exportable):
                 _cell(item, score, abs(score) / largest, self.titles)
                 for item, score in zip(items[:_SHOWN_ITEMS], scores[:_SHOWN_ITEMS], strict=True)
             )
-            rows.append(f"<tr><th>{html.escape(str(query))}</th>{cells}</tr>")
+            rows.append(f"<tr><th>{escape(str(query))}</th>{cells}</tr>")
         width = min(self.indices.shape[1], _SHOWN_ITEMS)
         head = "".join(f"<th>{rank + 1}</th>" for rank in range(width))
         left = len(self) - len(rows)
         more = f"<p>and {left:,} more lists</p>" if left > 0 else ""
         return (
-            f"<table><thead><tr><th>{html.escape(self.query_name)}</th>{head}</tr></thead>"
+            f"<table><thead><tr><th>{escape(self.query_name)}</th>{head}</tr></thead>"
             f"<tbody>{''.join(rows)}</tbody></table>{more}"
         )
 
 
 def _cell(item: Any, score: float, share: float, titles: Mapping[Any, str] | None) -> str:
+    from html import escape
+
     title = (titles or {}).get(item)
-    text = html.escape(str(item)) + (
-        f"<br><small>{html.escape(str(title))}</small>" if title else ""
-    )
+    text = escape(str(item)) + (f"<br><small>{escape(str(title))}</small>" if title else "")
     bar = (
         f'<div style="height:4px;width:{100 * share:.0f}%;background:#4c78a8;margin-top:2px"></div>'
     )
@@ -241,6 +292,14 @@ class Explanation:
         ids = indices if id_map is None else id_map.ids[indices]
         contributions = np.asarray(parts, dtype=np.float64)[largest]
         return cls(score, offset, of, indices, ids, contributions)
+
+    def _repr_html_(self) -> str:
+        """Return the score and a table of the contributors for a notebook."""
+        shown = zip(self.ids.tolist(), self.contributions.tolist(), strict=True)
+        offset = f", {self.offset:.4g} of it without any of them" if self.offset else ""
+        head = f"<p>score <b>{self.score:.4g}</b>{offset}</p>"
+        rows = [(name, f"{part:.4g}") for name, part in shown]
+        return head + table((self.of, "contribution"), rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the explanation as Python scalars that ``json.dumps`` accepts.

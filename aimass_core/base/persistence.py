@@ -211,8 +211,9 @@ def _parse(content: mmap.mmap, size: int) -> tuple[dict[str, str], Arrays]:
         raise DamagedFileError("it is not a file of aimass_core")
     digest = hashlib.blake2b(content[:8])
     digest.update(raw.replace(str(expected).encode(), _BLANK.encode(), 1))
-    for begin in range(8 + length, size, _CHUNK):
-        digest.update(content[begin : begin + _CHUNK])
+    with memoryview(content) as data:  # parts of it are not copied, and are hashed without the GIL
+        for begin in range(8 + length, size, _CHUNK):
+            digest.update(data[begin : begin + _CHUNK])
     if not secrets.compare_digest(digest.hexdigest().encode(), str(expected).encode()):
         raise DamagedFileError("its checksum is wrong: it was cut short or altered")
     if metadata.get("version") != VERSION:
@@ -237,6 +238,8 @@ def _mapped(content: mmap.mmap, header: dict[str, Any], start: int, size: int) -
             count *= n
         if begin != expected or count * real.itemsize != end - begin or start + end > size:
             raise DamagedFileError(f"array {name!r} of shape {shape} does not fit its place")
+        if max(shape, default=0) > size:  # other sizes are 0: arrays of this length may be derived
+            raise DamagedFileError(f"array {name!r} has shape {shape} in a file of {size} bytes")
         if (start + begin) % real.itemsize:
             raise DamagedFileError(f"array {name!r} is not aligned")
         arrays[name] = np.frombuffer(content, real, count, start + begin).reshape(shape)

@@ -1,4 +1,4 @@
-"""What a fitted model is asked: the users, their profiles, the filters and the cut-off."""
+"""The query of a fitted model: users, their profiles, filters and the cut-off."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from .csr import row_range
+from .csr import row_numbers, row_range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,13 +117,9 @@ class Query:
             scores[:, self.mask == 0] = -np.inf
         if self.candidate_lists is not None:
             allowed = np.zeros(scores.shape, dtype=bool)
-            allowed[_entries(self.candidate_lists)] = True
+            own = self.candidate_lists
+            allowed[row_numbers(own), own.indices] = True
             scores[~allowed] = -np.inf
         if self.exclude is not None:
-            scores[_entries(self.exclude)] = -np.inf
+            scores[row_numbers(self.exclude), self.exclude.indices] = -np.inf
         return scores
-
-
-def _entries(matrix: sp.csr_array) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Row and column numbers of the stored entries."""
-    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices

@@ -41,8 +41,25 @@ def as_generator(random_state: Any) -> np.random.Generator:
 
 
 def as_seed(random_state: Any) -> int:
-    """Return a seed below 2^63 drawn from a ``random_state``: an integer stays itself."""
-    if isinstance(random_state, (int, np.integer)) and 0 <= random_state < 2**63:
-        as_generator(random_state)  # refuses booleans
+    """Return the 64-bit seed of counter-based random numbers.
+
+    Parameters
+    ----------
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None
+        An int below 2**64 is the seed itself; a generator gives the next of its numbers; None gives
+        fresh entropy.
+
+    Returns
+    -------
+    int
+        Within [0, 2**64).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_generator`.
+    """
+    rng = as_generator(random_state)
+    if isinstance(random_state, (int, np.integer)) and random_state < 2**64:
         return int(random_state)
-    return int(as_generator(random_state).integers(0, 2**63 - 1))
+    return int(rng.integers(0, 2**64, dtype=np.uint64))

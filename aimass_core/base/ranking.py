@@ -45,8 +45,8 @@ def top_of_rows(scores: NDArray[Any], k: int) -> Ranked:
         kth = np.partition(scores, n_columns - k, axis=1)[:, n_columns - k, None]
         above = scores > kth
         level = scores == kth
-        room = k - np.count_nonzero(above, axis=1, keepdims=True)
-        kept = above | (level & (np.cumsum(level, axis=1) <= room))
+        n_more = k - np.count_nonzero(above, axis=1, keepdims=True)
+        kept = above | (level & (np.cumsum(level, axis=1) <= n_more))
         columns = np.nonzero(kept)[1].reshape(len(scores), k)
         values = np.take_along_axis(scores, columns, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")
@@ -159,18 +159,12 @@ def filter_lists(
     safe = np.maximum(indices, 0)
     if candidates is not None and not sp.issparse(candidates):
         kept &= candidates[safe] != 0
-    rows = np.arange(len(indices))[:, None]
-    for matrix, wanted in ((candidates, True), (exclude, False)):
+    for matrix, is_wanted in ((candidates, True), (exclude, False)):
         if sp.issparse(matrix):
-            present = sp.csr_array(
-                (np.ones(matrix.nnz, dtype=bool), matrix.indices, matrix.indptr), matrix.shape
-            )
-            hit = np.zeros(indices.shape, dtype=bool)
-            if indices.size:
-                hit = np.asarray(present[np.broadcast_to(rows, safe.shape), safe]).reshape(
-                    safe.shape
-                )
-            kept &= hit == wanted
+            n_columns = matrix.shape[1]
+            stored = row_numbers(matrix).astype(np.int64) * n_columns + matrix.indices
+            listed = np.arange(len(indices))[:, None] * n_columns + safe
+            kept &= np.isin(listed, stored) == is_wanted
     out_indices, out_scores = padding(len(indices), k, scores.dtype)
     place = np.cumsum(kept, axis=1) - 1
     kept &= place < k

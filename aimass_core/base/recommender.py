@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from .csr import renumber_columns, row_range, stack_rows, take_rows
+from .csr import (
+    renumber_columns,
+    share_with_scipy,
+    stack_rows,
+    take_rows,
+    take_rows_or_empty,
+)
 from .estimator import Estimator
 from .filters import Catalog, as_filter, combine_filters
-from .lists import TopK
+from .fit_options import FitOptions
+from .lists import TopK, column_names_of_lists
 from .progress import log_duration, logger
 from .query import Query
 from .ranking import padding, rank_by_score, rank_shared, scores_of_pairs
@@ -21,12 +28,13 @@ from .threads import resolve_n_threads
 from .validation import as_bool, as_choice, as_csr, as_indices, as_int, refuse_table, wrap_csr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from typing_extensions import Self
 
     from ..data import IdMap
+    from .progress import Event, Progress
     from .ranking import Ranked
 
 __all__ = ["DUPLICATE_RULES", "UNKNOWN", "Forgotten", "Recommender"]
@@ -111,6 +119,11 @@ class Recommender(Estimator):
     needs_training: bool = True
     _dtype: ClassVar[Any] = None  # of the values, None: as given
     _keeps_times: ClassVar[bool] = False
+    # Whether the model of an event can answer, and a true result of the callback ends the fit.
+    learns_in_epochs: ClassVar[bool] = False
+    # Of the call of `fit` that is under way.
+    _options: FitOptions = FitOptions()
+    _reporter: Progress | None = None
 
     # ---- what a model defines ----------------------------------------------------------------
 
@@ -170,7 +183,14 @@ class Recommender(Estimator):
         return scores_of_pairs(users, items, score_users, self.n_items)
 
     def _learn(self, n_threads: int) -> None:
-        """Set the learned attributes from ``user_items_``."""
+        """Set the learned attributes from ``user_items_``; other arguments are in ``_options``."""
+
+    def _progress(self, n_steps: int) -> Progress:
+        """Return the reporter of the call of `fit` that is under way, for so many steps."""
+        if self._reporter is None:
+            return self._options.progress(n_steps)
+        self._reporter.set_n_steps(n_steps)
+        return self._reporter
 
     def _prepare(self, n_threads: int) -> None:
         """Set what is derived from the learned attributes; also called after loading."""
@@ -187,6 +207,15 @@ class Recommender(Estimator):
             if ids is not None and len(ids) != n:
                 raise ValueError(f"{len(ids)} ids for {n} rows or columns")
 
+    def _facts(self) -> dict[str, str]:
+        facts = {"users": f"{self.n_users_:,}", "items": f"{self.n_items:,}"}
+        if self.user_items_ is not None:
+            facts["interactions"] = f"{self.user_items_.nnz:,}"
+        else:
+            facts["interactions"] = "not kept (training=False)"
+        facts["ids"] = "row numbers" if self.users_ is None else "as in the data"
+        return facts
+
     # ---- learning ----------------------------------------------------------------------------
 
     @property
@@ -194,7 +223,14 @@ class Recommender(Estimator):
         """Number of items of the fit."""
         return len(self.item_counts_)
 
-    def fit(self, X: Any, y: None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
+    ) -> Self:
         """Learn from users x items.
 
         Parameters
@@ -204,6 +240,11 @@ class Recommender(Estimator):
             numbers. Never changed. The model may share its arrays, so do not change it afterwards.
         y : None
             Must be None; scikit-learn passes it.
+        callback : callable, optional
+            Called with an `Event` after each step. A true result ends the training of a model
+            that learns in epochs; other models complete their fit.
+        verbose : bool, default=False
+            Show a progress bar on standard error once the fit has taken two seconds.
 
         Returns
         -------
@@ -217,26 +258,44 @@ class Recommender(Estimator):
         ValueError
             For a broken matrix or values that are not finite.
         """
-        return self._fit(X, y)
+        return self._fit(X, y, FitOptions(X, callback=callback, verbose=verbose))
 
-    def _fit(self, X: Any, y: Any = None, *options: Any) -> Self:
+    def _fit(self, X: Any, y: Any = None, options: FitOptions | None = None) -> Self:
         if y is not None:
             raise TypeError(
                 "y must be None: ratings are the values of X. For columns of users, items and "
-                "ratings call Interactions.from_arrays(users, items, values=ratings) first"
+                "ratings call Interactions.from_arrays(users, items, values=ratings) first. In "
+                "scikit-learn's searches wrap the model: evaluation.RatingRegressor(model=...)"
             )
         threads = resolve_n_threads(getattr(self, "n_threads", None))
         fresh = type(self)(**self.get_params(deep=False))
-        with log_duration("%s.fit", type(self).__name__):
+        fresh._options = options or FitOptions(X)
+        fresh._reporter = fresh._options.progress(1)
+        with fresh._reporter as progress, log_duration("%s.fit", type(self).__name__):
             fresh._set_training_data(X)
             n_users, n_items = fresh.n_users_, fresh.n_items
             logger.info(
                 "%s.fit: %d users x %d items, %d interactions, %d threads",
-                type(self).__name__, n_users, n_items, fresh.item_counts_.sum(), threads,
-            )  # fmt: skip
-            fresh._learn(threads, *options)
+                type(self).__name__,
+                n_users,
+                n_items,
+                fresh.item_counts_.sum(),
+                threads,
+            )
+            fresh._learn(threads)
             fresh._prepare(threads)
+            if progress.n_reported < progress.n_steps and not self.learns_in_epochs:
+                progress.step(progress.n_steps, model=fresh)
+        del fresh._options, fresh._reporter
         return self._adopt_state(fresh)
+
+    def _adopt_state(self, fresh: Self) -> Self:
+        share_with_scipy(fresh)
+        return super()._adopt_state(fresh)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes without those of a call of `fit`: a callback may copy its model."""
+        return {n: v for n, v in vars(self).items() if n not in ("_options", "_reporter")}
 
     def _restore(self) -> None:
         """Complete a model whose ``_state`` came from a file."""
@@ -246,6 +305,7 @@ class Recommender(Estimator):
         if self.user_items_ is None and self._requires_training():
             raise ValueError(f"{type(self).__name__} cannot answer without its training data")
         self._prepare(resolve_n_threads(None))
+        share_with_scipy(self)
 
     def _set_training_data(self, X: Any) -> None:
         refuse_table(X, "X")
@@ -353,6 +413,7 @@ class Recommender(Estimator):
             self.timestamps_ = None  # belonged to the entries before
         self._forget_rows(kept)
         self._prepare(resolve_n_threads(getattr(self, "n_threads", None)))
+        share_with_scipy(self)
         return Forgotten(int(removed.sum()), self._remains())
 
     def _forget_rows(self, kept: NDArray[np.int64]) -> None:
@@ -567,11 +628,8 @@ class Recommender(Estimator):
             Where the lengths do not match.
         """
         self._check_fitted()
-        if self.user_items_ is None and self.needs_training:
-            raise ValueError(
-                "the model was saved without its training data (training=False) and cannot score "
-                "users of the fit: call recommend_new with their interactions"
-            )
+        if self.needs_training:
+            self._require_training("score users of the fit")
         rows, columns = self._rows(users, "users"), self._columns(items, "items")
         if len(rows) != len(columns) and 1 not in (len(rows), len(columns)):
             raise ValueError(
@@ -582,10 +640,19 @@ class Recommender(Estimator):
 
     # ---- helpers -----------------------------------------------------------------------------
 
+    def _require_training(self, purpose: str) -> None:
+        """Raise ValueError where the model was saved without what it needs for this purpose."""
+        if self.user_items_ is None:
+            raise ValueError(
+                f"the model was saved without its training data (training=False) and cannot "
+                f"{purpose}: save it with training=True, or call recommend_new with the users' "
+                "interactions"
+            )
+
     @property
     def _names(self) -> tuple[str, str]:
         """Column names of users and items in tables of lists."""
-        return "user", "item"
+        return column_names_of_lists(self.users_, self.items_)
 
     def _rows(self, users: Any, name: str) -> NDArray[np.int64]:
         if self.users_ is not None:
@@ -632,23 +699,25 @@ class Recommender(Estimator):
         return rows, queries
 
     def _profiles_of(self, rows: NDArray[np.int64]) -> sp.csr_array:
-        """Interactions of users of the fit; none for row -1 or where they are not stored."""
+        """Return interactions of users of the fit; none for row -1 or where they are not stored."""
         X = self.user_items_
-        if X is None or not len(rows) or (rows < 0).any():
-            dtype = np.float32 if X is None else X.dtype
-            empty = wrap_csr(
+        if X is None:
+            return wrap_csr(
                 np.zeros(len(rows) + 1, dtype=np.int64),
                 np.empty(0, dtype=np.int32),
-                np.empty(0, dtype=dtype),
+                np.empty(0, dtype=np.float32),
                 (len(rows), self.n_items),
             )
-            if X is None or not len(rows):
-                return empty
-            extended = stack_rows(X, row_range(empty, 0, 1))
-            return take_rows(extended, np.where(rows < 0, X.shape[0], rows))
         if len(rows) == X.shape[0] and (rows == np.arange(len(rows))).all():
             return X
-        return take_rows(X, rows)
+        return take_rows_or_empty(X, rows)
+
+    @property
+    def _score_dtype(self) -> Any:
+        """Type of the scores of lists that are empty for want of a history."""
+        if self.predicts_ratings or self.user_items_ is None:
+            return np.float64
+        return self.user_items_.dtype
 
     def _query_of_rows(self, rows: NDArray[np.int64], n_threads: int) -> Query:
         """Return a query without filters for users of the fit."""
@@ -708,7 +777,7 @@ class Recommender(Estimator):
         """Translate the arguments of a call into row and column numbers."""
         k = min(as_int(k, "k", minimum=1), self.n_items)
         seen = profiles if as_bool(exclude_seen, "exclude_seen") else None
-        allowed, denied = combine_filters(filters[0], filters[1], seen)
+        allowed, excluded = combine_filters(filters[0], filters[1], seen)
         given = dict(zip(("user_features", "item_features", "context"), features, strict=True))
         for name, value in given.items():
             if (value is None) == (name in self.requires):
@@ -721,7 +790,7 @@ class Recommender(Estimator):
             profiles,
             rows,
             candidates=allowed,
-            exclude=denied,
+            exclude=excluded,
             k=k,
             n_threads=resolve_n_threads(n_threads),
             **given,
@@ -736,24 +805,24 @@ class Recommender(Estimator):
     def _ranked(self, query: Query, popular: bool) -> Ranked:
         n = len(query)
         if not n or not query.k:
-            return padding(n, query.k, query.profiles.dtype)
+            return padding(n, query.k, self._score_dtype)
         without = self._without_history(query)
         if not without.any():
             return self.rank(query)
         known = np.flatnonzero(~without)
-        indices, scores = padding(n, query.k)
+        indices, scores = padding(n, query.k, self._score_dtype)
         if len(known):
             some_indices, some_scores = self.rank(_take(query, known))
-            scores = scores.astype(some_scores.dtype)
+            scores = scores.astype(some_scores.dtype, copy=False)
             indices[known], scores[known] = some_indices, some_scores
         if popular:
-            rest = np.flatnonzero(without)
+            others = np.flatnonzero(without)
             counts = np.where(self.item_counts_ > 0, self.item_counts_, -np.inf)
-            indices[rest], scores[rest] = rank_shared(counts, _take(query, rest))
+            indices[others], scores[others] = rank_shared(counts, _take(query, others))
         return indices, scores
 
     def _without_history(self, query: Query) -> NDArray[np.bool_]:
-        """Flags of the users of a query that the model knows nothing about."""
+        """Return flags of the users of a query that the model knows nothing about."""
         nothing: NDArray[np.bool_] = np.diff(query.profiles.indptr) == 0
         unknown = nothing if query.users is None else query.users < 0
         if not self.needs_history:

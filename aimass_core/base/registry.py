@@ -6,14 +6,12 @@ import importlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .validation import suggest
-
 __all__ = ["find", "model_modules", "model_names", "name_of", "register"]
 
 T = TypeVar("T", bound=type)
 
 # Packages of models. Each lists its classes in ``MODELS``: class name -> module name.
-_MODEL_PACKAGES = ("neighbors", "factorization", "fusion")
+_MODEL_PACKAGES = ("neighbors", "factorization", "linear", "fusion")
 _OTHER_PACKAGES = ("data", "similarity", "mixture", "segmentation")
 
 _classes: dict[str, type] = {}
@@ -100,6 +98,8 @@ def find(name: str) -> Any:
             if module.rpartition(".")[2] == stem:
                 importlib.import_module(f"aimass_core.{module}")
     if name not in _classes:
+        from .validation import suggest  # SciPy, which `import aimass_core` can do without
+
         names = model_names()
         raise KeyError(
             f"nothing is registered under {name!r}; the models are {', '.join(names)}"

@@ -14,7 +14,7 @@ _MAX_THREADS = 256
 
 
 def _cgroup_cpus() -> float:
-    """CPU quota of this process's control group, infinite when there is none."""
+    """Return the CPU quota of this process's control group, infinite where there is none."""
     try:  # cgroup v2
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return float("inf") if quota == "max" else int(quota) / int(period)
@@ -34,7 +34,7 @@ def _quota() -> float:
 
 
 def available_cpus() -> int:
-    """CPUs this process may use: affinity mask and control-group quota."""
+    """Return the CPUs that this process may use: affinity mask and control-group quota."""
     if hasattr(os, "sched_getaffinity"):
         cpus = len(os.sched_getaffinity(0))
     else:

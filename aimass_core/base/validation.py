@@ -33,19 +33,19 @@ MAX_DIM = 2**31 - 1
 
 
 def _shown(value: object) -> str:
-    """A short form of a value for a message."""
+    """Return a short form of a value for a message."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` where one of the choices is close to the name, else nothing."""
+    """Return ``"; did you mean 'x'?"`` where a choice is close to the name, else nothing."""
     close = difflib.get_close_matches(str(name), list(choices), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def as_int(value: Any, name: str, *, minimum: int | None = None, maximum: int | None = None) -> int:
-    """A whole number within bounds; floats, strings and booleans are refused."""
+    """Return a whole number within bounds; floats, strings and booleans are refused."""
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
     try:
@@ -69,7 +69,7 @@ def as_float(
     maximum: float | None = None,
     above: float | None = None,
 ) -> float:
-    """A finite real number within bounds; strings and booleans are refused."""
+    """Return a finite real number within bounds; strings and booleans are refused."""
     if isinstance(value, (bool, np.bool_, str, bytes)) or not np.isscalar(value):
         raise TypeError(f"{name} must be a number, got {_shown(value)}")
     try:
@@ -88,7 +88,7 @@ def as_float(
 
 
 def as_choice(value: Any, name: str, choices: Iterable[str]) -> str:
-    """One of the given words."""
+    """Return the value where it is one of the given words, else raise ValueError."""
     choices = tuple(choices)
     if not isinstance(value, str) or value not in choices:
         hint = suggest(value, choices) if isinstance(value, str) else ""
@@ -97,14 +97,14 @@ def as_choice(value: Any, name: str, choices: Iterable[str]) -> str:
 
 
 def as_bool(value: Any, name: str) -> bool:
-    """True or False; nothing that merely counts as one of them, such as "no"."""
+    """Return True or False; refuse what merely counts as one of them, such as "no"."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {_shown(value)}")
     return bool(value)
 
 
 def _as_values(data: NDArray[Any], name: str, dtype: DTypeLike | None) -> NDArray[Any]:
-    """Stored values as contiguous, native float32 or float64."""
+    """Return stored values as contiguous, native float32 or float64."""
     if data.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {data.dtype}")
     if dtype is None:
@@ -272,7 +272,7 @@ def _from_triplets(X: Any, name: str, dtype: DTypeLike | None) -> sp.csr_array:
 
 
 def _merged(rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str) -> sp.csr_array:
-    """Entries in any order; those of one place are summed."""
+    """Return the matrix of entries in any order; entries of the same row and column are summed."""
     from .. import kernels
 
     n_rows, n_cols = shape
@@ -300,15 +300,31 @@ def wrap_csr(
     data: NDArray[Any],
     shape: tuple[int, int],
 ) -> sp.csr_array:
-    """A csr_array on exactly these arrays: the constructor would copy to one index dtype."""
-    matrix = sp.csr_array(shape, dtype=data.dtype)
-    matrix.indptr, matrix.indices, matrix.data = indptr, indices, data
-    matrix.has_canonical_format = True
+    """Return a csr_array on exactly these arrays, taken as canonical.
+
+    The constructor would copy to one index dtype, and takes longer than many a kernel on one row.
+    """
+    matrix = sp.csr_array.__new__(sp.csr_array)
+    vars(matrix).update(_CANONICAL)
+    vars(matrix).update(_shape=shape, indptr=indptr, indices=indices, data=data)
     return matrix
 
 
+def _canonical_template() -> dict[str, Any]:
+    """Return the attributes of an empty csr_array without duplicates."""
+    matrix = sp.csr_array((1, 1))
+    matrix.has_canonical_format = True
+    attributes: dict[str, Any] = vars(matrix)
+    if attributes["_shape"] != matrix.shape:
+        raise ImportError("this SciPy keeps the shape of a matrix elsewhere: install SciPy < 2")
+    return attributes
+
+
+_CANONICAL = _canonical_template()
+
+
 def csr_parts(X: sp.csr_array) -> CsrParts:
-    """The three arrays of a canonical CSR in the kernels' dtypes, without a copy where they fit."""
+    """Return the arrays of a canonical CSR in the kernels' dtypes, uncopied where they fit."""
     return (
         np.ascontiguousarray(X.indptr, dtype=np.int64),
         np.ascontiguousarray(X.indices, dtype=np.int32),
@@ -317,7 +333,7 @@ def csr_parts(X: sp.csr_array) -> CsrParts:
 
 
 def as_indices(values: Any, name: str, n: int | None, *, what: str) -> NDArray[np.int64]:
-    """Row or column numbers as int64, each within ``[0, n)`` where n is given.
+    """Return row or column numbers as int64, each within ``[0, n)`` where n is given.
 
     ``what`` says what they number, e.g. ``"users"``; a scalar becomes an array of one.
     """

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from typing import Any
 
 __all__ = ["main"]
 
@@ -10,16 +13,20 @@ __all__ = ["main"]
 def main() -> None:
     """Run the ``aimass`` command with the arguments of this process.
 
-    Exit codes: 0 done, 1 a defect of ours, 2 something the caller can put right (one line on
-    standard error says what), 130 interrupted. No exit but 0 leaves an output file behind.
+    Exit codes: 0 done; 2 an error of input or usage, which one line on standard error explains;
+    1 anything else, such as a full disk or a defect of this package; 130 interrupted; 141 the
+    reader of the output has closed its pipe. With any code but 0 no output file is left behind.
 
     Examples
     --------
     >>> from aimass_core.cli import main
     >>> main()  # doctest: +SKIP
     """
+    former = _interrupts(_leave)  # imports take some tenths of a second and hold no resources
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names of files may be no text of the terminal
+            stream.reconfigure(errors="backslashreplace")
     try:
-        import pyarrow  # noqa: F401
         import rich  # noqa: F401
         import typer  # noqa: F401
     except ImportError as missing:
@@ -28,6 +35,24 @@ def main() -> None:
             "pip install 'aimass_core[cli]'\n"
         )
         raise SystemExit(2) from None
-    from .app import app
+    import warnings
 
+    from .app import app
+    from .console import show_warning
+
+    warnings.showwarning = show_warning
+    _interrupts(former)
     app(prog_name="aimass")
+
+
+def _interrupts(handler: Any) -> Any:
+    """Set the handler of Ctrl-C and return the former one, unless Ctrl-C is ignored."""
+    former = signal.getsignal(signal.SIGINT)
+    if former != signal.SIG_IGN and handler is not None:
+        signal.signal(signal.SIGINT, handler)
+    return former
+
+
+def _leave(signum: int, frame: object) -> None:
+    os.write(2, b"interrupted: no output was written\n")
+    os._exit(128 + signum)

@@ -1,87 +1,120 @@
-"""The Typer application: the list of commands and the one place where errors become one line."""
+"""The Typer application: the list of commands, and the one place where errors become one line."""
 
 from __future__ import annotations
 
-import re
+import os
 import signal
 import sys
-from typing import Any
+import traceback
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from . import audience, bench, demo, evaluate, info, recommend, segment, similar
+from . import (
+    audience,
+    bench,
+    demo,
+    evaluate,
+    explain,
+    info,
+    model_list,
+    recommend,
+    segment,
+    similar,
+    tune,
+    update,
+)
+from .console import is_verbose, reset_verbosity, set_verbose
+from .errors import is_input_error, is_system_error, one_line
 
 __all__ = ["app"]
 
-# Typer carries its own copy of click since 0.26, so the class is taken from what Typer exports.
-ClickException: type[Exception] = next(
-    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
-)
 
-# What the caller can put right. Anything else is a defect of ours and says so.
-_CALLER_ERRORS = (
-    ValueError,
-    TypeError,
-    LookupError,
-    OSError,
-    ImportError,
-    ArithmeticError,
-    RuntimeError,
-    MemoryError,
-)
+class _Command(TyperCommand):
+    """A command whose help lists the options by panel, without colours or frames."""
 
-
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, ClickException):
-        text = error.format_message()  # type: ignore[attr-defined]
-    elif isinstance(error, KeyError) and error.args:
-        text = str(error.args[0])  # str(KeyError) would put quotes around the message
-    elif isinstance(error, MemoryError):
-        text = str(error) or "out of memory: use fewer neighbours, a smaller k or fewer rows"
-    else:
-        text = str(error) or type(error).__name__
-    text = re.sub(
-        r"\b(nulls|duplicates|missing)=('(\w+)')?", r"--\1 \3", text
-    )  # as it is written here
-    # A broken file is quoted by its reader: nothing of it may reach the terminal as control codes.
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            is_argument = parameter.param_type_name == "argument"
+            panel = "Arguments" if is_argument else getattr(parameter, "rich_help_panel", None)
+            panels.setdefault(panel or "Options", []).append(record)
+        panels["General"] = panels.pop("General", [])  # last
+        for title, records in panels.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
 
-class _OneLineErrors(TyperGroup):
-    """A command group whose failures are one line on standard error and an exit code."""
+class _ClosedPipeError(Exception):
+    """The reader of the output has closed its pipe; click would make exit code 1 of it."""
+
+
+class _CommandGroup(TyperGroup):
+    """A group of commands whose failures are one line on standard error and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            raise _ClosedPipeError from None
 
     def main(self, args: Any = None, *rest: Any, **extra: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
-        debug = "--debug" in words
-        words = [word for word in words if word != "--debug"]
+        reset_verbosity()
+        if "--debug" in words:  # the former name of --verbose
+            words = [word for word in words if word != "--debug"]
+            set_verbose()
         extra["standalone_mode"] = False
         try:
             code = super().main(words, *rest, **extra)
         except (KeyboardInterrupt, typer.Abort):
-            code = 130
-        except (ClickException, *_CALLER_ERRORS) as error:
-            if debug:
-                raise
-            text = _one_line(error)
-            if text:  # nothing to add where Typer has printed the help already
-                _complain(f"error: {text}")
-            code = 2
-        except Exception as error:
-            if debug:
-                raise
-            _complain(
-                f"error: {type(error).__name__}: {_one_line(error)} (this is a defect of "
-                "aimass_core: run again with --debug and report what it prints)"
-            )
-            code = 1
-        if code == 130:
             _complain("interrupted: no output was written")
+            code = 128 + signal.SIGINT
+        except (_ClosedPipeError, BrokenPipeError):
+            _abandon_output()
+            code = 128 + signal.SIGPIPE
+        except Exception as error:
+            if is_verbose():
+                traceback.print_exc()
+            code = _complain_of(error)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain_of(error: Exception) -> int:
+    """Print what is wrong, and return the exit code."""
+    text = one_line(error)
+    if is_input_error(error):
+        if text:  # nothing to add where Typer has printed the help already
+            _complain(f"error: {text}")
+        return 2
+    if is_system_error(error):
+        _complain(f"error: {text}")
+        return 1
+    more = "" if is_verbose() else " Option -v shows the traceback."
+    _complain(
+        f"error: {type(error).__name__}: {text}. This is a defect of aimass_core: please report it "
+        f"in its issue tracker, with the command and the output of 'aimass info'.{more}"
+    )
+    return 1
 
 
 def _complain(line: str) -> None:
     typer.echo(line, err=True)
+
+
+def _abandon_output() -> None:
+    """Point standard output to nowhere, so that Python does not fail to flush it at exit."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):  # a stream without a file
+        return
 
 
 def _terminate(signum: int, frame: object) -> None:
@@ -89,28 +122,48 @@ def _terminate(signum: int, frame: object) -> None:
     raise SystemExit(128 + signum)
 
 
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from .._version import __version__
+
+        typer.echo(f"aimass {__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
-    cls=_OneLineErrors,
+    cls=_CommandGroup,
     name="aimass",
-    help="Recommendations, audiences, customer segments, item neighbours and evaluation, "
-    "from tables. "
-    "Add --debug to any command to see the traceback of an error.",
+    help="Recommendations, target audiences, customer segments, similar items and evaluation, from "
+    "tables. 'aimass COMMAND --help' explains a command.",
     no_args_is_help=True,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    rich_markup_mode=None,
 )
 
 
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
     signal.signal(signal.SIGTERM, _terminate)
 
 
-app.command("recommend")(recommend.recommend)
-app.command("evaluate")(evaluate.evaluate)
-app.command("similar")(similar.similar)
-app.command("audience")(audience.audience)
-app.command("segment")(segment.segment)
-app.command("info")(info.info)
-app.command("demo")(demo.demo)
-app.command("bench")(bench.bench)
+_COMMANDS = {
+    "recommend": recommend.recommend,
+    "similar": similar.similar,
+    "explain": explain.explain,
+    "audience": audience.audience,
+    "evaluate": evaluate.evaluate,
+    "tune": tune.tune,
+    "update": update.update,
+    "segment": segment.segment,
+    "models": model_list.models,
+    "info": info.info,
+    "demo": demo.demo,
+    "bench": bench.bench,
+}
+for _name, _function in _COMMANDS.items():
+    app.command(_name, cls=_Command)(_function)

@@ -1,4 +1,4 @@
-"""``aimass audience``: from a ratings file to the best users for some items, under limits."""
+"""``aimass audience``: the best users for some items, under limits."""
 
 from __future__ import annotations
 
@@ -6,194 +6,509 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-import pyarrow as pa
 import typer
 
-from ..base.validation import as_choice, as_int
-from ..data._table_writer import TableWriter
-from .console import facts, grid, print_json, set_threads, steps
-from .files import check_output
-from .ids import ids_from_option
-from .models import parse_models
+from .console import Reporter
+from .fitted import ModelSource
+from .groups import with_option_groups
 from .options import (
-    DuplicatesOption,
-    ItemOption,
-    JsonOption,
-    NullsOption,
+    ColumnOptions,
+    GeneralOptions,
+    ModelOptions,
+    OutputOptions,
     RatingsArgument,
-    SeedOption,
-    SetOption,
-    ThreadsOption,
-    TimeOption,
-    UserOption,
-    ValueOption,
+    TableOptions,
 )
-from .ratings import choose_columns, data_facts, facts_shown, lists_schema, read_ratings
 
 if TYPE_CHECKING:
-    from .ratings import Columns
+    from .fitted import FittedModel
 
 __all__ = ["audience"]
 
+_LIMITS_PANEL = "Limits"
+_USERS_PANEL = "Users"
+_MAX_SHOWN = 20
 
+
+@with_option_groups
 def audience(
-    ratings: RatingsArgument,
+    ratings: RatingsArgument = None,
+    *,
     items: Annotated[
         str,
         typer.Option(
             "--items",
             metavar="FILE|IDS",
-            help="Items to find users for: a file or ids with commas.",
+            help="Items to find users for: a file, or ids with commas between.",
         ),
     ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="FILE", help="Where to write: .parquet, .csv or .feather."),
-    ],
+    output: OutputOptions,
     size: Annotated[
-        int, typer.Option("--size", metavar="N", help="Budget: at most N users for each item.")
-    ] = 500,
-    user: UserOption = None,
-    item: ItemOption = None,
-    value: ValueOption = None,
-    time: TimeOption = None,
-    model: Annotated[
-        str,
-        typer.Option("--model", metavar="MODEL", help="A model of factors: als, nmf, pure-svd."),
-    ] = "implicit-als",
-    in_top: Annotated[
         int | None,
         typer.Option(
-            "--in-top", metavar="K", help="Only users in whose K best items the item stands."
+            "--size",
+            metavar="N",
+            help="At most N users for each item. Default: 500, or no limit with --budget.",
+            rich_help_panel=_LIMITS_PANEL,
+            show_default=False,
         ),
     ] = None,
-    threshold: Annotated[
+    budget: Annotated[
         float | None,
-        typer.Option("--threshold", metavar="X", help="Only users with at least this score."),
+        typer.Option(
+            "--budget",
+            metavar="MONEY",
+            help="At most so much for all contacts together; needs --cost.",
+            rich_help_panel=_LIMITS_PANEL,
+        ),
+    ] = None,
+    cost: Annotated[
+        str | None,
+        typer.Option(
+            "--cost",
+            metavar="X|FILE",
+            help="Cost of a contact: a number, or a table with the columns item and cost.",
+            rich_help_panel=_LIMITS_PANEL,
+        ),
+    ] = None,
+    item_values: Annotated[
+        str | None,
+        typer.Option(
+            "--item-values",
+            metavar="FILE",
+            help="Table with the columns item and value: what a score of 1 is worth, such as the "
+            "margin. Default: 1.",
+            rich_help_panel=_LIMITS_PANEL,
+        ),
     ] = None,
     max_per_user: Annotated[
         int | None,
-        typer.Option("--max-per-user", metavar="N", help="Frequency cap: items for each user."),
+        typer.Option(
+            "--max-per-user",
+            metavar="N",
+            help="Frequency cap: at most so many of the items for each user.",
+            rich_help_panel=_LIMITS_PANEL,
+        ),
     ] = None,
-    exclude_users: Annotated[
+    groups: Annotated[
         str | None,
-        typer.Option("--exclude-users", metavar="FILE|IDS", help="Users not to be addressed."),
+        typer.Option(
+            "--groups",
+            metavar="FILE",
+            help="Table with the columns user and group, such as a region; needs --max-per-group.",
+            rich_help_panel=_LIMITS_PANEL,
+        ),
+    ] = None,
+    max_per_group: Annotated[
+        str | None,
+        typer.Option(
+            "--max-per-group",
+            metavar="N|GROUP=N,...",
+            help="At most so many contacts with users of each group.",
+            rich_help_panel=_LIMITS_PANEL,
+        ),
     ] = None,
     min_size: Annotated[
         int,
         typer.Option(
-            "--min-size", metavar="N", help="Privacy: an item with fewer users gets none at all."
+            "--min-size",
+            metavar="N",
+            help="Minimum audience size: an item with fewer users gets none at all.",
+            rich_help_panel=_LIMITS_PANEL,
         ),
     ] = 0,
+    in_top: Annotated[
+        int | None,
+        typer.Option(
+            "--in-top",
+            metavar="K",
+            help="Only users whose K best items contain the item.",
+            rich_help_panel=_LIMITS_PANEL,
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold",
+            metavar="X",
+            help="Only users with at least this score.",
+            rich_help_panel=_LIMITS_PANEL,
+        ),
+    ] = None,
     method: Annotated[
-        str, typer.Option("--method", metavar="WORD", help="greedy, or exact for small questions.")
+        str,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="greedy, or exact for small campaigns.",
+            rich_help_panel=_LIMITS_PANEL,
+        ),
     ] = "greedy",
-    settings: SetOption = None,
-    duplicates: DuplicatesOption = None,
-    nulls: NullsOption = "error",
-    seed: SeedOption = 0,
-    threads: ThreadsOption = None,
-    json: JsonOption = False,
+    candidates: Annotated[
+        str | None,
+        typer.Option(
+            "--candidates",
+            metavar="FILE|IDS",
+            help="Only these users.",
+            rich_help_panel=_USERS_PANEL,
+        ),
+    ] = None,
+    exclude_users: Annotated[
+        str | None,
+        typer.Option(
+            "--exclude-users",
+            metavar="FILE|IDS",
+            help="Opt-out list: these users are not chosen. Ids of strangers have no effect.",
+            rich_help_panel=_USERS_PANEL,
+        ),
+    ] = None,
+    hash: Annotated[
+        str | None,
+        typer.Option(
+            "--hash",
+            metavar="NAME",
+            help="--candidates and --exclude-users hold hashes of ids: sha256, sha512, sha1 or "
+            "md5.",
+            rich_help_panel=_USERS_PANEL,
+        ),
+    ] = None,
+    hash_output: Annotated[
+        str | None,
+        typer.Option(
+            "--hash-output",
+            metavar="NAME",
+            help="Write hashes of the users' ids, as advertising platforms take them.",
+            rich_help_panel=_USERS_PANEL,
+        ),
+    ] = None,
+    salt: Annotated[
+        str,
+        typer.Option(
+            "--salt",
+            metavar="TEXT",
+            help="Text before each id in --hash and --hash-output.",
+            rich_help_panel=_USERS_PANEL,
+        ),
+    ] = "",
+    join: Annotated[
+        str | None,
+        typer.Option(
+            "--join",
+            metavar="FILE",
+            help="Table with one row for each user; its columns are added to the output.",
+            rich_help_panel=_USERS_PANEL,
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="FILE", help="Also write the fitted model to this file."),
+    ] = None,
+    model: ModelOptions,
+    columns: ColumnOptions,
+    tables: TableOptions,
+    general: GeneralOptions,
 ) -> None:
-    """Write whom to address for each of some items; who has an item already is left out.
+    """Write the target audience of each of some items; users who have an item are left out.
 
     The output has one row for each item and rank: the item column, the user column, rank, score.
     """
+    from ..base.validation import as_choice, as_int
     from ..retrieval import audience as choose
+    from .output import Output
 
-    as_int(size, "--size", minimum=1)
+    _check(size, in_top, budget, cost, groups, max_per_group)
     as_choice(method, "--method", ("greedy", "exact"))
-    if in_top is not None:
-        as_int(in_top, "--in-top", minimum=1)
-    check_output(out, "--out", [ratings])
-    set_threads(threads)
-    (spec,) = parse_models([model], settings, {"random_state": seed})
-    columns = choose_columns(ratings, user, item, value, time)
-    with steps(quiet=json) as progress:
-        progress.begin(f"reading {ratings.name}")
+    as_int(min_size, "--min-size", minimum=0)
+    if hash_output is not None:
+        as_choice(hash_output, "--hash-output", ("sha256", "sha512", "sha1", "md5"))
+    reporter = Reporter(general, output.out)
+    source = ModelSource(ratings, columns, tables, model, default="implicit-als")
+    target = Output(output, source.paths, "audience")
+    source.check_save(save, [] if output.out == "-" else [target.path])
+    with reporter.steps() as steps:
+        fitted = source.get(steps)
+        campaign = _Campaign(fitted, salt)
+        asked = campaign.items(items)
+        limits = campaign.limits(cost, item_values, groups, max_per_group)
+        barred = campaign.users(exclude_users, "--exclude-users", hash)
+        allowed = campaign.users(candidates, "--candidates", hash)
+        attributes = None if join is None else campaign.attributes(join)
+        steps.begin("choosing")
         started = perf_counter()
-        data = read_ratings(ratings, columns, duplicates=duplicates, nulls=nulls)
-        asked, _ = ids_from_option(items, "--items", columns.item, data.items, must_exist=True)
-        barred, no_bar = ids_from_option(exclude_users, "--exclude-users", columns.user, data.users)
-        read_s = perf_counter() - started
-
-        progress.begin(f"fitting {spec.name}")
-        started = perf_counter()
-        fitted = spec.build().fit(data)
-        fit_s = perf_counter() - started
-
-        progress.begin("choosing")
-        started = perf_counter()
+        if size is None and budget is None:
+            size = 500
         chosen = choose(
-            fitted,
+            fitted.model,
             asked,
             size=size,
+            budget=budget,
             in_top_k=in_top or False,
             threshold=threshold,
             max_per_user=max_per_user,
+            candidates=allowed,
             exclude=barred,
             min_size=min_size,
             method=method,
+            **limits,
         )
         choose_s = perf_counter() - started
-        with TableWriter(out, lists_schema(ratings, columns, data, ("item", "user"))) as writer:
-            writer.write(_table(chosen, writer.schema))
-
+        table = campaign.table(chosen, attributes, hash_output)
+        with target.writer(table.schema) as writer:
+            writer.write(table)
+            if save is not None:
+                fitted.model.save(save)
     summary = {
-        "model": spec.label,
-        **data_facts(data, columns),
-        "unknown_excluded": no_bar,
+        **fitted.facts(),
+        "unknown_excluded": campaign.n_unknown["--exclude-users"],
         "method": method,
         "items_asked": len(chosen),
         "items_dropped": len(chosen.dropped),
-        "users_addressed": len(np.unique(chosen.user_rows)),
+        "users_addressed": len(set(chosen.user_rows.tolist())),
         "rows_written": writer.rows,
         "value": chosen.value,
         "value_bound": chosen.bound,
-        "read_seconds": read_s,
-        "fit_seconds": fit_s,
+        "cost": chosen.cost,
+        "read_seconds": fitted.read_seconds,
+        "fit_seconds": fitted.fit_seconds,
         "choose_seconds": choose_s,
-        "out": out,
+        "out": target.path,
     }
     shown = [
-        {"item": _plain(name), "users": len(users), "least_score": scores[-1] if scores else None}
-        for name, (users, scores) in zip(chosen.items, chosen, strict=True)
+        {"item": name, "users": len(users), "least_score": scores[-1] if scores else None}
+        for name, (users, scores) in zip(chosen.items.tolist(), chosen, strict=True)
     ]
-    if json:
-        print_json({**summary, "audiences": shown})
+    if reporter.is_json:
+        reporter.json({**summary, "audiences": shown})
     else:
-        _show(summary, shown, columns)
+        _show(reporter, summary, shown, fitted.names[1])
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
+def _check(
+    size: int | None,
+    in_top: int | None,
+    budget: float | None,
+    cost: str | None,
+    groups: str | None,
+    max_per_group: str | None,
+) -> None:
+    from ..base.validation import as_int
+
+    if size is not None:
+        as_int(size, "--size", minimum=1)
+    if in_top is not None:
+        as_int(in_top, "--in-top", minimum=1)
+    if budget is not None and cost is None:
+        raise ValueError("--budget needs --cost, the cost of a contact")
+    if (groups is None) != (max_per_group is None):
+        raise ValueError("--groups and --max-per-group go together")
 
 
-def _table(chosen: Any, schema: pa.Schema) -> pa.Table:
-    columns = chosen.columns().values()
-    arrays = [pa.array(v).cast(field.type) for v, field in zip(columns, schema, strict=True)]
-    return pa.table(arrays, schema=schema)
+class _Campaign:
+    """The options of a campaign that name users and items, as the model knows them.
+
+    Parameters
+    ----------
+    fitted : FittedModel
+        The model.
+    salt : str
+        Text before each id that is hashed.
+    """
+
+    def __init__(self, fitted: FittedModel, salt: str) -> None:
+        self._fitted = fitted
+        self._user_name, self._item_name = fitted.names
+        self._salt = salt
+        self.n_unknown = {"--exclude-users": 0, "--candidates": 0}
+
+    def items(self, text: str) -> Any:
+        """Return the items to find users for; all of them must be known."""
+        from .ids import ids_of_option
+
+        return ids_of_option(text, "--items", self._item_name, self._fitted.items)[0]
+
+    def users(self, text: str | None, option: str, hash: str | None) -> Any:
+        """Return the known users of a list, or the hashes of a list."""
+        from ..retrieval import HashedIds
+        from .ids import ids_of_option, words_of_option
+
+        if text is None:
+            return None
+        if hash is not None:
+            hashes = words_of_option(text, option, self._user_name)
+            return HashedIds(hashes, algorithm=hash, salt=self._salt)
+        ids, self.n_unknown[option] = ids_of_option(
+            text, option, self._user_name, self._fitted.users, unknown="skip"
+        )
+        return ids
+
+    def limits(
+        self,
+        cost: str | None,
+        item_values: str | None,
+        groups: str | None,
+        max_per_group: str | None,
+    ) -> dict[str, Any]:
+        """Return the limits that are read from files."""
+        found: dict[str, Any] = {}
+        if cost is not None:
+            number = _as_number(cost)
+            found["cost"] = self._numbers(cost, "--cost", "cost") if number is None else number
+        if item_values is not None:
+            found["item_values"] = self._numbers(item_values, "--item-values", "value")
+        if groups is not None and max_per_group is not None:
+            found["groups"] = self._groups(groups)
+            found["max_per_group"] = _quotas(max_per_group, set(found["groups"].values()))
+        return found
+
+    def _numbers(self, source: str, option: str, name: str) -> dict[Any, float]:
+        """Return a number for each known item of a table."""
+        import numpy as np
+
+        from ..data._values import column_values
+
+        item, column = self._pair(source, option, self._item_name, name)
+        read = self._opened.read({"item": item, "value": column})
+        ids, keep = self._known(read["item"], option, self._fitted.items)
+        values = np.asarray(column_values(read["value"], None, f"{option}: column {column!r}"))
+        return dict(zip(ids, values[keep].tolist(), strict=True))
+
+    def _groups(self, source: str) -> dict[Any, Any]:
+        from ..data.idmap import IdMap
+
+        user, column = self._pair(source, "--groups", self._user_name, "group")
+        read = self._opened.read({"user": user, "label": column})
+        ids, keep = self._known(read["user"], "--groups", self._fitted.users)
+        codes, labels = IdMap._number(read["label"], f"column {column!r}", 1)
+        words = [str(label) for label in labels.ids.tolist()]
+        return {
+            key: words[code]
+            for key, code in zip(ids, codes[keep].tolist(), strict=True)
+            if code >= 0
+        }
+
+    def _pair(self, source: str, option: str, id_name: str, name: str) -> tuple[Any, Any]:
+        """Open a table, and return its columns of ids and of a further thing."""
+        from .files import check_names, open_input
+
+        self._opened = open_input(source, option, {})
+        names = check_names(self._opened, source, {})
+        id_column = id_name if id_name in names else names[0]
+        others = [other for other in names if other != id_column]
+        if name in others:
+            return id_column, name
+        if len(others) != 1:
+            raise ValueError(
+                f"{option}: '{source}' needs the columns {id_name} and {name}; it has "
+                f"{', '.join(names)}"
+            )
+        return id_column, others[0]
+
+    @staticmethod
+    def _known(column: Any, option: str, known: Any) -> tuple[list[Any], Any]:
+        """Return the known ids of a column, and the rows that have one."""
+        import numpy as np
+
+        from ..data.idmap import IdMap
+
+        codes, ids = IdMap._number(column, option, 1)
+        rows = np.append(known.get(ids.ids) if len(ids) else np.empty(0, np.int64), -1)[codes]
+        keep = np.flatnonzero(rows >= 0)
+        return known.ids[rows[keep]].tolist(), keep
+
+    def attributes(self, source: str) -> Any:
+        """Return a table of users' attributes as Arrow, the ids as the model knows them."""
+        import pyarrow as pa
+
+        from ..data.idmap import IdMap
+        from .files import check_names, open_input
+
+        table = open_input(source, "--join", {})
+        names = check_names(table, source, {"--join": self._user_name})
+        read = table.read({"user": self._user_name})
+        ids, keep = self._known(read["user"], "--join", self._fitted.users)
+        arrays = {self._user_name: pa.array(ids)}
+        for name in (other for other in names if other != self._user_name):
+            column = table.read({"context": name})["context"]
+            codes, values = IdMap._number(column, f"column {name!r}", 1)
+            taken = [None if code < 0 else code for code in codes[keep].tolist()]
+            arrays[name] = pa.array(values.ids.tolist()).take(pa.array(taken, pa.int64()))
+        return pa.table(arrays)
+
+    def table(self, chosen: Any, attributes: Any, hash_output: str | None) -> Any:
+        """Return the audiences as the table that is written."""
+        import pyarrow as pa
+
+        from .output import lists_table
+        from .ratings import lists_schema
+
+        model = self._fitted.model
+        schema = lists_schema(self._fitted.ratings, model.users_, model.items_, ("item", "user"))
+        joined = None if attributes is None else chosen.join(attributes, on=self._user_name)
+        if hash_output is not None:
+            # The order of the rows is that of the lists, so the attributes still belong to them.
+            chosen = chosen.with_hashed_users(hash_output, salt=self._salt)
+            schema = schema.set(1, schema.field(1).with_type(pa.string()))
+        table = lists_table(chosen, schema)
+        if joined is not None:
+            for name in joined.column_names[4:]:
+                table = table.append_column(name, joined[name])
+        return table
 
 
-def _show(summary: dict[str, Any], shown: list[dict[str, Any]], columns: Columns) -> None:
+def _as_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _quotas(text: str, labels: set[Any]) -> Any:
+    """Return quotas: one for all groups, or one for each."""
+    if "=" not in text:
+        try:
+            return int(text)
+        except ValueError:
+            raise ValueError(
+                f"--max-per-group: expected a whole number or GROUP=N,..., got {text!r}"
+            ) from None
+    quotas = {}
+    for part in text.split(","):
+        label, _, number = part.partition("=")
+        if not number.strip().isdecimal():
+            raise ValueError(f"--max-per-group: expected GROUP=N, got {part!r}")
+        if label.strip() not in labels:
+            shown = ", ".join(sorted(map(str, labels))[:20])
+            raise ValueError(f"--max-per-group: there is no group {label!r}; there are {shown}")
+        quotas[label.strip()] = int(number)
+    return quotas
+
+
+def _show(
+    reporter: Reporter, summary: dict[str, Any], shown: list[dict[str, Any]], item_name: str
+) -> None:
+    from .ratings import facts_shown
+
     rows = facts_shown(summary)
     if summary["unknown_excluded"]:
-        rows["excluded users not in the file"] = summary["unknown_excluded"]
+        rows["opted-out users not in the data"] = summary["unknown_excluded"]
     if summary["items_dropped"]:
         rows["items without enough users"] = summary["items_dropped"]
     rows |= {
         "users addressed": summary["users_addressed"],
-        "sum of scores, and its bound": f"{summary['value']:.4g}, {summary['value_bound']:.4g}",
+        "total value, and its bound": f"{summary['value']:.4g}, {summary['value_bound']:.4g}",
+    }
+    if summary["cost"]:
+        rows["total cost"] = f"{summary['cost']:,.2f}"
+    rows |= {
         "read": f"{summary['read_seconds']:.2f} s",
         "fit": f"{summary['fit_seconds']:.2f} s",
         "choose": f"{summary['choose_seconds']:.2f} s",
         "written": f"{summary['rows_written']:,} rows to {summary['out']}",
     }
-    facts(f"{summary['model']}: audiences of {summary['items_asked']:,} items", rows)
-    most = 20
-    grid(
-        "Audiences" if len(shown) <= most else f"The first {most} audiences",
-        [columns.item, "users", "lowest score"],
-        [[str(row["item"]), row["users"], row["least_score"]] for row in shown[:most]],
+    reporter.facts(f"{summary['model']}: audiences of {summary['items_asked']:,} items", rows)
+    title = "Audiences" if len(shown) <= _MAX_SHOWN else f"The first {_MAX_SHOWN} audiences"
+    reporter.grid(
+        title,
+        [item_name, "users", "lowest score"],
+        [[str(row["item"]), row["users"], row["least_score"]] for row in shown[:_MAX_SHOWN]],
     )

@@ -1,33 +1,53 @@
-"""What ``aimass segment`` is told about its table: ids, scales, or transactions."""
+"""The customers of ``aimass segment``: a table of them, or one made of their transactions."""
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..base.validation import as_choice
-from .files import check_columns
+from .files import check_names, open_input
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ..segmentation import Segmentation
 
-__all__ = ["choose_id", "load_segments", "need_matplotlib", "no_transactions", "read_transactions",
-           "scales_asked"]  # fmt: skip
+__all__ = ["Customers", "load_segments", "scales_of_option"]
 
-_IDS = ("customer_id", "customerid", "customer", "user_id", "userid", "user", "client_id", "id")
+_USUAL_IDS = (
+    "customer_id",
+    "customerid",
+    "customer",
+    "user_id",
+    "userid",
+    "user",
+    "client_id",
+    "id",
+)
 _KINDS = ("auto", "standard", "robust", "log")
+_RFM_NAMES = ("recency", "frequency", "monetary")
 
 
-def need_matplotlib(option: str) -> None:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise ImportError(f"{option} needs matplotlib: pip install 'aimass_core[plot]'") from None
+def scales_of_option(words: list[str] | None) -> str | dict[str, str]:
+    """Return one kind of scale for all columns, or kinds by column.
 
+    Parameters
+    ----------
+    words : list of str or None
+        ``KIND`` or ``COL=KIND``.
 
-def scales_asked(words: list[str] | None) -> str | dict[str, str]:
-    """One kind for all, or kinds by column."""
+    Returns
+    -------
+    str or dict of str to str
+        "auto" where nothing is given.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind, or several kinds for all columns.
+    """
+    from ..base.validation import as_choice
+
     chosen: dict[str, str] = {}
     for word in words or []:
         name, equals, kind = word.rpartition("=")
@@ -40,51 +60,118 @@ def scales_asked(words: list[str] | None) -> str | dict[str, str]:
     return chosen or "auto"
 
 
-def choose_id(table: Path, id: str | None) -> str | None:
-    names = check_columns(table, "TABLE", {"--id": id})
-    if id is not None:
-        return id
-    by_plain = {name.lower(): name for name in names}
-    return next((by_plain[plain] for plain in _IDS if plain in by_plain), None)
+def load_segments(path: Path, option: str) -> Segmentation:
+    """Read fitted segments from a file.
 
+    Parameters
+    ----------
+    path : Path
+        Written by ``--save``.
+    option : str
+        The option that names it, for messages.
 
-def no_transactions(options: dict[str, str | None]) -> None:
-    for name, value in options.items():
-        if value is not None:
-            raise ValueError(f"--{name} is for transactions: add --rfm, or leave it out")
+    Returns
+    -------
+    Segmentation
 
-
-def read_transactions(table: Path, options: dict[str, str | None], nulls: str) -> dict[str, Any]:
-    """Recency, frequency and monetary value out of a file of transactions."""
-    from ..segmentation import rfm
-
-    for name in ("user", "time", "amount"):
-        if options[name] is None:
-            raise ValueError(f"--{name} is needed with --rfm: it names a column of '{table}'")
-    factors = [part.strip() for part in str(options["amount"]).split("*")]
-    names = check_columns(table, "TABLE", {"--user": options["user"], "--time": options["time"],
-                                           "--order": options["order"]})  # fmt: skip
-    whole = options["amount"] in names  # a column may have a star in its name
-    if not whole:
-        check_columns(table, "TABLE", {f"--amount {name}": name for name in factors})
-    now: Any = options["now"]
-    with contextlib.suppress(TypeError, ValueError):  # none, or a date
-        now = float(now)
-    return rfm(
-        table, user=str(options["user"]), time=str(options["time"]), order=options["order"],
-        amount=str(options["amount"]) if whole else tuple(factors),  # type: ignore[arg-type]
-        now=now, nulls=nulls,
-    )  # fmt: skip
-
-
-def load_segments(path: Path) -> Segmentation:
-    """The fitted segments of a file."""
+    Raises
+    ------
+    OSError
+        There is no such file.
+    ValueError
+        It is damaged or holds something else.
+    """
     from ..base.persistence import load
     from ..segmentation import Segmentation
 
     if not path.is_file():
-        raise FileNotFoundError(f"--use: there is no file '{path}': check the path")
-    found = load(path)
-    if not isinstance(found, Segmentation):
-        raise ValueError(f"--use: '{path}' holds a {type(found).__name__}, not segments")
-    return found
+        raise FileNotFoundError(f"{option}: there is no file '{path}': check the path")
+    try:
+        model = load(path)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+    if not isinstance(model, Segmentation):
+        raise ValueError(f"{option}: '{path}' holds a {type(model).__name__}, not segments")
+    return model
+
+
+class Customers:
+    """The table whose rows are put into segments.
+
+    Parameters
+    ----------
+    source : str
+        Path, URL or "-".
+    options : dict
+        Arguments of `Interactions.from_table` about the format.
+    id : str or None
+        Column of ids; None takes a column with a usual name.
+    """
+
+    def __init__(self, source: str, options: dict[str, Any], id: str | None) -> None:
+        self._source = source
+        self.table: Any = open_input(source, "TABLE", options)
+        names = check_names(self.table, source, {"--id": id})
+        by_plain = {name.lower(): name for name in names}
+        usual = next((by_plain[plain] for plain in _USUAL_IDS if plain in by_plain), None)
+        self.id = usual if id is None else id
+        self._extra: dict[str, Any] = {}
+
+    def refuse_transactions(self, options: dict[str, str | None], scores: bool) -> None:
+        """Refuse options that go with ``--rfm`` only."""
+        if scores:
+            options = {**options, "scores": ""}
+        for name, value in options.items():
+            if value is not None:
+                raise ValueError(f"--{name} is for transactions: add --rfm, or leave it out")
+
+    def make_rfm(self, options: dict[str, str | None], nulls: str, scores: bool) -> None:
+        """Replace the transactions by recency, frequency and monetary value of each customer."""
+        from ..segmentation import rfm, rfm_scores
+
+        for name in ("user", "time", "amount"):
+            if options[name] is None:
+                raise ValueError(
+                    f"--{name} is needed with --rfm: it names a column of '{self._source}'"
+                )
+        amount = str(options["amount"])
+        names = check_names(
+            self.table,
+            self._source,
+            {f"--{name}": options[name] for name in ("user", "time", "order")},
+        )
+        factors = [part.strip() for part in amount.split("*")]
+        is_one_column = amount in names  # a column may have a star in its name
+        if not is_one_column:
+            check_names(self.table, self._source, {f"--amount {name}": name for name in factors})
+        found = rfm(
+            self.table,
+            user=str(options["user"]),
+            time=str(options["time"]),
+            order=options["order"],
+            amount=amount if is_one_column else tuple(factors),  # type: ignore[arg-type]
+            now=_as_time(options["now"]),
+            nulls=nulls,
+        )
+        self._extra = {name: found[name] for name in _RFM_NAMES}
+        if scores:
+            self._extra |= rfm_scores(found)
+        self.table, self.id = found, options["user"]
+
+    def with_columns(self, rows: pa.Table) -> pa.Table:
+        """Return the output with recency, frequency, monetary value and scores."""
+        import pyarrow as pa
+
+        for name, values in self._extra.items():
+            rows = rows.append_column(name, pa.array(values))
+        return rows
+
+
+def _as_time(text: str | None) -> Any:
+    """Return a number where the text is one: times may be whole numbers."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return text

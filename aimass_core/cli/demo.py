@@ -1,4 +1,4 @@
-"""``aimass demo``: the whole way on a generated shop, in under a minute."""
+"""``aimass demo``: the main commands on a generated shop, in under a minute."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..base.validation import as_int
 from .evaluate import evaluate
 from .recommend import recommend
 from .similar import similar
@@ -17,7 +16,7 @@ __all__ = ["demo"]
 
 def demo(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Where the files go; made if missing.")
+        Path, typer.Argument(metavar="FOLDER", help="Folder of the files; made if missing.")
     ] = Path("aimass-demo"),
     interactions: Annotated[
         int, typer.Option("--interactions", metavar="N", help="Size of the generated shop.")
@@ -25,6 +24,7 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the shop.")] = 0,
 ) -> None:
     """Generate a shop, recommend to all of its customers, compare models, show neighbours."""
+    from ..base.validation import as_int
     from ..data.datasets import make_store
 
     as_int(interactions, "--interactions", minimum=1_000)
@@ -43,12 +43,12 @@ def demo(
 
     typer.echo(f"{store!r} written to '{folder}'.")
     _command(f"recommend {events} --k 10 --out {out}")
-    recommend(events, out)
+    recommend(ratings=str(events), out=str(out))
     chosen = " ".join(f"--model {name}" for name in models)
     _command(f"evaluate {events} --time timestamp --split leave-last {chosen}")
-    evaluate(events, models, time="timestamp", split="leave-last", seed=seed)
+    evaluate(ratings=str(events), model=models, time="timestamp", split="leave-last", seed=seed)
     _command(f"similar {events} {best} --items {items} --k 5")
-    similar(events, str(best), items=items, k=5)
+    similar(words=[str(events), str(best)], items=str(items), k=5)
 
 
 def _command(words: str) -> None:

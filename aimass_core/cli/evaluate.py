@@ -1,53 +1,82 @@
-"""``aimass evaluate``: models x metrics on one split of a ratings file."""
+"""``aimass evaluate``: models x metrics on held-out data, with intervals and tests."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Steps, facts, grid, print_json, set_threads, steps
+from .console import Reporter, Steps
+from .groups import with_option_groups
 from .models import ModelSpec, parse_models
 from .options import (
-    DuplicatesOption,
-    ItemOption,
-    JsonOption,
-    NullsOption,
-    RatingsArgument,
-    SeedOption,
-    SetOption,
-    ThreadsOption,
-    TimeOption,
-    UserOption,
-    ValueOption,
+    ColumnOptions,
+    GeneralOptions,
+    OptionalOutputOptions,
+    TableOptions,
 )
-from .ratings import choose_columns, data_facts, facts_shown, read_ratings
 from .splits import SPLITS, SplitRule
 
 if TYPE_CHECKING:
-    from ..data.split import Split
+    from collections.abc import Callable
+
+    from ..data import Interactions
 
 __all__ = ["evaluate"]
 
+_SPLIT_PANEL = "Split"
+_METRIC_PANEL = "Metrics"
 
+
+@with_option_groups
 def evaluate(
-    ratings: RatingsArgument,
-    model: Annotated[
-        list[str],
-        typer.Option(
-            "--model",
-            metavar="MODEL",
-            help="A model to judge, as for recommend; repeat it to compare several.",
+    ratings: Annotated[
+        str,
+        typer.Argument(
+            metavar="RATINGS",
+            help="Table with one row for each interaction; '-' is standard input. With "
+            "--model-file: the interactions to predict.",
             show_default=False,
         ),
     ],
-    user: UserOption = None,
-    item: ItemOption = None,
-    value: ValueOption = None,
-    time: TimeOption = None,
+    *,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="A model, as for recommend; repeat it to compare several.",
+            show_default=False,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="OPTION=VALUE",
+            help="Option of the models that have it, such as n_neighbors=200; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    model_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--model-file",
+            metavar="FILE",
+            help="A fitted model, written by --save; may be repeated. RATINGS is then the test "
+            "part, and the interactions in the file are the train part.",
+            show_default=False,
+        ),
+    ] = None,
     split: Annotated[
         str,
-        typer.Option("--split", metavar="RULE", help=f"One of {', '.join(SPLITS)}."),
+        typer.Option(
+            "--split",
+            metavar="RULE",
+            help=f"One of {', '.join(SPLITS)}.",
+            rich_help_panel=_SPLIT_PANEL,
+        ),
     ] = "random",
     test_size: Annotated[
         float,
@@ -55,99 +84,244 @@ def evaluate(
             "--test-size",
             metavar="SHARE",
             help="Share of the rows (random, temporal), of each user's rows (per-user) or of "
-            "the users (strong) that is kept for the test.",
+            "the users (strong) in the test part.",
+            rich_help_panel=_SPLIT_PANEL,
         ),
     ] = 0.2,
     last: Annotated[
-        int, typer.Option("--last", metavar="N", help="leave-last: rows of each user to predict.")
+        int,
+        typer.Option(
+            "--last",
+            metavar="N",
+            help="leave-last: rows of each user in the test part.",
+            rich_help_panel=_SPLIT_PANEL,
+        ),
     ] = 1,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="temporal: first moment of the test part, in place of --test-size.",
+            rich_help_panel=_SPLIT_PANEL,
+        ),
+    ] = None,
     folds: Annotated[
-        int, typer.Option("--folds", metavar="N", help="k-fold: how many; the table is their mean.")
+        int,
+        typer.Option(
+            "--folds",
+            metavar="N",
+            help="Number of folds (expanding, rolling, k-fold, ...).",
+            rich_help_panel=_SPLIT_PANEL,
+        ),
     ] = 5,
     metric: Annotated[
         list[str] | None,
         typer.Option(
             "--metric",
             metavar="NAME",
-            help="recall, ndcg, hit_rate, precision, average_precision, coverage, rmse, ...; may "
-            "be repeated and may carry its own cut-off, such as recall@20. Default: recall, ndcg.",
+            help="recall, ndcg, hit_rate, precision, map, mrr, coverage, rmse, ...; may be "
+            "repeated and have a cut-off of its own, such as recall@20. Default: recall, ndcg.",
+            rich_help_panel=_METRIC_PANEL,
             show_default=False,
         ),
     ] = None,
     k: Annotated[
         list[int] | None,
-        typer.Option("--k", metavar="N", help="Cut-off, default 10; may be repeated."),
+        typer.Option(
+            "--k",
+            metavar="N",
+            help="Cut-off, default 10; may be repeated.",
+            rich_help_panel=_METRIC_PANEL,
+            show_default=False,
+        ),
     ] = None,
-    settings: SetOption = None,
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", metavar="X", help="Test values from here on are relevant."),
+        typer.Option(
+            "--threshold",
+            metavar="X",
+            help="Test values of at least this are relevant.",
+            rich_help_panel=_METRIC_PANEL,
+        ),
+    ] = None,
+    repeats: Annotated[
+        str | None,
+        typer.Option(
+            "--repeats",
+            metavar="RULE",
+            help="Test entries of a user and item that are in train, too: exclude, include or "
+            "only. Default: exclude.",
+            rich_help_panel=_METRIC_PANEL,
+            show_default=False,
+        ),
     ] = None,
     exclude_seen: Annotated[
-        bool,
-        typer.Option("--exclude-seen/--no-exclude-seen", help="Leave what is in train out."),
-    ] = True,
-    duplicates: DuplicatesOption = None,
-    nulls: NullsOption = "error",
-    seed: SeedOption = 0,
-    threads: ThreadsOption = None,
-    json: JsonOption = False,
+        bool | None,
+        typer.Option(
+            "--exclude-seen/--no-exclude-seen",
+            help="The same as --repeats exclude and --repeats include.",
+            rich_help_panel=_METRIC_PANEL,
+            show_default=False,
+        ),
+    ] = None,
+    fallback: Annotated[
+        str,
+        typer.Option(
+            "--fallback",
+            metavar="RULE",
+            help="Lists of users that are not in train: popular, empty, or model.",
+            rich_help_panel=_METRIC_PANEL,
+        ),
+    ] = "popular",
+    intervals: Annotated[
+        bool | None,
+        typer.Option(
+            "--intervals/--no-intervals",
+            help="Confidence intervals, and tests of the differences between models. Default: for "
+            "up to 10 models, if they are cheap.",
+            rich_help_panel=_METRIC_PANEL,
+            show_default=False,
+        ),
+    ] = None,
+    confidence: Annotated[
+        float,
+        typer.Option(
+            "--confidence",
+            metavar="SHARE",
+            help="Level of the intervals.",
+            rich_help_panel=_METRIC_PANEL,
+        ),
+    ] = 0.95,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Seed of all random numbers.")
+    ] = 0,
+    output: OptionalOutputOptions,
+    columns: ColumnOptions,
+    tables: TableOptions,
+    general: GeneralOptions,
 ) -> None:
-    """Fit models on one part of a file and show how well they predict the other."""
-    set_threads(threads)
-    specs = parse_models(model, settings, {"random_state": seed})
-    columns = choose_columns(ratings, user, item, value, time)
-    rule = SplitRule(split, test_size, last, folds, seed)
-    rule.check(ratings, columns)
-    asked = {
-        "metrics": metric or ["recall", "ndcg"],
-        "k": k or [10],
-        "threshold": threshold,
-        "exclude_seen": exclude_seen,
-    }
-    with steps(quiet=json) as progress:
-        progress.begin(f"reading {ratings.name}")
-        rules: dict[str, Any] = {"duplicates": duplicates, "nulls": nulls}
-        data = read_ratings(ratings, columns, **rules)
-        parts = rule.make(data, ratings, columns, **rules)
-        tables = []
-        for number, part in enumerate(parts, 1):
-            fold = f"fold {number} of {len(parts)}: " if len(parts) > 1 else ""
-            tables.append(_judge(part, specs, asked, fold, progress))
-    rows = _mean(tables)
-    found = data_facts(data, columns)
-    if json:
-        sizes = [{"train": part.train.nnz, "test": part.test.nnz} for part in parts]
-        print_json({**found, "split": split, "parts": sizes, "models": rows})
-        return
-    held = ", ".join(f"{part.test.nnz:,}" for part in parts)
-    facts(ratings.name, facts_shown(found) | {"split": f"{split}, {held} entries to predict"})
-    names = list(dict.fromkeys(name for row in rows.values() for name in row))
-    body = [[label, *(row.get(name) for name in names)] for label, row in rows.items()]
-    folds_shown = f", mean of {len(parts)} folds" if len(parts) > 1 else ""
-    grid(f"On the test part{folds_shown}", ["model", *names], body)
+    """Fit models on one part of a table and show how well they predict the other part.
 
-
-def _judge(
-    part: Split, specs: list[ModelSpec], asked: dict[str, Any], fold: str, progress: Steps
-) -> dict[str, dict[str, float]]:
-    """Model to column to value, for one split."""
+    The table shows each metric with its confidence interval over users. A star marks the best
+    model and those that do not differ from it significantly.
+    """
     from ..evaluation import evaluate as judge
+    from .output import Output
+    from .ratings import data_facts, facts_shown, open_ratings
 
-    def shown(_name: str, done: int, total: int) -> None:
-        progress.at(done, total)
+    reporter = Reporter(general, output.out)
+    specs = parse_models(model or [], settings, {"random_state": seed})
+    if not specs and not model_file:
+        raise ValueError("--model is needed, or --model-file with a fitted model")
+    source = open_ratings(ratings, columns, tables)
+    if repeats is None and exclude_seen is not None:
+        repeats = "exclude" if exclude_seen else "include"
+    rule = SplitRule(split, test_size, at, last, folds, repeats, seed)
+    if not model_file:
+        rule.check(source)
+    target = None
+    if output.out is not None:
+        target = Output(output, [*source.paths, *(model_file or ())], "evaluate")
+    with reporter.steps() as steps:
+        steps.begin(f"reading {source.name}")
+        data = source.read()
+        if model_file:
+            models, parts = _of_files(model_file, specs, data, steps)
+        else:
+            models = {spec.label: spec.build() for spec in specs}
+            parts = rule.make(data, source)
+        table = judge(
+            models,
+            parts if len(parts) > 1 else parts[0],
+            metrics=metric or ["recall", "ndcg"],
+            k=k or [10],
+            threshold=threshold,
+            repeats=repeats,
+            fallback=fallback,
+            intervals=intervals,
+            confidence=confidence,
+            fit=not model_file,
+            random_state=seed,
+            progress=_reporter(steps),
+        )
+        text, details = str(table), table.details()
+        if target is not None:
+            rows = table.to_arrow(intervals=True)
+            with target.writer(rows.schema) as writer:
+                writer.write(rows)
+    facts = data_facts(data, source.columns)
+    sizes = [_sizes(part) for part in parts]
+    rule_name = "model file" if model_file else split
+    if reporter.is_json:
+        reporter.json({**facts, "split": rule_name, "parts": sizes, **details, "out": output.out})
+        return
+    held = ", ".join(f"{size['test']:,}" for size in sizes)
+    shown = facts_shown(facts) | {"split": f"{rule_name}, {held} entries to predict"}
+    if target is not None:
+        shown["written"] = str(target)
+    reporter.facts(source.name, shown)
+    reporter.text(text)
 
-    rows = {}
+
+def _reporter(steps: Steps) -> Callable[[str, int, int], None]:
+    """Return a callback of `evaluate` that shows which model is evaluated."""
+    current = ""
+
+    def show(name: str, done: int, total: int) -> None:
+        nonlocal current
+        if name != current:
+            steps.begin(name)
+            current = name
+        steps.at(done, total)
+
+    return show
+
+
+def _sizes(part: Any) -> dict[str, int]:
+    train, test = part if isinstance(part, tuple) else (part.train, part.test)
+    return {"train": train.nnz, "test": test.nnz}
+
+
+def _of_files(
+    files: list[Path], specs: list[ModelSpec], test: Interactions, steps: Steps
+) -> tuple[dict[str, Any], list[Any]]:
+    """Return fitted models of files and of names, and the train part that they share."""
+    from .fitted import load_model
+
+    models: dict[str, Any] = {}
+    train = None
+    for path in files:
+        steps.begin(f"reading {path.name}")
+        fitted = load_model(path)
+        own = _training_data(fitted, path)
+        if train is not None and not _is_same(own, train):
+            raise ValueError(
+                f"--model-file: '{path}' was fitted on other interactions than '{files[0]}'; "
+                "evaluate them one by one"
+            )
+        train = own if train is None else train
+        models[str(path)] = fitted
+    assert train is not None
     for spec in specs:
-        progress.begin(f"{fold}{spec.label}")
-        table = judge({spec.label: spec.build()}, part, progress=shown, **asked)
-        rows.update(table.to_dict())
-    return rows
+        steps.begin(f"fitting {spec.label}")
+        models[spec.label] = spec.build().fit(train)
+    return models, [(train, test)]
 
 
-def _mean(tables: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
-    """Mean over folds."""
-    return {
-        label: {name: sum(table[label][name] for table in tables) / len(tables) for name in row}
-        for label, row in tables[0].items()
-    }
+def _training_data(model: Any, path: Path) -> Interactions:
+    from ..data import Interactions
+
+    if model.user_items_ is None:
+        raise ValueError(
+            f"--model-file: '{path}' was saved without its interactions (training=False)"
+        )
+    if model.users_ is None or model.items_ is None:
+        raise ValueError(
+            f"--model-file: '{path}' was fitted on a matrix without ids; evaluate it in Python"
+        )
+    return Interactions(model.user_items_, model.users_, model.items_)
+
+
+def _is_same(a: Interactions, b: Interactions) -> bool:
+    return a.users == b.users and a.items == b.items and a.nnz == b.nnz

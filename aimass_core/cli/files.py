@@ -1,133 +1,136 @@
-"""Table files by suffix: what they hold, and whether one may be written."""
+"""Files of the command line: output paths, lists of ids, and tables beside the interactions."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-from ..base.validation import suggest
-from ..data._table_writer import output_format
-from ..data.tables import column_names
-
-__all__ = ["check_columns", "check_output", "read_columns", "stored_type"]
+__all__ = ["check_names", "check_output", "open_input", "read_pairs", "shown_name"]
 
 
-def check_columns(path: Path, what: str, columns: dict[str, str | None]) -> list[str]:
-    """Check that a table file is there and has some columns.
+def shown_name(source: str) -> str:
+    """Return what a source of data is called in messages.
 
     Parameters
     ----------
-    path : Path
-        A Parquet, CSV or Feather file.
+    source : str
+        Path, URL or "-".
+
+    Returns
+    -------
+    str
+    """
+    return "standard input" if source == "-" else Path(source).name or source
+
+
+def open_input(source: str, what: str, options: dict[str, Any]) -> Any:
+    """Open a table for reading.
+
+    Parameters
+    ----------
+    source : str
+        Path, glob, folder, URL or "-".
     what : str
         The argument that names it, for messages.
+    options : dict
+        Arguments of `Interactions.from_table` about the format.
+
+    Returns
+    -------
+    OpenTable
+
+    Raises
+    ------
+    OSError, ValueError
+        Beginning with the name of the argument.
+    """
+    from ..data.tables import open_table
+
+    try:
+        return open_table(source, **options)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{what}: {error.args[-1]}: check the path") from None
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from None
+
+
+def check_names(table: Any, source: str, columns: dict[str, str | None]) -> list[str]:
+    """Check that a table has some columns.
+
+    Parameters
+    ----------
+    table : OpenTable
+        The table.
+    source : str
+        Where it comes from, for messages.
     columns : dict
         Option to column name; ``None`` asks for nothing.
 
     Returns
     -------
     list of str
-        The names of all of its columns.
+        The names of all columns.
 
     Raises
     ------
-    OSError
-        There is no such file.
     ValueError
-        It cannot be read, or a column is missing: the message has the nearest name.
+        For a column that is missing, with the nearest name.
     """
-    if not path.is_file():
-        there = "is a folder: give one file" if path.is_dir() else "does not exist: check the path"
-        raise FileNotFoundError(f"{what}: '{path}' {there}")
-    names = column_names(path)
+    from ..base.validation import suggest
+
+    names = [str(name) for name in table.names()]
     for option, name in columns.items():
         if name is not None and name not in names:
             raise ValueError(
-                f"{option}: '{path}' has no column {name!r}; "
+                f"{option}: '{source}' has no column {name!r}; "
                 f"it has {', '.join(names)}{suggest(name, names)}"
             )
     return names
 
 
-def stored_type(path: Path, column: str) -> pa.DataType | None:
-    """The type in which a file keeps a column, or None for a file of text.
+def read_pairs(table: Any, id_column: str, other: str) -> tuple[NDArray[Any], list[Any]]:
+    """Read a column of ids and another one beside it.
 
     Parameters
     ----------
-    path : Path
-        A Parquet, CSV or Feather file.
-    column : str
-        One of its columns.
+    table : OpenTable
+        With both columns.
+    id_column, other : str
+        Their names.
 
     Returns
     -------
-    pyarrow.DataType or None
-        A dictionary-encoded column gives the type of its values.
+    ids : ndarray
+        Rows with a null in either column are left out.
+    values : list
+        Texts or whole numbers, as they are written.
     """
-    suffix = path.suffix.lower()
-    if suffix in (".parquet", ".pq"):
-        import pyarrow.parquet as pq
+    from ..data.idmap import IdMap
 
-        schema = pq.read_schema(path)
-    elif suffix in (".feather", ".arrow", ".ipc"):
-        with pa.ipc.open_file(path) as reader:
-            schema = reader.schema
-    else:
-        return None
-    kind = schema.field(column).type
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+    columns = table.read({"item": id_column, "context": other})
+    codes, ids = IdMap._number(columns["item"], f"column {id_column!r}", 1)
+    other_codes, values = IdMap._number(columns["context"], f"column {other!r}", 1)
+    is_known = (codes >= 0) & (other_codes >= 0)
+    return ids.ids[codes[is_known]], values.ids[other_codes[is_known]].tolist()
 
 
-def read_columns(path: Path, columns: list[str]) -> list[list[Any]]:
-    """Read some columns of a table file as Python values; those of a CSV file as text.
-
-    Parameters
-    ----------
-    path : Path
-        A Parquet, CSV or Feather file.
-    columns : list of str
-        Names that `check_columns` has seen.
-
-    Returns
-    -------
-    list of list
-        One for each column.
-    """
-    if stored_type(path, columns[0]) is None:
-        from pyarrow import csv
-
-        convert = csv.ConvertOptions(
-            include_columns=columns,
-            column_types=dict.fromkeys(columns, pa.string()),
-            strings_can_be_null=True,
-        )
-        tabs = {".tsv", ".tab"} & {suffix.lower() for suffix in path.suffixes}
-        parse = csv.ParseOptions(delimiter="\t" if tabs else ",")
-        table = csv.read_csv(path, convert_options=convert, parse_options=parse)
-    elif path.suffix.lower() in (".parquet", ".pq"):
-        import pyarrow.parquet as pq
-
-        table = pq.read_table(path, columns=columns)
-    else:
-        with pa.ipc.open_file(path) as reader:
-            table = reader.read_all()
-    return [table[name].to_pylist() for name in columns]
-
-
-def check_output(path: Path, option: str, others: list[Path]) -> None:
+def check_output(path: Path, option: str, others: list[Path], format: str | None = None) -> None:
     """Refuse an output path before any work is done for it.
 
     Parameters
     ----------
     path : Path
-        The file to be written; for ``--out`` its suffix must name a format.
+        The file to be written; "-" is standard output.
     option : str
         The option that names it, for messages.
     others : list of Path
         Files of the same call, which must not be overwritten.
+    format : str, optional
+        Format of the output; for ``--out`` without it the suffix must name one.
 
     Raises
     ------
@@ -136,8 +139,20 @@ def check_output(path: Path, option: str, others: list[Path]) -> None:
     OSError
         The folder is missing or the path is a folder.
     """
+    from ..base.validation import as_choice
+    from ..data._table_writer import OUTPUT_FORMATS, STANDARD_OUTPUT, output_format
+
     if option == "--out":
-        output_format(path, option)
+        if format is None:
+            output_format(path, option)
+        else:
+            as_choice(format, "--out-format", OUTPUT_FORMATS)
+        if str(path) == STANDARD_OUTPUT:
+            if format not in (None, "csv", "jsonl", "arrow"):
+                raise ValueError(
+                    f"--out-format: {format} cannot go to standard output; use csv, jsonl or arrow"
+                )
+            return
     if path.is_dir():
         raise IsADirectoryError(f"{option}: '{path}' is a folder: give a file name")
     if not path.parent.is_dir():

@@ -1,47 +1,89 @@
-"""Lists of ids given on the command line or in a file, in the type of the ratings' ids."""
+"""Lists of ids given on the command line or in a file, in the type of the known ids."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..base.validation import suggest
-from .files import check_columns, read_columns
+from .files import check_names, open_input
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..data import IdMap
 
-__all__ = ["ids_from_option", "known_ids"]
+__all__ = ["ids_of_option", "known_ids", "parsed_ids", "words_of_option"]
 
-_MOST_SUGGESTED = 200_000  # beyond, looking for a close match takes too long
+_MAX_SUGGESTED = 200_000  # with more ids, looking for a close match takes too long
+_TABLES = (
+    ".parquet",
+    ".pq",
+    ".csv",
+    ".tsv",
+    ".feather",
+    ".arrow",
+    ".jsonl",
+    ".json",
+    ".xlsx",
+    ".gz",
+    ".zip",
+)
 
-_TABLES = (".parquet", ".pq", ".csv", ".tsv", ".feather", ".arrow")
 
-
-def ids_from_option(
-    text: str | None, option: str, column: str, known: IdMap, *, must_exist: bool = False
-) -> tuple[NDArray[Any] | None, int]:
+def words_of_option(text: str, option: str, column: str) -> list[Any]:
     """Read the ids that an option names.
 
     Parameters
     ----------
-    text : str or None
-        A path (table file, or text with one id a line) or ids with commas between.
+    text : str
+        Path (table, or text with one id on each line) or ids with commas between.
     option : str
         Its name, for messages.
     column : str
-        The column to take from a table file that has more than one.
-    known : IdMap
-        The ids of the ratings.
-    must_exist : bool, default=False
-        Raise for an unknown id instead of leaving it out.
+        Column to take from a table that has more than one.
 
     Returns
     -------
-    ids : numpy.ndarray or None
+    list
+        Texts, or values of the column.
+
+    Raises
+    ------
+    OSError, ValueError
+        For a file that does not exist or cannot be read.
+    """
+    path = Path(text)
+    if path.is_file():
+        return _words_of_file(path, option, column)
+    if path.suffix.lower() in (*_TABLES, ".txt"):
+        raise FileNotFoundError(f"{option}: there is no file '{path}': check the path")
+    return text.split(",")
+
+
+def ids_of_option(
+    text: str | None,
+    option: str,
+    column: str,
+    known: IdMap,
+    *,
+    unknown: str = "error",
+) -> tuple[NDArray[Any] | None, int]:
+    """Return the known ids among those that an option names.
+
+    Parameters
+    ----------
+    text : str or None
+        As for `words_of_option`.
+    option, column : str
+        As for `words_of_option`.
+    known : IdMap
+        The ids of the data.
+    unknown : {"error", "some", "skip"}, default="error"
+        Unknown ids raise; raise only if no id is known; or are left out.
+
+    Returns
+    -------
+    ids : ndarray or None
         Known ids in the order given; ``None`` when the option was not.
     n_unknown : int
         How many were left out.
@@ -49,41 +91,35 @@ def ids_from_option(
     Raises
     ------
     KeyError
-        An id is unknown and must exist, or none of them is known.
+        For unknown ids.
     ValueError
-        The ids do not parse, or the file cannot be read.
+        For ids of the wrong type, or a file that cannot be read.
     """
     if text is None:
         return None, 0
-    path = Path(text)
-    if path.is_file():
-        words = _from_file(path, option, column)
-    elif path.suffix.lower() in (*_TABLES, ".txt"):
-        raise FileNotFoundError(f"{option}: there is no file '{path}': check the path")
-    else:
-        words = text.split(",")
-    return known_ids(words, option, known, must_exist=must_exist)
+    words = words_of_option(text, option, column)
+    return known_ids(words, option, known, unknown=unknown)
 
 
 def known_ids(
-    words: list[Any], option: str, known: IdMap, *, must_exist: bool = True
+    words: list[Any], option: str, known: IdMap, *, unknown: str = "error"
 ) -> tuple[NDArray[Any], int]:
-    """Turn words into ids of the ratings.
+    """Return the known ones of some ids.
 
     Parameters
     ----------
     words : list
-        Text, or values of a table column.
+        Texts, or values of a column.
     option : str
         Where they come from, for messages.
     known : IdMap
-        The ids of the ratings.
-    must_exist : bool, default=True
-        Raise for an unknown id instead of leaving it out.
+        The ids of the data.
+    unknown : {"error", "some", "skip"}, default="error"
+        As for `ids_of_option`.
 
     Returns
     -------
-    ids : numpy.ndarray
+    ids : ndarray
         Known ids in the order given.
     n_unknown : int
         How many were left out.
@@ -91,47 +127,92 @@ def known_ids(
     Raises
     ------
     KeyError
-        An id is unknown and must exist, or none of them is known.
+        For unknown ids.
     ValueError
-        A word is no number although the ids are numbers.
+        For a word that is no number although the ids are numbers.
     """
-    ids = _parsed(words, known, option)
-    rows = known.get(ids)
-    missing = np.flatnonzero(rows < 0)
-    if len(missing) and (must_exist or len(missing) == len(ids)):
-        first = words[missing[0]]
-        close = suggest(str(first), map(str, known.ids)) if len(known) <= _MOST_SUGGESTED else ""
-        which = f"{len(missing)} of {len(ids)} ids are" if len(ids) > 1 else "this id is"
+    import numpy as np
+
+    from ..base.validation import suggest
+
+    ids = parsed_ids(words, option, known, skip_other_types=unknown == "skip")
+    rows = known.get(ids) if len(ids) else np.empty(0, dtype=np.int64)
+    is_unknown = rows < 0
+    n_unknown = int(is_unknown.sum()) + len(words) - len(ids)
+    if n_unknown and (unknown == "error" or (unknown == "some" and n_unknown == len(words))):
+        first = words[int(is_unknown.argmax())]
+        close = suggest(str(first), map(str, known.ids)) if len(known) <= _MAX_SUGGESTED else ""
+        which = f"{n_unknown} of {len(words)} ids are" if len(words) > 1 else "this id is"
         raise KeyError(f"{option}: {which} not in the ratings: {first!r}{close}")
-    return ids[rows >= 0], len(missing)
+    return ids[~is_unknown], n_unknown
 
 
-def _from_file(path: Path, option: str, column: str) -> list[Any]:
-    if path.suffix.lower() not in _TABLES:
-        return [line.strip() for line in path.read_text().splitlines() if line.strip()]
-    names = check_columns(path, option, {})
-    if column not in names and len(names) != 1:
-        raise ValueError(
-            f"{option}: '{path}' needs a column {column!r} or just one column; "
-            f"it has {', '.join(names)}"
-        )
-    name = column if column in names else names[0]
-    return read_columns(path, [name])[0]
+def parsed_ids(
+    words: list[Any], option: str, known: IdMap, *, skip_other_types: bool = False
+) -> NDArray[Any]:
+    """Return words as an array of the type of the known ids.
 
+    Parameters
+    ----------
+    words : list
+        Texts, or values of a column.
+    option : str
+        Where they come from, for messages.
+    known : IdMap
+        The ids of the data.
+    skip_other_types : bool, default=False
+        Leave out words that are no number although the ids are numbers, in place of an error.
 
-def _parsed(words: list[Any], known: IdMap, option: str) -> NDArray[Any]:
-    """Words as an array of the type of a map's ids."""
+    Returns
+    -------
+    ndarray
+        In the order given.
+
+    Raises
+    ------
+    ValueError
+        For a word that is no number although the ids are numbers.
+    """
+    import numpy as np
+
     kind = known.ids.dtype.kind
     if kind not in "iuf":
         return np.array([str(word) for word in words], dtype=object)
-    number = float if kind == "f" else int
+    number = float if kind == "f" else _whole_number
     ids = []
     for word in words:
         try:
             ids.append(number(word))
         except (TypeError, ValueError):
+            if skip_other_types:
+                continue
             raise ValueError(
-                f"{option}: {word!r} is not an id of this file, whose ids are numbers "
+                f"{option}: {word!r} is not an id of these data, whose ids are numbers "
                 f"such as {known.ids[0] if len(known) else 0}"
             ) from None
     return np.array(ids, dtype=known.ids.dtype)
+
+
+def _whole_number(word: Any) -> int:
+    if isinstance(word, float) and not word.is_integer():
+        raise ValueError(word)
+    return int(word)
+
+
+def _words_of_file(path: Path, option: str, column: str) -> list[Any]:
+    if path.suffix.lower() not in _TABLES:
+        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    from ..data.idmap import IdMap
+
+    table = open_input(str(path), option, {})
+    names = check_names(table, str(path), {})
+    if column not in names and len(names) != 1:
+        raise ValueError(
+            f"{option}: '{path}' needs a column {column!r} or just one column; "
+            f"it has {', '.join(names)}"
+        )
+    name = column if column in names else table.names()[0]
+    codes, ids = IdMap._number(table.read({"item": name})["item"], option, 1)
+    words: list[Any] = ids.ids[codes[codes >= 0]].tolist()
+    return words

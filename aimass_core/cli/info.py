@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from .console import facts, print_json
-from .options import JsonOption
+from .console import Reporter
+from .groups import with_option_groups
+from .options import GeneralOptions
 
 __all__ = ["info"]
 
 
-def info(json: JsonOption = False) -> None:
+@with_option_groups
+def info(*, general: GeneralOptions) -> None:
     """Print version, instruction set, threads, BLAS and the optional parts found."""
     from .._config import show_config
 
+    reporter = Reporter(general)
     found = show_config()
-    if json:
-        print_json(found)
+    if reporter.is_json:
+        reporter.json(found)
         return
     threads = found["n_threads_env"]
     source = f"AIMASS_NUM_THREADS={threads}" if threads else "the CPUs of this process"
-    facts(
+    reporter.facts(
         f"aimass_core {found['version']}",
         {
             "Python": f"{found['python']} on {found['platform']}",

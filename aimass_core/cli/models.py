@@ -7,12 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from ..base.foreign import as_recommender
-from ..base.registry import find
-from ..base.validation import suggest
-from ..similarity import Similarity
-
-__all__ = ["ModelSpec", "parse_models"]
+__all__ = ["ModelSpec", "model_class", "parse_models", "parsed_value"]
 
 _WORDS = {"None": None, "True": True, "False": False}
 
@@ -27,7 +22,10 @@ class ModelSpec:
 
     def build(self) -> Any:
         """Return an unfitted model with these options."""
-        cls = _model_class(self.name)
+        from ..base.foreign import as_recommender
+        from ..similarity import Similarity
+
+        cls = model_class(self.name)
         names = _parameters(cls)
         direct = {name: value for name, value in self.options.items() if name in names}
         nested = {name: value for name, value in self.options.items() if name not in names}
@@ -37,7 +35,25 @@ class ModelSpec:
         return as_recommender(cls(**direct))
 
 
-def _model_class(name: str) -> Any:
+def model_class(name: str) -> Any:
+    """Return the class of a model by its registered name.
+
+    Parameters
+    ----------
+    name : str
+        As 'aimass models' lists it.
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, with the nearest one.
+    """
+    from ..base.registry import find
+
     try:
         return find(name)
     except KeyError as error:
@@ -51,6 +67,8 @@ def _parameters(cls: Any) -> list[str]:
 
 def _options_of(cls: Any) -> list[str]:
     """Return the options of a model, those of its similarity included."""
+    from ..similarity import Similarity
+
     names = _parameters(cls)
     return names + (Similarity._param_names() if "similarity" in names else [])
 
@@ -59,13 +77,28 @@ def _parse_option(text: str, where: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise ValueError(f"{where}: expected OPTION=VALUE, got {text!r}; such as n_neighbors=200")
-    value = value.strip()
-    if value in _WORDS:
-        return name.strip(), _WORDS[value]
+    return name.strip(), parsed_value(value)
+
+
+def parsed_value(text: str) -> Any:
+    """Return the value of an option that is written as text.
+
+    Parameters
+    ----------
+    text : str
+        A JSON scalar, ``None``, ``True`` or ``False``; anything else is text itself.
+
+    Returns
+    -------
+    object
+    """
+    text = text.strip()
+    if text in _WORDS:
+        return _WORDS[text]
     try:
-        return name.strip(), json.loads(value)
+        return json.loads(text)
     except json.JSONDecodeError:
-        return name.strip(), value
+        return text
 
 
 def parse_models(
@@ -99,7 +132,7 @@ def parse_models(
     specs = []
     for text in models:
         name, _, inline = text.partition(":")
-        known[name] = _options_of(_model_class(name))
+        known[name] = _options_of(model_class(name))
         own = dict(_parse_option(part, f"--model {name}") for part in inline.split(",") if part)
         for option in own:
             if option not in known[name]:
@@ -107,7 +140,9 @@ def parse_models(
         taken = {option: value for option, value in shared.items() if option in known[name]}
         used.update(taken)
         given = {o: v for o, v in (defaults or {}).items() if o in known[name]}
-        specs.append(ModelSpec(name, text, {**given, **taken, **own}))
+        options = {**given, **taken, **own}
+        _check_needed(name, options)
+        specs.append(ModelSpec(name, text, options))
     for option in shared:
         if option not in used:
             names = sorted(set().union(*known.values()))
@@ -115,7 +150,25 @@ def parse_models(
     return specs
 
 
+def _check_needed(name: str, options: dict[str, Any]) -> None:
+    parameters = inspect.signature(model_class(name)).parameters.values()
+    needed = [
+        one.name
+        for one in parameters
+        if one.default is one.empty
+        and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+        and one.name not in options
+    ]
+    if needed:
+        raise ValueError(
+            f"--model {name}: it needs the options {', '.join(needed)}; pass each as --set "
+            "OPTION=VALUE, or build the model in Python and pass its file by --model-file"
+        )
+
+
 def _unknown_option(where: str, option: str, names: list[str], model: str) -> ValueError:
+    from ..base.validation import suggest
+
     return ValueError(
         f"{where}: {model} has no option {option!r}; "
         f"the options are {', '.join(names)}{suggest(option, names)}"

@@ -1,30 +1,42 @@
-"""From a ratings file and column names to `Interactions`, with guesses that are reported."""
+"""From a table of interactions and column names to `Interactions`, with choices that are shown."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .files import check_columns, stored_type
+from .files import check_names, open_input, shown_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ..data import Interactions
+    from ..data import IdMap, Interactions
+    from .options import ColumnOptions, TableOptions
 
-__all__ = ["Columns", "choose_columns", "data_facts", "facts_shown", "lists_schema", "read_ratings"]
+__all__ = ["Columns", "Ratings", "data_facts", "facts_shown", "lists_schema", "open_ratings"]
 
-_OBVIOUS = {
-    "user": ("user_id", "userid", "user", "customer_id", "customerid", "customer"),
-    "item": ("item_id", "itemid", "item", "product_id", "productid", "product", "movie_id",
-             "movieid", "sku", "stock_code", "stockcode"),
-}  # fmt: skip
+_USUAL_NAMES = {
+    "user": ("user_id", "userid", "user", "customer_id", "customerid", "customer", "client_id"),
+    "item": (
+        "item_id",
+        "itemid",
+        "item",
+        "product_id",
+        "productid",
+        "product",
+        "movie_id",
+        "movieid",
+        "sku",
+        "stock_code",
+        "stockcode",
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that play a part, and which of them were guessed."""
+    """The columns that are read, and which of them were chosen by their names."""
 
     user: str
     item: str
@@ -33,109 +45,193 @@ class Columns:
     guessed: tuple[str, ...]
 
     def describe(self) -> dict[str, str]:
-        """Role to column name, for the summary."""
+        """Return the name of the column of each role, for the summary.
+
+        Returns
+        -------
+        dict of str to str
+        """
         roles = {"user": self.user, "item": self.item, "value": self.value, "time": self.time}
         return {role: name for role, name in roles.items() if name is not None}
 
 
-def _guess(role: str, names: list[str]) -> str:
-    by_plain = {name.lower(): name for name in names}
-    for obvious in _OBVIOUS[role]:
-        if obvious in by_plain:
-            return by_plain[obvious]
+@dataclass(frozen=True)
+class Ratings:
+    """An open table of interactions, and how it is read.
+
+    Parameters
+    ----------
+    source : str
+        Path, URL or "-".
+    table : OpenTable
+        The open table, which may be read several times.
+    columns : Columns
+        The columns that are read.
+    rules : dict
+        Further arguments of `Interactions.from_table`.
+    """
+
+    source: str
+    table: Any
+    columns: Columns
+    rules: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Return what the table is called in messages."""
+        return shown_name(self.source)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Return the file itself, which no output may overwrite."""
+        return [] if self.source == "-" else [Path(self.source)]
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `Interactions.from_table` beside the table.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        return {**self.columns.describe(), **self.rules}
+
+    def read(self, **more: Any) -> Interactions:
+        """Read the chosen columns into a matrix with id maps.
+
+        Parameters
+        ----------
+        **more
+            Further arguments of `Interactions.from_table`.
+
+        Returns
+        -------
+        Interactions
+            Its ``report`` says what was read, merged and dropped.
+
+        Raises
+        ------
+        ValueError
+            There are no rows, or none is left.
+        """
+        from ..data import Interactions
+
+        data = Interactions.from_table(self.table, **{**self.arguments(), **more})
+        if not data.nnz:
+            dropped = ", ".join(f"{n:,} {cause}" for cause, n in _dropped(data).items())
+            raise ValueError(
+                f"RATINGS: no row of '{self.name}' can be used; it has "
+                f"{data.report['rows_read']:,}" + (f" ({dropped})" if dropped else "")
+            )
+        return data
+
+    def stored_type(self, column: str) -> pa.DataType | None:
+        """Return the type in which the file keeps a column of ids.
+
+        Parameters
+        ----------
+        column : str
+            One of its columns.
+
+        Returns
+        -------
+        pyarrow.DataType or None
+            None for text files, and for types that ids are not written back as.
+        """
+        import pyarrow as pa
+
+        schema = getattr(self.table.readers[0], "schema", None)
+        if not isinstance(schema, pa.Schema) or column not in schema.names:
+            return None
+        kind = schema.field(column).type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        is_kept = (
+            pa.types.is_integer(kind)
+            or pa.types.is_string(kind)
+            or pa.types.is_large_string(kind)
+            or pa.types.is_temporal(kind)
+        )
+        return kind if is_kept else None
+
+
+def _dropped(data: Interactions) -> dict[str, int]:
+    return {cause: n for cause, n in data.report["rows_dropped"].items() if n}
+
+
+def _usual_name(role: str, names: list[str]) -> str:
+    by_plain = {name.strip().lower().replace(" ", "_"): name for name in names}
+    for usual in _USUAL_NAMES[role]:
+        if usual in by_plain:
+            return by_plain[usual]
     raise ValueError(
-        f"--{role} is needed: no column is plainly named as the {role} id; "
+        f"--{role} is needed: no column has a usual name of {role} ids, such as {role}_id; "
         f"the file has {', '.join(names)}"
     )
 
 
-def choose_columns(
-    path: Path, user: str | None, item: str | None, value: str | None, time: str | None
-) -> Columns:
-    """Check column names against the file, and guess user and item only by plain names.
+def open_ratings(
+    source: str,
+    columns: ColumnOptions,
+    tables: TableOptions,
+    what: str = "RATINGS",
+    table: Any = None,
+) -> Ratings:
+    """Open a table of interactions, and choose its columns.
 
     Parameters
     ----------
-    path : Path
-        The ratings file.
-    user, item : str or None
-        Column names; ``None`` guesses.
-    value, time : str or None
-        Column names; ``None`` means none.
+    source : str
+        Path, glob, folder, URL or "-".
+    columns : ColumnOptions
+        Columns as they were given; users and items that were not are chosen by usual names.
+    tables : TableOptions
+        Format of the table.
+    what : str, default="RATINGS"
+        The argument that names the table, for messages.
+    table : OpenTable, optional
+        The table, where it is open already.
 
     Returns
     -------
-    Columns
-        The choice; ``guessed`` lists the roles that the caller left out.
+    Ratings
 
     Raises
     ------
+    OSError
+        There is no such file.
     ValueError
-        A column is missing, with the nearest name that exists, or no guess is possible.
+        It cannot be read, a column is missing, or none has a usual name.
     """
-    given = {"--user": user, "--item": item, "--value": value, "--time": time}
-    names = check_columns(path, "RATINGS", given)
-    guessed = tuple(role for role, name in (("user", user), ("item", item)) if name is None)
-    return Columns(
-        user=user or _guess("user", names),
-        item=item or _guess("item", names),
-        value=value,
-        time=time,
-        guessed=guessed,
-    )
-
-
-def read_ratings(
-    path: Path, columns: Columns, *, duplicates: str | None, nulls: str
-) -> Interactions:
-    """Read the chosen columns into a matrix with id maps.
-
-    Parameters
-    ----------
-    path : Path
-        The ratings file.
-    columns : Columns
-        From `choose_columns`.
-    duplicates, nulls : str
-        Rules of `Interactions.from_table`.
-
-    Returns
-    -------
-    Interactions
-        Its ``report`` says what was read, merged and dropped.
-
-    Raises
-    ------
-    ValueError
-        There are no rows, or none is left.
-    """
-    from ..data import Interactions
-
-    data = Interactions.from_table(
-        path,
-        user=columns.user,
-        item=columns.item,
+    if table is None:
+        table = open_input(source, what, tables.as_arguments())
+    given = {
+        "--user": columns.user,
+        "--item": columns.item,
+        "--value": columns.value,
+        "--time": columns.time,
+        "--event": columns.event,
+    }
+    names = check_names(table, source, given)
+    pairs = (("user", columns.user), ("item", columns.item))
+    chosen = Columns(
+        user=columns.user or _usual_name("user", names),
+        item=columns.item or _usual_name("item", names),
         value=columns.value,
         time=columns.time,
-        duplicates=duplicates,
-        nulls=nulls,
+        guessed=tuple(role for role, name in pairs if name is None),
     )
-    if not data.nnz:
-        raise ValueError(
-            f"RATINGS: no row of '{path}' can be used; it has {data.report['rows_read']:,}"
-        )
-    return data
+    return Ratings(source, table, chosen, columns.rules())
 
 
 def data_facts(data: Interactions, columns: Columns) -> dict[str, Any]:
-    """What was read, for ``--json``.
+    """Return what was read, for ``--json``.
 
     Parameters
     ----------
     data : Interactions
-        From `read_ratings`.
+        The interactions.
     columns : Columns
-        From `choose_columns`.
+        Their columns.
 
     Returns
     -------
@@ -152,64 +248,74 @@ def data_facts(data: Interactions, columns: Columns) -> dict[str, Any]:
     }
 
 
-def facts_shown(found: dict[str, Any]) -> dict[str, Any]:
-    """The same as lines of a table.
+def facts_shown(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the same as lines of a table.
 
     Parameters
     ----------
-    found : dict
+    facts : dict
         From `data_facts`.
 
     Returns
     -------
     dict
-        Title of a line to its value.
+        Title of a line to its value; empty if nothing was read.
     """
     rows: dict[str, Any] = {}
-    for role, name in found["columns"].items():
-        guessed = " (chosen by its name)" if role in found["guessed_columns"] else ""
+    if "rows_read" not in facts:
+        return rows
+    for role, name in facts["columns"].items():
+        guessed = " (chosen by its name)" if role in facts["guessed_columns"] else ""
         rows[f"{role} column"] = name + guessed
-    dropped = found["rows_dropped"]
+    dropped = facts["rows_dropped"]
     causes = "; ".join(f"{cause} {n:,}" for cause, n in dropped.items() if n)
-    merged = found["rows_merged"]
-    rows["rows read"] = found["rows_read"]
+    merged = facts["rows_merged"]
+    rows["rows read"] = facts["rows_read"]
     rows["rows dropped"] = f"{sum(dropped.values()):,}" + (f" ({causes})" if causes else "")
-    rows["rows merged"] = f"{merged:,}" + (f" (rule: {found['duplicates']})" if merged else "")
+    rows["rows merged"] = f"{merged:,}" + (f" (rule: {facts['duplicates']})" if merged else "")
     rows["matrix"] = (
-        f"{found['users']:,} users x {found['items']:,} items, {found['interactions']:,} entries"
+        f"{facts['users']:,} users x {facts['items']:,} items, {facts['interactions']:,} entries"
     )
+    for number, note in enumerate(facts.get("notes", ()), 1):
+        rows[f"note {number}"] = note
     return rows
 
 
 def lists_schema(
-    path: Path, columns: Columns, data: Interactions, roles: tuple[str, str]
+    ratings: Ratings | None, users: IdMap | None, items: IdMap | None, roles: tuple[str, str]
 ) -> pa.Schema:
-    """Columns of lists written: two of ids, rank and score.
+    """Return the columns of a file of lists: two of ids, rank and score.
 
     Parameters
     ----------
-    path : Path
-        The ratings file.
-    columns : Columns
-        From `choose_columns`.
-    data : Interactions
-        From `read_ratings`.
+    ratings : Ratings or None
+        The table whose id types are repeated; None without a table.
+    users, items : IdMap or None
+        Ids of the lists; None where they are row numbers.
     roles : tuple of str
         "user" and "item" in the order of the columns.
 
     Returns
     -------
     pyarrow.Schema
-        With the file's own names, unless they clash, and its own id types.
+        With the column names of the table that the ids come from.
     """
     import pyarrow as pa
 
-    names = [getattr(columns, role) for role in roles]
-    shown = roles if {"rank", "score"} & set(names) else names
-    known = {"user": data.users, "item": data.items}
-    kinds = [
-        stored_type(path, name) or pa.array(known[role].ids[:1]).type
-        for role, name in zip(roles, names, strict=True)
-    ]
-    ids = list(zip(shown, kinds, strict=True))
-    return pa.schema([*ids, ("rank", pa.int32()), ("score", pa.float32())])
+    from ..base.lists import column_names_of_lists
+
+    names = dict(zip(("user", "item"), column_names_of_lists(users, items), strict=True))
+    known = {"user": users, "item": items}
+    fields = [(names[role], _id_type(ratings, known[role])) for role in roles]
+    return pa.schema([*fields, ("rank", pa.int32()), ("score", pa.float32())])
+
+
+def _id_type(ratings: Ratings | None, ids: IdMap | None) -> pa.DataType:
+    import pyarrow as pa
+
+    if ids is None:
+        return pa.int64()
+    stored = None
+    if ratings is not None and ids.name is not None:
+        stored = ratings.stored_type(ids.name)
+    return stored or (pa.array(ids.ids[:1]).type if len(ids) else pa.string())

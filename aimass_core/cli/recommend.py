@@ -1,4 +1,4 @@
-"""``aimass recommend``: from a ratings file to the best items for every user, block by block."""
+"""``aimass recommend``: the best items for every user, from interactions or a saved model."""
 
 from __future__ import annotations
 
@@ -8,156 +8,344 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..base.validation import as_int
-from .console import facts, print_json, set_threads, steps
-from .files import check_output
-from .ids import ids_from_option
-from .models import parse_models
+from .console import Reporter
+from .fitted import ModelSource
+from .groups import with_option_groups
 from .options import (
-    DuplicatesOption,
-    ItemOption,
-    JsonOption,
-    ModelOption,
-    NullsOption,
+    ColumnOptions,
+    GeneralOptions,
+    ModelOptions,
+    OutputOptions,
     RatingsArgument,
-    SeedOption,
-    SetOption,
-    ThreadsOption,
-    TimeOption,
-    UserOption,
-    ValueOption,
+    TableOptions,
 )
-from .ratings import choose_columns, data_facts, facts_shown, lists_schema, read_ratings
+from .titles import DEFAULT_REASON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow as pa
+
     from ..base.lists import TopK
+    from .console import Steps
+    from .fitted import FittedModel
 
 __all__ = ["recommend"]
 
+_LISTS_PANEL = "Lists"
 
+
+@with_option_groups
 def recommend(
-    ratings: RatingsArgument,
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="FILE", help="Where to write: .parquet, .csv or .feather."),
-    ],
-    user: UserOption = None,
-    item: ItemOption = None,
-    value: ValueOption = None,
-    time: TimeOption = None,
-    model: ModelOption = "item-knn",
-    k: Annotated[int, typer.Option("--k", metavar="N", help="Items for each user.")] = 10,
-    settings: SetOption = None,
-    duplicates: DuplicatesOption = None,
-    nulls: NullsOption = "error",
+    ratings: RatingsArgument = None,
+    *,
+    output: OutputOptions,
+    k: Annotated[
+        int,
+        typer.Option("--k", metavar="N", help="Items for each user.", rich_help_panel=_LISTS_PANEL),
+    ] = 10,
     users: Annotated[
         str | None,
         typer.Option(
             "--users",
             metavar="FILE|IDS",
             help="Only these users: a file of ids, or ids with commas between.",
+            rich_help_panel=_LISTS_PANEL,
         ),
     ] = None,
+    unknown: Annotated[
+        str,
+        typer.Option(
+            "--unknown",
+            metavar="RULE",
+            help="Users of --users that the model does not know: error, skip, or popular for the "
+            "most popular items.",
+            rich_help_panel=_LISTS_PANEL,
+        ),
+    ] = "error",
     exclude_seen: Annotated[
         bool,
         typer.Option(
-            "--exclude-seen/--no-exclude-seen", help="Leave out what the user already has."
+            "--exclude-seen/--no-exclude-seen",
+            help="Leave out items that the user has already.",
+            rich_help_panel=_LISTS_PANEL,
         ),
     ] = True,
-    allow: Annotated[
+    candidates: Annotated[
         str | None,
-        typer.Option("--allow", metavar="FILE|IDS", help="Recommend nothing but these items."),
+        typer.Option(
+            "--candidates",
+            "--allow",
+            metavar="FILE|IDS",
+            help="Recommend only these items.",
+            rich_help_panel=_LISTS_PANEL,
+        ),
     ] = None,
-    deny: Annotated[
+    exclude: Annotated[
         str | None,
-        typer.Option("--deny", metavar="FILE|IDS", help="Never recommend these items."),
+        typer.Option(
+            "--exclude",
+            "--deny",
+            metavar="FILE|IDS",
+            help="Do not recommend these items.",
+            rich_help_panel=_LISTS_PANEL,
+        ),
     ] = None,
+    items: Annotated[
+        str | None,
+        typer.Option(
+            "--items",
+            metavar="FILE",
+            help="Table of items; their titles are written as a column 'title'.",
+            rich_help_panel=_LISTS_PANEL,
+        ),
+    ] = None,
+    title: Annotated[
+        str | None,
+        typer.Option(
+            "--title",
+            metavar="COL",
+            help="Column of titles in --items, if it has no usual name.",
+            rich_help_panel=_LISTS_PANEL,
+        ),
+    ] = None,
+    item_id: Annotated[
+        str | None,
+        typer.Option(
+            "--item-id",
+            metavar="COL",
+            help="Column of item ids in --items, if it has another name than in RATINGS.",
+            rich_help_panel=_LISTS_PANEL,
+        ),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Write a reason for each item as a column 'reason'.",
+            rich_help_panel=_LISTS_PANEL,
+        ),
+    ] = False,
+    reason: Annotated[
+        str,
+        typer.Option(
+            "--reason",
+            metavar="TEXT",
+            help="Sentence of --explain; {items} becomes the titles of the items behind it, "
+            "{item} that of the recommended one.",
+            rich_help_panel=_LISTS_PANEL,
+        ),
+    ] = DEFAULT_REASON,
+    reasons: Annotated[
+        int,
+        typer.Option(
+            "--reasons",
+            metavar="N",
+            help="Items that a sentence of --explain names at most.",
+            rich_help_panel=_LISTS_PANEL,
+        ),
+    ] = 2,
     save: Annotated[
         Path | None,
-        typer.Option("--save", metavar="MODEL", help="Also write the fitted model to this file."),
+        typer.Option("--save", metavar="FILE", help="Also write the fitted model to this file."),
     ] = None,
-    seed: SeedOption = 0,
-    threads: ThreadsOption = None,
-    json: JsonOption = False,
+    model: ModelOptions,
+    columns: ColumnOptions,
+    tables: TableOptions,
+    general: GeneralOptions,
 ) -> None:
-    """Write the best K items for every user, in the file's own ids.
+    """Write the best K items for every user, in the ids and column names of the file.
 
     The output has one row for each user and rank: the user column, the item column, rank, score.
+    With --model-file and RATINGS, the lists are for the users of RATINGS by their interactions
+    there, whether or not the model knows them.
     """
-    from ..retrieval import recommend_blocks, write_topk
+    from ..base.validation import as_choice, as_int
 
     as_int(k, "--k", minimum=1)
-    check_output(out, "--out", [ratings])
-    if save is not None:
-        check_output(save, "--save", [ratings, out])
-    set_threads(threads)
-    (spec,) = parse_models([model], settings, {"random_state": seed})
-    columns = choose_columns(ratings, user, item, value, time)
-    with steps(quiet=json) as progress:
-        progress.begin(f"reading {ratings.name}")
+    as_int(reasons, "--reasons", minimum=1)
+    as_choice(unknown, "--unknown", ("error", "skip", "popular"))
+    reporter = Reporter(general, output.out)
+    source = ModelSource(
+        ratings, columns, tables, model, default="item-knn", ratings_with_file=True
+    )
+    target = _output(output, source)
+    source.check_save(save, [] if output.out == "-" else [target.path])
+    with reporter.steps() as steps:
+        fitted = source.get(steps)
         started = perf_counter()
-        data = read_ratings(ratings, columns, duplicates=duplicates, nulls=nulls)
-        chosen, _ = ids_from_option(users, "--users", columns.user, data.users, must_exist=True)
-        allowed, no_allow = ids_from_option(allow, "--allow", columns.item, data.items)
-        denied, no_deny = ids_from_option(deny, "--deny", columns.item, data.items)
-        read_s = perf_counter() - started
-
-        progress.begin(f"fitting {spec.name}")
-        started = perf_counter()
-        fitted = spec.build().fit(data)
-        fit_s = perf_counter() - started
-
-        started = perf_counter()
-        wanted = data.users.ids if chosen is None else chosen
-        progress.begin("recommending")
-
-        def blocks() -> Iterator[TopK]:
-            done = 0
-            for lists in recommend_blocks(
-                fitted,
-                wanted,
-                k=k,
-                exclude_seen=exclude_seen,
-                candidates=allowed,
-                exclude=denied,
-            ):
-                yield lists
-                done += len(lists)
-                progress.at(done, len(wanted))
-            if save is not None:  # so that an output file means that all went well
-                fitted.save(save)
-
-        rows_written = write_topk(
-            blocks(), out, schema=lists_schema(ratings, columns, data, ("user", "item"))
-        )
+        lists = _Lists(fitted, k, exclude_seen, unknown)
+        lists.set_filters(users, candidates, exclude)
+        lists.set_texts(items, item_id, title, tables.encoding, explain, reason, reasons)
+        steps.begin("recommending")
+        with target.writer(lists.schema) as writer:
+            for block in lists.blocks():
+                writer.write(lists.table(block, steps))
+                steps.at(lists.n_done, lists.n_users)
+            if save is not None:  # so that an output file means that everything is written
+                fitted.model.save(save)
         recommend_s = perf_counter() - started
-
     summary = {
-        "model": spec.label,
-        **data_facts(data, columns),
-        "unknown_allowed": no_allow,
-        "unknown_denied": no_deny,
-        "users_asked": len(wanted),
-        "rows_written": rows_written,
-        "read_seconds": read_s,
-        "fit_seconds": fit_s,
+        **fitted.facts(),
+        "unknown_allowed": lists.n_unknown["candidates"],
+        "unknown_denied": lists.n_unknown["exclude"],
+        "unknown_users": lists.n_unknown["users"],
+        "users_asked": lists.n_users,
+        "rows_written": writer.rows,
+        "read_seconds": fitted.read_seconds,
+        "fit_seconds": fitted.fit_seconds,
         "recommend_seconds": recommend_s,
-        "users_per_second": len(wanted) / max(recommend_s, 1e-9),
-        "out": out,
+        "users_per_second": lists.n_users / max(recommend_s, 1e-9),
+        "out": target.path,
+        "save": save,
     }
-    if json:
-        print_json(summary)
+    if reporter.is_json:
+        reporter.json(summary)
     else:
-        _show(summary)
+        _show(reporter, summary)
 
 
-def _show(summary: dict[str, Any]) -> None:
+def _output(options: OutputOptions, source: ModelSource) -> Any:
+    from .output import Output
+
+    return Output(options, source.paths, "recommend")
+
+
+class _Lists:
+    """The lists that are written: their users, filters and texts.
+
+    Parameters
+    ----------
+    fitted : FittedModel
+        The model; a loaded one with interactions ranks for these.
+    k : int
+        Items of each list.
+    exclude_seen : bool
+        Whether items that the users have are left out.
+    unknown : {"error", "skip", "popular"}
+        What happens to unknown users.
+    """
+
+    def __init__(self, fitted: FittedModel, k: int, exclude_seen: bool, unknown: str) -> None:
+        from .ratings import lists_schema
+
+        self._fitted = fitted
+        self._is_new = fitted.is_loaded and fitted.data is not None
+        self._options: dict[str, Any] = {"k": k, "exclude_seen": exclude_seen}
+        self._unknown = unknown
+        self._texts: dict[str, Any] | None = None
+        self._titles: dict[str, str] = {}
+        self._chosen: Any = None
+        self.n_unknown = {"users": 0, "candidates": 0, "exclude": 0}
+        self.n_done = 0
+        known = fitted.data if self._is_new else None
+        model = fitted.model
+        self._users = fitted.users if known is None else known.users
+        self.n_users = len(self._users)
+        ids = model.users_ if known is None else known.users
+        self.schema: pa.Schema = lists_schema(fitted.ratings, ids, model.items_, ("user", "item"))
+
+    def set_filters(self, users: str | None, candidates: str | None, exclude: str | None) -> None:
+        """Read the options that name users and items."""
+        from .ids import ids_of_option, parsed_ids, words_of_option
+
+        user_name, item_name = self.schema.names[:2]
+        if users is not None and self._unknown == "popular" and not self._is_new:
+            words = words_of_option(users, "--users", user_name)
+            self._chosen = parsed_ids(words, "--users", self._users)
+            self.n_unknown["users"] = int((self._users.get(self._chosen) < 0).sum())
+        elif users is not None:
+            rule = "error" if self._unknown == "error" else "skip"
+            self._chosen, self.n_unknown["users"] = ids_of_option(
+                users, "--users", user_name, self._users, unknown=rule
+            )
+        if self._chosen is not None:
+            self.n_users = len(self._chosen)
+        for name, text in (("candidates", candidates), ("exclude", exclude)):
+            ids, self.n_unknown[name] = ids_of_option(
+                text, f"--{name}", item_name, self._fitted.items, unknown="some"
+            )
+            self._options[name] = ids
+
+    def set_texts(
+        self,
+        items: str | None,
+        item_id: str | None,
+        title: str | None,
+        encoding: str | None,
+        explain: bool,
+        reason: str,
+        n_reasons: int,
+    ) -> None:
+        """Read titles, and prepare the columns of texts."""
+        import pyarrow as pa
+
+        from .titles import read_titles
+
+        if items is not None:
+            self._titles = read_titles(items, item_id or self.schema.names[1], title, encoding)
+            self.schema = self.schema.append(pa.field("title", pa.string()))
+        if explain:
+            if self._is_new:
+                raise ValueError(
+                    "--explain: reasons are given for users of the fit; leave out RATINGS"
+                )
+            self._texts = {"n": n_reasons, "template": reason, "titles": self._titles}
+            self.schema = self.schema.append(pa.field("reason", pa.string()))
+
+    def blocks(self) -> Iterator[TopK]:
+        """Yield the lists of some users after the others."""
+        from ..retrieval import recommend_blocks
+
+        if not self._is_new:
+            blocks = recommend_blocks(
+                self._fitted.model, self._chosen, unknown=self._unknown, **self._options
+            )
+        else:
+            blocks = self._blocks_of_new_users()
+        for lists in blocks:
+            self.n_done += len(lists)
+            yield lists
+
+    def _blocks_of_new_users(self) -> Iterator[TopK]:
+        import numpy as np
+
+        data: Any = self._fitted.data
+        rule = "popular" if self._unknown == "popular" else "skip"
+        lists = self._fitted.model.recommend_new(data, unknown=rule, **self._options)
+        if self._chosen is not None:
+            lists = lists[np.asarray(data.users.get(self._chosen))]
+        yield lists
+
+    def table(self, lists: TopK, steps: Steps) -> pa.Table:
+        """Return lists as a table, with titles and reasons."""
+        import pyarrow as pa
+
+        from .output import append_texts, lists_table
+        from .titles import reasons
+
+        table = lists_table(lists, pa.schema(list(self.schema)[:4]))
+        columns = lists.columns()
+        users, items = (list(values.tolist()) for values in list(columns.values())[:2])
+        texts: dict[str, list[str | None]] = {}
+        if "title" in self.schema.names[4:]:
+            texts["title"] = [self._titles.get(str(item)) for item in items]
+        if self._texts is not None:
+            texts["reason"] = reasons(self._fitted.model, users, items, steps=steps, **self._texts)
+        return append_texts(table, texts)
+
+
+def _show(reporter: Reporter, summary: dict[str, Any]) -> None:
+    from .ratings import facts_shown
+
     rows = facts_shown(summary)
-    for name in ("allowed", "denied"):
-        if summary[f"unknown_{name}"]:
-            rows[f"{name} items not in the file"] = summary[f"unknown_{name}"]
+    for name, title in (
+        ("unknown_allowed", "items of --candidates not in the data"),
+        ("unknown_denied", "items of --exclude not in the data"),
+        ("unknown_users", "unknown users of --users"),
+    ):
+        if summary[name]:
+            rows[title] = summary[name]
     rows |= {
         "read": f"{summary['read_seconds']:.2f} s",
         "fit": f"{summary['fit_seconds']:.2f} s",
@@ -165,4 +353,6 @@ def _show(summary: dict[str, Any]) -> None:
         "users/s": int(summary["users_per_second"]),
         "written": f"{summary['rows_written']:,} rows to {summary['out']}",
     }
-    facts(f"{summary['model']} for {summary['users_asked']:,} users", rows)
+    if summary["save"] is not None:
+        rows["model saved"] = str(summary["save"])
+    reporter.facts(f"{summary['model']} for {summary['users_asked']:,} users", rows)

@@ -7,22 +7,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow as pa
 import typer
 
-from ..base.validation import as_int
-from ..data._table_writer import TableWriter
-from .console import facts, grid, print_json, set_threads, steps
-from .customers import (
-    choose_id,
-    load_segments,
-    need_matplotlib,
-    no_transactions,
-    read_transactions,
-    scales_asked,
-)
-from .files import check_output
-from .options import JsonOption, SeedOption, ThreadsOption
+from .console import Reporter
+from .groups import with_option_groups
+from .options import GeneralOptions, OutputOptions, TableOptions
 
 if TYPE_CHECKING:
     from ..base.progress import Event
@@ -31,21 +20,26 @@ if TYPE_CHECKING:
 
 __all__ = ["segment"]
 
+_TABLE_PANEL = "Columns and rows"
+_FIT_PANEL = "Segments"
+_RFM_PANEL = "Transactions (--rfm)"
+_PICTURES = ("map", "profile", "selection")
 
+
+@with_option_groups
 def segment(
     table: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="TABLE",
-            help="Parquet, CSV or Feather file, one row for each customer (with --rfm: for each "
-            "line of a transaction).",
+            help="Table with one row for each customer (with --rfm: for each line of a "
+            "transaction): CSV, Parquet, Feather, JSON lines or Excel file, or '-' for standard "
+            "input.",
             show_default=False,
         ),
     ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="FILE", help="Where to write: .parquet, .csv or .feather."),
-    ],
+    *,
+    output: OutputOptions,
     report: Annotated[
         Path | None,
         typer.Option("--report", metavar="FILE", help="Also write an HTML report with pictures."),
@@ -57,26 +51,37 @@ def segment(
         ),
     ] = None,
     title: Annotated[
-        str, typer.Option("--title", metavar="TEXT", help="Its heading.")
+        str, typer.Option("--title", metavar="TEXT", help="Heading of the report.")
     ] = "Customer segments",
     save: Annotated[
         Path | None,
-        typer.Option(
-            "--save", metavar="MODEL", help="Also write the fitted segments to this file."
-        ),
+        typer.Option("--save", metavar="FILE", help="Also write the fitted segments to this file."),
     ] = None,
-    use: Annotated[
+    model_file: Annotated[
         Path | None,
         typer.Option(
+            "--model-file",
             "--use",
-            metavar="MODEL",
-            help="Fit nothing: put the rows of TABLE into the segments of a file from --save.",
+            metavar="FILE",
+            help="Fit nothing: assign the rows of TABLE to the segments of a file from --save.",
+        ),
+    ] = None,
+    previous: Annotated[
+        Path | None,
+        typer.Option(
+            "--previous",
+            metavar="FILE",
+            help="Segments of an earlier run, from --save. Matching segments keep their letters, "
+            "and the drift is reported.",
         ),
     ] = None,
     id: Annotated[
         str | None,
         typer.Option(
-            "--id", metavar="COL", help="Column of ids; may be left out when plainly named."
+            "--id",
+            metavar="COL",
+            help="Column of ids; may be left out if it has a usual name.",
+            rich_help_panel=_TABLE_PANEL,
         ),
     ] = None,
     columns: Annotated[
@@ -84,24 +89,47 @@ def segment(
         typer.Option(
             "--columns",
             metavar="NAMES",
-            help="What the segments are made of: names or patterns ('f*') with commas between. "
-            "Without it every column of numbers with three values or more.",
+            help="Quantities that form the segments: names or patterns ('f*') with commas between. "
+            "Default: every column of numbers with three values or more, except codes and ids.",
+            rich_help_panel=_TABLE_PANEL,
         ),
     ] = None,
-    segments: Annotated[
-        int | None,
-        typer.Option("--segments", metavar="K", help="How many; without it they are chosen."),
+    include: Annotated[
+        str | None,
+        typer.Option(
+            "--include",
+            metavar="NAMES",
+            help="Columns to take as quantities although they look like codes or ids.",
+            rich_help_panel=_TABLE_PANEL,
+        ),
     ] = None,
-    max_segments: Annotated[
-        int, typer.Option("--max-segments", metavar="K", help="The most that are tried.")
-    ] = 10,
-    criterion: Annotated[
+    categorical: Annotated[
+        str | None,
+        typer.Option(
+            "--categorical",
+            metavar="NAMES",
+            help="Columns of words, flags or codes that form the segments as categories.",
+            rich_help_panel=_TABLE_PANEL,
+        ),
+    ] = None,
+    unit: Annotated[
         str,
-        typer.Option("--criterion", metavar="NAME", help="bic, or icl for less overlap."),
-    ] = "bic",
-    form: Annotated[
-        str, typer.Option("--form", metavar="NAME", help="auto, full, tied, diag or spherical.")
-    ] = "auto",
+        typer.Option(
+            "--unit",
+            metavar="WORD",
+            help="What a row stands for: customers, sessions, ...",
+            rich_help_panel=_TABLE_PANEL,
+        ),
+    ] = "customers",
+    missing: Annotated[
+        str,
+        typer.Option(
+            "--missing",
+            metavar="RULE",
+            help="Nulls in quantities: error, median, drop, or marginalize (use what is known).",
+            rich_help_panel=_TABLE_PANEL,
+        ),
+    ] = "error",
     scaling: Annotated[
         list[str] | None,
         typer.Option(
@@ -109,192 +137,321 @@ def segment(
             metavar="KIND|COL=KIND",
             help="auto, standard, robust or log, for all columns or one; may be repeated.",
             show_default=False,
+            rich_help_panel=_TABLE_PANEL,
         ),
     ] = None,
-    missing: Annotated[
+    segments: Annotated[
+        int | None,
+        typer.Option(
+            "--segments",
+            "--n-segments",
+            metavar="K",
+            help="Number of segments; without it the number is chosen.",
+            rich_help_panel=_FIT_PANEL,
+        ),
+    ] = None,
+    max_segments: Annotated[
+        int,
+        typer.Option(
+            "--max-segments",
+            metavar="K",
+            help="Largest number that is tried.",
+            rich_help_panel=_FIT_PANEL,
+        ),
+    ] = 10,
+    criterion: Annotated[
         str,
         typer.Option(
-            "--missing",
-            metavar="RULE",
-            help="Nulls in such columns: error, median, drop, or marginalize (by what is known).",
+            "--criterion",
+            metavar="NAME",
+            help="bic, or icl for less overlap.",
+            rich_help_panel=_FIT_PANEL,
         ),
-    ] = "error",
+    ] = "bic",
+    covariance_type: Annotated[
+        str,
+        typer.Option(
+            "--covariance-type",
+            "--form",
+            metavar="NAME",
+            help="auto, full, tied, diag, tied_diag or spherical.",
+            rich_help_panel=_FIT_PANEL,
+        ),
+    ] = "auto",
     noise: Annotated[
         float,
         typer.Option(
             "--noise",
             metavar="SHARE",
-            help="Above 0: outliers get no segment; about which share they are, it is learnt.",
+            help="Above 0: outliers belong to no segment. The share to start with; the fit learns "
+            "it.",
+            rich_help_panel=_FIT_PANEL,
         ),
     ] = 0.0,
     min_share: Annotated[
-        float, typer.Option("--min-share", metavar="X", help="No segment is smaller than this.")
+        float,
+        typer.Option(
+            "--min-share",
+            metavar="SHARE",
+            help="Smallest share of the rows that may be assigned to a segment.",
+            rich_help_panel=_FIT_PANEL,
+        ),
     ] = 0.05,
     bootstrap: Annotated[
-        int, typer.Option("--bootstrap", metavar="N", help="Resamples for the stability; 0: none.")
+        int,
+        typer.Option(
+            "--bootstrap",
+            "--n-bootstrap",
+            metavar="N",
+            help="Resamples for the stability; 0 for none.",
+            rich_help_panel=_FIT_PANEL,
+        ),
     ] = 20,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed", metavar="N", help="Seed of all random numbers.", rich_help_panel=_FIT_PANEL
+        ),
+    ] = 0,
     rfm: Annotated[
         bool,
         typer.Option(
-            "--rfm", help="TABLE holds transactions: segment by recency, frequency, monetary value."
+            "--rfm",
+            help="TABLE holds transactions: form the segments by recency, frequency and monetary "
+            "value, which the output repeats.",
+            rich_help_panel=_RFM_PANEL,
         ),
     ] = False,
     user: Annotated[
-        str | None, typer.Option("--user", metavar="COL", help="With --rfm: column of customers.")
+        str | None,
+        typer.Option(
+            "--user", metavar="COL", help="Column of customers.", rich_help_panel=_RFM_PANEL
+        ),
     ] = None,
     time: Annotated[
-        str | None, typer.Option("--time", metavar="COL", help="With --rfm: column of times.")
+        str | None,
+        typer.Option("--time", metavar="COL", help="Column of times.", rich_help_panel=_RFM_PANEL),
     ] = None,
     amount: Annotated[
         str | None,
         typer.Option(
             "--amount",
             metavar="COL|A*B",
-            help="With --rfm: column of amounts, or two to be multiplied, such as quantity*price.",
+            help="Column of amounts, or two to be multiplied, such as quantity*price.",
+            rich_help_panel=_RFM_PANEL,
         ),
     ] = None,
     order: Annotated[
         str | None,
         typer.Option(
-            "--order", metavar="COL", help="With --rfm: column of orders; without it days count."
+            "--order",
+            metavar="COL",
+            help="Column of orders, each of which counts once; without it days count.",
+            rich_help_panel=_RFM_PANEL,
         ),
     ] = None,
     now: Annotated[
         str | None,
         typer.Option(
-            "--now", metavar="TIME", help="With --rfm: look back from here; else the last time."
+            "--now",
+            metavar="TIME",
+            help="Time that recency looks back from; a day is included. Default: the last time of "
+            "the table.",
+            rich_help_panel=_RFM_PANEL,
         ),
     ] = None,
+    scores: Annotated[
+        bool,
+        typer.Option(
+            "--scores",
+            help="Also write the quintile scores of recency, frequency and monetary value, and the "
+            "usual name of their combination, such as champions.",
+            rich_help_panel=_RFM_PANEL,
+        ),
+    ] = False,
     nulls: Annotated[
-        str, typer.Option("--nulls", metavar="RULE", help="With --rfm: error or drop.")
+        str,
+        typer.Option(
+            "--nulls",
+            metavar="RULE",
+            help="Lines with a missing customer, time or amount: error or drop.",
+            rich_help_panel=_RFM_PANEL,
+        ),
     ] = "error",
-    seed: SeedOption = 0,
-    threads: ThreadsOption = None,
-    json: JsonOption = False,
+    tables: TableOptions,
+    general: GeneralOptions,
 ) -> None:
     """Find customer segments: name, size, profile, stability, and each customer's membership.
 
     The output has one row for each customer: the id, segment, name, probability, and one column of
     soft membership for each segment.
     """
-    others = [table] if use is None else [table, use]
-    for option, path in (("--out", out), ("--report", report), ("--save", save)):
+    from ..base.validation import as_int
+    from .customers import Customers, load_segments, scales_of_option
+    from .files import shown_name
+
+    for option, number, minimum in (
+        ("--bootstrap", bootstrap, 0),
+        ("--max-segments", max_segments, 1),
+        ("--segments", 1 if segments is None else segments, 1),
+    ):
+        as_int(number, option, minimum=minimum)
+    reporter = Reporter(general, output.out)
+    inputs = [] if table == "-" else [Path(table)]
+    inputs += [path for path in (model_file, previous) if path is not None]
+    target = _outputs(output, inputs, report, pictures, save)
+    if model_file is not None and (save is not None or previous is not None):
+        raise ValueError("--model-file: nothing is fitted, so leave out --save and --previous")
+    parameters: dict[str, Any] = {
+        "columns": _names(columns),
+        "include": _names(include),
+        "categorical": _names(categorical),
+        "unit": unit,
+        "n_segments": segments,
+        "max_segments": max_segments,
+        "criterion": criterion,
+        "covariance_type": covariance_type,
+        "scaling": scales_of_option(scaling),
+        "missing": missing,
+        "noise": noise,
+        "min_share": min_share,
+        "n_bootstrap": bootstrap,
+        "random_state": seed,
+    }
+    transactions = {"user": user, "time": time, "amount": amount, "order": order, "now": now}
+    with reporter.steps() as steps:
+        steps.begin(f"reading {shown_name(table)}")
+        started = perf_counter()
+        customers = Customers(table, tables.as_arguments(), id)
+        if rfm:
+            customers.make_rfm(transactions, nulls, scores)
+        else:
+            customers.refuse_transactions(transactions, scores)
+        read_s = perf_counter() - started
+        started = perf_counter()
+        if model_file is not None:
+            model = load_segments(model_file, "--model-file")
+        else:
+            earlier = None if previous is None else load_segments(previous, "--previous")
+            model = _fit(customers, parameters, earlier, steps)
+        fit_s = perf_counter() - started
+        steps.begin("writing")
+        rows = customers.with_columns(model.to_arrow(customers.table, id=customers.id))
+        with target.writer(rows.schema) as writer:
+            writer.write(rows)
+            if save is not None:
+                model.save(save)
+            if report is not None:
+                model.report(report, customers.table, title=title)
+            if pictures is not None:
+                for kind in _PICTURES:
+                    model.picture(kind, pictures / f"{kind}.png", table=customers.table)
+    summary = {
+        "id": customers.id,
+        "rows_written": writer.rows,
+        "read_seconds": read_s,
+        "fit_seconds": fit_s,
+        "out": target.path,
+        "report": report,
+        "save": save,
+    }
+    _show(reporter, model, summary)
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name for name in text.split(",") if name]
+
+
+def _outputs(
+    output: OutputOptions,
+    inputs: list[Path],
+    report: Path | None,
+    pictures: Path | None,
+    save: Path | None,
+) -> Any:
+    """Return the output, after all paths that are written have been checked."""
+    from ..base.optional import import_optional
+    from .files import check_output
+    from .output import Output
+
+    target = Output(output, inputs, "segment")
+    others = [*inputs, *([] if output.out == "-" else [target.path])]
+    for option, path in (("--report", report), ("--save", save)):
         if path is not None:
             check_output(path, option, others)
             others.append(path)
-    for option, path in (("--report", report), ("--pictures", pictures)):
-        if path is not None:
-            need_matplotlib(option)
+    if report is not None or pictures is not None:
+        import_optional("matplotlib")
     if pictures is not None and not pictures.is_dir():
         raise FileNotFoundError(f"--pictures: there is no folder '{pictures}': make it first")
-    if use is not None and save is not None:
-        raise ValueError("--save: there is nothing new to save with --use")
-    as_int(bootstrap, "--bootstrap", minimum=0)
-    as_int(max_segments, "--max-segments", minimum=1)
-    if segments is not None:
-        as_int(segments, "--segments", minimum=1)
-    set_threads(threads)
-    wanted = None if columns is None else [name for name in columns.split(",") if name]
-    transactions = {"user": user, "time": time, "amount": amount, "order": order, "now": now}
-    parameters: dict[str, Any] = {
-        "columns": wanted, "n_segments": segments, "max_segments": max_segments,
-        "criterion": criterion, "covariance_type": form, "scaling": scales_asked(scaling),
-        "missing": missing, "noise": noise, "min_share": min_share, "n_bootstrap": bootstrap,
-        "random_state": seed,
-    }  # fmt: skip
-    with steps(quiet=json) as progress:
-        progress.begin(f"reading {table.name}")
-        started = perf_counter()
-        people: Any = table
-        if rfm:
-            people, id = read_transactions(table, transactions, nulls), user
-        else:
-            no_transactions(transactions)
-            id = choose_id(table, id)
-        read_s = perf_counter() - started
-        started = perf_counter()
-        found = load_segments(use) if use is not None else _fit(people, id, parameters, progress)
-        fit_s = perf_counter() - started
-        progress.begin("writing")
-        rows = found.to_arrow(people, id=id)
-        if rfm:
-            for name in ("recency", "frequency", "monetary"):
-                rows = rows.append_column(name, pa.array(people[name]))
-        if out.suffix.lower() == ".csv":  # which knows no dictionaries
-            rows = _plain(rows)
-        with TableWriter(out, rows.schema) as writer:
-            writer.write(rows)
-            if save is not None:
-                found.save(save)
-            if report is not None:
-                found.report(report, people, title=title)
-            if pictures is not None:
-                for kind in ("map", "profile", "selection"):
-                    found.picture(kind, pictures / f"{kind}.png", table=people)
-    summary = {
-        "id": id, "rows_written": writer.rows, "read_seconds": read_s, "fit_seconds": fit_s,
-        "out": out, "report": report, "save": save,
-    }  # fmt: skip
-    _tell(found, summary, json)
+    return target
 
 
-def _fit(people: Any, id: str | None, parameters: dict[str, Any], progress: Steps) -> Segmentation:
+def _fit(
+    customers: Any, parameters: dict[str, Any], previous: Segmentation | None, steps: Steps
+) -> Segmentation:
     from ..segmentation import Segmentation
 
-    return Segmentation(id=id, callback=_reporter(progress), **parameters).fit(people)
+    model = Segmentation(id=customers.id, callback=_reporter(steps), **parameters)
+    return model.fit(customers.table, previous=previous)
 
 
-def _reporter(progress: Steps) -> Callable[[Event], None]:
+def _reporter(steps: Steps) -> Callable[[Event], None]:
     current = ""
 
     def show(event: Event) -> None:
         nonlocal current
         if event.stage != current:
-            progress.begin(event.stage)
+            steps.begin(event.stage)
             current = event.stage
-        progress.at(event.step, event.n_steps)
+        steps.at(event.step, event.n_steps)
 
     return show
 
 
-def _plain(rows: pa.Table) -> pa.Table:
-    """Dictionaries as their values."""
-    arrays = [
-        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-        for column in rows.columns
-    ]
-    return pa.table(arrays, names=rows.column_names)
-
-
-def _tell(found: Segmentation, summary: dict[str, Any], json: bool) -> None:
-    table = found.summary()
+def _show(reporter: Reporter, model: Segmentation, summary: dict[str, Any]) -> None:
+    table = model.summary()
     rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
-    rand = found.stability_["rand"]
-    how = {
-        "form": found.covariance_type_,
-        "columns": found.scaling_,
+    rand = model.stability_["rand"]
+    facts: dict[str, Any] = {
+        "form": model.covariance_type_,
+        "columns": model.scaling_,
+        "categories": model.category_columns_,
+        "unit": model.unit,
         "adjusted_rand": float(rand.mean()) if len(rand) else None,
-        "notes": found.notes_,
+        "drift": {
+            name: value.tolist() if hasattr(value, "tolist") else value
+            for name, value in model.drift_.items()
+        },
+        "notes": model.notes_,
     }
-    if json:
-        print_json({"segments": rows, **how, **summary})
+    if reporter.is_json:
+        reporter.json({"segments": rows, **facts, **summary})
         return
-    header = ["", "segment", "customers", "share", "certainty", "stability"]
+    header = ["", "segment", model.unit, "share", "certainty", "stability"]
     cells = [
-        [r["segment"], r["name"], int(r["size"]), f"{r['share']:.1%}", float(r["certainty"]),
-         None if r["stability"] != r["stability"] else float(r["stability"])]
-        for r in rows
-    ]  # fmt: skip
-    n = int(found.sizes_.sum()) + found.n_outliers_
-    grid(f"{n:,} customers in {len(found.names_)} segments", header, cells)
+        [
+            row["segment"],
+            row["name"],
+            int(row["size"]),
+            f"{row['share']:.1%}",
+            float(row["certainty"]),
+            None if row["stability"] != row["stability"] else float(row["stability"]),
+        ]
+        for row in rows
+    ]
+    n = int(model.sizes_.sum()) + model.n_outliers_
+    reporter.grid(f"{n:,} {model.unit} in {len(model.names_)} segments", header, cells)
     scales: dict[str, list[str]] = {}
-    for name, kind in found.scaling_.items():
+    for name, kind in model.scaling_.items():
         scales.setdefault(kind, []).append(name)
     lines: dict[str, Any] = {f"{kind} scale": ", ".join(names) for kind, names in scales.items()}
-    if how["adjusted_rand"] is not None:
-        lines["bootstrap"] = f"adjusted Rand index {how['adjusted_rand']:.2f}"
-    lines |= {f"note {i}": note for i, note in enumerate(found.notes_, 1)}
+    if model.category_columns_:
+        lines["categories"] = ", ".join(model.category_columns_)
+    if facts["adjusted_rand"] is not None:
+        lines["bootstrap"] = f"adjusted Rand index {facts['adjusted_rand']:.2f}"
+    lines |= {f"note {i}": note for i, note in enumerate(model.notes_, 1)}
     lines["fit"] = f"{summary['fit_seconds']:.2f} s"
     lines["written"] = f"{summary['rows_written']:,} rows to {summary['out']}"
     lines |= {name: str(summary[name]) for name in ("report", "save") if summary[name] is not None}
-    facts(f"{found.covariance_type_} mixture", lines)
+    reporter.facts(f"{model.covariance_type_} mixture", lines)

@@ -12,9 +12,18 @@ from ._column import Column, concat, expand_dictionary, number_column, some, tak
 __all__ = ["read_array", "read_stream", "uuid_text"]
 
 _NUMBERS = {
-    "c": "int8", "C": "uint8", "s": "int16", "S": "uint16", "i": "int32", "I": "uint32",
-    "l": "int64", "L": "uint64", "e": "float16", "f": "float32", "g": "float64",
-}  # fmt: skip
+    "c": "int8",
+    "C": "uint8",
+    "s": "int16",
+    "S": "uint16",
+    "i": "int32",
+    "I": "uint32",
+    "l": "int64",
+    "L": "uint64",
+    "e": "float16",
+    "f": "float32",
+    "g": "float64",
+}
 _STRINGS = {
     "u": ("str", "int32"),
     "U": ("str", "int64"),
@@ -28,7 +37,7 @@ _STEP = 1 << 14  # views per step: the scratch memory stays in the cache
 
 
 def read_stream(capsule: Any, names: list[str], labels: list[str]) -> list[Column]:
-    """The named columns of a stream of record batches; ``labels`` name them in messages.
+    """Return the named columns of a stream of record batches; ``labels`` name them in messages.
 
     The stream comes as the bare capsule: not every library takes the argument with which nanoarrow
     would ask for it.
@@ -37,14 +46,14 @@ def read_stream(capsule: Any, names: list[str], labels: list[str]) -> list[Colum
 
     source = nanoarrow.c_array_stream(capsule)
     schema = source.get_schema()
-    places = {schema.child(i).name: i for i in range(schema.n_children)}
-    formats = [schema.child(places[name]) for name in names]
+    positions = {schema.child(i).name: i for i in range(schema.n_children)}
+    formats = [schema.child(positions[name]) for name in names]
     chunks: list[list[Column]] = [[] for _ in names]
     for batch in source:
         if batch.length == 0:
             continue
         for out, name, label in zip(chunks, names, labels, strict=True):
-            out.append(_read(batch.child(places[name]), batch.offset, batch.length, label))
+            out.append(_read(batch.child(positions[name]), batch.offset, batch.length, label))
     return [
         concat(columns) if columns else _empty(form, label)
         for columns, form, label in zip(chunks, formats, labels, strict=True)
@@ -52,7 +61,7 @@ def read_stream(capsule: Any, names: list[str], labels: list[str]) -> list[Colum
 
 
 def read_array(values: Any, name: str) -> Column:
-    """One Arrow array, chunked or not."""
+    """Read one Arrow array, chunked or not."""
     import nanoarrow
 
     if not hasattr(values, "__arrow_c_stream__"):
@@ -80,14 +89,14 @@ def _buffer(view: Any, i: int, dtype: Any) -> NDArray[Any]:
 
 
 def _bits(view: Any, i: int, start: int, n: int) -> NDArray[np.bool_]:
-    """Bits ``start`` to ``start + n`` of a bitmap."""
+    """Return bits ``start`` to ``start + n`` of a bitmap."""
     first = start // 8
     packed = _buffer(view, i, np.uint8)[first : (start + n + 7) // 8]
     return np.unpackbits(packed, bitorder="little")[start - 8 * first :][:n].view(bool)
 
 
 def _read(array: Any, parent_offset: int, n: int, name: str) -> Column:
-    """Rows ``parent_offset`` to ``parent_offset + n`` of one Arrow array."""
+    """Return rows ``parent_offset`` to ``parent_offset + n`` of one Arrow array."""
     form: str = array.schema.format
     if form == "n":
         return Column("null", np.zeros(n, dtype=np.int64), null=np.ones(n, dtype=bool))
@@ -128,7 +137,7 @@ def _read(array: Any, parent_offset: int, n: int, name: str) -> Column:
 def _datetimes(
     form: str, view: Any, start: int, n: int, null: NDArray[np.bool_] | None, name: str
 ) -> Column:
-    """Dates and timestamps; those with a time zone are instants in UTC already."""
+    """Return dates and timestamps; those with a time zone are instants in UTC already."""
     if form == "tdD":
         days = _buffer(view, 1, np.int32)[start : start + n].astype(np.int64)
         return Column("datetime64[D]", days, null=null)
@@ -150,7 +159,7 @@ def _fixed_size(
 
 
 def uuid_text(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The bytes of UUIDs, 16 each, as characters like 12345678-1234-5678-1234-567812345678."""
+    """Return UUIDs of 16 bytes as text like 12345678-1234-5678-1234-567812345678."""
     digits = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
     halves = np.stack([digits[data >> 4], digits[data & 15]], axis=1).reshape(-1, 32)
     text = np.full((len(halves), _UUID_CHARACTERS), ord("-"), dtype=np.uint8)
@@ -160,7 +169,7 @@ def uuid_text(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _decimals(form: str, view: Any, start: int, n: int, null: NDArray[np.bool_] | None) -> Column:
-    """Decimals of 32 to 256 bits: the nearest float64, and the exact numbers beside it."""
+    """Return decimals of 32 to 256 bits: the nearest float64, and the exact numbers beside it."""
     _, scale, *bits = (int(part) for part in form[2:].split(","))
     width = bits[0] if bits else 128
     if width < 128:
@@ -189,18 +198,18 @@ def _from_views(
     short = lengths <= _INLINE
     if short.all():
         data = np.empty(int(offsets[-1]), dtype=np.uint8)
-        place = np.arange(16) - 4
-        inside = (place >= 0) & (place < np.arange(_INLINE + 1)[:, None])  # by length
+        position = np.arange(16) - 4
+        inside = (position >= 0) & (position < np.arange(_INLINE + 1)[:, None])  # by length
         for lo in range(0, n, _STEP):
             hi = min(lo + _STEP, n)
             data[offsets[lo] : offsets[hi]] = views[lo:hi][inside[lengths[lo:hi]]]
         return offsets, data
-    # One run of bytes holds the views and all data buffers; every string has a place in it.
+    # One run of bytes holds the views and all data buffers; every string has a position in it.
     n_data = view.n_buffers - 3
     buffers = [views.reshape(-1), *(_buffer(view, 2 + i, np.uint8) for i in range(n_data))]
     ends = np.cumsum([len(b) for b in buffers])
-    place = np.arange(n, dtype=np.int64) * 16 + 4
-    place[~short] = ends[words[~short, 2]] + words[~short, 3]
+    position = np.arange(n, dtype=np.int64) * 16 + 4
+    position[~short] = ends[words[~short, 2]] + words[~short, 3]
     bounds = np.empty(2 * n + 1, dtype=np.int64)
-    bounds[:-1:2], bounds[1::2], bounds[-1] = place, place + lengths, 0
+    bounds[:-1:2], bounds[1::2], bounds[-1] = position, position + lengths, 0
     return take_strings(bounds, np.concatenate(buffers), 2 * np.arange(n))

@@ -84,12 +84,12 @@ class Column:
         return (text[a:b] for a, b in pairwise(bounds))
 
     def numbers(self) -> NDArray[Any]:
-        """One number per row, dictionaries expanded."""
+        """Return one number per row, dictionaries expanded."""
         return self.values if self.codes is None else self.values[self.codes]
 
 
 def number_column(values: NDArray[Any], null: NDArray[np.bool_] | None = None) -> Column:
-    """A column of booleans, whole numbers or floats; NaN is null."""
+    """Return a column of booleans, whole numbers or floats; NaN is null."""
     if values.dtype.kind == "b":
         return Column("bool", values, null=null)
     if values.dtype.kind == "f":
@@ -105,14 +105,14 @@ def number_column(values: NDArray[Any], null: NDArray[np.bool_] | None = None) -
 
 
 def unsigned(values: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """The numbers of a column of kind ``uint``."""
+    """Return the numbers of a column of kind ``uint``."""
     return values.view(np.uint64) ^ TOP_BIT
 
 
 def take_strings(
     offsets: NDArray[Any], data: NDArray[np.uint8], rows: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """The strings of the given rows, in this order, as new offsets and bytes."""
+    """Return the strings of the given rows, in this order, as new offsets and bytes."""
     starts = offsets[rows].astype(np.int64)
     lengths = offsets[rows + 1] - starts
     out_offsets = np.zeros(len(rows) + 1, dtype=np.int64)
@@ -127,14 +127,14 @@ def take_strings(
 
 
 def some(null: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """The mask, if it marks anything."""
+    """Return the mask, if it marks anything."""
     return null if null.any() else None
 
 
 def expand_dictionary(
     column: Column, codes: NDArray[Any], null: NDArray[np.bool_] | None
 ) -> Column:
-    """Rows that point into the entries of a column; entries may be null themselves."""
+    """Return rows that point into the entries of a column; entries may be null themselves."""
     if null is not None:
         codes = np.where(null, 0, codes)
     if column.null is not None:
@@ -146,7 +146,7 @@ def expand_dictionary(
 
 
 def concat(columns: list[Column]) -> Column:
-    """Columns below one another: chunks of one and the same column."""
+    """Return columns below one another: chunks of one and the same column."""
     columns = [c for c in columns if c.n_rows] or columns[:1]
     if len(columns) == 1:
         return columns[0]
@@ -186,7 +186,7 @@ def _as_unsigned(column: Column) -> Column:
 
 
 def _concat_words(columns: list[Column]) -> NDArray[np.uint64] | None:
-    """The exact decimals of chunks of one width; chunks of nulls have none."""
+    """Return the exact decimals of chunks of one width; chunks of nulls have none."""
     widths = {c.words.shape[1] for c in columns if c.words is not None}
     if len(widths) != 1:
         return None

@@ -22,7 +22,7 @@ _MAY_BE_NULL = (float, np.floating, decimal.Decimal, np.datetime64)  # NaN and N
 
 
 def from_any(values: Any, name: str) -> Column:
-    """A column out of an array, a list, a Series of any table library or an Arrow array."""
+    """Read a column out of an array, a list, a Series of any table library or an Arrow array."""
     if isinstance(values, Column):
         return values
     if isinstance(values, np.ndarray):
@@ -45,7 +45,7 @@ def from_any(values: Any, name: str) -> Column:
 
 
 def from_numpy(array: NDArray[Any], name: str) -> Column:
-    """A one-dimensional array of numbers, datetimes, strings or objects."""
+    """Read a one-dimensional array of numbers, datetimes, strings or objects."""
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got an array of shape {array.shape}")
     if isinstance(array, np.ma.MaskedArray):
@@ -145,7 +145,7 @@ def _whole_numbers(values: list[Any], name: str) -> Column:
 
 
 def _decimals(values: list[Any]) -> Column:
-    """Decimals, exact beside the nearest float64 (those beyond 256 bits only rounded)."""
+    """Return decimals, exact beside the nearest float64 (those beyond 256 bits only rounded)."""
     rounded = np.array([float(x) for x in values])
     exact = [decimal.Decimal(x).as_tuple() for x in values]
     if not np.isfinite(rounded).all():
@@ -162,7 +162,7 @@ def _decimals(values: list[Any]) -> Column:
 
 
 def _join_strings(values: list[Any]) -> Column | None:
-    """Strings as offsets and UTF-8 bytes; None if a value is no string, or one holds a zero byte.
+    """Return strings as offsets and UTF-8 bytes; None for other values and zero bytes.
 
     Joined with zeros between, their ends are where the zeros are: no string is looked at in Python.
     """
@@ -197,7 +197,7 @@ def _encode(values: list[Any], kind: str) -> Column:
 
 
 def _from_pandas(series: Any, name: str) -> Column:
-    """A pandas Series; where pandas holds Arrow data, it is taken without a copy."""
+    """Read a pandas Series; where pandas holds Arrow data, it is taken without a copy."""
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
         return from_numpy(series.to_numpy(), name)

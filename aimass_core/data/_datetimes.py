@@ -96,7 +96,7 @@ def _calendar(
 
 
 def single_unit(stamps: NDArray[Any], name: str) -> NDArray[Any]:
-    """Datetimes counted in multiples of a unit (``datetime64[25s]``) in that unit itself."""
+    """Return datetimes counted in multiples of a unit (``datetime64[25s]``) in that unit itself."""
     unit, count = np.datetime_data(stamps.dtype)
     if count == 1:
         return stamps
@@ -106,7 +106,7 @@ def single_unit(stamps: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def from_scalars(values: Sequence[Any], name: str) -> NDArray[Any]:
-    """Dates without time zone as an array in microseconds, or in nanoseconds if one needs them."""
+    """Return dates without time zone in microseconds, or in nanoseconds if one needs them."""
     if set(map(type, values)) <= {datetime.date, datetime.datetime}:
         return np.array(values, "datetime64[us]")
     stamps: dict[np.dtype[Any], list[Any]] = {}

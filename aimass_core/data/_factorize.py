@@ -26,13 +26,13 @@ _DIGITS = Context(prec=100)
 
 
 def _float_keys(values: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Whole numbers in the order of the floats; -0.0 and 0.0 get one key."""
+    """Return whole numbers in the order of the floats; -0.0 and 0.0 get one key."""
     bits = (values.astype(np.float64) + 0.0).view(np.int64)
     return np.where(bits < 0, bits ^ _FLOAT_SIGN, bits)
 
 
 def take_entries(column: Column, rows: NDArray[np.int64]) -> Column:
-    """Some entries of a column without dictionary and nulls."""
+    """Return some entries of a column without dictionary and nulls."""
     if column.offsets is None:
         return Column(column.kind, column.values[rows])
     offsets, data = take_strings(column.offsets, column.values, rows)
@@ -90,7 +90,7 @@ def _factorize_entries(
 
 
 def exact_ids(column: Column, name: str) -> Column:
-    """Decimals as whole numbers where all of them are, else as text such as "12.50"."""
+    """Return decimals as whole numbers where all of them are, else as text such as "12.50"."""
     if column.words is None:
         raise TypeError(f"{name} holds decimals as ids: convert them to strings or whole numbers")
     words, scale = column.words, column.scale
@@ -121,7 +121,7 @@ def exact_ids(column: Column, name: str) -> Column:
 
 
 def n_distinct(column: Column) -> int:
-    """Number of distinct entries."""
+    """Return the number of distinct entries."""
     return _factorize_entries(column, "ids", 1)[1].n_entries
 
 
@@ -158,7 +158,7 @@ class Lookup:
         return np.full(column.n_entries, -1, dtype=np.int64)
 
     def _find_whole_numbers(self, column: Column) -> NDArray[np.int64]:
-        """Rows of numbers among ids of kind "int" or "uint", compared by value."""
+        """Return rows of numbers among ids of kind "int" or "uint", compared by value."""
         if column.kind == self.ids.kind:
             return self._search(column.values.astype(np.int64), True)
         top = TOP_BIT.view(np.int64)
@@ -186,6 +186,6 @@ class Lookup:
         mine = self.ids.values
         if len(mine) == 0:
             return np.full(len(values), -1, dtype=np.int64)
-        places = np.minimum(np.searchsorted(mine, values, sorter=self.order), len(mine) - 1)
-        rows = places if self.order is None else self.order[places]
+        positions = np.minimum(np.searchsorted(mine, values, sorter=self.order), len(mine) - 1)
+        rows = positions if self.order is None else self.order[positions]
         return np.where(same & (mine[rows] == values), rows, -1).astype(np.int64)

@@ -21,7 +21,7 @@ __all__ = [
     "text_of_numbers",
 ]
 
-Where = Callable[[str], str]  # the place of a text in its file, for messages
+Where = Callable[[str], str]  # file and line of a text, for messages
 
 _ISO = re.compile(
     r"(\d{4})(?:-(\d\d)-(\d\d)|(\d\d)(\d\d))"
@@ -32,34 +32,77 @@ _ISO = re.compile(
 _SECONDS = 2**63 // 10**9 - 1  # on both sides of 1970, countable in nanoseconds
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DIRECTIVES = {
-    "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "m": r"(?P<m>1[0-2]|0?[1-9])",
-    "d": r"(?P<d>3[01]|[12]\d|0?[1-9])", "H": r"(?P<H>2[0-3]|[01]\d|\d)",
-    "I": r"(?P<I>1[0-2]|0?[1-9])", "M": r"(?P<M>[0-5]\d|\d)", "S": r"(?P<S>[0-5]\d|\d)",
-    "f": r"(?P<f>\d{1,9})", "p": r"(?P<p>[AaPp]\.?[Mm]\.?)",
-    "b": r"(?P<b>[A-Za-z]{3})[a-z]*\.?", "B": r"(?P<b>[A-Za-z]{3})[a-z]*",
-    "z": r"(?P<z>Z|UTC|[+-]\d\d:?\d\d)", "a": r"[A-Za-z]+\.?", "A": r"[A-Za-z]+", "%": "%",
-}  # fmt: skip
+    "Y": r"(?P<Y>\d{4})",
+    "y": r"(?P<y>\d\d)",
+    "m": r"(?P<m>1[0-2]|0?[1-9])",
+    "d": r"(?P<d>3[01]|[12]\d|0?[1-9])",
+    "H": r"(?P<H>2[0-3]|[01]\d|\d)",
+    "I": r"(?P<I>1[0-2]|0?[1-9])",
+    "M": r"(?P<M>[0-5]\d|\d)",
+    "S": r"(?P<S>[0-5]\d|\d)",
+    "f": r"(?P<f>\d{1,9})",
+    "p": r"(?P<p>[AaPp]\.?[Mm]\.?)",
+    "b": r"(?P<b>[A-Za-z]{3})[a-z]*\.?",
+    "B": r"(?P<b>[A-Za-z]{3})[a-z]*",
+    "z": r"(?P<z>Z|UTC|[+-]\d\d:?\d\d)",
+    "a": r"[A-Za-z]+\.?",
+    "A": r"[A-Za-z]+",
+    "%": "%",
+}
 _SHORT = {"F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y"}
 _GUESSES = tuple(
     day + clock
     for day in (
-        "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d",
-        "%Y.%m.%d", "%Y/%d/%m", "%Y-%d-%m", "%Y-%m-%d", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y",
-        "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%a, %d %b %Y", "%a %b %d",
+        "%d/%m/%Y",
+        "%m/%d/%Y",
+        "%d.%m.%Y",
+        "%m.%d.%Y",
+        "%d-%m-%Y",
+        "%m-%d-%Y",
+        "%Y/%m/%d",
+        "%Y.%m.%d",
+        "%Y/%d/%m",
+        "%Y-%d-%m",
+        "%Y-%m-%d",
+        "%d/%m/%y",
+        "%m/%d/%y",
+        "%d.%m.%y",
+        "%d %b %Y",
+        "%d-%b-%Y",
+        "%d-%b-%y",
+        "%b %d, %Y",
+        "%a, %d %b %Y",
+        "%a %b %d",
     )
-    for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %H:%M:%S.%f",
-                  ", %H:%M", ", %H:%M:%S", " %H:%M:%S %z", " %H:%M:%S %Y", " %H:%M:%S %z %Y")
-)  # fmt: skip
+    for clock in (
+        "",
+        " %H:%M",
+        " %H:%M:%S",
+        " %I:%M %p",
+        " %I:%M:%S %p",
+        " %H:%M:%S.%f",
+        ", %H:%M",
+        ", %H:%M:%S",
+        " %H:%M:%S %z",
+        " %H:%M:%S %Y",
+        " %H:%M:%S %z %Y",
+    )
+)
 
 
 def _distinct(column: Column, name: str) -> tuple[NDArray[np.int32], list[str]]:
-    """Codes (null: -1) and the distinct texts of a column."""
+    """Return codes (null: -1) and the distinct texts of a column."""
     codes, ids = factorize(column, name, 1)
     return codes, [str(text) for text in ids.strings()]
 
 
+def _earliest(codes: NDArray[np.int32], entries: list[int]) -> int:
+    """Return the one of some entries whose first row comes first."""
+    return int(codes[np.isin(codes, entries).argmax()])
+
+
 def text_of_numbers(column: Column) -> Column:
-    """Whole numbers as the text they were written in."""
+    """Return whole numbers as the text they were written in."""
     if column.kind not in ("int", "uint"):
         return column
     numbers = unsigned(column.values) if column.kind == "uint" else column.values
@@ -76,7 +119,7 @@ def text_of_numbers(column: Column) -> Column:
 def numbers_of_text(
     column: Column, name: str, decimal: str, thousands: str | None, where: Where
 ) -> Column:
-    """Numbers written as text.
+    """Read numbers that are written as text.
 
     Raises
     ------
@@ -90,13 +133,15 @@ def numbers_of_text(
         group = re.escape(thousands)
         whole = rf"(?:\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d+)"
     pattern = re.compile(rf"[+-]?(?:{whole}(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+    unreadable = [i for i, text in enumerate(texts) if not pattern.fullmatch(text.strip())]
+    if unreadable:
+        text = texts[_earliest(codes, unreadable)]
+        raise ValueError(
+            f"{name} holds {text!r}{where(text)}, which is not a number{_remedy(text.strip())}"
+        )
     numbers = np.zeros(len(texts) + 1)
     for i, text in enumerate(texts):
         plain = text.strip()
-        if not pattern.fullmatch(plain):
-            raise ValueError(
-                f"{name} holds {text!r}{where(text)}, which is not a number{_remedy(plain)}"
-            )
         if thousands is not None:
             plain = plain.replace(thousands, "")
         numbers[i] = float(plain if decimal == "." else plain.replace(decimal, "."))
@@ -104,7 +149,7 @@ def numbers_of_text(
 
 
 def _remedy(text: str) -> str:
-    """What may make a number of a text."""
+    """Return what may make a number of a text."""
     marks = re.sub(r"[\d+-]", "", text)
     if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d*)?", text):
         return ": pass thousands=','" + (" if the comma groups digits" if "." not in text else "")
@@ -124,19 +169,20 @@ def _remedy(text: str) -> str:
 
 
 def looks_like_dates(numbers: NDArray[Any]) -> bool:
-    """Whether all numbers are dates such as 20240131."""
+    """Return whether all numbers are dates such as 20240131."""
     if not len(numbers):
         return False
     low, high = numbers.min(), numbers.max()
     if low < 19000101 or high > 21001231:
         return False
     months, days = numbers // 100 % 100, numbers % 100
-    return bool((months >= 1).all() and (months <= 12).all() and (days >= 1).all()
-                and (days <= 31).all())  # fmt: skip
+    return bool(
+        (months >= 1).all() and (months <= 12).all() and (days >= 1).all() and (days <= 31).all()
+    )
 
 
 def dates_of_numbers(column: Column, name: str, date_format: str, where: Where) -> Column:
-    """Whole numbers as dates: serial numbers of days ("excel"), or digits such as 20240131."""
+    """Read whole numbers as dates: serial numbers of days ("excel"), or digits (20240131)."""
     if date_format != "excel":
         whole = column.values.astype(np.int64)
         if not np.array_equal(whole, column.values):
@@ -146,9 +192,11 @@ def dates_of_numbers(column: Column, name: str, date_format: str, where: Where) 
         texts = text_of_numbers(Column("int", whole, None, column.codes, column.null))
         return dates_of_text(texts, name, date_format, where)
     days = column.values.astype(np.float64)
-    known = np.ones(len(days), dtype=bool) if column.null is None or column.codes is not None else (
-        ~column.null
-    )  # fmt: skip
+    known = (
+        np.ones(len(days), dtype=bool)
+        if column.null is None or column.codes is not None
+        else ~column.null
+    )
     outside = known & ~((days >= 1) & (days < 2958466))
     if outside.any():
         raise ValueError(
@@ -161,7 +209,7 @@ def dates_of_numbers(column: Column, name: str, date_format: str, where: Where) 
 
 
 def dates_of_text(column: Column, name: str, date_format: str | None, where: Where) -> Column:
-    """Dates written as text, in nanoseconds since 1970 (those with an offset in UTC).
+    """Read dates that are written as text, in nanoseconds since 1970 (those with an offset in UTC).
 
     Raises
     ------
@@ -175,9 +223,10 @@ def dates_of_text(column: Column, name: str, date_format: str | None, where: Whe
     times = _quick_iso(texts) if date_format is None else None
     if times is None:
         parsed = [_parsed(text, date_format) for text in texts]
-        for text, found in zip(texts, parsed, strict=True):
-            if found is None:
-                raise ValueError(_no_date(name, text, texts, date_format, where))
+        unreadable = [i for i, found in enumerate(parsed) if found is None]
+        if unreadable:
+            text = texts[_earliest(codes, unreadable)]
+            raise ValueError(_no_date(name, text, texts, date_format, where))
         if len({found[2] for found in parsed if found is not None}) > 1:
             bare = next(t for t, found in zip(texts, parsed, strict=True) if found and not found[2])
             raise ValueError(
@@ -214,7 +263,7 @@ def _quick_iso(texts: list[str]) -> NDArray[np.int64] | None:
 
 
 def _parsed(text: str, date_format: str | None) -> tuple[int, int, bool] | None:
-    """Seconds since 1970, nanoseconds, and whether there was an offset; None if it does not fit."""
+    """Return seconds since 1970, nanoseconds, and whether there was an offset, or None."""
     text = text.strip()
     if date_format is not None:
         match = _pattern(date_format).fullmatch(text)
@@ -239,7 +288,7 @@ _patterns: dict[str, re.Pattern[str]] = {}
 
 
 def _pattern(date_format: str) -> re.Pattern[str]:
-    """A format of `datetime.strptime` as a regular expression; English names of months."""
+    """Return a format of `datetime.strptime` as a regular expression; English names of months."""
     if date_format in _patterns:
         return _patterns[date_format]
     for short, complete in _SHORT.items():
@@ -303,9 +352,11 @@ def _by_names(fields: dict[str, Any]) -> tuple[int, int, bool] | None:
 
 def _no_date(name: str, text: str, texts: list[str], date_format: str | None, where: Where) -> str:
     """Why a text is refused, and the format that would read the column."""
-    form = "written as in ISO 8601 (2024-01-31 18:30:00)" if date_format is None else (
-        f"of the format {date_format!r}"
-    )  # fmt: skip
+    form = (
+        "written as in ISO 8601 (2024-01-31 18:30:00)"
+        if date_format is None
+        else f"of the format {date_format!r}"
+    )
     some = texts[:200] + texts[-200:]
     fitting = [g for g in _GUESSES if all(_fits(t, g) for t in some)]
     remedy = "correct it, or name it in null_values if it stands for a missing value"

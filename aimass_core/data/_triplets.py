@@ -26,13 +26,44 @@ from .tables import OpenTable, Table, log_notes, opened
 __all__ = ["RULES", "Triplets", "merge_triplets", "prepare", "read_triplets"]
 
 _PLACEHOLDERS = (
-    "", "-", "--", "?", "\\N", "None", "none", "nil", "NA", "N/A", "n/a", "NULL", "null", "NaN",
-    "nan", "#N/A", "undefined", "unknown", "missing", "(null)", "(not set)",
-)  # fmt: skip
+    "",
+    "-",
+    "--",
+    "?",
+    "\\N",
+    "None",
+    "none",
+    "nil",
+    "NA",
+    "N/A",
+    "n/a",
+    "NULL",
+    "null",
+    "NaN",
+    "nan",
+    "#N/A",
+    "undefined",
+    "unknown",
+    "missing",
+    "(null)",
+    "(not set)",
+)
 _ARGUMENTS = (
-    "user", "item", "value", "time", "event", "weights", "duplicates", "nulls", "users", "items",
-    "unknown", "keep_events", "dtype", "n_threads",
-)  # fmt: skip
+    "user",
+    "item",
+    "value",
+    "time",
+    "event",
+    "weights",
+    "duplicates",
+    "nulls",
+    "users",
+    "items",
+    "unknown",
+    "keep_events",
+    "dtype",
+    "n_threads",
+)
 _FREQUENT = 0.01  # share of the rows
 RULES = ("sum", "last", "first", "mean", "max", "min", "count", "error")
 
@@ -108,7 +139,7 @@ def read_triplets(
     n_threads: int | None = None,
     **reading: Any,
 ) -> Triplets:
-    """The arguments of `Interactions.from_table`, and a column that tells parts of it apart."""
+    """Read a table by the arguments of `Interactions.from_table`, and a column of labels."""
     options = ReadOptions.of(reading, (*_ARGUMENTS, *ReadOptions.names_of_fields()))
     if user is None or item is None:
         raise TypeError("user= and item= are needed: the columns that name users and items")
@@ -121,11 +152,26 @@ def read_triplets(
     labels = {role: f"{role}={name!r}" for role, name in wanted.items()}
     if label is not None:
         columns["label"], labels["label"] = columns.pop(label_role), labels.pop(label_role)
-    return prepare(
-        columns, labels, weights=weights, duplicates=duplicates, nulls=nulls,
-        users=users, items=items, unknown=unknown, keep_events=keep_events, dtype=dtype,
-        n_threads=resolve_n_threads(n_threads), options=source.options, source=source,
-    )  # fmt: skip
+    triplets = prepare(
+        columns,
+        labels,
+        weights=weights,
+        duplicates=duplicates,
+        nulls=nulls,
+        users=users,
+        items=items,
+        unknown=unknown,
+        keep_events=keep_events,
+        dtype=dtype,
+        n_threads=resolve_n_threads(n_threads),
+        options=source.options,
+        source=source,
+    )
+    if users is None and isinstance(user, str):
+        triplets.users = triplets.users.named(user)
+    if items is None and isinstance(item, str):
+        triplets.items = triplets.items.named(item)
+    return triplets
 
 
 def merge_triplets(
@@ -177,7 +223,7 @@ def prepare(
     options: ReadOptions,
     source: OpenTable | None = None,
 ) -> Triplets:
-    """Number the ids, leave out rows as told, make values and times plain numbers."""
+    """Number the ids, leave out rows by the rules, and convert values and times to numbers."""
     as_choice(nulls, "nulls", ("error", "drop"))
     as_choice(unknown, "unknown", ("error", "drop"))
     as_bool(keep_events, "keep_events")
@@ -191,13 +237,7 @@ def prepare(
     notes = [] if source is None else source.notes
     n = columns["user"].n_rows
     drops = _Drops(n)
-    for role, column in columns.items():
-        if options.null_values:
-            _add_null_words(column, options.null_values)
-        if column.null is not None:
-            if nulls == "error":
-                raise ValueError(_null_message(column.null, labels[role], source))
-            drops.add(column.null, f"null {role}")
+    _drop_nulls(columns, labels, nulls, options, source, drops)
     rows, user_map, new = _number(
         columns.pop("user"), labels["user"], users, unknown, n_threads, notes
     )
@@ -225,28 +265,69 @@ def prepare(
         if extra is not None and extra_map is not None:
             extra, extra_map = extra_map._compact(extra[keep])
         factors = factors if factors is None else factors[keep]
+    values, times, time_unit = _values_and_times(columns, labels, keep, len(rows), options, source)
+    if factors is not None:
+        values = values * factors
+    log_notes(notes)
+    return Triplets(
+        rows,
+        cols,
+        narrow(values, dtype, labels.get("value", "value")),
+        times,
+        time_unit,
+        user_map,
+        item_map,
+        duplicates,
+        n,
+        n_threads,
+        keep_events,
+        drops.causes,
+        notes,
+        extra,
+        extra_map,
+    )
+
+
+def _drop_nulls(
+    columns: Mapping[str, Column],
+    labels: Mapping[str, str],
+    nulls: str,
+    options: ReadOptions,
+    source: OpenTable | None,
+    drops: _Drops,
+) -> None:
+    """Refuse nulls in any column, or drop their rows."""
+    for role, column in columns.items():
+        if options.null_values:
+            _add_null_words(column, options.null_values)
+        if column.null is not None:
+            if nulls == "error":
+                raise ValueError(_null_message(column.null, labels[role], source))
+            drops.add(column.null, f"null {role}")
+
+
+def _values_and_times(
+    columns: dict[str, Column],
+    labels: Mapping[str, str],
+    keep: NDArray[np.bool_] | None,
+    n_rows: int,
+    options: ReadOptions,
+    source: OpenTable | None,
+) -> tuple[NDArray[Any], NDArray[np.int64] | None, str | None]:
+    """Return values (1 without a column), times and their unit of the rows that are kept."""
 
     def where(role: str) -> Where:
         return lambda text: "" if source is None else source.where_text(role, text)
 
-    values: NDArray[Any]
+    values: NDArray[Any] = np.ones(n_rows, dtype=np.float32)
     if "value" in columns:
         column = columns.pop("value")
         values = column_values(column, keep, labels["value"], options, where("value"))
-    else:
-        values = np.ones(len(rows), dtype=np.float32)
-    if factors is not None:
-        values = values * factors
-    times, time_unit = None, None
+    times, unit = None, None
     if "time" in columns:
         column = columns.pop("time")
-        times, time_unit = column_times(column, keep, labels["time"], options, where("time"))
-    log_notes(notes)
-    return Triplets(
-        rows, cols, narrow(values, dtype, labels.get("value", "value")), times, time_unit,
-        user_map, item_map, duplicates, n, n_threads, keep_events, drops.causes, notes, extra,
-        extra_map,
-    )  # fmt: skip
+        times, unit = column_times(column, keep, labels["time"], options, where("time"))
+    return values, times, unit
 
 
 class _Drops:
@@ -288,7 +369,7 @@ def _add_null_words(column: Column, words: Sequence[str]) -> None:
 
 
 def _equals(column: Column, word: bytes) -> NDArray[np.bool_]:
-    """Which entries of a column of text are a word."""
+    """Return which entries of a column of text are a word."""
     assert column.offsets is not None
     is_word: NDArray[np.bool_] = np.diff(column.offsets) == len(word)
     if word and is_word.any():
@@ -301,7 +382,7 @@ def _equals(column: Column, word: bytes) -> NDArray[np.bool_]:
 def _number(
     column: Column, name: str, known: IdMap | None, unknown: str, n_threads: int, notes: list[str]
 ) -> tuple[NDArray[np.int32], IdMap, NDArray[np.bool_] | None]:
-    """Codes, their map, and with a given map which rows hold an id that is not in it."""
+    """Return codes, their map, and with a given map which rows hold an id that is not in it."""
     column = _as_whole_ids(column, name, notes)
     codes, ids = IdMap._number(column, name, n_threads)
     if ids.kind == "str":
@@ -320,7 +401,7 @@ def _number(
 
 
 def _as_whole_ids(column: Column, name: str, notes: list[str]) -> Column:
-    """Floats that are all whole numbers as whole numbers: pandas writes 1.0 beside a null."""
+    """Return floats that are all whole as whole numbers: pandas writes 1.0 beside a null."""
     if column.kind == "decimal":
         return exact_ids(column, name)
     if column.kind != "float" or not column.n_entries:
@@ -336,7 +417,7 @@ def _as_whole_ids(column: Column, name: str, notes: list[str]) -> Column:
 
 
 def _frequent_placeholders(codes: NDArray[np.int32], ids: Column, name: str) -> list[str]:
-    """Notes on ids that are words for a missing value, and frequent."""
+    """Return notes on ids that are words for a missing value, and frequent."""
     assert ids.offsets is not None
     longest = max(map(len, _PLACEHOLDERS))
     lengths = np.bincount(np.minimum(np.diff(ids.offsets), longest + 1), minlength=longest + 1)

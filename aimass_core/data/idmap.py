@@ -34,6 +34,8 @@ class IdMap:
         strings as uint8.
     offsets : ndarray of int64, optional
         For strings: id ``i`` is ``values[offsets[i]:offsets[i + 1]]`` in UTF-8.
+    name : str, optional
+        Name of the column that the ids come from. Tables and files of lists use it again.
 
     Notes
     -----
@@ -50,14 +52,19 @@ class IdMap:
     ['eve', None]
     """
 
-    __slots__ = ("_ids", "_kind", "_lookup", "_offsets", "_values")
+    __slots__ = ("_ids", "_kind", "_lookup", "_name", "_offsets", "_values")
 
     def __init__(
-        self, kind: str, values: NDArray[Any], offsets: NDArray[np.int64] | None = None
+        self,
+        kind: str,
+        values: NDArray[Any],
+        offsets: NDArray[np.int64] | None = None,
+        name: str | None = None,
     ) -> None:
         self._kind = kind
         self._values = values
         self._offsets = offsets
+        self._name = name
         self._ids: NDArray[Any] | None = None
         self._lookup: Lookup | None = None
         values.flags.writeable = False
@@ -117,7 +124,9 @@ class IdMap:
         return cls("range", np.array([n], dtype=np.int64))
 
     @classmethod
-    def from_arrays(cls, kind: str, arrays: Mapping[str, NDArray[Any]]) -> IdMap:
+    def from_arrays(
+        cls, kind: str, arrays: Mapping[str, NDArray[Any]], name: str | None = None
+    ) -> IdMap:
         """Rebuild a map from the arrays that `to_arrays` returned.
 
         Parameters
@@ -126,6 +135,8 @@ class IdMap:
             The `kind` of the map.
         arrays : mapping
             ``values``, for strings also ``offsets``.
+        name : str, optional
+            The `name` of the map.
 
         Returns
         -------
@@ -138,18 +149,20 @@ class IdMap:
             For arrays that are not those of a map of this kind: repeated ids, offsets out of
             order, a wrong dtype.
         """
-        ids = cls._of(_checked_entries(kind, arrays))
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"the name of an id map must be text, got {name!r}")
+        ids = cls._of(_checked_entries(kind, arrays), name)
         if kind != "range" and n_distinct(ids._column()) != len(ids):
             raise ValueError("the arrays of the id map hold an id twice")
         return ids
 
     @classmethod
-    def _of(cls, column: Column) -> IdMap:
-        return cls(column.kind, column.values, column.offsets)
+    def _of(cls, column: Column, name: str | None = None) -> IdMap:
+        return cls(column.kind, column.values, column.offsets, name)
 
     @classmethod
     def _number(cls, column: Column, name: str, n_threads: int) -> tuple[NDArray[np.int32], IdMap]:
-        """Codes (null: -1) and map of a column."""
+        """Return codes (null: -1) and map of a column."""
         codes, ids = factorize(column, name, n_threads)
         return codes, cls._of(ids)
 
@@ -177,6 +190,26 @@ class IdMap:
     def kind(self) -> str:
         """Type of the ids, as in the constructor."""
         return self._kind
+
+    @property
+    def name(self) -> str | None:
+        """Name of the column that the ids come from, None where there is none."""
+        return self._name
+
+    def named(self, name: str | None) -> IdMap:
+        """Return the same map under another name.
+
+        Parameters
+        ----------
+        name : str or None
+            Name of the column of ids, for tables and files.
+
+        Returns
+        -------
+        IdMap
+            Shares all arrays with this one.
+        """
+        return IdMap(self._kind, self._values, self._offsets, name)
 
     @property
     def ids(self) -> NDArray[Any]:
@@ -210,7 +243,7 @@ class IdMap:
     # ---- look-up -----------------------------------------------------------------------------
 
     def _find(self, column: Column) -> NDArray[np.int64]:
-        """The row of each row of a column, -1 where there is none."""
+        """Return the row of each row of a column, -1 where there is none."""
         if self._kind == "range":
             n = len(self)
             rows = Lookup.exact_ints(column)
@@ -257,17 +290,19 @@ class IdMap:
         Raises
         ------
         KeyError
-            Naming the first id that is unknown.
+            Naming up to five ids that are unknown.
         """
         column = _as_column(ids)
         rows = self._find(column)
         if len(rows) and rows.min() < 0:
-            position = int((rows < 0).argmax())
-            first = ids if _is_scalar(ids) else list(ids)[position]
-            first = first.item() if isinstance(first, np.generic) else first
+            unknown = np.flatnonzero(rows < 0)
+            given = [ids] if _is_scalar(ids) else list(ids)
+            shown = [given[position] for position in unknown[:5].tolist()]
+            texts = [repr(i.item() if isinstance(i, np.generic) else i) for i in shown]
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             raise KeyError(
-                f"unknown {what} {first!r} (at position {position}; "
-                f"{int((rows < 0).sum())} of {len(rows)} are unknown; the known ones are "
+                f"unknown {what} {', '.join(texts)}{more} (at position {unknown[0]}; "
+                f"{len(unknown)} of {len(rows)} are unknown; the known ones are "
                 f"{len(self)} ids of kind {self._kind!r})"
             )
         return rows
@@ -327,7 +362,8 @@ class IdMap:
         IdMap
             ``ids[rows]`` as a map; of kind ``"int"`` where this one is a range.
         """
-        return IdMap._of(take_entries(self._column(), np.asarray(rows, dtype=np.int64)))
+        column = take_entries(self._column(), np.asarray(rows, dtype=np.int64))
+        return IdMap._of(column, self._name)
 
     def extend(self, values: ArrayLike) -> tuple[IdMap, NDArray[np.int32]]:
         """Append the ids that are new; known ones keep their rows.
@@ -355,25 +391,25 @@ class IdMap:
         return extended, rows[codes].astype(np.int32)
 
     def _compact(self, codes: NDArray[np.int32]) -> tuple[NDArray[np.int32], IdMap]:
-        """The map of the rows that occur among the codes, and the codes in it."""
+        """Return the map of the rows that occur among the codes, and the codes in it."""
         codes, left = compact(codes, self._column())
-        return codes, IdMap._of(left)
+        return codes, IdMap._of(left, self._name)
 
     def _merge(self, other: IdMap) -> tuple[NDArray[np.int64], IdMap]:
-        """Rows of the other's ids in this map extended by those that are new, and that map."""
+        """Return the rows of the other's ids in this map with its new ids, and that map."""
         rows = self._find(other._column())
         new = np.flatnonzero(rows < 0)
         if len(new) == 0:
             return rows, self
         if len(self) == 0:
-            return np.arange(len(other)), other
+            return np.arange(len(other)), other.named(self._name or other._name)
         mine, added = _of_one_kind(self._column(), other.take(new)._column())
         rows[new] = len(self) + np.arange(len(new))
         values = np.concatenate([mine.values, added.values])
         if mine.offsets is None or added.offsets is None:
-            return rows, IdMap(mine.kind, values)
+            return rows, IdMap(mine.kind, values, None, self._name)
         offsets = np.concatenate([mine.offsets, added.offsets[1:] + mine.offsets[-1]])
-        return rows, IdMap(mine.kind, values, offsets)
+        return rows, IdMap(mine.kind, values, offsets, self._name)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, IdMap):
@@ -390,7 +426,7 @@ class IdMap:
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return IdMap.from_arrays, (self._kind, self.to_arrays())
+        return IdMap.from_arrays, (self._kind, self.to_arrays(), self._name)
 
     def __repr__(self) -> str:
         shown = ", ".join(repr(x) for x in self.take(np.arange(min(3, len(self)))).ids.tolist())
@@ -420,7 +456,7 @@ def _of_one_kind(mine: Column, added: Column) -> tuple[Column, Column]:
 
 
 def _checked_entries(kind: str, arrays: Mapping[str, NDArray[Any]]) -> Column:
-    """The arrays of a map out of a file, refused if they cannot be those of its kind."""
+    """Return the arrays of a map out of a file, refused if they cannot be those of its kind."""
     values = np.asarray(arrays["values"])
     base = kind.partition("[")[0]
     offsets = None

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import kernels
 from ..base.csr import with_scipy_indices
+from ..base.html import details, named_values, table
 from ..base.optional import import_optional
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Interactions"]
+
+_SHOWN_ENTRIES = 5  # in a notebook
 
 
 @register("interactions")
@@ -52,7 +55,7 @@ class Interactions:
     report : dict, optional
         How the rows of the table were used: ``rows_read``, ``rows_dropped`` (by cause),
         ``rows_merged``, ``interactions``, the rule for ``duplicates``, and ``notes`` on everything
-        that was recognised rather than told.
+        that was recognised, not given.
 
     Attributes
     ----------
@@ -62,6 +65,7 @@ class Interactions:
         function takes it.
     timestamps : ndarray of int64 or None
         The latest time of the events of each entry (the earliest for ``duplicates="first"``).
+
     Examples
     --------
     >>> from aimass_core import Interactions
@@ -271,14 +275,39 @@ class Interactions:
         [('a', 'x', 6.0), ('b', 'y', 1.0)]
         """
         triplets = read_triplets(
-            table, user=user, item=item, value=value, time=time, event=event, weights=weights,
-            duplicates=duplicates, nulls=nulls, users=users, items=items, unknown=unknown,
-            keep_events=keep_events, dtype=dtype, n_threads=n_threads, format=format,
-            separator=separator, decimal=decimal, thousands=thousands, quote=quote, escape=escape,
-            encoding=encoding, skip_rows=skip_rows, header=header, names=names,
-            date_format=date_format, null_values=null_values, default_nulls=default_nulls,
-            sheet=sheet, member=member, query=query, storage_options=storage_options,
-        )  # fmt: skip
+            table,
+            user=user,
+            item=item,
+            value=value,
+            time=time,
+            event=event,
+            weights=weights,
+            duplicates=duplicates,
+            nulls=nulls,
+            users=users,
+            items=items,
+            unknown=unknown,
+            keep_events=keep_events,
+            dtype=dtype,
+            n_threads=n_threads,
+            format=format,
+            separator=separator,
+            decimal=decimal,
+            thousands=thousands,
+            quote=quote,
+            escape=escape,
+            encoding=encoding,
+            skip_rows=skip_rows,
+            header=header,
+            names=names,
+            date_format=date_format,
+            null_values=null_values,
+            default_nulls=default_nulls,
+            sheet=sheet,
+            member=member,
+            query=query,
+            storage_options=storage_options,
+        )
         return cls._of(triplets)
 
     @classmethod
@@ -341,10 +370,19 @@ class Interactions:
             shown = ", ".join(f"{labels[role]} {n}" for role, n in sizes.items())
             raise ValueError(f"the arrays have unequal lengths: {shown}")
         triplets = prepare(
-            columns, labels, weights=None, duplicates=duplicates, nulls=nulls, users=user_map,
-            items=item_map, unknown=unknown, keep_events=keep_events, dtype=dtype,
-            n_threads=resolve_n_threads(n_threads), options=ReadOptions(date_format=date_format),
-        )  # fmt: skip
+            columns,
+            labels,
+            weights=None,
+            duplicates=duplicates,
+            nulls=nulls,
+            users=user_map,
+            items=item_map,
+            unknown=unknown,
+            keep_events=keep_events,
+            dtype=dtype,
+            n_threads=resolve_n_threads(n_threads),
+            options=ReadOptions(date_format=date_format),
+        )
         return cls._of(triplets)
 
     @classmethod
@@ -421,7 +459,7 @@ class Interactions:
         events: Events | UngroupedEvents | None,
         report: Mapping[str, Any],
     ) -> Self:
-        """An object around a matrix that a kernel made, which needs no check."""
+        """Return an object around a matrix that a kernel made, which needs no check."""
         x = cls.__new__(cls)
         x.matrix = with_scipy_indices(matrix)
         x.users = users
@@ -468,6 +506,35 @@ class Interactions:
             f"{self.matrix.dtype}{times})"
         )
 
+    def _repr_html_(self) -> str:
+        """Return the size, the ranges, the first entries and the report, for a notebook."""
+        n_cells = self.n_users * self.n_items
+        facts = {
+            "users": f"{self.n_users:,}",
+            "items": f"{self.n_items:,}",
+            "interactions": f"{self.nnz:,} ({self.matrix.dtype})",
+        }
+        if n_cells:
+            facts["density"] = f"{self.nnz / n_cells:.3%}"
+        if self.nnz:
+            data = self.matrix.data
+            facts["values"] = f"{data.min():.6g} to {data.max():.6g}"
+        if self.timestamps is not None and self.nnz:
+            times = self.timestamps
+            if self.time_unit == "ns":
+                times = times.astype("datetime64[ns]").astype("datetime64[s]")
+            facts["times"] = f"{times.min()} to {times.max()}"
+        entries = slice(0, _SHOWN_ENTRIES)
+        users = self.users.ids[self.row_indices()[entries]].tolist()
+        items = self.items.ids[self.matrix.indices[entries]].tolist()
+        values = self.matrix.data[entries].tolist()
+        first = table(("user", "item", "value"), zip(users, items, values, strict=True))
+        parts = ["<p><strong>Interactions</strong></p>", named_values(facts)]
+        parts.append(details(f"the first {len(values)} entries", first))
+        if self.report:
+            parts.append(details("how the table was read", named_values(self.report)))
+        return f"<div>{''.join(parts)}</div>"
+
     def __iter__(self) -> Iterator[tuple[Any, Any, float]]:
         users = self.users.ids[self.row_indices()].tolist()
         items = self.items.ids[self.matrix.indices].tolist()
@@ -512,16 +579,22 @@ class Interactions:
         order = np.arange(self.nnz, dtype=np.int64)
         columns = self.row_indices()
         indptr, indices, data, order = kernels.coo_to_csr(
-            indices, columns, data, order, self.n_items, self.n_users, "error",
+            indices,
+            columns,
+            data,
+            order,
+            self.n_items,
+            self.n_users,
+            "error",
             resolve_n_threads(None),
-        )  # fmt: skip
+        )
         matrix = wrap_csr(indptr, indices, data, (self.n_items, self.n_users))
         return self._with_entries(matrix, order, self.items, self.users)
 
     def _with_entries(
         self, matrix: sp.csr_array, entries: NDArray[Any], users: IdMap, items: IdMap
     ) -> Self:
-        """A matrix whose entries are some of these, with their times and events."""
+        """Return a matrix whose entries are some of these, with their times and events."""
         times = None if self.timestamps is None else self.timestamps[entries]
         events = None if self.events is None else self.events.take(entries)
         return self._made(matrix, users, items, times, self.time_unit, events, self.report)
@@ -590,9 +663,14 @@ class Interactions:
         entries = events.entries()[kept]
         rows, columns = self.row_indices()[entries], csr_parts(self.matrix)[1][entries]
         return self._combined(
-            rows, columns, events.values[kept], events.times[kept], self.users, self.items,
+            rows,
+            columns,
+            events.values[kept],
+            events.times[kept],
+            self.users,
+            self.items,
             events.rule,
-        )  # fmt: skip
+        )
 
     def _combined(
         self,
@@ -604,7 +682,7 @@ class Interactions:
         items: IdMap,
         rule: str,
     ) -> Self:
-        """Events in numbers of rows and columns as new interactions."""
+        """Return events in numbers of rows and columns as new interactions."""
         n_threads = resolve_n_threads(None)
         matrix, last = merge_triplets(rows, columns, values, times, users, items, rule, n_threads)
         is_single = matrix.nnz == len(rows)
@@ -633,9 +711,15 @@ class Interactions:
         new_columns, item_map = _renumber(items, self.items, indices, kept)
         entries = np.flatnonzero(kept)
         indptr, indices, data, entries = kernels.coo_to_csr(
-            new_rows[rows[entries]], new_columns[indices[entries]], data[entries], entries,
-            len(user_map), len(item_map), "error", resolve_n_threads(None),
-        )  # fmt: skip
+            new_rows[rows[entries]],
+            new_columns[indices[entries]],
+            data[entries],
+            entries,
+            len(user_map),
+            len(item_map),
+            "error",
+            resolve_n_threads(None),
+        )
         matrix = wrap_csr(indptr, indices, data, (len(user_map), len(item_map)))
         return self._with_entries(matrix, entries, user_map, item_map)
 
@@ -751,7 +835,7 @@ class Interactions:
         matrix: sp.csr_array,
         rule: str,
     ) -> UngroupedEvents | None:
-        """The single events of both, if their rule is the one by which they are joined."""
+        """Return the single events of both, if their rule is the one by which they are joined."""
         if self.timestamps is None:
             return None
         grouped = [x.events for x in (self, other) if x.events is not None]
@@ -857,7 +941,7 @@ class Interactions:
         ImportError
             Where pyarrow is not installed.
         """
-        pa = import_optional("pyarrow")
+        pa = import_optional("pyarrow", "to_arrow")
 
         def ids(of: IdMap, rows: NDArray[Any]) -> Any:
             return pa.array(of.ids).take(pa.array(rows))
@@ -898,7 +982,7 @@ class Interactions:
         }
         if self.timestamps is not None:
             columns[time] = np.array(self._times())
-        return import_optional("pandas").DataFrame(columns)
+        return import_optional("pandas", "to_pandas").DataFrame(columns)
 
     def to_polars(
         self, *, user: str = "user", item: str = "item", value: str = "value", time: str = "time"
@@ -920,7 +1004,7 @@ class Interactions:
         ImportError
             Where polars is not installed.
         """
-        pl = import_optional("polars")
+        pl = import_optional("polars", "to_polars")
 
         def ids(name: str, of: IdMap, rows: NDArray[Any]) -> Any:
             values = of.ids.tolist() if of.ids.dtype == object else of.ids
@@ -961,7 +1045,7 @@ def _renumber(
 
 
 def _ordered(ids: Any, n: int, name: str) -> IdMap:
-    """The map of ids given in the order of the rows."""
+    """Return the map of ids given in the order of the rows."""
     if ids is None:
         return IdMap.from_range(n)
     if isinstance(ids, IdMap):

@@ -117,7 +117,7 @@ class OpenTable:
             seen[name] = role
 
     def _together(self, role: str, columns: list[Column], label: str) -> Column:
-        """A column of several parts as one."""
+        """Return a column of several parts as one."""
         if role in ID_ROLES:
             columns = [_as_ids(column, label) for column in columns]
         if len(columns) == 1:
@@ -132,10 +132,19 @@ class OpenTable:
         if kinds <= {"int", "uint"}:
             return columns
         if all(kind.startswith("datetime64") for kind in kinds):
-            finest = min(kinds, key=["datetime64[ns]", "datetime64[us]", "datetime64[ms]",
-                                     "datetime64[s]"].index) if kinds <= {
-                "datetime64[ns]", "datetime64[us]", "datetime64[ms]", "datetime64[s]"
-            } else "datetime64[ns]"  # fmt: skip
+            finest = (
+                min(
+                    kinds,
+                    key=[
+                        "datetime64[ns]",
+                        "datetime64[us]",
+                        "datetime64[ms]",
+                        "datetime64[s]",
+                    ].index,
+                )
+                if kinds <= {"datetime64[ns]", "datetime64[us]", "datetime64[ms]", "datetime64[s]"}
+                else "datetime64[ns]"
+            )
             return [_in_unit(column, finest) for column in columns]
         if role not in ID_ROLES and kinds <= {"int", "uint", "float", "bool", "decimal"}:
             return [_as_float(column) for column in columns]
@@ -214,7 +223,7 @@ def open_table(table: Table, **options: Any) -> OpenTable:
 
 
 def opened(table: Table, options: ReadOptions) -> OpenTable:
-    """The same with the options in one object."""
+    """Open a table with the options in one object."""
     if isinstance(table, OpenTable):
         return table
     notes: list[str] = []
@@ -234,7 +243,7 @@ def column_names(table: Table, **options: Any) -> list[Any]:
     Returns
     -------
     list of str
-        What `read_columns` can be asked for.
+        What `read_columns` can read.
     """
     return open_table(table, **options).names()
 
@@ -280,12 +289,12 @@ def log_notes(notes: list[str]) -> None:
 
 
 def _check_names(reader: Reader, wanted: Wanted) -> dict[str, Any]:
-    """The wanted names, refused where they are missing or not unique."""
+    """Return the wanted names, refused where they are missing or not unique."""
     known = reader.names()
     exact = {}
     for role, name in wanted.items():
         if name not in known and isinstance(name, str) and name.isdecimal() and int(name) in known:
-            name = int(name)  # a file without names, asked by the command
+            name = int(name)  # a file without names, read by the command
         n = sum(other == name and type(other) is type(name) for other in known)
         n = n or known.count(name)
         if n == 1:
@@ -307,7 +316,7 @@ def _check_names(reader: Reader, wanted: Wanted) -> dict[str, Any]:
 
 
 def _as_ids(column: Column, label: str) -> Column:
-    """Decimals as whole numbers or text."""
+    """Return decimals as whole numbers or text."""
     return exact_ids(column, label) if column.kind == "decimal" else column
 
 

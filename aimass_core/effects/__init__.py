@@ -1,4 +1,4 @@
-"""Did it work, for whom, and what would another policy bring: effects of campaigns and policies."""
+"""Effects of campaigns and of policies: estimates, intervals, simulations and off-policy values."""
 
 from __future__ import annotations
 

@@ -389,7 +389,7 @@ def campaign_effect(
 
 
 def _control_code(labels: NDArray[Any], names: list[str], control: Any) -> int:
-    """The number of the control arm among the labels."""
+    """Return the number of the control arm among the labels."""
     if len(labels) < 2:
         raise ValueError(
             f"treatment must have at least two arms, got {names}: the effect of a treatment that "
@@ -418,7 +418,7 @@ def _named_outcomes(outcomes: Any, n: int) -> dict[str, Floats]:
 
 
 def _covariate_matrix(covariates: Any, n: int) -> Floats | None:
-    """Covariates as a matrix of standardised columns; constant columns are left out."""
+    """Return covariates as standardised columns; constant columns are left out."""
     if covariates is None:
         return None
     if isinstance(covariates, Mapping):
@@ -436,7 +436,7 @@ def _covariate_matrix(covariates: Any, n: int) -> Floats | None:
 def _influences(
     treated: NDArray[np.bool_], values: Floats, matrix: Floats | None, adjustment: str
 ) -> tuple[float, float, Floats, Floats]:
-    """Both (adjusted) means, and the influence of each customer on each of them."""
+    """Return both (adjusted) means, and the influence of each customer on each of them."""
     arms = [treated, ~treated]
     sizes = [int(arm.sum()) for arm in arms]
     means = [float(values[arm].mean()) for arm in arms]
@@ -478,7 +478,7 @@ def _moments(
     adjustment: str,
     groups: NDArray[np.int64] | None,
 ) -> tuple[float, float, float, float, float]:
-    """Mean of the treated and of the control customers, their variances and their covariance."""
+    """Return the means of treated and control customers, their variances and covariance."""
     m1, m0, first, second = _influences(treated, values, matrix, adjustment)
     if groups is not None:
         n_groups = len(np.unique(groups))
@@ -496,7 +496,7 @@ def _effect(
     level: float,
     names: tuple[str, str, str],
 ) -> Effect:
-    """The effect of one arm, from the rows of it and of the control arm."""
+    """Return the effect of one arm, from the rows of it and of the control arm."""
     n1, n0 = int(treated.sum()), int((~treated).sum())
     units = [n1, n0]
     if groups is not None:
@@ -556,7 +556,7 @@ def _effect(
 
 
 def _two_sided(difference: float, error: float, degrees: float) -> float:
-    """p-value of a t- or z-statistic; without any variance 1 for no difference, else 0."""
+    """Return the p-value of a t- or z-statistic; without variance 1 for no difference, else 0."""
     if error == 0:
         return 1.0 if difference == 0 else 0.0
     z = -abs(difference) / error
@@ -570,7 +570,7 @@ def _wilson(rate: float, n: int, z: float) -> tuple[float, float]:
 
 
 def _newcombe(p1: float, p0: float, n1: int, n0: int, level: float) -> tuple[float, float]:
-    """Limits of a difference of rates from the Wilson limits of both (Newcombe's method 10)."""
+    """Return limits of a difference of rates from both Wilson limits (Newcombe's method 10)."""
     z = float(ndtri((1 + level) / 2))
     (l1, u1), (l0, u0) = _wilson(p1, n1, z), _wilson(p0, n0, z)
     difference = p1 - p0
@@ -582,7 +582,7 @@ def _newcombe(p1: float, p0: float, n1: int, n0: int, level: float) -> tuple[flo
 def _relative_lift(
     m1: float, m0: float, v1: float, v0: float, shared: float, level: float
 ) -> tuple[float, float, float]:
-    """Relative lift and its limits by the delta method."""
+    """Return the relative lift and its limits by the delta method."""
     if m0 <= 0:
         return float("nan"), float("nan"), float("nan")
     lift = m1 / m0 - 1

@@ -14,9 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import ndtri
 
-from ..base.arrays import as_labels, as_seed, as_vector
+from ..base.arrays import as_labels, as_vector
 from ..base.estimator import Estimator
 from ..base.optional import import_optional
+from ..base.random import as_seed
 from ..base.validation import as_float, as_int
 from ..evaluation.resampling import Interval
 from ..exceptions import NotFittedError
@@ -42,7 +43,7 @@ MIN_PROPENSITY = 0.01
 
 
 def _rows_of(X: Any) -> tuple[Any, int]:
-    """Features as they are, if they have rows that can be selected, and the number of rows."""
+    """Return features as given, if their rows can be selected, and the number of rows."""
     if sp.issparse(X):
         X = X.tocsr()
     elif not hasattr(X, "iloc"):
@@ -61,7 +62,7 @@ def _take(X: Any, rows: Any) -> Any:
 
 
 def _with_column(X: Any, column: Floats) -> Any:
-    """Features with one more column, in front."""
+    """Return features with one more column, in front."""
     if sp.issparse(X):
         return sp.hstack([sp.csr_array(column[:, None]), X], format="csr")
     if hasattr(X, "iloc"):
@@ -88,7 +89,7 @@ def _default(kind: str) -> Any:
 
 
 def _fit(model: Any, X: Any, y: Floats, *, outcome: bool = True) -> Any:
-    """A fitted clone; None is gradient boosting, a classifier for outcomes of 0 and 1."""
+    """Return a fitted clone; None stands for gradient boosting, a classifier for 0/1 outcomes."""
     is_binary = outcome and bool(np.isin(y, (0.0, 1.0)).all())
     if model is None:
         model = _default("classifier" if is_binary else "regressor")
@@ -123,7 +124,7 @@ def _predict(model: Any, X: Any) -> Floats:
 def _folds(
     treated: NDArray[np.bool_], y: Floats, n_folds: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """A fold for each row, with equal shares of each arm (and of each class of 0/1 outcomes)."""
+    """Return a fold for each row, with equal shares of each arm (and of 0 and 1 outcomes)."""
     strata = treated.astype(np.int64)
     if np.isin(y, (0.0, 1.0)).all():
         strata = 2 * strata + y.astype(np.int64)
@@ -559,7 +560,7 @@ def out_of_fold_uplift(
     Returns
     -------
     ndarray of float64, shape (n_customers,)
-        Scores that `uplift_report` may judge on the same customers.
+        Scores for `uplift_report` on the same customers.
 
     Raises
     ------

@@ -340,7 +340,7 @@ def off_policy_value(
 
 
 def _wanted(estimators: Iterable[str] | None, models: list[Floats | None]) -> list[str]:
-    """Names of the estimators, which have their predictions."""
+    """Return the names of the estimators that can be computed, or raise for missing predictions."""
     has_dm, has_all = models[1] is not None, None not in [m if m is None else 1 for m in models]
     if estimators is None:
         return [
@@ -362,7 +362,7 @@ def _wanted(estimators: Iterable[str] | None, models: list[Floats | None]) -> li
 def _estimated(
     name: str, rewards: Floats, weights: Floats, models: list[Any], bounds: list[float]
 ) -> tuple[float, Floats, str]:
-    """Value, influence of each impression (their mean is 0) and a note on bias."""
+    """Return the value, the influence of each impression (their mean is 0) and a note on bias."""
     clip, switch = bounds
     q_logged, q_target = models
     note = ""
@@ -395,7 +395,7 @@ def _estimated(
 
 
 def _standard_error(influence: Floats, codes: NDArray[np.int64] | None) -> float:
-    """Standard error of a mean from influence values, which clusters may share."""
+    """Return the standard error of a mean from influence values, which clusters may share."""
     n = len(influence)
     sums = influence if codes is None else np.bincount(codes, influence)
     units = len(sums)

@@ -200,9 +200,16 @@ class SequentialTest:
             else:  # no customer of an arm differs from another: nothing is known of the variance
                 lower, upper = -np.inf, np.inf
         return SequentialResult(
-            self._look, float(difference), error, float(lower), float(upper), self._p_value,
-            int(n1), int(n0), self.alpha,
-        )  # fmt: skip
+            self._look,
+            float(difference),
+            error,
+            float(lower),
+            float(upper),
+            self._p_value,
+            int(n1),
+            int(n0),
+            self.alpha,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the complete state as a dictionary of plain numbers, to go on with tomorrow.

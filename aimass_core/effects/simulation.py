@@ -1,6 +1,6 @@
-"""What a campaign plan will bring: its expected value, and the risk around it by simulation.
+"""The expected value of a campaign plan, and its risk by simulation.
 
-A customer who is contacted buys with a probability p and then brings a value v; a contact costs c.
+A customer who is contacted buys with probability p, with a value v; a contact costs c.
 The expected profit of a contact is p v - c. The plan takes the customers with the largest expected
 profit per cost until the budget is spent.
 
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit, logit
 
-from ..base.arrays import as_seed, as_vector
+from ..base.arrays import as_vector
+from ..base.random import as_seed
 from ..base.text import aligned, interval_text
 from ..base.validation import as_float, as_int
 
@@ -35,7 +36,7 @@ _BLOCK = 1 << 23  # random numbers drawn at once
 
 @dataclass(frozen=True, repr=False)
 class AudiencePlan:
-    """The customers to contact, and what that is expected to bring.
+    """The customers to contact, and the expected value of contacting them.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ class AudiencePlan:
 
 @dataclass(frozen=True, repr=False)
 class CampaignSimulation:
-    """The simulated distribution of what a campaign brings.
+    """The simulated distribution of the value of a campaign.
 
     Parameters
     ----------
@@ -211,14 +212,14 @@ def plan_audience(
     chosen, chosen_base = p[order], base[order]
     revenue = float((chosen - chosen_base) @ values[order])
     total = float(costs[order].sum())
-    spread = chosen * (1 - chosen) + chosen_base * (1 - chosen_base)
+    deviation = chosen * (1 - chosen) + chosen_base * (1 - chosen_base)
     return AudiencePlan(
         selected=order.astype(np.int64),
         expected_revenue=revenue,
         expected_cost=total,
         expected_profit=revenue - total,
         expected_conversions=float((chosen - chosen_base).sum()),
-        revenue_sd=float(np.sqrt(spread @ values[order] ** 2)),
+        revenue_sd=float(np.sqrt(deviation @ values[order] ** 2)),
         budget=limit,
     )
 
@@ -294,8 +295,8 @@ def simulate_campaign(
         raise ValueError("probability is empty: the plan has no contacts to simulate")
     values = _per_contact(value, "value", n, None)
     costs = _per_contact(cost, "cost", n, 0.0)
-    spread = _per_contact(value_sd, "value_sd", n, 0.0)
-    if (spread > 0).any() and (values <= 0).any():
+    deviation = _per_contact(value_sd, "value_sd", n, 0.0)
+    if (deviation > 0).any() and (values <= 0).any():
         raise ValueError("value must be positive where value_sd is given")
     shift_sd = as_float(common_sd, "common_sd", minimum=0)
     share = as_float(band, "band", above=0)
@@ -316,9 +317,9 @@ def simulate_campaign(
         shift = None
         if shift_sd > 0:  # the factor of the odds has mean 1
             shift = rng.normal(-(shift_sd**2) / 2, shift_sd, (m, 1))
-        count, money = _purchases(chances, shift, values, spread, m, rng)
+        count, money = _purchases(chances, shift, values, deviation, m, rng)
         if base is not None:
-            without = _purchases(base, shift, values, spread, m, rng)
+            without = _purchases(base, shift, values, deviation, m, rng)
             count, money = count - without[0], money - without[1]
         conversions[block], revenue[block] = count, money
     total = float(costs.sum())
@@ -357,19 +358,19 @@ def _purchases(
     chances: Floats,
     shift: Floats | None,
     values: Floats,
-    spread: Floats,
+    deviation: Floats,
     m: int,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Numbers and values of the purchases of m simulated campaigns."""
+    """Return the numbers and values of the purchases of m simulated campaigns."""
     if shift is not None:
         chances = expit(logit(chances) + shift)
     bought = rng.random((m, len(values)), dtype=np.float32) < chances
     count = bought.sum(axis=1).astype(np.float64)
-    if not (spread > 0).any():
+    if not (deviation > 0).any():
         return count, bought @ values
     rows, columns = np.nonzero(bought)
-    mean, sd = values[columns], spread[columns]
+    mean, sd = values[columns], deviation[columns]
     noisy = sd > 0
     worth = mean.copy()
     shape = (mean[noisy] / sd[noisy]) ** 2

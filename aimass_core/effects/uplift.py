@@ -5,7 +5,7 @@ enter together, so that no result depends on the order of the rows. For the firs
 customers, n_T and n_C are the numbers of treated and control customers, Y_T and Y_C the sums of
 their outcomes, N_T the number of all treated customers.
 
-- uplift curve  V(phi) = phi (Y_T / n_T - Y_C / n_C): gain in outcome per customer of the whole
+- uplift curve  V(phi) = phi (Y_T / n_T - Y_C / n_C): gain in outcome per customer of the complete
   population if the first share phi is treated (Gutierrez & Gerardy 2016).
 - AUUC = integral of V over phi in [0, 1]; not reduced by the area of random targeting, which is
   V(1) / 2 (Rzepakowski & Jaroszewicz 2012 introduce the curve).
@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.arrays import as_labels, as_seed, as_vector
+from ..base.arrays import as_labels, as_vector
+from ..base.random import as_seed
 from ..base.text import aligned, interval_text
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_float, as_int
@@ -148,7 +149,7 @@ class _Sorted:
         return bool(np.isin(self.outcome, (0.0, 1.0)).all())
 
     def sums(self, counts: Any) -> tuple[Floats, Floats, Floats, Floats]:
-        """n_T, n_C, Y_T, Y_C up to the end of each distinct score; rows of counts are replicates.
+        """Return n_T, n_C, Y_T, Y_C up to each distinct score; rows of counts are replicates.
 
         The first point, of no customer, is 0.
         """
@@ -162,7 +163,7 @@ class _Sorted:
         return parts[0], parts[2], parts[1], parts[3]
 
     def curves(self, counts: Any) -> tuple[Floats, Floats, Floats]:
-        """Shares, uplift curves and Qini curves of replicates."""
+        """Return the shares, uplift curves and Qini curves of replicates."""
         n_t, n_c, y_t, y_c = self.sums(counts)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = (n_t + n_c) / (n_t[:, -1:] + n_c[:, -1:])
@@ -172,7 +173,7 @@ class _Sorted:
             return share, share * (mean_t - mean_c), (y_t - mean_c * n_t) / n_t[:, -1:]
 
     def statistics(self, counts: Any, shares: Sequence[float]) -> Floats:
-        """AUUC, qini, qini coefficient, overall effect, effects at shares; one row a replicate."""
+        """Return AUUC, qini, its coefficient, and effects overall and at shares of replicates."""
         share, gain, incremental = self.curves(counts)
         steps = np.diff(share, axis=1)
         area, area_q = (
@@ -427,9 +428,15 @@ def uplift_report(
             lower, upper = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
         error = float(known.std(ddof=1)) if len(known) > 1 else np.nan
         return Interval(
-            float(estimates[column]), float(lower), float(upper), error, level, "percentile", n,
+            float(estimates[column]),
+            float(lower),
+            float(upper),
+            error,
+            level,
+            "percentile",
+            n,
             n_resamples,
-        )  # fmt: skip
+        )
 
     has_coefficient = data.is_binary and np.isfinite(estimates[2])
     return UpliftReport(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._task import Counts
 from .candidates import auc, rank_among, rank_metrics
 from .catalog import (
     coverage,
@@ -31,15 +32,18 @@ from .resampling import (
     compare_models,
     paired_test,
 )
+from .sklearn_adapter import RatingRegressor, ranking_scorer
 from .table import EvaluationTable
-from .variety import diversity, novelty, personalization, popularity_complement
+from .variety import diversity, novelty, personalization, popularity_complement, serendipity
 
 __all__ = [
+    "Counts",
     "EvaluationTable",
     "Interval",
     "ModelComparison",
     "PairedTest",
     "PowerEstimate",
+    "RatingRegressor",
     "accuracy",
     "adjust_p_values",
     "auc",
@@ -70,6 +74,7 @@ __all__ = [
     "r2",
     "rank_among",
     "rank_metrics",
+    "ranking_scorer",
     "recall",
     "recall_capped",
     "reciprocal_rank",
@@ -77,5 +82,6 @@ __all__ = [
     "roc_auc",
     "roc_curve",
     "sample_size",
+    "serendipity",
     "user_coverage",
 ]

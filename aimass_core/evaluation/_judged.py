@@ -1,6 +1,6 @@
-"""Recommended lists joined with what turned out to be relevant: the one input of all list metrics.
+"""Recommended lists joined with the relevant items: the one input of all list metrics.
 
-Every list metric is a function of two things: the value of the item at each place of each list
+Every list metric is a function of two things: the value of the item at each rank of each list
 (zero for a miss), and the number and values of the user's relevant items. `judge` finds both in
 one vectorised pass, whatever form the lists have, and the metrics stay formulas.
 """
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.validation import as_csr, as_int
+from .. import kernels
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_csr, as_int, csr_parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Judged", "as_lists", "average", "judge", "list_metric", "per_user"]
 
+_SERIAL = 1 << 18  # places that one thread looks up in a few milliseconds
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -33,7 +37,7 @@ class Judged:
     Attributes
     ----------
     gains : ndarray of float64, shape (n_users, width)
-        Relevance of the item at each place; 0 for misses, empty places and repeated items.
+        Relevance of the item at each rank; 0 for misses, missing ranks and repeated items.
     relevant : csr_array, shape (n_users, n_items)
         Relevance of each relevant item, all values positive.
     n_relevant : ndarray of int64, shape (n_users,)
@@ -48,17 +52,17 @@ class Judged:
     k: int
 
     def at(self, k: int) -> Judged:
-        """The same lists cut at a smaller or larger `k`."""
+        """Return the same lists cut at a smaller or larger `k`."""
         return replace(self, gains=self.gains[:, :k], k=k)
 
     @property
     def hits(self) -> NDArray[np.bool_]:
-        """Which places hold a relevant item (its first occurrence)."""
+        """Which ranks hold a relevant item (its first occurrence)."""
         return self.gains > 0
 
 
 def _flatten(lists: Any, name: str) -> tuple[Ints, NDArray[Any]]:
-    """Lengths and concatenated ids of a list of lists; ids are whole numbers or strings."""
+    """Return lengths and concatenated ids of a list of lists; ids are whole numbers or strings."""
     if isinstance(lists, (str, bytes, dict)) or not hasattr(lists, "__len__"):
         raise TypeError(f"{name} must be a list of lists or an array, got {type(lists).__name__}")
     try:
@@ -80,28 +84,28 @@ def _check_ids(ids: NDArray[Any], name: str) -> None:
     if ids.dtype.kind not in "iuUT":
         raise TypeError(
             f"{name} must hold item numbers or string ids, got dtype {ids.dtype}; "
-            "missing places are -1"
+            "missing ranks are -1"
         )
     if ids.dtype.kind in "iu" and ids.size and ids.min() < -1:
         raise ValueError(f"{name} holds item {ids.min()}: item numbers start at 0, padding is -1")
 
 
 def _pad(lengths: Ints, flat: NDArray[Any], width: int | None) -> NDArray[Any]:
-    """A ragged list of lists as an array padded with -1 (numbers) or "" (strings)."""
+    """Return a ragged list of lists as an array padded with -1 (numbers) or "" (strings)."""
     longest = int(lengths.max(initial=0))
     width = longest if width is None else min(width, longest)
     rows = np.repeat(np.arange(len(lengths)), lengths)
-    places = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    kept = places < width
+    positions = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    kept = positions < width
     filler: Any = -1 if flat.dtype.kind in "iu" else ""
     dtype = np.int64 if flat.dtype.kind in "iu" else flat.dtype
     padded = np.full((len(lengths), width), filler, dtype=dtype)
-    padded[rows[kept], places[kept]] = flat[kept]
+    padded[rows[kept], positions[kept]] = flat[kept]
     return padded
 
 
 def as_lists(recommended: Any, k: int | None = None) -> NDArray[Any]:
-    """Lists in any accepted form as one array, cut at `k`.
+    """Return lists in any accepted form as one array, cut at `k`.
 
     Parameters
     ----------
@@ -125,7 +129,7 @@ def as_lists(recommended: Any, k: int | None = None) -> NDArray[Any]:
         return _pad(*_flatten(array, "recommended"), width=k)
     if array.ndim != 2:
         raise ValueError(
-            f"recommended must be 2-D (users x places), got {array.ndim}-D; "
+            f"recommended must be 2-D (users x ranks), got {array.ndim}-D; "
             "for one user write recommended[None, :]"
         )
     array = array[:, :k]
@@ -134,7 +138,7 @@ def as_lists(recommended: Any, k: int | None = None) -> NDArray[Any]:
 
 
 def _number(lists: NDArray[Any], relevant: Any) -> tuple[NDArray[Any], sp.csr_array]:
-    """Lists and truth, both given as ids, renumbered by the distinct relevant ids."""
+    """Renumber lists and truth, both given as ids, by the distinct relevant ids."""
     if isinstance(relevant, np.ndarray) and relevant.ndim == 2 and relevant.dtype.kind in "iu":
         lengths = np.full(len(relevant), relevant.shape[1], dtype=np.int64)
         flat: NDArray[Any] = relevant.ravel()
@@ -209,24 +213,16 @@ def judge(recommended: Any, relevant: Any, k: int | None = None) -> Judged:
         truth.eliminate_zeros()
     counts = np.diff(truth.indptr).astype(np.int64)
     cutoff = lists.shape[1] if k is None else as_int(k, "k", minimum=1)
-    return Judged(_gains(lists, truth, counts), truth, counts, cutoff)
+    return Judged(_gains(lists, truth), truth, counts, cutoff)
 
 
-def _gains(lists: Ints, truth: sp.csr_array, counts: Ints) -> Floats:
-    """Value of each place: one binary search per place in the (row, item) keys of the truth."""
-    gains = np.zeros(lists.shape)
+def _gains(lists: Ints, truth: sp.csr_array) -> Floats:
+    """Return the value of each rank: one binary search per rank in the user's relevant items."""
     if not lists.size or not truth.nnz:
-        return gains
-    n_users, n_items = truth.shape
-    keys = np.repeat(np.arange(n_users, dtype=np.int64) * n_items, counts) + truth.indices
-    places = np.arange(n_users, dtype=np.int64)[:, None] * n_items + lists
-    at = np.minimum(np.searchsorted(keys, places), len(keys) - 1)
-    found = np.flatnonzero((keys[at] == places) & (lists >= 0))
-    # An item repeated in a list counts at its first place only.
-    _, first = np.unique(places.ravel()[found], return_index=True)
-    found = found[first]
-    gains.ravel()[found] = truth.data[at.ravel()[found]]
-    return gains
+        return np.zeros(lists.shape)
+    n_threads = 1 if lists.size < _SERIAL else resolve_n_threads(None)
+    lists = np.ascontiguousarray(lists, dtype=np.int64)
+    return kernels.list_gains(lists, *csr_parts(truth), truth.shape[1], n_threads)
 
 
 NO_TRUTH = (
@@ -236,7 +232,7 @@ NO_TRUTH = (
 
 
 def average(values: Floats, mean: bool, none: str = NO_TRUTH) -> Any:
-    """The per-user values, or their mean over users that have one (`none`: error without any)."""
+    """Return the per-user values, or their mean over users that have one."""
     if not mean:
         return values
     known = values[~np.isnan(values)]
@@ -254,5 +250,5 @@ def list_metric(
 
 
 def per_user(formula: Callable[[Judged], Floats], judged: Judged) -> Floats:
-    """Values of a formula, NaN for users without relevant items."""
+    """Return values of a formula, NaN for users without relevant items."""
     return np.where(judged.n_relevant > 0, formula(judged), np.nan)

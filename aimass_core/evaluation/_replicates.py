@@ -28,7 +28,7 @@ MAX_MULTINOMIAL_ROWS = 4096
 
 
 def law_of(scheme: str, n_rows: int) -> str:
-    """The law of the row weights that a scheme means for this number of rows."""
+    """Return the law of the row weights that a scheme means for this number of rows."""
     if scheme != "auto":
         return scheme
     return "multinomial" if n_rows <= MAX_MULTINOMIAL_ROWS else "poisson"
@@ -61,7 +61,7 @@ class RatioColumns:
         is_root: list[bool],
         clusters: NDArray[np.int64] | None,
     ) -> RatioColumns:
-        """Columns of per-user values; NaN marks users that do not count.
+        """Return columns of per-user values; NaN marks users that do not count.
 
         Rows that count in no column are dropped; with `clusters` a row is one cluster.
         """
@@ -104,11 +104,11 @@ class RatioColumns:
         return np.where(self.is_root, np.sqrt(np.maximum(ratios, 0.0)), ratios)
 
     def estimates(self) -> Floats:
-        """The statistic of each column."""
+        """Return the statistic of each column."""
         return self._transformed(self._ratios())
 
     def replicates(self, law: str, n_resamples: int, seed: int, n_threads: int) -> Floats:
-        """The statistic of each column in each bootstrap replicate, (n_resamples, n_columns)."""
+        """Return the statistics of all bootstrap replicates, (n_resamples, n_columns)."""
         ratios = self._ratios()
         # Deviations from the ratio, so that a large mean does not hide a small spread.
         centred = self.numerators - ratios[:, None] * self.denominators[self.which]
@@ -131,7 +131,7 @@ class RatioColumns:
 
 
 def sign_flip_sums(columns: Floats, n_resamples: int, seed: int, n_threads: int) -> Floats:
-    """Sums of the columns under random signs of the rows; under all of them if those are fewer."""
+    """Return sums of the columns under random signs of the rows, or under all signs if fewer."""
     n_rows = columns.shape[1]
     if n_rows < 63 and 2**n_rows <= n_resamples:
         codes = np.arange(2**n_rows)[:, None] >> np.arange(n_rows)

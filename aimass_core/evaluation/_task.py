@@ -1,174 +1,451 @@
-"""What `evaluate` asks of every model: the parts of a split, the metrics, one block of users."""
+"""What `evaluate` gives every model: the parts of a split, the users to be judged, the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.validation import as_csr, as_float, as_int, suggest
-from . import catalog, gain, hits, ranking, ratings, variety
-from ._judged import Judged, judge
+from ..base.validation import as_choice, as_csr, as_float
+from . import catalog, variety
+from ._judged import as_lists, judge
 from ._judged import per_user as user_values
+from ._metrics import COUNT_METRICS, LIST_METRICS, SCORE_METRICS, TRAIN_METRICS, Column
+from .candidates import auc
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ._judged import Floats, Ints
 
-__all__ = ["COUNT_METRICS", "RATING_METRICS", "Column", "Task", "make_task", "parse_metrics"]
+__all__ = ["WARM", "Counts", "Task", "make_task", "row_blocks"]
 
-LIST_METRICS: dict[str, Callable[[Judged], Floats]] = {
-    "hit_rate": hits._hit_rate,
-    "precision": hits._precision,
-    "recall": hits._recall,
-    "recall_capped": hits._recall_capped,
-    "f1": hits._f1,
-    "average_precision": ranking._average_precision,
-    "average_precision_capped": ranking._average_precision_capped,
-    "average_precision_hits": ranking._average_precision_hits,
-    "reciprocal_rank": ranking._reciprocal_rank,
-    "ndcg": gain._ndcg,
-    "ndcg_graded": gain._ndcg_graded,
-}
-COUNT_METRICS = {
-    "coverage": catalog._coverage,
-    "gini": catalog._gini,
-    "gini_normalized": catalog._gini_normalized,
-    "entropy": catalog._entropy,
-}
-TRAIN_METRICS = {
-    "novelty": variety.novelty,
-    "popularity_complement": variety.popularity_complement,
-}
-RATING_METRICS: dict[str, Callable[[Floats, Floats], float]] = {
-    "rmse": ratings.rmse,
-    "mae": ratings.mae,
-    "mse": ratings.mse,
-    "r2": ratings.r2,
-}
+WARM = ":warm"  # suffix of the columns of users with an entry in train
+
+REPEATS = ("exclude", "include", "only")
+FALLBACKS = ("popular", "empty", "model")
+UNKNOWN_ITEMS = ("miss", "drop")
 N_PAIRS = 1 << 20  # rating pairs per call of predict
+N_SCORES = 1 << 24  # scores of a block of users over all items
 
 
 @dataclass(frozen=True)
-class Column:
-    """One metric at one cut-off."""
+class Counts:
+    """What the test part of an evaluation holds, and how much of it train does not know.
 
-    title: str
-    metric: str | Callable[..., Floats]
-    k: int
+    Parameters
+    ----------
+    users : int
+        Users with a relevant item.
+    cold_users : int
+        Those without an entry in train (or in the fold-in part).
+    relevant : int
+        Relevant entries.
+    items : int
+        Distinct relevant items.
+    unknown_items : int
+        Those without an entry in train.
+    unknown_relevant : int
+        Relevant entries of these items.
+    repeats : int
+        Test entries of a user and an item that train holds, too.
+    """
 
+    users: int = 0
+    cold_users: int = 0
+    relevant: int = 0
+    items: int = 0
+    unknown_items: int = 0
+    unknown_relevant: int = 0
+    repeats: int = 0
 
-def parse_metrics(metrics: Any, k: int | Sequence[int]) -> tuple[list[Column], list[str]]:
-    """Columns of list metrics, and names of rating metrics, from what the caller wrote."""
-    cuts = [as_int(one, "k", minimum=1) for one in ([k] if np.isscalar(k) else k)]  # type: ignore[union-attr]
-    names = [metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics)
-    known = [*LIST_METRICS, *COUNT_METRICS, *TRAIN_METRICS, *RATING_METRICS]
-    columns, rated = [], []
-    for one in names:
-        name, _, cut = one.partition("@") if isinstance(one, str) else (one, "", "")
-        if isinstance(name, str) and name not in known:
-            raise ValueError(
-                f"metrics holds {one!r}; known are {', '.join(known)}{suggest(name, known)}"
-            )
-        if name in RATING_METRICS:
-            rated.append(name)
-            continue
-        if cut and not cut.isdigit():
-            raise ValueError(f"metrics holds {one!r}; write the cut-off as in 'recall@20'")
-        for each in [as_int(int(cut), "k", minimum=1)] if cut else cuts:
-            label = name if isinstance(name, str) else getattr(name, "__name__", "metric")
-            columns.append(Column(f"{label}@{each}", name, each))
-    return columns, rated
+    @property
+    def warm_users(self) -> int:
+        """Users with a relevant item and an entry in train."""
+        return self.users - self.cold_users
 
 
 @dataclass(frozen=True)
 class Task:
-    """What every model is asked, and what the answers are held against."""
+    """The parts of a split in common numbers, and what is to be computed.
 
-    train: Any
-    seen: sp.csr_array
-    asked: sp.csr_array | None
-    truth: sp.csr_array
-    relevant: sp.csr_array
-    rows: Ints
+    Rows and columns up to the shape of `train` are those of train; users and items of test that
+    train does not number follow.
+    """
+
+    train: Any  # as given to fit
+    users: Any  # ids of the rows, or None
+    shown: sp.csr_array  # what the model may know of each row
+    profiles: sp.csr_array | None  # the fold-in part, for users who are not in train
+    truth: sp.csr_array  # test entries by the rule for repeats
+    relevant: sp.csr_array  # those that are relevant
+    rows: Ints  # users with a relevant item
+    is_warm: NDArray[np.bool_]  # which of `rows` have an entry that the model may know
+    counts: Counts
+    popularity: Floats  # users of train who have each column
+    n_items: int  # columns of train
     columns: list[Column]
+    repeats: str
+    fallback: str
+    item_features: Any
+    item_shares: Floats | None
     options: dict[str, Any]
 
     def _users(self, rows: Ints) -> Any:
-        """Rows in the terms in which a model fitted on `train` is asked."""
+        """Return rows in the terms in which a model fitted on `train` is queried."""
         return self.train.users.to_ids(rows) if hasattr(self.train, "users") else rows
 
     def _items(self, columns: Ints) -> Any:
         return self.train.items.to_ids(columns) if hasattr(self.train, "items") else columns
 
-    def lists(self, model: Any, block: Ints) -> Any:
-        """Best items for a block of rows."""
-        if self.asked is not None:
-            return model.recommend_new(self.asked[block], **self.options)
-        return model.recommend(self._users(block), **self.options)
+    @property
+    def warm_rows(self) -> Ints:
+        """Users with an entry in train."""
+        return self.rows[self.is_warm]
+
+    @property
+    def cold_rows(self) -> Ints:
+        """Users without one."""
+        return self.rows[~self.is_warm]
+
+    @cached_property
+    def k(self) -> int:
+        """Length of the lists."""
+        return max((column.k for column in self.columns), default=0)
+
+    @property
+    def needs_lists(self) -> bool:
+        """Whether a column needs lists up to `k`."""
+        return self.k > 0
+
+    @property
+    def needs_scores(self) -> bool:
+        """Whether a column needs the scores of all items."""
+        return any(column.metric in SCORE_METRICS for column in self.columns)
+
+    def lists(self, model: Any, block: Ints, k: int) -> Any:
+        """Return the best items for a block of rows."""
+        options: dict[str, Any] = {
+            "k": k,
+            "exclude_seen": self.repeats == "exclude",
+            **self.options,
+        }
+        if self.repeats == "only":
+            options["candidates"] = self.shown[block][:, : self.n_items]
+        if self.profiles is not None:
+            return model.recommend_new(self.profiles[block], **options)
+        return model.recommend(self._users(block), **options)
+
+    @cached_property
+    def popular(self) -> Ints:
+        """The most popular items of train, the longest list that a column needs."""
+        order = np.argsort(-self.popularity[: self.n_items], kind="stable")
+        return order[self.popularity[order] > 0][: max(self.k, 1)].astype(np.int64)
+
+    def fallback_lists(self, model: Any, block: Ints) -> Any:
+        """Return lists for users without an entry in train, by the named fallback."""
+        if self.fallback == "popular":
+            return np.tile(self.popular, (len(block), 1))
+        lists = np.full((len(block), max(self.k, 1)), -1, dtype=np.int64)
+        queried = np.flatnonzero(self._is_numbered(block) & (self.fallback == "model"))
+        if len(queried):
+            found = as_lists(self.lists(model, block[queried], self.k))
+            lists[queried, : found.shape[1]] = found
+        return lists
+
+    def _is_numbered(self, block: Ints) -> NDArray[np.bool_]:
+        """Return which rows train (or the fold-in part) numbers, with or without entries."""
+        part = self._known_train if self.profiles is None else self.profiles
+        return np.asarray(block < part.shape[0])
 
     def values(self, lists: Any, block: Ints) -> dict[str, Any]:
-        """Of each column the users' values, or the items' counts."""
+        """Return the users' values, or the items' counts, of each column that needs lists."""
         truth = self.relevant[block]
-        judged = judge(lists, truth, self.options["k"])
+        judged = judge(lists, truth, self.k)
         values: dict[str, Any] = {}
         for column in self.columns:
             name = column.metric
             if callable(name):
                 found: Any = np.asarray(name(lists, truth, k=column.k, mean=False))
             elif name in COUNT_METRICS:
-                found = catalog.item_counts(lists, truth.shape[1], k=column.k)
+                found = catalog.item_counts(lists, self.n_items, k=column.k)
             elif name in TRAIN_METRICS:
-                found = TRAIN_METRICS[name](lists, self.seen, k=column.k, mean=False)
-            else:
+                found = self._train_metric(name, lists, truth, column.k)
+            elif name in LIST_METRICS:
                 found = user_values(LIST_METRICS[name], judged.at(column.k))
+            else:
+                continue
             values[column.title] = found
         return values
 
-    def predictions(self, model: Any) -> Floats:
-        """Predicted ratings of all test entries."""
+    def _train_metric(self, name: str, lists: Any, truth: sp.csr_array, k: int) -> Floats:
+        if name == "user_coverage":
+            matrix = catalog.incidence(lists, self.n_items, k)
+            return np.asarray(np.diff(matrix.indptr) > 0, dtype=np.float64)
+        if name == "serendipity":
+            found = variety.serendipity(lists, truth, self._known_train, k=k, mean=False)
+        elif name == "diversity":
+            found = variety.diversity(lists, self.item_features, k=k, mean=False)
+        elif self.item_shares is not None:
+            shares = self.item_shares
+            values = -np.log2(shares) + 0.0 if name == "novelty" else 1 - shares
+            found = variety.item_means(lists, values, k, False)
+        else:
+            metric = variety.novelty if name == "novelty" else variety.popularity_complement
+            found = metric(lists, self._known_train, k=k, mean=False)
+        return np.asarray(found)
+
+    @cached_property
+    def _known_train(self) -> sp.csr_array:
+        return as_csr(self.train, "train")
+
+    def area_under_curve(self, model: Any, block: Ints, is_cold: bool) -> Floats:
+        """Return the area under the ROC curve of each user, over all items of train."""
+        truth, shown = (m[block][:, : self.n_items] for m in (self.relevant, self.shown))
+        scores = np.full((len(block), self.n_items), -np.inf)
+        queried = np.arange(len(block))
+        if is_cold and self.fallback == "popular":
+            scores[:] = self.popularity[: self.n_items]
+        if is_cold:
+            queried = np.flatnonzero(self._is_numbered(block) & (self.fallback == "model"))
+        if len(queried):
+            lists = self.lists(model, block[queried], self.n_items)
+            indices = as_lists(lists)
+            rows, ranks = np.nonzero(indices >= 0)
+            given = getattr(lists, "scores", None)
+            ranked = -ranks.astype(np.float64) if given is None else np.asarray(given)[rows, ranks]
+            scores[queried[rows], indices[rows, ranks]] = ranked
+        if self.repeats == "only":  # only items of train are candidates
+            shown = sp.csr_array(np.asarray(shown.toarray() == 0, dtype=np.float32))
+        exclude = None if self.repeats == "include" else shown
+        return np.asarray(auc(scores, truth, exclude=exclude, mean=False))
+
+    def fitted_test_entries(self, model: Any) -> int:
+        """Return how many test entries, other than those of train, a model was fitted on."""
+        fitted = getattr(model, "user_items_", None)
+        if not isinstance(fitted, sp.csr_array) or self.profiles is not None:
+            return 0
+        if np.shares_memory(fitted.data, self._known_train.data):  # fitted on train itself
+            return 0
+        rows = np.repeat(np.arange(self.truth.shape[0]), np.diff(self.truth.indptr))
+        new = ~_stored_in(self.truth, self.shown)
+        rows, columns = rows[new], self.truth.indices[new].astype(np.int64)
+        numbered = (rows < self._known_train.shape[0]) & (columns < self.n_items)
+        rows, columns = rows[numbered], columns[numbered]
+        if getattr(model, "users_", None) is not None and self.users is not None:
+            train = self.train
+            rows = model.users_.get(train.users.ids)[rows]
+            columns = model.items_.get(train.items.ids)[columns]
+        known = (rows >= 0) & (rows < fitted.shape[0])
+        known &= (columns >= 0) & (columns < fitted.shape[1])
+        ones = np.ones(int(known.sum()), dtype=np.float32)
+        entries = sp.csr_array((ones, (rows[known], columns[known])), shape=fitted.shape)
+        entries.sort_indices()
+        return int(_stored_in(entries, fitted).sum())
+
+    def pairs(self) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+        """Return rows and columns of all test entries, and which have a known user and item."""
         rows = np.repeat(np.arange(self.truth.shape[0]), np.diff(self.truth.indptr))
         columns = self.truth.indices.astype(np.int64)
-        blocks = [slice(at, at + N_PAIRS) for at in range(0, len(rows), N_PAIRS)]
-        parts = [model.predict(self._users(rows[b]), self._items(columns[b])) for b in blocks]
-        return np.concatenate(parts) if parts else np.empty(0)
+        has_entries = np.diff(self.shown.indptr) > 0
+        return rows, columns, has_entries[rows] & (self.popularity[columns] > 0)
+
+    def predictions(self, model: Any) -> Floats:
+        """Predicted ratings of all test entries; the mean of train for ids it does not number."""
+        rows, columns, _ = self.pairs()
+        matrix = self._known_train
+        mean = float(matrix.data.mean(dtype=np.float64)) if matrix.nnz else 0.0
+        predicted = np.full(len(rows), mean)
+        known = np.flatnonzero((rows < matrix.shape[0]) & (columns < matrix.shape[1]))
+        for at in range(0, len(known), N_PAIRS):
+            part = known[at : at + N_PAIRS]
+            users, items = self._users(rows[part]), self._items(columns[part])
+            predicted[part] = model.predict(users, items)
+        return predicted
 
 
 def make_task(
     split: Any,
     columns: list[Column],
-    threshold: float | None,
-    exclude_seen: bool,
-    n_threads: int | None,
+    *,
+    threshold: float | None = None,
+    repeats: str | None = None,
+    fallback: str = "popular",
+    unknown_items: str = "miss",
+    item_features: Any = None,
+    popularity: Any = None,
+    n_threads: int | None = None,
 ) -> Task:
-    """Check the parts of a split against each other."""
+    """Join the parts of a split, and find out which users and items train knows."""
     if not (hasattr(split, "train") or (isinstance(split, tuple) and len(split) == 2)):
         raise TypeError(
-            "split must be a Split (from aimass_core.data.split) or a pair (train, test), got "
-            f"{type(split).__name__}"
+            "split must be a Split (from aimass_core.data.split), several of them, or a pair "
+            f"(train, test), got {type(split).__name__}"
         )
+    repeats = getattr(split, "repeats", "exclude") if repeats is None else repeats
+    as_choice(repeats, "repeats", REPEATS)
+    as_choice(fallback, "fallback", FALLBACKS)
+    as_choice(unknown_items, "unknown_items", UNKNOWN_ITEMS)
     train, test = split if isinstance(split, tuple) else (split.train, split.test)
     fold_in = getattr(split, "fold_in", None)
     seen = as_csr(train, "train")
-    asked = None if fold_in is None else as_csr(fold_in, "split.fold_in")
-    truth = as_csr(test if fold_in is None else split.holdout, "test")
-    expected = (seen if asked is None else asked).shape
-    if truth.shape != expected:
+    n_items = seen.shape[1]
+    profiles = None if fold_in is None else as_csr(fold_in, "split.fold_in")
+    users, shown, truth = _joined(
+        train if fold_in is None else fold_in, test if fold_in is None else split.holdout
+    )
+    item_counts = np.bincount(seen.indices, minlength=truth.shape[1]).astype(np.float64)
+    is_repeat = _stored_in(truth, shown)
+    n_repeats = int(is_repeat.sum())
+    if repeats != "include":
+        truth = _kept(truth, ~is_repeat if repeats == "exclude" else is_repeat)
+    limit = None if threshold is None else as_float(threshold, "threshold")
+    good = truth.data > 0 if limit is None else (truth.data > 0) & (truth.data >= limit)
+    items = np.bincount(truth.indices[good], minlength=truth.shape[1])
+    of_unknown = items * (item_counts == 0)
+    if unknown_items == "drop":
+        good &= item_counts[truth.indices] > 0
+    relevant = _kept(truth, good)
+    rows = np.flatnonzero(np.diff(relevant.indptr))
+    is_warm = np.diff(shown.indptr)[rows] > 0
+    counts = Counts(
+        len(rows),
+        int(np.count_nonzero(~is_warm)),
+        relevant.nnz,
+        int(np.count_nonzero(items)),
+        int(np.count_nonzero(of_unknown)),
+        int(of_unknown.sum()),
+        n_repeats,
+    )
+    metrics = {column.metric for column in columns}
+    return Task(
+        train,
+        users,
+        shown,
+        profiles,
+        truth,
+        relevant,
+        rows,
+        is_warm,
+        counts,
+        item_counts,
+        n_items,
+        columns,
+        repeats,
+        fallback,
+        _features(item_features, train, n_items, "diversity" in metrics),
+        _shares(popularity, n_items),
+        {} if n_threads is None else {"n_threads": n_threads},
+    )
+
+
+def _joined(shown: Any, test: Any) -> tuple[Any, sp.csr_array, sp.csr_array]:
+    """Return ids of the rows, and both parts as matrices of one shape, joined by id."""
+    known, truth = as_csr(shown, "train"), as_csr(test, "test")
+    mine, theirs = hasattr(shown, "matrix"), hasattr(test, "matrix")
+    if mine and theirs:
+        if shown.users == test.users and shown.items == test.items:
+            return shown.users, known, truth
+        row_of, users = shown.users._merge(test.users)
+        column_of, items = shown.items._merge(test.items)
+        rows = np.repeat(np.arange(truth.shape[0]), np.diff(truth.indptr))
+        shape = (len(users), len(items))
+        joined = sp.csr_array((truth.data, (row_of[rows], column_of[truth.indices])), shape=shape)
+        joined.sort_indices()
+        return users, _resized(known, shape), joined
+    for part, has_ids, name in ((shown, mine, "train"), (test, theirs, "test")):
+        if has_ids and not (part.users.kind == part.items.kind == "range"):
+            other = "test" if name == "train" else "train"
+            raise TypeError(
+                f"{name} has ids and {other} has none, so their rows cannot be joined: give both "
+                "as Interactions (Interactions.from_csr takes users= and items=), or both as "
+                "matrices"
+            )
+    if truth.shape != known.shape:
         raise ValueError(
-            f"test has shape {truth.shape}, train {expected}: both need the same users and items; "
-            "make them with one of the split functions, or give both the full shape"
+            f"test has shape {truth.shape}, train {known.shape}: both need the same users and "
+            "items; make them with one of the split functions, or give both the full shape"
         )
-    relevant = truth
-    if threshold is not None:
-        relevant = truth.copy()
-        relevant.data[relevant.data < as_float(threshold, "threshold")] = 0
-    entry_rows = np.repeat(np.arange(truth.shape[0]), np.diff(truth.indptr))
-    options = {
-        "k": max((column.k for column in columns), default=1),
-        "exclude_seen": exclude_seen,
-        **({} if n_threads is None else {"n_threads": n_threads}),
-    }
-    rows = np.unique(entry_rows[relevant.data > 0])
-    return Task(train, seen, asked, truth, relevant, rows, columns, options)
+    return None, known, truth
+
+
+def _resized(matrix: sp.csr_array, shape: tuple[int, int]) -> sp.csr_array:
+    """Return the same entries in a larger matrix."""
+    added = np.full(shape[0] - matrix.shape[0], matrix.indptr[-1], dtype=matrix.indptr.dtype)
+    indptr = np.concatenate([matrix.indptr, added])
+    return sp.csr_array((matrix.data, matrix.indices, indptr), shape=shape)
+
+
+def _stored_in(entries: sp.csr_array, matrix: sp.csr_array) -> NDArray[np.bool_]:
+    """Return which stored entries are stored in another matrix of the same shape, too."""
+    width = max(matrix.shape[1], 1)
+
+    def keys(of: sp.csr_array) -> NDArray[np.int64]:
+        rows = np.repeat(np.arange(of.shape[0], dtype=np.int64), np.diff(of.indptr))
+        return np.asarray(rows * width + of.indices)
+
+    mine, theirs = keys(entries), keys(matrix)
+    if not len(theirs):
+        return np.zeros(len(mine), dtype=bool)
+    positions = np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)
+    return np.asarray(theirs[positions] == mine)
+
+
+def _kept(matrix: sp.csr_array, keep: NDArray[np.bool_]) -> sp.csr_array:
+    """Return some of the stored entries."""
+    if keep.all():
+        return matrix
+    before = np.zeros(len(keep) + 1, dtype=np.int64)
+    np.cumsum(keep, out=before[1:])
+    return sp.csr_array(
+        (matrix.data[keep], matrix.indices[keep], before[matrix.indptr]), shape=matrix.shape
+    )
+
+
+def _features(features: Any, train: Any, n_items: int, needed: bool) -> Any:
+    """Item features with one row for each column of train."""
+    if features is None:
+        if needed:
+            raise ValueError(
+                "the metric 'diversity' compares items by their features: pass item_features=, a "
+                "matrix of shape (n_items, n_features); train.T compares them by common users"
+            )
+        return None
+    if hasattr(features, "matrix") and hasattr(train, "items"):  # rows are item ids
+        rows = features.users.get(train.items.ids)
+        empty = sp.csr_array((1, features.matrix.shape[1]), dtype=features.matrix.dtype)
+        table = sp.vstack([features.matrix, empty], format="csr")
+        return sp.csr_array(table[np.where(rows < 0, table.shape[0] - 1, rows)])
+    table = as_csr(features, "item_features")
+    if table.shape[0] != n_items:
+        raise ValueError(
+            f"item_features has {table.shape[0]} rows, but train has {n_items} items: give one row "
+            "for each item, in the order of the columns of train"
+        )
+    return table
+
+
+def _shares(popularity: Any, n_items: int) -> Floats | None:
+    """Popularity of each item as a share of users within (0, 1]."""
+    if popularity is None:
+        return None
+    shares = np.asarray(popularity, dtype=np.float64)
+    if shares.shape != (n_items,):
+        raise ValueError(
+            f"popularity must have one share for each of the {n_items} items, got shape "
+            f"{shares.shape}"
+        )
+    if not ((shares > 0) & (shares <= 1)).all():
+        raise ValueError(
+            "popularity must be the share of users who have the item, above 0 and at most 1: "
+            "divide counts by the number of users, and count items without a user as one user's"
+        )
+    return shares
+
+
+def row_blocks(rows: Ints, size: int) -> list[Ints]:
+    """Consecutive blocks of rows."""
+    return [rows[at : at + size] for at in range(0, len(rows), size)]

@@ -41,7 +41,7 @@ def _mask(which: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def auc(scores: Any, relevant: Any, *, exclude: Any = None, mean: bool = True) -> Any:
-    """Chance that a relevant item of the user scores above an irrelevant one, ties one half.
+    """Return the chance that a relevant item scores above an irrelevant one; ties count one half.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def auc(scores: Any, relevant: Any, *, exclude: Any = None, mean: bool = True) -
     values = _scores(scores)
     excluded = _mask(exclude, "exclude", values.shape)
     positive = _mask(relevant, "relevant", values.shape) & ~excluded
-    # Excluded places rank below everything, also below candidates with -inf.
+    # Excluded candidates rank below everything, also below candidates with -inf.
     values = np.maximum(values, np.finfo(np.float64).min)
     values[excluded] = -np.inf
     n_excluded = excluded.sum(axis=1)
@@ -101,7 +101,7 @@ def auc(scores: Any, relevant: Any, *, exclude: Any = None, mean: bool = True) -
 def rank_among(
     scores: Any, target: Any = 0, *, ties: str = "mean", candidates: Any = None
 ) -> Floats:
-    """Rank (from 1) of one candidate of each user among given candidates, as in the NCF protocol.
+    """Return the rank (from 1) of one candidate of each user among given ones (NCF protocol).
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def rank_among(
     target : int or array of int, shape (n_users,), default 0
         Column of the item under test.
     ties : {"mean", "optimistic", "pessimistic", "index"}, default "mean"
-        Place among candidates of equal score: the middle, the first, the last, or by item number
+        Rank among candidates of equal score: the middle, the first, the last, or by item number
         (lower first: the order of all lists in this package), which needs `candidates`.
     candidates : array of int, shape (n_users, n_candidates), optional
         The items. Where given, columns that repeat the item under test are left out, so that it
@@ -169,7 +169,7 @@ def rank_among(
 
 
 def rank_metrics(ranks: Any, *, k: int = 10, mean: bool = True) -> dict[str, Any]:
-    """Hit rate, NDCG and reciprocal rank at `k` from the rank of the one relevant item.
+    """Return hit rate, NDCG and reciprocal rank at `k` from the rank of the one relevant item.
 
     Parameters
     ----------

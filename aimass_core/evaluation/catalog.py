@@ -6,8 +6,8 @@ metric          formula                                               source
 coverage        distinct recommended items / items                    [1]
 user_coverage   users with at least one recommendation / users        [1]
 gini            sum_i (2 i - n - 1) c_i / (n sum c), counts ascending [2]
-gini_normalized gini n / (n - 1): all places on one item gives 1      [2]
-entropy         - sum_i q_i log2 q_i, q = share of all places         [2]
+gini_normalized gini n / (n - 1): 1 if all lists hold one item      [2]
+entropy         - sum_i q_i log2 q_i, q = share of all ranks         [2]
 =============== ===================================================== ======
 
 An item repeated in a list counts once. All are functions of the items' counts, which add up over
@@ -42,7 +42,7 @@ __all__ = [
 
 
 def incidence(recommended: Any, n_items: int | None, k: int | None) -> sp.csr_array:
-    """Lists as a 0/1 matrix users x items."""
+    """Return lists as a 0/1 matrix users x items."""
     lists = as_lists(recommended, k)
     if lists.size and lists.dtype.kind not in "iu":
         raise TypeError("recommended must hold item numbers here, got string ids")
@@ -50,8 +50,8 @@ def incidence(recommended: Any, n_items: int | None, k: int | None) -> sp.csr_ar
     n_items = largest + 1 if n_items is None else as_int(n_items, "n_items", minimum=1)
     if largest >= n_items:
         raise ValueError(f"recommended holds item {largest}, but there are {n_items} items")
-    rows, places = np.nonzero(lists >= 0)
-    entries = (np.ones(len(rows)), (rows, lists[rows, places].astype(np.int64)))
+    rows, positions = np.nonzero(lists >= 0)
+    entries = (np.ones(len(rows)), (rows, lists[rows, positions].astype(np.int64)))
     matrix = sp.csr_array(entries, shape=(len(lists), n_items))
     matrix.sum_duplicates()
     matrix.data[:] = 1
@@ -59,7 +59,7 @@ def incidence(recommended: Any, n_items: int | None, k: int | None) -> sp.csr_ar
 
 
 def item_counts(recommended: Any, n_items: int, *, k: int | None = None) -> Ints:
-    """Number of lists that each item is in.
+    """Return the number of lists that each item is in.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _entropy(counts: Ints) -> float:
 
 
 def coverage(recommended: Any, n_items: int, *, k: int | None = None) -> float:
-    """Share of the catalogue that is recommended to anybody.
+    """Return the share of the catalogue that is recommended to anybody.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def coverage(recommended: Any, n_items: int, *, k: int | None = None) -> float:
 
 
 def user_coverage(recommended: Any, *, k: int | None = None) -> float:
-    """Share of users who get at least one recommendation.
+    """Return the share of users who get at least one recommendation.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def user_coverage(recommended: Any, *, k: int | None = None) -> float:
 
 
 def gini(recommended: Any, n_items: int, *, k: int | None = None) -> float:
-    """Gini index of how often the items are recommended: 0 all alike, (n - 1) / n one item only.
+    """Return the Gini index of how often the items are recommended: 0 for all alike.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def gini(recommended: Any, n_items: int, *, k: int | None = None) -> float:
 
 
 def gini_normalized(recommended: Any, n_items: int, *, k: int | None = None) -> float:
-    """Gini index times n / (n - 1), so that all places on one item gives 1.
+    """Return the Gini index times n / (n - 1), so that lists of one item only give 1.
 
     Parameters
     ----------

@@ -1,10 +1,11 @@
-"""Fit models, ask them for lists or ratings block by block, and hand these to the metrics."""
+"""Fit models, query them for lists or ratings by blocks, and compute metrics of the answers."""
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,12 +13,169 @@ import numpy as np
 
 from ..base.estimator import Estimator, clone
 from ..base.foreign import AdaptedModel, as_recommender
+from ..base.progress import logger
 from ..base.validation import as_int
-from ._judged import as_lists, average
-from ._task import COUNT_METRICS, RATING_METRICS, Task, make_task, parse_metrics
+from ._intervals import IntervalOptions, Sample
+from ._judged import as_lists
+from ._metrics import COUNT_METRICS, RATING_METRICS, SCORE_METRICS, Column, parse_metrics
+from ._task import N_SCORES, WARM, Task, make_task, row_blocks
 from .table import EvaluationTable
 
 __all__ = ["evaluate"]
+
+
+def evaluate(
+    models: Any,
+    split: Any,
+    *,
+    metrics: Any = ("recall", "ndcg"),
+    k: int | Sequence[int] = 10,
+    threshold: float | None = None,
+    repeats: str | None = None,
+    exclude_seen: bool | None = None,
+    fallback: str = "popular",
+    unknown_items: str = "miss",
+    item_features: Any = None,
+    popularity: Any = None,
+    intervals: bool | None = None,
+    confidence: float = 0.95,
+    n_resamples: int = 10_000,
+    fit: bool = True,
+    per_user: bool = False,
+    block_size: int = 4096,
+    random_state: Any = 0,
+    n_threads: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> EvaluationTable:
+    """Fit models on one part of the data and compute metrics of their lists on the other part.
+
+    A column such as "recall@10" is the mean over all test users. Users without an entry in train
+    (cold users) get the lists of `fallback`, the same ones for every model. Where there are cold
+    users, a second column "recall@10:warm" is the mean over the others. The result counts the users
+    and items of the test part that train does not know.
+
+    Parameters
+    ----------
+    models : model, list of models or dict of str to model
+        Anything with ``fit`` and ``recommend`` (``predict`` for rating metrics, ``recommend_new``
+        for a split by users). The models themselves stay as they are: clones are fitted.
+    split : Split, pair (train, test), or iterable or dict of these
+        `Interactions` are joined by id. Two matrices must have the same shape. With
+        ``split.fold_in``, users are unknown to the model: lists come from ``fold_in`` and are
+        judged on ``split.holdout``. Several splits are folds: the result holds the means over the
+        folds, their standard deviations and the table of each fold.
+    metrics : str, callable or list of these, default ("recall", "ndcg")
+        Names of this package's metrics, optionally with a cut-off ("recall@20"). Usual names such
+        as "map", "mrr" and "hr" work. A callable is called per block as
+        ``f(lists, relevant, k=k, mean=False)`` and returns one value per user.
+    k : int or list of int, default 10
+        Cut-offs for metrics without their own.
+    threshold : float, optional
+        Test entries of at least this value, and above 0, are relevant; default all above 0.
+        Rating metrics use all test entries.
+    repeats : {"exclude", "include", "only"}, optional
+        Test entries of a user and item that train holds, too. "exclude": they are not relevant, and
+        lists leave out the items of train. "include": they are relevant, and lists may hold
+        them. "only": nothing else is relevant, and lists hold only items that the user has in
+        train. Default: the ``repeats`` of the split, else "exclude".
+    exclude_seen : bool, optional
+        True is ``repeats="exclude"``, False is ``repeats="include"``.
+    fallback : {"popular", "empty", "model"}, default "popular"
+        Lists of cold users: the most popular items of train, empty lists, or
+        what the model itself returns (empty for users whom train does not number).
+    unknown_items : {"miss", "drop"}, default "miss"
+        Whether relevant items without an entry in train count as misses, or are left out. They are
+        counted in both cases.
+    item_features : matrix of shape (n_items, n_features) or Interactions, optional
+        For "diversity": what items are compared by. The rows of `Interactions` are item ids.
+    popularity : array of float, shape (n_items,), optional
+        For "novelty" and "popularity_complement": share of users who have each item. Default:
+        counted in train.
+    intervals : bool, optional
+        Whether the result has confidence intervals and tests between the models (paired over
+        users, Holm's correction over the pairs of models). Default: for up to 10 models, computed
+        when the result is first shown, if they are cheap.
+    confidence : float, default 0.95
+        Level of the intervals.
+    n_resamples : int, default 10000
+        Bootstrap replicates and random permutations.
+    fit : bool, default True
+        False for models that are fitted already, on `split.train`. The result warns of a model that
+        was fitted on test entries.
+    per_user : bool, default False
+        Keep the values of each user in ``per_user``.
+    block_size : int, default 4096
+        Users per call of ``recommend``.
+    random_state : int or Generator, default 0
+        Seed of the resampling.
+    n_threads : int, optional
+        Handed to ``recommend`` and to the resampling.
+    progress : callable, optional
+        Called after each block as ``progress(model_name, users_done, users_in_all)``.
+
+    Returns
+    -------
+    EvaluationTable
+        Rows are models, columns the metrics and the seconds for fit and recommend.
+
+    Raises
+    ------
+    TypeError
+        Where one part has ids and the other has none, or ids of another type.
+    ValueError
+        For unknown metrics, matrices of different shapes, a test part without relevant items, or
+        one without any user of train.
+
+    Notes
+    -----
+    Users without relevant test items are not queried. Memory O(block_size k) beside the models and
+    one number per user, metric and model (none with ``intervals=False``): never a users x items
+    table, except that "auc" scores all items for a block of users.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> from aimass_core import ItemKNN
+    >>> from aimass_core.evaluation import evaluate
+    >>> train = sp.csr_array([[1, 1, 0], [1, 1, 1], [1, 0, 1]])
+    >>> test = sp.csr_array([[0, 0, 1], [0, 0, 0], [0, 1, 0]])
+    >>> evaluate(ItemKNN(), (train, test), k=1)["ItemKNN"]["recall@1"]
+    1.0
+    """
+    columns, rated = parse_metrics(metrics, k)
+    if exclude_seen is not None:
+        if repeats is not None:
+            raise ValueError("give repeats= or exclude_seen=, not both")
+        repeats = "exclude" if exclude_seen else "include"
+    options = IntervalOptions.of(intervals, confidence, n_resamples, random_state, n_threads)
+    run = _Run(
+        columns,
+        rated,
+        {
+            "threshold": threshold,
+            "repeats": repeats,
+            "fallback": fallback,
+            "unknown_items": unknown_items,
+            "item_features": item_features,
+            "popularity": popularity,
+            "n_threads": n_threads,
+        },
+        options,
+        fit,
+        per_user,
+        as_int(block_size, "block_size", minimum=1),
+        progress,
+    )
+    named = _named(models)
+    folds = _folds(split)
+    if folds is None:
+        return run.table(named, split)
+    if not fit:
+        raise ValueError(
+            "fit=False needs a single split: a model that is fitted already has seen the test part "
+            "of the other folds"
+        )
+    return EvaluationTable.mean_of({label: run.table(named, fold) for label, fold in folds})
 
 
 def _named(models: Any) -> dict[str, Any]:
@@ -33,114 +191,17 @@ def _named(models: Any) -> dict[str, Any]:
     return named
 
 
-def evaluate(
-    models: Any,
-    split: Any,
-    *,
-    metrics: Any = ("recall", "ndcg"),
-    k: int | Sequence[int] = 10,
-    threshold: float | None = None,
-    exclude_seen: bool = True,
-    fit: bool = True,
-    per_user: bool = False,
-    block_size: int = 4096,
-    n_threads: int | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> EvaluationTable:
-    """Fit models on one part of the data and judge them on the other.
-
-    Parameters
-    ----------
-    models : model, list of models or dict of str to model
-        Anything with ``fit`` and ``recommend`` (``predict`` for rating metrics, ``fold_in`` for
-        a split by users).
-    split : Split or pair (train, test)
-        Two Interactions over the same id maps, or two matrices of the same shape. With
-        ``split.fold_in``, users are unknown to the model: lists come from ``fold_in`` and are
-        judged on ``split.holdout``.
-    metrics : str, callable or list of these, default ("recall", "ndcg")
-        Names of this package's metrics, optionally with a cut-off ("recall@20"). A callable is
-        called per block as ``f(lists, relevant, k=k, mean=False)``, one value per user.
-    k : int or list of int, default 10
-        Cut-offs for metrics without their own.
-    threshold : float, optional
-        Test entries of at least this value, and above 0, are relevant; default all above 0.
-        Rating metrics use all test entries.
-    exclude_seen : bool, default True
-        Whether lists leave out the items of train.
-    fit : bool, default True
-        False for models that are fitted already, on `split.train`.
-    per_user : bool, default False
-        Keep the values of each user in the result.
-    block_size : int, default 4096
-        Users per call of ``recommend``.
-    n_threads : int, optional
-        Handed to ``recommend``.
-    progress : callable, optional
-        Called after each block as ``progress(model_name, users_done, users_in_all)``.
-
-    Returns
-    -------
-    EvaluationTable
-        Rows are models, columns the metrics and the seconds for fit and recommend.
-
-    Raises
-    ------
-    ValueError
-        For unknown metrics, parts of different shapes, or a test part without relevant items.
-
-    Notes
-    -----
-    Users without relevant test items are not asked for. Memory O(block_size k) beside the models
-    and one number per user and metric: never a users x items table.
-
-    Examples
-    --------
-    >>> import scipy.sparse as sp
-    >>> from aimass_core import ItemKNN
-    >>> from aimass_core.evaluation import evaluate
-    >>> train = sp.csr_array([[1, 1, 0], [1, 1, 1], [1, 0, 1]])
-    >>> test = sp.csr_array([[0, 0, 1], [0, 0, 0], [0, 1, 0]])
-    >>> evaluate(ItemKNN(), (train, test), k=1)["ItemKNN"]["recall@1"]
-    1.0
-    """
-    columns, rated = parse_metrics(metrics, k)
-    block_size = as_int(block_size, "block_size", minimum=1)
-    task = make_task(split, columns, threshold, exclude_seen, n_threads)
-    if rated and task.asked is not None:
-        raise ValueError(f"{rated[0]} needs known users; use a split with users in both parts")
-    if columns and not len(task.rows):
-        raise ValueError("test holds no relevant item; lower threshold or split otherwise")
-    table = EvaluationTable({}, task.rows)
-    for name, model in _named(models).items():
-        model = model if hasattr(model, "recommend") else as_recommender(model)
-        start = time.perf_counter()
-        if fit:
-            model = _unfitted(model).fit(task.train)
-        row: dict[str, float] = {"fit_s": time.perf_counter() - start}
-        if columns:
-            report = None if progress is None else partial(progress, name)
-            values, row["recommend_s"] = _list_values(task, model, block_size, report)
-            for column in columns:
-                found = values[column.title]
-                if column.metric in COUNT_METRICS:
-                    row[column.title] = COUNT_METRICS[str(column.metric)](found)
-                    continue
-                row[column.title] = average(found, True)
-                if per_user:
-                    table.per_user.setdefault(name, {})[column.title] = found
-        if rated:
-            if not getattr(model, "predicts_ratings", True):
-                raise ValueError(
-                    f"metrics: {rated[0]!r} needs ratings, but model {name!r} only ranks; leave it "
-                    "out, or take a model of ratings (ItemKNN or UserKNN with aggregation='mean')"
-                )
-            start = time.perf_counter()
-            predicted = task.predictions(model)
-            row["predict_s"] = time.perf_counter() - start
-            row.update({one: RATING_METRICS[one](task.truth.data, predicted) for one in rated})
-        table.rows[name] = dict(sorted(row.items(), key=lambda item: item[0].endswith("_s")))
-    return table
+def _folds(split: Any) -> Iterator[tuple[Any, Any]] | None:
+    """Return labels and splits of several folds, or None for a single split."""
+    if hasattr(split, "train") or isinstance(split, np.ndarray):
+        return None
+    if isinstance(split, Mapping):
+        return iter(split.items())
+    if isinstance(split, tuple) and len(split) == 2 and not hasattr(split[0], "train"):
+        return None
+    if isinstance(split, str) or not isinstance(split, Iterable):
+        return None
+    return ((number, fold) for number, fold in enumerate(split, 1))
 
 
 def _unfitted(model: Any) -> Any:
@@ -150,23 +211,188 @@ def _unfitted(model: Any) -> Any:
     return copy.deepcopy(model)
 
 
-def _list_values(
-    task: Task, model: Any, block_size: int, report: Callable[[int, int], None] | None
-) -> tuple[dict[str, Any], float]:
-    """Users' values (or items' counts) of each column, and the seconds spent in the model."""
-    parts: dict[str, list[Any]] = {column.title: [] for column in task.columns}
-    seconds = 0.0
-    for at in range(0, len(task.rows), block_size):
-        block = task.rows[at : at + block_size]
-        start = time.perf_counter()
-        result = task.lists(model, block)
-        seconds += time.perf_counter() - start
-        for title, found in task.values(as_lists(result), block).items():
-            parts[title].append(found)
-        if report is not None:
-            report(at + len(block), len(task.rows))
-    counted = {column.title for column in task.columns if column.metric in COUNT_METRICS}
-    return {
-        title: np.sum(part, axis=0) if title in counted else np.concatenate(part)
-        for title, part in parts.items()
-    }, seconds
+@dataclass
+class _Run:
+    """The arguments of one call of `evaluate`, checked."""
+
+    columns: list[Column]
+    rated: list[Column]
+    task_options: dict[str, Any]
+    intervals: IntervalOptions
+    fit: bool
+    per_user: bool
+    block_size: int
+    progress: Callable[[str, int, int], None] | None
+
+    def table(self, models: dict[str, Any], split: Any) -> EvaluationTable:
+        """Evaluate every model on one split."""
+        task = make_task(split, self.columns, **self.task_options)
+        self._check(task)
+        table = EvaluationTable(
+            {}, task.rows, counts=task.counts, fallback=task.fallback, repeats=task.repeats
+        )
+        keeps = self.per_user or self.intervals.keeps_values(len(models))
+        lists = Sample(task.rows, task.users)
+        roots = [
+            c.title + suffix for c in self.rated if c.metric == "rmse" for suffix in ("", WARM)
+        ]
+        rated_rows = task.pairs()[0] if self.rated else task.rows[:0]
+        errors = Sample(rated_rows, task.users, roots=frozenset(roots))
+        for name, model in models.items():
+            model = model if hasattr(model, "recommend") else as_recommender(model)
+            start = time.perf_counter()
+            if self.fit:
+                model = _unfitted(model).fit(task.train)
+            else:
+                table.leaks[name] = task.fitted_test_entries(model)
+            seconds = {"fit_s": time.perf_counter() - start}
+            row: dict[str, float] = {}
+            if self.columns:
+                report = None if self.progress is None else partial(self.progress, name)
+                values, seconds["recommend_s"] = self._list_values(task, model, report)
+                found = _means(task, values, row)
+                if keeps:
+                    lists.values[name] = found
+            if self.rated:
+                start = time.perf_counter()
+                found = self._rating_values(task, name, model, row)
+                seconds["predict_s"] = time.perf_counter() - start
+                if keeps:
+                    errors.values[name] = found
+            plain = {title: value for title, value in row.items() if not title.endswith(WARM)}
+            table.rows[name] = {**plain, **row, **seconds}
+        if self.per_user:
+            table.per_user = dict(lists.values)
+        if self.intervals.keeps_values(len(models)):
+            table._samples = [sample for sample in (lists, errors) if sample.values]
+        table._options = self.intervals
+        table.leaks = {name: n for name, n in table.leaks.items() if n}
+        for name, n in table.leaks.items():
+            logger.warning("evaluate: model %r was fitted on %d of the test entries", name, n)
+        if self.intervals.wanted:
+            _ = table.comparison
+        return table
+
+    def _check(self, task: Task) -> None:
+        if self.rated and task.profiles is not None:
+            raise ValueError(
+                f"{self.rated[0].title} needs known users; use a split with users in both parts"
+            )
+        if self.columns and not len(task.rows):
+            problem = "test holds no relevant item; lower threshold or split otherwise"
+            if task.counts.repeats and task.repeats == "exclude":
+                problem += (
+                    f"; {task.counts.repeats} entries that repeat train are left out: pass "
+                    "repeats='include' to count them"
+                )
+            raise ValueError(problem)
+        if self.columns and not task.is_warm.any() and task.fallback != "model":
+            raise ValueError(
+                f"none of the {len(task.rows)} test users has an entry in train: join the parts by "
+                "the ids of the same users, use split.strong_generalization for new users, or pass "
+                "fallback='model' for a model that needs no history"
+            )
+
+    def _list_values(
+        self, task: Task, model: Any, report: Callable[[int, int], None] | None
+    ) -> tuple[dict[str, tuple[Any, Any]], float]:
+        """Return the values of warm and cold users by column, and the seconds in the model."""
+        parts: dict[str, tuple[list[Any], list[Any]]] = {
+            column.title: ([], []) for column in self.columns
+        }
+        seconds, done = 0.0, 0
+        size = self.block_size
+        if task.needs_scores:
+            size = max(1, min(size, N_SCORES // max(task.n_items, 1)))
+        for is_cold, rows in ((False, task.warm_rows), (True, task.cold_rows)):
+            for block in row_blocks(rows, size):
+                found: dict[str, Any] = {}
+                if task.needs_lists:
+                    start = time.perf_counter()
+                    result = (
+                        task.fallback_lists(model, block)
+                        if is_cold
+                        else task.lists(model, block, task.k)
+                    )
+                    seconds += time.perf_counter() - start
+                    found = task.values(as_lists(result), block)
+                for column in self.columns:
+                    if column.metric in SCORE_METRICS:
+                        found[column.title] = task.area_under_curve(model, block, is_cold)
+                for title, values in found.items():
+                    parts[title][is_cold].append(values)
+                done += len(block)
+                if report is not None:
+                    report(done, len(task.rows))
+        joined = {}
+        for column in self.columns:
+            warm, cold = parts[column.title]
+            joined[column.title] = (_combined(column, warm), _combined(column, cold))
+        return joined, seconds
+
+    def _rating_values(
+        self, task: Task, name: str, model: Any, row: dict[str, float]
+    ) -> dict[str, Any]:
+        """Set the rating metrics of a row; return the error of each test entry."""
+        if not getattr(model, "predicts_ratings", True):
+            raise ValueError(
+                f"metrics: {self.rated[0].title!r} needs ratings, but model {name!r} only ranks; "
+                "leave it out, or take a model of ratings (ItemKNN or UserKNN with "
+                "aggregation='mean')"
+            )
+        predicted, truth = task.predictions(model), task.truth.data.astype(np.float64)
+        _, _, is_known = task.pairs()
+        errors: dict[str, Any] = {}
+        parts = [("", np.ones(len(truth), dtype=bool))]
+        if is_known.any() and not is_known.all():
+            parts.append((WARM, is_known))
+        for suffix, chosen in parts:
+            for column in self.rated:
+                metric = str(column.metric)
+                row[column.title + suffix] = RATING_METRICS[metric](
+                    truth[chosen], predicted[chosen]
+                )
+                if metric != "r2":
+                    error = np.abs(truth - predicted)
+                    error = error if metric == "mae" else error * error
+                    errors[column.title + suffix] = np.where(chosen, error, np.nan)
+        return errors
+
+
+def _combined(column: Column, parts: list[Any]) -> Any:
+    """Return the blocks of a column joined: values of users, or sums of counts."""
+    if not parts:
+        return None
+    return np.sum(parts, axis=0) if column.metric in COUNT_METRICS else np.concatenate(parts)
+
+
+def _means(task: Task, values: dict[str, tuple[Any, Any]], row: dict[str, float]) -> dict[str, Any]:
+    """Set the columns of a row; return the values of each user, NaN where a user does not count."""
+    per_user: dict[str, Any] = {}
+    has_cold = not task.is_warm.all()
+    n_warm = int(task.is_warm.sum())
+    for column in task.columns:
+        warm, cold = values[column.title]
+        if column.metric in COUNT_METRICS:
+            metric = COUNT_METRICS[str(column.metric)]
+            every = sum(part for part in (warm, cold) if part is not None)
+            row[column.title] = metric(every, len(task.rows), column.k)
+            if has_cold and warm is not None:
+                row[column.title + WARM] = metric(warm, n_warm, column.k)
+            continue
+        every = np.full(len(task.rows), np.nan)
+        for part, mask in ((warm, task.is_warm), (cold, ~task.is_warm)):
+            if part is not None:
+                every[mask] = part
+        row[column.title] = _mean(every)
+        per_user[column.title] = every
+        if has_cold and warm is not None:
+            only_warm = np.where(task.is_warm, every, np.nan)
+            row[column.title + WARM] = _mean(only_warm)
+            per_user[column.title + WARM] = only_warm
+    return per_user
+
+
+def _mean(values: Any) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")

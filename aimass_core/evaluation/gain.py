@@ -1,6 +1,6 @@
 """Normalised discounted cumulative gain, with binary (`ndcg`) or graded (`ndcg_graded`) relevance.
 
-The discount of place p (from 1) is 1 / log2(1 + p); the ideal list has min(k, number of relevant)
+The discount of rank p (from 1) is 1 / log2(1 + p); the ideal list has min(k, number of relevant)
 items. Time O(n_users k log(nnz) + nnz log(nnz)), memory O(n_users k + nnz).
 """
 
@@ -32,12 +32,12 @@ def _ndcg(lists: Judged) -> Floats:
     return np.asarray(found / np.where(n_ideal > 0, ideal[n_ideal], 1.0))
 
 
-def _sorted_places(values: Floats, rows: Ints, starts: Ints) -> Ints:
+def _sorted_ranks(values: Floats, rows: Ints, starts: Ints) -> Ints:
     """Place (from 0) of each entry within its row, by value descending."""
     order = np.lexsort((-values, rows))
-    places = np.empty(len(values), dtype=np.int64)
-    places[order] = np.arange(len(values)) - starts[rows[order]]
-    return places
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[order] = np.arange(len(values)) - starts[rows[order]]
+    return ranks
 
 
 def _ndcg_graded(lists: Judged, gain: str = "linear") -> Floats:
@@ -54,12 +54,12 @@ def _ndcg_graded(lists: Judged, gain: str = "linear") -> Floats:
     found = value(lists.gains) @ _discounts(lists.gains.shape[1])
     rows = np.repeat(np.arange(len(lists.n_relevant)), lists.n_relevant)
     grades = truth.data.astype(np.float64)
-    places = _sorted_places(grades, rows, truth.indptr[:-1].astype(np.int64))
-    counted = places < lists.k
+    ranks = _sorted_ranks(grades, rows, truth.indptr[:-1].astype(np.int64))
+    counted = ranks < lists.k
     discounts = _discounts(min(lists.k, int(lists.n_relevant.max(initial=0))))
     ideal = np.bincount(
         rows[counted],
-        value(grades[counted]) * discounts[places[counted]],
+        value(grades[counted]) * discounts[ranks[counted]],
         minlength=len(lists.n_relevant),
     )
     return np.asarray(found / np.where(ideal > 0, ideal, 1.0))
@@ -68,17 +68,17 @@ def _ndcg_graded(lists: Judged, gain: str = "linear") -> Floats:
 def ndcg(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True) -> Any:
     """Normalised discounted cumulative gain with binary relevance.
 
-    Each hit at place p (from 1) gains 1 / log2(1 + p); the sum is divided by that of an ideal
+    Each hit at rank p (from 1) gains 1 / log2(1 + p); the sum is divided by that of an ideal
     list of min(k, number of relevant) hits.
 
     Parameters
     ----------
     recommended : (n_users, width) array of int padded with -1, list of lists, or a TopK result
-        Best item first. A repeated item counts once, at its first place.
+        Best item first. A repeated item counts once, at its first position.
     relevant : CSR (n_users x n_items), Interactions, or list of lists or sets
         Relevant items of the same users; in a matrix the stored values above 0.
     k : int, optional
-        Cut-off; default the width of the lists. A list shorter than `k` misses the other places.
+        Cut-off; default the width of the lists. The missing positions of a shorter list are misses.
     mean : bool, default True
         The mean over users with a relevant item, or the value of each user (NaN without one).
 
@@ -125,11 +125,11 @@ def ndcg_graded(
     Parameters
     ----------
     recommended : (n_users, width) array of int padded with -1, list of lists, or a TopK result
-        Best item first. A repeated item counts once, at its first place.
+        Best item first. A repeated item counts once, at its first position.
     relevant : CSR (n_users x n_items), Interactions, or list of lists or sets
         Relevant items of the same users; in a matrix the stored values above 0.
     k : int, optional
-        Cut-off; default the width of the lists. A list shorter than `k` misses the other places.
+        Cut-off; default the width of the lists. The missing positions of a shorter list are misses.
     mean : bool, default True
         The mean over users with a relevant item, or the value of each user (NaN without one).
     gain : {"linear", "exponential"}, default "linear"

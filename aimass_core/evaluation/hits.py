@@ -45,16 +45,16 @@ def _f1(lists: Judged) -> Floats:
 
 
 def hit_rate(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True) -> Any:
-    """Share of users with at least one relevant item in the list.
+    """Return the share of users with at least one relevant item in the list.
 
     Parameters
     ----------
     recommended : (n_users, width) array of int padded with -1, list of lists, or a TopK result
-        Best item first. A repeated item counts once, at its first place.
+        Best item first. A repeated item counts once, at its first position.
     relevant : CSR (n_users x n_items), Interactions, or list of lists or sets
         Relevant items of the same users; in a matrix the stored values above 0.
     k : int, optional
-        Cut-off; default the width of the lists. A list shorter than `k` misses the other places.
+        Cut-off; default the width of the lists. The missing positions of a shorter list are misses.
     mean : bool, default True
         The mean over users with a relevant item, or the value of each user (NaN without one).
 
@@ -82,18 +82,18 @@ def hit_rate(recommended: Any, relevant: Any, *, k: int | None = None, mean: boo
 
 
 def precision(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True) -> Any:
-    """Share of the `k` places that hold a relevant item.
+    """Return the share of the `k` positions that hold a relevant item.
 
-    A list shorter than `k` is not forgiven: its missing places are misses.
+    The missing positions of a list shorter than `k` are misses.
 
     Parameters
     ----------
     recommended : (n_users, width) array of int padded with -1, list of lists, or a TopK result
-        Best item first. A repeated item counts once, at its first place.
+        Best item first. A repeated item counts once, at its first position.
     relevant : CSR (n_users x n_items), Interactions, or list of lists or sets
         Relevant items of the same users; in a matrix the stored values above 0.
     k : int, optional
-        Cut-off; default the width of the lists. A list shorter than `k` misses the other places.
+        Cut-off; default the width of the lists. The missing positions of a shorter list are misses.
     mean : bool, default True
         The mean over users with a relevant item, or the value of each user (NaN without one).
 
@@ -126,7 +126,7 @@ def precision(recommended: Any, relevant: Any, *, k: int | None = None, mean: bo
 
 
 def recall(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True) -> Any:
-    """Share of the relevant items that are in the list.
+    """Return the share of the relevant items that are in the list.
 
     With more than `k` relevant items 1 is out of reach; `recall_capped` is the variant that
     can always reach 1.
@@ -134,11 +134,11 @@ def recall(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool 
     Parameters
     ----------
     recommended : (n_users, width) array of int padded with -1, list of lists, or a TopK result
-        Best item first. A repeated item counts once, at its first place.
+        Best item first. A repeated item counts once, at its first position.
     relevant : CSR (n_users x n_items), Interactions, or list of lists or sets
         Relevant items of the same users; in a matrix the stored values above 0.
     k : int, optional
-        Cut-off; default the width of the lists. A list shorter than `k` misses the other places.
+        Cut-off; default the width of the lists. The missing positions of a shorter list are misses.
     mean : bool, default True
         The mean over users with a relevant item, or the value of each user (NaN without one).
 
@@ -168,16 +168,16 @@ def recall(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool 
 def recall_capped(
     recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True
 ) -> Any:
-    """Share of the hits that `k` places could hold: hits / min(k, number of relevant items).
+    """Return hits / min(k, number of relevant items): the share of the possible hits.
 
     Parameters
     ----------
     recommended : (n_users, width) array of int padded with -1, list of lists, or a TopK result
-        Best item first. A repeated item counts once, at its first place.
+        Best item first. A repeated item counts once, at its first position.
     relevant : CSR (n_users x n_items), Interactions, or list of lists or sets
         Relevant items of the same users; in a matrix the stored values above 0.
     k : int, optional
-        Cut-off; default the width of the lists. A list shorter than `k` misses the other places.
+        Cut-off; default the width of the lists. The missing positions of a shorter list are misses.
     mean : bool, default True
         The mean over users with a relevant item, or the value of each user (NaN without one).
 
@@ -205,16 +205,16 @@ def recall_capped(
 
 
 def f1(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True) -> Any:
-    """Harmonic mean of `precision` and `recall` of each user.
+    """Return the harmonic mean of `precision` and `recall` of each user.
 
     Parameters
     ----------
     recommended : (n_users, width) array of int padded with -1, list of lists, or a TopK result
-        Best item first. A repeated item counts once, at its first place.
+        Best item first. A repeated item counts once, at its first position.
     relevant : CSR (n_users x n_items), Interactions, or list of lists or sets
         Relevant items of the same users; in a matrix the stored values above 0.
     k : int, optional
-        Cut-off; default the width of the lists. A list shorter than `k` misses the other places.
+        Cut-off; default the width of the lists. The missing positions of a shorter list are misses.
     mean : bool, default True
         The mean over users with a relevant item, or the value of each user (NaN without one).
 

@@ -118,7 +118,7 @@ class _Pilot:
         return [(values, shares), changed]
 
     def sizes(self, n: int) -> list[int]:
-        """Users of each group of a sample of `n`."""
+        """Return users of each group of a sample of `n`."""
         if self.design == "paired":
             return [n]
         treated = min(max(2, round(n * self.share)), n - 2)
@@ -157,7 +157,7 @@ class _Pilot:
 def _sample_moments(
     values: Floats, shares: Floats, size: int, n_samples: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Means and variances of samples with replacement."""
+    """Return means and variances of samples with replacement."""
     centre = float(shares @ values)  # for sums of squares that do not cancel
     shifted = values - centre
     sums, squares = np.empty(n_samples), np.empty(n_samples)

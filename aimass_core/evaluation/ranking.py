@@ -1,4 +1,4 @@
-"""Metrics of the places of the hits: average precision and reciprocal rank.
+"""Metrics of the ranks of the hits: average precision and reciprocal rank.
 
 Average precision has three denominators in use and so three names here: `average_precision`
 divides by the number of relevant items, `average_precision_capped` by min(k, that number),
@@ -28,8 +28,8 @@ __all__ = [
 def _sum_precision(lists: Judged) -> Floats:
     """Sum of the precision at each hit."""
     hits = lists.hits
-    places = np.arange(1, hits.shape[1] + 1)
-    return np.asarray((np.cumsum(hits, axis=1) / places * hits).sum(axis=1))
+    ranks = np.arange(1, hits.shape[1] + 1)
+    return np.asarray((np.cumsum(hits, axis=1) / ranks * hits).sum(axis=1))
 
 
 def _average_precision(lists: Judged) -> Floats:
@@ -54,18 +54,18 @@ def _reciprocal_rank(lists: Judged) -> Floats:
 def average_precision(
     recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True
 ) -> Any:
-    """Average precision, divided by the number of relevant items.
+    """Return the average precision, divided by the number of relevant items.
 
-    The precision at the place of each hit, summed; its mean over users is MAP.
+    The precision at the rank of each hit, summed; its mean over users is MAP.
 
     Parameters
     ----------
     recommended : (n_users, width) array of int padded with -1, list of lists, or a TopK result
-        Best item first. A repeated item counts once, at its first place.
+        Best item first. A repeated item counts once, at its first position.
     relevant : CSR (n_users x n_items), Interactions, or list of lists or sets
         Relevant items of the same users; in a matrix the stored values above 0.
     k : int, optional
-        Cut-off; default the width of the lists. A list shorter than `k` misses the other places.
+        Cut-off; default the width of the lists. The missing positions of a shorter list are misses.
     mean : bool, default True
         The mean over users with a relevant item, or the value of each user (NaN without one).
 
@@ -99,7 +99,7 @@ def average_precision(
 def average_precision_capped(
     recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True
 ) -> Any:
-    """Average precision, divided by the smaller of `k` and the number of relevant items.
+    """Return the average precision, divided by min(k, number of relevant items).
 
     The MAP@k of most competitions: a list full of hits scores 1 even for users with more than
     `k` relevant items.
@@ -107,11 +107,11 @@ def average_precision_capped(
     Parameters
     ----------
     recommended : (n_users, width) array of int padded with -1, list of lists, or a TopK result
-        Best item first. A repeated item counts once, at its first place.
+        Best item first. A repeated item counts once, at its first position.
     relevant : CSR (n_users x n_items), Interactions, or list of lists or sets
         Relevant items of the same users; in a matrix the stored values above 0.
     k : int, optional
-        Cut-off; default the width of the lists. A list shorter than `k` misses the other places.
+        Cut-off; default the width of the lists. The missing positions of a shorter list are misses.
     mean : bool, default True
         The mean over users with a relevant item, or the value of each user (NaN without one).
 
@@ -141,18 +141,18 @@ def average_precision_capped(
 def average_precision_hits(
     recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True
 ) -> Any:
-    """Average precision, divided by the number of hits in the list.
+    """Return the average precision, divided by the number of hits in the list.
 
-    It judges the order of what was found and not how much: one hit at the first place scores 1.
+    It judges the order of what was found and not how much: one hit at the first rank scores 1.
 
     Parameters
     ----------
     recommended : (n_users, width) array of int padded with -1, list of lists, or a TopK result
-        Best item first. A repeated item counts once, at its first place.
+        Best item first. A repeated item counts once, at its first position.
     relevant : CSR (n_users x n_items), Interactions, or list of lists or sets
         Relevant items of the same users; in a matrix the stored values above 0.
     k : int, optional
-        Cut-off; default the width of the lists. A list shorter than `k` misses the other places.
+        Cut-off; default the width of the lists. The missing positions of a shorter list are misses.
     mean : bool, default True
         The mean over users with a relevant item, or the value of each user (NaN without one).
 
@@ -183,23 +183,23 @@ def average_precision_hits(
 def reciprocal_rank(
     recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True
 ) -> Any:
-    """One divided by the place of the first hit; its mean over users is MRR.
+    """Return one divided by the rank of the first hit; its mean over users is MRR.
 
     Parameters
     ----------
     recommended : (n_users, width) array of int padded with -1, list of lists, or a TopK result
-        Best item first. A repeated item counts once, at its first place.
+        Best item first. A repeated item counts once, at its first position.
     relevant : CSR (n_users x n_items), Interactions, or list of lists or sets
         Relevant items of the same users; in a matrix the stored values above 0.
     k : int, optional
-        Cut-off; default the width of the lists. A list shorter than `k` misses the other places.
+        Cut-off; default the width of the lists. The missing positions of a shorter list are misses.
     mean : bool, default True
         The mean over users with a relevant item, or the value of each user (NaN without one).
 
     Returns
     -------
     float or ndarray of float64, shape (n_users,)
-        1 / place of the first hit; 0 without hits.
+        1 / rank of the first hit; 0 without hits.
 
     Raises
     ------

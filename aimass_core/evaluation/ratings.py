@@ -54,7 +54,7 @@ def _pair(y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Floats, Floats,
 
 
 def mse(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
-    """Mean squared error.
+    """Return the mean squared error.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def mse(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
 
 
 def rmse(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
-    """Root of the mean squared error.
+    """Return the root of the mean squared error.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def rmse(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
 
 
 def mae(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
-    """Mean absolute error.
+    """Return the mean absolute error.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def mae(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
 
 
 def r2(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
-    """Coefficient of determination: 1 - residual sum of squares / that of the mean.
+    """Return the coefficient of determination: 1 - residual sum of squares / that of the mean.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def r2(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
 
 
 def accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
-    """Share of labels predicted exactly.
+    """Return the share of labels predicted exactly.
 
     Parameters
     ----------

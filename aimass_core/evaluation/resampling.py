@@ -213,7 +213,7 @@ class ModelComparison:
         list of str
             A model is left out if a test against the best one exists and is significant.
         """
-        sign = -1 if metric.split("@")[0] in self.lower_is_better else 1
+        sign = -1 if metric.split("@")[0].split(":")[0] in self.lower_is_better else 1
         values = {name: sign * row[metric].estimate for name, row in self.intervals.items()}
         first = max(values, key=lambda name: values[name])
         worse = {
@@ -426,7 +426,7 @@ def _callable_interval(
     statistic: Callable[[Any, Any], float],
     options: _Options,
 ) -> Interval:
-    """The interval of any function of values and counts: one call per replicate."""
+    """Return the interval of any function of values and counts: one call per replicate."""
     if weights is not None:
         raise ValueError("weights is for named statistics; a callable can hold its own weights")
     array = np.asarray(values)
@@ -465,9 +465,15 @@ def _callable_interval(
     )
     error = float(np.nanstd(replicates, ddof=1))
     return Interval(
-        estimate, lower, upper, error, options.confidence, options.method, n_rows,
+        estimate,
+        lower,
+        upper,
+        error,
+        options.confidence,
+        options.method,
+        n_rows,
         options.n_resamples,
-    )  # fmt: skip
+    )
 
 
 def resampling_counts(
@@ -692,10 +698,8 @@ def compare_models(
             length = len(array)
             arrays.append(array)
             used.append(used_weights)
-    columns = RatioColumns.of(
-        arrays, used, [kinds[m] == "root_mean" for _ in models for m in metrics],
-        _codes(clusters, len(arrays[0])),
-    )  # fmt: skip
+    is_root = [kinds[m] == "root_mean" for _ in models for m in metrics]
+    columns = RatioColumns.of(arrays, used, is_root, _codes(clusters, len(arrays[0])))
     _at_least_two(columns.n_rows, clusters is not None)
     _same_users(arrays, models, metrics)
     return _compared(
@@ -706,7 +710,7 @@ def compare_models(
 def _names(
     per_user: Any, baseline: str | None, statistics: Mapping[str, str] | None
 ) -> tuple[list[str], list[str], dict[str, str]]:
-    """Names of models and metrics, and the statistic of each metric."""
+    """Return names of models and metrics, and the statistic of each metric."""
     if not isinstance(per_user, Mapping) or not per_user:
         raise ValueError(
             "per_user must be {model: {metric: values}} with at least one model; "
@@ -799,7 +803,7 @@ def _tested(
     flips: Floats | None,
     options: _Options,
 ) -> PairedTest:
-    """The difference of two columns with the same denominator."""
+    """Return the difference of two columns with the same denominator."""
     difference = float(estimates[a] - estimates[b])
     drawn = replicates[:, a] - replicates[:, b]
     lower, upper = confidence_limits(

@@ -7,6 +7,7 @@ novelty               mean of - log2 p_i over a list, p = share of users    [1]
 popularity_complement mean of 1 - p_i over a list                           [2]
 diversity             mean of 1 - cosine(i, j) over the pairs of a list     [3]
 personalization       1 - mean over pairs of users of common items / k      [1]
+serendipity           relevant items that the k most popular lack / k       [4]
 ===================== ===================================================== ======
 
 An item repeated in a list counts once. No metric forms pairs of items or of users.
@@ -14,7 +15,9 @@ An item repeated in a list counts once. No metric forms pairs of items or of use
 [1] T. Zhou et al., "Solving the Apparent Diversity-Accuracy Dilemma of Recommender Systems",
 PNAS 107(10), 2010. [2] S. Vargas, P. Castells, "Rank and Relevance in Novelty and Diversity
 Metrics for Recommender Systems", RecSys 2011. [3] C.-N. Ziegler et al., "Improving
-Recommendation Lists Through Topic Diversification", WWW 2005.
+Recommendation Lists Through Topic Diversification", WWW 2005. [4] M. Ge, C. Delgado-Battenfeld,
+D. Jannach, "Beyond Accuracy: Evaluating Recommender Systems by Coverage and Serendipity", RecSys
+2010.
 """
 
 from __future__ import annotations
@@ -25,17 +28,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base.validation import as_csr
-from ._judged import as_lists, average
+from ._judged import as_lists, average, judge
 from .catalog import incidence
 
 if TYPE_CHECKING:
     from ._judged import Floats
 
-__all__ = ["diversity", "novelty", "personalization", "popularity_complement"]
+__all__ = ["diversity", "novelty", "personalization", "popularity_complement", "serendipity"]
 
 
 def item_means(recommended: Any, values: Floats, k: int | None, mean: bool) -> Any:
-    """Mean of a value per item over each list; NaN for empty lists."""
+    """Return the mean of a value per item over each list; NaN for empty lists."""
     matrix = incidence(recommended, len(values), k)
     lengths = np.diff(matrix.indptr)
     with np.errstate(invalid="ignore"):
@@ -43,7 +46,7 @@ def item_means(recommended: Any, values: Floats, k: int | None, mean: bool) -> A
 
 
 def _popularity(train: Any) -> Floats:
-    """Share of users with each item; an item that nobody has counts as one user's."""
+    """Return the share of users with each item; an item that nobody has counts as one user's."""
     train = as_csr(train, "train")
     if not train.shape[0]:
         raise ValueError("train holds no user, so popularity is not defined")
@@ -52,7 +55,7 @@ def _popularity(train: Any) -> Floats:
 
 
 def novelty(recommended: Any, train: Any, *, k: int | None = None, mean: bool = True) -> Any:
-    """Mean self-information -log2 p(item) of the recommended items, in bits.
+    """Return the mean self-information -log2 p(item) of the recommended items, in bits.
 
     Parameters
     ----------
@@ -93,7 +96,7 @@ def novelty(recommended: Any, train: Any, *, k: int | None = None, mean: bool = 
 def popularity_complement(
     recommended: Any, train: Any, *, k: int | None = None, mean: bool = True
 ) -> Any:
-    """Mean of 1 - p(item) over a list, p the share of users who have the item.
+    """Return the mean of 1 - p(item) over a list, p the share of users who have the item.
 
     Parameters
     ----------
@@ -131,7 +134,7 @@ def popularity_complement(
 
 
 def diversity(recommended: Any, features: Any, *, k: int | None = None, mean: bool = True) -> Any:
-    """Mean distance 1 - cosine over the pairs of items in a list.
+    """Return the mean distance 1 - cosine over the pairs of items in a list.
 
     Parameters
     ----------
@@ -188,7 +191,7 @@ def diversity(recommended: Any, features: Any, *, k: int | None = None, mean: bo
 
 
 def personalization(recommended: Any, *, k: int | None = None) -> float:
-    """One minus the mean share of items that two users' lists have in common.
+    """Return one minus the mean share of items that two users' lists have in common.
 
     Parameters
     ----------
@@ -221,6 +224,74 @@ def personalization(recommended: Any, *, k: int | None = None) -> float:
     n_users = matrix.shape[0]
     if n_users < 2:
         raise ValueError(f"recommended must hold at least two users' lists, got {n_users}")
-    counts = np.bincount(matrix.indices).astype(np.float64)
     width = int(k) if k is not None else max(as_lists(recommended).shape[1], 1)
+    return _personalization(np.bincount(matrix.indices), n_users, width)
+
+
+def _personalization(counts: Any, n_users: int, width: int) -> float:
+    if n_users < 2:
+        return float("nan")
+    counts = counts.astype(np.float64)
     return float(1 - (counts * (counts - 1)).sum() / (n_users * (n_users - 1.0) * width))
+
+
+def serendipity(
+    recommended: Any, relevant: Any, train: Any, *, k: int | None = None, mean: bool = True
+) -> Any:
+    """Return the share of the `k` positions that hold a relevant and unexpected item.
+
+    An item is unexpected if it is not among the `k` items that most users of `train` have.
+
+    Parameters
+    ----------
+    recommended : (n_users, width) array of int padded with -1, list of lists, or a TopK result
+        Item numbers, best first. A repeated item counts once, at its first position.
+    relevant : CSR (n_users x n_items) or Interactions
+        Relevant items of the same users: the stored values above 0.
+    train : CSR (any users x n_items) or Interactions
+        Where popularity is counted: the number of users with a stored entry for the item.
+    k : int, optional
+        Cut-off; default the width of the lists.
+    mean : bool, default True
+        The mean over users with a relevant item, or the value of each user (NaN without one).
+
+    Returns
+    -------
+    float or ndarray of float64, shape (n_users,)
+        Within [0, precision at `k`].
+
+    Raises
+    ------
+    ValueError
+        For unequal numbers of users, items outside of the table, or a mean where nobody has a
+        relevant item.
+
+    Notes
+    -----
+    Time O(n_users k log(nnz) + n_items log(n_items)).
+
+    References
+    ----------
+    .. [1] M. Ge, C. Delgado-Battenfeld, D. Jannach, "Beyond Accuracy: Evaluating Recommender
+       Systems by Coverage and Serendipity", RecSys 2010.
+
+    Examples
+    --------
+    >>> from aimass_core.evaluation import serendipity
+    >>> train = [[1, 1, 0], [1, 0, 0], [1, 0, 1]]  # item 0 is the most popular one
+    >>> relevant = [[1, 0, 1], [1, 1, 0]]
+    >>> serendipity([[2], [0]], relevant, train, k=1)
+    0.5
+    """
+    truth = as_csr(relevant, "relevant")
+    judged = judge(recommended, truth, k)
+    popularity = np.bincount(as_csr(train, "train").indices, minlength=truth.shape[1])
+    if len(popularity) > truth.shape[1]:
+        raise ValueError(
+            f"train has {len(popularity)} items, relevant {truth.shape[1]}: both need the same"
+        )
+    is_expected = np.zeros(truth.shape[1] + 1, dtype=bool)  # the last one is the padding, -1
+    is_expected[np.argsort(-popularity, kind="stable")[: judged.k]] = True
+    lists = as_lists(recommended, judged.k)
+    unexpected = (judged.hits & ~is_expected[lists]).sum(axis=1) / max(judged.k, 1)
+    return average(np.where(judged.n_relevant > 0, unexpected, np.nan), mean)

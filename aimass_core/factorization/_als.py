@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
+from ..base.csr import row_numbers
 from ..base.validation import as_choice, as_float, as_int, csr_parts
 from ..exceptions import NumericalError
 
@@ -89,8 +90,7 @@ def n_entries(X: sp.csr_array) -> NDArray[np.float64]:
     """Return the number of entries of each row; a stored zero is no entry."""
     if X.data.all():
         return np.asarray(np.diff(X.indptr), dtype=np.float64)
-    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-    counts = np.bincount(rows[X.data != 0], minlength=X.shape[0])
+    counts = np.bincount(row_numbers(X)[X.data != 0], minlength=X.shape[0])
     return counts.astype(np.float64)
 
 

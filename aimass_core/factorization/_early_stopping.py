@@ -70,15 +70,19 @@ class EarlyStopping:
         """Return the metric after epoch `number`, and whether training should end."""
         from ..evaluation import evaluate
 
-        table = evaluate({"model": self._model}, self._split, metrics=[self._metric], fit=False)
-        name, value = next((n, v) for n, v in table["model"].items() if not n.endswith("_s"))
+        table = evaluate(
+            {"model": self._model}, self._split, metrics=[self._metric], fit=False, intervals=False
+        )
+        row = table["model"]
+        name = next(name for name in row if not name.endswith("_s"))
+        value = row.get(f"{name}:warm", row[name])  # users whom the model knows
         if not np.isfinite(value):
             raise ValueError(f"validation: {self._metric} is {value} on this part")
         self.scores.append(float(value))
-        merit = -value if str(name).startswith(_ERRORS) else value
-        if self._best is None or merit > self._best[0]:
+        score = -value if str(name).startswith(_ERRORS) else value
+        if self._best is None or score > self._best[0]:
             kept = {name: getattr(self._model, name) for name in self._attributes}
-            self._best, self._waits = (merit, number, kept), 0
+            self._best, self._waits = (score, number, kept), 0
         else:
             self._waits += 1
         return float(value), self._waits >= self._patience

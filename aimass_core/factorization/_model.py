@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.filters import Catalog, as_filter, combine_filters
+from ..base.figures import draw_curves, new_axes
+from ..base.filters import Catalog, as_filters
 from ..base.lists import TopK
-from ..base.progress import Progress
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_int, wrap_csr
 from ..retrieval._index import FactorIndex
-from ._training import FitOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
-    from ..base.progress import Event
     from ..base.query import Query
     from ..base.ranking import Ranked
 
@@ -37,7 +34,7 @@ _PAIRS = 1 << 16  # pairs scored at once
 class FactorModel(Recommender):
     """Base of models whose score is the product of a user's and an item's factors.
 
-    A subclass defines ``_learn(n_threads, options)``, which sets ``user_factors_`` and
+    A subclass defines ``_learn(n_threads)``, which sets ``user_factors_`` and
     ``item_factors_``, and ``_solve_users`` for users that were not in the fit. A model with item
     biases overrides ``_item_biases``, one with user biases ``_vectors_and_offsets``.
     """
@@ -45,6 +42,7 @@ class FactorModel(Recommender):
     _state: ClassVar[tuple[str, ...]] = (*Recommender._state, "user_factors_", "item_factors_")
     _per_user: ClassVar[tuple[str, ...]] = ("user_factors_",)
     needs_training = False
+    learns_in_epochs = True
 
     user_factors_: Array
     item_factors_: Array
@@ -57,46 +55,6 @@ class FactorModel(Recommender):
         return as_factor_dtype(self.dtype)
 
     # ---- learning ----------------------------------------------------------------------------
-
-    def fit(
-        self,
-        X: Any,
-        y: None = None,
-        *,
-        callback: Callable[[Event], Any] | None = None,
-        verbose: bool = False,
-    ) -> Self:
-        """Learn from users x items.
-
-        Parameters
-        ----------
-        X : Interactions, sparse matrix or 2-D array of shape (n_users, n_items)
-            If it is `Interactions`, all other calls take and return its ids, else row and column
-            numbers. Never changed. The model may share its arrays, so do not change it afterwards.
-        y : None
-            Must be None; scikit-learn passes it.
-        callback : callable, optional
-            Called with an `Event` after each iteration; a true result ends the fit.
-        verbose : bool, default=False
-            Show a progress bar on standard error once the fit has taken two seconds.
-
-        Returns
-        -------
-        Self
-            The object itself. If ``fit`` raises, the object stays what it was.
-
-        Raises
-        ------
-        TypeError
-            For a table or a list of pairs; the message shows the call that reads it.
-        ValueError
-            For a broken matrix or values that are not finite.
-        """
-        return self._fit(X, y, FitOptions(X, callback=callback, verbose=verbose))
-
-    def _progress(self, n_steps: int, options: FitOptions) -> Progress:
-        verbose = as_bool(options.verbose, "verbose")
-        return Progress("fit", n_steps, callback=options.callback, verbose=verbose)
 
     def _prepare(self, n_threads: int) -> None:
         self._fit_cache = {}
@@ -122,6 +80,53 @@ class FactorModel(Recommender):
                 raise ValueError("factors that are not finite numbers")
         if factors[0].shape[1] != factors[1].shape[1] or factors[0].dtype != factors[1].dtype:
             raise ValueError("factors of users and items that do not fit together")
+
+    @property
+    def _score_dtype(self) -> Any:
+        return np.float64 if self.predicts_ratings else self.item_factors_.dtype
+
+    def _facts(self) -> dict[str, str]:
+        facts = {**super()._facts(), "factors": f"{self.item_factors_.shape[1]:,}"}
+        if hasattr(self, "n_iter_"):
+            facts["epochs"] = f"{self.n_iter_:,}"
+        return facts
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw the learning curve: loss and validation metric over the epochs.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes; a second metric has an axis of its own on the right.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        ValueError
+            Where the fit recorded nothing.
+        """
+        self._check_fitted()
+        curves = {}
+        losses, scores = (np.asarray(getattr(self, n, ())) for n in ("losses_", "scores_"))
+        if len(losses):
+            curves["loss"] = np.arange(1, len(losses) + 1), losses
+        if len(scores):
+            interval = int(getattr(self, "validation_interval", 1))
+            epochs = np.arange(1, len(scores) + 1) * interval
+            metric = str(self._fitted_parameters()["metric"])
+            curves[metric] = np.minimum(epochs, max(len(losses), len(scores))), scores
+        if not curves:
+            options = ["track_loss=True"] if "track_loss" in self.get_params() else []
+            options += ["fit(X, validation=...)"] if hasattr(self, "scores_") else []
+            remedy = f": use {' or '.join(options)}" if options else ""
+            raise ValueError(f"this {type(self).__name__} recorded no learning curve{remedy}")
+        return draw_curves(new_axes(ax), curves)
 
     def _remains(self) -> str:
         return (
@@ -413,9 +418,17 @@ class FactorModel(Recommender):
         )
         name = self._names[1 if side == "items" else 0]
         lists = self._rank_side(
-            side, "cosine", vectors, queries, (name, f"similar_{name}"),
-            k=k, candidates=candidates, exclude=exclude, own=own, n_threads=n_threads,
-        )  # fmt: skip
+            side,
+            "cosine",
+            vectors,
+            queries,
+            (name, f"similar_{name}"),
+            k=k,
+            candidates=candidates,
+            exclude=exclude,
+            own=own,
+            n_threads=n_threads,
+        )
         without = ~vectors.any(axis=1)
         lists.indices[without], lists.scores[without] = -1, -np.inf
         return lists
@@ -438,14 +451,10 @@ class FactorModel(Recommender):
         ids = self.items_ if side == "items" else self.users_
         size = self.n_items if side == "items" else self.n_users_
         catalog = Catalog(ids, size, side[:-1])
-        allowed, denied = combine_filters(
-            as_filter(candidates, "candidates", catalog, queries),
-            as_filter(exclude, "exclude", catalog, queries),
-            own,
-        )
+        allowed, excluded = as_filters(candidates, exclude, catalog, queries, own)
         k = min(as_int(k, "k", minimum=1), size)
         threads = resolve_n_threads(n_threads)
-        indices, scores = self._index(side, metric).rank(vectors, k, allowed, denied, threads)
+        indices, scores = self._index(side, metric).rank(vectors, k, allowed, excluded, threads)
         return TopK(queries, indices, scores, ids, *names)
 
 

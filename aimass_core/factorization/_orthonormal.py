@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 
 from .. import kernels
@@ -92,7 +91,9 @@ def orthonormal(A: Array, n_threads: int) -> Array:
         return _householder(A)
     if np.diag(lower).min() < _MIN_DISTANCE:
         return _householder(A)
-    inverse = scipy.linalg.solve_triangular(lower, np.eye(len(lower)), lower=True).T
+    from scipy.linalg import solve_triangular  # here, because importing it takes long
+
+    inverse = solve_triangular(lower, np.eye(len(lower)), lower=True).T
     return multiply(A, (inverse / lengths[:, None]).astype(A.dtype))
 
 

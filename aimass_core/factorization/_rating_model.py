@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..base.validation import wrap_csr
+from ._als import Solver, half_step
 from ._model import FactorModel
 
 if TYPE_CHECKING:
@@ -14,7 +16,78 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["RatingModel"]
+__all__ = ["OBSERVED", "RatingModel", "deviations", "solve_ratings", "with_ones"]
+
+# Weights of `solve_rows`: every stored value counts once; pairs without a stored value do not.
+OBSERVED: dict[str, Any] = {
+    "alpha": 0.0,
+    "weight_shift": 1.0,
+    "target_shift": 0.0,
+    "preferences": False,
+}
+
+
+def deviations(rows: sp.csr_array, mean: float, column_bias: Array) -> NDArray[np.float64]:
+    """Return the stored values less the mean and the biases of their columns."""
+    left: NDArray[np.float64] = rows.data - np.float64(mean) - column_bias[rows.indices]
+    return left
+
+
+def with_ones(factors: Array) -> Array:
+    """Return factors with a constant one, whose factor on the other side is the bias."""
+    return np.hstack([factors, np.ones((len(factors), 1), dtype=factors.dtype)])
+
+
+def solve_ratings(
+    rows: sp.csr_array,
+    targets: Array,
+    factors: Array,
+    ridge: NDArray[np.float64],
+    side: str,
+    n_threads: int,
+    *,
+    biases: bool,
+) -> tuple[Array, Array]:
+    """Return factors and biases of rows that fit targets of their stored values best.
+
+    Parameters
+    ----------
+    rows : csr_array of shape (n, n_columns)
+        Canonical; its values are not read.
+    targets : ndarray of shape (nnz,)
+        What factors and biases approximate.
+    factors : ndarray of shape (n_columns, f)
+        Factors of the columns, with a column of ones at the end where there are biases.
+    ridge : ndarray of float64, shape (n,)
+        L2 penalty of each row.
+    side : {"user", "item"}
+        What a row is, for error messages.
+    n_threads : int
+        Threads to use.
+    biases : bool
+        Whether rows have a bias.
+
+    Returns
+    -------
+    factors : ndarray of shape (n, f) or (n, f - 1)
+        Zero for rows without a stored value, as their biases.
+    biases : ndarray of shape (n,)
+        Zero without ``biases``.
+    """
+    n, width = rows.shape[0], factors.shape[1]
+    solution = half_step(
+        [(0, wrap_csr(rows.indptr, rows.indices, targets.astype(factors.dtype), rows.shape))],
+        factors,
+        np.zeros((width, width)),
+        np.zeros((n, width), dtype=factors.dtype),
+        ridge,
+        OBSERVED,
+        Solver("cholesky", n_threads=n_threads),
+        side,
+    )
+    if biases:
+        return np.ascontiguousarray(solution[:, :-1]), solution[:, -1].copy()
+    return solution, np.zeros(n, dtype=solution.dtype)
 
 
 class RatingModel(FactorModel):

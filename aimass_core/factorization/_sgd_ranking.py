@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.csr import row_numbers, take_rows
+from ..base.fit_options import FitOptions
 from ..base.random import as_generator
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_float, as_int, wrap_csr
@@ -19,7 +20,6 @@ from ._joined_data import JoinedData, expand_rows, keep_rows
 from ._model import FactorModel
 from ._sgd_state import Optimizer, SgdSide
 from ._sgd_training import run_epochs
-from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,6 +83,19 @@ class SgdRanking(FactorModel):
     def _item_biases(self) -> Array | None:
         return self.item_bias_ if self.item_bias_.any() else None
 
+    def _refuse_idle_options(self) -> None:
+        """Refuse options that have no effect in the chosen mode."""
+        optimizer = f"optimizer={self.optimizer!r}"
+        if self.optimizer not in ("momentum", "adam"):
+            self._refuse_idle(("momentum",), optimizer)
+        if self.optimizer != "adam":
+            self._refuse_idle(("decay",), optimizer)
+        if getattr(self, "negatives", None) == "uniform":
+            self._refuse_idle(("popularity_power",), "negatives='uniform'")
+        if not self._has_biases():
+            of_biases = [name for name in self._param_names() if name.endswith("_bias")]
+            self._refuse_idle(of_biases, "biases=False")
+
     # ---- learning ----------------------------------------------------------------------------
 
     def fit(
@@ -128,24 +141,23 @@ class SgdRanking(FactorModel):
         ValueError
             For a parameter out of its range, a broken matrix or values that are not finite.
         """
-        training = FitOptions(X, validation, start, callback, as_bool(verbose, "verbose"))
-        return self._fit(X, y, training)
+        return self._fit(X, y, FitOptions(X, validation, start, callback, verbose))
 
-    def _learn(self, n_threads: int, training: FitOptions | None = None) -> None:
-        training = training or FitOptions()
+    def _learn(self, n_threads: int) -> None:
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         as_int(self.update_iter, "update_iter", minimum=0)
+        self._refuse_idle_options()
         rng = as_generator(self.random_state)
         X = self.user_items_
         sides = [random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape]
-        users, items = initial_factors(self, training.start, sides)
+        users, items = initial_factors(self, self._options.start, sides)
         biases = np.zeros(X.shape[1], dtype=X.dtype)
-        if isinstance(training.start, SgdRanking) and self._has_biases():
-            known = training.start
+        if isinstance(self._options.start, SgdRanking) and self._has_biases():
+            known = self._options.start
             biases = initial_biases(known.item_bias_, known.items_, self.items_, biases)
         seed = int(rng.integers(2**63))
-        self._train(positives(X), users, items, biases, max_iter, seed, n_threads, training)
+        self._train(positives(X), users, items, biases, max_iter, seed, n_threads)
 
     def _train(
         self,
@@ -156,7 +168,6 @@ class SgdRanking(FactorModel):
         max_iter: int,
         seed: int,
         n_threads: int,
-        training: FitOptions,
     ) -> None:
         """Take the epochs and set the learned attributes."""
         optimizer = Optimizer.checked(self.optimizer, self.learning_rate, self.momentum, self.decay)
@@ -170,10 +181,10 @@ class SgdRanking(FactorModel):
 
         def set_learned() -> None:
             self._set_learned(user_side, item_side)
-            if training.callback is not None:
+            if self._options.callback is not None:
                 self._calibrate(n_threads)
 
-        run_epochs(self, take_epoch, set_learned, max_iter, training, n_threads)
+        run_epochs(self, take_epoch, set_learned, max_iter, n_threads)
         self._calibrate(n_threads)
 
     def _set_learned(self, users: SgdSide, items: SgdSide) -> None:
@@ -301,7 +312,7 @@ class SgdRanking(FactorModel):
         rows = keep_rows(positives(fresh.user_items_), changed)
         epochs = as_int(fresh.update_iter, "update_iter", minimum=0)
         seed = int(rng.integers(2**63))
-        fresh._train(rows, users, items, biases, epochs, seed, threads, FitOptions())
+        fresh._train(rows, users, items, biases, epochs, seed, threads)
         fresh._prepare(threads)
         return self._adopt_state(fresh)
 
@@ -320,9 +331,11 @@ def as_penalties(model: Any) -> tuple[float, float, float, float]:
     """Return the regularisation of users, positive items, negative items and biases."""
     common = as_float(model.regularization, "regularization", minimum=0.0)
     names = (
-        "regularization_user", "regularization_positive", "regularization_negative",
+        "regularization_user",
+        "regularization_positive",
+        "regularization_negative",
         "regularization_bias",
-    )  # fmt: skip
+    )
     given = (getattr(model, name) for name in names)
     user, positive, negative, bias = (
         common if value is None else as_float(value, name, minimum=0.0)

@@ -10,16 +10,16 @@ import scipy.sparse as sp
 
 from ..base.baselines import global_mean, rating_range
 from ..base.csr import row_numbers, take_rows
+from ..base.fit_options import FitOptions
 from ..base.random import as_generator
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_float, as_int, wrap_csr
-from ._als import MAX_FACTORS, Solver, half_step
+from ._als import MAX_FACTORS
 from ._initial_factors import initial_biases, initial_factors
 from ._joined_data import JoinedData, expand_rows, keep_rows
-from ._rating_model import RatingModel
+from ._rating_model import RatingModel, deviations, solve_ratings, with_ones
 from ._sgd_state import aligned_zeros, padded
 from ._sgd_training import run_epochs
-from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,14 +32,6 @@ if TYPE_CHECKING:
     Step = Callable[[dict[str, Array], int, int], float]
 
 __all__ = ["SgdRating", "group_values", "scaled_sums"]
-
-# Every stored value counts, with weight one; pairs without one do not.
-_VALUES: dict[str, Any] = {
-    "alpha": 0.0,
-    "weight_shift": 1.0,
-    "target_shift": 0.0,
-    "preferences": False,
-}
 
 
 class SgdRating(RatingModel):
@@ -130,15 +122,17 @@ class SgdRating(RatingModel):
         ValueError
             For a parameter out of its range, a broken matrix or values that are not finite.
         """
-        training = FitOptions(X, validation, start, callback, as_bool(verbose, "verbose"))
-        return self._fit(X, y, training)
+        return self._fit(X, y, FitOptions(X, validation, start, callback, verbose))
 
-    def _learn(self, n_threads: int, training: FitOptions | None = None) -> None:
-        training = training or FitOptions()
+    def _learn(self, n_threads: int) -> None:
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS - 1)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         as_int(self.update_iter, "update_iter", minimum=0)
-        as_bool(self.clip, "clip")
+        if not as_bool(self.clip, "clip"):
+            self._refuse_idle(("rating_scale",), "clip=False")
+        if not as_bool(self.biases, "biases"):
+            of_biases = [name for name in self._param_names() if name.endswith("_bias")]
+            self._refuse_idle(of_biases, "biases=False")
         X = self.user_items_
         self.rating_range_ = rating_range(self.rating_scale, X)
         self.mean_ = global_mean(X) if as_bool(self.biases, "biases") else 0.0
@@ -146,9 +140,9 @@ class SgdRating(RatingModel):
         arrays = {name: self._random(rng, name, n_factors) for name in self._factor_arrays}
         sizes = {"user_biases": X.shape[0], "item_biases": X.shape[1]}
         arrays |= {name: np.zeros(n if self.biases else 0, X.dtype) for name, n in sizes.items()}
-        self._start_from(training.start, arrays, n_factors)
+        self._start_from(self._options.start, arrays, n_factors)
         seed = int(rng.integers(2**63))
-        self._train(X, arrays, max_iter, seed, n_threads, training)
+        self._train(X, arrays, max_iter, seed, n_threads)
 
     def _random(self, rng: np.random.Generator, name: str, n_factors: int) -> Array:
         """Return first factors of one array, in rows padded by zeros."""
@@ -172,8 +166,10 @@ class SgdRating(RatingModel):
         for name, factors in zip(names, initial_factors(self, start, sides), strict=True):
             arrays[name][:, :n_factors] = factors
         if isinstance(start, RatingModel) and self.biases:
-            for side, old, new in (("user", start.users_, self.users_),
-                                   ("item", start.items_, self.items_)):  # fmt: skip
+            for side, old, new in (
+                ("user", start.users_, self.users_),
+                ("item", start.items_, self.items_),
+            ):
                 bias = getattr(start, f"{side}_bias_")
                 arrays[f"{side}_biases"] = initial_biases(
                     bias.astype(self._dtype), old, new, arrays[f"{side}_biases"]
@@ -186,7 +182,6 @@ class SgdRating(RatingModel):
         max_iter: int,
         seed: int,
         n_threads: int,
-        training: FitOptions,
     ) -> None:
         """Take the epochs over the ratings X and set the learned attributes."""
         step = self._step(X, n_threads)
@@ -195,9 +190,7 @@ class SgdRating(RatingModel):
             total = step(arrays, number - 1, seed)
             return {"loss": (total / max(X.nnz, 1)) ** 0.5}
 
-        run_epochs(
-            self, take_epoch, lambda: self._set_learned(arrays), max_iter, training, n_threads
-        )
+        run_epochs(self, take_epoch, lambda: self._set_learned(arrays), max_iter, n_threads)
 
     def _set_learned(self, arrays: dict[str, Array]) -> None:
         """Set factors and biases; the factors of users and items without a rating are zero."""
@@ -217,39 +210,32 @@ class SgdRating(RatingModel):
 
     # ---- new users and new entries -----------------------------------------------------------
 
-    def _residuals(self, profiles: sp.csr_array, vectors: Array | None = None) -> sp.csr_array:
+    def _residuals(self, profiles: sp.csr_array, vectors: Array | None = None) -> Array:
         """Return ratings less mean and item biases, and less the products with some vectors."""
-        left = profiles.data - np.float64(self.mean_) - self.item_bias_[profiles.indices]
+        left = deviations(profiles, self.mean_, self.item_bias_)
         if vectors is not None:
             rows = row_numbers(profiles)
             for begin in range(0, len(rows), 1 << 16):
                 part = slice(begin, begin + (1 << 16))
                 items = self.item_factors_[profiles.indices[part]]
                 left[part] -= np.einsum("ij,ij->i", vectors[rows[part]], items, dtype=np.float64)
-        left = left.astype(self.item_factors_.dtype)
-        return wrap_csr(profiles.indptr, profiles.indices, left, profiles.shape)
+        return left
 
     def _ridge(
-        self, residuals: sp.csr_array, penalty: float, n_threads: int
+        self, profiles: sp.csr_array, targets: Array, penalty: float, n_threads: int
     ) -> tuple[Array, Array]:
-        """Return the factors and biases that minimise squared residuals and n times a penalty."""
-        factors, biased = self.item_factors_, bool(self._fitted_parameters()["biases"])
-        if biased:
-            factors = np.hstack([factors, np.ones((len(factors), 1), dtype=factors.dtype)])
-        counts = np.diff(residuals.indptr).astype(np.float64)
-        solved = half_step(
-            [(0, residuals)],
-            factors,
-            np.zeros((factors.shape[1],) * 2),
-            np.zeros((residuals.shape[0], factors.shape[1]), dtype=factors.dtype),
+        """Return the factors and biases that minimise squared errors and n times a penalty."""
+        biases = bool(self._fitted_parameters()["biases"])
+        counts = np.diff(profiles.indptr).astype(np.float64)
+        return solve_ratings(
+            profiles,
+            targets,
+            with_ones(self.item_factors_) if biases else self.item_factors_,
             np.maximum(penalty, 1e-4) * np.maximum(counts, 1),
-            _VALUES,
-            Solver("cholesky", n_threads=n_threads),
             "user",
+            n_threads,
+            biases=biases,
         )
-        if biased:
-            return np.ascontiguousarray(solved[:, :-1]), solved[:, -1].copy()
-        return solved, np.zeros(len(solved), dtype=solved.dtype)
 
     def _fitted_penalty(self, group: str) -> float:
         """Return the penalty of a group of parameters in the last fit."""
@@ -306,7 +292,7 @@ class SgdRating(RatingModel):
         changed = np.zeros(fresh.n_users_, dtype=bool)
         changed[joined.changed_users] = True
         rows = keep_rows(fresh.user_items_, changed)
-        fresh._train(rows, arrays, epochs, int(rng.integers(2**63)), threads, FitOptions())
+        fresh._train(rows, arrays, epochs, int(rng.integers(2**63)), threads)
         fresh._prepare(threads)
         return self._adopt_state(fresh)
 

@@ -22,7 +22,7 @@ OPTIMIZERS = {"sgd": 0, "momentum": 1, "adagrad": 1, "adam": 2}
 
 _LANES = 16  # widths are multiples of it
 _ALIGNMENT = 64  # bytes of a cache line
-_BLOCK_ENTRIES = 4096  # wanted entries of a block
+_BLOCK_ENTRIES = 4096  # entries of a block, about
 _FEWEST_ITEMS, _FEWEST_USERS, _MOST_STRATA = 32, 16, 64
 
 
@@ -43,8 +43,8 @@ def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
 def number_of_strata(X: sp.csr_array) -> int:
     """Return into how many parts an epoch cuts users and items: by the data, never by threads."""
     n_users, n_items = int(X.shape[0]), int(X.shape[1])
-    wanted = min(int((X.nnz / _BLOCK_ENTRIES) ** 0.5), n_items // _FEWEST_ITEMS, _MOST_STRATA)
-    return max(1, min(wanted, n_users // _FEWEST_USERS))
+    n_strata = min(int((X.nnz / _BLOCK_ENTRIES) ** 0.5), n_items // _FEWEST_ITEMS, _MOST_STRATA)
+    return max(1, min(n_strata, n_users // _FEWEST_USERS))
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,13 @@ class Optimizer:
     def steps(self) -> tuple[Any, ...]:
         """Return the tuple that the kernels take."""
         return (
-            self.name, self.learning_rate, self.learning_rate, self.momentum, self.decay,
+            self.name,
+            self.learning_rate,
+            self.learning_rate,
+            self.momentum,
+            self.decay,
             self.epsilon,
-        )  # fmt: skip
+        )
 
 
 class SgdSide:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.progress import Progress
+from ..base.progress import logger
 from ._early_stopping import EarlyStopping
 
 if TYPE_CHECKING:
     from ._model import FactorModel
-    from ._training import FitOptions
 
 __all__ = ["run_epochs"]
 
@@ -22,7 +21,6 @@ def run_epochs(
     take_epoch: Callable[[int], dict[str, float]],
     set_learned: Callable[[], None],
     max_iter: int,
-    training: FitOptions,
     n_threads: int,
 ) -> None:
     """Take epochs until training ends and set the learned attributes of the best one.
@@ -38,15 +36,14 @@ def run_epochs(
         Sets the learned attributes from the parameters as they are.
     max_iter : int
         Epochs at most.
-    training : FitOptions
-        Validation part, callback and progress bar.
     n_threads : int
         Threads to use.
     """
+    options = model._options
     stopping = EarlyStopping(
         model,
-        training.data,
-        training.validation,
+        options.data,
+        options.validation,
         metric=model.metric,
         patience=model.patience,
         interval=model.validation_interval,
@@ -54,22 +51,30 @@ def run_epochs(
     )
     losses: list[float] = []
     number, ends = 0, False
-    with Progress("fit", max_iter, callback=training.callback, verbose=training.verbose) as shown:
-        for number in range(1, max_iter + 1):
-            values = take_epoch(number)
-            losses.append(values["loss"])
-            due = stopping.is_due(number, max_iter)
-            if due or training.callback is not None:
-                set_learned()
-                _set_course(model, losses, stopping.scores, number)
-                model._prepare(n_threads)
-                model._fitted_with = model.get_params(deep=False)
-            if due:
-                values[str(model.metric)], ends = stopping.update(number)
-            if shown.step(number, values, model) or ends:
-                break
+    progress = model._progress(max_iter)
+    for number in range(1, max_iter + 1):
+        values = take_epoch(number)
+        losses.append(values["loss"])
+        due = stopping.is_due(number, max_iter)
+        if due or options.callback is not None:
+            set_learned()
+            _set_course(model, losses, stopping.scores, number)
+            model._prepare(n_threads)
+            model._fitted_with = model.get_params(deep=False)
+        if due:
+            values[str(model.metric)], ends = stopping.update(number)
+        if progress.step(number, values, model) or ends:
+            break
     set_learned()
-    _set_course(model, losses, stopping.scores, stopping.restore(number))
+    best = stopping.restore(number)
+    _set_course(model, losses, stopping.scores, best)
+    logger.info(
+        "%s: %d epochs, parameters of epoch %d, loss %.6g",
+        type(model).__name__,
+        number,
+        best,
+        losses[-1] if losses else np.nan,
+    )
 
 
 def _set_course(model: FactorModel, losses: list[float], scores: list[float], number: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .. import kernels
+from ..base.csr import row_numbers
 from ..base.registry import register
 from ..base.validation import csr_parts
 from ._sgd_rating import SgdRating, group_values, scaled_sums
@@ -59,7 +60,7 @@ class AsymmetricSVD(SgdRating):
     update_iter : int, default=5
         Epochs of `partial_fit` over the rows that change.
     metric : str, default="rmse"
-        What the validation part of `fit` is judged by.
+        Metric on the validation part of `fit`.
     patience : int, default=3
         Computations of the metric without a better value before training ends.
     validation_interval : int, default=1
@@ -227,8 +228,7 @@ class AsymmetricSVD(SgdRating):
         biases = np.zeros(len(counts))
         if self._fitted_parameters()["biases"]:
             residuals = self._residuals(profiles)
-            rows = np.repeat(np.arange(len(counts)), counts)
-            totals = np.bincount(rows, weights=residuals.data, minlength=len(counts))
+            totals = np.bincount(row_numbers(profiles), residuals, minlength=len(counts))
             shrunk = np.maximum(counts, 1) * (1 + self._fitted_penalty("user_bias"))
             biases = totals / shrunk
         biases = biases.astype(self.item_factors_.dtype)

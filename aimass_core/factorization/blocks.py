@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.validation import as_int, wrap_csr
-from ._block_files import SIDES, Parquet, checked, ranges, scatter
+from ._block_files import PARTS, SIDES, Manifest, Parquet, Writer, checksum, row_ranges
 from ._model import as_factor_dtype
 
 if TYPE_CHECKING:
@@ -24,23 +24,25 @@ if TYPE_CHECKING:
 
 __all__ = ["RowBlocks"]
 
-_PARTS = ("indptr", "indices", "data")
-
 
 class RowBlocks:
     """A users x items matrix and its transpose on disk, read in blocks of rows.
 
-    Made by `from_parquet` or `from_triplets`, which read the source three times and keep only
-    counts, one part of it and some million entries in memory, or from a folder made before, which
-    is read once to check it. `ImplicitALS.fit` trains on it: the same factors, bit for bit, as
-    `fit` on the matrix.
+    Made by `from_triplets` or `from_parquet`, which read the source three times and keep only
+    counts, one part of it and some million entries in memory; or from a folder made before, which
+    is read once to check it. `ImplicitALS.fit` trains on it and learns the same factors, bit for
+    bit, as on the matrix in memory.
+
+    A folder may be built again while it is in use: the new files have new names, and open objects
+    and fitted models keep the arrays that they mapped. Where a build fails, the folder stays what
+    it was.
 
     Parameters
     ----------
     folder : path-like
-        Holds ``rows.*.npy`` and ``columns.*.npy``: indptr, indices and data of both.
+        Holds ``row_blocks.json`` and the six arrays that it names.
     block_nnz : int, default=4_000_000
-        Entries of a block, at most, but for a longer single row: a row is never divided.
+        Maximum number of entries of a block. A longer single row is a block of its own.
 
     Attributes
     ----------
@@ -54,7 +56,7 @@ class RowBlocks:
     ValueError
         Where the files are damaged or do not fit together.
     OSError
-        Where they can't be read, or the folder was not written to its end.
+        Where they cannot be read, or there is no complete build in the folder.
 
     Examples
     --------
@@ -70,16 +72,37 @@ class RowBlocks:
     def __init__(self, folder: str | os.PathLike[str], *, block_nnz: int = 4_000_000) -> None:
         self.folder = Path(folder)
         self.block_nnz = as_int(block_nnz, "block_nnz", minimum=1)
+        manifest, arrays = self._open()
         self._rows, self._columns = (
-            tuple(_mapped(self.folder / f"{side}.{part}.npy") for part in _PARTS) for side in SIDES
+            tuple(arrays[f"{side}.{part}"] for part in PARTS) for side in SIDES
         )
         for parts in (self._rows, self._columns):
-            if not _is_ours(*parts) or parts[2].dtype != self._rows[2].dtype:
+            if not _has_types(*parts) or parts[2].dtype != self._rows[2].dtype:
                 raise ValueError(f"{self.folder} holds other arrays than RowBlocks writes")
         self.shape = len(self._rows[0]) - 1, len(self._columns[0]) - 1
         self.nnz = int(self._rows[0][-1])
+        if self.shape != manifest.shape:
+            raise ValueError(f"{self.folder} is damaged: its arrays are not of its shape")
         for parts, n_cols in ((self._rows, self.shape[1]), (self._columns, self.shape[0])):
             self._check(parts, n_cols)
+        for name, array in arrays.items():
+            if checksum(array) != manifest.checksums[name]:
+                raise ValueError(
+                    f"{self.folder} is damaged: the checksum of {name} is wrong; build it again"
+                )
+
+    def _open(self) -> tuple[Manifest, dict[str, Any]]:
+        """Map the arrays that the manifest names; again if the folder was just built anew."""
+        for attempt in range(3):
+            manifest = Manifest.read(self.folder)
+            try:
+                arrays = {n: _mapped(self.folder / f) for n, f in manifest.files.items()}
+            except FileNotFoundError:
+                if attempt == 2:
+                    raise
+            else:
+                return manifest, arrays
+        raise AssertionError  # not reached
 
     @classmethod
     def from_triplets(
@@ -96,28 +119,29 @@ class RowBlocks:
         Parameters
         ----------
         triplets : iterable of (users, items, values)
-            Arrays of equal length, in any order; read three times, so not a generator. No pair
-            twice.
+            Arrays of equal length, in any order; read three times, so not a generator. No pair may
+            occur twice.
         folder : path-like
-            Where to write; made if missing. Until all is written it can't be opened.
+            Where to write; made if missing. A folder with row blocks keeps them until the new ones
+            are complete.
         shape : tuple of int
             Users, items: numbers run from 0.
         dtype : float32 or float64, default=float32
-            Of the values.
+            Type of the values.
         block_nnz : int, default=4_000_000
-            Entries of a block of rows.
+            Maximum number of entries of a block of rows.
 
         Returns
         -------
         RowBlocks
-            Memory: counts of users and items, one part of the stream, and the entries of 4
-            million or of the longest row.
+            Takes memory for the counts of users and items, one part of the stream, and the entries
+            of 4 million or of the longest row.
 
         Raises
         ------
         ValueError
-            For numbers out of range, values that are not finite, pairs that come twice, a stream
-            that is another the second time.
+            For numbers out of range, values that are not finite, pairs that occur twice, a stream
+            that differs between its passes.
         TypeError
             For a generator, or values that are not real numbers.
         """
@@ -125,22 +149,10 @@ class RowBlocks:
             raise TypeError(
                 "triplets is read three times: give a list or an object that can start again"
             )
-        dtype = as_factor_dtype(dtype)
         n_users, n_items = (as_int(n, "shape", minimum=0, maximum=2**31 - 1) for n in shape)
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for side in SIDES:  # written last: without them nothing half-written opens
-            (folder / f"{side}.indptr.npy").unlink(missing_ok=True)
-        counts = [np.zeros(n + 1, dtype=np.int64) for n in (n_users, n_items)]
-        for part in triplets:
-            found = checked(part, (n_users, n_items), dtype)
-            for count, ids in zip(counts, found[:2], strict=True):
-                count[1:] += np.bincount(ids, minlength=len(count) - 1)
-        indptrs = [np.cumsum(count) for count in counts]
-        for own, side in enumerate(SIDES):
-            scatter(triplets, folder, side, own, indptrs[own], (n_users, n_items), dtype)
-        for side, indptr in zip(SIDES, indptrs, strict=True):
-            np.save(folder / f"{side}.indptr.npy", indptr)
+        writer = Writer(Path(folder), (n_users, n_items), as_factor_dtype(dtype))
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        writer.write(triplets)
         return cls(folder, block_nnz=block_nnz)
 
     @classmethod
@@ -167,20 +179,20 @@ class RowBlocks:
         user, item : str
             Columns of the numbers.
         value : str, optional
-            Column of the values; default: each row counts 1.
+            Column of the values. Default: each row counts 1.
         shape, dtype, block_nnz
             As in `from_triplets`.
 
         Returns
         -------
         RowBlocks
-            Memory: as of `from_triplets`; a part of the stream is a row group.
+            Memory as of `from_triplets`; a part of the stream is a row group.
         """
         stream = Parquet(path, user, item, value)
         return cls.from_triplets(stream, folder, shape=shape, dtype=dtype, block_nnz=block_nnz)
 
     def rows(self) -> Iterator[tuple[int, sp.csr_array]]:
-        """Blocks of users.
+        """Yield blocks of users.
 
         Returns
         -------
@@ -190,7 +202,7 @@ class RowBlocks:
         return self._blocks(self._rows, self.shape[1])
 
     def columns(self) -> Iterator[tuple[int, sp.csr_array]]:
-        """Blocks of items: rows of the transpose.
+        """Yield blocks of items, as rows of the transpose.
 
         Returns
         -------
@@ -210,7 +222,7 @@ class RowBlocks:
         return counts
 
     def matrix(self) -> sp.csr_array:
-        """Map the whole matrix.
+        """Return the complete matrix on the mapped files.
 
         Returns
         -------
@@ -225,7 +237,7 @@ class RowBlocks:
         if not (len(indices) == len(data) == indptr[-1] == self.nnz):
             raise ValueError(f"{self.folder}: the arrays of rows and columns differ in length")
         if indptr[0] != 0 or (np.diff(indptr) < 0).any():
-            raise ValueError(f"{self.folder} is damaged: an indptr goes down")
+            raise ValueError(f"{self.folder} is damaged: an indptr decreases")
         for begin, block in self._blocks(parts, n_cols):
             status, _, is_sorted, repeated = kernels.csr_check(
                 block.indptr, block.indices, block.data, n_cols
@@ -233,17 +245,17 @@ class RowBlocks:
             if status or repeated or not is_sorted:
                 raise ValueError(
                     f"{self.folder} is damaged: numbers out of range or order, nan or inf from row "
-                    f"or column {begin} on; write it anew"
+                    f"or column {begin} on; build it again"
                 )
 
     def _blocks(self, parts: Any, n_cols: int) -> Iterator[tuple[int, sp.csr_array]]:
         indptr, indices, data = parts
-        for begin, end in ranges(indptr, self.block_nnz):
-            places = slice(int(indptr[begin]), int(indptr[end]))
+        for begin, end in row_ranges(indptr, self.block_nnz):
+            entries = slice(int(indptr[begin]), int(indptr[end]))
             block = wrap_csr(
                 np.asarray(indptr[begin : end + 1] - indptr[begin]),
-                np.array(indices[places]),
-                np.array(data[places]),
+                np.array(indices[entries]),
+                np.array(data[entries]),
                 (end - begin, n_cols),
             )
             yield begin, block
@@ -259,7 +271,7 @@ def _mapped(path: Path) -> Any:
     return array
 
 
-def _is_ours(indptr: Array, indices: Array, data: Array) -> bool:
+def _has_types(indptr: Array, indices: Array, data: Array) -> bool:
     return (
         indptr.dtype == np.int64
         and indices.dtype == np.int32

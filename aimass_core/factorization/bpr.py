@@ -68,7 +68,7 @@ class BPR(SgdRanking):
     update_iter : int, default=5
         Epochs of `partial_fit` over the rows that change.
     metric : str, default="ndcg@10"
-        What the validation part of `fit` is judged by.
+        Metric on the validation part of `fit`.
     patience : int, default=3
         Computations of the metric without a better value before training ends.
     validation_interval : int, default=1

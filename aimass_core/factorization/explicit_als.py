@@ -14,9 +14,8 @@ from ..base.csr import row_numbers, transpose
 from ..base.random import as_generator
 from ..base.registry import register
 from ..base.validation import as_bool, as_float, as_int, csr_parts, wrap_csr
-from ._als import MAX_FACTORS, Solver, half_step, random_factors
-from ._rating_model import RatingModel
-from ._training import FitOptions
+from ._als import MAX_FACTORS, random_factors
+from ._rating_model import OBSERVED, RatingModel, deviations, solve_ratings, with_ones
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,14 +23,6 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 __all__ = ["ExplicitALS"]
-
-# Every stored value has weight one; pairs without a stored value have none.
-_VALUES: dict[str, Any] = {
-    "alpha": 0.0,
-    "weight_shift": 1.0,
-    "target_shift": 0.0,
-    "preferences": False,
-}
 
 
 @dataclass(frozen=True)
@@ -51,10 +42,8 @@ class _Settings:
         )
 
     def augment(self, factors: Array) -> Array:
-        """Return factors with a constant one, whose factor on the other side is the bias."""
-        if not self.biases:
-            return factors
-        return np.hstack([factors, np.ones((len(factors), 1), dtype=factors.dtype)])
+        """Return factors with a column of ones where there are biases."""
+        return with_ones(factors) if self.biases else factors
 
     def solve(
         self,
@@ -66,21 +55,15 @@ class _Settings:
         n_threads: int,
     ) -> tuple[Array, Array]:
         """Return factors and biases of rows, given the augmented factors of their columns."""
-        left = (rows.data - np.float64(mean) - column_bias[rows.indices]).astype(rows.dtype)
-        n, width = rows.shape[0], augmented.shape[1]
-        solution = half_step(
-            [(0, wrap_csr(rows.indptr, rows.indices, left, rows.shape))],
+        return solve_ratings(
+            rows,
+            deviations(rows, mean, column_bias),
             augmented,
-            np.zeros((width, width)),
-            np.zeros((n, width), dtype=augmented.dtype),
             self.regularization * np.diff(rows.indptr).astype(np.float64) ** self.nu,
-            _VALUES,
-            Solver("cholesky", n_threads=n_threads),
             side,
+            n_threads,
+            biases=self.biases,
         )
-        if self.biases:
-            return np.ascontiguousarray(solution[:, :-1]), solution[:, -1].copy()
-        return solution, np.zeros(n, dtype=solution.dtype)
 
 
 @register("explicit-als")
@@ -177,8 +160,7 @@ class ExplicitALS(RatingModel):
         self.random_state = random_state
         self.n_threads = n_threads
 
-    def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
-        options = options or FitOptions()
+    def _learn(self, n_threads: int) -> None:
         X = self.user_items_
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS - 1)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
@@ -190,37 +172,41 @@ class ExplicitALS(RatingModel):
             random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape
         )
         self.user_bias_, self.item_bias_ = (np.zeros(n, dtype=X.dtype) for n in X.shape)
-        with self._progress(max_iter, options) as progress:
-            for epoch in range(1, max_iter + 1):
-                augmented = settings.augment(self.user_factors_)
-                self.item_factors_, self.item_bias_ = settings.solve(
-                    T, augmented, self.user_bias_, self.mean_, "item", n_threads
-                )
-                augmented = settings.augment(self.item_factors_)
-                self.user_factors_, self.user_bias_ = settings.solve(
-                    X, augmented, self.item_bias_, self.mean_, "user", n_threads
-                )
-                values = {}
-                if options.callback is not None or options.verbose:
-                    values["rmse"] = self._training_error(n_threads)
-                    self._prepare_to_answer()
-                if progress.step(epoch, values, self):
-                    break
+        progress = self._progress(max_iter)
+        for epoch in range(1, max_iter + 1):
+            augmented = settings.augment(self.user_factors_)
+            self.item_factors_, self.item_bias_ = settings.solve(
+                T, augmented, self.user_bias_, self.mean_, "item", n_threads
+            )
+            augmented = settings.augment(self.item_factors_)
+            self.user_factors_, self.user_bias_ = settings.solve(
+                X, augmented, self.item_bias_, self.mean_, "user", n_threads
+            )
+            values = {}
+            if self._options.callback is not None or self._options.verbose:
+                values["rmse"] = self._training_error(n_threads)
+                self._prepare_to_answer()
+            if progress.step(epoch, values, self):
+                break
 
     def _training_error(self, n_threads: int) -> float:
         """Return the root of the mean squared error on the training data."""
         X = self.user_items_
-        offsets = self.mean_ + self.user_bias_.astype(np.float64)
-        left = X.data - offsets[row_numbers(X)] - self.item_bias_[X.indices]
-        rest = wrap_csr(X.indptr, X.indices, left.astype(X.dtype), X.shape)
+        left = deviations(X, self.mean_, self.item_bias_) - self.user_bias_[row_numbers(X)]
+        residuals = wrap_csr(X.indptr, X.indices, left.astype(X.dtype), X.shape)
         squares: float = kernels.als_loss(
-            *csr_parts(rest), self.user_factors_, self.item_factors_, n_threads=n_threads, **_VALUES
+            *csr_parts(residuals),
+            self.user_factors_,
+            self.item_factors_,
+            n_threads=n_threads,
+            **OBSERVED,
         )
         return float(np.sqrt(max(squares, 0.0) / max(X.nnz, 1)))
 
     def _prepare(self, n_threads: int) -> None:
         super()._prepare(n_threads)
-        as_bool(self.clip, "clip")
+        if not as_bool(self.clip, "clip"):
+            self._refuse_idle(("rating_scale",), "clip=False")
 
     def _solve_new(self, profiles: sp.csr_array, n_threads: int) -> tuple[Array, Array]:
         """Return factors and biases of users that were not in the fit."""

@@ -10,7 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base.csr import renumber_columns, take_rows, transpose
+from ..base.fit_options import FitOptions
 from ..base.lists import Explanation, TopK
+from ..base.progress import logger
 from ..base.random import as_generator
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
@@ -31,7 +33,6 @@ from ._initial_factors import initial_factors
 from ._joined_data import JoinedData, expand_rows
 from ._model import FactorModel
 from ._objective import Objective
-from ._training import FitOptions
 from .blocks import RowBlocks
 
 if TYPE_CHECKING:
@@ -275,33 +276,43 @@ class ImplicitALS(FactorModel):
         self.n_users_, self.n_features_in_ = X.shape
         self.item_counts_ = X.item_counts()
 
-    def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
-        options = options or FitOptions()
+    def _learn(self, n_threads: int) -> None:
+        options = self._options
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         tol = as_float(self.tol, "tol", minimum=0.0)
         track_loss = as_bool(self.track_loss, "track_loss") or tol > 0
         self.unobserved_weight_ = self._chosen_unobserved_weight()
         solver = self._solver(n_threads)
+        if self.solver == "cholesky":
+            self._refuse_idle(("n_steps",), "solver='cholesky'")
+        if solver.name != "subspace":
+            self._refuse_idle(("block_size",), f"solver={solver.name!r}")
         self.user_factors_, self.item_factors_ = self._first_factors(options.start, solver)
+        logger.info(
+            "ImplicitALS.fit: %d factors, solver %s, unobserved weight %.4g",
+            self.item_factors_.shape[1],
+            solver.name,
+            self.unobserved_weight_,
+        )
         problem = self._problem(options.data, n_threads)
         stopping = self._early_stopping(options)
         losses: list[float] = []
-        with self._progress(max_iter, options) as progress:
-            for epoch in range(1, max_iter + 1):
-                self._half_step("item", problem, solver)
-                self._half_step("user", problem, solver)
-                values = {"loss": self._loss(problem, n_threads)} if track_loss else {}
-                losses += values.values()
-                stop = tol > 0 and _is_converged(losses, tol)
+        progress = self._progress(max_iter)
+        for epoch in range(1, max_iter + 1):
+            self._half_step("item", problem, solver)
+            self._half_step("user", problem, solver)
+            values = {"loss": self._loss(problem, n_threads)} if track_loss else {}
+            losses += values.values()
+            stop = tol > 0 and _is_converged(losses, tol)
+            self._record(losses, stopping.scores, epoch)
+            if options.callback is not None or stopping.is_used:
+                self._prepare_to_answer()
+            if stopping.is_used:
+                values[str(self.metric)], has_ended = stopping.update(epoch)
+                stop = stop or has_ended
                 self._record(losses, stopping.scores, epoch)
-                if options.callback is not None or stopping.is_used:
-                    self._prepare_to_answer()
-                if stopping.is_used:
-                    values[str(self.metric)], has_ended = stopping.update(epoch)
-                    stop = stop or has_ended
-                    self._record(losses, stopping.scores, epoch)
-                if progress.step(epoch, values, self) or stop:
-                    break
+            if progress.step(epoch, values, self) or stop:
+                break
         self._record(losses, stopping.scores, stopping.restore(epoch))
         iterates = solver.name in ("pcg", "cg", "subspace")
         n_factors = self.item_factors_.shape[1]
@@ -483,9 +494,17 @@ class ImplicitALS(FactorModel):
             )
         factors = self._solve_exactly(item_profiles, "item", threads)
         return self._rank_side(
-            "users", "dot", factors, queries, self._names[::-1],
-            k=k, candidates=candidates, exclude=exclude, own=item_profiles, n_threads=threads,
-        )  # fmt: skip
+            "users",
+            "dot",
+            factors,
+            queries,
+            self._names[::-1],
+            k=k,
+            candidates=candidates,
+            exclude=exclude,
+            own=item_profiles,
+            n_threads=threads,
+        )
 
     def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
         """Return the contribution of each of the user's items to the score of an item.
@@ -515,11 +534,7 @@ class ImplicitALS(FactorModel):
             For a model that was saved without its training data.
         """
         self._check_fitted()
-        if self.user_items_ is None:
-            raise ValueError(
-                "the model was saved without its training data (training=False) and cannot explain "
-                "scores: fit it anew, or save it with training=True"
-            )
+        self._require_training("explain scores")
         rows, columns = self._rows(user, "user"), self._columns(item, "item")
         _, i = self._one_pair(rows, columns)
         objective = self._objective_of_fit()

@@ -14,7 +14,6 @@ from ..base.registry import register
 from ..base.validation import as_float, as_int, csr_parts
 from ._als import MAX_FACTORS, Solver, half_step
 from ._model import FactorModel
-from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,8 +117,7 @@ class NMF(FactorModel):
                 "the values, or use PureSVD"
             )
 
-    def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
-        options = options or FitOptions()
+    def _learn(self, n_threads: int) -> None:
         X = self.user_items_
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
@@ -133,17 +131,17 @@ class NMF(FactorModel):
         )
         T = transpose(X, n_threads)
         solver = Solver("nonnegative", n_steps=n_steps, n_threads=n_threads)
-        with self._progress(max_iter, options) as progress:
-            for epoch in range(1, max_iter + 1):
-                H = _half_step(T, W, kernels.als_gramian(W, n_threads), H, ridge, solver, "item")
-                W = _half_step(X, H, kernels.als_gramian(H, n_threads), W, ridge, solver, "user")
-                self.user_factors_, self.item_factors_ = W, H
-                values = {}
-                if options.callback is not None or options.verbose or epoch == max_iter:
-                    self.loss_ = values["loss"] = self._loss(ridge, n_threads)
-                    self._prepare_to_answer()
-                if progress.step(epoch, values, self):
-                    break
+        progress = self._progress(max_iter)
+        for epoch in range(1, max_iter + 1):
+            H = _half_step(T, W, kernels.als_gramian(W, n_threads), H, ridge, solver, "item")
+            W = _half_step(X, H, kernels.als_gramian(H, n_threads), W, ridge, solver, "user")
+            self.user_factors_, self.item_factors_ = W, H
+            values = {}
+            if self._options.callback is not None or self._options.verbose or epoch == max_iter:
+                self.loss_ = values["loss"] = self._loss(ridge, n_threads)
+                self._prepare_to_answer()
+            if progress.step(epoch, values, self):
+                break
 
     def _loss(self, ridge: float, n_threads: int) -> float:
         W, H = self.user_factors_, self.item_factors_

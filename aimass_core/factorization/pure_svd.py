@@ -15,7 +15,6 @@ from ..exceptions import NumericalError
 from ._als import MAX_FACTORS, random_factors
 from ._model import FactorModel
 from ._orthonormal import gramian, multiply, orthonormal, right_factor
-from ._training import FitOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,6 +77,7 @@ class PureSVD(FactorModel):
     """
 
     _state: ClassVar[tuple[str, ...]] = (*FactorModel._state, "singular_values_")
+    learns_in_epochs = False  # its iterations only sharpen the subspace that the factors come from
     singular_values_: Array
 
     def __init__(
@@ -97,8 +97,7 @@ class PureSVD(FactorModel):
         self.random_state = random_state
         self.n_threads = n_threads
 
-    def _learn(self, n_threads: int, options: FitOptions | None = None) -> None:
-        options = options or FitOptions()
+    def _learn(self, n_threads: int) -> None:
         X = self.user_items_
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
@@ -111,7 +110,7 @@ class PureSVD(FactorModel):
             self.user_factors_, self.item_factors_ = (np.zeros((n, rank), X.dtype) for n in X.shape)
             return
         try:
-            basis = self._basis(rng, width, max_iter, options, n_threads)
+            basis = self._basis(rng, width, max_iter, n_threads)
             values, right = _right_singular_vectors(multiply(X, basis), n_threads)
         except np.linalg.LinAlgError:
             raise NumericalError(
@@ -128,20 +127,19 @@ class PureSVD(FactorModel):
         rng: np.random.Generator,
         width: int,
         max_iter: int,
-        options: FitOptions,
         n_threads: int,
     ) -> Array:
         """Return orthonormal columns that span the leading right singular vectors."""
         X = self.user_items_
         T = transpose(X, n_threads)
         basis = random_factors(rng, X.shape[1], width, np.sqrt(width), X.dtype)
-        with self._progress(max_iter, options) as progress:
-            for iteration in range(1, max_iter + 1):
-                # Orthonormal on both sides, so that no direction is lost.
-                users = orthonormal(multiply(X, basis), n_threads)
-                basis = orthonormal(multiply(T, users), n_threads)
-                if progress.step(iteration):
-                    break
+        progress = self._progress(max_iter + 1)
+        for iteration in range(1, max_iter + 1):
+            # Orthonormal on both sides, so that no direction is lost.
+            users = orthonormal(multiply(X, basis), n_threads)
+            basis = orthonormal(multiply(T, users), n_threads)
+            if progress.step(iteration):
+                break
         return orthonormal(basis, n_threads)  # again: to the last bit
 
     def _solve_users(self, profiles: sp.csr_array, n_threads: int) -> Array:

@@ -61,7 +61,7 @@ class SVD(SgdRating):
     update_iter : int, default=5
         Epochs of `partial_fit` over the rows that change.
     metric : str, default="rmse"
-        What the validation part of `fit` is judged by.
+        Metric on the validation part of `fit`.
     patience : int, default=3
         Computations of the metric without a better value before training ends.
     validation_interval : int, default=1
@@ -201,4 +201,5 @@ class SVD(SgdRating):
         return arrays["user_factors"]
 
     def _solve_new(self, profiles: sp.csr_array, n_threads: int) -> tuple[Array, Array]:
-        return self._ridge(self._residuals(profiles), self._fitted_penalty("user"), n_threads)
+        targets = self._residuals(profiles)
+        return self._ridge(profiles, targets, self._fitted_penalty("user"), n_threads)

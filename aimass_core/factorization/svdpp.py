@@ -59,7 +59,7 @@ class SVDpp(SgdRating):
     update_iter : int, default=5
         Epochs of `partial_fit` over the rows that change.
     metric : str, default="rmse"
-        What the validation part of `fit` is judged by.
+        Metric on the validation part of `fit`.
     patience : int, default=3
         Computations of the metric without a better value before training ends.
     validation_interval : int, default=1
@@ -228,7 +228,8 @@ class SVDpp(SgdRating):
     def _solve_new(self, profiles: sp.csr_array, n_threads: int) -> tuple[Array, Array]:
         sums = self._sums(profiles)
         residuals = self._residuals(profiles, sums)
-        explicit, biases = self._ridge(residuals, self._fitted_penalty("user"), n_threads)
+        penalty = self._fitted_penalty("user")
+        explicit, biases = self._ridge(profiles, residuals, penalty, n_threads)
         return explicit + sums, biases
 
     def _check_state(self) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WARP"]
 
+_MOST_STRATA = 8  # more cost quality: on MovieLens 1M NDCG@10 is .394 with 4, .392 with 8
+
 
 @register("warp")
 class WARP(SgdRanking):
@@ -77,7 +79,7 @@ class WARP(SgdRanking):
     update_iter : int, default=5
         Epochs of `partial_fit` over the rows that change.
     metric : str, default="ndcg@10"
-        What the validation part of `fit` is judged by.
+        Metric on the validation part of `fit`.
     patience : int, default=3
         Computations of the metric without a better value before training ends.
     validation_interval : int, default=1
@@ -111,9 +113,10 @@ class WARP(SgdRanking):
     Notes
     -----
     An epoch takes O(nnz f q) multiply-adds, where q is the mean number of draws, which grows as the
-    model improves. Memory, threads, the part of the catalogue that negatives come from, and new
-    users: as `BPR`. The positives of a k-OS step come from the items that the user has in the same
-    part, and there are few parts where users have few items.
+    model improves. Memory, the part of the catalogue that negatives come from, and new users: as
+    `BPR`. The items are cut into at most 8 parts, so that more than 8 threads do not help, and
+    steps of one user follow each other closely. The positives of a k-OS step come from the items
+    that the user has in the same part, and there are few parts where users have few items.
 
     References
     ----------
@@ -195,7 +198,7 @@ class WARP(SgdRanking):
         k_positive = as_int(self.k_positive, "k_positive", minimum=1, maximum=n_positives)
         margin = as_float(self.margin, "margin", above=0.0)
         penalties, weights = as_penalties(self), negative_weights(self)
-        strata = number_of_strata(X)
+        strata = min(number_of_strata(X), _MOST_STRATA)
         if n_positives > 1:  # a user has about so many positives in a part
             filled = max(int(np.count_nonzero(np.diff(X.indptr))), 1)
             strata = max(1, min(strata, X.nnz // (filled * n_positives)))

@@ -16,7 +16,6 @@ from ._pool import Pool, blocks_of, make_pool, rank_pool
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
 __all__ = ["FusedModel"]
 
@@ -58,30 +57,9 @@ class FusedModel(Recommender):
         """Return unfitted copies of the members."""
         return {name: fresh(model) for name, model in as_members(self.models).items()}
 
-    def fit(self, X: Any, y: None = None) -> Self:
-        """Fit copies of the member models, and what combines them.
-
-        Parameters
-        ----------
-        X : Interactions, sparse matrix or 2-D array of shape (n_users, n_items)
-            As for any recommender; the members are fitted on it.
-        y : None
-            Must be None.
-
-        Returns
-        -------
-        Self
-            The object itself. If ``fit`` raises, the object stays what it was.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For broken data, and for members that are no models.
-        """
-        return self._fit(X, y, X)
-
-    def _learn(self, n_threads: int, X: Any = None) -> None:
-        data = X if hasattr(X, "matrix") else self.user_items_
+    def _learn(self, n_threads: int) -> None:
+        data = self._options.data
+        data = data if hasattr(data, "matrix") else self.user_items_
         self._check_parameters()
         self._learn_fusion(data, n_threads)
         self.models_ = self._fitted_members(data)
@@ -93,7 +71,12 @@ class FusedModel(Recommender):
         """Set learned attributes beside the members, before these are fitted."""
 
     def _fitted_members(self, X: Any) -> Members:
-        return {name: model.fit(X) for name, model in self._members().items()}
+        members = self._members()
+        progress = self._progress(len(members))
+        for number, model in enumerate(members.values(), 1):
+            model.fit(X)
+            progress.step(number)
+        return members
 
     # ---- answers -----------------------------------------------------------------------------
 

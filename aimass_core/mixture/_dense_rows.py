@@ -76,8 +76,12 @@ class DenseRows:
     def em_sums(self, standardizer: Standardizer, parameters: Parameters, exact: bool) -> EmSums:
         """Return the statistics of an E-step."""
         arguments = (
-            standardizer, parameters.coefficients(), parameters.form, parameters.sums_form, False
-        )  # fmt: skip
+            standardizer,
+            parameters.coefficients(),
+            parameters.form,
+            parameters.sums_form,
+            False,
+        )
         step = self.exact_step if exact else self.step
         sums, log_likelihood = step(*arguments)
         return EmSums(sums, log_likelihood, None)
@@ -95,9 +99,17 @@ class DenseRows:
             responsibilities = rng.random((len(X), n_components))
             responsibilities /= responsibilities.sum(axis=1, keepdims=True)
             sums, _ = kernels.gmm_em_step(
-                X, standardizer.shift, standardizer.scale, weight, None, responsibilities,
-                form, form, False, self.n_threads,
-            )  # fmt: skip
+                X,
+                standardizer.shift,
+                standardizer.scale,
+                weight,
+                None,
+                responsibilities,
+                form,
+                form,
+                False,
+                self.n_threads,
+            )
             total = total + sums
         return np.asarray(total)
 
@@ -111,9 +123,17 @@ class DenseRows:
     ) -> tuple[Array, float]:
         """Call the kernel `gmm_em_step` on all rows."""
         return kernels.gmm_em_step(
-            self.X, standardizer.shift, standardizer.scale, self.weight, coefficients, None,
-            score_form, sums_form, hard, self.n_threads,
-        )  # fmt: skip
+            self.X,
+            standardizer.shift,
+            standardizer.scale,
+            self.weight,
+            coefficients,
+            None,
+            score_form,
+            sums_form,
+            hard,
+            self.n_threads,
+        )
 
     def exact_step(
         self,
@@ -159,9 +179,15 @@ class DenseRows:
         """Return labels, responsibilities or log-densities by the kernel `gmm_score`."""
         coefficients, common, form = parameters.scoring(output)
         result: NDArray[Any] = kernels.gmm_score(
-            self.X, standardizer.shift, standardizer.scale, coefficients, common, form, output,
+            self.X,
+            standardizer.shift,
+            standardizer.scale,
+            coefficients,
+            common,
+            form,
+            output,
             self.n_threads,
-        )  # fmt: skip
+        )
         return result
 
     def log_joint(
@@ -187,13 +213,13 @@ class DenseRows:
         return np.ones(self.n_columns, dtype=bool)
 
     def _sums_of_one(self, standardizer: Standardizer, form: str) -> Array:
-        """Sums over all rows: those of a single component."""
+        """Return the sums over all rows, which are those of a single component."""
         coefficients = np.zeros((1, 1 + self.n_columns))
         sums: Array = self.step(standardizer, coefficients, "linear", form, False)[0][0]
         return sums
 
     def _parts(self) -> Iterator[tuple[NDArray[Any], Array | None]]:
-        """Rows and weights, some thousand at a time."""
+        """Yield rows and weights, some thousand rows at a time."""
         for begin in range(0, self.n_rows, _PART_ROWS):
             rows = slice(begin, begin + _PART_ROWS)
             yield self.X[rows], None if self.weight is None else self.weight[rows]

@@ -96,9 +96,14 @@ class Problem:
         """Do an M-step: return the parameters that belong to the sums."""
         sums, categories = self._categories(sums, has_noise=self.noise is not None)
         return maximize(
-            self.covariance_type, sums, self.total, self.regularization, self.prior, self.noise,
+            self.covariance_type,
+            sums,
+            self.total,
+            self.regularization,
+            self.prior,
+            self.noise,
             categories,
-        )  # fmt: skip
+        )
 
     def maximize_without_noise(
         self, sums: Array, total: Array | None, prior: Prior | None
@@ -110,7 +115,7 @@ class Problem:
         )
 
     def _categories(self, sums: Array, has_noise: bool) -> tuple[Array, Array | None]:
-        """The sums without those of values, and the probabilities that these give.
+        """Return the sums without those of categories, and the probabilities of the categories.
 
         Each column of each component has a Dirichlet prior with the weight of one row, so that no
         probability is 0.
@@ -256,14 +261,14 @@ class _Run:
         self.parameters, self.fallback, self.cycle = self.fallback, None, []
 
     def _is_lost_in_rounding(self, bound: float) -> bool:
-        """Whether the gain of a float32 pass is within its error, if convergence asks for less."""
+        """Whether the gain of a float32 pass is within its error, where convergence needs less."""
         if not self.bounds:
             return False
         error = _FLOAT32_ERROR * (1 + abs(bound - self.problem.standardizer.log_det))
         return bound - self.bounds[-1] < (error if self.tol < error else -error)
 
     def _replace_empty(self, sums: Array) -> None:
-        """Note that components were pruned, or reinitialise those that lost their rows."""
+        """Re-initialise components that lost their rows, or note that they were pruned."""
         source = self.problem.source
         k = len(self.parameters.weights)
         is_empty = sums[:k, 0] < _EMPTY * source.total_weight / source.n_rows

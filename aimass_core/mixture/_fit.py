@@ -1,7 +1,8 @@
-"""A whole fit: starting values, runs of EM, and the best result."""
+"""A complete fit: starting values, runs of EM, and the best result."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ class Reporter:
     ) -> None:
         self.callback, self.verbose, self.snapshot = callback, verbose, snapshot
         self.stopped = False
+        self._begin = time.monotonic()
 
     def run(
         self,
@@ -54,7 +56,11 @@ class Reporter:
     ) -> Result:
         """Run EM from given parameters, and report its passes as those of a stage."""
         with Progress(
-            stage, settings.max_iter, callback=self.callback, verbose=self.verbose
+            stage,
+            settings.max_iter,
+            callback=self.callback,
+            verbose=self.verbose,
+            begin=self._begin,
         ) as progress:
 
             def report(bounds: list[float], parameters: Parameters) -> bool:
@@ -66,9 +72,14 @@ class Reporter:
                 return self.stopped
 
             return iterate(
-                problem, start, tol=settings.tol, max_iter=settings.max_iter,
-                accelerate=settings.accelerate, rng=rng, report=report,
-            )  # fmt: skip
+                problem,
+                start,
+                tol=settings.tol,
+                max_iter=settings.max_iter,
+                accelerate=settings.accelerate,
+                rng=rng,
+                report=report,
+            )
 
 
 def best_fit(
@@ -104,10 +115,13 @@ def best_fit(
         )
     standardizer = measure(source, common=settings.covariance_type == "spherical")
     problem = Problem(
-        source, standardizer, settings.covariance_type, settings.regularization(standardizer),
+        source,
+        standardizer,
+        settings.covariance_type,
+        settings.regularization(standardizer),
         prior=settings.prior(source.n_columns, source.n_values),
         noise=settings.noise_component(source, standardizer),
-    )  # fmt: skip
+    )
     rng = settings.rng()
     start_source = None
     if problem.noise is not None and resumed is None:
@@ -143,7 +157,7 @@ def _run(
     reporter: Reporter,
     stage: str,
 ) -> Result:
-    """EM from given parameters; with minimum message length also with fewer components.
+    """Run EM from given parameters; with minimum message length also with fewer components.
 
     In the latter case EM continues without the component of the smallest weight, and so on down to
     one component (Figueiredo and Jain 2002, section 5.3): EM alone stops where a further component
@@ -167,7 +181,7 @@ def _run(
 
 
 def _without_smallest(parameters: Parameters) -> Parameters:
-    """The parameters without the component of the smallest weight."""
+    """Return the parameters without the component of the smallest weight."""
     weights, noise = parameters.weights, parameters.noise
     is_kept = np.arange(len(weights)) != int(weights.argmin())
     covariances = parameters.covariances
@@ -176,15 +190,19 @@ def _without_smallest(parameters: Parameters) -> Parameters:
     kept = weights[is_kept] * (weights.sum() / weights[is_kept].sum())
     categories = parameters.categories
     return Parameters(
-        parameters.covariance_type, kept, parameters.means[is_kept], covariances, noise,
+        parameters.covariance_type,
+        kept,
+        parameters.means[is_kept],
+        covariances,
+        noise,
         None if categories is None else categories[is_kept],
-    )  # fmt: skip
+    )
 
 
 def _start(
     settings: Settings, problem: Problem, source: Any, rng: np.random.Generator
 ) -> Parameters:
-    """The caller's starting values, completed by those that the data give."""
+    """Return the caller's starting values, completed by those that the data give."""
     d, kind, noise = problem.source.n_columns, settings.covariance_type, problem.noise
     weights, means, covariances = settings.start(d)
     categories = None
@@ -192,9 +210,13 @@ def _start(
         # The sample has been freed of its farthest rows, but some outliers may be left.
         outlier_share = 0.0 if noise is None else min(2 * noise.weight, 0.5)
         measured = initial_parameters(
-            problem, settings.n_components, settings.init_params, rng, source=source,
+            problem,
+            settings.n_components,
+            settings.init_params,
+            rng,
+            source=source,
             outlier_share=outlier_share,
-        )  # fmt: skip
+        )
         measured_means, measured_covariances, _ = measured.unscaled(problem.standardizer)
         weights = measured.weights if weights is None else weights
         means = measured_means if means is None else means

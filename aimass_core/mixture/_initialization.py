@@ -86,7 +86,7 @@ def _centres(
     rng: np.random.Generator,
     outlier_share: float,
 ) -> Array:
-    """Centres by k-means, by its seeds alone, or random rows."""
+    """Return centres by k-means, by its seeds alone, or from random rows."""
     sample = source.sample(_n_seed_rows(source.n_rows, n_components), rng)
     Z: Array = sample.coordinates(standardizer)
     weight = sample.weight
@@ -102,7 +102,7 @@ def _centres(
 
 
 def _n_seed_rows(n: int, n_components: int) -> int:
-    """Size of the sample for seeds: small beside a pass of EM, also for few rows."""
+    """Return the size of the sample for seeds: small beside a pass of EM, also for few rows."""
     n_rows = max(min(_MAX_SEED_ROWS, n // _SEED_PART), _MIN_SEED_ROWS)
     return max(n_rows, _SEED_ROWS_PER_COMPONENT * n_components)
 
@@ -143,7 +143,7 @@ def k_means_seeds(
 
 
 def _upper_quantile(values: Array, weight: Array, share: float) -> float:
-    """The value that this share of the weight exceeds; the largest where that is 0."""
+    """Return the value that this share of the weight exceeds; the largest value where that is 0."""
     order = np.argsort(values)
     below = np.cumsum(weight[order])
     quantile = float(values[order[np.searchsorted(below, (1 - share) * below[-1])]])

@@ -266,14 +266,14 @@ class MissingRows:
         return known
 
     def _used_patterns(self) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
-        """Each pattern of known columns, and its rows that have a weight."""
+        """Yield each pattern of known columns, and its rows that have a weight."""
         for known, rows in zip(self.patterns, self.rows_by_pattern, strict=True):
             used = rows if self.weight is None else rows[self.weight[rows] > 0]
             if len(used):
                 yield known, used
 
     def _parts(self, parameters: Parameters) -> Iterator[tuple[Any, Conditional, Any, Array]]:
-        """Pattern, its conditional distributions, rows, their weights: a part at a time."""
+        """Yield pattern, conditional distributions, rows and weights, one part at a time."""
         step = max(64, _MAX_NUMBERS // parameters.means.size)
         for known, all_rows in self._used_patterns():
             conditional = conditional_of(parameters, known)
@@ -293,7 +293,7 @@ class MissingRows:
 def _scores(
     parameters: Parameters, conditional: Conditional, known: NDArray[np.bool_], Z: Array
 ) -> tuple[Array, Array]:
-    """Rows minus the means (K, n, n_known), and log(weight * density) (n, K)."""
+    """Return the rows minus the means (K, n, n_known), and log(weight * density) (n, K)."""
     deviations = Z - parameters.means[:, None, known]
     whitened = deviations @ np.swapaxes(conditional.inverse_root, 1, 2)
     with np.errstate(divide="ignore"):
@@ -309,7 +309,7 @@ def _scores(
 def _arranged(
     parameters: Parameters, counts: Array, first: Array, second: Array
 ) -> tuple[Array, Array | None]:
-    """The sums in the form of the covariance type, and for tied types the total."""
+    """Return the sums in the form of the covariance type, and for tied types their total."""
     i, j, _ = triangle(second.shape[1])
     form = parameters.sums_form
     quadratic = second[:, i, j] if form == "full" else np.diagonal(second, axis1=1, axis2=2)

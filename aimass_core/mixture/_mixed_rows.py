@@ -283,19 +283,19 @@ class MixedRows:
         return rows.filled if isinstance(rows, MissingRows) else rows
 
     def _membership(self) -> sp.csr_array:
-        """A 1 for each value and its column."""
+        """Return a matrix with a 1 for each value and its column."""
         positions = np.repeat(np.arange(len(self.n_values)), self.n_values)
         values = np.arange(len(positions))
         shape = (len(positions), len(self.n_values))
         return sp.csr_array((np.ones(len(positions)), (values, positions)), shape=shape)
 
     def _by_value(self, per_value: Array) -> Array:
-        """The sum over the values of each column, repeated for each value."""
+        """Return the sum over the values of each column, repeated for each value."""
         starts = np.cumsum([0, *self.n_values[:-1]])
         return np.repeat(np.add.reduceat(per_value, starts), self.n_values)
 
     def _parts(self) -> Iterator[tuple[DenseRows, Codes]]:
-        """Rows, with means in place of NaN, and codes: some thousand at a time."""
+        """Yield rows, with means in place of NaN, and codes, some thousand rows at a time."""
         X = self._filled.X
         for begin in range(0, self.n_rows, _PART_ROWS):
             rows = slice(begin, begin + _PART_ROWS)
@@ -307,10 +307,18 @@ class MixedRows:
 def _sums(
     part: DenseRows, codes: Codes, standardizer: Standardizer, resp: Array, form: str
 ) -> Array:
-    """Sums of dense rows and of their values with given responsibilities."""
+    """Return the sums of dense rows and of their values with given responsibilities."""
     sums, _ = kernels.gmm_em_step(
-        part.X, standardizer.shift, standardizer.scale, part.weight, None, resp, form, form, False,
+        part.X,
+        standardizer.shift,
+        standardizer.scale,
+        part.weight,
+        None,
+        resp,
+        form,
+        form,
+        False,
         part.n_threads,
-    )  # fmt: skip
+    )
     weighted = resp if part.weight is None else resp * part.weight[:, None]
     return np.hstack([sums, codes.sums(weighted)])

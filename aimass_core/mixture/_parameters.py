@@ -328,7 +328,7 @@ def maximize(
 
 
 def _moments(covariance_type: str, sums: Array, total: Array | None) -> tuple[Array, Array]:
-    """Means and covariances by maximum likelihood."""
+    """Return the means and covariances by maximum likelihood."""
     counts = sums[:, 0]
     # scikit-learn's guard against empty components; the weights of all rows may be small.
     safe = counts + 10 * np.finfo(np.float64).eps * min(1.0, counts.sum())
@@ -355,7 +355,7 @@ def _moments(covariance_type: str, sums: Array, total: Array | None) -> tuple[Ar
 
 
 def _n_columns(form: str, n_features: int) -> int:
-    """Number of columns of the data, from the number of summed features."""
+    """Return the number of columns of the data, from the number of summed features."""
     if form == "full":
         return int((np.sqrt(8 * n_features + 1) - 3) / 2 + 0.5)
     return {
@@ -401,7 +401,7 @@ def precision_roots(covariance_type: str, covariances: Array, means: Array) -> A
 
 
 def _inverse_of_factor(covariance: Array, lost: float) -> Array | None:
-    """Inverse of the lower Cholesky factor; None where a squared diagonal value is below `lost`.
+    """Return the inverse of the lower Cholesky factor; None where a pivot is below ``lost``.
 
     Large matrices are divided into halves down to what LAPACK factorises without threads. Waking
     its threads costs more than they save, and they would go on to occupy the cores that the kernel
@@ -422,10 +422,10 @@ def _inverse_of_factor(covariance: Array, lost: float) -> Array | None:
     last = _inverse_of_factor(covariance[half:, half:] - below @ below.T, lost)
     if last is None:
         return None
-    whole = np.zeros_like(covariance)
-    whole[:half, :half], whole[half:, half:] = first, last
-    whole[half:, :half] = -last @ (below @ first)
-    return whole
+    inverse = np.zeros_like(covariance)
+    inverse[:half, :half], inverse[half:, half:] = first, last
+    inverse[half:, :half] = -last @ (below @ first)
+    return inverse
 
 
 def _degenerate_covariance(component: int | None) -> NumericalError:

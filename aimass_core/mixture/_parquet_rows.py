@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.readers.files import pyarrow, unreadable
+from ..data.readers.parquet import parquet_batches
 from ._dense_rows import DenseRows
 from ._missing_rows import MissingRows
 from ._standardizer import measure_shifted
@@ -46,24 +47,23 @@ class ParquetRows:
     def __init__(
         self, path: Any, weight: str | None, n_threads: int, allows_missing: bool = False
     ) -> None:
-        try:
-            import pyarrow.parquet as pq
-            from pyarrow import ArrowInvalid
-        except ImportError:
-            raise ImportError("Parquet files need pyarrow: pip install aimass_core[io]") from None
+        pa = pyarrow()
+        import pyarrow.parquet as pq
+
         if weight is not None and not isinstance(weight, str):
             raise TypeError("for a Parquet file, sample_weight must be the name of a column")
         try:
-            self.file = pq.ParquetFile(Path(path), pre_buffer=False)
-        except ArrowInvalid as error:
-            raise ValueError(f"{path} cannot be read as a Parquet file: {error}") from None
-        names = self.file.schema_arrow.names
+            metadata = pq.read_metadata(path)
+        except pa.ArrowInvalid as error:
+            raise unreadable(str(path), "parquet", error) from None
+        self.path, self.schema = path, metadata.schema.to_arrow_schema()
+        names = self.schema.names
         if weight is not None and weight not in names:
             raise ValueError(f"sample_weight: no column {weight!r}, there are {', '.join(names)}")
         self.columns = [name for name in names if name != weight]
         self.weight_column, self.n_threads = weight, n_threads
         self.allows_missing = allows_missing
-        self.n_rows, self.n_columns = self.file.metadata.num_rows, len(self.columns)
+        self.n_rows, self.n_columns = metadata.num_rows, len(self.columns)
         if self.n_rows == 0 or self.n_columns == 0:
             raise ValueError(f"{path} holds no rows or no columns")
         self._scan()
@@ -71,13 +71,15 @@ class ParquetRows:
     @property
     def allows_float32(self) -> bool:
         """Whether E-steps may compute in float32: where all columns are float32 or narrower."""
-        schema = self.file.schema_arrow
-        types = {str(schema.field(name).type) for name in self.columns}
+        types = {str(self.schema.field(name).type) for name in self.columns}
         return not self.allows_missing and types <= {"float", "halffloat"}
 
     def batches(self) -> Iterator[tuple[NDArray[Any], Array | None]]:
         """Return an iterator over rows and weights, in the order of the file."""
-        for batch in self.file.iter_batches(_BATCH_ROWS, use_threads=False):
+        names = self.columns + ([] if self.weight_column is None else [self.weight_column])
+        for batch in parquet_batches(
+            self.path, names, schema=self.schema, batch_rows=_BATCH_ROWS, read_ahead=False
+        ):
             if not len(batch):
                 continue
             columns = []

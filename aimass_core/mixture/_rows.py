@@ -1,4 +1,4 @@
-"""What a fit asks of its data: the protocols of blocks of rows and of their sources.
+"""What a fit needs of its data: the protocols of blocks of rows and of their sources.
 
 Five kinds of data fulfil them: `DenseRows` and `SparseRows` in memory, `MissingRows` with NaN,
 `MixedRows` with category codes, and `ParquetRows`, whose blocks are dense rows or rows with missing
@@ -64,7 +64,7 @@ class RowBlock(Protocol):
         ...
 
     def em_sums(self, standardizer: Standardizer, parameters: Parameters, exact: bool) -> EmSums:
-        """Return the statistics of an E-step; ``exact`` asks for float64 throughout."""
+        """Return the statistics of an E-step; ``exact`` computes in float64 throughout."""
         ...
 
     def nearest_sums(self, standardizer: Standardizer, centres: Array, form: str) -> Array:

@@ -116,7 +116,7 @@ class Settings:
         return float(scaled[0]) if self.covariance_type == "spherical" else scaled
 
     def prior(self, d: int, n_values: tuple[int, ...] = ()) -> Prior | None:
-        """Return the prior, None where the parameters ask for none."""
+        """Return the prior, None where the parameters name none."""
         concentration = self.weight_concentration_prior
         if self.mean_precision_prior == self.degrees_of_freedom_prior == 0 and concentration == 1:
             return None
@@ -130,18 +130,24 @@ class Settings:
                 n_free += n_covariance_parameters(self.covariance_type, 1, d)
             concentration = 1 - n_free / 2
         return Prior(
-            self.mean_precision_prior, self.degrees_of_freedom_prior, scatter,
-            float(concentration), searches_fewer,
-        )  # fmt: skip
+            self.mean_precision_prior,
+            self.degrees_of_freedom_prior,
+            scatter,
+            float(concentration),
+            searches_fewer,
+        )
 
     def noise_component(self, source: RowSource, standardizer: Standardizer) -> Noise | None:
         """Return the noise component, None without one."""
         if self.noise == 0:
             return None
         return Noise.over(
-            self.noise, source.bounds(), standardizer, self.covariance_type,
+            self.noise,
+            source.bounds(),
+            standardizer,
+            self.covariance_type,
             self.regularization(standardizer),
-        )  # fmt: skip
+        )
 
     def start(self, d: int) -> tuple[Array | None, Array | None, Array | None]:
         """Return starting weights, means and covariances, None where the caller gave none."""

@@ -90,9 +90,13 @@ def source_of(
             return ParquetRows(path, sample_weight, n_threads, missing == "marginalize")
         X = _mapped_array(path)
     return rows_in_memory(
-        X, sample_weight, n_threads, covariance_type, missing,
+        X,
+        sample_weight,
+        n_threads,
+        covariance_type,
+        missing,
         categorical_features=categorical_features,
-    )  # fmt: skip
+    )
 
 
 def rows_in_memory(

@@ -74,8 +74,9 @@ class SparseRows:
         is_far = square > _MAX_SQUARED_MEAN * np.where(variance > 0, variance, 1.0)
         if is_far.any():
             raise ValueError(
-                f"column {int(is_far.argmax())} of X lies far from 0 for its spread, and sparse "
-                "rows cannot be shifted: subtract a constant from it, or give X.toarray()"
+                f"column {int(is_far.argmax())} of X lies far from 0 relative to its "
+                "standard deviation, and sparse rows cannot be shifted: subtract a constant "
+                "from it, or give X.toarray()"
             )
         if common:
             variance = np.full(self.n_columns, variance.mean())
@@ -155,7 +156,7 @@ class SparseRows:
     def _parts(
         self, standardizer: Standardizer, n_components: int
     ) -> Iterator[tuple[Any, Any, Array | None]]:
-        """Scaled rows, their squares, and their weights: a part at a time."""
+        """Yield scaled rows, their squares and their weights, one part at a time."""
         step = max(256, _MAX_SCORES // n_components)
         for begin in range(0, self.n_rows, step):
             part = self.X[begin : begin + step].astype(np.float64)
@@ -166,7 +167,7 @@ class SparseRows:
             yield part, square, weight
 
     def _sums_of_one(self, standardizer: Standardizer, form: str) -> Array:
-        """Sums over all rows: those of a single component."""
+        """Return the sums over all rows, which are those of a single component."""
         coefficients = np.zeros((1, 1 + self.n_columns))
         sums: Array = self._step(standardizer, coefficients, "linear", form, False)[0][0]
         return sums
@@ -179,7 +180,7 @@ class SparseRows:
         sums_form: str,
         hard: bool,
     ) -> tuple[Array, float]:
-        """What the kernel `gmm_em_step` does for dense rows."""
+        """Return for sparse rows what the kernel `gmm_em_step` returns for dense rows."""
         total: Any = 0
         log_likelihood = 0.0
         for Z, Z2, weight in self._parts(standardizer, len(coefficients)):
@@ -199,7 +200,7 @@ class SparseRows:
 
 
 def _scores(coefficients: Array, form: str, Z: Any, Z2: Any) -> Array:
-    """Scores of scaled rows and their squares, dense (rows, components)."""
+    """Return the scores of scaled rows and their squares, dense (rows, components)."""
     d = Z.shape[1]
     scores = Z @ coefficients[:, 1 : 1 + d].T + coefficients[:, 0]
     if form == "diag":
@@ -210,7 +211,7 @@ def _scores(coefficients: Array, form: str, Z: Any, Z2: Any) -> Array:
 
 
 def _sums(resp: Array, weight: Array | None, form: str, Z: Any, Z2: Any) -> Array:
-    """Sums of scaled rows and their squares, weighted by responsibilities."""
+    """Return the sums of scaled rows and their squares, weighted by responsibilities."""
     if weight is not None:
         resp = resp * weight[:, None]
     parts = [resp.sum(axis=0)[:, None], (Z.T @ resp).T]

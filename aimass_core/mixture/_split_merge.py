@@ -73,7 +73,7 @@ def improved(
 def _proposals(
     problem: Problem, sample: DenseRows, parameters: Parameters, rng: np.random.Generator
 ) -> Iterator[Parameters]:
-    """Parameters after each move, the most promising first."""
+    """Return the parameters after each move, the most promising first."""
     if len(parameters.weights) < 2:
         return
     table = parameters.coefficients()
@@ -95,12 +95,18 @@ def _proposals(
 def _scored(
     problem: Problem, sample: DenseRows, coefficients: Array, form: str, output: str
 ) -> Array:
-    """Responsibilities or log-densities; the latter without the common term of tied types."""
+    """Return responsibilities, or log-densities without the common term of tied types."""
     standardizer = problem.standardizer
     result: Array = kernels.gmm_score(
-        sample.X, standardizer.shift, standardizer.scale, coefficients, None, form, output,
+        sample.X,
+        standardizer.shift,
+        standardizer.scale,
+        coefficients,
+        None,
+        form,
+        output,
         sample.n_threads,
-    )  # fmt: skip
+    )
     return result
 
 
@@ -112,7 +118,7 @@ def _mergers(
     log_density: Array,
     weight: Array,
 ) -> list[tuple[float, int, int]]:
-    """The loss in likelihood of merging two components, for the pairs that overlap most."""
+    """Return the loss in likelihood of merging two components, for the pairs that overlap most."""
     k = len(parameters.weights)
     resp = resp[:, :k]
     length = np.sqrt((resp**2).sum(axis=0))
@@ -133,7 +139,7 @@ def _mergers(
 
 
 def _merged(parameters: Parameters, i: int, j: int) -> Parameters:
-    """One component with the moments of two."""
+    """Return one component with the moments of two."""
     kind, pair = parameters.covariance_type, [i, j]
     weights, means = parameters.weights[pair], parameters.means[pair]
     share = weights / weights.sum()
@@ -154,7 +160,7 @@ def _merged(parameters: Parameters, i: int, j: int) -> Parameters:
 def _splits(
     problem: Problem, sample: DenseRows, weighted_resp: Array, rng: np.random.Generator
 ) -> dict[int, tuple[float, Parameters]]:
-    """For each component, the gain in likelihood of two on its rows, and these two.
+    """Return for each component the gain in likelihood of two on its rows, and these two.
 
     For the noise, the last one, the gain of a component beside it. A component with too few rows
     in the sample is left out.
@@ -185,7 +191,7 @@ def _splits(
 
 
 def _split(problem: Problem, rng: np.random.Generator) -> Result:
-    """A few passes of EM with two components, or with one beside the noise."""
+    """Run a few passes of EM with two components, or with one beside the noise."""
     noise, source = problem.noise, None
     if noise is not None:
         source = without_outliers(problem.source, problem.standardizer, noise, 1, rng)
@@ -198,7 +204,7 @@ def _split(problem: Problem, rng: np.random.Generator) -> Result:
 
 
 def _moved(parameters: Parameters, i: int, j: int, k: int, two: Parameters) -> Parameters:
-    """Parameters with i and j merged into i, and k split into k and j."""
+    """Return the parameters with i and j merged into i, and k split into k and j."""
     kind, merged, noise = parameters.covariance_type, _merged(parameters, i, j), parameters.noise
     weights, means = parameters.weights.copy(), parameters.means.copy()
     weights[i], means[i] = merged.weights[0], merged.means[0]

@@ -25,7 +25,7 @@ _MAX_STEP = 64.0
 
 
 def _unconstrained(parameters: Parameters) -> list[Array]:
-    """Coordinates of the parameters that may take any value."""
+    """Return the coordinates of the parameters that may take any value."""
     covariances = parameters.covariances
     if parameters.covariance_type in MATRIX_TYPES:
         factor = np.linalg.cholesky(covariances)
@@ -45,7 +45,7 @@ def _unconstrained(parameters: Parameters) -> list[Array]:
 def _constrained(
     template: Parameters, coordinates: list[Any], n_values: tuple[int, ...]
 ) -> Parameters:
-    """Parameters from coordinates, of the type and with the noise of a template."""
+    """Return parameters from coordinates, of the type and with the noise of a template."""
     kind, noise = template.covariance_type, template.noise
     log_weights, means, factor = coordinates[:3]
     weights = np.exp(log_weights - log_weights.max())

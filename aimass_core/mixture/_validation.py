@@ -92,7 +92,7 @@ def as_matrix(
 
 
 def _as_array(X: Any) -> NDArray[Any]:
-    """An array of any number of dimensions, of the values of an array-like or a frame."""
+    """Return an array of any number of dimensions from an array-like or a data frame."""
     dtypes = getattr(X, "dtypes", None)
     if dtypes is not None and any(hasattr(dtype, "na_value") for dtype in np.ravel(dtypes)):
         try:  # pandas: columns of nullable types would become objects

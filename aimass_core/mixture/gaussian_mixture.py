@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..base.estimator import Estimator
+from ..base.optional import import_optional
+from ..base.progress import log_duration, logger
 from ..base.random import as_generator
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
@@ -171,8 +173,9 @@ class GaussianMixture(Estimator):
     -----
     Time per pass: 2 n K d (d + 3) flops for full covariances, 8 n K d for diag, 4 n K d for tied,
     tied_diag and spherical. Rows with missing values cost a pass of NumPy for each pattern of known
-    columns. Memory beyond ``X``: O(n_threads x K d^2). All arithmetic is float64 on standardised
-    columns; passes over float32 rows use float32 where that is safe. A component that loses all
+    columns. Memory beyond ``X``: O(n_threads x K d^2). Arithmetic is float64 on
+    standardised columns. Passes over float32 rows (full covariances from 12 columns on, and diag)
+    are float32 with float64 sums where that is safe. A component that loses all
     its rows is re-initialised at a random row, with a warning.
 
     References
@@ -325,9 +328,13 @@ class GaussianMixture(Estimator):
         settings = Settings.of(self)
         threads = resolve_n_threads(self.n_threads)
         source = source_of(
-            X, sample_weight, threads, settings.covariance_type, self.missing,
+            X,
+            sample_weight,
+            threads,
+            settings.covariance_type,
+            self.missing,
             self.categorical_features,
-        )  # fmt: skip
+        )
         columns = self._columns_of(X, source)
         result, problem = self._best_fit(settings, source, columns, resumes=self.warm_start)
         if not result.converged and self.callback is None:
@@ -371,11 +378,16 @@ class GaussianMixture(Estimator):
         settings = Settings.of(self)
         online = self._online
         source = rows_in_memory(
-            X, sample_weight, resolve_n_threads(self.n_threads), settings.covariance_type,
-            self.missing, n_columns=None if online is None else self.n_features_in_,
-            model=type(self).__name__, categorical_features=self.categorical_features,
+            X,
+            sample_weight,
+            resolve_n_threads(self.n_threads),
+            settings.covariance_type,
+            self.missing,
+            n_columns=None if online is None else self.n_features_in_,
+            model=type(self).__name__,
+            categorical_features=self.categorical_features,
             n_values=None if online is None else self._n_values,
-        )  # fmt: skip
+        )
         columns = self._columns_of(X, source)
         if online is None or self._covariance_type != settings.covariance_type:
             result, problem = self._best_fit(settings, source, columns, resumes=True)
@@ -429,10 +441,27 @@ class GaussianMixture(Estimator):
 
         resumes = resumes and hasattr(self, "weights_") and self._fits(settings, source)
         reporter = Reporter(self.callback, bool(self.verbose), snapshot)
-        return best_fit(settings, source, reporter, resumed if resumes else None)
+        logger.info(
+            "GaussianMixture.fit: %d rows x %d columns, %d components, covariance %s, %d starts",
+            source.n_rows,
+            source.n_columns,
+            settings.n_components,
+            settings.covariance_type,
+            1 if resumes else settings.n_init,
+        )
+        with log_duration("GaussianMixture.fit"):
+            result, problem = best_fit(settings, source, reporter, resumed if resumes else None)
+        logger.info(
+            "GaussianMixture.fit: %d passes, %s, %d components, lower bound %.6g",
+            result.n_iter,
+            "converged" if result.converged else "not converged",
+            len(result.parameters.weights),
+            result.lower_bounds[-1],
+        )
+        return result, problem
 
     def _fits(self, settings: Settings, source: Any) -> bool:
-        """Whether the parameters of the last fit are of the kind that the settings ask for."""
+        """Whether the parameters of the last fit are of the kind that the settings name."""
         return (
             self.means_.shape == (settings.n_components, source.n_columns)
             and self._n_values == source.n_values
@@ -441,7 +470,7 @@ class GaussianMixture(Estimator):
         )
 
     def _columns_of(self, X: Any, source: Any) -> list[int]:
-        """Positions of the categorical columns of rows and their source."""
+        """Return the positions of the categorical columns of rows and their source."""
         n_columns = source.n_columns + len(source.n_values)
         return list(category_columns(self.categorical_features, names_of(X, source), n_columns))
 
@@ -458,9 +487,14 @@ class GaussianMixture(Estimator):
         noise = parameters.noise
         noise = None if noise is None else noise.rescaled(1 / standardizer.scale)
         self._adopt_parameters(
-            parameters.covariance_type, parameters.weights, means, covariances, roots, noise,
+            parameters.covariance_type,
+            parameters.weights,
+            means,
+            covariances,
+            roots,
+            noise,
             categories,
-        )  # fmt: skip
+        )
         self._fitted_with = self.get_params(deep=False)
         self.converged_ = result.converged
         self.n_iter_ = result.n_iter
@@ -602,7 +636,7 @@ class GaussianMixture(Estimator):
         return -2 * total + 2.0 * self._n_parameters()
 
     def _log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
-        """Total log-likelihood of rows, and their number or weight."""
+        """Return the total log-likelihood of rows, and their number or weight."""
         scores = self.score_samples(X)
         weights = as_weights(sample_weight, len(scores))
         if weights is None:
@@ -654,7 +688,7 @@ class GaussianMixture(Estimator):
         return self._with_codes(X, y, rng), y
 
     def _with_codes(self, X: Array, y: NDArray[np.int64], rng: np.random.Generator) -> Array:
-        """Continuous columns of components with random codes in the categorical columns."""
+        """Return continuous columns of components with random codes in the categorical ones."""
         if not self.category_probabilities_:
             return X
         complete = np.empty((len(X), self.n_features_in_))
@@ -672,7 +706,7 @@ class GaussianMixture(Estimator):
         return [column for column in columns if column not in self.category_probabilities_]
 
     def _deviations(self, counts: NDArray[np.int64], rng: np.random.Generator) -> Array:
-        """Random deviations from the means, so many for each component."""
+        """Return random deviations from the means, a given number for each component."""
         deviations = rng.standard_normal((int(counts.sum()), self.means_.shape[1]))
         kind = self._covariance_type
         if kind == "tied":
@@ -699,7 +733,7 @@ class GaussianMixture(Estimator):
         return squared
 
     def _evaluate(self, X: Any, output: str) -> NDArray[Any]:
-        """Labels, responsibilities ("resp") or log-densities ("score") of rows."""
+        """Return labels, responsibilities ("resp") or log-densities ("score") of rows."""
         self._check_fitted()
         source = self._source_of(X, self.missing)
         standardizer = self._scoring_standardizer(source.can_shift)
@@ -728,14 +762,19 @@ class GaussianMixture(Estimator):
                 f"got {list(names)[:5]}, fitted on {list(fitted_names)[:5]}"
             )
         return rows_in_memory(
-            X, None, resolve_n_threads(self.n_threads), self._covariance_type, missing,
-            n_columns=self.n_features_in_, model=type(self).__name__,
+            X,
+            None,
+            resolve_n_threads(self.n_threads),
+            self._covariance_type,
+            missing,
+            n_columns=self.n_features_in_,
+            model=type(self).__name__,
             categorical_features=list(self.category_probabilities_) or None,
             n_values=self._n_values,
-        )  # fmt: skip
+        )
 
     def _scoring_standardizer(self, can_shift: bool) -> Standardizer:
-        """Coordinates in which the components are near 0."""
+        """Return the standardiser in whose coordinates the components are near 0."""
         means, covariances, kind = self.means_, self.covariances_, self._covariance_type
         weights = self.weights_ / self.weights_.sum()  # the noise has its own
         shift = weights @ means
@@ -753,12 +792,17 @@ class GaussianMixture(Estimator):
         return Standardizer(shift if can_shift else np.zeros_like(shift), scale)
 
     def _parameters(self, standardizer: Standardizer) -> Parameters:
-        """The learned parameters in standardised coordinates."""
+        """Return the learned parameters in standardised coordinates."""
         tables = list(self.category_probabilities_.values())
         return Parameters.rescaled(
-            self._covariance_type, self.weights_, self.means_, self.covariances_, standardizer,
-            self._noise, np.hstack(tables) if tables else None,
-        )  # fmt: skip
+            self._covariance_type,
+            self.weights_,
+            self.means_,
+            self.covariances_,
+            standardizer,
+            self._noise,
+            np.hstack(tables) if tables else None,
+        )
 
     @property
     def _noise(self) -> Noise | None:
@@ -895,7 +939,7 @@ class GaussianMixture(Estimator):
         return result
 
     def _known_row(self, known: Any) -> Array:
-        """Known values as one row with NaN for the others."""
+        """Return known values as one row with NaN for the others."""
         d = self.n_features_in_
         if not isinstance(known, Mapping):
             row = np.asarray(known, dtype=np.float64)
@@ -919,7 +963,7 @@ class GaussianMixture(Estimator):
         return row
 
     def _conditional_parameters(self, row: Array, standardizer: Standardizer) -> Parameters:
-        """Parameters of the unknown continuous columns given a row, in standardised coordinates."""
+        """Return the parameters of the unknown continuous columns given a row, standardised."""
         parameters = self._parameters(standardizer)
         values = row[self._continuous_columns]
         is_known = ~np.isnan(values)
@@ -977,10 +1021,7 @@ class GaussianMixture(Estimator):
             If the model has a noise component, tied_diag covariances or categorical columns, which
             scikit-learn's class cannot hold.
         """
-        try:
-            from sklearn.mixture import GaussianMixture as SklearnMixture
-        except ImportError:
-            raise ImportError("to_sklearn needs scikit-learn: pip install scikit-learn") from None
+        sklearn_mixture = import_optional("sklearn.mixture", "to_sklearn")
         self._check_fitted()
         if self._noise is not None:
             raise ValueError(
@@ -992,7 +1033,7 @@ class GaussianMixture(Estimator):
                 "to_sklearn: scikit-learn's GaussianMixture has no tied_diag covariances and no "
                 "categorical columns: fit with 'tied' or 'diag' and continuous columns to convert"
             )
-        parameters, other = self._fitted_with, SklearnMixture()
+        parameters, other = self._fitted_with, sklearn_mixture.GaussianMixture()
         shared = {name: parameters[name] for name in other.get_params() if name in parameters}
         other.set_params(**shared)
         for name in _SHARED_ATTRIBUTES:
@@ -1060,7 +1101,7 @@ class GaussianMixture(Estimator):
     # ---- files -----------------------------------------------------------------------------------
 
     def _fitted_parameters(self) -> dict[str, Any]:
-        """The parameters of the fit, as a file can hold them."""
+        """Return the parameters of the fit, as a file can hold them."""
         parameters = dict(self._fitted_with)
         parameters["callback"] = None
         if not isinstance(parameters["random_state"], (int, np.integer)):

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base.optional import import_optional
-from ..base.progress import Event, Progress
+from ..base.progress import Event, Progress, logger
 from ..base.validation import as_choice, as_float, as_int
 from ..exceptions import ConvergenceWarning, NumericalError
 from ._parameters import COVARIANCE_TYPES
@@ -55,7 +55,7 @@ class Selection:
     criterion : str
         The criterion by which the best was chosen.
     best_row : int
-        The row of the table that belongs to the best.
+        The row of the best mixture in the table.
     """
 
     best: GaussianMixture
@@ -150,7 +150,7 @@ def select(
         If the criterion or a type is unknown, if there is nothing to try, or if no mixture has
         components of ``min_share``.
     NumericalError
-        If every fit fails; the failure of some is noted as NaN.
+        If every fit fails; a failed fit has NaN in the table.
 
     Notes
     -----
@@ -201,12 +201,19 @@ def select(
     if not rows:
         raise ValueError(
             f"no mixture of {min(counts)} to {max(counts)} components assigns at least "
-            f"{min_share:.1%} of the rows to each of them: lower min_share or ask for fewer "
+            f"{min_share:.1%} of the rows to each of them: lower min_share or give fewer "
             "components"
         )
     best = models[rows[0]]
     assert best is not None
     best._note_columns(columns, d)
+    logger.info(
+        "select: %d components, covariance %s, by %s from %d mixtures",
+        len(best.weights_),
+        best.covariance_type,
+        criterion,
+        len(cells),
+    )
     return Selection(best, table, criterion, rows[0])
 
 
@@ -275,7 +282,7 @@ def best_rows(table: dict[str, list[Any]], criterion: str, min_share: float) -> 
 
 
 def _criteria(model: GaussianMixture, X: Any, weight: Any) -> dict[str, Any]:
-    """The criteria of a fitted mixture, block by block."""
+    """Return the criteria of a fitted mixture, block by block."""
     total = entropy = n = 0.0
     k = len(model.weights_)
     assigned = np.zeros(k + 1)  # the last one: outliers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,8 +17,10 @@ from ..base.baselines import (
 )
 from ..base.csr import row_numbers, transpose
 from ..base.estimator import clone
-from ..base.filters import Catalog, as_filter, combine_filters
+from ..base.figures import draw_neighborhood, new_axes
+from ..base.filters import Catalog, as_filters
 from ..base.lists import Explanation, TopK
+from ..base.progress import logger
 from ..base.query import Query
 from ..base.ranking import filter_lists, padding, scores_by_pairs, top_of_rows
 from ..base.recommender import Recommender
@@ -120,23 +122,16 @@ class Neighborhood(Recommender):
 
     def _refuse_idle_options(self, m: Measure) -> None:
         """Refuse options that have no effect in the chosen mode."""
+        aggregation = f"aggregation={self.aggregation!r}"
         if self._rates:
-            idle: dict[str, Any] = {
-                "neighbors_of": "target",
-                "profile": "weighted",
-                "normalize": False,
-            }
+            self._refuse_idle(("neighbors_of", "profile", "normalize"), aggregation)
         else:
-            idle = {"min_k": 1, "positive_only": True, "clip": True, "rating_scale": None}
+            ratings_only = ("min_k", "positive_only", "clip", "rating_scale")
+            self._refuse_idle(ratings_only, aggregation)
+        if not self.clip:
+            self._refuse_idle(("rating_scale",), "clip=False")
         if self.aggregation != "baseline" and m.name != "pearson_baseline":
-            idle["baseline"] = "als"
-        for name, default in idle.items():
-            value = getattr(self, name)
-            if value != default:
-                raise ValueError(
-                    f"{name}={value!r} has no effect with aggregation={self.aggregation!r}: leave "
-                    "it out, or choose another aggregation"
-                )
+            self._refuse_idle(("baseline",), aggregation)
 
     def _new_weighting(self) -> Weighting | None:
         """Return the unfitted weighting that the parameter names."""
@@ -157,7 +152,7 @@ class Neighborhood(Recommender):
         return weighted
 
     def _profiles(self, X: sp.csr_array) -> sp.csr_array:
-        """What is multiplied with the similarities."""
+        """Return what is multiplied with the similarities."""
         if self.profile == "weighted":
             return self._weighted(X)
         if self.profile == "raw":
@@ -170,6 +165,7 @@ class Neighborhood(Recommender):
         return X if self._entities == "items" else transpose(X, n_threads)
 
     def _learn(self, n_threads: int) -> None:
+        progress = self._progress(3)  # weighting and baselines; neighbours; what answers need
         m = self._checked_measure()
         X = self.user_items_
         self.similarity_ = self.user_bias_ = self.item_bias_ = None
@@ -184,8 +180,18 @@ class Neighborhood(Recommender):
                 )
             else:
                 self.user_bias_, self.item_bias_ = sgd_biases(X)
+        progress.step(1)
         if not self._rates:
             self.similarity_ = self._similarity_lists(m, n_threads)
+            logger.info(
+                "%s.fit: similarity %s, %d neighbours of %d %s",
+                type(self).__name__,
+                m.name,
+                self.similarity_.nnz,
+                self.similarity_.shape[0],
+                self._entities,
+            )
+        progress.step(2)
 
     def _baseline_of_entities(self) -> Baseline | None:
         if self.user_bias_ is None or self.item_bias_ is None:
@@ -254,6 +260,8 @@ class Neighborhood(Recommender):
                 raise ValueError(f"an array of shape {found.shape} instead of {expected}")
         if self._rates == (self.similarity_ is not None):
             raise ValueError("the similarity does not fit the parameter aggregation")
+        if self.aggregation == "baseline" and (self.user_bias_ is None or self.item_bias_ is None):
+            raise ValueError("the parameter aggregation needs the biases of users and items")
 
     # ---- answers by rating -------------------------------------------------------------------
 
@@ -281,7 +289,7 @@ class Neighborhood(Recommender):
         return scores_by_pairs(query, rows, rate)
 
     def _engine_with(self, profiles: sp.csr_array, n_threads: int) -> RatingEngine:
-        """The engine with the users of a fold-in numbered after the known ones."""
+        """Return the engine with new users numbered after the users of the fit."""
         raise NotImplementedError
 
     # ---- shared by the two kinds -------------------------------------------------------------
@@ -301,20 +309,63 @@ class Neighborhood(Recommender):
         name = self._names[side]
         queries = rows if ids is None else ids.ids[rows]
         catalog = Catalog(ids, n, self._entities[:-1])
-        allowed, denied = combine_filters(
-            as_filter(candidates, "candidates", catalog, queries),
-            as_filter(exclude, "exclude", catalog, queries),
-            None,
-        )
+        allowed, excluded = as_filters(candidates, exclude, catalog, queries)
         if self._engine is not None:
             threads = resolve_n_threads(n_threads)
-            depth = k if allowed is None and denied is None else n
+            depth = k if allowed is None and excluded is None else n
             indices, scores = self._engine.similarities(rows, None, threads, depth)
         else:
             assert self.similarity_ is not None
             indices, scores = _padded(self.similarity_, rows)
-        indices, scores = filter_lists(indices, scores, min(k, n), allowed, denied)
+        indices, scores = filter_lists(indices, scores, min(k, n), allowed, excluded)
         return TopK(queries, indices, scores, ids, name, f"similar_{name}")
+
+    def plot(
+        self, entity: Any, *, k: int = 15, titles: Mapping[Any, str] | None = None, ax: Any = None
+    ) -> Any:
+        """Draw the similarity neighbourhood of one item (`ItemKNN`) or user (`UserKNN`).
+
+        Parameters
+        ----------
+        entity : id
+            The item or user in the centre.
+        k : int, default=15
+            Neighbours to draw.
+        titles : mapping of id to str, optional
+            Labels. Default: the ids.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The nearer a neighbour is to the centre, the more similar it is. Lines join entities of
+            which one is among the neighbours of the other.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        KeyError
+            For an unknown id.
+        """
+        self._check_fitted()
+        is_items = self._entities == "items"
+        find = self._columns if is_items else self._rows
+        rows = np.atleast_1d(find([entity], self._entities[:-1])).astype(np.int64)
+        near = self._similar(rows, k, None, None, None).indices[0]
+        members = np.concatenate([rows, near[near >= 0]]).astype(np.int64)
+        id_map = self.items_ if is_items else self.users_
+        ids = (members if id_map is None else id_map.ids[members]).tolist()
+        lists = self._similar(members, len(members), ids, None, None)
+        similarity = np.zeros((len(members), len(members)))
+        position = {int(member): number for number, member in enumerate(members)}
+        for a, (found, scores) in enumerate(zip(lists.indices, lists.scores, strict=True)):
+            for row, score in zip(found.tolist(), scores.tolist(), strict=True):
+                if row in position:
+                    similarity[a, position[row]] = score
+        names = [str((titles or {}).get(name, name)) for name in ids]
+        return draw_neighborhood(new_axes(ax, size=(6.4, 6.4)), names, similarity)
 
     def _explained(
         self, score: float, offset: float, of: str, rows: Any, parts: Any, k: int | None

@@ -30,22 +30,27 @@ AGGREGATIONS = ("mean", "centered", "zscore", "baseline")
 
 
 def with_shape(X: sp.csr_array, n_rows: int, n_cols: int) -> sp.csr_array:
-    """The same entries in a larger matrix."""
+    """Return the same entries in a larger matrix."""
     more = np.full(n_rows - X.shape[0], X.indptr[-1])
     return wrap_csr(np.concatenate([X.indptr, more]), X.indices, X.data, (n_rows, n_cols))
 
 
-def _moments(R: sp.csr_array) -> tuple[Array, Array]:
-    """Mean and standard deviation of each row; the overall deviation where it is 0."""
+def _moments(R: sp.csr_array, deviation: float | None = None) -> tuple[Array, Array, float]:
+    """Return the mean and standard deviation of each row, and that of all values.
+
+    Rows of equal values get the last one, which for new rows is that of the fit.
+    """
     rows, n = row_numbers(R), R.shape[0]
     count = np.maximum(np.diff(R.indptr), 1)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = np.bincount(rows, weights=R.data, minlength=n) / count
         sigma = np.sqrt(np.bincount(rows, weights=(R.data - mean[rows]) ** 2, minlength=n) / count)
-        overall = float(R.data.std()) if R.nnz else 0.0
-    if not np.isfinite(overall + sigma.sum()):
+        if deviation is None:
+            deviation = float(R.data.std()) if R.nnz else 0.0
+    if not np.isfinite(deviation + sigma.sum()):
         raise ValueError("X holds ratings whose squares overflow; scale X down")
-    return mean, np.where(sigma == 0.0, overall or 1.0, sigma)
+    deviation = deviation or 1.0
+    return mean, np.where(sigma == 0.0, deviation, sigma), deviation
 
 
 @dataclass(frozen=True)
@@ -57,15 +62,16 @@ class RatingEngine:
     min_k: int
     positive_only: bool
     aggregation: str
-    R: sp.csr_array  # entities x others: what neighbours bring, e.g. rating - their mean
+    R: sp.csr_array  # entities x others: what neighbours contribute, e.g. rating - their mean
     T: sp.csr_array
     S: sp.csr_array  # entities x features: what is compared
     ST: sp.csr_array
     score: dict[str, Any]
     offset_entity: Array
     offset_other: Array
-    scale: Array  # by which an entity stretches what its neighbours bring
+    scale: Array  # factor of an entity for what its neighbours contribute
     mean: float
+    deviation: float  # standard deviation of all ratings
     known_entity: Array  # bool: has ratings
     known_other: Array
 
@@ -83,10 +89,10 @@ class RatingEngine:
         baseline: Baseline | None,
         n_threads: int,
     ) -> RatingEngine:
-        """From ratings (entities x others) and what is compared (features x entities)."""
+        """Return the engine of ratings (entities x others) and of features x entities."""
         n, n_others = ratings.shape
         rows = row_numbers(ratings)
-        mean = global_mean(ratings)
+        mean, deviation = global_mean(ratings), 1.0
         offset, offset_other, scale = np.zeros(n), np.zeros(n_others), np.ones(n)
         values = ratings.data
         if aggregation == "baseline":
@@ -94,7 +100,7 @@ class RatingEngine:
             offset, offset_other = baseline.mean + baseline.entity, baseline.feature
             values = values - offset[rows] - offset_other[ratings.indices]
         elif aggregation != "mean":
-            offset, sigma = _moments(ratings)
+            offset, sigma, deviation = _moments(ratings)
             values = values - offset[rows]
             if aggregation == "zscore":
                 scale = sigma
@@ -118,6 +124,7 @@ class RatingEngine:
             offset_other=offset_other,
             scale=scale,
             mean=mean,
+            deviation=deviation,
             known_entity=np.diff(ratings.indptr) > 0,
             known_other=np.bincount(ratings.indices, minlength=n_others) > 0,
         )
@@ -125,8 +132,8 @@ class RatingEngine:
     def estimate(
         self, entities: Array, others: Array, n_threads: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-        """Predicted ratings of pairs, and how many neighbours each rests on."""
-        brought, weight, n_used = kernels.knn_predict(
+        """Return predicted ratings of pairs, and the number of neighbours behind each."""
+        contributed, weight, n_used = kernels.knn_predict(
             *csr_parts(self.R),
             *csr_parts(self.T),
             *csr_parts(self.S),
@@ -140,7 +147,7 @@ class RatingEngine:
             **self.score,
         )
         enough = (n_used >= max(self.min_k, 1)) & (weight > 0)
-        mean = np.divide(brought, weight, out=np.zeros_like(brought), where=enough)
+        mean = np.divide(contributed, weight, out=np.zeros_like(contributed), where=enough)
         rating = self.offset(entities, others) + mean * self.scale[entities]
         if self.aggregation == "mean":
             rating[~enough] = self.mean
@@ -150,30 +157,30 @@ class RatingEngine:
         return rating, np.where(enough, n_used, 0)
 
     def offset(self, entities: Array, others: Array) -> NDArray[np.float64]:
-        """What is predicted before any neighbour is asked."""
+        """Return what is predicted before any neighbour is used."""
         offset: NDArray[np.float64] = self.offset_entity[entities] + self.offset_other[others]
         return offset
 
     def contributions(
         self, entity: int, other: int, n_threads: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """The neighbours behind one prediction and what each added to the offset."""
+        """Return the neighbours behind one prediction and what each adds to the offset."""
         raters = self.T.indices[self.T.indptr[other] : self.T.indptr[other + 1]]
-        brought = self.T.data[self.T.indptr[other] : self.T.indptr[other + 1]]
+        contributed = self.T.data[self.T.indptr[other] : self.T.indptr[other + 1]]
         _, n_used = self.estimate(np.array([entity]), np.array([other]), n_threads)
         if not n_used[0]:
             return np.empty(0, np.int32), np.empty(0)
-        sims = self.similarities(np.array([entity]), raters, n_threads)
+        sims = self.similarities(np.array([entity]), raters, n_threads, self.k)
         found, s = sims[0][0], sims[1][0]
         kept = (found >= 0) & (s > 0 if self.positive_only else np.isfinite(s))
         found, s = found[kept][: self.k], s[kept][: self.k]
-        values = brought[np.searchsorted(raters, found)]
+        values = contributed[np.searchsorted(raters, found)]
         return found, s * values / np.abs(s).sum() * self.scale[entity]
 
     def similarities(
         self, entities: Array, among: Array | None, n_threads: int, k: int | None = None
     ) -> tuple[NDArray[np.int32], Array]:
-        """The most similar other entities of each, best first."""
+        """Return the most similar other entities of each, best first."""
         allowed = None
         if among is not None:
             allowed = np.zeros(self.S.shape[0], dtype=np.uint8)
@@ -197,7 +204,7 @@ class RatingEngine:
         )
 
     def with_others(self, new: sp.csr_array, offset: Array, n_threads: int) -> RatingEngine:
-        """Further others (rows of ``new``, others x entities), which change no similarity."""
+        """Return the engine with further others (rows of ``new``), which change no similarity."""
         n = self.R.shape[0]
         values = new.data - self.offset_entity[new.indices] - offset[row_numbers(new)]
         if self.aggregation == "zscore":
@@ -220,12 +227,12 @@ class RatingEngine:
         offset: Array | None,
         n_threads: int,
     ) -> RatingEngine:
-        """Further entities that have neighbours but are nobody's (``new`` is entities x others)."""
+        """Return the engine with further entities that have neighbours but are no neighbours."""
         n = self.R.shape[0] + new.shape[0]
         S = stack_rows(self.S, transpose(compared.scaled(), n_threads))
         scale = np.ones(new.shape[0])
         if self.aggregation in ("centered", "zscore"):
-            offset, sigma = _moments(new)
+            offset, sigma, _ = _moments(new, self.deviation)
             scale = sigma if self.aggregation == "zscore" else scale
         if offset is None:
             offset = np.zeros(new.shape[0])

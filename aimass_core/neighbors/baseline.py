@@ -124,26 +124,30 @@ class BaselineOnly(Recommender):
         assert X is not None
         self.mean_, self.rating_range_ = global_mean(X), rating_range(self.rating_scale, X)
         als = as_choice(self.method, "method", ("als", "sgd")) == "als"
+        idle = ("learning_rate", "regularization") if als else ("reg_u", "reg_i")
+        self._refuse_idle(idle, f"method={self.method!r}")
         max_iter = ALS_EPOCHS if als else SGD_EPOCHS
         if self.max_iter is not None:
             max_iter = as_int(self.max_iter, "max_iter", minimum=1)
+        report = self._progress(max_iter + 1).step
         if als:
             reg_u = as_float(self.reg_u, "reg_u", minimum=0.0)
             reg_i = as_float(self.reg_i, "reg_i", minimum=0.0)
             self.user_bias_, self.item_bias_ = als_biases(
-                row_numbers(X), X.indices, X.data, X.shape, max_iter, reg_u, reg_i
+                row_numbers(X), X.indices, X.data, X.shape, max_iter, reg_u, reg_i, report
             )
         else:
             rate = as_float(self.learning_rate, "learning_rate", above=0.0)
             regularization = as_float(self.regularization, "regularization", minimum=0.0)
-            self.user_bias_, self.item_bias_ = sgd_biases(X, max_iter, rate, regularization)
+            self.user_bias_, self.item_bias_ = sgd_biases(X, max_iter, rate, regularization, report)
             if not np.isfinite(self.item_bias_).all():
                 raise NumericalError(
                     "the biases overflowed: lower learning_rate, or scale the ratings down"
                 )
 
     def _prepare(self, n_threads: int) -> None:
-        as_bool(self.clip, "clip")
+        if not as_bool(self.clip, "clip"):
+            self._refuse_idle(("rating_scale",), "clip=False")
 
     def _check_state(self) -> None:
         super()._check_state()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..base.lists import Explanation, TopK
+    from ..base.progress import Event
 
 __all__ = ["ContextKNN"]
 
 
 @register("context-knn")
 class ContextKNN(Recommender):
-    """Item- or user-based neighbourhoods for each context, with events that lose weight in time.
+    r"""Item- or user-based neighbourhoods for each context, with events that lose weight in time.
 
     Pre-filtering: in each context (weekday, device, season, ...) a neighbourhood model sees that
-    context's interactions alone. What a user has in any context counts as seen.
+    context's interactions alone. What a user has in any context counts as seen. With a half-life h,
+    an event of age a has the weight :math:`2^{-a/h}`.
 
     Parameters
     ----------
@@ -51,6 +53,11 @@ class ContextKNN(Recommender):
         The neighbourhood model of each context; of the context None where there is one only.
     user_items_ : csr_array of shape (n_users, n_items)
         All interactions of all contexts.
+
+    Notes
+    -----
+    Fitting costs what a fit of `base` on the interactions of each context costs, and O(nnz) for the
+    decay. Memory: the neighbours of all contexts.
 
     References
     ----------
@@ -105,7 +112,14 @@ class ContextKNN(Recommender):
         """Whether answers for users of the fit read the training matrix: always."""
         return True
 
-    def fit(self, X: Any, y: None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
+    ) -> Self:
         """Learn one neighbourhood model for each context.
 
         Parameters
@@ -113,14 +127,18 @@ class ContextKNN(Recommender):
         X : Interactions, matrix, or dict of context to Interactions
             The dict as `Interactions.by_context` makes it: all with the same users and items.
         y : None
-            Ignored.
+            Must be None.
+        callback : callable, optional
+            Called with an `Event` after each context.
+        verbose : bool, default=False
+            Show a progress bar on standard error once the fit has taken two seconds.
 
         Returns
         -------
         Self
             The object itself; where ``fit`` raises, it stays what it was.
         """
-        return super().fit(X)
+        return super().fit(X, y, callback=callback, verbose=verbose)
 
     def _set_training_data(self, X: Any) -> None:
         parts = dict(X) if isinstance(X, Mapping) else {None: X}
@@ -132,13 +150,21 @@ class ContextKNN(Recommender):
                 "the contexts in X must share users and items: use Interactions.by_context"
             )
         super()._set_training_data(first)
+        self._was_merged = any(getattr(part, "events", None) is not None for part in parts.values())
         if len(parts) > 1:
             total = sum((p.matrix for p in list(parts.values())[1:]), start=first.matrix)
             self.user_items_ = as_csr(total)
             self._count_items()
             self.timestamps_ = self.time_unit_ = None
+
+    def _learn(self, n_threads: int) -> None:
+        data = self._options.data
+        parts = dict(data) if isinstance(data, Mapping) else {None: data}
+        progress = self._progress(len(parts) + 1)
+        if self.half_life is None:
+            self._refuse_idle(("now",), "half_life=None")
         self.models_ = {}
-        for context, part in parts.items():
+        for step, (context, part) in enumerate(parts.items(), 1):
             if self.half_life is not None:
                 if getattr(part, "timestamps", None) is None:
                     raise ValueError(
@@ -146,6 +172,7 @@ class ContextKNN(Recommender):
                     )
                 part = time_decay(part, half_life=self.half_life, now=self.now)
             self.models_[context] = self._base_model().fit(getattr(part, "matrix", part))
+            progress.step(step)
 
     def _prepare(self, n_threads: int) -> None:
         self._active = next(iter(self.models_.values())) if len(self.models_) == 1 else None
@@ -162,7 +189,8 @@ class ContextKNN(Recommender):
         Parameters
         ----------
         X, y, duplicates
-            As in `ItemKNN.partial_fit`; a model of several contexts raises ValueError.
+            As in `ItemKNN.partial_fit`. ValueError is raised by a model of several contexts, and by
+            one with ``half_life`` that is from a file or was fitted on merged events.
 
         Returns
         -------
@@ -171,6 +199,13 @@ class ContextKNN(Recommender):
         """
         if len(getattr(self, "models_", ())) > 1 or isinstance(X, Mapping):
             raise ValueError("a model of several contexts is not extended: call fit on everything")
+        is_fitted = self.__sklearn_is_fitted__()
+        # A file does not say whether entries were merged from several events.
+        if is_fitted and self.half_life is not None and getattr(self, "_was_merged", True):
+            raise ValueError(
+                "half_life needs the time of each single event, which the fitted model does not "
+                "keep: call fit on all interactions, joined by Interactions.merge"
+            )
         return super().partial_fit(X, duplicates=duplicates)
 
     def _forget_rows(self, kept: NDArray[np.int64]) -> None:
@@ -179,7 +214,7 @@ class ContextKNN(Recommender):
             model.forget(removed)
 
     def at(self, context: Any) -> ContextKNN:
-        """The model in one context; it shares everything with this one.
+        """Return the model of one context; it shares all data with this one.
 
         Parameters
         ----------
@@ -328,7 +363,7 @@ class ContextKNN(Recommender):
         return self._similar_in_context("users", self._rows(users, "users"), options)
 
     def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
-        """Which of the user's items (or similar users) led to this item in this context.
+        """Return which of the user's items (or similar users) contribute to a score here.
 
         Parameters
         ----------

@@ -9,9 +9,9 @@ import scipy.sparse as sp
 
 from ..base.baselines import new_user_bias
 from ..base.csr import (
+    common_products,
+    dense_scores,
     products_of_rows,
-    row_numbers,
-    row_range,
     spgemm_topk,
     take_rows,
     transpose,
@@ -35,6 +35,16 @@ __all__ = ["ItemKNN"]
 @register("item-knn")
 class ItemKNN(Neighborhood):
     r"""Recommend items, or predict ratings, by the similarity of items.
+
+    A list ranks the items i by
+
+    .. math:: s_{ui} = \sum_{j \in N_u} \text{sim}(j, i) \, w_{uj}
+
+    with :math:`N_u` the items of the user, :math:`w_{uj}` their weights in the profile, and 0 for a
+    similarity that is not among the neighbours kept. Ratings are predicted as
+    :math:`\hat r_{ui} = b_{ui} + \sum_j \text{sim}(j, i) (r_{uj} - b_{uj}) /
+    \sum_j |\text{sim}(j, i)|` over the nearest items j that the user rated, where b is 0, a mean
+    or the baseline.
 
     Parameters
     ----------
@@ -157,10 +167,7 @@ class ItemKNN(Neighborhood):
         """
         if self._from_seen is None:
             return self._rating_scores(query)
-        product = sp.csr_array(self._weighted_profiles(query) @ self._from_seen)
-        scores = np.full(product.shape, -np.inf, dtype=product.dtype)
-        scores[row_numbers(product), product.indices] = product.data
-        return scores
+        return dense_scores(self._weighted_profiles(query) @ self._from_seen)
 
     def rank(self, query: Query) -> Ranked:
         """Return the k best items of each user of a query under its filters.
@@ -280,13 +287,8 @@ class ItemKNN(Neighborhood):
             found, parts = self._engine.contributions(i, u, threads)
             score = float(self._engine.estimate(columns, rows, threads)[0][0])
             return self._explained(score, score - float(parts.sum()), "items", found, parts, k)
+        self._require_training("explain scores")
         assert self._to_target is not None
-        assert self._multiplied is not None
-        profile = row_range(self._multiplied, u, u + 1)
-        weights = row_range(self._to_target, i, i + 1)
-        common, mine, theirs = np.intersect1d(
-            profile.indices, weights.indices, assume_unique=True, return_indices=True
-        )
-        parts = profile.data[mine] * weights.data[theirs].astype(np.float64)
+        common, parts = common_products(self._multiplied, u, self._to_target, i)
         kept = parts != 0
         return self._explained(float(parts.sum()), 0.0, "items", common[kept], parts[kept], k)

@@ -22,7 +22,10 @@ __all__ = ["Popularity"]
 
 @register("popularity")
 class Popularity(Recommender):
-    """Recommend the most popular items that a user does not have yet.
+    r"""Recommend the most popular items that a user does not have yet.
+
+    The score of an item is the same for every user: :math:`s_i = |U_i|`, the number of users who
+    have it, or the sum or the mean of its values.
 
     Parameters
     ----------
@@ -42,6 +45,11 @@ class Popularity(Recommender):
     Notes
     -----
     O(nnz) to fit. `recommend` costs O(k + items of the user) for each user, not O(n_items).
+
+    References
+    ----------
+    P. Cremonesi, Y. Koren and R. Turrin, "Performance of recommender algorithms on top-N
+    recommendation tasks", RecSys 2010, section 4 ("TopPop").
 
     Examples
     --------

@@ -49,7 +49,8 @@ class SlopeOne(Recommender):
     who rated it, never as an n_items x n_items matrix. A user or item without ratings gets the
     mean of all ratings, a pair without any common user the user's mean. `recommend` predicts
     every candidate, in blocks, and leaves out items without a deviation. For `fold_in` the new
-    ratings take part in the deviations.
+    ratings take part in the deviations. Fitting costs O(nnz), a prediction O(ratings of the users
+    who rated the item).
 
     References
     ----------
@@ -75,7 +76,8 @@ class SlopeOne(Recommender):
 
     def _prepare(self, n_threads: int) -> None:
         self._mean = global_mean(self.user_items_)
-        as_bool(self.clip, "clip")
+        if not as_bool(self.clip, "clip"):
+            self._refuse_idle(("rating_scale",), "clip=False")
         self._scale = rating_range(self.rating_scale, self.user_items_)
         self._item_users = transpose(self.user_items_, n_threads)
 

@@ -10,10 +10,10 @@ import scipy.sparse as sp
 from ..base.baselines import Baseline, new_user_bias
 from ..base.csr import (
     as_lists,
+    common_products,
+    dense_scores,
     products_of_rows,
     renumber_columns,
-    row_numbers,
-    row_range,
     spgemm_topk,
     take_rows,
     transpose,
@@ -39,6 +39,15 @@ __all__ = ["UserKNN"]
 @register("user-knn")
 class UserKNN(Neighborhood):
     r"""Recommend items, or predict ratings, by the similarity of users.
+
+    A list ranks the items i by
+
+    .. math:: s_{ui} = \sum_{v \in N_k(u)} \text{sim}(v, u) \, w_{vi}
+
+    with :math:`N_k(u)` the nearest users and :math:`w_{vi}` the weights in their profiles. Ratings
+    are predicted as :math:`\hat r_{ui} = b_{ui} + \sum_v \text{sim}(v, u) (r_{vi} - b_{vi}) /
+    \sum_v |\text{sim}(v, u)|` over the nearest users v who rated the item, where b is 0, a mean or
+    the baseline.
 
     Parameters
     ----------
@@ -92,7 +101,7 @@ class UserKNN(Neighborhood):
 
     Notes
     -----
-    An unsymmetric measure is taken from the neighbour to the asked user. Fitting costs what
+    An asymmetric measure is taken from the neighbour to the queried user. Fitting costs what
     `similarity.topk` costs; memory O(n_users n_neighbors). `recommend` adds up the rows of a
     user's neighbours. A rating costs one row of similarities computed on demand, in float64;
     `recommend` with ratings predicts every candidate, n_items per user, in blocks, and leaves out
@@ -124,15 +133,15 @@ class UserKNN(Neighborhood):
             self._neighbors = transpose(self.similarity_, n_threads)
 
     def _new_users(self, profiles: sp.csr_array, n_threads: int) -> tuple[Compared, Compared]:
-        """New users and the fitted ones, made comparable."""
+        """Return new users and those of the fit, prepared for the measure."""
         fitted = transpose(self._weighted(self.user_items_), n_threads)
         known = self._baseline_of_entities()
         baseline = None
         if known is not None:
             bias = new_user_bias(profiles, known.mean + known.feature)
             baseline = Baseline(known.mean, known.feature, bias)
-        asked = transpose(self._weighted(profiles), n_threads)
-        x = prepare(asked, self._m, features=features_of(fitted), baseline=baseline)
+        queried = transpose(self._weighted(profiles), n_threads)
+        x = prepare(queried, self._m, features=features_of(fitted), baseline=baseline)
         return x, prepare(fitted, self._m, baseline=known)
 
     def _neighbors_of(self, query: Query) -> sp.csr_array:
@@ -171,10 +180,7 @@ class UserKNN(Neighborhood):
         """
         if self._neighbors is None:
             return self._rating_scores(query)
-        product = sp.csr_array(self._neighbors_of(query) @ self._multiplied)
-        scores = np.full(product.shape, -np.inf, dtype=product.dtype)
-        scores[row_numbers(product), product.indices] = product.data
-        return scores
+        return dense_scores(self._neighbors_of(query) @ self._multiplied)
 
     def rank(self, query: Query) -> Ranked:
         """Return the k best items of each user of a query under its filters.
@@ -314,11 +320,6 @@ class UserKNN(Neighborhood):
             score = float(self._engine.estimate(rows, columns, threads)[0][0])
             return self._explained(score, score - float(parts.sum()), "users", found, parts, k)
         assert self._neighbors is not None
-        neighbors = row_range(self._neighbors, u, u + 1)
-        owners = row_range(self._owners(), i, i + 1)
-        common, mine, theirs = np.intersect1d(
-            neighbors.indices, owners.indices, assume_unique=True, return_indices=True
-        )
-        parts = neighbors.data[mine] * owners.data[theirs].astype(np.float64)
+        common, parts = common_products(self._neighbors, u, self._owners(), i)
         kept = parts != 0
         return self._explained(float(parts.sum()), 0.0, "users", common[kept], parts[kept], k)

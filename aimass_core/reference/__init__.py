@@ -18,12 +18,14 @@ from .gram_matrix import gram_matrix
 from .gram_topk import gram_topk
 from .implicit_rating_epoch import implicit_rating_epoch
 from .knn_predict import knn_predict
+from .list_gains import list_gains
 from .nested_topk import nested_topk
 from .pairwise_epoch import pairwise_epoch
 from .rating_epoch import rating_epoch
 from .resampled_sums import resampled_sums
 from .resampling_weights import resampling_weights
 from .reverse_topk import reverse_topk
+from .ridge_lists import ridge_lists
 from .score_topk import score_topk
 from .slim_dense import slim_dense
 from .slim_sparse import slim_sparse
@@ -50,12 +52,14 @@ __all__ = [
     "gram_topk",
     "implicit_rating_epoch",
     "knn_predict",
+    "list_gains",
     "nested_topk",
     "pairwise_epoch",
     "rating_epoch",
     "resampled_sums",
     "resampling_weights",
     "reverse_topk",
+    "ridge_lists",
     "score_topk",
     "slim_dense",
     "slim_sparse",

@@ -15,7 +15,7 @@ __all__ = ["als_weights"]
 def als_weights(
     data: NDArray[Any], alpha: float, weight_shift: float, target_shift: float, preferences: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """See ``cpp/kernels/als_problem.hpp``."""
+    """Return weights and targets of entries; see ``cpp/kernels/als_problem.hpp``."""
     values = data.astype(np.float64)
     if not preferences:
         return np.full(len(values), weight_shift), values

@@ -42,7 +42,7 @@ class Epilogue(NamedTuple):
 
 
 def pair_sums(x: sp.csr_array, y: sp.csr_array) -> Sums:
-    """Sums of every pair (row of ``x``, column of ``y``); stored zeros are common entries."""
+    """Return sums of each pair (row of ``x``, column of ``y``); stored zeros are common entries."""
 
     def power(matrix: sp.csr_array, exponent: int) -> sp.csr_array:
         data = matrix.data.astype(np.float64) ** exponent
@@ -67,7 +67,7 @@ def _x_log_x(x: Array) -> Array:
 
 
 def _log_likelihood_ratio(n: Array, p: Array, q: Array, total: float) -> Array:
-    """G2 of the table (n, p - n; q - n, total - p - q + n); 0 without positive association."""
+    """Return G2 of the table (n, p - n; q - n, total - p - q + n); 0 unless n > p q / total."""
     f = _x_log_x
     cells = f(n) + f(p - n) + f(q - n) + f(total - p - q + n)
     margins = f(p) + f(total - p) + f(q) + f(total - q)
@@ -136,7 +136,7 @@ def scores(s: Sums, p: Array, q: Array, e: Epilogue, dtype: np.dtype[Any]) -> Ar
 
 
 def best(score: Array, k: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Columns and scores of the ``k`` best of one row, best first; ties: lower index first."""
+    """Return columns and scores of the ``k`` best of one row: score down, then index up."""
     candidates = np.flatnonzero(~np.isnan(score))
     values = score[candidates].astype(dtype)
     order = np.lexsort((candidates, -values))[:k]

@@ -11,7 +11,7 @@ Array = NDArray[Any]
 
 
 def features(X: Array, shift: Array, scale: Array, form: str) -> Array:
-    """Features of z = (X - shift) * scale, one row each.
+    """Return the features of z = (X - shift) * scale, one row each.
 
     1 and z; then nothing ("linear"), \\|z\\|^2 ("spherical"), z_i^2 ("diag") or z_i z_j for i <= j
     in the order of ``np.triu_indices`` ("full").
@@ -28,7 +28,7 @@ def features(X: Array, shift: Array, scale: Array, form: str) -> Array:
 
 
 def scores_of(X: Array, shift: Array, scale: Array, coefficients: Array, form: str) -> Array:
-    """Scores of all components, one row each.
+    """Return the scores of all components, one row each.
 
     Features times coefficients; "triangular": with a constant c, a mean m and an upper triangle P,
     given row by row, c - \\|P' (z - m)\\|^2 / 2.

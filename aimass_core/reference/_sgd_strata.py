@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ._counter_random import derived_key, random_bits, shuffle, uniform_below
 __all__ = ["NegativeSampler", "Tile", "tiles"]
 
 TILE_USERS, FEWEST_TILE_USERS, TILE_PLACES = 128, 16, 1 << 18
+TILE_USERS_BY_USER = 32
 TRIES = 15
 
 
@@ -39,38 +41,44 @@ def _part(n: int, n_parts: int, part: int) -> range:
     return range(n * part // n_parts, n * (part + 1) // n_parts)
 
 
-def tiles(indptr: Any, indices: Any, n_items: int, n_strata: int, key: int) -> Iterator[Tile]:
+def tiles(
+    indptr: Any, indices: Any, n_items: int, n_strata: int, key: int, by_user: bool = False
+) -> Iterator[Tile]:
     """Yield the tiles of an epoch in an order of which the result is that of every order.
 
     Users and items are put into random order and cut into `n_strata` equal parts; the tiles of a
-    part of the users in a stratum of the items are worked on in their order.
+    part of the users in a stratum of the items are worked on in their order. With `by_user` the
+    users of one tile of each part meet all strata before those of the next tile.
     """
     n_users = len(indptr) - 1
     users, items = list(range(n_users)), list(range(n_items))
     shuffle(derived_key(key, 0), users)
     shuffle(derived_key(key, 1), items)
     largest = max(-(-n_items // n_strata), 1)
-    size = min(max(TILE_PLACES // largest, FEWEST_TILE_USERS), TILE_USERS)
+    most = TILE_USERS_BY_USER if by_user else TILE_USERS
+    size = min(max(TILE_PLACES // largest, FEWEST_TILE_USERS), most)
     parts = [
         [users[b : min(b + size, part.stop)] for b in range(part.start, part.stop, size)]
         for part in (_part(n_users, n_strata, p) for p in range(n_strata))
     ]
     first = np.cumsum([0, *map(len, parts)]).tolist()
-    for turn in range(n_strata):
-        for p in range(n_strata):
-            s = (p + turn) % n_strata
-            columns = [items[i] for i in _part(n_items, n_strata, s)]
-            position = {column: i for i, column in enumerate(columns)}
-            for t, some in enumerate(parts[p]):
-                entries = [
-                    (user, position[indices[e]], e)
-                    for user in some
-                    for e in range(indptr[user], indptr[user + 1])
-                    if indices[e] in position
-                ]
-                tile_key = derived_key(key, 2 + (first[p] + t) * n_strata + s)
-                if entries:
-                    yield Tile(tile_key, columns, entries)
+    n_batches = max(map(len, parts)) if by_user else 1
+    for batch, turn, p in product(range(n_batches), range(n_strata), range(n_strata)):
+        s = (p + turn) % n_strata
+        columns = [items[i] for i in _part(n_items, n_strata, s)]
+        position = {column: i for i, column in enumerate(columns)}
+        for t, some in enumerate(parts[p]):
+            if by_user and t != batch:
+                continue
+            entries = [
+                (user, position[indices[e]], e)
+                for user in some
+                for e in range(indptr[user], indptr[user + 1])
+                if indices[e] in position
+            ]
+            tile_key = derived_key(key, 2 + (first[p] + t) * n_strata + s)
+            if entries:
+                yield Tile(tile_key, columns, entries)
 
 
 class NegativeSampler:

@@ -14,7 +14,7 @@ Weights: TypeAlias = tuple[
 
 
 def row_of(rows: Rows, t: int) -> NDArray[np.int32] | None:
-    """The indices of row t, or None where no rows are given."""
+    """Return the indices of row t, or None where no rows are given."""
     indptr, indices = rows
     return None if indptr is None or indices is None else indices[indptr[t] : indptr[t + 1]]
 
@@ -30,7 +30,7 @@ def descend(
     tol: float,
     max_sweeps: int,
 ) -> tuple[int, float]:
-    """Descend on w in place, cyclically over the items; return sweeps and relative violation."""
+    """Update w in place, cyclically over the items; return sweeps and relative violation."""
     g = gramian[target]
     scale = np.abs(np.delete(g, target)).max(initial=0.0)
     n_sweeps, violation = 0, np.inf

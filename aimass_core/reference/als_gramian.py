@@ -13,7 +13,7 @@ __all__ = ["als_gramian"]
 
 
 def als_gramian(factors: NDArray[Any], n_threads: int) -> NDArray[np.float64]:
-    """Factors' factors.
+    """Return the Gramian of factors: the sum of the outer products of their rows.
 
     Parameters
     ----------

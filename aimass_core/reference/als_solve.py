@@ -1,4 +1,4 @@
-"""One half-step of alternating least squares: a linear system for each row."""
+"""One half-step of alternating smallest squares: a linear system for each row."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def als_solve(
     block_size: int,
     n_threads: int,
 ) -> Array:
-    """Factors of every row, the other side's being fixed.
+    """Return the factors of every row, with those of the other side fixed.
 
     Row by row the minimum over x of ``x' (gramian + ridge I) x`` plus the sum over its entries of
     ``weight (y'x)^2 - 2 target y'x``, in float64.
@@ -91,9 +91,9 @@ def als_solve(
         elif solver == "cg":
             x = _conjugate(matrix, y.T @ target, x, n_steps, np.eye(f), resolved)
         elif solver == "pcg":
-            least = epsilon**0.5 * largest
-            shift = max(common_ridge, least) or 1.0
-            if common_ridge < least:
+            smallest = epsilon**0.5 * largest
+            shift = max(common_ridge, smallest) or 1.0
+            if common_ridge < smallest:
                 resolved = max(resolved, shift / 64)
             inverse = np.linalg.inv(gramian + shift * np.eye(f))
             x = _conjugate(matrix, y.T @ target, x, n_steps, inverse, resolved)

@@ -20,7 +20,7 @@ def coo_to_csr(
     duplicates: str,
     n_threads: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], Array, NDArray[np.int64] | None]:
-    """Triplets in any order to canonical CSR.
+    """Return triplets in any order as canonical CSR.
 
     Parameters
     ----------

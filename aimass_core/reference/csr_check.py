@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 def csr_check(
     indptr: NDArray[np.int64], indices: NDArray[np.int32], data: NDArray[Any], n_cols: int
 ) -> tuple[int, int, bool, bool]:
-    """Status of a CSR triple.
+    """Return the status of the three arrays of a CSR matrix.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ def csr_transpose(
     n_cols: int,
     n_threads: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
-    """CSR of the transpose.
+    """Return the CSR arrays of the transpose.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 def factorize_bytes(
     offsets: NDArray[Any], data: NDArray[np.uint8], n_threads: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Codes of strings in bytewise order.
+    """Return codes of strings in bytewise order.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def factorize_int64(
     values: NDArray[np.int64], n_threads: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Codes of integers in ascending order.
+    """Return codes of integers in ascending order.
 
     Parameters
     ----------

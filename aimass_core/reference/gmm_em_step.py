@@ -19,7 +19,7 @@ def gmm_em_step(
     hard: bool,
     n_threads: int,
 ) -> tuple[Array, float]:
-    """Share rows out among components and sum their features: E-step and statistics in one.
+    """Return the sums of an E-step: features of rows, weighted by responsibilities.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ def gmm_score(
     output: str,
     n_threads: int,
 ) -> Array:
-    """What a mixture says of rows.
+    """Return labels, responsibilities or log-densities of rows under a mixture.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def gmm_score(
     common : ndarray of float64, shape (1, n_features of "full"), or None
         Coefficients of a score that is added for every component.
     output : {"labels", "score", "resp"}
-        What is wanted.
+        What is returned.
     n_threads : int
         Not used here.
 

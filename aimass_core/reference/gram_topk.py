@@ -31,7 +31,7 @@ def gram_topk(
     function: int,
     n_threads: int,
 ) -> tuple[Array, Array, Array]:
-    """The k best other columns of every column of a CSR matrix.
+    """Return the k best other columns of every column of a CSR matrix.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def gram_topk(
     formula : str
         Name of the score, see ``cpp/kernels/epilogue.hpp``.
     p, q : ndarray or None, shape (n_cols,)
-        Per-column values of the formula, for the column asked about and for its candidate;
+        Per-column values of the formula, for the queried column and for its candidate;
         None: all ones.
     total, shrink : float
         Constants of the formula.

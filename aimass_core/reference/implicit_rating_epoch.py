@@ -25,7 +25,7 @@ def implicit_rating_epoch(
     epoch: int,
     n_threads: int,
 ) -> float:
-    """Descend the squared errors of ``mean + b_u + b_i + q_i'(p_u + z_u)`` with penalties.
+    """Take an SGD epoch on squared errors of ``mean + b_u + b_i + q_i'(p_u + z_u)`` with penalties.
 
     ``z_u`` is ``n^-1/2 sum (y_j + (r_uj - b_uj) x_j)`` over the n items of the user, with
     ``b_uj = mean + b_u + b_j`` as it is before the first step of the user.
@@ -57,8 +57,13 @@ def implicit_rating_epoch(
         Sum of the squared errors, each before its entry's step.
     """
     arrays = (
-        user_factors, item_factors, implicit_factors, residual_factors, user_biases, item_biases,
-    )  # fmt: skip
+        user_factors,
+        item_factors,
+        implicit_factors,
+        residual_factors,
+        user_biases,
+        item_biases,
+    )
     p, q, y, x, bu, bi = (a.astype(np.float64) for a in arrays)
     total = 0.0
     for u in range(len(indptr) - 1):
@@ -72,8 +77,8 @@ def implicit_rating_epoch(
             z = root * y[own].sum(axis=0)
             if x.size:
                 z = z + root * residuals @ x[own]
-            whole = z + p[u] if len(p) else z
-            error = float(data[e]) - mean - q[i] @ whole
+            vector = z + p[u] if len(p) else z
+            error = float(data[e]) - mean - q[i] @ vector
             error -= (bu[u] if len(bu) else 0.0) + (bi[i] if len(bi) else 0.0)
             total += error**2
             if len(bu):
@@ -81,7 +86,7 @@ def implicit_rating_epoch(
             if len(bi):
                 bi[i] += rates[3] * (error - penalties[3] * bi[i])
             qi = q[i].copy()
-            q[i] += rates[1] * (error * whole - penalties[1] * qi)
+            q[i] += rates[1] * (error * vector - penalties[1] * qi)
             if len(p):
                 p[u] += rates[0] * (error * qi - penalties[0] * p[u])
             y[own] += rates[4] * (error * root * qi - penalties[4] * y[own])

@@ -40,7 +40,7 @@ def knn_predict(
     positive_only: bool,
     n_threads: int,
 ) -> tuple[Array, Array, Array]:
-    """Sums over the k nearest neighbours of each query.
+    """Return the sums over the k nearest neighbours of each query.
 
     A neighbour of (entity, other) is another entity with an entry in that column and with a score
     against the entity; pairs without a common entry have none.
@@ -62,7 +62,7 @@ def knn_predict(
     formula, total, weight, shrink : str, float, (float, float), float
         The score, see ``cpp/kernels/epilogue.hpp``.
     p, q : ndarray or None, shape (n_entities,)
-        Values of the formula, for the entity asked about and for its neighbour; None: all ones.
+        Values of the formula, for the queried entity and for its neighbour; None: all ones.
     min_support, support_shrink, support_offset, significance, amplification, threshold
         Post-processing, applied in this order.
     positive_only : bool

@@ -81,7 +81,7 @@ def pairwise_epoch(
 
     total, n_steps, n_correct, n_skipped = 0.0, 0, 0, 0
     key = derived_key(derived_key(seed, 0), epoch)
-    for tile in tiles(indptr, indices, len(y.factors), n_strata, key):
+    for tile in tiles(indptr, indices, len(y.factors), n_strata, key, by_user=loss != "bpr"):
         sampler = NegativeSampler(tile, weights)
         positives: dict[int, list[int]] = {}
         for user, item, _ in tile.entries:

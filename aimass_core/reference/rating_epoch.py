@@ -30,7 +30,7 @@ def rating_epoch(
     epoch: int,
     n_threads: int,
 ) -> float:
-    """Descend the squared errors of ``mean + b_u + b_i + x_u'y_i`` with penalties.
+    """Take an epoch of SGD on squared errors of ``mean + b_u + b_i + x_u'y_i`` with penalties.
 
     Parameters
     ----------

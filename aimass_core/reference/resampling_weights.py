@@ -15,7 +15,7 @@ _BLOCK = 512  # rows that share a block of 64 counters
 
 
 def _draws(seed: int, replicate: int, stream: int, n_rows: int) -> NDArray[np.int16]:
-    """A signed 16-bit draw for each row.
+    """Return a signed 16-bit draw for each row.
 
     A block of 512 rows takes the words 0 and 1 of its 64 counters for its first half and the words
     2 and 3 for its second half; a word gives two draws, its low half first.

@@ -7,49 +7,39 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .score_topk import score_topk
+
 Array: TypeAlias = NDArray[Any]
 
 
 def reverse_topk(
-    queries: Array,
-    biases: Array,
+    users: Array,
     items: Array,
-    panels: Array,
-    order: Array,
-    thresholds: Array,
-    ties: Array,
-    limits: Array,
-    n_users: int,
-    exclude_indptr: Array | None,
-    exclude_indices: Array | None,
-    n_threads: int,
+    biases: Array | None,
+    asked: Array,
+    k: int,
+    exclude_indptr: Array | None = None,
+    exclude_indices: Array | None = None,
 ) -> tuple[Array, Array, Array]:
-    """The users whose thresholds an item reaches, for each asked item.
+    """Return for each asked item the users among whose k best items it is.
+
+    The kernel takes the users with their k-th best scores, in the layout of the machine that it
+    runs on; `AudienceIndex` of ``aimass_core.retrieval`` makes it from these arguments.
 
     Parameters
     ----------
-    queries : ndarray, shape (n, depth)
-        Factors of the asked items, float32 or float64, finite.
-    biases : ndarray, shape (n,)
-        Added to their scores.
-    items : ndarray of int32, shape (n,)
-        Their numbers, which decide ties.
-    panels : ndarray, shape (n_panels, depth, cols)
-        Packed users of the same dtype; ``cols`` is 192 bytes of users.
-    order : ndarray of int32, shape (n_panels * cols,)
-        The user at a position.
-    thresholds : ndarray, shape (n_panels * cols,)
-        The k-th best score of the user; nan at positions without one.
-    ties : ndarray of int32, shape (n_panels * cols,)
-        The k-th best item: with a score equal to the threshold, items up to it are in.
-    limits : ndarray of float64, shape (n_panels, 3)
-        Not used here: bounds by which the kernel prunes.
-    n_users : int
-        Number of users.
+    users : ndarray, shape (n_users, depth)
+        Float32 or float64, finite.
+    items : ndarray, shape (n_items, depth)
+        Of the same dtype.
+    biases : ndarray, shape (n_items,), or None
+        Added to the scores. None: 0.
+    asked : ndarray of int, shape (n,)
+        Rows of the items in question.
+    k : int
+        Length of the users' lists.
     exclude_indptr, exclude_indices : ndarray or None
-        CSR pattern of shape (n, n_users): users that are not asked for.
-    n_threads : int
-        Not used here.
+        CSR pattern of shape (n_users, n_items): pairs that are no candidates.
 
     Returns
     -------
@@ -59,22 +49,21 @@ def reverse_topk(
         Score descending, then user ascending.
     scores : ndarray
         Their scores.
+
+    Notes
+    -----
+    O(n_users * n_items * depth) time: all lists are computed.
     """
-    packed = panels.transpose(0, 2, 1).reshape(len(order), panels.shape[1])
-    indptr, users, scores = [0], [], []
-    for row, query in enumerate(queries):
-        score = packed @ query + biases[row]
-        is_in = (score > thresholds) | ((score == thresholds) & (items[row] <= ties))
-        if exclude_indptr is not None and exclude_indices is not None:
-            excluded = exclude_indices[exclude_indptr[row] : exclude_indptr[row + 1]]
-            is_in &= ~np.isin(order, excluded)
-        found = order[is_in]
-        best = np.lexsort((found, -score[is_in]))
-        users.append(found[best])
-        scores.append(score[is_in][best])
+    lists, values = score_topk(users, items, biases, k, exclude_indptr, exclude_indices)
+    indptr, found, scores = [0], [], []
+    for item in asked:
+        rows, ranks = np.nonzero(lists == item)
+        best = np.lexsort((rows, -values[rows, ranks]))
+        found.append(rows[best])
+        scores.append(values[rows, ranks][best])
         indptr.append(indptr[-1] + len(best))
     return (
         np.array(indptr, dtype=np.int64),
-        np.concatenate(users or [order[:0]]).astype(np.int32),
-        np.concatenate(scores or [thresholds[:0]]).astype(thresholds.dtype),
+        np.concatenate([*found, np.empty(0)]).astype(np.int32),
+        np.concatenate([*scores, np.empty(0)]).astype(users.dtype),
     )

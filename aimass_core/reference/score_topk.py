@@ -12,51 +12,33 @@ Array: TypeAlias = NDArray[Any]
 
 def score_topk(
     queries: Array,
-    panels: Array,
-    biases: Array,
-    order: Array,
-    norms: Array,
-    offsets: Array,
-    codes: Array,
-    grids: Array,
-    n_items: int,
+    items: Array,
+    biases: Array | None,
     k: int,
-    exclude_indptr: Array | None,
-    exclude_indices: Array | None,
-    allow_indptr: Array | None,
-    allow_indices: Array | None,
-    n_threads: int,
+    exclude_indptr: Array | None = None,
+    exclude_indices: Array | None = None,
+    allow_indptr: Array | None = None,
+    allow_indices: Array | None = None,
 ) -> tuple[Array, Array]:
-    """The k best items of every query: score = bias + query . item.
+    """Return the k best items of every query: score = bias + query . item.
+
+    The kernel takes the items in the layout of the machine that it runs on; `pack` of
+    ``aimass_core.retrieval`` makes it from `items` and `biases`.
 
     Parameters
     ----------
     queries : ndarray, shape (n_queries, depth)
         Float32 or float64, finite.
-    panels : ndarray, shape (n_panels, depth, cols)
-        Packed items of the same dtype; ``cols`` is 48.
-    biases : ndarray, shape (n_panels * cols,)
-        By position; -inf: no candidate.
-    order : ndarray of int32, shape (n_panels * cols,)
-        The item at a position; any number at positions without one.
-    norms, offsets : ndarray of float64, shape (n_panels,)
-        The largest norm and bias in a panel and those after it. Not used here: bounds by which
-        the kernel ends early.
-    codes : ndarray of uint8, shape (n_panels, ceil(depth / 4), cols, 4)
-        The items in whole numbers from -127 to 127, plus 128. Not used here: bounds of the scores.
-    grids : ndarray of float64, shape (n_panels, 4)
-        What a panel's codes mean: 1 / step, the longest error, the largest norm, and the largest
-        absolute value of a bias (-1: all are 0). Not used here.
-    n_items : int
-        Number of items.
+    items : ndarray, shape (n_items, depth)
+        Of the same dtype.
+    biases : ndarray, shape (n_items,), or None
+        Added to the scores; -inf: no candidate. None: 0.
     k : int
         Items kept per query.
     exclude_indptr, exclude_indices : ndarray or None
         CSR pattern of shape (n_queries, n_items): pairs that are no candidates.
     allow_indptr, allow_indices : ndarray or None
         CSR pattern of the only pairs that are candidates.
-    n_threads : int
-        Not used here.
 
     Returns
     -------
@@ -69,13 +51,8 @@ def score_topk(
     -----
     O(n_queries * n_items * depth) time, a block of 256 queries times ``n_items`` memory.
     """
-    n_queries, depth = queries.shape
-    packed = panels.transpose(0, 2, 1).reshape(len(order), depth)
-    real = (order >= 0) & (order < n_items)
-    items = np.zeros((n_items, depth), queries.dtype)
-    items[order[real]] = packed[real]
-    bias = np.full(n_items, -np.inf, queries.dtype)
-    bias[order[real]] = biases[real]
+    n_queries, n_items = len(queries), len(items)
+    bias = np.zeros(n_items, queries.dtype) if biases is None else biases
     out_indices = np.full((n_queries, k), -1, np.int32)
     out_scores = np.full((n_queries, k), -np.inf, queries.dtype)
     for begin in range(0, n_queries, 256):

@@ -35,7 +35,7 @@ def slim_dense(
     ridge : ndarray of float64, shape (n_items,)
         L2 penalty of each coefficient.
     targets : ndarray of int32
-        Items j whose coefficients are wanted: those w that minimise 1/2 w'Gw - G_j'w + l1 |w|_1 +
+        Items j whose coefficients are computed: those w that minimise 1/2 w'Gw - G_j'w + l1 |w|_1 +
         1/2 sum ridge_i w_i^2 with w_j = 0.
     candidates_indptr, candidates_indices : ndarray or None
         The items of which each target may have a coefficient; None: all.

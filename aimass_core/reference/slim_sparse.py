@@ -43,7 +43,7 @@ def slim_sparse(
     ridge : ndarray of float64, shape (n_items,)
         L2 penalty of each coefficient.
     targets : ndarray of int32
-        Items j whose coefficients are wanted: those w that minimise 1/2 \\|x_j - X w\\|^2 +
+        Items j whose coefficients are computed: those w that minimise 1/2 \\|x_j - X w\\|^2 +
         l1 \\|w\\|_1 + 1/2 sum ridge_i w_i^2 with w_j = 0.
     candidates_indptr, candidates_indices, start_indptr, start_indices, start_data
         As in `slim_dense`.

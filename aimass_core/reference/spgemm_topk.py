@@ -35,7 +35,7 @@ def spgemm_topk(
     function: int,
     n_threads: int,
 ) -> tuple[Array, Array]:
-    """The k best columns of every row of X Y.
+    """Return the k best columns of every row of X Y.
 
     Parameters
     ----------

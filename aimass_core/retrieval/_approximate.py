@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.csr import row_range, take_rows
-from ..base.filters import Catalog
+from ..base.csr import row_numbers, row_range, take_rows
+from ..base.filters import Catalog, as_filters
 from ..base.lists import TopK
+from ..base.optional import import_optional
+from ..base.progress import log_duration
 from ..base.ranking import padding
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_int, wrap_csr
-from ._factors import as_factors, as_id_map, as_query_ids, filters_of, normalized, norms_of
+from ._factors import as_factors, as_id_map, as_query_ids, normalized, norms_of
 from ._index import FactorIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..base.filters import Filter
     from ..base.ranking import Ranked
-    from ._factors import Candidates
 
 __all__ = ["ApproximateIndex"]
 
@@ -81,12 +83,7 @@ class ApproximateIndex:
         expansion: int = 128,
         n_threads: int = 1,
     ) -> None:
-        try:
-            from usearch.index import Index
-        except ImportError:
-            raise ImportError(
-                "approximate retrieval needs usearch: pip install aimass_core[ann]"
-            ) from None
+        usearch = import_optional("usearch.index", "approximate retrieval", "ann")
         items = as_factors(item_factors, "item_factors")
         self.metric = as_choice(metric, "metric", ("dot", "cosine"))
         self.n_items: int = items.shape[0]
@@ -101,7 +98,7 @@ class ApproximateIndex:
         # All rows have one length: then the smallest angle is the largest product.
         rest = np.sqrt(np.maximum(1 - (norms / longest) ** 2, 0))
         rows = np.column_stack([self._items / longest, rest]).astype(np.float32)
-        self._graph = Index(
+        self._graph = usearch.Index(
             ndim=self.n_factors + 1,
             metric="cos",
             dtype="f32",
@@ -111,7 +108,10 @@ class ApproximateIndex:
         )
         if self.n_items:
             threads = resolve_n_threads(n_threads)
-            self._graph.add(np.arange(self.n_items, dtype=np.uint64), rows, threads=threads)
+            numbers = np.arange(self.n_items, dtype=np.uint64)
+            sizes = (self.n_items, self.n_factors)
+            with log_duration("ApproximateIndex: graph of %d items x %d factors", *sizes):
+                self._graph.add(numbers, rows, threads=threads)
 
     def __len__(self) -> int:
         return self.n_items
@@ -147,9 +147,9 @@ class ApproximateIndex:
         k = min(as_int(k, "k", minimum=1), self.n_items)
         names = as_query_ids(query_ids, len(queries))
         catalog = Catalog(self.ids, self.n_items, "item")
-        allowed, denied = filters_of(candidates, exclude, catalog, names)
+        allowed, excluded = as_filters(candidates, exclude, catalog, names)
         threads = resolve_n_threads(n_threads)
-        indices, scores = self._rank(queries, k, allowed, denied, threads)
+        indices, scores = self._rank(queries, k, allowed, excluded, threads)
         item_name = getattr(self.ids, "name", None) or "item"
         return TopK(names, indices, scores, self.ids, item_name=item_name)
 
@@ -157,15 +157,15 @@ class ApproximateIndex:
         self,
         queries: NDArray[Any],
         k: int,
-        allowed: Candidates,
-        denied: sp.csr_array | None,
+        allowed: Filter,
+        excluded: sp.csr_array | None,
         n_threads: int,
     ) -> Ranked:
         if len(queries) == 0 or k == 0:
             return padding(len(queries), k, self.dtype)
         if self.metric == "cosine":
             queries = normalized(queries)
-        longest = 0 if denied is None else int(np.diff(denied.indptr).max(initial=0))
+        longest = 0 if excluded is None else int(np.diff(excluded.indptr).max(initial=0))
         count = min(self.n_items, self.oversampling * k + longest)
         self._graph.expansion_search = max(self._expansion, 4 * count)
         directions = normalized(queries).astype(np.float32)
@@ -176,10 +176,10 @@ class ApproximateIndex:
         for begin in range(0, len(queries), _BLOCK):
             rows = slice(begin, min(begin + _BLOCK, len(queries)))
             own = _filtered(
-                proposed[rows], self.n_items, _rows_of(allowed, rows), _rows_of(denied, rows)
+                proposed[rows], self.n_items, _rows_of(allowed, rows), _rows_of(excluded, rows)
             )
             self._score_again(queries[rows], own, indices[rows], scores[rows], n_threads)
-        self._complete(queries, indices, scores, allowed, denied, n_threads)
+        self._complete(queries, indices, scores, allowed, excluded, n_threads)
         return indices, scores
 
     def _score_again(
@@ -215,8 +215,8 @@ class ApproximateIndex:
         queries: NDArray[Any],
         indices: NDArray[np.int32],
         scores: NDArray[Any],
-        allowed: Candidates,
-        denied: sp.csr_array | None,
+        allowed: Filter,
+        excluded: sp.csr_array | None,
         n_threads: int,
     ) -> None:
         """Replace lists that are shorter than k, as filters left too few proposed items."""
@@ -224,7 +224,7 @@ class ApproximateIndex:
         if not len(short):
             return
         own = take_rows(allowed, short) if sp.issparse(allowed) else allowed
-        others = None if denied is None else take_rows(denied, short)
+        others = None if excluded is None else take_rows(excluded, short)
         k = indices.shape[1]
         indices[short], scores[short] = self._exact.rank(queries[short], k, own, others, n_threads)
 
@@ -263,7 +263,7 @@ def _rows_of(matrix: Any, rows: slice) -> Any:
 
 
 def _filtered(
-    proposed: NDArray[np.int64], n_items: int, allowed: Candidates, denied: sp.csr_array | None
+    proposed: NDArray[np.int64], n_items: int, allowed: Filter, excluded: sp.csr_array | None
 ) -> NDArray[np.int64]:
     """Return proposed pairs that pass the filters, as sorted numbers row * n_items + item."""
     n, width = proposed.shape
@@ -273,8 +273,8 @@ def _filtered(
     if isinstance(allowed, np.ndarray):
         pairs = pairs[allowed[pairs % n_items] != 0]
     lists: Any = allowed if sp.issparse(allowed) else None
-    for matrix, is_wanted in ((denied, False), (lists, True)):
+    for matrix, is_wanted in ((excluded, False), (lists, True)):
         if matrix is not None:
-            rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
-            pairs = pairs[np.isin(pairs, rows * n_items + matrix.indices) == is_wanted]
+            stored = row_numbers(matrix).astype(np.int64) * n_items + matrix.indices
+            pairs = pairs[np.isin(pairs, stored) == is_wanted]
     return np.unique(pairs)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.csr import renumber_columns, take_rows, transpose
-from ..base.filters import Catalog, as_filter, combine_filters
+from ..base.csr import renumber_columns, row_numbers, take_rows_or_empty, transpose
+from ..base.filters import Catalog, as_filters
+from ..base.progress import log_duration, logger
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_csr, as_float, as_int
 from ._audience_index import AudienceIndex
@@ -22,8 +23,8 @@ from ._user_lists import Audience
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..base.filters import Filter
     from ._candidates import CandidateSource
-    from ._factors import Candidates
     from ._greedy import Choice
 
 __all__ = ["audience"]
@@ -61,9 +62,9 @@ def audience(
     items : id or array-like of ids, shape (n,)
         Items to find users for, each once.
     size : int, array-like of int of shape (n,) or mapping of item id to int, optional
-        At most so many users for each item. May be left out where there is a budget.
+        Upper limit of the users of each item. May be left out where there is a budget.
     budget : float, optional
-        At most so much money for all contacts together; needs ``cost``. Then only users with a
+        Upper limit of the cost of all contacts together; needs ``cost``. Then only users with a
         positive score are chosen.
     cost : float, array-like of shape (n,) or mapping of item id to float, optional
         Cost of a contact.
@@ -127,7 +128,7 @@ def audience(
     >>> chosen = audience(index, ["tea", "pie"], size=1, max_per_user=1)
     >>> chosen.of("tea")[0].tolist(), chosen.of("pie")[0].tolist()
     (['ann'], ['bob'])
-    >>> chosen = audience(index, ["tea", "pie"], budget=5.0, cost=2.0, exclude=["ann", "stranger"])
+    >>> chosen = audience(index, ["tea", "pie"], budget=5.0, cost=2.0, exclude=["ann", "dan"])
     >>> chosen.to_dict()["user"], chosen.cost
     (['bob', 'bob'], 4.0)
     """
@@ -140,14 +141,25 @@ def audience(
     limits = _limits(
         index, rows, size, budget, cost, item_values, groups, max_per_group, max_per_user, min_size
     )
-    allowed, denied = _filters(index, rows, candidates, exclude, threads)
+    allowed, excluded = _filters(index, rows, candidates, exclude, threads)
     if isinstance(allowed, np.ndarray):
         limits.caps[allowed == 0] = 0
         allowed = None
-    source = _source(index, rows, limits, k, threshold, allowed, denied, threads)
-    if method == "exact":
-        return _result(index, rows, limits, choose_exactly(source, limits))
-    return _result(index, rows, limits, GreedyChoice(source, limits).solve())
+    source = _source(index, rows, limits, k, threshold, allowed, excluded, threads)
+    with log_duration("audience: %d items, %d users, method %s", len(rows), index.n_users, method):
+        if method == "exact":
+            choice = choose_exactly(source, limits)
+        else:
+            choice = GreedyChoice(source, limits).solve()
+    chosen = _result(index, rows, limits, choice)
+    logger.info(
+        "audience: %d contacts, value %.6g, at most %.6g possible, cost %.6g",
+        len(chosen.user_rows),
+        chosen.value,
+        chosen.bound,
+        chosen.cost,
+    )
+    return chosen
 
 
 def _index_of(
@@ -213,7 +225,7 @@ def _filters(
     candidates: Any,
     exclude: Any,
     n_threads: int,
-) -> tuple[Candidates, sp.csr_array | None]:
+) -> tuple[Filter, sp.csr_array | None]:
     """Return both filters of users: a mask of users or lists of each item, and lists of each."""
     catalog = Catalog(index.user_ids, index.n_users, "user")
     queries = rows if index.item_ids is None else index.item_ids.ids[rows]
@@ -223,8 +235,8 @@ def _filters(
             values = values.mask(catalog)
         if hasattr(values, "matrix") and sp.issparse(values.matrix):
             values = _matrix_of_pairs(values, name, index, rows, n_threads)
-        filters.append(as_filter(values, name, catalog, queries))
-    return combine_filters(filters[0], filters[1], None)
+        filters.append(values)
+    return as_filters(filters[0], filters[1], catalog, queries)
 
 
 def _matrix_of_pairs(
@@ -238,10 +250,7 @@ def _matrix_of_pairs(
         )
     items = transpose(as_csr(pairs, name), n_threads)
     by_user = renumber_columns(items, index.user_ids.get(pairs.users.ids), index.n_users)
-    positions = pairs.items.get(index.item_ids.ids[rows])
-    nothing = sp.csr_array((1, index.n_users), dtype=by_user.dtype)
-    extended = as_csr(sp.vstack([by_user, nothing], format="csr"))
-    return take_rows(extended, np.where(positions < 0, by_user.shape[0], positions))
+    return take_rows_or_empty(by_user, pairs.items.get(index.item_ids.ids[rows]))
 
 
 def _source(
@@ -251,7 +260,7 @@ def _source(
     k: int | None,
     threshold: float | None,
     allowed: sp.csr_array | None,
-    denied: sp.csr_array | None,
+    excluded: sp.csr_array | None,
     n_threads: int,
 ) -> CandidateSource:
     dtype = index._users.dtype
@@ -261,12 +270,12 @@ def _source(
     if limits.has_budget:
         minimum = max(minimum, np.nextafter(dtype.type(0), dtype.type(1)))
     if k is None:
-        return RankedLists(index, rows, allowed, denied, minimum, n_threads)
+        return RankedLists(index, rows, allowed, excluded, minimum, n_threads)
     lists = index._reverse_topk(rows, n_threads)
-    if allowed is not None or denied is not None:
+    if allowed is not None or excluded is not None:
         kept = np.ones(len(lists.users), dtype=bool)
         entries = np.repeat(np.arange(len(rows)), np.diff(lists.indptr)), lists.users
-        for matrix, is_wanted in ((allowed, True), (denied, False)):
+        for matrix, is_wanted in ((allowed, True), (excluded, False)):
             if matrix is not None:
                 kept &= _has_entry(matrix, *entries) == is_wanted
         sizes = np.bincount(entries[0][kept], minlength=len(rows))
@@ -280,7 +289,7 @@ def _has_entry(
 ) -> NDArray[np.bool_]:
     """Return for each pair whether the matrix has a stored entry there."""
     width = np.int64(matrix.shape[1])
-    stored = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * width + matrix.indices
+    stored = row_numbers(matrix).astype(np.int64) * width + matrix.indices
     return np.isin(rows * width + columns, stored)
 
 

@@ -9,12 +9,13 @@ import numpy as np
 
 from .. import kernels
 from ..base.csr import take_rows, transpose
-from ..base.filters import Catalog, combine_filters
-from ..base.lists import TopK
+from ..base.filters import Catalog, as_filters, combine_filters
+from ..base.lists import TopK, column_names_of_lists
+from ..base.progress import log_duration, logger
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_indices, as_int, csr_parts
 from ..exceptions import NumericalError
-from ._factors import as_biases, as_factors, as_id_map, filters_of
+from ._factors import as_biases, as_factors, as_id_map
 from ._index import FactorIndex
 from ._packed_users import RankedUsers, Thresholds, invert_lists, pack_users, rank_pairs
 from ._user_lists import ReverseTopK
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from ..base.filters import Filter
     from ..base.ranking import Ranked
-    from ._factors import Candidates
 
 __all__ = ["AudienceIndex"]
 
@@ -133,6 +134,13 @@ class AudienceIndex:
                     f"{self._owned.shape}"
                 )
         self._inverted: RankedUsers | None = None
+        logger.info(
+            "AudienceIndex: %d users, %d items x %d factors in %s",
+            self.n_users,
+            self.n_items,
+            self.n_factors,
+            dtype,
+        )
 
     @classmethod
     def from_model(cls, model: Any, *, k: int = 10, n_threads: int | None = None) -> Self:
@@ -190,9 +198,10 @@ class AudienceIndex:
     def _thresholds(self) -> Thresholds:
         # The lists are kept where they take no more memory than the factors.
         keep_lists = 2 * self.k <= self.n_factors
-        return Thresholds.of_users(
-            self._item_index, self._users, self.k, self._owned, keep_lists, self._n_threads
-        )
+        with log_duration("AudienceIndex: the k-th best score of each user, k=%d", self.k):
+            return Thresholds.of_users(
+                self._item_index, self._users, self.k, self._owned, keep_lists, self._n_threads
+            )
 
     @cached_property
     def _packed(self) -> Any:
@@ -214,10 +223,7 @@ class AudienceIndex:
     @property
     def _names(self) -> tuple[str, str]:
         """Column names of users and items in tables."""
-        return (
-            getattr(self.user_ids, "name", None) or "user",
-            getattr(self.item_ids, "name", None) or "item",
-        )
+        return column_names_of_lists(self.user_ids, self.item_ids)
 
     def _rows_of_items(self, items: Any) -> NDArray[np.int64]:
         if self.item_ids is not None:
@@ -389,16 +395,16 @@ class AudienceIndex:
         rows = self._rows_of_items(items)
         queries = rows if self.item_ids is None else self.item_ids.ids[rows]
         catalog = Catalog(self.user_ids, self.n_users, "user")
-        allowed, denied = filters_of(candidates, exclude, catalog, queries)
+        allowed, excluded = as_filters(candidates, exclude, catalog, queries)
         threads = resolve_n_threads(n_threads)
-        indices, scores = self._rank_users(rows, n, allowed, denied, threads)
+        indices, scores = self._rank_users(rows, n, allowed, excluded, threads)
         return TopK(queries, indices, scores, self.user_ids, *self._names[::-1])
 
     def _rank_users(
         self,
         rows: NDArray[np.int64],
         n: int,
-        candidates: Candidates,
+        candidates: Filter,
         exclude: sp.csr_array | None,
         n_threads: int,
     ) -> Ranked:

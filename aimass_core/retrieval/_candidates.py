@@ -15,8 +15,8 @@ from ..base.validation import as_csr
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..base.filters import Filter
     from ._audience_index import AudienceIndex
-    from ._factors import Candidates
     from ._packed_users import RankedUsers
 
 __all__ = ["CandidateSource", "FixedLists", "Pairs", "RankedLists"]
@@ -70,7 +70,7 @@ class Pairs:
 
 
 class CandidateSource(Protocol):
-    """Gives the best candidates of items, as many as are asked for."""
+    """Source of the best candidates of items."""
 
     @property
     def dtype(self) -> Any:
@@ -171,16 +171,16 @@ class RankedLists:
         count: int,
     ) -> Pairs:
         """Return the ``count`` best pairs of each active item."""
-        allowed: Candidates = None
+        allowed: Filter = None
         if self.candidates is not None:
             allowed = take_rows(self.candidates, active)
         ineligible = None if eligible.all() else (~eligible).astype(np.uint8)
-        denied = None if self.exclude is None else take_rows(self.exclude, active)
+        excluded = None if self.exclude is None else take_rows(self.exclude, active)
         if len(chosen):
-            denied = patterns_union(denied, self._rows_of(chosen, active))
-        allowed, denied = combine_filters(allowed, ineligible, denied)
+            excluded = patterns_union(excluded, self._rows_of(chosen, active))
+        allowed, excluded = combine_filters(allowed, ineligible, excluded)
         users, scores = self.index._rank_users(
-            self.rows[active], max(count, 1), allowed, denied, self.n_threads
+            self.rows[active], max(count, 1), allowed, excluded, self.n_threads
         )
         is_candidate = (users >= 0) & (scores >= self.minimum)
         is_last = np.zeros(users.shape, dtype=bool)

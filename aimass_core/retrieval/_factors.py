@@ -1,14 +1,13 @@
-"""Factor matrices, biases, ids and filters: checked and brought into the kernels' form."""
+"""Factor matrices, biases, ids and filters: checked, in the form that kernels take."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.filters import Catalog, as_filter, combine_filters
 from ..base.validation import _as_values
 
 if TYPE_CHECKING:
@@ -16,16 +15,11 @@ if TYPE_CHECKING:
 
     from ..data import IdMap
 
-# Items that may be in a list, as a `Query` holds them: a mask for all queries, or lists of each.
-Candidates: TypeAlias = "NDArray[np.uint8] | sp.csr_array | None"
-
 __all__ = [
-    "Candidates",
     "as_biases",
     "as_factors",
     "as_id_map",
     "as_query_ids",
-    "filters_of",
     "largest_absolute",
     "normalized",
     "norms_of",
@@ -143,19 +137,6 @@ def as_query_ids(ids: Any, n: int) -> NDArray[Any]:
     if array.shape != (n,):
         raise ValueError(f"query_ids must have shape ({n},), got {array.shape}")
     return array
-
-
-def filters_of(
-    candidates: Any, exclude: Any, catalog: Catalog, queries: NDArray[Any]
-) -> tuple[Candidates, sp.csr_array | None]:
-    """Return both filters in the form that a `Query` holds them in."""
-    if candidates is None and exclude is None:
-        return None, None
-    return combine_filters(
-        as_filter(candidates, "candidates", catalog, queries),
-        as_filter(exclude, "exclude", catalog, queries),
-        None,
-    )
 
 
 def norms_of(X: NDArray[Any]) -> NDArray[np.float64]:

@@ -96,9 +96,17 @@ class GreedyChoice:
             pairs = pairs.take(np.argsort(-priorities, kind="stable"))
             taken = np.zeros(len(pairs), dtype=bool)
             n = assign_greedy(
-                pairs.users, pairs.positions, pairs.is_last, caps, sizes, limits.groups,
-                quotas, limits.costs, budget, taken,
-            )  # fmt: skip
+                pairs.users,
+                pairs.positions,
+                pairs.is_last,
+                caps,
+                sizes,
+                limits.groups,
+                quotas,
+                limits.costs,
+                budget,
+                taken,
+            )
             self._rounds.append(pairs.take(taken))
             if n == len(pairs):
                 return
@@ -106,10 +114,10 @@ class GreedyChoice:
 
     def _count(self, sizes: NDArray[np.int64], is_first: bool) -> int:
         """Return how many candidates to rank for each of the active items."""
-        wanted = max(_MIN_COUNT, 2 * int(sizes.max()))
+        count = max(_MIN_COUNT, 2 * int(sizes.max()))
         if not is_first:  # users are scarce: fewer rounds with longer lists
-            wanted = max(wanted, _PAIRS // (16 * len(sizes)))
-        return min(wanted, max(_MIN_COUNT, _PAIRS // len(sizes)), len(self._limits.caps))
+            count = max(count, _PAIRS // (16 * len(sizes)))
+        return min(count, max(_MIN_COUNT, _PAIRS // len(sizes)), len(self._limits.caps))
 
     def _note(self, pairs: Pairs) -> None:
         """Record what the bound needs: the lowest value, and the first lists."""
@@ -172,6 +180,6 @@ class _BestUsers:
         budget = limits.budget * (1 + _ROUNDING)
         share = np.ones(len(order))
         over = (spent > budget) & (costs[order] > 0)
-        rest = np.maximum(budget - (spent - costs[order]), 0)
-        share[over] = rest[over] / costs[order][over]
+        remaining = np.maximum(budget - (spent - costs[order]), 0)
+        share[over] = remaining[over] / costs[order][over]
         return float((values[order] * counts[order]) @ share)

@@ -50,7 +50,7 @@ class HashedIds:
     Parameters
     ----------
     hashes : iterable of str
-        Hexadecimal hashes, in upper or lower case. Hashes of strangers have no effect.
+        Hexadecimal hashes, in upper or lower case. Hashes of unknown users have no effect.
     algorithm : {"sha256", "sha512", "sha1", "md5"}, default="sha256"
         How they were computed.
     salt : str, default=""
@@ -108,7 +108,9 @@ class HashedIds:
         ids = np.arange(catalog.size) if catalog.ids is None else catalog.ids.ids
         own = hash_ids(ids, self._algorithm, salt=self._salt, normalize=self._normalize)
         flags = np.fromiter((h in self._hashes for h in own), dtype=bool, count=catalog.size)
-        strangers = len(self) - len({h for h in own if h in self._hashes})
-        if strangers:
-            logger.info("%d of %d hashes belong to no known %s", strangers, len(self), catalog.name)
+        n_unknown = len(self) - len({h for h in own if h in self._hashes})
+        if n_unknown:
+            logger.info(
+                "%d of %d hashes are those of no known %s", n_unknown, len(self), catalog.name
+            )
         return flags

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.csr import row_range
-from ..base.filters import Catalog
+from ..base.filters import Catalog, as_filters
 from ..base.lists import TopK
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_int
@@ -20,7 +20,6 @@ from ._factors import (
     as_factors,
     as_id_map,
     as_query_ids,
-    filters_of,
     normalized,
 )
 from ._packing import pack, restrict
@@ -28,8 +27,8 @@ from ._packing import pack, restrict
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..base.filters import Filter
     from ..base.ranking import Ranked
-    from ._factors import Candidates
 
 __all__ = ["FactorIndex", "score_topk"]
 
@@ -178,8 +177,8 @@ class FactorIndex:
         """
         queries = as_factors(queries, "queries", self.dtype, n_factors=self.n_factors)
         names = as_query_ids(query_ids, len(queries))
-        allowed, denied = filters_of(candidates, exclude, self._catalog, names)
-        indices, scores = self.rank(queries, k, allowed, denied, resolve_n_threads(n_threads))
+        allowed, excluded = as_filters(candidates, exclude, self._catalog, names)
+        indices, scores = self.rank(queries, k, allowed, excluded, resolve_n_threads(n_threads))
         return self._lists(names, indices, scores)
 
     @property
@@ -194,7 +193,7 @@ class FactorIndex:
         self,
         queries: NDArray[Any],
         k: int,
-        candidates: Candidates,
+        candidates: Filter,
         exclude: sp.csr_array | None,
         n_threads: int,
     ) -> Ranked:
@@ -304,7 +303,7 @@ class FactorIndex:
             raise ValueError(f"queries must be 2-D (rows x factors), got {queries.ndim}-D")
         k = min(as_int(k, "k", minimum=1), self.n_items)
         names = as_query_ids(query_ids, len(queries))
-        allowed, denied = filters_of(candidates, exclude, self._catalog, names)
+        allowed, excluded = as_filters(candidates, exclude, self._catalog, names)
         threads = resolve_n_threads(n_threads)
         packed = self._packed
         if isinstance(allowed, np.ndarray):  # once for all blocks
@@ -314,7 +313,7 @@ class FactorIndex:
             part = as_factors(queries[begin:end], "queries", self.dtype, n_factors=self.n_factors)
             lists = [
                 array
-                for matrix in (denied, allowed)
+                for matrix in (excluded, allowed)
                 for array in _pattern(None if matrix is None else row_range(matrix, begin, end))
             ]
             ranked = self._rank(part, k, packed, lists, threads, begin)

@@ -24,19 +24,19 @@ class Limits:
     Parameters
     ----------
     sizes : ndarray of int64, shape (n_items,)
-        At most so many users for each item.
+        Upper limit of the users of each item.
     caps : ndarray of int64, shape (n_users,)
-        At most so many items for each user; 0 for users who are excluded.
+        Upper limit of the items of each user; 0 for users who are excluded.
     groups : ndarray of int32, shape (n_users,)
         Group of each user; 0 has no quota.
     quotas : ndarray of int64, shape (n_groups,)
-        At most so many pairs for each group.
+        Upper limit of the pairs of each group.
     costs : ndarray of float64, shape (n_items,)
         Cost of a pair of each item.
     values : ndarray of float64, shape (n_items,)
         What a score of 1 is worth for each item.
     budget : float
-        At most so much for all pairs; inf: no limit.
+        Upper limit of the cost of all pairs; inf: no limit.
     min_size : int
         An item with fewer users gets none at all.
     """
@@ -140,6 +140,16 @@ def per_item_numbers(
     return numbers
 
 
+def _rows_of_keys(keys: list[Any], name: str, catalog: Catalog) -> NDArray[np.int64]:
+    """Return the row of each id of a mapping, -1 for an id that the model does not know."""
+    if catalog.ids is not None and keys:
+        return catalog.ids.get(keys)
+    rows = np.full(len(keys), -1, dtype=np.int64)
+    for position, key in enumerate(keys):
+        rows[position : position + 1] = [*known_rows([key], name, catalog), -1][:1]
+    return rows
+
+
 def quotas_of(
     groups: Any, max_per_group: Any, catalog: Catalog, maximum: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -163,9 +173,9 @@ def quotas_of(
         return codes, np.array([maximum], dtype=np.int64)
     labels: dict[Any, int] = {}
     if isinstance(groups, Mapping):
-        for user, label in groups.items():
-            number = labels.setdefault(label, len(labels) + 1)
-            codes[known_rows([user], "groups", catalog)] = number
+        numbers = [labels.setdefault(label, len(labels) + 1) for label in groups.values()]
+        rows = _rows_of_keys(list(groups), "groups", catalog)
+        codes[rows[rows >= 0]] = np.array(numbers, dtype=np.int32)[rows >= 0]
     else:
         values = groups.tolist() if hasattr(groups, "tolist") else list(groups)
         if len(values) != catalog.size:

@@ -68,8 +68,8 @@ class Thresholds(NamedTuple):
         lists = np.empty(shape, np.int32), np.empty(shape, users.dtype)
         for begin in range(0, len(users), _BLOCK):
             end = min(begin + _BLOCK, len(users))
-            denied = None if exclude is None else row_range(exclude, begin, end)
-            found, values = index.rank(users[begin:end], k, None, denied, n_threads)
+            excluded = None if exclude is None else row_range(exclude, begin, end)
+            found, values = index.rank(users[begin:end], k, None, excluded, n_threads)
             is_full = found[:, -1] >= 0
             scores[begin:end] = np.where(is_full, values[:, -1], scores[begin:end])
             items[begin:end] = np.where(is_full, found[:, -1], items[begin:end])

@@ -81,7 +81,7 @@ def to_panels(rows: NDArray[Any], cols: int) -> NDArray[Any]:
 def _codes(
     rows: NDArray[Any], norms: NDArray[np.float64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Return items in whole numbers of 8 bits, and the error bounds of each panel.
+    """Return items as integers of 8 bits, and the error bounds of each panel.
 
     A panel's factors are ``step * (code - 128)`` plus an error. The bounds are 1 / step, the
     length of the longest error, the largest norm, and -1 (no biases).

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from ..base.csr import row_range
 from ..base.foreign import as_recommender
+from ..base.optional import import_optional
 from ..base.recommender import UNKNOWN
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_int
@@ -153,10 +154,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     -----
     Memory is that of one block.
     """
-    try:
-        import pyarrow as pa
-    except ImportError:
-        raise ImportError("writing tables needs pyarrow: pip install 'aimass_core[io]'") from None
+    pa = import_optional("pyarrow", "writing tables", "io")
     from ..data._table_writer import TableWriter, output_format
 
     target = Path(path)
@@ -191,12 +189,12 @@ def _as_lists(blocks: Any) -> Iterator[TopK]:
 
     if isinstance(blocks, TopK):
         blocks = [blocks]
-    wanted = "blocks must be TopK, such as recommend_blocks and topk_blocks yield"
+    expected = "blocks must be TopK, such as recommend_blocks and topk_blocks yield"
     if not isinstance(blocks, Iterable):
-        raise TypeError(f"{wanted}; got {type(blocks).__name__}")
+        raise TypeError(f"{expected}; got {type(blocks).__name__}")
     for block in blocks:
         if not isinstance(block, TopK):
-            raise TypeError(f"{wanted}; got {type(block).__name__} for a block")
+            raise TypeError(f"{expected}; got {type(block).__name__} for a block")
         yield block
 
 

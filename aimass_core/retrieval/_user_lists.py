@@ -258,8 +258,8 @@ class UserLists(Exportable):
                 for user, score in zip(users[:_SHOWN_USERS], scores[:_SHOWN_USERS], strict=True)
             )
             rows.append(f"<tr><th>{html.escape(str(item))}</th><td>{len(users):,}</td>{cells}</tr>")
-        rest = len(self) - len(rows)
-        more = f"<p>and {rest:,} more lists</p>" if rest > 0 else ""
+        n_hidden = len(self) - len(rows)
+        more = f"<p>and {n_hidden:,} more lists</p>" if n_hidden > 0 else ""
         head = f"<th>{html.escape(self.item_name)}</th><th>{html.escape(self.user_name)}s</th>"
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{more}"
 

@@ -79,13 +79,21 @@ def fit_mixture(
 def continued(mixture: GaussianMixture, Z: Floats, **options: Any) -> GaussianMixture:
     """Return the mixture after more EM on rows, from its present parameters."""
     further = GaussianMixture(
-        len(mixture.weights_), covariance_type=mixture.covariance_type, accelerate=True,
-        warm_start=True, **options,
-    )  # fmt: skip
+        len(mixture.weights_),
+        covariance_type=mixture.covariance_type,
+        accelerate=True,
+        warm_start=True,
+        **options,
+    )
     further._adopt_parameters(
-        mixture.covariance_type, mixture.weights_, mixture.means_, mixture.covariances_,
-        mixture.precisions_cholesky_, mixture._noise, mixture.category_probabilities_,
-    )  # fmt: skip
+        mixture.covariance_type,
+        mixture.weights_,
+        mixture.means_,
+        mixture.covariances_,
+        mixture.precisions_cholesky_,
+        mixture._noise,
+        mixture.category_probabilities_,
+    )
     return _without_warnings(further, Z)
 
 
@@ -103,9 +111,11 @@ def rebuilt(
     tables = dict(enumerate(categories, d))
     sizes = {column: table.shape[1] for column, table in tables.items()}
     mixture = GaussianMixture(
-        len(weights), covariance_type=covariance_type, missing=missing,
+        len(weights),
+        covariance_type=covariance_type,
+        missing=missing,
         categorical_features=sizes or None,
-    )  # fmt: skip
+    )
     roots = precision_roots(covariance_type, covariances, means)
     mixture._adopt_parameters(covariance_type, weights, means, covariances, roots, noise, tables)
     return mixture

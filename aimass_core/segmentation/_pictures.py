@@ -26,15 +26,32 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Points = tuple[Floats, NDArray[np.int64]]
 
-__all__ = ["COLOURS", "DARK", "Theme", "axes_of", "colour", "map_picture", "picture",
-           "profile_picture", "selection_picture"]  # fmt: skip
+__all__ = [
+    "COLOURS",
+    "DARK",
+    "Theme",
+    "axes_of",
+    "colour",
+    "map_picture",
+    "picture",
+    "profile_picture",
+    "selection_picture",
+]
 
 KINDS = ("map", "profile", "selection")
 # Told apart by most people with a colour deficiency, and readable on white and on dark grey.
 COLOURS = (
-    "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#ee8844", "#88a050",
-    "#8877cc", "#999999",
-)  # fmt: skip
+    "#4477aa",
+    "#ee6677",
+    "#228833",
+    "#ccbb44",
+    "#66ccee",
+    "#aa3377",
+    "#ee8844",
+    "#88a050",
+    "#8877cc",
+    "#999999",
+)
 _MAX_COLUMNS = 20  # in the profile picture
 _MAX_POINTS = 3000
 # Radii that hold 50 % and 90 % of a normal distribution in a plane.
@@ -106,7 +123,7 @@ def _png(figure: Any) -> bytes:
 
 
 def _wrapped(name: str, width: int) -> str:
-    """A text in lines of limited width; nothing is cut off."""
+    """Return a text in lines of limited width; nothing is cut off."""
     return "\n".join(textwrap.wrap(name, width, break_long_words=True)) or name
 
 
@@ -193,9 +210,12 @@ def map_picture(
         if segmentation._noise:
             handles.append(_handle(colour(-1), "outliers", "x"))
         figure.legend(
-            handles=handles, loc="outside lower left", ncols=2 if is_many else 1, frameon=False,
+            handles=handles,
+            loc="outside lower left",
+            ncols=2 if is_many else 1,
+            frameon=False,
             fontsize=7 if is_many else 8,
-        )  # fmt: skip
+        )
         return _png(figure)
 
 
@@ -228,17 +248,31 @@ def _draw_plane(
         for radius, fill in ((_OUTER_RADIUS, False), (_INNER_RADIUS, True)):
             axis.add_patch(
                 Ellipse(
-                    (x, y), *(radius * sizes), angle=angle, edgecolor=colour(i), linewidth=1.3,
-                    facecolor=colour(i) + "30" if fill else "none", zorder=2,
+                    (x, y),
+                    *(radius * sizes),
+                    angle=angle,
+                    edgecolor=colour(i),
+                    linewidth=1.3,
+                    facecolor=colour(i) + "30" if fill else "none",
+                    zorder=2,
                 )
-            )  # fmt: skip
+            )
         axis.annotate(
-            segmentation.keys_[i], (x, y), ha="center", va="center", fontsize=11, fontweight="bold",
-            color=theme.text, zorder=3,
+            segmentation.keys_[i],
+            (x, y),
+            ha="center",
+            va="center",
+            fontsize=11,
+            fontweight="bold",
+            color=theme.text,
+            zorder=3,
             bbox={
-                "boxstyle": "circle,pad=0.2", "fc": theme.background, "ec": colour(i), "alpha": 0.9,
+                "boxstyle": "circle,pad=0.2",
+                "fc": theme.background,
+                "ec": colour(i),
+                "alpha": 0.9,
             },
-        )  # fmt: skip
+        )
     inside = points[labels >= 0] if len(points) else points
     _limits(axis, inside, axes, pair, 0.3 if len(out) else 0.04)
 
@@ -270,8 +304,14 @@ def _draw_line(
         shown = [*range(len(segmentation.names_)), -1][: len(segmentation._labels)]
         groups = [points[labels == i] for i in shown]
         bins = np.histogram_bin_edges(points, bins=min(60, max(10, len(points) // 20)))
-        axis.hist(groups, bins=bins, stacked=True, density=True, alpha=0.5,
-                  color=[colour(i) for i in shown])  # fmt: skip
+        axis.hist(
+            groups,
+            bins=bins,
+            stacked=True,
+            density=True,
+            alpha=0.5,
+            color=[colour(i) for i in shown],
+        )
     for i, (mean, sd) in enumerate(zip(axes.means[:, 0], deviations, strict=True)):
         y = (
             segmentation.weights_[i]
@@ -304,9 +344,14 @@ def profile_picture(segmentation: Segmentation, theme: Theme) -> bytes:
         axis.imshow(part, cmap=blend, vmin=-2.5, vmax=2.5, aspect="auto")
         for (row, column), value in np.ndenumerate(part):
             axis.text(
-                column, row, signed(value), ha="center", va="center", fontsize=8,
+                column,
+                row,
+                signed(value),
+                ha="center",
+                va="center",
+                fontsize=8,
                 color="#ffffff" if abs(value) > 1.6 else theme.text,
-            )  # fmt: skip
+            )
         axis.set_xticks(range(part.shape[1]), segmentation.keys_, fontweight="bold")
         axis.set_yticks(range(len(shown)), [_wrapped(segmentation.columns_[j], 40) for j in shown])
         axis.tick_params(length=0, labeltop=True, labelbottom=False)
@@ -329,27 +374,49 @@ def selection_picture(segmentation: Segmentation, theme: Theme) -> bytes:
             values = tried[name]
             line = [np.nanmin(values[counts == k]) for k in np.unique(counts)]
             lines += line
-            axis.plot(np.unique(counts), line, color=COLOURS[number], linewidth=1.8,
-                      label=f"{name.upper()}, best shape")  # fmt: skip
+            axis.plot(
+                np.unique(counts),
+                line,
+                color=COLOURS[number],
+                linewidth=1.8,
+                label=f"{name.upper()}, best shape",
+            )
         markers = {"full": "o", "tied": "s", "diag": "^", "tied_diag": "v", "spherical": "D"}
         for kind, marker in markers.items():
             rows = kinds == kind
             if not rows.any():
                 continue
             fits = rows & (tried["smallest_share"] >= min_share)
-            axis.scatter(counts[fits], tried["bic"][fits], marker=marker, s=24, color=COLOURS[0],
-                         label=kind, zorder=3)  # fmt: skip
+            axis.scatter(
+                counts[fits],
+                tried["bic"][fits],
+                marker=marker,
+                s=24,
+                color=COLOURS[0],
+                label=kind,
+                zorder=3,
+            )
             small = rows & ~fits
-            axis.scatter(counts[small], tried["bic"][small], marker=marker, s=24, zorder=3,
-                         facecolors="none", edgecolors=COLOURS[0])  # fmt: skip
+            axis.scatter(
+                counts[small],
+                tried["bic"][small],
+                marker=marker,
+                s=24,
+                zorder=3,
+                facecolors="none",
+                edgecolors=COLOURS[0],
+            )
         margin = 0.06 * (max(lines) - min(lines)) or 1.0  # shapes far off would flatten the lines
         axis.set_ylim(min(lines) - margin, max(lines) + margin)
         at = segmentation.chosen_
         axis.axvline(counts[at], color=theme.text, linewidth=1, linestyle=":")
         axis.annotate(
-            f" chosen: {counts[at]}", (counts[at], 1), xycoords=("data", "axes fraction"),
-            va="top", fontsize=9,
-        )  # fmt: skip
+            f" chosen: {counts[at]}",
+            (counts[at], 1),
+            xycoords=("data", "axes fraction"),
+            va="top",
+            fontsize=9,
+        )
         axis.set_xticks(np.unique(counts))
         axis.set_xlabel("number of segments (hollow: a segment below the smallest share)")
         axis.set_ylabel("smaller is better")

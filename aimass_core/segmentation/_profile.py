@@ -30,7 +30,7 @@ _MAX_PHRASES = 5
 
 
 def _by_segment(labels: NDArray[np.int64], k: int) -> list[NDArray[np.intp]]:
-    """The rows of each segment."""
+    """Return the rows of each segment."""
     order = np.argsort(labels, kind="stable")
     ends = np.searchsorted(labels[order], np.arange(k + 1))
     return [order[ends[i] : ends[i + 1]] for i in range(k)]
@@ -65,7 +65,7 @@ def standardized_difference(
 
 
 def _center(values: Floats) -> tuple[float, float]:
-    """Mean (without overflow of the sum) and median of the known values."""
+    """Return mean (without overflow of the sum) and median of the known values."""
     seen = values[~np.isnan(values)]
     if not seen.size:
         return np.nan, np.nan

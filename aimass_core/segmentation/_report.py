@@ -74,7 +74,7 @@ def page(segmentation: Segmentation, points: Points | None, title: str | None) -
 
 
 def _image(draw: Callable[[Theme], bytes], alt: str, caption: str) -> str:
-    """A picture in both themes; the reader's setting picks one."""
+    """Return a picture in both themes; the reader's setting picks one."""
     light, dark = (base64.b64encode(draw(theme)).decode() for theme in (Theme(), DARK))
     return (
         '<figure><picture><source media="(prefers-color-scheme: dark)" '
@@ -138,7 +138,7 @@ def _cards(segmentation: Segmentation) -> str:
 
 
 def _drift(segmentation: Segmentation) -> str:
-    """What has changed since the previous segments."""
+    """Return what has changed since the previous segments."""
     drift = segmentation.drift_
     if not drift:
         return ""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import re
+import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.progress import logger
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_float
 from ..data._time import column_times, nanoseconds
 from ..data._values import column_values
 from ..data.idmap import IdMap
-from ..data.tables import read_columns
+from ..data.readers import ReadOptions
+from ..data.tables import opened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["rfm"]
 
 _DAY = 86_400_000_000_000  # nanoseconds
+_IS_DAY = re.compile(r"\s*\d{4}-\d{2}-\d{2}\s*")
 
 
 def rfm(
@@ -34,9 +40,10 @@ def rfm(
     order: str | None = None,
     now: Any = None,
     nulls: str = "error",
+    date_format: str | None = None,
     n_threads: int | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Recency, frequency and monetary value of each customer.
+    """Return recency, frequency and monetary value of each customer.
 
     A purchase is a line with a positive amount. Lines of zero or less (returns, cancellations,
     corrections) count for the monetary value only.
@@ -46,17 +53,20 @@ def rfm(
     table : table or path
         One row for each line of a transaction; see `Interactions.from_table`.
     user, time : str
-        Columns of customers and of times (datetimes or whole numbers).
+        Columns of customers and of times: datetimes, also as text, or whole numbers.
     amount : str or pair of str
         Column of what was paid, or two columns to be multiplied: quantity and price.
     order : str, optional
         Column of orders (invoices), to count each once. Without it frequency counts the different
         days with a purchase (different times, where these are numbers).
     now : datetime, str or number, optional
-        The point in time that recency looks back from; lines after it are left out. By default the
-        last time of the table.
+        The point in time that recency looks back from; lines after it are left out. A day
+        ("2025-01-31", a date) includes its lines: recency then counts from the end of the day, or
+        from the day itself where no line has a time of day. By default the last time of the table.
     nulls : {"error", "drop"}, default="error"
         What happens to lines with a null in one of these columns.
+    date_format : str, optional
+        Format of dates in text, as in `Interactions.from_table`.
     n_threads : int, optional
         By default the CPUs of this process.
 
@@ -74,6 +84,12 @@ def rfm(
         For a column that is missing, nulls, or where no line is left.
     TypeError
         For a column of the wrong kind.
+
+    Warns
+    -----
+    UserWarning
+        Without ``now``, where lines lie in the future: recency of all customers would count from
+        the latest of them.
 
     Notes
     -----
@@ -102,30 +118,42 @@ def rfm(
     wanted |= {("amount", "price")[i]: name for i, name in enumerate(factors)}
     if order is not None:
         wanted["order"] = order
-    columns = read_columns(table, wanted)
+    source = opened(table, ReadOptions())
+    options = source.options
+    if date_format is not None:
+        options = options.replaced(date_format=date_format)
+    columns = source.read(wanted)
     labels = {role: f"{role}={name!r}" for role, name in wanted.items()}
     threads = resolve_n_threads(n_threads)
     keep = _complete(columns, labels, nulls)
 
     codes, ids = IdMap._number(columns.pop("user"), labels["user"], threads)
     codes = codes[keep]
-    when = columns.pop("time")
-    if when.offsets is not None:
-        raise TypeError(
-            f"{labels['time']} must hold datetimes or whole numbers, not text: convert the column"
-        )
-    times, unit = column_times(when, keep, labels["time"])
-    paid = column_values(columns.pop("amount"), keep, labels["amount"]).astype(np.float64)
+
+    def values(role: str) -> NDArray[Any]:
+        where = partial(source.where_text, role)
+        return column_values(columns.pop(role), keep, labels[role], options, where)
+
+    times, unit = column_times(
+        columns.pop("time"), keep, labels["time"], options, partial(source.where_text, "time")
+    )
+    paid = values("amount").astype(np.float64)
     if "price" in columns:
-        paid *= column_values(columns.pop("price"), keep, labels["price"])
+        paid *= values("price")
     orders: NDArray[Any] = times // _DAY if unit == "ns" else times
     if order is not None:
         orders, _ = IdMap._number(columns.pop("order"), labels["order"], threads)
         orders = orders[keep]
     if not len(times):
         raise ValueError("no line of the table can be used: it is empty or has nulls in each line")
-    last = int(times.max()) if now is None else _point(now, unit)
-    before = times <= last
+    if now is None:
+        _warn_of_future(times, unit, labels["time"])
+        last = end = int(times.max())
+    else:
+        last, end = _point(now, unit, times)
+    before = times <= end
+    if not before.all():
+        logger.info("rfm: %d lines after now=%s are left out", int((~before).sum()), now)
     codes, times, paid, orders = codes[before], times[before], paid[before], orders[before]
     bought = paid > 0
     if not bought.any():
@@ -152,7 +180,7 @@ def rfm(
 
 
 def _complete(columns: dict[str, Column], labels: dict[str, str], nulls: str) -> NDArray[np.bool_]:
-    """Which lines have everything."""
+    """Flags of the lines without nulls."""
     keep = np.ones(next(iter(columns.values())).n_rows, dtype=bool)
     for role, column in columns.items():
         if column.null is None:
@@ -166,12 +194,41 @@ def _complete(columns: dict[str, Column], labels: dict[str, str], nulls: str) ->
     return keep
 
 
-def _point(now: Any, unit: str) -> int:
-    """A point in time in the unit of the times."""
+def _warn_of_future(times: NDArray[np.int64], unit: str, label: str) -> None:
+    """Warn of datetimes that lie more than a day after the present."""
+    if unit != "ns":
+        return
+    present = int(np.datetime64("now", "ns").view(np.int64))
+    n = int((times > present + _DAY).sum())
+    if n:
+        latest = np.datetime64(int(times.max()), "ns").astype("datetime64[s]")
+        warnings.warn(
+            f"{label}: {n} lines lie in the future, the latest at {latest}, and recency counts "
+            "from there: pass now= to leave them out",
+            stacklevel=3,
+        )
+
+
+def _point(now: Any, unit: str, times: NDArray[np.int64]) -> tuple[int, int]:
+    """Return the time that recency counts from, and that of the last line that is included."""
     if unit != "ns":
         if isinstance(now, (str, datetime.date, np.datetime64)):
             raise TypeError(f"now must be a number, as the times are whole numbers, got {now!r}")
-        return int(np.floor(as_float(now, "now")))
+        point = int(np.floor(as_float(now, "now")))
+        return point, point
     if not isinstance(now, (str, datetime.date, np.datetime64)):
         raise TypeError(f"now must be a datetime or a string like '2024-06-30', got {now!r}")
-    return nanoseconds(now, "now")
+    point = nanoseconds(now, "now")
+    if not _is_day(now):
+        return point, point
+    have_hours = bool((times % _DAY != 0).any())
+    return point + have_hours * _DAY, point + _DAY - 1
+
+
+def _is_day(now: Any) -> bool:
+    """Return whether a point in time is a day without a time of day."""
+    if isinstance(now, str):
+        return _IS_DAY.fullmatch(now) is not None
+    if isinstance(now, np.datetime64):
+        return np.datetime_data(now.dtype)[0] == "D"
+    return not isinstance(now, datetime.datetime)

@@ -29,7 +29,7 @@ __all__ = ["adjusted_rand", "best_jaccard", "bootstrap"]
 
 
 def _table(a: NDArray[Any], b: NDArray[Any], n_a: int, n_b: int) -> Floats:
-    """The number of rows with label i in `a` and j in `b`."""
+    """Return the number of rows with label i in `a` and j in `b`."""
     return np.bincount(a * n_b + b, minlength=n_a * n_b).reshape(n_a, n_b).astype(np.float64)
 
 
@@ -93,9 +93,11 @@ def bootstrap(
     rand, jaccard = np.empty(n_bootstrap), np.empty((n_bootstrap, n_labels))
     for number in range(n_bootstrap):
         other = fit_mixture(
-            sample_rows(Z, len(Z), rng, replace=True), k, mixture.covariance_type,
+            sample_rows(Z, len(Z), rng, replace=True),
+            k,
+            mixture.covariance_type,
             **(options | {"random_state": seed + 1 + number}),
-        )  # fmt: skip
+        )
         counts = _table(labels, other.predict(Z) % n_labels, n_labels, n_labels)
         rand[number], jaccard[number] = adjusted_rand(counts), best_jaccard(counts)
         if progress.step(number + 1, {"adjusted_rand": float(rand[number])}):

@@ -45,19 +45,71 @@ _MIN_KNOWN = 10  # known values of a column in a sample of rows: with fewer, a s
 
 # The last word of a column's name says what its whole numbers mean.
 _ID_WORDS = {
-    "barcode", "ean", "email", "fax", "guid", "hash", "iban", "id", "ids", "idx", "index", "isin",
-    "key", "phone", "rownum", "sku", "ssn", "tel", "telephone", "unnamed", "uuid",
-}  # fmt: skip
+    "barcode",
+    "ean",
+    "email",
+    "fax",
+    "guid",
+    "hash",
+    "iban",
+    "id",
+    "ids",
+    "idx",
+    "index",
+    "isin",
+    "key",
+    "phone",
+    "rownum",
+    "sku",
+    "ssn",
+    "tel",
+    "telephone",
+    "unnamed",
+    "uuid",
+}
 _CODE_WORDS = {
-    "code", "codes", "pincode", "plz", "postal", "postalcode", "postcode", "zip", "zipcode",
-}  # fmt: skip
+    "code",
+    "codes",
+    "pincode",
+    "plz",
+    "postal",
+    "postalcode",
+    "postcode",
+    "zip",
+    "zipcode",
+}
 _NUMBER_WORDS = {"nr", "no", "number"}  # after another word: "store number"
 _CATEGORY_WORDS = {
-    "branch", "brand", "category", "channel", "city", "class", "cluster", "country", "county",
-    "currency", "department", "dept", "district", "gender", "group", "industry", "label",
-    "language", "plan", "region", "sector", "segment", "sex", "shop", "state", "status", "store",
-    "type", "weekday",
-}  # fmt: skip
+    "branch",
+    "brand",
+    "category",
+    "channel",
+    "city",
+    "class",
+    "cluster",
+    "country",
+    "county",
+    "currency",
+    "department",
+    "dept",
+    "district",
+    "gender",
+    "group",
+    "industry",
+    "label",
+    "language",
+    "plan",
+    "region",
+    "sector",
+    "segment",
+    "sex",
+    "shop",
+    "state",
+    "status",
+    "store",
+    "type",
+    "weekday",
+}
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 _NUMBER_TEXT = re.compile(r"\s*[-+(]?\s*[€$£]?\s*\d[\d.,' ]*\s*[%€$£]?\)?\s*")
 
@@ -297,7 +349,7 @@ def read_rows(
 def _read_all(
     table: Any, by_text: dict[str, Any], names: list[str], is_lenient: bool
 ) -> dict[str, Column | TypeError]:
-    """Columns by name; a lenient reading keeps the error of a column that cannot be read."""
+    """Return columns by name; a lenient reading keeps the error of a column that it cannot read."""
     wanted = {f"column {number}": by_text[name] for number, name in enumerate(names)}
     try:
         columns = read_columns(table, wanted)
@@ -340,7 +392,7 @@ def _is_number(column: Column) -> bool:
 
 
 def _as_numbers(column: Column, name: str) -> Floats:
-    """One float64 for each row, NaN for nulls; infinity is refused."""
+    """Return one float64 for each row, NaN for nulls; refuse infinity."""
     values = np.array(column.numbers(), dtype=np.float64)
     if column.null is not None:
         values[column.null] = np.nan
@@ -453,7 +505,7 @@ def _add_number(
 
 
 def _are_row_numbers(known: Floats) -> bool:
-    """Whether whole numbers are all different and fill most of their range."""
+    """Return whether whole numbers are all different and fill most of their range."""
     if len(known) < _MIN_ROW_NUMBERS or known.max() - known.min() >= 2 * len(known):
         return False
     return len(np.unique(known)) == len(known)
@@ -477,7 +529,7 @@ def _add_words(out: CustomerTable, name: str, column: Column, n_threads: int) ->
 
 
 def _as_category(column: Column, name: str, n_threads: int) -> Category | None:
-    """The values of a column as labels, the most frequent first; None if there are too many."""
+    """Return the values of a column as labels, the most frequent first; None for too many."""
     codes, texts = _words_of(column, name, n_threads)
     if len(texts) > _MAX_WORDS:
         return None
@@ -528,7 +580,7 @@ def _others(n: int) -> str:
 
 
 def _codes_of(column: Column, name: str, labels: list[str]) -> NDArray[np.int32]:
-    """The number of each row's label in the fit; -1 for a null or an unknown value."""
+    """Return the number of each row's label in the fit; -1 for a null or an unknown value."""
     codes, texts = _words_of(column, name, 1)
     rest = len(labels) - 1 if len(labels) > _MAX_LABELS else -1  # the label of the rare values
     position = {label: number for number, label in enumerate(labels)}

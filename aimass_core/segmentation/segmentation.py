@@ -518,7 +518,7 @@ class Segmentation(Estimator):
         )
 
     def _scaled(self, table: Table, id: str | None) -> tuple[Floats, Any, Any]:
-        """Rows on the common scale, which of them are complete, and their ids."""
+        """Return rows on the common scale, which of them are complete, and their ids."""
         self._check_fitted()
         numbers, codes, ids = read_rows(table, self.columns_, self.category_columns_, id)
         missing = self._fitted_with["missing"]
@@ -534,7 +534,7 @@ class Segmentation(Estimator):
         return p, ids
 
     def _drawable(self, table: Table) -> tuple[Floats, NDArray[np.int64]]:
-        """Rows without nulls on the common scale, and their segments."""
+        """Return rows without nulls on the common scale, and their segments."""
         Z, is_complete, _ = self._scaled(table, None)
         Z = Z[is_complete]
         Z = Z[~np.isnan(Z[:, : len(self.columns_)]).any(axis=1)]
@@ -604,7 +604,7 @@ class Segmentation(Estimator):
         return {name: np.concatenate(parts) for name, parts in rows.items()}
 
     def _cells(self) -> list[list[str]]:
-        """The summary as text, with a header."""
+        """Return the summary as text, with a header."""
         rows = self.summary()
         cells = [["", "segment", self._fitted_with["unit"], "share", "certainty", "stability"]]
         for i, key in enumerate(rows["segment"]):
@@ -714,11 +714,11 @@ class Segmentation(Estimator):
 
     @property
     def _labels(self) -> list[str]:
-        """Names of the columns of `predict_proba`."""
+        """Return the names of the columns of `predict_proba`."""
         return [*self.keys_, "outlier"] if self._noise else self.keys_
 
     def _fitted_parameters(self) -> dict[str, Any]:
-        """The parameters of the fit, as a file can hold them."""
+        """Return the parameters of the fit, as a file can hold them."""
         parameters = self._fitted_with | {"callback": None}
         if not isinstance(parameters["random_state"], (int, np.integer)):
             parameters["random_state"] = None
@@ -756,10 +756,14 @@ class Segmentation(Estimator):
             as_noise(self._noise).check(d)
         allows_missing = self._fitted_with["missing"] == "marginalize" or bool(tables)
         self._mixture = rebuilt(
-            self.covariance_type_, self.weights_, self.means_, self.covariances_,
-            as_noise(self._noise) if self._noise else None, list(tables.values()),
+            self.covariance_type_,
+            self.weights_,
+            self.means_,
+            self.covariances_,
+            as_noise(self._noise) if self._noise else None,
+            list(tables.values()),
             "marginalize" if allows_missing else "error",
-        )  # fmt: skip
+        )
 
 
 def segments(

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.baselines import Baseline
+from ..base.csr import row_numbers
 from ..base.validation import csr_parts, wrap_csr
 from ._custom import function_address
 from ._measures import Measure, Sums
@@ -48,7 +49,7 @@ class Compared:
     n_features: int
 
     def scaled(self) -> sp.csr_array:
-        """The matrix with both scales multiplied in."""
+        """Return the matrix with both scales multiplied in."""
         data = self.matrix.data
         if self.feature_scale is not None:
             data = data * np.repeat(self.feature_scale, np.diff(self.matrix.indptr))
@@ -57,7 +58,7 @@ class Compared:
         return wrap_csr(self.matrix.indptr, self.matrix.indices, data, self.matrix.shape)
 
     def swapped(self) -> Compared:
-        """The same with the roles of the two entities of a pair exchanged."""
+        """Return the same with the roles of the two entities of a pair exchanged."""
         return replace(self, p=self.q, q=self.p)
 
 
@@ -73,34 +74,37 @@ def _sum_by(owner: Array, values: Array, n: int, *, squared: bool = False) -> Ar
 
 
 def _norms(owner: Array, values: Array, n: int) -> Array:
-    """Euclidean norms, safe where squares leave the range of double."""
-    size = float(np.abs(values).max(initial=0.0))
-    if size == 0 or (size < 1e150 and values.dtype == np.float32):
-        return np.sqrt(_sum_by(owner, values, n, squared=True))
-    smallest = np.abs(values, where=values != 0, out=np.full(values.shape, size)).min()
-    if size < 1e150 and smallest > 1e-150:
-        return np.sqrt(_sum_by(owner, values, n, squared=True))
+    """Return Euclidean norms, without overflow or underflow where squares leave float64."""
+    with np.errstate(over="ignore", under="ignore"):
+        norms: Array = np.sqrt(_sum_by(owner, values, n, squared=True))
+    if values.dtype == np.float32:  # squares of float32 fit float64
+        return norms
     largest = np.zeros(n)
     np.maximum.at(largest, owner, np.abs(values))
-    largest[largest == 0] = 1.0
-    with np.errstate(over="ignore"):
-        norms: Array = largest * np.sqrt(_sum_by(owner, values / largest[owner], n, squared=True))
+    is_extreme = (largest >= 1e150) | ((largest <= 1e-140) & (largest > 0))
+    if is_extreme.any():  # for these entities alone: norms of others keep every bit
+        scale = np.where(is_extreme, largest, 1.0)
+        with np.errstate(over="ignore", under="ignore"):
+            scaled = scale * np.sqrt(_sum_by(owner, values / scale[owner], n, squared=True))
+        norms = np.where(is_extreme, scaled, norms)
     if not np.isfinite(norms).all():
-        raise ValueError(f"X holds values up to {size:.3g}, whose norms overflow; scale X down")
+        raise ValueError(
+            f"X holds values up to {largest.max():.3g}, whose norms overflow; scale X down"
+        )
     return norms
 
 
 def _inverse(values: Array, power: float = 1.0) -> Array:
-    """values ** -power, and 0 where a value is 0."""
+    """Return values ** -power, and 0 where a value is 0."""
     with np.errstate(divide="ignore"):
         return np.where(values > 0, np.asarray(values, dtype=np.float64) ** -power, 0.0)
 
 
 def features_of(matrix: sp.csr_array) -> Features:
-    """Mean and sum of each feature (row) of a features x entities matrix."""
+    """Return the mean and sum of each feature (row) of a features x entities matrix."""
     lengths = np.diff(matrix.indptr)
     total = np.bincount(
-        np.repeat(np.arange(matrix.shape[0]), lengths),
+        row_numbers(matrix),
         weights=matrix.data,
         minlength=matrix.shape[0],
     )
@@ -118,7 +122,7 @@ def _without_zeros(matrix: sp.csr_array) -> sp.csr_array:
 def _values(
     matrix: sp.csr_array, m: Measure, features: Features | None, baseline: Baseline | None
 ) -> sp.csr_array:
-    """The matrix that is compared: centred, to the power, or 0/1."""
+    """Return the matrix that is compared: centred, to a power, or of ones."""
     kind = m.spec.values
     if kind == "raw":
         return matrix
@@ -196,10 +200,13 @@ def prepare(
         scale = _inverse(sums.norm)
         with np.errstate(over="ignore"):
             entity_scale = scale.astype(dtype)
-        if not np.isfinite(entity_scale).all():  # denormal values: divide in double instead
-            data = (values.data / sums.norm[values.indices]).astype(dtype)
+        is_denormal = ~np.isfinite(entity_scale)
+        if is_denormal.any():  # divide the values of these entities in double instead
+            entity_scale[is_denormal] = 1
+            here = is_denormal[values.indices]
+            data = values.data.copy()
+            data[here] = data[here] / sums.norm[values.indices[here]]
             values = wrap_csr(values.indptr, values.indices, data, values.shape)
-            entity_scale = None
     elif m.corated and m.name != "msd":
         entity_scale = _power_of_two(sums, dtype)
     else:
@@ -216,7 +223,7 @@ def prepare(
 
 
 def _power_of_two(sums: Sums, dtype: Any) -> Array | None:
-    """Exact scales that keep fourth powers in range; None where values are ordinary already.
+    """Return exact scales that keep fourth powers in range; None where values are ordinary.
 
     Co-rated correlations do not depend on an entity's scale.
     """
@@ -229,7 +236,7 @@ def _power_of_two(sums: Sums, dtype: Any) -> Array | None:
 
 
 def epilogue(m: Measure, x: Compared, y: Compared) -> dict[str, Any]:
-    """The arguments by which a kernel turns the sums of a pair into its score."""
+    """Return the arguments by which a kernel turns the sums of a pair into its score."""
     return {
         "formula": m.spec.formula,
         "p": x.p,
@@ -248,7 +255,7 @@ def epilogue(m: Measure, x: Compared, y: Compared) -> dict[str, Any]:
 
 
 def gram_topk(compared: Compared, m: Measure, k: int, n_threads: int) -> sp.csr_array:
-    """The k best other columns of each column; rows of the result are in order of rank."""
+    """Return the k best other columns of each column; rows of the result are in order of rank."""
     A, n = compared.matrix, compared.matrix.shape[1]
     indptr, indices, scores = kernels.gram_topk(
         *csr_parts(A),

@@ -16,7 +16,7 @@ __all__ = ["function_address", "packed"]
 
 
 def packed(norm: NDArray[Any], count: NDArray[Any]) -> NDArray[np.float64]:
-    """Norm and count of each entity in the place of one double, as two float32.
+    """Return norm and count of each entity as two float32 in the bytes of one double.
 
     The kernels hand such a value through to the function untouched.
     """
@@ -26,7 +26,7 @@ def packed(norm: NDArray[Any], count: NDArray[Any]) -> NDArray[np.float64]:
 
 @functools.lru_cache(maxsize=64)
 def _compiled(function: Callable[..., float]) -> Any:
-    """A C function scoring a block of candidates; kept alive by this cache."""
+    """Return a C function that scores a block of candidates; this cache keeps it alive."""
     import numba
     from numba import carray, types
 
@@ -54,5 +54,5 @@ def _compiled(function: Callable[..., float]) -> Any:
 
 
 def function_address(function: Callable[..., float] | None) -> int:
-    """Address of the compiled function, 0 for none."""
+    """Return the address of the compiled function, 0 without one."""
     return 0 if function is None else int(_compiled(function).address)

@@ -10,10 +10,11 @@ import scipy.sparse as sp
 
 from ..base.baselines import baseline_of, entity_offsets
 from ..base.csr import as_lists, spgemm_topk, transpose, with_scipy_indices
+from ..base.progress import log_duration
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_csr, as_int
 from ._compare import epilogue, features_of, gram_topk, prepare
-from ._measures import MEASURES
+from ._measures import MEASURES, Measure
 from .similarity import Similarity, as_measure
 
 __all__ = ["measures", "topk"]
@@ -161,23 +162,33 @@ def topk(
         A, B = A.astype(np.float64), B.astype(np.float64)
     if 0 in A.shape or 0 in B.shape:
         return sp.csr_array((A.shape[1], B.shape[1]), dtype=A.dtype)
-    of_y = baseline_of(B) if m.name == "pearson_baseline" else None
-    if Y is None:
-        lists = gram_topk(prepare(A, m, baseline=of_y), m, k, threads)
-    else:
-        of_x = None if of_y is None else entity_offsets(A, of_y)
-        y = prepare(B, m, baseline=of_y)
-        x = prepare(A, m, features=features_of(B), baseline=of_x)
-        rows = transpose(x.scaled(), threads)
-        best = spgemm_topk(rows, y.scaled(), min(k, B.shape[1]), threads, score=epilogue(m, x, y))
-        lists = as_lists(*best, B.shape[1])
+    shape = (A.shape[1], B.shape[1], A.shape[0])
+    with log_duration("similarity.topk: %d x %d rows of %d features, %s", *shape, m.name):
+        lists = _search(A, None if Y is None else B, m, k, threads)
     return with_scipy_indices(
         lists if sort_by == "score" else transpose(transpose(lists, threads), threads)
     )
 
 
+def _search(
+    A: sp.csr_array, B: sp.csr_array | None, m: Measure, k: int, threads: int
+) -> sp.csr_array:
+    """Return ranked lists of the columns of A among themselves, or of those of B."""
+    of_y = None
+    if m.name == "pearson_baseline":
+        of_y = baseline_of(A if B is None else B)
+    if B is None:
+        return gram_topk(prepare(A, m, baseline=of_y), m, k, threads)
+    of_x = None if of_y is None else entity_offsets(A, of_y)
+    y = prepare(B, m, baseline=of_y)
+    x = prepare(A, m, features=features_of(B), baseline=of_x)
+    rows = transpose(x.scaled(), threads)
+    best = spgemm_topk(rows, y.scaled(), min(k, B.shape[1]), threads, score=epilogue(m, x, y))
+    return as_lists(*best, B.shape[1])
+
+
 def _features_by_rows(X: Any, name: str, n_threads: int) -> sp.csr_array:
-    """The transposed matrix as canonical CSR; a CSC matrix is one already."""
+    """Return the transposed matrix as canonical CSR; a CSC matrix is one already."""
     if sp.issparse(X) and X.format == "csc" and len(X.shape) == 2:
         return as_csr(X.T, name)
     return transpose(as_csr(X, name), n_threads)

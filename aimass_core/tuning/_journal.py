@@ -15,7 +15,7 @@ __all__ = ["Journal", "fingerprint", "plain"]
 
 
 def plain(value: Any) -> Any:
-    """A parameter as JSON holds it; objects by their printed form."""
+    """Return a parameter as JSON holds it; objects by their printed form."""
     if isinstance(value, (bool, str)) or value is None:
         return value
     if isinstance(value, (int, np.integer)):
@@ -30,7 +30,7 @@ def plain(value: Any) -> Any:
 
 
 def fingerprint(folds: list[Any], metric: str, resource: str) -> str:
-    """What the scores of a search depend on besides the settings: the data and the metric."""
+    """Return a digest of what scores depend on besides the settings: the data and the metric."""
     digest = hashlib.sha256(f"{metric}|{resource}|{len(folds)}".encode())
     for fold in folds:
         for part in (fold.train, fold.fold_in, fold.test):
@@ -88,12 +88,12 @@ class Journal:
         return json.dumps(parts, sort_keys=True)
 
     def find(self, model: str, params: dict[str, Any], resource: float) -> dict[str, Any] | None:
-        """The entry of a finished trial, if there is one."""
+        """Return the entry of a finished trial, or None."""
         entry = {"model": model, "params": plain(params), "resource": resource}
         return self._done.get(self._name(entry))
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Note a finished trial."""
+        """Add a finished trial."""
         with self._lock:
             self._done[self._name(entry)] = entry
             if self._path is not None:

@@ -18,9 +18,11 @@ __all__ = ["distributions", "run_studies", "suggest"]
 
 
 def _choices(dimension: Choice) -> tuple[list[Any], dict[str, Any]]:
-    """Values as Optuna takes them (by their text where it has no type for them)."""
-    texts = [v if isinstance(v, (bool, int, float, str)) or v is None else repr(plain(v))
-             for v in dimension.values]  # fmt: skip
+    """Return values as Optuna takes them (by their text where it has no type for them)."""
+    texts = [
+        v if isinstance(v, (bool, int, float, str)) or v is None else repr(plain(v))
+        for v in dimension.values
+    ]
     return texts, {repr(text): value for text, value in zip(texts, dimension.values)}
 
 
@@ -67,7 +69,7 @@ def run_studies(
     seed: int,
     evaluate_group: Callable[..., list[Trial]],
 ) -> None:
-    """One study per candidate, asked in turn; finished trials of the journal are not run again.
+    """Run one study for each candidate, in turns; finished trials of the journal are not repeated.
 
     A sampler with a fixed seed proposes the same settings again, so that a journal serves it too.
     """
@@ -88,14 +90,14 @@ def run_studies(
             if search.is_over and search.trials:
                 return
             left[i] -= 1
-            asked = study.ask()
-            setting = suggest(asked, candidate.space)
+            proposed = study.ask()
+            setting = suggest(proposed, candidate.space)
             number = len(search.trials)
             (trial,) = evaluate_group(search, candidate, [setting], [number], 1.0, search.folds)
             search.trials.append(trial)
             if np.isnan(trial.score):
-                study.tell(asked, state=failed)
+                study.tell(proposed, state=failed)
             else:
-                study.tell(asked, trial.score)
+                study.tell(proposed, trial.score)
             if search.progress.step(len(search.trials), {search.metric: trial.score}):
                 return

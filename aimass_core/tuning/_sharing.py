@@ -3,8 +3,8 @@
 - n_neighbors: the lists of the largest number are fitted, and cut for the smaller ones. The cut
   lists are those that a fit of the smaller number gives, bit for bit. Several ItemKNN answer from
   one pass over the data (`NestedLists`).
-- max_iter, of models whose fit reports every epoch to a callback: the model is evaluated after each
-  of the wanted epochs of the longest training.
+- max_iter, of models that learn in epochs: the model is evaluated after each of the
+  epochs in question of the longest training.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.csr import row_numbers
+from ..base.foreign import as_recommender
 from ..base.validation import wrap_csr
 from ..neighbors.item_knn import ItemKNN
 from ._nested_lists import MAX_LEVELS, NestedItemKNN, NestedLists
@@ -27,16 +29,16 @@ __all__ = ["fit_settings", "shared_parameter"]
 
 
 def shared_parameter(model: type, params: dict[str, Any]) -> str | None:
-    """The parameter of which one fit serves all values, or None."""
+    """Return the parameter of which one fit serves all values, or None."""
     signature = inspect.signature(model).parameters
     if "n_neighbors" in signature and "aggregation" in signature:
         used = {name: parameter.default for name, parameter in signature.items()} | params
         # Ratings compare anew for each prediction; normalized lists depend on their length.
         if used["aggregation"] == "sum" and not used.get("normalize") and "n_neighbors" in params:
             return "n_neighbors"
-    reports_epochs = "callback" in inspect.signature(model.fit).parameters  # type: ignore[attr-defined]
     # A model with a choice of solvers ends its fit by an exact step, which no earlier epoch has.
-    if "max_iter" in params and reports_epochs and "solver" not in signature:
+    learns_in_epochs = getattr(model, "learns_in_epochs", False)
+    if "max_iter" in params and learns_in_epochs and "solver" not in signature:
         return "max_iter"
     return None
 
@@ -46,12 +48,12 @@ def fit_settings(
     settings: list[dict[str, Any]],
     shared: str | None,
     train: Any,
-    judge: Callable[[int, Any], None],
+    evaluate_model: Callable[[int, Any], None],
 ) -> None:
-    """Fit settings that differ in the shared parameter only; judge each (index, fitted model)."""
+    """Fit settings that differ in the shared parameter only, and evaluate each fitted model."""
     if shared is None or len(settings) == 1:
         for i, params in enumerate(settings):
-            judge(i, model(**params).fit(train))
+            evaluate_model(i, as_recommender(model(**params)).fit(train))
         return
     order = sorted(range(len(settings)), key=lambda i: settings[i][shared])
     if shared == "n_neighbors":
@@ -62,31 +64,31 @@ def fit_settings(
         if model is ItemKNN and 1 < len(lengths) <= MAX_LEVELS:
             nested = NestedLists(largest, ranks, lengths)
         for i in reversed(order):
-            judge(i, _with_fewer_neighbors(largest, settings[i], ranks, nested))
+            evaluate_model(i, _with_fewer_neighbors(largest, settings[i], ranks, nested))
         return
-    wanted: dict[int, list[int]] = {}
+    epochs: dict[int, list[int]] = {}
     for i in order:
-        wanted.setdefault(int(settings[i][shared]), []).append(i)
-    judged: set[int] = set()
+        epochs.setdefault(int(settings[i][shared]), []).append(i)
+    evaluated: set[int] = set()
 
     def after_epoch(event: Any) -> bool:
-        number = int(event.step if hasattr(event, "step") else event.number)
-        if number in wanted and number != max(wanted):
-            for i in wanted[number]:
-                judge(i, event.model)
-                judged.add(i)
+        number = int(event.step)
+        if number in epochs and number != max(epochs):
+            for i in epochs[number]:
+                evaluate_model(i, event.model)
+                evaluated.add(i)
         return False
 
     fitted = model(**settings[order[-1]]).fit(train, callback=after_epoch)
     for i in order:  # the last epoch, and those that training did not reach
-        if i not in judged:
-            judge(i, fitted)
+        if i not in evaluated:
+            evaluate_model(i, fitted)
 
 
 def _with_fewer_neighbors(
     model: Any, params: dict[str, Any], ranks: NDArray[np.int64], nested: NestedLists | None
 ) -> Any:
-    """The model that a fit with these parameters gives, from one with more neighbours."""
+    """Return the model that a fit with these parameters gives, from one with more neighbours."""
     n = params["n_neighbors"]
     if n == model.n_neighbors and nested is None:
         return model
@@ -106,10 +108,9 @@ def _with_fewer_neighbors(
 
 
 def ranks_in_lists(lists: sp.csr_array) -> NDArray[np.int64]:
-    """The rank of each entry in its row, from 0: value descending, then column ascending."""
+    """Return the rank of each entry in its row, from 0: value descending, then column ascending."""
     lengths = np.diff(lists.indptr)
-    rows = np.repeat(np.arange(lists.shape[0]), lengths)
-    order = np.lexsort((-lists.data, rows))  # stable: columns ascend within a row
+    order = np.lexsort((-lists.data, row_numbers(lists)))  # stable: columns ascend within a row
     ranks = np.empty(len(order), dtype=np.int64)
     ranks[order] = np.arange(len(order)) - np.repeat(lists.indptr[:-1], lengths)
     return ranks

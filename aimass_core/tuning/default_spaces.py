@@ -57,9 +57,17 @@ _SPACES: dict[str, Space] = {
     "nmf": {"n_factors": _FACTORS, "regularization": Range(1e-3, 1.0, log=True)},
     "pure-svd": {"n_factors": Choice([8, 16, 32, 64, 128, 256, 512])},
     "ease": {"regularization": Range(10.0, 10_000.0, log=True)},
+    "edlae": {
+        "regularization": Range(10.0, 10_000.0, log=True),
+        "dropout": Range(0.02, 0.5, log=True),
+    },
+    "sparse-ease": {
+        "regularization": Range(10.0, 10_000.0, log=True),
+        "n_neighbors": Choice([50, 100, 200, 500]),
+    },
     "slim": {
-        "l1": Range(1e-3, 10.0, log=True),
-        "l2": Range(1e-2, 100.0, log=True),
+        "alpha": Range(1e-3, 1.0, log=True),
+        "l1_ratio": Range(1e-6, 1e-1, log=True),
     },
     "baseline": {
         "reg_u": Range(1.0, 50.0, log=True),
@@ -71,9 +79,18 @@ _SPACES: dict[str, Space] = {
 
 # Parameters that decide the quality of most models, by name.
 _TUNABLE = (
-    "n_neighbors", "n_factors", "regularization", "l1", "l2", "alpha", "beta", "shrink",
-    "learning_rate", "dropout", "temperature",
-)  # fmt: skip
+    "n_neighbors",
+    "n_factors",
+    "regularization",
+    "l1",
+    "l2",
+    "alpha",
+    "beta",
+    "shrink",
+    "learning_rate",
+    "dropout",
+    "temperature",
+)
 
 
 def default_space(model: type, name: str | None = None) -> Space:

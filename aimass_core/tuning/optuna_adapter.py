@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..base.foreign import as_recommender
 from ..base.optional import import_optional
+from ..base.progress import Event
 from ..evaluation import evaluate
 from ._optuna import suggest
 from .search import _candidates, _column, _folds, _outer
@@ -72,7 +73,7 @@ def optuna_objective(
     (candidate,) = _candidates(model, space, metric)
     train, _ = _outer(data, False, random_state)
     folds = _folds(train, validation, random_state)
-    reports_epochs = "callback" in inspect.signature(candidate.cls.fit).parameters
+    learns_in_epochs = getattr(candidate.cls, "learns_in_epochs", False)
 
     def score(model: Any, fold: Any) -> float:
         table = evaluate({"model": model}, fold, metrics=[metric], fit=False, n_threads=n_threads)
@@ -90,10 +91,13 @@ def optuna_objective(
             if trial.should_prune():
                 raise optuna.TrialPruned
 
+        def after_epoch(event: Event) -> None:
+            report(score(event.model, folds[0]))
+
         for fold in folds:
-            model = candidate.cls(**params)
-            if reports_epochs and len(folds) == 1:
-                model.fit(fold.train, callback=lambda e, fold=fold: report(score(e.model, fold)))
+            model = as_recommender(candidate.cls(**params))
+            if learns_in_epochs and len(folds) == 1:
+                model.fit(fold.train, callback=after_epoch)
             else:
                 model.fit(fold.train)
             scores.append(score(model, fold))

@@ -202,7 +202,7 @@ class SearchResult:
 
 
 def _draw_parameter(axis: Any, name: str, trials: list[Trial], best: Trial) -> None:
-    """Scores over the values of one parameter; numbers on a scale, others side by side."""
+    """Draw scores over the values of one parameter; numbers on a scale, others side by side."""
     values = [t.params[name] for t in trials]
     is_number = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
     if is_number:

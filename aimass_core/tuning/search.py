@@ -1,7 +1,7 @@
 """Search for the best model and setting on held-out data.
 
 A search never scores a setting on rows that it was fitted on: each fold is a split that checks
-itself for leaks, and the test part, on which the winner is judged, is in no fold. Settings that
+itself for leaks, and the test part, on which the winner is evaluated, is in no fold. Settings that
 differ in the number of neighbours or in the number of epochs only share one fit.
 """
 
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.arrays import as_seed
-from ..base.progress import Progress
+from ..base.foreign import as_recommender
+from ..base.progress import Progress, logger
+from ..base.random import as_seed
 from ..base.recommender import Recommender
 from ..base.registry import find, model_names, name_of
 from ..base.validation import as_choice, as_float, as_int
@@ -162,7 +163,7 @@ def tune(
 
     Notes
     -----
-    A trial that raises is noted as failed, and the search goes on. The trials do not depend on
+    A trial that raises counts as failed, and the search goes on. The trials do not depend on
     `n_jobs`, except that a time limit may end them elsewhere.
 
     References
@@ -224,7 +225,7 @@ def tune(
 def nested_tune(
     models: Any, outer: Iterable[Split], **options: Any
 ) -> tuple[list[SearchResult], float]:
-    """Search anew on the train part of each outer split, and judge each winner on its test part.
+    """Search anew on the train part of each outer split, and evaluate each winner on its test part.
 
     Parameters
     ----------
@@ -265,7 +266,7 @@ def nested_tune(
     scores = []
     for result in results:
         if result.best_model_ is None:
-            raise ValueError("nested_tune judges the refitted winners: leave out refit=False")
+            raise ValueError("nested_tune evaluates the refitted winners: leave out refit=False")
         scores.append(result.test_score_)
     return results, float(np.mean(scores))
 
@@ -280,7 +281,7 @@ def _journal(path: Any, folds: list[Split], metric: str, resource: str) -> Journ
 def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
     is_rating = metric.partition("@")[0] in RATINGS
     if models is None:
-        models = [n for n in model_names() if _suits(find(n), is_rating)]
+        models = [n for n in model_names() if suits_search(find(n), is_rating)]
     if isinstance(models, (str, type)) or hasattr(models, "fit"):
         models = [models]
     models = list(models)
@@ -292,7 +293,8 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
         cls = find(model) if isinstance(model, str) else model
         fixed: dict[str, Any] = {}
         if not isinstance(cls, type):
-            fixed, cls = cls.get_params(deep=False), type(cls)
+            fixed = {n: getattr(cls, n) for n in inspect.signature(type(cls)).parameters}
+            cls = type(cls)
         name = name_of(cls) or cls.__name__
         while any(c.name == name for c in result):
             name += "'"
@@ -304,7 +306,7 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
                 raise ValueError("space must be {model name: {parameter: values}} for many models")
             given = space.get(name)
         own = default_space(cls, name_of(cls)) if given is None else as_space(given)
-        known = list(inspect.signature(cls).parameters)
+        known = sorted(inspect.signature(cls).parameters)
         unknown = sorted(own.keys() - set(known))
         if unknown:
             raise ValueError(
@@ -319,7 +321,7 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
     return result
 
 
-def _suits(cls: Any, is_rating: bool) -> bool:
+def suits_search(cls: Any, is_rating: bool) -> bool:
     """Whether a model can be searched without further input."""
     if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
         return False
@@ -330,7 +332,7 @@ def _suits(cls: Any, is_rating: bool) -> bool:
 
 
 def _outer(data: Any, test: Any, seed: int) -> tuple[Interactions, Split | None]:
-    """The part for the search, and the split whose test part judges the winner."""
+    """Return the part for the search, and the split whose test part evaluates the winner."""
     if isinstance(data, Split):
         if data.fold_in is not None:
             raise ValueError(
@@ -383,7 +385,7 @@ def _folds(train: Interactions, validation: Any, seed: int) -> list[Split]:
 def _settings(
     candidates: list[_Candidate], method: str, n_trials: int, n_points: int, seed: int
 ) -> list[tuple[_Candidate, Iterator[list[dict[str, Any]]], int]]:
-    """Groups of settings of each candidate; those of a group share a fit."""
+    """Return the groups of settings of each candidate; those of a group share a fit."""
     found: list[tuple[_Candidate, Iterator[list[dict[str, Any]]], int]] = []
     for i, candidate in enumerate(candidates):
         if method in ("tpe", "cma-es"):
@@ -401,13 +403,13 @@ def _settings(
 
 
 def _grouped(candidate: _Candidate, settings: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Settings that differ in the shared parameter only, together."""
+    """Return groups of settings that differ in the shared parameter only."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for setting in settings:
         params = {**candidate.fixed, **setting}
         shared = shared_parameter(candidate.cls, params)
-        rest = {name: value for name, value in setting.items() if name != shared}
-        key = repr(rest) if shared is not None else repr(setting)
+        others = {name: value for name, value in setting.items() if name != shared}
+        key = repr(others) if shared is not None else repr(setting)
         groups.setdefault(key, []).append(setting)
     return list(groups.values())
 
@@ -415,7 +417,7 @@ def _grouped(candidate: _Candidate, settings: list[dict[str, Any]]) -> list[list
 def _random_groups(
     candidate: _Candidate, n: int, rng: np.random.Generator
 ) -> Iterator[list[dict[str, Any]]]:
-    """Random settings; all values of a shared parameter with few values come with each of them."""
+    """Yield random settings; all values of a shared parameter with few values come with each."""
     seen: set[str] = set()
     repeats = 0
     while n > 0 and repeats < 100:
@@ -436,7 +438,7 @@ def _random_groups(
 def _round_robin(
     parts: list[tuple[_Candidate, Iterator[list[dict[str, Any]]]]],
 ) -> Iterator[tuple[_Candidate, list[dict[str, Any]]]]:
-    """Groups of all candidates in turn, so that a time limit serves every model alike."""
+    """Yield groups of all candidates in turn, so that a time limit treats every model alike."""
     active = list(parts)
     while active:
         for part in list(active):
@@ -503,7 +505,7 @@ def _evaluate_group(
     resource: float,
     folds: list[Split],
 ) -> list[Trial]:
-    """The trials of settings that share a fit; finished ones come from the journal."""
+    """Return the trials of settings that share a fit; finished ones come from the journal."""
     trials: list[Trial | None] = []
     for setting, number in zip(group, numbers):
         entry = search.journal.find(candidate.name, setting, resource)
@@ -518,10 +520,10 @@ def _evaluate_group(
         try:
             for fold in folds:
 
-                def judge(i: int, model: Any, fold: Split = fold) -> None:
+                def evaluate_model(i: int, model: Any, fold: Split = fold) -> None:
                     scores[i].append(_score(search, model, fold))
 
-                fit_settings(candidate.cls, params, shared, fold.train, judge)
+                fit_settings(candidate.cls, params, shared, fold.train, evaluate_model)
         except Exception as problem:  # a setting that cannot be fitted ends itself, not the search
             error = f"{type(problem).__name__}: {problem}"
         seconds = (time.perf_counter() - start) / len(todo)
@@ -554,7 +556,7 @@ def _score(search: _Search, model: Any, fold: Split) -> float:
 
 
 def _column(row: Mapping[str, float], metric: str) -> str:
-    """The column of a metric, which may be named without its default cut-off."""
+    """Return the column of a metric, which may be named without its default cut-off."""
     return next(name for name in row if name == metric or name.startswith(f"{metric}@"))
 
 
@@ -589,7 +591,7 @@ def _halve(
     eta: int,
     seed: int,
 ) -> None:
-    """Successive halving over the share of the users."""
+    """Run successive halving over the share of the users."""
     by_name = {candidate.name: candidate for candidate, _ in settings}
     groups = [(candidate, group) for candidate, parts in settings for group in parts]
     n_rounds = max(1, math.ceil(math.log(1 / min_resource, eta) - 1e-9) + 1)
@@ -613,13 +615,13 @@ def _some_users(fold: Split, share: float, seed: int) -> Split:
     if share >= 1:
         return fold
     key = np.random.default_rng(seed).random(fold.train.n_users)
-    # Of the users with entries to judge, so that the smallest share has some.
+    # Of the users with test entries, so that the smallest share has some.
     has_test = np.diff(fold.test.matrix.indptr) > 0
     rank = np.argsort(np.argsort(np.where(has_test, key, 2.0)))
     n_kept = max(1, math.ceil(share * has_test.sum()))
     chosen = np.where(has_test, rank < n_kept, key < share)
     parts = [part.keep_entries(chosen[part.row_indices()]) for part in (fold.train, fold.test)]
-    return Split(parts[0], parts[1], order=fold.order)
+    return Split(parts[0], parts[1], order=fold.order, repeats=fold.repeats)
 
 
 def _finished(
@@ -629,7 +631,7 @@ def _finished(
     test: Split | None,
     refit: bool,
 ) -> SearchResult:
-    """The result, with the winner fitted on the whole train part and judged on the test part."""
+    """Return the result; the winner is fitted on all of train and evaluated on the test part."""
     trials = [replace(trial, number=i) for i, trial in enumerate(search.trials)]
     done = [t for t in trials if t.state == "done"]
     if not done:
@@ -641,18 +643,31 @@ def _finished(
     if not refit:
         return result
     candidate = next(c for c in candidates if c.name == best.model)
-    result.best_model_ = candidate.cls(**{**candidate.fixed, **best.params}).fit(train)
+    logger.info(
+        "tune: %d trials, best %s with %s: %s %.6g",
+        len(trials),
+        best.model,
+        best.params,
+        search.metric,
+        best.score,
+    )
+    chosen = as_recommender(candidate.cls(**{**candidate.fixed, **best.params}))
+    result.best_model_ = chosen.fit(train)
     if test is not None and test.test.nnz:
-        result.test_score_, result.test_interval_ = _judged(search, result.best_model_, test)
+        result.test_score_, result.test_interval_ = _test_score(search, result.best_model_, test)
     return result
 
 
-def _judged(search: _Search, model: Any, test: Split) -> tuple[float, Interval | None]:
-    """The metric on the test part, with its interval where it is a mean over users."""
+def _test_score(search: _Search, model: Any, test: Split) -> tuple[float, Interval | None]:
+    """Return the metric on the test part, with its interval where it is a mean over users."""
     table = evaluate(
-        {"model": model}, test, metrics=[search.metric], fit=False, per_user=True,
+        {"model": model},
+        test,
+        metrics=[search.metric],
+        fit=False,
+        per_user=True,
         n_threads=search.n_threads,
-    )  # fmt: skip
+    )
     column = _column(table["model"], search.metric)
     values = table.per_user.get("model", {}).get(column)
     if values is None or np.sum(~np.isnan(values)) < 2:

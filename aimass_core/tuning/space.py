@@ -109,7 +109,7 @@ class Range:
             raise ValueError(f"integer bounds must be whole numbers, got {low:g} and {high:g}")
 
     def _at(self, position: float) -> Any:
-        """The value at a position from 0 to 1."""
+        """Return the value at a position from 0 to 1."""
         if self.log:
             value = math.exp(
                 math.log(self.low) + position * (math.log(self.high) - math.log(self.low))

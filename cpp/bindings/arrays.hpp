@@ -79,6 +79,7 @@ Csr<T> csr_view(const Array<std::int64_t>& indptr, const Array<std::int32_t>& in
   require(indptr.data()[0] == 0 && indptr.data()[n_rows] == indices.shape(0),
           "indptr must start at 0 and end at len(indices)");
   require(n_cols >= 0 && n_cols <= INT32_MAX, "n_cols must fit int32");
+  require(n_rows <= INT32_MAX, "the number of rows must fit int32");
   return {n_rows, n_cols, indptr.data(), indices.data(), data.data()};
 }
 

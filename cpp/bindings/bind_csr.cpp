@@ -4,6 +4,7 @@
 #include "../kernels/coo_to_csr.hpp"
 #include "../kernels/csr_check.hpp"
 #include "../kernels/csr_transpose.hpp"
+#include "../kernels/list_gains.hpp"
 #include "arrays.hpp"
 
 namespace aimass::py_border {
@@ -71,6 +72,22 @@ void bind_csr_for(py::module_& m) {
       exact("rows"), exact("cols"), exact("data"), exact("times"), py::arg("n_rows"),
       py::arg("n_cols"), py::arg("duplicates"), py::arg("n_threads"),
       "Triplets to canonical CSR: (indptr, indices, data, times).");
+  m.def(
+      "list_gains",
+      [](const Array<std::int64_t>& lists, const Array<std::int64_t>& indptr,
+         const Array<std::int32_t>& indices, const Array<T>& data, std::int64_t n_cols,
+         int n_threads) {
+        const Csr<T> relevant = csr_view(indptr, indices, data, n_cols);
+        require(lists.ndim() == 2 && lists.shape(0) == relevant.n_rows,
+                "lists must be 2-D with " + std::to_string(relevant.n_rows) + " rows");
+        Array<double> gains({lists.shape(0), lists.shape(1)});
+        double* const out = gains.mutable_data();
+        const py::gil_scoped_release release;
+        list_gains(make_run(n_threads), lists.data(), lists.shape(1), relevant, out);
+        return gains;
+      },
+      exact("lists"), exact("indptr"), exact("indices"), exact("data"), py::arg("n_cols"),
+      py::arg("n_threads"), "Relevance of the item at each rank of each list.");
   m.def(
       "csr_transpose",
       [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,

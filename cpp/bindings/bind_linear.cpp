@@ -1,6 +1,7 @@
-// gram_matrix, spd_inverse, symmetric_update, slim_dense, slim_sparse, spmm_topk: the linear
-// item-item models.
+// gram_matrix, spd_inverse, symmetric_update, ridge_lists, slim_dense, slim_sparse, spmm_topk: the
+// linear item-item models.
 #include "../kernels/gram_matrix.hpp"
+#include "../kernels/ridge_lists.hpp"
 #include "../kernels/slim_dense.hpp"
 #include "../kernels/slim_sparse.hpp"
 #include "../kernels/spd_inverse.hpp"
@@ -100,6 +101,48 @@ void bind_linear_dense_for(py::module_& m) {
       },
       exact("a"), exact("u"), exact("v"), py::arg("n_threads"),
       "Add u v' to a symmetric matrix in place; u v' must be symmetric.");
+}
+
+template <class T>
+void bind_linear_lists_for(py::module_& m) {
+  m.def(
+      "ridge_lists",
+      [](const Array<std::int64_t>& t_indptr, const Array<std::int32_t>& t_indices,
+         const Array<T>& t_data, std::int64_t n_users, const Optional<T>& gramian,
+         const Array<double>& ridge, const Array<std::int32_t>& targets,
+         const Array<std::int64_t>& lists_indptr, const Array<std::int32_t>& lists_indices,
+         std::int64_t k, int n_threads) {
+        RidgeLists<T> problem;
+        problem.columns = csr_view(t_indptr, t_indices, t_data, n_users);
+        const std::int64_t n_items = problem.columns.n_rows;
+        if (gramian) {
+          require_2d(*gramian, "gramian", n_items, n_items);
+          problem.gramian = gramian->data();
+        }
+        require_1d(ridge, "ridge", n_items);
+        problem.ridge = ridge.data();
+        require(targets.ndim() == 1, "targets must be 1-D");
+        problem.n_targets = targets.shape(0);
+        problem.targets = targets.data();
+        const ItemLists lists =
+            SlimArguments<T>::lists(lists_indptr, lists_indices, problem.n_targets, "lists");
+        problem.indptr = lists.indptr;
+        problem.indices = lists.indices;
+        require(k >= 1, "k must be at least 1, got " + std::to_string(k));
+        problem.k = k;
+        Array<T> weights(lists_indices.shape(0));
+        problem.out = weights.mutable_data();
+        {
+          const py::gil_scoped_release release;
+          ridge_lists(make_run(n_threads), problem);
+        }
+        return weights;
+      },
+      exact("t_indptr"), exact("t_indices"), exact("t_data"), py::arg("n_users"), exact("gramian"),
+      exact("ridge"), exact("targets"), exact("lists_indptr"), exact("lists_indices"), py::arg("k"),
+      py::arg("n_threads"),
+      "Ridge regression of target items on k items out of lists: the weights, in the order of the "
+      "lists.");
 }
 
 template <class T>
@@ -236,6 +279,8 @@ void bind_linear(py::module_& m) {
   bind_linear_dense_for<double>(m);
   bind_linear_for<float>(m);
   bind_linear_for<double>(m);
+  bind_linear_lists_for<float>(m);
+  bind_linear_lists_for<double>(m);
   bind_linear_topk_for<float>(m);
   bind_linear_topk_for<double>(m);
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "buffer.hpp"
+#include "counting_sort.hpp"
 #include "errors.hpp"
 #include "parallel.hpp"
 #include "partition.hpp"
@@ -105,6 +106,18 @@ void merge(Duplicates rule, std::int64_t begin, std::int64_t end, At&& at,
   }
 }
 
+// Ascending sort of distinct words that are already in order of their bits below first_bit.
+inline void sort_words(std::vector<std::uint64_t>& words, std::uint64_t* scratch, int first_bit,
+                       int last_bit) {
+  if (std::is_sorted(words.begin(), words.end())) return;
+  if (words.size() < 512) {
+    std::sort(words.begin(), words.end());
+    return;
+  }
+  radix_sort(words.data(), static_cast<std::int64_t>(words.size()), scratch, first_bit, last_bit,
+             [](std::uint64_t word) { return word; });
+}
+
 template <class Word, class T>
 std::int64_t convert(const Run& run, const Coo<T>& x, Partition& plan, int col_bits,
                      Duplicates rule, const CsrOut<T>& out) {
@@ -148,7 +161,8 @@ std::int64_t convert(const Run& run, const Coo<T>& x, Partition& plan, int col_b
         words[static_cast<std::size_t>(i)] =
             (std::uint64_t{part_entries[i].key} << place_bits) | static_cast<std::uint64_t>(i);
       }
-      sort_words(words, spare, place_bits, place_bits + key_bits);
+      spare.resize(words.size());
+      sort_words(words, spare.data(), place_bits, place_bits + key_bits);
     } else {
       std::iota(words.begin(), words.end(), std::uint64_t{0});
       std::stable_sort(words.begin(), words.end(), [&](std::uint64_t a, std::uint64_t b) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "buffer.hpp"
+#include "counting_sort.hpp"
 #include "csr.hpp"
 #include "parallel.hpp"
 #include "partition.hpp"
@@ -52,19 +53,14 @@ void transpose(const Run& run, const Csr<T>& x, Partition& plan, std::int64_t* i
     for (std::int64_t i = start; i < end; ++i) {
       ++cursor[static_cast<std::size_t>(entries[i].word & low)];
     }
-    std::int64_t total = start;
-    for (std::int64_t col = first_col; col < last_col; ++col) {
-      std::int64_t& place = cursor[static_cast<std::size_t>(col - first_col)];
-      total += place;
-      place = total - place;
-      indptr[col + 1] = total;
-    }
+    start_positions(cursor.data(), last_col - first_col, start);
     for (std::int64_t i = start; i < end; ++i) {
       const Entry entry = entries[i];
       const std::int64_t to = cursor[static_cast<std::size_t>(entry.word & low)]++;
       indices[to] = static_cast<std::int32_t>(entry.word >> plan.shift);
       data[to] = entry.value;
     }
+    std::copy(cursor.begin(), cursor.end(), indptr + first_col + 1);  // where the columns end
   });
 }
 

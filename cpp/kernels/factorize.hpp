@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "buffer.hpp"
+#include "counting_sort.hpp"
 #include "errors.hpp"
 #include "key_table.hpp"
 #include "parallel.hpp"
@@ -39,7 +40,7 @@ auto polled(const Run& run, const Before& before, std::uint32_t& n_asked) {
   };
 }
 
-// By prefix, a pass per byte of it that is not the same everywhere; then by `before` among equals.
+// By prefix, then by `before` among keys with equal prefixes.
 template <class Before>
 void sort_distinct(const Run& run, std::vector<Distinct>& keys, const Before& unpolled) {
   std::uint32_t n_asked = 0;
@@ -48,20 +49,10 @@ void sort_distinct(const Run& run, std::vector<Distinct>& keys, const Before& un
     std::sort(keys.begin(), keys.end(), before);
     return;
   }
-  std::vector<Distinct> spare(keys.size());
-  for (int bit = 0; bit < 64; bit += 8) {
-    run.poll();
-    std::size_t place[256] = {};
-    for (const Distinct& key : keys) ++place[(key.prefix >> bit) & 255];
-    if (place[(keys[0].prefix >> bit) & 255] == keys.size()) continue;
-    std::size_t total = 0;
-    for (std::size_t& count : place) {
-      total += count;
-      count = total - count;
-    }
-    for (const Distinct& key : keys) spare[place[(key.prefix >> bit) & 255]++] = key;
-    keys.swap(spare);
-  }
+  std::vector<Distinct> scratch(keys.size());
+  radix_sort(
+      keys.data(), static_cast<std::int64_t>(keys.size()), scratch.data(), 0, 64,
+      [](const Distinct& key) { return key.prefix; }, &run);
   run.poll();
   for (auto begin = keys.begin(); begin != keys.end();) {
     auto end = begin + 1;

@@ -26,8 +26,8 @@ class GroupScan {
         worst_(shared.p.size(), -std::numeric_limits<T>::infinity()),
         index_(kBlock * kLanes),
         found_(kBlock * kLanes),
-        local_(kLanes, TopK<T>(shared.lists.k())),
         outbox_(shared.lists) {
+    for (std::int64_t l = 0; l < kLanes; ++l) local_.emplace_back(shared.lists.k());
     std::fill_n(sums_.data(), shared.a.n_cols, Line{});
   }
 
@@ -75,8 +75,10 @@ class GroupScan {
           scan, j, std::min(j + kBlock, shared_.a.n_cols), index_.data(), found_.data());
       offer(i0, n);
     }
-    for (std::int64_t l = 0; l < kLanes; ++l)
-      shared_.lists.push(i0 + l, local_[static_cast<std::size_t>(l)].items());
+    for (std::int64_t l = 0; l < kLanes; ++l) {
+      const TopK<T>& best = local_[static_cast<std::size_t>(l)];
+      shared_.lists.push(i0 + l, best.items(), best.size(), scratch_);
+    }
   }
 
   void deliver() { outbox_.deliver(); }
@@ -113,6 +115,7 @@ class GroupScan {
   std::vector<std::int64_t> index_;
   std::vector<T> found_;
   std::vector<TopK<T>> local_;  // best of each lane's own
+  std::vector<Scored<T>> scratch_;
   Outbox<T> outbox_;
 };
 

@@ -1,20 +1,21 @@
-// The matrix as gram_topk wants it. Problem: columns relabelled by falling popularity, rows by
-// falling activity; every row as a list (column, value) in ascending new labels, so that what lies
-// beyond a given column is contiguous; and for every group of columns the rows that hold one of
-// them, with the place of the first. A group is as many of the most popular columns as a vector
-// register has lanes, while rows hold more than one or two of them at once, and then a single
-// column. Cost: O(nnz) time; nnz row entries and at most nnz group entries of 8 bytes (float32).
+// The matrix in the form that gram_topk reads. Problem: columns relabelled by falling popularity,
+// rows by falling activity; every row as a list (column, value) in ascending new labels, so that
+// what lies beyond a given column is contiguous; and for every group of columns the rows that hold
+// one of them, with the position of the first. A group is as many of the most popular columns as a
+// vector register has lanes, while rows hold more than one or two of them at once, and then a
+// single column. Cost: O(nnz) time; nnz row entries and at most nnz group entries of 8 bytes
+// (float32). Columns are counted by each thread for itself, in whole numbers, whose sums do not
+// depend on their order: 16 bytes per column and thread.
 #pragma once
 
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <numeric>
-#include <utility>
 #include <vector>
 
 #include "../simd/simd.hpp"
 #include "buffer.hpp"
+#include "counting_sort.hpp"
 #include "csr.hpp"
 #include "parallel.hpp"
 
@@ -31,7 +32,7 @@ struct Scales {
 
 struct GroupEntry {
   std::uint32_t row;
-  std::uint32_t pos;  // place in the row's list of its first entry in the group
+  std::uint32_t pos;  // position in the row's list of its first entry in the group
 };
 
 template <class T>
@@ -93,16 +94,29 @@ struct GramLayout {
 
 namespace gram_layout_detail {
 
-// Labels of n keys by falling value, equal ones in their order.
+// Labels [0, n), n < 2^31, by falling key(label), equal keys in their order; keys are in [0, 2^31).
 template <class Label, class Key>
-std::vector<Label> by_falling(std::int64_t n, Key&& key) {
-  std::vector<Label> order(static_cast<std::size_t>(n));
-  std::iota(order.begin(), order.end(), Label{0});
-  std::stable_sort(order.begin(), order.end(), [&](Label a, Label b) { return key(a) > key(b); });
+std::vector<Label> by_falling(std::int64_t n, Key&& key, const Run& run) {
+  constexpr int kLabelBits = 31;
+  const auto size = static_cast<std::size_t>(n);
+  std::vector<std::uint64_t> words(size), scratch(size);
+  std::int64_t limit = 0;
+  for (std::int64_t label = 0; label < n; ++label) limit = std::max(limit, key(label));
+  for (std::int64_t label = 0; label < n; ++label)
+    words[static_cast<std::size_t>(label)] =
+        static_cast<std::uint64_t>((limit - key(label)) << kLabelBits | label);
+  const int key_bits = std::bit_width(static_cast<std::uint64_t>(limit));
+  radix_sort(
+      words.data(), n, scratch.data(), kLabelBits, kLabelBits + key_bits,
+      [](std::uint64_t word) { return word; }, &run);
+  std::vector<Label> order(size);
+  std::transform(words.begin(), words.end(), order.begin(), [](std::uint64_t word) {
+    return static_cast<Label>(word & ((std::uint64_t{1} << kLabelBits) - 1));
+  });
   return order;
 }
 
-// Ascending by column; least significant digit first for long rows.
+// Ascending by column.
 template <class T>
 void sort_row(RowEntry<T>* begin, std::int64_t n, int n_bits, std::vector<RowEntry<T>>& scratch) {
   if (n < 96) {
@@ -110,28 +124,58 @@ void sort_row(RowEntry<T>* begin, std::int64_t n, int n_bits, std::vector<RowEnt
               [](const RowEntry<T>& a, const RowEntry<T>& b) { return a.col < b.col; });
     return;
   }
-  scratch.resize(static_cast<std::size_t>(n));
-  RowEntry<T>*from = begin, *to = scratch.data();
-  for (int bit = 0; bit < n_bits; bit += 8) {
-    std::int64_t place[256] = {};
-    for (std::int64_t i = 0; i < n; ++i) ++place[(from[i].col >> bit) & 255];
-    std::exclusive_scan(place, place + 256, place, std::int64_t{0});
-    for (std::int64_t i = 0; i < n; ++i) to[place[(from[i].col >> bit) & 255]++] = from[i];
-    std::swap(from, to);
-  }
-  if (from != begin) std::copy(from, from + n, begin);
+  scratch.resize(std::max(scratch.size(), static_cast<std::size_t>(n)));
+  radix_sort(begin, n, scratch.data(), 0, n_bits, [](const RowEntry<T>& e) { return e.col; });
 }
 
+// What is counted of each column of the input: its entries, and the sum of the squared lengths of
+// their rows (modulo 2^64: it only serves to choose a strategy).
+struct ColumnCounts {
+  std::vector<std::uint64_t> entries, weight;
+
+  template <class T>
+  static ColumnCounts of(const Csr<T>& in, const Run& run) {
+    const auto n_cols = static_cast<std::size_t>(in.n_cols);
+    const std::int64_t n_blocks = std::clamp<std::int64_t>(in.nnz() >> 18, 1, 1024);
+    std::vector<ColumnCounts> by_thread(static_cast<std::size_t>(run.n_threads()));
+    parallel_for(run, n_blocks, [&](std::int64_t block, int thread) {
+      ColumnCounts& own = by_thread[static_cast<std::size_t>(thread)];
+      own.entries.resize(n_cols, 0);
+      own.weight.resize(n_cols, 0);
+      const Range rows = block_range(in.n_rows, n_blocks, block);
+      for (std::int64_t r = rows.begin; r < rows.end; ++r) {
+        const auto length = static_cast<std::uint64_t>(in.end(r) - in.begin(r));
+        for (std::int64_t i = in.begin(r); i < in.end(r); ++i) {
+          const auto c = static_cast<std::size_t>(in.indices[i]);
+          ++own.entries[c];
+          own.weight[c] += length * length;
+        }
+        if (r % 4096 == 0) run.poll();
+      }
+    });
+    ColumnCounts sum{std::vector<std::uint64_t>(n_cols, 0), std::vector<std::uint64_t>(n_cols, 0)};
+    for (const ColumnCounts& own : by_thread) {
+      if (own.entries.empty()) continue;
+      for (std::size_t c = 0; c < n_cols; ++c) {
+        sum.entries[c] += own.entries[c];
+        sum.weight[c] += own.weight[c];
+      }
+    }
+    return sum;
+  }
+};
+
 // How many columns are worth grouping: those that the rows, weighted by the products they take part
-// in, hold two or more of a group at once. weight: sum of squared lengths of the rows of a column.
+// in, hold two or more of a group at once. weight: see ColumnCounts.
 template <class T>
-std::int64_t choose_grouped(const GramLayout<T>& a, const std::vector<double>& weight) {
+std::int64_t choose_grouped(const GramLayout<T>& a, const std::vector<std::uint64_t>& weight) {
   constexpr double kEnough = 2.0;
   std::int64_t end = 0;
   for (; end + a.kLanes <= a.n_cols; end += a.kLanes) {
     double held = 0;
     for (std::int64_t c = end; c < end + a.kLanes; ++c)
-      held += weight[static_cast<std::size_t>(a.col_of[static_cast<std::size_t>(c)])];
+      held += static_cast<double>(
+          weight[static_cast<std::size_t>(a.col_of[static_cast<std::size_t>(c)])]);
     if (held < kEnough * a.squares) break;
   }
   return end;
@@ -147,34 +191,26 @@ GramLayout<T> gram_layout(const Csr<T>& in, const Scales<T>& scales, bool group_
   out.n_rows = in.n_rows;
   out.n_cols = in.n_cols;
   const auto length = [&](std::int64_t r) { return in.end(r) - in.begin(r); };
-  out.row_of = d::by_falling<std::int64_t>(in.n_rows, length);
+  out.row_of = d::by_falling<std::int64_t>(in.n_rows, length, run);
   out.row_ptr.assign(static_cast<std::size_t>(in.n_rows) + 1, 0);
-  for (std::size_t r = 0; r < out.row_of.size(); ++r)
-    out.row_ptr[r + 1] = out.row_ptr[r] + length(out.row_of[r]);
-
-  // Popularity and weight of the input's columns.
-  const auto n_cols = static_cast<std::size_t>(in.n_cols);
-  std::vector<std::int64_t> count(n_cols, 0);
-  std::vector<double> weight(n_cols, 0.0);
-  for (std::int64_t r = 0; r < in.n_rows; ++r) {
-    const auto n = static_cast<double>(length(r));
-    out.squares += n * n;
-    for (std::int64_t i = in.begin(r); i < in.end(r); ++i) {
-      ++count[static_cast<std::size_t>(in.indices[i])];
-      weight[static_cast<std::size_t>(in.indices[i])] += n * n;
-    }
+  for (std::size_t r = 0; r < out.row_of.size(); ++r) {
+    const std::int64_t n = length(out.row_of[r]);
+    out.row_ptr[r + 1] = out.row_ptr[r] + n;
+    out.squares += static_cast<double>(n) * static_cast<double>(n);
   }
-  run.poll();
-  out.col_of = d::by_falling<std::int32_t>(
-      in.n_cols, [&](std::int32_t c) { return count[static_cast<std::size_t>(c)]; });
+  const auto n_cols = static_cast<std::size_t>(in.n_cols);
+  const d::ColumnCounts counts = d::ColumnCounts::of(in, run);
+  const auto entries_of = [&](std::int64_t c) {
+    return static_cast<std::int64_t>(counts.entries[static_cast<std::size_t>(c)]);
+  };
+  out.col_of = d::by_falling<std::int32_t>(in.n_cols, entries_of, run);
   std::vector<std::uint32_t> label(n_cols);
   out.popularity.resize(n_cols);
   for (std::size_t c = 0; c < n_cols; ++c) {
-    const auto source = static_cast<std::size_t>(out.col_of[c]);
-    label[source] = static_cast<std::uint32_t>(c);
-    out.popularity[c] = count[source];
+    label[static_cast<std::size_t>(out.col_of[c])] = static_cast<std::uint32_t>(c);
+    out.popularity[c] = entries_of(out.col_of[c]);
   }
-  if (group_columns) out.grouped = d::choose_grouped(out, weight);
+  if (group_columns) out.grouped = d::choose_grouped(out, counts.weight);
   out.row_grouped.resize(static_cast<std::size_t>(in.n_rows));
 
   // Rows, and how many entries each chunk of rows has in each group.
@@ -188,7 +224,7 @@ GramLayout<T> gram_layout(const Csr<T>& in, const Scales<T>& scales, bool group_
   };
   const int n_bits = std::bit_width(static_cast<std::uint64_t>(in.n_cols));
   out.row = Buffer<RowEntry<T>>(out.nnz());
-  std::vector<std::vector<std::int64_t>> place(static_cast<std::size_t>(n_chunks));
+  BlockCounts group_entries(n_chunks, n_groups);
   const auto each_group_entry = [&](std::int64_t chunk, auto&& visit) {
     for (auto r = chunk_begin(chunk); r < chunk_begin(chunk + 1); ++r) {
       std::int64_t last = -1;
@@ -197,7 +233,7 @@ GramLayout<T> gram_layout(const Csr<T>& in, const Scales<T>& scales, bool group_
         const std::int64_t g = out.group_of(entry->col);
         if (g == last) continue;
         last = g;
-        visit(static_cast<std::size_t>(g),
+        visit(g,
               GroupEntry{static_cast<std::uint32_t>(r), static_cast<std::uint32_t>(entry - row)});
       }
     }
@@ -217,21 +253,15 @@ GramLayout<T> gram_layout(const Csr<T>& in, const Scales<T>& scales, bool group_
           static_cast<std::uint32_t>(out.place_of(r, out.grouped));
       if (r % 256 == 0) run.poll();
     }
-    auto& counts = place[static_cast<std::size_t>(chunk)];
-    counts.assign(static_cast<std::size_t>(n_groups), 0);
-    each_group_entry(chunk, [&](std::size_t g, const GroupEntry&) { ++counts[g]; });
+    std::int64_t* const count = group_entries.of_block(chunk);
+    each_group_entry(chunk, [&](std::int64_t g, const GroupEntry&) { ++count[g]; });
   });
-  out.group_ptr.assign(static_cast<std::size_t>(n_groups) + 1, 0);
-  std::int64_t total = 0;
-  for (std::size_t g = 0; g < static_cast<std::size_t>(n_groups); ++g) {
-    for (auto& counts : place) total += std::exchange(counts[g], total);
-    out.group_ptr[g + 1] = total;
-  }
-  out.group = Buffer<GroupEntry>(total);
+  out.group_ptr = group_entries.start();
+  out.group = Buffer<GroupEntry>(out.group_ptr.back());
   parallel_for(run, n_chunks, [&](std::int64_t chunk, int) {
-    auto& next = place[static_cast<std::size_t>(chunk)];
-    each_group_entry(chunk,
-                     [&](std::size_t g, const GroupEntry& entry) { out.group[next[g]++] = entry; });
+    std::int64_t* const next = group_entries.of_block(chunk);
+    each_group_entry(
+        chunk, [&](std::int64_t g, const GroupEntry& entry) { out.group[next[g]++] = entry; });
   });
   return out;
 }

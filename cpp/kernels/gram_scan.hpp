@@ -222,7 +222,7 @@ class ColumnScan {
       if (other[at] >= worst_[static_cast<std::size_t>(j)] && other[at] >= shared_.lists.worst(j))
         outbox_.add(j, {other[at], id[i]});
     }
-    shared_.lists.push(i, local_.items());
+    shared_.lists.push(i, local_.items(), local_.size(), scratch_);
   }
 
   const ScanShared<T>& shared_;
@@ -234,6 +234,7 @@ class ColumnScan {
   std::vector<Sums> found_;
   std::vector<T> q_, own_, other_;  // of the candidates found
   TopK<T> local_;                   // best of this column's own
+  std::vector<Scored<T>> scratch_;
   Outbox<T> outbox_;
   double work_ = 0;
 };

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "counting_sort.hpp"
 #include "csr.hpp"
 #include "parallel.hpp"
 
@@ -26,28 +27,27 @@ template <class Work>
 GroupedQueries group_queries(const std::int32_t* rows, std::int64_t n, std::int64_t n_rows,
                              Work&& work) {
   constexpr std::int64_t block_work = 1 << 18;
-  std::vector<std::int64_t> start(static_cast<std::size_t>(n_rows) + 1, 0);
-  for (std::int64_t i = 0; i < n; ++i) ++start[static_cast<std::size_t>(rows[i]) + 1];
+  std::vector<std::int64_t> next(static_cast<std::size_t>(n_rows), 0);  // of each row
+  for (std::int64_t i = 0; i < n; ++i) ++next[static_cast<std::size_t>(rows[i])];
   GroupedQueries out;
   out.order.resize(static_cast<std::size_t>(n));
-  std::int64_t in_block = block_work;
+  std::int64_t in_block = block_work, position = 0;
   for (std::int64_t row = 0; row < n_rows; ++row) {
-    const auto r = static_cast<std::size_t>(row);
-    if (start[r + 1] > 0) {
-      if (in_block >= block_work) {
-        out.block_start.push_back(static_cast<std::int64_t>(out.group_start.size()));
-        in_block = 0;
-      }
-      out.group_start.push_back(start[r]);
-      in_block += work(row) + 64 * start[r + 1];
+    const std::int64_t size = next[static_cast<std::size_t>(row)];
+    if (size == 0) continue;
+    if (in_block >= block_work) {
+      out.block_start.push_back(static_cast<std::int64_t>(out.group_start.size()));
+      in_block = 0;
     }
-    start[r + 1] += start[r];
+    out.group_start.push_back(position);
+    position += size;
+    in_block += work(row) + 64 * size;
   }
   out.block_start.push_back(static_cast<std::int64_t>(out.group_start.size()));
   out.group_start.push_back(n);
-  for (std::int64_t i = 0; i < n; ++i) {
-    out.order[static_cast<std::size_t>(start[static_cast<std::size_t>(rows[i])]++)] = i;
-  }
+  start_positions(next.data(), n_rows);
+  for (std::int64_t i = 0; i < n; ++i)
+    out.order[static_cast<std::size_t>(next[static_cast<std::size_t>(rows[i])]++)] = i;
   return out;
 }
 

@@ -111,9 +111,9 @@ void predict(const Run& run, const KnnPredict<T>& x, const Epilogue<T>& epilogue
   };
   const std::int64_t n_entities = x.sim.n_rows;
   const std::int64_t k = std::min(x.k, std::max<std::int64_t>(n_entities, 1));
-  std::vector<Scratch> scratch(
-      static_cast<std::size_t>(run.n_threads()),
-      Scratch{SimilarityRow<T, Sums>(x.sim, x.sim_t, epilogue), TopK<T>(k)});
+  std::vector<Scratch> scratch;
+  for (int t = 0; t < run.n_threads(); ++t)
+    scratch.push_back({SimilarityRow<T, Sums>(x.sim, x.sim_t, epilogue), TopK<T>(k)});
   const GroupedQueries groups =
       group_queries(x.entity, x.n_queries, n_entities,
                     [&](std::int64_t entity) { return count_paths(x.sim, x.sim_t, entity); });
@@ -134,13 +134,14 @@ void predict(const Run& run, const KnnPredict<T>& x, const Epilogue<T>& epilogue
             best.push({scores[x.ratings_t.indices[i]], static_cast<std::int32_t>(i - first)});
           }
           double sum_weighted = 0, sum_abs = 0;
-          const auto& neighbours = best.sorted();
-          for (const auto& neighbour : neighbours) {
-            const double score = neighbour.score;
-            sum_weighted += score * static_cast<double>(x.ratings_t.data[first + neighbour.index]);
+          const Scored<T>* const neighbours = best.sorted(&run);
+          const auto n_used = static_cast<std::int32_t>(best.size());
+          for (std::int32_t i = 0; i < n_used; ++i) {
+            const double score = neighbours[i].score;
+            sum_weighted +=
+                score * static_cast<double>(x.ratings_t.data[first + neighbours[i].index]);
             sum_abs += std::abs(score);
           }
-          const auto n_used = static_cast<std::int32_t>(neighbours.size());
           const bool enough = n_used >= x.min_k;
           x.sum_weighted[*begin] = enough ? static_cast<T>(sum_weighted) : T{0};
           x.sum_abs[*begin] = enough ? static_cast<T>(sum_abs) : T{0};

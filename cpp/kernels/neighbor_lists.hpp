@@ -1,5 +1,5 @@
 // k best candidates for many lists at once, filled from several threads. A list is guarded by one
-// byte; what ends up in it does not depend on the order of arrival, since candidates of a list
+// byte; its final content does not depend on the order of arrival, since candidates of a list
 // differ by index and the order is total. Memory: at most about 1.5 k candidates per list, grown as
 // needed.
 #pragma once
@@ -8,10 +8,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <numeric>
 #include <thread>
 #include <vector>
 
+#include "counting_sort.hpp"
 #include "parallel.hpp"
 #include "topk.hpp"
 
@@ -51,16 +51,18 @@ class NeighborLists {
   // A lower bound of the k-th best score; what is below it can never enter.
   T worst(std::int64_t list) const { return worst_[list].load(std::memory_order_relaxed); }
 
-  void push(std::int64_t list, const std::vector<Scored<T>>& items) {
+  // scratch: one for each thread.
+  void push(std::int64_t list, const Scored<T>* items, std::int64_t n,
+            std::vector<Scored<T>>& scratch) {
     const Guard guard(locked_[block_of(list)]);
-    for (const Scored<T>& item : items) add(list, item);
+    for (std::int64_t i = 0; i < n; ++i) add(list, items[i], scratch);
   }
 
   // All offers are to lists of one block.
-  void push(const Offer* offers, std::int64_t n) {
+  void push(const Offer* offers, std::int64_t n, std::vector<Scored<T>>& scratch) {
     if (n == 0) return;
     const Guard guard(locked_[block_of(offers->list)]);
-    for (const Offer* offer = offers; offer != offers + n; ++offer) add(offer->list, offer->item);
+    for (std::int64_t i = 0; i < n; ++i) add(offers[i].list, offers[i].item, scratch);
   }
 
   // Sorts all lists and joins them; list l becomes row order[l].
@@ -80,8 +82,8 @@ class NeighborLists {
       for (std::int64_t l = block * kLists; l < std::min(n, (block + 1) * kLists); ++l) {
         auto& items = lists_[static_cast<std::size_t>(l)];
         const std::int64_t size =
-            keep_best(items.data(), static_cast<std::int64_t>(items.size()), k_);
-        sort_best(items.data(), size, scratch);
+            keep_best(items.data(), static_cast<std::int64_t>(items.size()), k_, scratch);
+        sort_best(items.data(), size, scratch, &run);
         auto to = static_cast<std::size_t>(out.indptr[static_cast<std::size_t>(order[l])]);
         for (std::int64_t i = 0; i < size; ++i, ++to) {
           out.indices[to] = items[static_cast<std::size_t>(i)].index;
@@ -107,7 +109,7 @@ class NeighborLists {
     std::atomic<std::uint8_t>& lock_;
   };
 
-  void add(std::int64_t list, const Scored<T>& item) {
+  void add(std::int64_t list, const Scored<T>& item, std::vector<Scored<T>>& scratch) {
     if (item.score < worst(list)) return;
     auto& kept = lists_[static_cast<std::size_t>(list)];
     if (kept.size() == kept.capacity()) {  // grow in few steps, to no more than is ever needed
@@ -118,7 +120,7 @@ class NeighborLists {
     }
     kept.push_back(item);
     if (static_cast<std::int64_t>(kept.size()) < full_) return;
-    kept.resize(static_cast<std::size_t>(keep_best(kept.data(), full_, k_)));
+    kept.resize(static_cast<std::size_t>(keep_best(kept.data(), full_, k_, scratch)));
     worst_[list].store(kept[static_cast<std::size_t>(k_ - 1)].score, std::memory_order_relaxed);
   }
 
@@ -143,15 +145,15 @@ class Outbox {
   }
 
   void deliver() {
-    place_.assign(static_cast<std::size_t>(lists_.n_blocks()) + 1, 0);
-    for (const Offer& offer : offers_) ++place_[block_of(offer) + 1];
-    std::partial_sum(place_.begin(), place_.end(), place_.begin());
+    next_.assign(static_cast<std::size_t>(lists_.n_blocks()), 0);
+    for (const Offer& offer : offers_) ++next_[block_of(offer)];
+    start_positions(next_.data(), lists_.n_blocks());
     sorted_.resize(offers_.size());
     for (const Offer& offer : offers_)
-      sorted_[static_cast<std::size_t>(place_[block_of(offer)]++)] = offer;
+      sorted_[static_cast<std::size_t>(next_[block_of(offer)]++)] = offer;
     std::int64_t begin = 0;
-    for (const std::int64_t end : place_) {
-      lists_.push(sorted_.data() + begin, end - begin);
+    for (const std::int64_t end : next_) {  // where the blocks end by now
+      lists_.push(sorted_.data() + begin, end - begin, scratch_);
       begin = end;
     }
     offers_.clear();
@@ -166,7 +168,8 @@ class Outbox {
   NeighborLists<T>& lists_;
   std::size_t capacity_;
   std::vector<Offer> offers_, sorted_;
-  std::vector<std::int64_t> place_;
+  std::vector<std::int64_t> next_;
+  std::vector<Scored<T>> scratch_;
 };
 
 }  // namespace aimass

@@ -240,7 +240,8 @@ class PairwiseWorker {
 template <class T>
 EpochSums pairwise_epoch(const Run& run, const PairwiseProblem<T>& problem) {
   const std::uint64_t key = derived_key(derived_key(problem.seed, 0), problem.epoch);
-  SgdStrata<T> strata(run, problem.x, problem.n_strata, key, false);
+  const bool by_user = problem.loss != PairwiseLoss::bpr;
+  SgdStrata<T> strata(run, problem.x, problem.n_strata, key, false, by_user);
   const AliasTables tables(run, strata, problem.x.n_cols, problem.weights);
   std::vector<sgd_detail::PairwiseWorker<T>> workers;
   workers.reserve(static_cast<std::size_t>(run.n_threads()));

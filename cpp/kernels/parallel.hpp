@@ -43,16 +43,19 @@ class Run {
     if (stop_.load(std::memory_order_relaxed)) throw Interrupted();
     if (check_ == nullptr || std::this_thread::get_id() != caller_) return;
     const auto now = std::chrono::steady_clock::now();
-    if (now < next_check_) return;
-    next_check_ = now + std::chrono::milliseconds(100);
-    const FloatingPointScope of_caller(mode_);  // the check may run the caller's code
-    if (check_()) {
-      stop_.store(true, std::memory_order_relaxed);
-      throw Interrupted();
-    }
+    if (now >= next_check_) check_at(now);
   }
 
  private:
+  // Apart, so that loops which poll stay small.
+  [[gnu::noinline, gnu::cold]] void check_at(std::chrono::steady_clock::time_point now) const {
+    next_check_ = now + std::chrono::milliseconds(100);
+    const FloatingPointScope of_caller(mode_);  // the check may run the caller's code
+    if (!check_()) return;
+    stop_.store(true, std::memory_order_relaxed);
+    throw Interrupted();
+  }
+
   int n_threads_;
   Check check_;
   std::thread::id caller_;

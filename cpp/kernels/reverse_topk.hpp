@@ -162,11 +162,8 @@ ReverseTopK<T> reverse_topk(const AskedItems<T>& asked, const PackedUsers<T>& us
             lists[static_cast<std::size_t>(group * n_parts + part * size + i - group)];
         all.insert(all.end(), list.begin(), list.end());
       }
-      std::uint32_t n_compared = 0;
-      std::sort(all.begin(), all.end(), [&](const Scored<T>& a, const Scored<T>& b) {
-        if ((++n_compared & 8191) == 0) run.poll();
-        return better<T>(a, b);
-      });
+      std::vector<Scored<T>> scratch;
+      sort_best(all.data(), static_cast<std::int64_t>(all.size()), scratch, &run);
     });
   }
   ReverseTopK<T> out;

@@ -69,7 +69,7 @@ class Block {
     for (std::int64_t i = 0; i < n; ++i) {
       run.poll();
       rows_[static_cast<std::size_t>(i)].best.write(k, out_indices + (begin + i) * k,
-                                                    out_scores + (begin + i) * k, scratch_, run);
+                                                    out_scores + (begin + i) * k, run);
     }
   }
 
@@ -124,19 +124,19 @@ class Block {
   // A query of zeros: the scores are the biases.
   void rank_biases(Row& row) {
     std::int64_t n = 0;
-    const std::int64_t places = items_.n_panels * simd::kPanelCols;
-    T least = row.best.worst();
-    for (std::int64_t p = 0; p < places; ++p) {
+    const std::int64_t n_positions = items_.n_panels * simd::kPanelCols;
+    T worst = row.best.worst();
+    for (std::int64_t p = 0; p < n_positions; ++p) {
       row.best.scores()[n] = items_.biases[p];
-      row.best.items()[n] = static_cast<std::int32_t>(p);
-      n += static_cast<std::int64_t>(items_.biases[p] >= least);
-      if (n < row.best.kept() + limit_) continue;
+      row.best.positions()[n] = static_cast<std::int32_t>(p);
+      n += static_cast<std::int64_t>(items_.biases[p] >= worst);
+      if (n < limit_) continue;
       run_->poll();
-      row.best.settle(n, items_.order, row.filter, scratch_);
-      n = row.best.kept();
-      least = row.best.worst();
+      row.best.settle(n, items_.order, row.filter);
+      n = 0;
+      worst = row.best.worst();
     }
-    row.best.settle(n, items_.order, row.filter, scratch_);
+    row.best.settle(n, items_.order, row.filter);
   }
 
   // Queries and codes of a group of places, depth x rows. The last group takes a smaller tile if it
@@ -158,7 +158,7 @@ class Block {
         length_share_[place + j] = row.coded.length_share;
         start_[place + j] = row.coded.start;
         out_scores_[place + j] = row.best.scores();
-        out_positions_[place + j] = row.best.items();
+        out_positions_[place + j] = row.best.positions();
         if (j < n) continue;
         set_threshold(place + j, none());
         counts_[place + j] = 0;
@@ -236,14 +236,14 @@ class Block {
 
   void settle_full(std::int64_t place, std::int64_t n) {
     for (std::int64_t j = place; j < place + n; ++j)
-      if (counts_[j] >= row_at(j).best.kept() + limit_) settle(j);
+      if (counts_[j] >= limit_) settle(j);
   }
 
   void settle(std::int64_t place) {
     run_->poll();
     Row& row = row_at(place);
-    row.best.settle(counts_[place], items_.order, row.filter, scratch_);
-    counts_[place] = static_cast<std::int32_t>(row.best.kept());
+    row.best.settle(counts_[place], items_.order, row.filter);
+    counts_[place] = 0;
     if (!is_done(place)) set_threshold(place, row.best.worst());
   }
 
@@ -266,9 +266,9 @@ class Block {
   std::int64_t k_;
   ScoreBound<T> bound_;
   std::int64_t n_groups_;          // of codes
-  std::int64_t limit_, capacity_;  // of new entries of a row; of its arrays
+  std::int64_t limit_, capacity_;  // of waiting entries of a row; of its arrays
   std::vector<Row> rows_;
-  std::vector<T> scores_, queries_, scratch_;
+  std::vector<T> scores_, queries_;
   std::vector<std::int32_t> positions_, codes_;
 
   // By place: rows that are still there, in groups of kScoreRows.

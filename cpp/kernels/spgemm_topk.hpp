@@ -82,11 +82,11 @@ void run_rows(const Csr<T>& x, const Csr<T>& y, std::int64_t k, const Exclusion&
           s.best.push({s.block_scores[i], s.touched[i]});
         s.seen[c] = 0;
       }
-      const auto& best = s.best.sorted();
+      const Scored<T>* const best = s.best.sorted(&run);
       std::int64_t n = 0;
-      for (const auto& item : best) {
-        out_indices[r * k + n] = item.index;
-        out_scores[r * k + n++] = item.score;
+      for (; n < s.best.size(); ++n) {
+        out_indices[r * k + n] = best[n].index;
+        out_scores[r * k + n] = best[n].score;
       }
       for (; n < k; ++n) {
         out_indices[r * k + n] = -1;

@@ -51,7 +51,8 @@ class Worker {
         is_needed_(static_cast<std::size_t>(x.n_cols), 0) {}
 
   void work(Range rows, std::int32_t* out_indices, T* out_scores) {
-    best_.resize(static_cast<std::size_t>(rows.end - rows.begin), TopK<T>(std::min(k_, n_cols_)));
+    const auto n_rows = static_cast<std::size_t>(rows.end - rows.begin);
+    while (best_.size() < n_rows) best_.emplace_back(std::min(k_, n_cols_));
     for (auto& best : best_) best.clear();
     const std::int64_t width = panel_width<T>(count_needed(rows));
     scores_.resize(static_cast<std::size_t>(width));
@@ -62,10 +63,12 @@ class Worker {
           score(r, begin, end, best_[static_cast<std::size_t>(r - rows.begin)]);
     }
     for (std::int64_t r = rows.begin; r < rows.end; ++r) {
-      std::int64_t n = 0;
-      for (const auto& item : best_[static_cast<std::size_t>(r - rows.begin)].sorted()) {
-        out_indices[r * k_ + n] = item.index;
-        out_scores[r * k_ + n++] = item.score;
+      TopK<T>& best = best_[static_cast<std::size_t>(r - rows.begin)];
+      const Scored<T>* const items = best.sorted(&run_);
+      const std::int64_t n = best.size();
+      for (std::int64_t i = 0; i < n; ++i) {
+        out_indices[r * k_ + i] = items[i].index;
+        out_scores[r * k_ + i] = items[i].score;
       }
       std::fill(out_indices + r * k_ + n, out_indices + (r + 1) * k_, -1);
       std::fill(out_scores + r * k_ + n, out_scores + (r + 1) * k_,

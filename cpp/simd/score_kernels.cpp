@@ -27,34 +27,14 @@ template <class T>
 using V = typename Vector<T>::type;
 
 // Masks have a bit for each lane. append: the lanes of a mask to the end of a buffer; what lies
-// behind them may be overwritten.
+// behind them may be overwritten. append_positions: the same for `position` plus the lane.
 #if defined(__AVX512F__)
-template <int kCompare>
-inline std::uint32_t compare(V<float> x, float y) {
-  return _mm512_cmp_ps_mask(x, _mm512_set1_ps(y), kCompare);
-}
-template <int kCompare>
-inline std::uint32_t compare(V<double> x, double y) {
-  return _mm512_cmp_pd_mask(x, _mm512_set1_pd(y), kCompare);
-}
 // Compressed in a register first: the form that writes to memory is slow on some processors.
 inline void append(V<float> x, std::uint32_t mask, float* to) {
   _mm512_storeu_ps(to, _mm512_maskz_compress_ps(static_cast<__mmask16>(mask), x));
 }
 inline void append(V<double> x, std::uint32_t mask, double* to) {
   _mm512_storeu_pd(to, _mm512_maskz_compress_pd(static_cast<__mmask8>(mask), x));
-}
-// As many integers as T has lanes.
-template <class T>
-inline void append_items(const std::int32_t* from, std::uint32_t mask, std::int32_t* to) {
-  if constexpr (sizeof(T) == 4) {
-    const __m512i x = _mm512_loadu_si512(from);
-    _mm512_storeu_si512(to, _mm512_maskz_compress_epi32(static_cast<__mmask16>(mask), x));
-  } else {
-    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
-                        _mm256_maskz_compress_epi32(static_cast<__mmask8>(mask), x));
-  }
 }
 template <class T>
 inline void append_positions(std::int32_t position, std::uint32_t mask, std::int32_t* to) {
@@ -68,8 +48,47 @@ inline std::uint32_t at_least(V<float> x, V<float> y) {
 inline std::uint32_t at_least(V<double> x, V<double> y) {
   return _mm512_cmp_pd_mask(x, y, _CMP_GE_OQ);
 }
-#else
-#if defined(__AVX2__)
+#elif defined(__AVX2__)
+// For every mask its lanes, one byte each, lowest first; lanes of kWords 32-bit words, which are
+// listed one by one.
+template <std::uint32_t kLanes, std::uint32_t kWords>
+struct LanesOfMask {
+  constexpr LanesOfMask() {
+    for (std::uint32_t mask = 0; mask < 1U << kLanes; ++mask) {
+      int shift = 0;
+      for (std::uint64_t lane = 0; lane < kLanes; ++lane) {
+        if ((mask >> lane & 1) == 0) continue;
+        for (std::uint64_t word = 0; word < kWords; ++word, shift += 8)
+          bytes[mask] |= (lane * kWords + word) << shift;
+      }
+    }
+  }
+  std::uint64_t bytes[1U << kLanes] = {};
+};
+constexpr LanesOfMask<8, 1> kSingles;  // 8 lanes of 32 bits
+constexpr LanesOfMask<4, 1> kFew;      // 4 lanes of 32 bits
+constexpr LanesOfMask<4, 2> kPairs;    // 4 lanes of 64 bits
+
+inline __m256i eight_words(const std::uint64_t& bytes) {
+  return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(&bytes)));
+}
+// The 64-bit lanes of a mask, moved to the front.
+inline __m256i compressed(__m256i x, std::uint32_t mask) {
+  return _mm256_permutevar8x32_epi32(x, eight_words(kPairs.bytes[mask]));
+}
+inline void append(V<float> x, std::uint32_t mask, float* to) {
+  _mm256_storeu_ps(to, _mm256_permutevar8x32_ps(x, eight_words(kSingles.bytes[mask])));
+}
+inline void append(V<double> x, std::uint32_t mask, double* to) {
+  const __m256i words = compressed(_mm256_castpd_si256(x), mask);
+  _mm256_storeu_pd(to, _mm256_castsi256_pd(words));
+}
+template <class T>
+inline void append_positions(std::int32_t position, std::uint32_t mask, std::int32_t* to) {
+  const std::uint64_t& bytes = sizeof(T) == 4 ? kSingles.bytes[mask] : kFew.bytes[mask];
+  const __m256i x = _mm256_add_epi32(eight_words(bytes), _mm256_set1_epi32(position));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), x);
+}
 inline std::uint32_t at_least(V<float> x, V<float> y) {
   return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_GE_OQ)));
 }
@@ -84,7 +103,6 @@ inline std::uint32_t at_least(W x, W y) {
     mask |= static_cast<std::uint32_t>(x[l] >= y[l]) << l;
   return mask;
 }
-#endif
 template <class T>
 inline void append(V<T> x, std::uint32_t mask, T* to) {
   for (; mask != 0; mask &= mask - 1) *to++ = reinterpret_cast<const T*>(&x)[__builtin_ctz(mask)];
@@ -198,98 +216,87 @@ Index append_hits(const ScoreTile<T>& t, Index rows, CodeHit* hits, Index n_hits
   return done;
 }
 
-// What is above the pivot to `above` (which may be `from`), what is below to `below`.
-template <class T>
-inline void partition(const T* from, Index n, T pivot, T* above, Index* n_above, T* below,
-                      Index* n_below) {
-  Index a = 0, b = 0, i = 0;
+// Four (AVX2) or eight (AVX-512) entries of 8 bytes at once, as long as there are as many.
 #if defined(__AVX512F__)
-  constexpr Index kLanes = Vector<T>::lanes;
-  for (; i + kLanes <= n; i += kLanes) {
-    const V<T> x = *reinterpret_cast<const V<T>*>(from + i);
-    const std::uint32_t up = compare<_CMP_GT_OQ>(x, pivot), down = compare<_CMP_LT_OQ>(x, pivot);
-    append(x, up, above + a);
-    append(x, down, below + b);
-    a += __builtin_popcount(up);
-    b += __builtin_popcount(down);
+inline Index split_vectors(const Scored<float>* from, Index n, Scored<float> pivot,
+                           Scored<float>* better, Scored<float>* others, Index* n_better) {
+  const __m512 score = _mm512_set1_ps(pivot.score);
+  const __m512i index = _mm512_set1_epi32(pivot.index);
+  Index a = 0, i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m512i x = _mm512_loadu_si512(from + i);
+    const __m512 scores = _mm512_maskz_moveldup_ps(0xffff, _mm512_castsi512_ps(x));  // each twice
+    const std::uint32_t higher = _mm512_cmp_ps_mask(scores, score, _CMP_GT_OQ);
+    const std::uint32_t equal = _mm512_cmp_ps_mask(scores, score, _CMP_EQ_OQ);
+    const std::uint32_t before = _mm512_cmplt_epi32_mask(x, index) >> 1;  // of the upper halves
+    const auto mask = static_cast<__mmask8>(_pext_u32(higher | (equal & before), 0x5555));
+    _mm512_storeu_si512(better + a, _mm512_maskz_compress_epi64(mask, x));
+    _mm512_storeu_si512(others + (i - a),
+                        _mm512_maskz_compress_epi64(static_cast<__mmask8>(~mask), x));
+    a += __builtin_popcount(mask);
   }
+  *n_better = a;
+  return i;
+}
+#elif defined(__AVX2__)
+inline Index split_vectors(const Scored<float>* from, Index n, Scored<float> pivot,
+                           Scored<float>* better, Scored<float>* others, Index* n_better) {
+  const __m256 score = _mm256_set1_ps(pivot.score);
+  const __m256i index = _mm256_set1_epi32(pivot.index);
+  Index a = 0, i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i));
+    const __m256 scores = _mm256_moveldup_ps(_mm256_castsi256_ps(x));  // each twice
+    const __m256 higher = _mm256_cmp_ps(scores, score, _CMP_GT_OQ);
+    const __m256 equal = _mm256_cmp_ps(scores, score, _CMP_EQ_OQ);
+    const __m256 before = _mm256_castsi256_ps(_mm256_cmpgt_epi32(index, x));
+    // Of a pair, `higher` and `equal` hold in both halves, `before` in the upper one, as does the
+    // sign bit that counts.
+    const __m256 up = _mm256_or_ps(higher, _mm256_and_ps(equal, before));
+    const auto mask = static_cast<std::uint32_t>(_mm256_movemask_pd(_mm256_castps_pd(up)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(better + a), compressed(x, mask));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(others + (i - a)), compressed(x, mask ^ 15));
+    a += __builtin_popcount(mask);
+  }
+  *n_better = a;
+  return i;
+}
 #endif
-  for (; i < n; ++i) {
-    const T x = from[i];
-    above[a] = x;
-    a += x > pivot;
-    below[b] = x;
-    b += x < pivot;
-  }
-  *n_above = a;
-  *n_below = b;
-}
-
-// The k-th largest by quickselect. False when the pivots were unlucky for very long.
 template <class T>
-bool select(const T* scores, Index n, Index k, T* scratch, T* kth) {
-  T* other = scratch + n + kScoreSlack;
-  T* target = scratch;  // of what is above
-  const T* from = scores;
-  Index rank = k;
-  for (int pass = 0; pass < 100; ++pass) {
-    const T x = from[0], y = from[n / 2], z = from[n - 1];
-    const T low = x < y ? x : y, high = x < y ? y : x;
-    const T pivot = z < low ? low : z > high ? high : z;
-    Index above, below;
-    partition(from, n, pivot, target, &above, other, &below);
-    if (rank <= above) {
-      from = target;
-      n = above;
-    } else if (rank <= n - below) {
-      *kth = pivot;
-      return true;
-    } else {
-      rank -= n - below;
-      from = other;
-      n = below;
-      other = target;
-      target = const_cast<T*>(from);
-    }
-  }
-  return false;
+inline Index split_vectors(const Scored<T>*, Index, Scored<T>, Scored<T>*, Scored<T>*,
+                           Index* n_better) {
+  return *n_better = 0;
 }
 
 template <class T>
-Index keep_best(T* scores, std::int32_t* items, Index n, Index k, T* scratch, T* kth) {
-  if (!select(scores, n, k, scratch, kth)) return -1;
-  const T least = *kth;
-  Index kept = 0, i = 0;
-#if defined(__AVX512F__)
-  constexpr Index kLanes = Vector<T>::lanes;
-  for (; i + kLanes <= n; i += kLanes) {
-    const V<T> x = *reinterpret_cast<const V<T>*>(scores + i);
-    const std::uint32_t mask = at_least(x, all_lanes(least));
-    append_items<T>(items + i, mask, items + kept);
-    append(x, mask, scores + kept);
-    kept += __builtin_popcount(mask);
+Index split(const Scored<T>* from, Index n, Scored<T> pivot, Scored<T>* better, Scored<T>* others) {
+  Index a;
+  for (Index i = split_vectors(from, n, pivot, better, others, &a); i < n; ++i) {
+    const Scored<T> item = from[i];
+    const bool up =
+        (item.score > pivot.score) | ((item.score == pivot.score) & (item.index < pivot.index));
+    better[a] = item;
+    others[i - a] = item;
+    a += up;
   }
-#endif
-  for (; i < n; ++i) {
-    const T score = scores[i];
-    scores[kept] = score;
-    items[kept] = items[i];
-    kept += score >= least;
-  }
-  return kept;
+  return a;
 }
 
 template <class T>
-void sort_few(const T* scores, const std::int32_t* items, Index n, T* out_scores,
-              std::int32_t* out_items) {
+void sort_few(Scored<T>* items, Index n) {
+  T scores[kMostFew];
+  std::int32_t indices[kMostFew];
+  for (Index i = 0; i < n; ++i) {
+    scores[i] = items[i].score;
+    indices[i] = items[i].index;
+  }
   for (Index i = 0; i < n; ++i) {
     const T score = scores[i];
-    const std::int32_t item = items[i];
-    std::int32_t place = 0;
+    const std::int32_t index = indices[i];
+    std::int32_t rank = 0;
     for (Index j = 0; j < n; ++j)
-      place += (scores[j] > score) | ((scores[j] == score) & (items[j] < item));
-    out_scores[place] = score;
-    out_items[place] = item;
+      rank += (scores[j] > score) | ((scores[j] == score) & (indices[j] < index));
+    items[rank] = {score, index};
   }
 }
 
@@ -299,7 +306,7 @@ constexpr Tiles<T> kTiles = {tile<kMode, 1, T>, tile<kMode, 2, T>, tile<kMode, 4
 
 template <class T>
 constexpr ScoreKernels<T> kKernels{kTiles<Mode::append, T>, kTiles<Mode::over, T>, append_hits<T>,
-                                   keep_best<T>, sort_few<T>};
+                                   split<T>, sort_few<T>};
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 // Dense scores of a few queries against a panel of packed items, with the selection's first test in
-// registers; and the selection itself. Included by files compiled with ISA flags: types only, see
-// table.hpp.
+// registers; and the inner loops of the selection of the best (kernels/topk.hpp). Included by files
+// compiled with ISA flags: types only, see table.hpp.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,15 @@ constexpr std::int64_t kPanelCols = 48;
 
 constexpr std::int64_t kScoreRows = 8;      // queries of the largest tile
 constexpr std::int64_t kMostAppended = 64;  // entries that one call of a kernel adds to a row
-constexpr std::int64_t kScoreSlack = 16;    // places that a kernel may overwrite behind a buffer
+constexpr std::int64_t kScoreSlack = 16;    // entries that a kernel may overwrite behind a buffer
+constexpr std::int64_t kMostFew = 200;      // entries that sort_few can take
+
+// Candidates are in one total order: score descending, then index ascending.
+template <class T>
+struct Scored {
+  T score;
+  std::int32_t index;
+};
 
 // One tile: scores of 1, 2, 4 or 8 rows (queries) and the items of one panel. Every score is
 // bias + q_0 v_0 + q_1 v_1 + ..., summed in this order in every tile, so its bits do not depend on
@@ -54,14 +62,13 @@ struct ScoreKernels {
   // `rows` rows; its panel and bias are those of panel 0. Returns how many hits are done with.
   std::int64_t (*append_hits)(const ScoreTile<T>& tile, std::int64_t rows, CodeHit* hits,
                               std::int64_t n_hits);
-  // Keeps the entries whose score is not below the k-th best (more than k when tied with it), in
-  // their order; 1 <= k <= n. Returns how many and sets `kth`; -1 when the numbers resist. scratch:
-  // 2 (n + kScoreSlack).
-  std::int64_t (*keep_best)(T* scores, std::int32_t* items, std::int64_t n, std::int64_t k,
-                            T* scratch, T* kth);
-  // To the order score descending, item ascending; n^2 comparisons.
-  void (*sort_few)(const T* scores, const std::int32_t* items, std::int64_t n, T* out_scores,
-                   std::int32_t* out_items);
+  // Parts n entries: those before the pivot in the total order to `better`, the others to `others`,
+  // both in their order. One of the two may be `from`; the other one has room for n entries.
+  // Returns the number of the former.
+  std::int64_t (*split)(const Scored<T>* from, std::int64_t n, Scored<T> pivot, Scored<T>* better,
+                        Scored<T>* others);
+  // Sorts at most kMostFew entries into the total order by n^2 comparisons.
+  void (*sort_few)(Scored<T>* items, std::int64_t n);
 };
 
 struct ScoreTable {

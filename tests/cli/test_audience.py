@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,66 @@ def test_refusals(
     assert result.exit_code == 2
     assert message in result.stderr
     assert not out.exists()
+
+
+def test_a_budget_with_costs_and_values_from_files(
+    aimass_json: Callable[..., dict[str, Any]], shop: Path, tmp_path: Path
+) -> None:
+    costs, values, out = tmp_path / "costs.csv", tmp_path / "margins.csv", tmp_path / "a.csv"
+    costs.write_text("item_id,cost\n103,2.5\n117,1\n999,7\n")
+    values.write_text("item_id,value\n103,10\n117,1\n")
+    words = ("audience", shop, "--items", "103,117", "--out", out, *SMALL)
+    money = ("--budget", 20, "--cost", costs, "--item-values", values)
+    found = aimass_json(*words, *money)
+    users = {row["item"]: row["users"] for row in found["audiences"]}
+    assert found["cost"] == pytest.approx(2.5 * users[103] + users[117])
+    assert 17.5 < found["cost"] <= 20
+    assert aimass_json(*words, "--budget", 20, "--cost", 2)["cost"] == 20
+
+
+def test_quotas_opt_outs_hashes_and_attributes(
+    aimass: Callable[..., Any], shop: Path, tmp_path: Path
+) -> None:
+    csv = pytest.importorskip("pyarrow.csv")
+    people, out = tmp_path / "people.csv", tmp_path / "a.csv"
+    rows = [f"c{n:02d},{'north' if n % 3 else 'south'},{n}" for n in range(60)]
+    people.write_text("\n".join(["user_id,group,age", *rows, "stranger,north,9"]) + "\n")
+    opted_out = tmp_path / "opted_out.txt"
+    opted_out.write_text(f"{hashlib.sha256(b'c02').hexdigest()}\n{'0' * 64}\n")
+    words = ("audience", shop, "--items", "103,117", "--out", out, *SMALL)
+    done = aimass(
+        *words,
+        "--groups",
+        people,
+        "--max-per-group",
+        "north=5,south=2",
+        "--exclude-users",
+        opted_out,
+        "--hash",
+        "sha256",
+        "--join",
+        people,
+    )
+    assert done.exit_code == 0, done.output
+    table = csv.read_csv(out)
+    assert table.column_names == ["item_id", "user_id", "rank", "score", "group", "age"]
+    groups = table["group"].to_pylist()
+    assert (groups.count("north"), groups.count("south")) == (5, 2)
+    assert "c02" not in table["user_id"].to_pylist()
+    for user, age in zip(table["user_id"].to_pylist(), table["age"].to_pylist(), strict=True):
+        assert int(user[1:]) == age
+    assert aimass(*words, "--size", 3, "--hash-output", "sha256").exit_code == 0
+    plain = aimass(*words, "--size", 3, "--out", tmp_path / "b.csv")
+    assert plain.exit_code == 0
+    expected = csv.read_csv(tmp_path / "b.csv")["user_id"].to_pylist()
+    hashes = [hashlib.sha256(user.encode()).hexdigest() for user in expected]
+    assert csv.read_csv(out)["user_id"].to_pylist() == hashes
+
+
+def test_strangers_in_an_opt_out_list(
+    aimass_json: Callable[..., dict[str, Any]], shop: Path, tmp_path: Path
+) -> None:
+    words = ("audience", shop, "--items", "103", "--size", 3, "--out", tmp_path / "a.csv", *SMALL)
+    found = aimass_json(*words, "--exclude-users", "stranger,c01,other")
+    assert found["unknown_excluded"] == 2
+    assert found["rows_written"] == 3

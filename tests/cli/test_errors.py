@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 CASES: dict[str, tuple[list[str], str]] = {
-    "missing file": (["recommend", "NOWHERE.parquet", "--out", "OUT"], "does not exist"),
-    "a folder": (["recommend", "FOLDER", "--out", "OUT"], "is a folder"),
+    "missing file": (["recommend", "NOWHERE.parquet", "--out", "OUT"], "no such file"),
+    "an empty folder": (["recommend", "FOLDER", "--out", "OUT"], "without table files"),
     "wrong contents": (["recommend", "BROKEN", "--out", "OUT"], "cannot be read"),
-    "unknown format": (["recommend", "FOLDER/shop.xyz", "--out", "OUT"], "does not exist"),
+    "unknown format": (["recommend", "FOLDER/shop.xyz", "--out", "OUT"], "no such file"),
     "bad column": (
         ["recommend", "SHOP", "--user", "user_ids", "--out", "OUT"],
         "did you mean 'user_id'?",
@@ -53,7 +53,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     "missing list": (["recommend", "SHOP", "--allow", "no.csv", "--out", "OUT"], "no.csv"),
     "duplicates without a rule": (
         ["recommend", "SHOP", "--value", "rating", "--out", "OUT"],
-        "--duplicates how",
+        "--duplicates",
     ),
     "a column of text as value": (
         ["recommend", "SHOP", "--value", "part", "--out", "OUT"],
@@ -84,6 +84,64 @@ CASES: dict[str, tuple[list[str], str]] = {
     "item of a wrong type": (["similar", "SHOP", "abc"], "'abc'"),
     "similar without items": (["similar", "SHOP", "100", "--model", "baseline"], "item-knn"),
     "items without a title": (["similar", "SHOP", "100", "--items", "SHOP"], "--title"),
+    "no ratings and no model": (["recommend", "--out", "OUT"], "RATINGS is needed"),
+    "a model file that does not exist": (
+        ["recommend", "--model-file", "no.aimass", "--out", "OUT"],
+        "--model-file: there is no file",
+    ),
+    "a model file that is a table": (
+        ["recommend", "--model-file", "SHOP", "--out", "OUT"],
+        "--model-file",
+    ),
+    "a model and its file": (
+        ["recommend", "--model-file", "SHOP", "--model", "item-knn", "--out", "OUT"],
+        "leave out --model",
+    ),
+    "similar without an item": (["similar", "SHOP"], "RATINGS ITEM"),
+    "explain without reasons": (["explain", "SHOP", "c00", "100", "--model", "nmf"], "no reasons"),
+    "evaluate without a model": (["evaluate", "SHOP"], "--model is needed"),
+    "update without a model": (
+        ["update", "--model-file", "no", "--new", "SHOP", "--save", "OUT"],
+        "there is no file",
+    ),
+    "budget without a cost": (
+        ["audience", "SHOP", "--items", "100", "--budget", "5", "--out", "OUT"],
+        "--cost",
+    ),
+    "groups without a quota": (
+        ["audience", "SHOP", "--items", "100", "--groups", "SHOP", "--out", "OUT"],
+        "--max-per-group",
+    ),
+    "a sum instead of weights": (
+        ["recommend", "SHOP", "--event", "part", "--weights", "a=b", "--out", "OUT"],
+        "expected a number",
+    ),
+    "events without weights": (["recommend", "SHOP", "--event", "part", "--out", "OUT"], "weights"),
+    "unknown rule for users": (
+        ["recommend", "SHOP", "--unknown", "drop", "--out", "OUT"],
+        "--unknown must be one of error, skip, popular",
+    ),
+    "unknown encoding": (
+        ["recommend", "SHOP", "--encoding", "latin-99", "--out", "OUT"],
+        "--encoding",
+    ),
+    "unknown output format": (
+        ["recommend", "SHOP", "--out-format", "xml", "--out", "OUT"],
+        "--out-format must be one of",
+    ),
+    "parquet to standard output": (
+        ["recommend", "SHOP", "--out-format", "parquet", "--out", "-"],
+        "standard output",
+    ),
+    "a reason with other words": (
+        ["recommend", "SHOP", "--explain", "--reason", "{what}", "--out", "OUT"],
+        "--reason",
+    ),
+    "values to try of no model": (
+        ["tune", "SHOP", "--model", "item-knn", "--try", "n_factors=2"],
+        "n_factors",
+    ),
+    "unknown model of models": (["models", "item-knm"], "did you mean 'item-knn'?"),
     "threads of zero": (["recommend", "SHOP", "--threads", "0", "--out", "OUT"], "n_threads"),
 }
 
@@ -100,8 +158,15 @@ def test_one_line_and_no_file(
     odd.write_text("who,what\na,x\n")
     nulls.write_text("user_id,item_id\na,x\n,y\n")
     out = tmp_path / "recs.parquet"
-    paths = {"SHOP": shop, "OUT": out, "FOLDER": tmp_path / "folder", "BROKEN": broken,
-             "ODD": odd, "NULLS": nulls, "BARE": bare}  # fmt: skip
+    paths = {
+        "SHOP": shop,
+        "OUT": out,
+        "FOLDER": tmp_path / "folder",
+        "BROKEN": broken,
+        "ODD": odd,
+        "NULLS": nulls,
+        "BARE": bare,
+    }
     words, expected = CASES[case]
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     result = aimass(*(str(paths.get(word, word)) for word in words))
@@ -114,9 +179,12 @@ def test_one_line_and_no_file(
     assert after == before
 
 
-def test_debug_shows_the_error_itself(aimass: Callable[..., Any], shop: Path) -> None:
-    result = aimass("--debug", "similar", shop, "999")
-    assert isinstance(result.exception, KeyError)
+@pytest.mark.parametrize("option", ["-v", "--verbose", "--debug"])
+def test_verbose_shows_the_traceback(aimass: Callable[..., Any], shop: Path, option: str) -> None:
+    result = aimass("similar", shop, "999", option)
+    assert result.exit_code == 2
+    assert "Traceback" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error: ITEM")
 
 
 def test_an_error_half_way_leaves_the_old_file(
@@ -138,8 +206,9 @@ def test_an_error_half_way_leaves_the_old_file(
 
     monkeypatch.setattr(aimass_core.ItemKNN, "rank", fails_later)
     result = aimass("recommend", shop, "--out", out)
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "memory" in result.stderr
+    assert "defect" not in result.stderr
     assert out.read_text() == "what was there before"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["recs.parquet", "shop.parquet"]
 
@@ -150,8 +219,45 @@ def test_a_defect_of_ours_says_so(
     def broken(*_: object, **__: object) -> None:
         raise AssertionError("impossible")
 
-    monkeypatch.setattr("aimass_core.cli.recommend.read_ratings", broken)
+    monkeypatch.setattr("aimass_core.cli.ratings.Ratings.read", broken)
     result = aimass("recommend", shop, "--out", tmp_path / "r.csv")
     assert result.exit_code == 1
-    assert "--debug" in result.stderr
+    assert "report it" in result.stderr
+    assert "-v" in result.stderr
     assert result.stderr.count("\n") == 1
+    result = aimass("recommend", shop, "--out", tmp_path / "r.csv", "-v")
+    assert result.exit_code == 1
+    assert "Traceback" in result.stderr
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, KeyError, ZeroDivisionError])
+def test_errors_that_no_statement_raised_are_defects(
+    aimass: Callable[..., Any],
+    shop: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
+) -> None:
+    operations: dict[type[Exception], Callable[[], object]] = {
+        ValueError: lambda: int("x"),
+        TypeError: lambda: "a" + 1,  # type: ignore[operator]
+        KeyError: lambda: {}["x"],
+        ZeroDivisionError: lambda: 1 / 0,
+    }
+    monkeypatch.setattr("aimass_core.cli.ratings.Ratings.read", lambda self: operations[error]())
+    result = aimass("recommend", shop, "--out", tmp_path / "r.csv")
+    assert result.exit_code == 1
+    assert f"error: {error.__name__}" in result.stderr
+
+
+def test_a_full_disk_is_no_defect(
+    aimass: Callable[..., Any], shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    result = aimass("recommend", shop, "--out", tmp_path / "r.csv")
+    assert result.exit_code == 1
+    assert result.stderr == "error: [Errno 28] No space left on device\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["shop.parquet"]

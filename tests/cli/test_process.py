@@ -1,4 +1,4 @@
-"""The command as a process: exit codes, what stays behind, what is imported."""
+"""The command as a process: exit codes, signals, pipes, odd paths and terminals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytest.importorskip("typer")
 
 COMMAND = [sys.executable, "-m", "aimass_core.cli"]
 # A job in the background of a shell script starts with SIGINT ignored, and hands this on.
-LISTENING = (
+WITH_SIGINT = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "from aimass_core.cli import main; main()"
 )
@@ -40,6 +40,119 @@ def test_exit_codes(shop: Path, tmp_path: Path) -> None:
     assert failed.returncode == 2
     assert "Traceback" not in failed.stderr
     assert run("--help").returncode == 0
+
+
+def test_a_pipe_that_is_closed_early(shop: Path) -> None:
+    words = [*COMMAND, "recommend", str(shop), "--k", "30", "--no-exclude-seen", "--out", "-"]
+    with subprocess.Popen(
+        [*words, "--out-format", "jsonl"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read().decode()
+        assert process.wait(timeout=60) == 128 + signal.SIGPIPE
+    assert "Traceback" not in said
+    assert "Error" not in said
+
+
+def test_a_closed_pipe_of_tables(shop: Path) -> None:
+    shell = f"{' '.join(COMMAND)} models | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", shell], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.splitlines()[0].strip() == "Models"
+    assert done.stdout.splitlines()[-1] in ("0", "141")
+    assert done.stderr == ""
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "aimass_core.cli.app":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+from aimass_core.cli import main
+main()
+"""
+
+
+def test_an_interrupt_during_the_import() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 128 + signal.SIGINT
+    assert done.stderr == "interrupted: no output was written\n"
+
+
+@pytest.mark.parametrize(
+    "name", [b"with space.csv", b"[bold]x.csv", b"\xff\xfe.csv", "größe ✓.csv".encode()]
+)
+def test_any_name_of_a_file(shop: Path, tmp_path: Path, name: bytes) -> None:
+    out = os.path.join(os.fsencode(tmp_path), name)
+    for environment in ({}, {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, {"TERM": "dumb"}):
+        done = subprocess.run(
+            [*map(os.fsencode, COMMAND), b"recommend", os.fsencode(shop), b"--out", out],
+            capture_output=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, **environment},
+        )
+        assert done.returncode == 0, done.stderr
+        assert os.path.getsize(out) > 0
+        assert b"\x1b" not in done.stdout
+        os.unlink(out)
+
+
+def test_a_name_that_begins_with_a_dash(shop: Path, tmp_path: Path) -> None:
+    shop.rename(tmp_path / "-shop.parquet")
+    done = subprocess.run(
+        [*COMMAND, "recommend", "--out", "o.csv", "--", "-shop.parquet"],
+        capture_output=True,
+        timeout=120,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_warnings_are_single_lines(tmp_path: Path) -> None:
+    source = tmp_path / "orders.csv"
+    source.write_text(
+        "user,when,paid\n"
+        + "".join(f"{i},2024-01-0{1 + i % 9},{i + 1}\n" for i in range(40))
+        + "1,2099-01-01,3\n"
+    )
+    words = ("--rfm", "--user", "user", "--time", "when", "--amount", "paid", "--segments", 1)
+    done = run("segment", source, *words, "--bootstrap", 0, "--out", tmp_path / "o.csv")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("warning: time='when': 1 lines lie in the future")
+    assert done.stderr.count("\n") == 1
+
+
+def test_help_imports_no_numerical_library() -> None:
+    code = (
+        "import sys\nfrom aimass_core.cli import main\ntry:\n    main()\nexcept SystemExit:\n"
+        "    pass\nsys.stderr.write(' '.join(sys.modules))"
+    )
+    for words in (["--help"], ["recommend", "--help"], ["segment", "--help"], ["--version"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        heavy = {"numpy", "scipy", "pyarrow", "pandas", "numba", "matplotlib", "rich.table"}
+        assert not heavy & set(done.stderr.split())
 
 
 def test_without_typer_there_is_one_clear_line() -> None:
@@ -63,7 +176,7 @@ def test_an_interrupt_leaves_no_output(tmp_path: Path, sent: signal.Signals) -> 
     words = ["recommend", tmp_path / "large.parquet", "--out", folder / "r.parquet", "--k", 100]
     words += ["--set", "n_neighbors=1000"]
     process = subprocess.Popen(
-        [sys.executable, "-c", LISTENING, *map(str, words)],
+        [sys.executable, "-c", WITH_SIGINT, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -22,10 +22,14 @@ SMALL = ["--set", "n_factors=16", "--set", "max_iter=3"]
 
 @pytest.mark.parametrize(("folder", "options", "items"), CASES)
 def test_recommend_and_audience(
-    aimass: Callable[..., Any], aimass_json: Callable[..., dict[str, Any]],
-    real_data: Callable[[str], Path], tmp_path: Path,
-    folder: str, options: list[str], items: list[int],
-) -> None:  # fmt: skip
+    aimass: Callable[..., Any],
+    aimass_json: Callable[..., dict[str, Any]],
+    real_data: Callable[[str], Path],
+    tmp_path: Path,
+    folder: str,
+    options: list[str],
+    items: list[int],
+) -> None:
     ratings = real_data(folder) / "interactions.parquet"
     table = pq.read_table(ratings)
     users, bought = table["user_id"].to_numpy(), table["item_id"].to_numpy()

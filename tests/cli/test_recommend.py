@@ -30,9 +30,23 @@ def test_every_user_gets_unseen_items_in_the_files_ids(
 ) -> None:
     out = tmp_path / "recs.parquet"
     summary = aimass_json(
-        "recommend", shop, "--user", "user_id", "--item", "item_id", "--value", "rating",
-        "--duplicates", "last", "--model", model, "--k", 5, "--out", out,
-    )  # fmt: skip
+        "recommend",
+        shop,
+        "--user",
+        "user_id",
+        "--item",
+        "item_id",
+        "--value",
+        "rating",
+        "--duplicates",
+        "last",
+        "--model",
+        model,
+        "--k",
+        5,
+        "--out",
+        out,
+    )
     table = pq.read_table(out)
     assert table.schema.names == ["user_id", "item_id", "rank", "score"]
     assert table.schema.field("item_id").type == pa.int32()
@@ -92,9 +106,18 @@ def test_filters(aimass_json: Callable[..., dict[str, Any]], shop: Path, tmp_pat
     allow = tmp_path / "allow.csv"
     allow.write_text("item_id\n115\n116\n117\n118\n999\n")
     summary = aimass_json(
-        "recommend", shop, "--users", users, "--allow", allow, "--deny", "116",
-        "--no-exclude-seen", "--out", out,
-    )  # fmt: skip
+        "recommend",
+        shop,
+        "--users",
+        users,
+        "--allow",
+        allow,
+        "--deny",
+        "116",
+        "--no-exclude-seen",
+        "--out",
+        out,
+    )
     table = csv.read_csv(out)
     assert list(dict.fromkeys(table["user_id"].to_pylist())) == ["c03", "c01"]
     assert set(table["item_id"].to_pylist()) <= {115, 117, 118}

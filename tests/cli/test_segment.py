@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 pa = pytest.importorskip("pyarrow")
+pa_csv_module = pytest.importorskip("pyarrow.csv")
 pq = pytest.importorskip("pyarrow.parquet")
 
 FAST = ("--max-segments", "3", "--bootstrap", "2")
@@ -95,10 +96,29 @@ def test_save_and_use(people: Path, aimass_json: Callable[..., Any]) -> None:
 
 def test_options(people: Path, aimass_json: Callable[..., Any]) -> None:
     answer = aimass_json(
-        "segment", people, "--out", people.parent / "o.parquet", "--columns", "vis*,spend",
-        "--segments", "4", "--criterion", "icl", "--form", "diag", "--scaling", "spend=robust",
-        "--missing", "median", "--bootstrap", "0", "--seed", "3", "--id", "region",
-    )  # fmt: skip
+        "segment",
+        people,
+        "--out",
+        people.parent / "o.parquet",
+        "--columns",
+        "vis*,spend",
+        "--segments",
+        "4",
+        "--criterion",
+        "icl",
+        "--form",
+        "diag",
+        "--scaling",
+        "spend=robust",
+        "--missing",
+        "median",
+        "--bootstrap",
+        "0",
+        "--seed",
+        "3",
+        "--id",
+        "region",
+    )
     assert len(answer["segments"]) == 4
     assert answer["form"] == "diag"
     assert answer["columns"] == {"visits": "standard", "spend": "robust"}
@@ -140,7 +160,7 @@ def test_transactions(lines: Path, aimass_json: Callable[..., Any]) -> None:
 
 
 CASES: dict[str, tuple[list[str], str]] = {
-    "missing file": (["NOWHERE.parquet", "--out", "OUT"], "does not exist"),
+    "missing file": (["NOWHERE.parquet", "--out", "OUT"], "no such file"),
     "a folder": (["FOLDER", "--out", "OUT"], "is a folder"),
     "wrong contents": (["BROKEN", "--out", "OUT"], "cannot be read"),
     "no out": (["PEOPLE"], "--out"),
@@ -164,15 +184,25 @@ CASES: dict[str, tuple[list[str], str]] = {
     "rfm without user": (["PEOPLE", "--out", "OUT", "--rfm"], "--user is needed"),
     "rfm words without rfm": (["PEOPLE", "--out", "OUT", "--user", "x"], "add --rfm"),
     "rfm of a wrong column": (
-        ["PEOPLE", "--out", "OUT", "--rfm", "--user", "customer_id", "--time", "visits",
-         "--amount", "spend*visit"],
+        [
+            "PEOPLE",
+            "--out",
+            "OUT",
+            "--rfm",
+            "--user",
+            "customer_id",
+            "--time",
+            "visits",
+            "--amount",
+            "spend*visit",
+        ],
         "did you mean 'visits'?",
     ),
     "noise": (["PEOPLE", "--out", "OUT", "--noise", "2"], "noise must be at most 0.5"),
     "use of nothing": (["PEOPLE", "--out", "OUT", "--use", "none"], "there is no file"),
     "use of a table": (["PEOPLE", "--out", "OUT", "--use", "PEOPLE"], "not of aimass_core"),
-    "use and save": (["PEOPLE", "--out", "OUT", "--use", "x", "--save", "y"], "nothing new"),
-}  # fmt: skip
+    "use and save": (["PEOPLE", "--out", "OUT", "--use", "x", "--save", "y"], "nothing is fitted"),
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -182,9 +212,14 @@ def test_mistakes(name: str, people: Path, tmp_path: Path, aimass: Callable[...,
     gaps = pa.table({"a": [1.0, None, 2.0, 3.0], "b": [3.0, 1.0, 2.0, 5.0]})
     pq.write_table(gaps, tmp_path / "gaps.parquet")
     pq.write_table(pa.table({"a": ["x", "y"]}), tmp_path / "words.parquet")
-    places = {"PEOPLE": people, "OUT": tmp_path / "out.parquet", "FOLDER": tmp_path / "folder",
-              "BROKEN": tmp_path / "broken.parquet", "GAPS": tmp_path / "gaps.parquet",
-              "WORDS": tmp_path / "words.parquet"}  # fmt: skip
+    places = {
+        "PEOPLE": people,
+        "OUT": tmp_path / "out.parquet",
+        "FOLDER": tmp_path / "folder",
+        "BROKEN": tmp_path / "broken.parquet",
+        "GAPS": tmp_path / "gaps.parquet",
+        "WORDS": tmp_path / "words.parquet",
+    }
     words, expected = CASES[name]
     before = sorted(p.name for p in tmp_path.iterdir())
     result = aimass("segment", *(places.get(word, word) for word in words))
@@ -207,7 +242,7 @@ def test_nothing_is_left_when_the_report_fails(
     result = aimass(
         "segment", people, "--out", folder / "o.parquet", "--report", folder / "r.html", *FAST
     )
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "the disk is full" in result.stderr
     assert [p.name for p in folder.iterdir()] == [people.name]
 
@@ -235,5 +270,62 @@ def test_no_report_of_a_model_that_could_not_be_saved(
     monkeypatch.setattr("aimass_core.segmentation.Segmentation.save", full)
     out, report, model = (people.parent / name for name in ("o.csv", "r.html", "m"))
     answer = aimass("segment", people, "--out", out, "--report", report, "--save", model, *FAST)
-    assert answer.exit_code == 2
+    assert answer.exit_code == 1
     assert not any(path.exists() for path in (out, report, model))
+
+
+def test_codes_categories_and_unit(people: Path, aimass_json: Callable[..., Any]) -> None:
+    table = pq.read_table(people)
+    zips = pa.array([10000 + 7 * (n % 50) for n in range(200)])
+    path, out = people.parent / "more.parquet", people.parent / "o.csv"
+    pq.write_table(table.append_column("zip", zips), path)
+    found = aimass_json("segment", path, "--out", out, "--unit", "sessions", *FAST)
+    assert list(found["columns"]) == ["spend", "visits"]
+    assert any("zip" in note for note in found["notes"])
+    assert found["unit"] == "sessions"
+    words = ("--include", "zip", "--categorical", "region", *FAST)
+    found = aimass_json("segment", path, "--out", out, *words)
+    assert list(found["columns"]) == ["spend", "visits", "zip"]
+    assert found["categories"] == {"region": ["north", "south"]}
+
+
+def test_segments_of_a_previous_run(people: Path, aimass_json: Callable[..., Any]) -> None:
+    model, out = people.parent / "m", people.parent / "o.csv"
+    first = aimass_json("segment", people, "--out", out, "--save", model, *FAST)
+    assert first["drift"] == {}
+    later = aimass_json("segment", people, "--out", out, "--previous", model, *FAST)
+    assert [row["segment"] for row in later["segments"]] == ["A", "B"]
+    assert later["drift"]["changed"] == 0
+    assert later["drift"]["psi"] == pytest.approx(0, abs=1e-9)
+    assert any("since the previous segments" in note for note in later["notes"])
+
+
+def test_scores_of_transactions(lines: Path, aimass: Callable[..., Any]) -> None:
+    path, out = lines.parent / "lines.csv", lines.parent / "o.csv"
+    table = pq.read_table(lines)
+    days = pa.compute.strftime(table["day"], "%d.%m.%Y")
+    pa_csv_module.write_csv(table.set_column(1, "day", days), path)
+    words = ("--rfm", "--user", "customer", "--time", "day", "--amount", "quantity*price")
+    more = ("--date-format", "%d.%m.%Y", "--scores", "--now", "2025-01-31", *FAST)
+    done = aimass("segment", path, "--out", out, *words, *more)
+    assert done.exit_code == 0, done.output
+    rows = pa_csv(out).to_pylist()
+    assert {row["recency_score"] for row in rows} == {1, 2, 3, 4, 5}
+    assert min(row["recency"] for row in rows) > 90
+    champions = [row for row in rows if row["rfm_segment"] == "champions"]
+    assert champions
+    assert all(row["recency_score"] == 5 for row in champions)
+
+
+def test_customers_of_standard_input(people: Path, aimass: Callable[..., Any]) -> None:
+    testing = pytest.importorskip("typer.testing")
+    from aimass_core.cli.app import app
+
+    table = pq.read_table(people)
+    pa_csv_module.write_csv(table, people.parent / "p.csv")
+    content = (people.parent / "p.csv").read_bytes()
+    words = ["segment", "-", "--out", "-", "--quiet", *FAST]
+    done = testing.CliRunner().invoke(app, words, input=content)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith('"customer_id","segment","name","probability"')
+    assert len(done.stdout.splitlines()) == 201

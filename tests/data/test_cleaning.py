@@ -22,9 +22,11 @@ MATRICES = st.integers(0, 2**32 - 1).map(
 @pytest.fixture
 def dated() -> Interactions:
     return Interactions.from_arrays(
-        ["a", "a", "b", "b"], ["x", "y", "x", "z"], [1.0, 2.0, 3.0, 4.0],
+        ["a", "a", "b", "b"],
+        ["x", "y", "x", "z"],
+        [1.0, 2.0, 3.0, 4.0],
         np.array(["2024-01-01", "2024-01-11", "2024-01-21", "2024-01-31"], dtype="M8[s]"),
-    )  # fmt: skip
+    )
 
 
 @given(MATRICES, st.integers(0, 4), st.integers(0, 4))

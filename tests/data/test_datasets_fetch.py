@@ -51,24 +51,33 @@ def small_100k():
 
 SMALL = {
     "100k": small_100k(),
-    "1m": zipped({
-        "ml-1m/ratings.dat": rows("::"),
-        "ml-1m/movies.dat": "10::Film: one \"two\" (1995)::Drama|War\n20::B::Comedy\n30::C::War\n",
-        "ml-1m/users.dat": "1::F::1::10::48067\n2::M::56::16::01234\n3::M::25::15::55117\n",
-    }),
-    "10m": zipped({
-        "ml-10M100K/ratings.dat": rows("::", [(u, i, r - 0.5, t) for u, i, r, t in RATINGS]),
-        "ml-10M100K/movies.dat": "10::A\xe9::Drama\n20::B::Comedy\n30::C::War\n",
-    }),
-    "20m": zipped({
-        "ml-20m/ratings.csv": "userId,movieId,rating,timestamp\n" + rows(","),
-        "ml-20m/movies.csv": 'movieId,title,genres\n10,"A, The (1995)",Drama\n20,B,War\n',
-    }),
-    "25m": zipped({
-        "ml-25m/ratings.csv": "userId,movieId,rating,timestamp\n" + rows(","),
-        "ml-25m/movies.csv": 'movieId,title,genres\n10,"A, The (1995)",Drama\n20,B,War\n',
-    }),
-}  # fmt: skip
+    "1m": zipped(
+        {
+            "ml-1m/ratings.dat": rows("::"),
+            "ml-1m/movies.dat": '10::Film: one "two" (1995)::Drama|War\n'
+            "20::B::Comedy\n30::C::War\n",
+            "ml-1m/users.dat": "1::F::1::10::48067\n2::M::56::16::01234\n3::M::25::15::55117\n",
+        }
+    ),
+    "10m": zipped(
+        {
+            "ml-10M100K/ratings.dat": rows("::", [(u, i, r - 0.5, t) for u, i, r, t in RATINGS]),
+            "ml-10M100K/movies.dat": "10::A\xe9::Drama\n20::B::Comedy\n30::C::War\n",
+        }
+    ),
+    "20m": zipped(
+        {
+            "ml-20m/ratings.csv": "userId,movieId,rating,timestamp\n" + rows(","),
+            "ml-20m/movies.csv": 'movieId,title,genres\n10,"A, The (1995)",Drama\n20,B,War\n',
+        }
+    ),
+    "25m": zipped(
+        {
+            "ml-25m/ratings.csv": "userId,movieId,rating,timestamp\n" + rows(","),
+            "ml-25m/movies.csv": 'movieId,title,genres\n10,"A, The (1995)",Drama\n20,B,War\n',
+        }
+    ),
+}
 
 
 @pytest.fixture

@@ -172,10 +172,12 @@ def test_features_follow_the_segments(store):
         assert chi2_contingency(table[:, table.sum(axis=0) > 0]).pvalue < 1e-6
     category = store.items["category"]
     names = np.unique(category)
-    taste = np.stack([
-        store.truth.user_factors @ (store.truth.item_factors.T * (category == name)).sum(axis=1)
-        for name in names
-    ])  # fmt: skip
+    taste = np.stack(
+        [
+            store.truth.user_factors @ (store.truth.item_factors.T * (category == name)).sum(axis=1)
+            for name in names
+        ]
+    )
     by_age = [taste[:, store.customers["age_band"] == a] for a in ("18-24", "65+")]
     assert np.abs(by_age[0].mean(axis=1) - by_age[1].mean(axis=1)).max() > 0.02
 

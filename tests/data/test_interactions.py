@@ -33,9 +33,12 @@ RULES: dict[str, Any] = {
 def build(rows: list[Any], duplicates: str, *, times: bool = False) -> Interactions:
     users, items, values, stamps = zip(*rows)
     return Interactions.from_arrays(
-        list(users), list(items), list(values), list(stamps) if times else None,
+        list(users),
+        list(items),
+        list(values),
+        list(stamps) if times else None,
         duplicates=duplicates,
-    )  # fmt: skip
+    )
 
 
 def cells(x: Interactions) -> dict[tuple[Any, Any], float]:
@@ -239,8 +242,10 @@ def test_with_matrix_and_keep_entries() -> None:
         x.with_matrix(sp.csr_array((3, 2)))
     kept = x.keep_entries(np.array([True, False, True]))
     assert (kept.shape, list(kept), kept.timestamps.tolist()) == (
-        (2, 2), [(1, 1, 1.0), (2, 2, 1.0)], [5, 7],
-    )  # fmt: skip
+        (2, 2),
+        [(1, 1, 1.0), (2, 2, 1.0)],
+        [5, 7],
+    )
     with pytest.raises(ValueError, match="boolean array of shape"):
         x.keep_entries(np.array([1, 0, 1]))
 

@@ -113,15 +113,16 @@ def test_statistics_of_items_are_those_of_the_fit() -> None:
     )
     np.testing.assert_allclose(
         BM25(documents="users", B=0.5).fit(fit).transform(new).toarray(),
-        np.log(n / (1 + counts)) * 2.2 * new
+        np.log(n / (1 + counts))
+        * 2.2
+        * new
         / (new + 1.2 * (0.5 + 0.5 * new.sum() / fit.sum(1).mean())),
-    )  # fmt: skip
+    )
     lengths = fit.sum(0)
     np.testing.assert_allclose(
         BM25(documents="items").fit(fit).transform(new).toarray(),
-        np.log(3 / (1 + 3)) * 2.2 * new
-        / (new + 1.2 * (0.25 + 0.75 * lengths / lengths.mean())),
-    )  # fmt: skip
+        np.log(3 / (1 + 3)) * 2.2 * new / (new + 1.2 * (0.25 + 0.75 * lengths / lengths.mean())),
+    )
     np.testing.assert_allclose(
         BM25(smooth=True, documents="users", B=0).fit(fit).transform(new).toarray(),
         np.log(1 + (n - counts + 0.5) / (counts + 0.5)) * 2.2 * new / (new + 1.2),

@@ -55,9 +55,12 @@ class TestHillstrom:
         outcomes = {name: table[name].to_numpy() for name in ("visit", "spend")}
         for adjustment in ("cuped", "regression"):
             report = campaign_effect(
-                table["segment"].to_pylist(), outcomes, control="No E-Mail",
-                covariates=covariates, adjustment=adjustment,
-            )  # fmt: skip
+                table["segment"].to_pylist(),
+                outcomes,
+                control="No E-Mail",
+                covariates=covariates,
+                adjustment=adjustment,
+            )
             visit, spend = report["Mens E-Mail", "visit"], report["Mens E-Mail", "spend"]
             assert 0.01 < 1 - np.sqrt(1 - visit.variance_reduction) < 0.02
             assert abs(spend.variance_reduction) < 0.002

@@ -152,9 +152,12 @@ def test_doubly_robust_with_a_wrong_model_or_wrong_weights(rng):
     assert wrong_model["dr"].value == pytest.approx(logs["value"], abs=0.01)
     assert wrong_model["dm"].value == 0.5
     wrong_weights = off_policy_value(
-        logs["reward"], np.full(100_000, 1 / 3), logs["target"],
-        q_logged=logs["q_logged"], q_target=logs["q_target"],
-    )  # fmt: skip
+        logs["reward"],
+        np.full(100_000, 1 / 3),
+        logs["target"],
+        q_logged=logs["q_logged"],
+        q_target=logs["q_target"],
+    )
     assert wrong_weights["dr"].value == pytest.approx(logs["value"], abs=0.01)
     assert abs(wrong_weights["ips"].value - logs["value"]) > 0.02
 
@@ -165,9 +168,12 @@ def test_cross_fitted_rewards(rng):
     kind = np.eye(2)[logs["context"]]
     X = np.column_stack([kind, kind[:, :1] * np.eye(3)[logs["action"]] * 0])
     q_logged, q_target = cross_fitted_rewards(
-        X, logs["action"], logs["reward"], logs["target_matrix"],
+        X,
+        logs["action"],
+        logs["reward"],
+        logs["target_matrix"],
         model=linear_model.LogisticRegression(),
-    )  # fmt: skip
+    )
     assert ((q_logged > 0) & (q_logged < 1)).all()
     plain = off_policy_value(**given(logs))
     report = off_policy_value(**given(logs), q_logged=q_logged, q_target=q_target)
@@ -261,8 +267,10 @@ def test_refusals(change, message):
 )
 def test_refusals_of_rewards(change, message):
     arguments = {
-        "X": np.zeros((4, 1)), "action": [0, 1, 1, 0], "reward": [0, 1, 1, 0],
+        "X": np.zeros((4, 1)),
+        "action": [0, 1, 1, 0],
+        "reward": [0, 1, 1, 0],
         "target": [[0.5, 0.5]] * 4,
-    }  # fmt: skip
+    }
     with pytest.raises(ValueError, match=message):
         cross_fitted_rewards(**(arguments | change))

@@ -151,7 +151,8 @@ def test_table_forms(parts):
     table = ev.evaluate(Fixed(np.arange(30)), parts)
     lines = str(table).splitlines()
     assert lines[0].split() == ["model", *table.columns]
-    assert len({len(line) for line in lines}) == 1
+    assert len(lines[0]) == len(lines[1])
+    assert lines[-1] == f"{len(table.users)} test users, all with entries in train."
     copy = table.to_dict()
     copy["Fixed"]["recall@10"] = -1.0
     assert table["Fixed"]["recall@10"] != -1

@@ -192,9 +192,12 @@ class TestPairedTest:
         b = a + rng.normal(0.15, 0.6, size=60)
         got = paired_test(a, b)
         expected = stats.permutation_test(
-            (a, b), lambda x, y: (x - y).mean(), permutation_type="samples", n_resamples=10_000,
+            (a, b),
+            lambda x, y: (x - y).mean(),
+            permutation_type="samples",
+            n_resamples=10_000,
             random_state=np.random.default_rng(1),
-        )  # fmt: skip
+        )
         assert got.method == "permutation"
         assert got.p_value == pytest.approx(expected.pvalue, abs=0.02)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from aimass_core import ImplicitALS
 from aimass_core.factorization import RowBlocks
+from aimass_core.factorization._block_files import Manifest
 
 
 @pytest.fixture
@@ -20,9 +23,12 @@ def matrix(rng):
 def pieces(X, rng, n=7):
     coo = X.tocoo()
     order = rng.permutation(coo.nnz)
-    return [
-        (coo.row[part], coo.col[part], coo.data[part]) for part in np.array_split(order, n)
-    ]  # fmt: skip
+    return [(coo.row[part], coo.col[part], coo.data[part]) for part in np.array_split(order, n)]
+
+
+def file_of(folder, name):
+    """Return the file that holds one of the six arrays."""
+    return folder / Manifest.read(folder).files[name]
 
 
 @pytest.mark.parametrize("block_nnz", [1, 100, 10**6])
@@ -65,9 +71,7 @@ def test_a_parquet_file(matrix, rng, tmp_path):
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"u": user, "i": item, "v": value}), path, row_group_size=500)
     names = {"user": "u", "item": "i"}
-    blocks = RowBlocks.from_parquet(
-        path, tmp_path / "x", **names, value="v", shape=matrix.shape
-    )  # fmt: skip
+    blocks = RowBlocks.from_parquet(path, tmp_path / "x", **names, value="v", shape=matrix.shape)
     assert (blocks.matrix() != matrix).nnz == 0
     ones = RowBlocks.from_parquet(path, tmp_path / "ones", **names, shape=matrix.shape)
     assert (np.asarray(ones.matrix().data) == 1).all()
@@ -105,10 +109,10 @@ def test_more_refusals(matrix, rng, tmp_path):
     blocks = RowBlocks.from_triplets(pieces(matrix, rng), tmp_path, shape=matrix.shape)
     with pytest.raises(TypeError, match="dtype is float64, but the blocks hold float32"):
         ImplicitALS(dtype="float64").fit(blocks)
-    np.save(tmp_path / "columns.data.npy", np.zeros(3, np.float32))
+    np.save(file_of(tmp_path, "columns.data"), np.zeros(3, np.float32))
     with pytest.raises(ValueError, match="differ in length"):
         RowBlocks(tmp_path)
-    with pytest.raises(OSError, match="rows"):
+    with pytest.raises(FileNotFoundError, match="no complete row blocks"):
         RowBlocks(tmp_path / "nothing")
     with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64'"):
         RowBlocks.from_triplets([], tmp_path, shape=(3, 4), dtype=np.int8)
@@ -121,7 +125,7 @@ def test_more_refusals(matrix, rng, tmp_path):
 )
 def test_damage_is_found_at_opening(matrix, rng, tmp_path, side, part, value):
     RowBlocks.from_triplets(pieces(matrix, rng), tmp_path, shape=matrix.shape, block_nnz=100)
-    path = tmp_path / f"{side}.{part}.npy"
+    path = file_of(tmp_path, f"{side}.{part}")
     array = np.load(path)
     array[5] = value
     np.save(path, array)
@@ -136,38 +140,123 @@ def test_damage_is_found_at_opening(matrix, rng, tmp_path, side, part, value):
         RowBlocks(tmp_path)
 
 
-class Stream:
-    """Triplets that are other ones, or end in an error, from some pass on."""
-
-    def __init__(self, passes):
-        self.passes = iter([passes[0], *passes])  # one more: whether it can start again is tried
-
-    def __iter__(self):
-        found = next(self.passes)
-        if isinstance(found, BaseException):
-            raise found
-        return iter([found])
+@pytest.mark.parametrize("side", ["rows", "columns"])
+def test_a_changed_value_is_found_at_opening(matrix, rng, tmp_path, side):
+    RowBlocks.from_triplets(pieces(matrix, rng), tmp_path, shape=matrix.shape)
+    path = file_of(tmp_path, f"{side}.data")
+    array = np.load(path)
+    array[5] += 1
+    np.save(path, array)
+    with pytest.raises(ValueError, match=rf"damaged: the checksum of {side}\.data is wrong"):
+        RowBlocks(tmp_path)
 
 
-def test_nothing_half_written_opens(matrix, rng, tmp_path):
-    one, other = (([0, 1], [1, c], [2.0, 3.0]) for c in (0, 1))
-    more = ([0, 0, 1], [0, 1, 0], [1.0, 1.0, 1.0])
-    for passes, error in (
-        ([one, KeyboardInterrupt()], KeyboardInterrupt),
-        ([one, one, KeyboardInterrupt()], KeyboardInterrupt),
-        ([one, one, other], ValueError),
-        ([one, more], ValueError),
-        ([more, one], ValueError),
-        ([([0, 0], [1, 1], [1.0, 1.0])] * 3, ValueError),
-    ):
-        RowBlocks.from_triplets(pieces(matrix, rng), tmp_path, shape=matrix.shape)
-        with pytest.raises(error):
-            RowBlocks.from_triplets(Stream(passes), tmp_path, shape=(2, 2))
-        with pytest.raises(OSError, match="indptr"):
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.pop("shape"),
+        lambda content: content.update(shape=[1, 2, 3]),
+        lambda content: content.update(shape="ab"),
+        lambda content: content.update(version=2),
+        lambda content: content.update(format="other"),
+        lambda content: content["files"].update({"rows.data": "../rows.data.npy"}),
+        lambda content: content["files"].update({"rows.data": 3}),
+        lambda content: content["files"].pop("rows.data"),
+        lambda content: content["checksums"].update(more=""),
+        lambda content: content["checksums"].update({"rows.data": None}),
+        lambda content: content.update(shape=[300, 91]),
+    ],
+)
+def test_a_damaged_manifest_is_refused(matrix, rng, tmp_path, change):
+    RowBlocks.from_triplets(pieces(matrix, rng), tmp_path, shape=matrix.shape)
+    path = tmp_path / "row_blocks.json"
+    content = json.loads(path.read_text())
+    change(content)
+    for text in (json.dumps(content), json.dumps(content)[:-5], "[]", "\udcff"):
+        path.write_bytes(text.encode(errors="surrogateescape"))
+        with pytest.raises(ValueError, match=r"damaged|wrong"):
             RowBlocks(tmp_path)
 
 
+class Stream:
+    """Triplets that differ, or end in an error, from some pass on."""
+
+    def __init__(self, passes):
+        self.passes = iter(
+            [passes[0], *passes]
+        )  # the first iterator only shows that it can restart
+
+    def __iter__(self):
+        part = next(self.passes)
+        if isinstance(part, BaseException):
+            raise part
+        return iter([part])
+
+
+def failures():
+    one, other = (([0, 1], [1, c], [2.0, 3.0]) for c in (0, 1))
+    value = ([0, 1], [1, 0], [2.0, 3.5])
+    swapped = ([0, 1], [1, 0], [3.0, 2.0])
+    more = ([0, 0, 1], [0, 1, 0], [1.0, 1.0, 1.0])
+    yield [one, KeyboardInterrupt()], KeyboardInterrupt
+    yield [one, one, KeyboardInterrupt()], KeyboardInterrupt
+    for passes in ([one, one, other], [one, value], [one, one, swapped], [one, more], [more, one]):
+        yield passes, ValueError
+    yield [([0, 0], [1, 1], [1.0, 1.0])] * 3, ValueError
+
+
+@pytest.mark.parametrize(("passes", "error"), list(failures()))
+def test_a_failed_build_leaves_the_folder_as_it_was(matrix, rng, tmp_path, passes, error):
+    empty = tmp_path / "empty"
+    with pytest.raises(error):
+        RowBlocks.from_triplets(Stream(passes), empty, shape=(2, 2))
+    assert not list(empty.iterdir())
+    RowBlocks.from_triplets(pieces(matrix, rng), tmp_path / "x", shape=matrix.shape)
+    files = sorted((tmp_path / "x").iterdir())
+    with pytest.raises(error):
+        RowBlocks.from_triplets(Stream(passes), tmp_path / "x", shape=(2, 2))
+    assert sorted((tmp_path / "x").iterdir()) == files
+    assert (RowBlocks(tmp_path / "x").matrix() != matrix).nnz == 0
+
+
+def test_open_readers_keep_their_matrix_while_a_folder_is_built_anew(matrix, rng, tmp_path):
+    blocks = RowBlocks.from_triplets(pieces(matrix, rng), tmp_path, shape=matrix.shape)
+    model = ImplicitALS(n_factors=4, max_iter=1).fit(blocks)
+    expected = model.recommend(k=5)
+    RowBlocks.from_triplets([([0], [1], [5.0])], tmp_path, shape=(3, 4))
+    assert (blocks.matrix() != matrix).nnz == 0
+    np.testing.assert_array_equal(model.recommend(k=5).indices, expected.indices)
+    assert RowBlocks(tmp_path).nnz == 1
+    assert len(list(tmp_path.iterdir())) == 7  # the files of the first build are removed
+
+
+def test_a_folder_that_is_built_anew_while_it_is_opened(matrix, rng, tmp_path, monkeypatch):
+    RowBlocks.from_triplets(pieces(matrix, rng), tmp_path, shape=matrix.shape)
+    read, manifests = Manifest.read, []
+
+    def read_then_build(folder):
+        manifests.append(read(folder))
+        if len(manifests) == 1:
+            monkeypatch.setattr(Manifest, "read", read)
+            RowBlocks.from_triplets([([0], [1], [5.0])], folder, shape=(3, 4))
+            monkeypatch.setattr(Manifest, "read", read_then_build)
+        return manifests[-1]
+
+    monkeypatch.setattr(Manifest, "read", read_then_build)
+    assert RowBlocks(tmp_path).shape == (3, 4)
+    assert len(manifests) == 2
+
+
+def test_the_order_of_the_parts_may_differ_between_passes(matrix, rng, tmp_path):
+    class Shuffled:
+        def __iter__(self):
+            return iter(pieces(matrix, rng))
+
+    blocks = RowBlocks.from_triplets(Shuffled(), tmp_path, shape=matrix.shape)
+    assert (blocks.matrix() != matrix).nnz == 0
+
+
 def test_sorting_in_small_ranges(matrix, rng, tmp_path, monkeypatch):
-    monkeypatch.setattr("aimass_core.factorization._block_files._SORTED", 7)
+    monkeypatch.setattr("aimass_core.factorization._block_files._SORTED_AT_ONCE", 7)
     blocks = RowBlocks.from_triplets(pieces(matrix, rng), tmp_path, shape=matrix.shape)
     assert (blocks.matrix() != matrix).nnz == 0

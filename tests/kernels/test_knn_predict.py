@@ -115,8 +115,9 @@ def test_k_of_any_size_and_min_k():
 def test_all_ratings_equal_gives_that_rating():
     x = skewed(40, 30, 0.5, np.float64, seed=11)
     x.data[:] = 3
-    total, weight, n = call(_core.knn_predict, x, x, *queries(x, 200, seed=12), 7,
-                            formula="corated_cosine")  # fmt: skip
+    total, weight, n = call(
+        _core.knn_predict, x, x, *queries(x, 200, seed=12), 7, formula="corated_cosine"
+    )
     assert (n > 0).any()
     np.testing.assert_allclose(total[n > 0] / weight[n > 0], 3)
 
@@ -163,9 +164,15 @@ def test_equals_surprise(name, formula):
     x.data[:] = np.random.default_rng(18).integers(1, 6, len(x.data))
     rows = np.repeat(np.arange(60), np.diff(x.indptr))
     train = surprise.Trainset(
-        ur={u: [] for u in range(60)}, ir={i: [] for i in range(40)}, n_users=60, n_items=40,
-        n_ratings=len(rows), rating_scale=(1, 5), raw2inner_id_users={}, raw2inner_id_items={},
-    )  # fmt: skip
+        ur={u: [] for u in range(60)},
+        ir={i: [] for i in range(40)},
+        n_users=60,
+        n_items=40,
+        n_ratings=len(rows),
+        rating_scale=(1, 5),
+        raw2inner_id_users={},
+        raw2inner_id_items={},
+    )
     for u, i, r in zip(rows.tolist(), x.indices.tolist(), x.data.tolist(), strict=True):
         train.ur[u].append((i, r))
         train.ir[i].append((u, r))

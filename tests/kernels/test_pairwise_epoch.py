@@ -137,14 +137,25 @@ def draws(x, n_users, n_items, weights, n_epochs, n_strata=2):
     """How often each item was a negative: with steps of the bias alone, each draw lowers it."""
     zero = np.zeros
     users = (zero((n_users, 16)), zero(0), zero((0, n_users, 16)), zero((0, 0)), zero(0, np.int32))
-    items = (zero((n_items, 16)), zero(n_items), zero((0, n_items, 16)), zero((0, n_items)),
-             zero(0, np.int32))  # fmt: skip
+    items = (
+        zero((n_items, 16)),
+        zero(n_items),
+        zero((0, n_items, 16)),
+        zero((0, n_items)),
+        zero(0, np.int32),
+    )
     tiny = ("sgd", 1e-9, 1e-9, 0.0, 0.0, 0.0)
     for epoch in range(n_epochs):
         _core.pairwise_epoch(
-            **x, users=users, items=items, steps=tiny, penalties=(0.0,) * 4, weights=weights,
-            **OPTIONS | {"epoch": epoch, "n_strata": n_strata}, loss="bpr",
-        )  # fmt: skip
+            **x,
+            users=users,
+            items=items,
+            steps=tiny,
+            penalties=(0.0,) * 4,
+            weights=weights,
+            **OPTIONS | {"epoch": epoch, "n_strata": n_strata},
+            loss="bpr",
+        )
     positives = np.bincount(x["indices"], minlength=n_items) * n_epochs
     return positives - items[1] / 0.5e-9
 
@@ -229,9 +240,10 @@ def test_read_only_and_wrong_arrays():
     a = problem(30, 50, 8, np.float32, 14)
     with pytest.raises(TypeError):
         _core.pairwise_epoch(
-            **a | {"items": (a["items"][0].astype(np.float64), *a["items"][1:])}, **OPTIONS,
+            **a | {"items": (a["items"][0].astype(np.float64), *a["items"][1:])},
+            **OPTIONS,
             loss="bpr",
-        )  # fmt: skip
+        )
 
 
 INTERRUPTED = """
@@ -255,6 +267,9 @@ except KeyboardInterrupt:
 def test_ctrl_c_within_an_epoch():
     out = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, str(__file__).rpartition("/")[0]],
-        capture_output=True, text=True, check=True, timeout=120,
-    ).stdout  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout
     assert float(out.split()[-1]) < 2

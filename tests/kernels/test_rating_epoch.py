@@ -104,10 +104,18 @@ def test_course_of_surprise():
         ratings[u].append((i, r))
     trainset = surprise.Trainset(ratings, {}, 30, 40, x.nnz, (-2, 5), {}, {})
     model = surprise.SVD(
-        n_factors=6, n_epochs=7, random_state=3, lr_pu=RATES[0], lr_qi=RATES[1], lr_bu=RATES[2],
-        lr_bi=RATES[3], reg_pu=PENALTIES[0], reg_qi=PENALTIES[1], reg_bu=PENALTIES[2],
+        n_factors=6,
+        n_epochs=7,
+        random_state=3,
+        lr_pu=RATES[0],
+        lr_qi=RATES[1],
+        lr_bu=RATES[2],
+        lr_bi=RATES[3],
+        reg_pu=PENALTIES[0],
+        reg_qi=PENALTIES[1],
+        reg_bu=PENALTIES[2],
         reg_bi=PENALTIES[3],
-    ).fit(trainset)  # fmt: skip
+    ).fit(trainset)
     rng = np.random.RandomState(3)
     ours = problem(30, 40, 6, np.float64, 9)
     ours |= dict(zip(("indptr", "indices", "data"), parts(x), strict=True))

@@ -40,8 +40,9 @@ def test_bits_do_not_depend_on_threads_or_on_other_columns_and_replicates(law):
         np.testing.assert_array_equal(
             _core.resampled_sums(columns, 9, 0, 200, law, n_threads), every
         )
-    np.testing.assert_array_equal(_core.resampled_sums(columns[2:3], 9, 77, 5, law, 1)[:, 0],
-                                  every[77:82, 2])  # fmt: skip
+    np.testing.assert_array_equal(
+        _core.resampled_sums(columns[2:3], 9, 77, 5, law, 1)[:, 0], every[77:82, 2]
+    )
 
 
 @pytest.mark.parametrize("law", LAWS)

@@ -17,12 +17,18 @@ LAWS = ["poisson", "multinomial", "signs"]
 def test_philox_gives_the_published_numbers():
     """Known answers of the authors' test suite (kat_vectors of Random123)."""
     assert [f"{w:08x}" for w in philox(0, 0, 0, 0, 1)[0]] == [
-        "6627e8d5", "e169c58d", "bc57ac4c", "9b00dbd8",
-    ]  # fmt: skip
+        "6627e8d5",
+        "e169c58d",
+        "bc57ac4c",
+        "9b00dbd8",
+    ]
     ones = 2**32 - 1
     assert [f"{w:08x}" for w in philox(2**64 - 1, 2**64 - 1, ones, ones, 1)[0]] == [
-        "408f276d", "41c83b0e", "a20bc7c6", "6d5451fd",
-    ]  # fmt: skip
+        "408f276d",
+        "41c83b0e",
+        "a20bc7c6",
+        "6d5451fd",
+    ]
 
 
 @settings(deadline=None)

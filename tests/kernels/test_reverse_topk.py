@@ -17,9 +17,11 @@ from aimass_core.retrieval import AudienceIndex
 DTYPES = (np.float32, np.float64)
 
 
-def call(kernel, index, asked, biases, numbers, *, exclude=None, n_threads=1):
+def call(index, asked, biases, numbers, *, exclude=None, n_threads=1):
     lists = (None, None) if exclude is None else exclude
-    return kernel(asked, biases, numbers, *index._packed, index.n_users, *lists, n_threads)
+    return _core.reverse_topk(
+        asked, biases, numbers, *index._packed, index.n_users, *lists, n_threads
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -41,15 +43,18 @@ def test_any_shape(shape, k, dtype, biased, exclude, decay, n_threads, level, se
     if decay:
         V *= 2.0 ** -rng.integers(0, 8, (m, 1)).astype(dtype)
     biases = rng.integers(-3, 4, m).astype(dtype) * (1 if biased else 0)
-    lists = sp.csr_array(rng.random((m, n)) < 0.3)
-    lists = lists.indptr.astype(np.int64), lists.indices.astype(np.int32)
+    seen = sp.csr_array(rng.random((n, m)) < 0.3) if exclude else None
+    lists = (None, None) if seen is None else (seen.indptr, seen.indices)
+    asked = np.arange(m, dtype=np.int32)
     with at_level(level):
-        index = AudienceIndex(U, V, biases, k=k)
-        arguments = (index, V, biases, np.arange(m, dtype=np.int32))
-        options = {"exclude": lists if exclude else None}
-        got = call(_core.reverse_topk, *arguments, **options, n_threads=n_threads)
-        want = call(reference, *arguments, **options)
-    for a, b in zip(got, want):
+        index = AudienceIndex(U, V, biases, k=k, exclude=seen)
+        owners = None
+        if seen is not None:
+            owned = seen.T.tocsr()
+            owners = owned.indptr.astype(np.int64), owned.indices.astype(np.int32)
+        got = call(index, V, biases, asked, exclude=owners, n_threads=n_threads)
+    want = reference(U, V, biases, asked, k, *lists)
+    for a, b in zip(got, want, strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
 
@@ -74,11 +79,9 @@ def test_bits_do_not_depend_on_threads(rng, dtype):
     V = (rng.standard_normal((300, 16)) / np.arange(1, 301)[:, None] ** 0.5).astype(dtype)
     index = AudienceIndex(U, V, k=5)
     zeros, numbers = np.zeros(300, dtype), np.arange(300, dtype=np.int32)
-    one = call(_core.reverse_topk, index, V, zeros, numbers)
+    one = call(index, V, zeros, numbers)
     for n_threads in (2, 5):
-        for a, b in zip(
-            one, call(_core.reverse_topk, index, V, zeros, numbers, n_threads=n_threads)
-        ):
+        for a, b in zip(one, call(index, V, zeros, numbers, n_threads=n_threads)):
             np.testing.assert_array_equal(a, b)
     assert one[0][-1] == 5 * 20_000
 
@@ -89,7 +92,7 @@ def test_an_item_whose_scores_overflow_is_reported(rng):
     asked = np.vstack([V, np.full((2, 4), 2e38, np.float32)])
     zeros, numbers = np.zeros(11, np.float32), np.full(11, 9, dtype=np.int32)
     with pytest.raises(NumericalError, match=r"^row 9 has scores .* use float64") as error:
-        call(_core.reverse_topk, index, asked, zeros, numbers)
+        call(index, asked, zeros, numbers)
     assert error.value.row == 9
     with pytest.raises(NumericalError, match=r"^item 1 has scores"):
         index.reverse_topk(factors=asked[8:])
@@ -100,9 +103,9 @@ def test_refusals(rng):
     index = AudienceIndex(U, V, k=3)
     zeros, numbers = np.zeros(9, np.float32), np.arange(9, dtype=np.int32)
     with pytest.raises(ValueError, match=r"queries must have shape \(n_queries, 4\)"):
-        call(_core.reverse_topk, index, V[:, :3].copy(), zeros, numbers)
+        call(index, V[:, :3].copy(), zeros, numbers)
     with pytest.raises(ValueError, match="biases must be 1-D of length 9"):
-        call(_core.reverse_topk, index, V, zeros[:4], numbers)
+        call(index, V, zeros[:4], numbers)
     lists = np.arange(10, dtype=np.int64), np.full(9, 70, np.int32)
     with pytest.raises(ValueError, match=r"exclude holds item 70, outside of \[0, 70\)"):
-        call(_core.reverse_topk, index, V, zeros, numbers, exclude=lists)
+        call(index, V, zeros, numbers, exclude=lists)

@@ -38,11 +38,10 @@ def pattern(rng, shape, density):
 
 
 def call(kernel, queries, items, k, *, biases=None, exclude=None, allow=None, n_threads=1):
-    none = (None, None)
-    packed = pack(items, biases)
-    return kernel(
-        queries, *packed, len(items), k, *(exclude or none), *(allow or none), n_threads
-    )  # fmt: skip
+    lists = *(exclude or (None, None)), *(allow or (None, None))
+    if kernel is reference:
+        return kernel(queries, items, biases, k, *lists)
+    return kernel(queries, *pack(items, biases), len(items), k, *lists, n_threads)
 
 
 def check(queries, items, k, **arguments):
@@ -68,9 +67,7 @@ def check(queries, items, k, **arguments):
     level=st.sampled_from(LEVELS),
     seed=st.integers(0, 1000),
 )
-def test_any_shape(
-    shape, k, dtype, biased, exclude, allow, density, decay, n_threads, level, seed
-):  # fmt: skip
+def test_any_shape(shape, k, dtype, biased, exclude, allow, density, decay, n_threads, level, seed):
     n, m, f = shape
     rng = np.random.default_rng(seed)
     items = whole(rng, (m, f), dtype)
@@ -255,8 +252,11 @@ except KeyboardInterrupt:
 def test_ctrl_c_within_long_lists(level, delay):
     out = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, str(level), str(delay)],
-        capture_output=True, text=True, check=True, timeout=60,
-    ).stdout  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
     assert float(out.split()[-1]) < 0.5
 
 

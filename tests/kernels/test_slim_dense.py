@@ -125,10 +125,14 @@ def violations(gramian, weights, *, ridge, l1, nonnegative):
 @pytest.mark.parametrize(
     ("dtype", "tol"),
     [
-        (np.float32, 1e-2), (np.float32, 1e-3), (np.float32, 1e-4),
-        (np.float64, 1e-4), (np.float64, 1e-7), (np.float64, 1e-10),
+        (np.float32, 1e-2),
+        (np.float32, 1e-3),
+        (np.float32, 1e-4),
+        (np.float64, 1e-4),
+        (np.float64, 1e-7),
+        (np.float64, 1e-10),
     ],
-)  # fmt: skip
+)
 def test_every_target_satisfies_the_optimality_conditions(dtype, tol, ridge, nonnegative):
     """A dense random X of 60 items, where many sweeps pass before the violation is below tol."""
     rng = np.random.default_rng(6)
@@ -153,8 +157,9 @@ def test_overflow_is_an_error():
     gramian = np.full((3, 3), np.inf, np.float32)
     none = (None,) * 5
     with pytest.raises(NumericalError, match="scale the values of X down"):
-        _core.slim_dense(gramian, np.ones(3), np.arange(3, dtype=np.int32), *none, 0.0, True, 5,
-                         1e-4, 10, 1)  # fmt: skip
+        _core.slim_dense(
+            gramian, np.ones(3), np.arange(3, dtype=np.int32), *none, 0.0, True, 5, 1e-4, 10, 1
+        )
 
 
 def test_refusals():

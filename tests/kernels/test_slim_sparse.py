@@ -125,5 +125,16 @@ def test_refusals():
     n = int(matrix.indptr[-2])  # one user fewer in the matrix than in its transpose
     shorter = matrix.indptr[:-1], matrix.indices[:n], matrix.data[:n]
     with pytest.raises(ValueError, match="t is not the transpose of its matrix"):
-        _core.slim_sparse(*shorter, *transposed, np.ones(5), np.arange(5, dtype=np.int32),
-                          *(None,) * 5, 0.0, True, 5, 1e-4, 10, 1)  # fmt: skip
+        _core.slim_sparse(
+            *shorter,
+            *transposed,
+            np.ones(5),
+            np.arange(5, dtype=np.int32),
+            *(None,) * 5,
+            0.0,
+            True,
+            5,
+            1e-4,
+            10,
+            1,
+        )

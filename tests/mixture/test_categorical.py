@@ -73,9 +73,14 @@ def test_density_and_one_step_by_their_definition(kind):
     )
     again = fit(X, covariance_type=kind, warm_start=True, max_iter=1)
     again._adopt_parameters(
-        kind, model.weights_, model.means_, model.covariances_, model.precisions_cholesky_, None,
+        kind,
+        model.weights_,
+        model.means_,
+        model.covariances_,
+        model.precisions_cholesky_,
+        None,
         model.category_probabilities_,
-    )  # fmt: skip
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         again.fit(X)
@@ -108,13 +113,17 @@ def test_the_codes_tell_groups_apart_that_overlap(kind):
 @pytest.mark.parametrize(
     "options",
     [
-        {}, {"accelerate": True}, {"noise": 0.05}, {"missing": "marginalize"},
+        {},
+        {"accelerate": True},
+        {"noise": 0.05},
+        {"missing": "marginalize"},
         {"missing": "marginalize", "noise": 0.03, "accelerate": True},
-        {"degrees_of_freedom_prior": 4.0}, {"init_params": "random"},
+        {"degrees_of_freedom_prior": 4.0},
+        {"init_params": "random"},
         {"init_params": "random_from_data"},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_likelihood_never_falls(kind, options):
     X, _ = groups()
     if "missing" in options:
@@ -134,8 +143,13 @@ def test_likelihood_never_falls(kind, options):
 def test_weights_are_repetitions_and_threads_change_nothing(kind):
     X, _ = groups()
     times = np.random.default_rng(1).integers(1, 4, len(X))
-    start = {"means_init": X[:3, [0, 2]], "weights_init": [0.4, 0.3, 0.3], "tol": 0.0,
-             "max_iter": 8, "covariance_type": kind}  # fmt: skip
+    start = {
+        "means_init": X[:3, [0, 2]],
+        "weights_init": [0.4, 0.3, 0.3],
+        "tol": 0.0,
+        "max_iter": 8,
+        "covariance_type": kind,
+    }
     one, two = (fit(X, n_threads=n, **start) for n in (1, 3))
     assert one.lower_bounds_ == two.lower_bounds_
     # The prior counts as one row of average weight, and the start is that of other samples.

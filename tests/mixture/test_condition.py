@@ -58,8 +58,9 @@ def test_the_formulas_of_the_normal_distribution(kind):
 def test_joint_density_is_marginal_times_conditional(kind):
     model = fitted(kind)
     X = rows()[:20]
-    marginal = GaussianMixture(3, covariance_type=kind, missing="marginalize", random_state=0,
-                               tol=1e-5, max_iter=500).fit(rows())  # fmt: skip
+    marginal = GaussianMixture(
+        3, covariance_type=kind, missing="marginalize", random_state=0, tol=1e-5, max_iter=500
+    ).fit(rows())
     partial = X.copy()
     partial[:, [0, 2]] = np.nan
     for row, known, log_marginal in zip(X, partial, marginal.score_samples(partial), strict=True):

@@ -42,9 +42,12 @@ def same_start(X, k, kind, seed=0):
     }[kind]
     means = X[np.random.default_rng(seed).choice(len(X), k, replace=False)]
     return {
-        "n_components": k, "covariance_type": kind, "weights_init": np.full(k, 1 / k),
-        "means_init": means, "precisions_init": precisions,
-    }  # fmt: skip
+        "n_components": k,
+        "covariance_type": kind,
+        "weights_init": np.full(k, 1 / k),
+        "means_init": means,
+        "precisions_init": precisions,
+    }
 
 
 def fitted(X, **parameters):
@@ -101,9 +104,15 @@ def test_likelihood_never_falls(kind, d, k, seed, accelerate, prior):
     extra = {"mean_precision_prior": 0.5, "degrees_of_freedom_prior": d + 2.0} if prior else {}
     # Without reg_covar: what is added to the variances is not part of the likelihood.
     model = GaussianMixture(
-        k, covariance_type=kind, tol=1e-7, reg_covar=0.0, accelerate=accelerate,
-        init_params="k-means++", random_state=seed, **extra,
-    )  # fmt: skip
+        k,
+        covariance_type=kind,
+        tol=1e-7,
+        reg_covar=0.0,
+        accelerate=accelerate,
+        init_params="k-means++",
+        random_state=seed,
+        **extra,
+    )
     with warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always")
         try:
@@ -180,9 +189,15 @@ def test_units_change_nothing(kind):
 def test_every_start_arrives(kind, init_params):
     X, label = groups(1500, k=2, apart=6.0)
     model = GaussianMixture(
-        2, covariance_type=kind, init_params=init_params, n_init=5, random_state=0, max_iter=2000,
-        tol=1e-10, accelerate=True,
-    ).fit(X)  # fmt: skip
+        2,
+        covariance_type=kind,
+        init_params=init_params,
+        n_init=5,
+        random_state=0,
+        max_iter=2000,
+        tol=1e-10,
+        accelerate=True,
+    ).fit(X)
     one = GaussianMixture(covariance_type=kind).fit(X)
     assert model.lower_bound_ > one.lower_bound_
     if init_params != "random":  # which begins at a saddle and may end anywhere
@@ -204,9 +219,15 @@ def test_too_many_components_end_by_minimum_message_length(kind, accelerate):
     rng = np.random.default_rng(2)
     X = np.concatenate([rng.normal(m, 1, (400, 3)) for m in (0, 12, 24)])
     model = fitted(
-        X, n_components=12, covariance_type=kind, weight_concentration_prior="mml", random_state=0,
-        max_iter=500, tol=1e-6, accelerate=accelerate,
-    )  # fmt: skip
+        X,
+        n_components=12,
+        covariance_type=kind,
+        weight_concentration_prior="mml",
+        random_state=0,
+        max_iter=500,
+        tol=1e-6,
+        accelerate=accelerate,
+    )
     k = len(model.means_)
     # A spherical component costs little and a tied one next to nothing, so more of them stay.
     assert 3 <= k <= {"full": 3, "diag": 3, "spherical": 6, "tied": 12}[kind]
@@ -224,9 +245,15 @@ def test_results_of_unlike_numbers_of_components_are_compared_by_message_length(
     X[:1000] += 8
     for seed in range(3):
         model = fitted(
-            X, n_components=6, covariance_type=kind, weight_concentration_prior="mml", tol=1e-6,
-            max_iter=1000, random_state=seed, **more,
-        )  # fmt: skip
+            X,
+            n_components=6,
+            covariance_type=kind,
+            weight_concentration_prior="mml",
+            tol=1e-6,
+            max_iter=1000,
+            random_state=seed,
+            **more,
+        )
         assert len(model.weights_) == 2
 
 
@@ -236,10 +263,19 @@ def test_minimum_message_length_finds_two_of_ten_at_default_tolerance(kind):
     first, second = (np.random.default_rng(seed) for seed in (0, 1))
     X = np.concatenate([first.normal(0, 1, (300, 2)), second.normal(8, 1, (300, 2))])
     numbers = [
-        len(GaussianMixture(10, covariance_type=kind, weight_concentration_prior="mml",
-                            random_state=seed, max_iter=500).fit(X).weights_)
+        len(
+            GaussianMixture(
+                10,
+                covariance_type=kind,
+                weight_concentration_prior="mml",
+                random_state=seed,
+                max_iter=500,
+            )
+            .fit(X)
+            .weights_
+        )
         for seed in range(20)
-    ]  # fmt: skip
+    ]
     assert numbers == [2] * 20
 
 
@@ -255,9 +291,11 @@ def test_message_length_by_its_definition():
         bound = problem.step(parameters)[1]
         scores.append(problem.score(Result(parameters, [bound], 1, True)))
         lengths.append(
-            size / 2 * np.log(n * model.weights_ / 12).sum() + k / 2 * np.log(n / 12)
-            + k * (size + 1) / 2 - model.score_samples(X).sum()
-        )  # fmt: skip
+            size / 2 * np.log(n * model.weights_ / 12).sum()
+            + k / 2 * np.log(n / 12)
+            + k * (size + 1) / 2
+            - model.score_samples(X).sum()
+        )
     np.testing.assert_allclose(scores, -np.array(lengths) / n, rtol=1e-9)
 
 

@@ -46,11 +46,17 @@ def finite(model, X):
 @pytest.mark.parametrize(
     "form",
     [
-        lambda X: X.astype(int), lambda X: X.astype(np.float16), lambda X: X.astype(np.longdouble),
-        np.asfortranarray, lambda X: np.repeat(X, 2, axis=1)[:, ::2], lambda X: X > 5,
-        lambda X: X.astype(">f8"), lambda X: X.tolist(), lambda X: X.astype(object),
+        lambda X: X.astype(int),
+        lambda X: X.astype(np.float16),
+        lambda X: X.astype(np.longdouble),
+        np.asfortranarray,
+        lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+        lambda X: X > 5,
+        lambda X: X.astype(">f8"),
+        lambda X: X.tolist(),
+        lambda X: X.astype(object),
     ],
-)  # fmt: skip
+)
 def test_every_form_of_numbers(kind, form):
     X = form(BLOBS)
     before = copy.deepcopy(X)
@@ -130,10 +136,14 @@ def test_float32_far_from_zero(kind):
 @pytest.mark.parametrize(
     ("X", "k"),
     [
-        (np.ones((300, 2)), 3), (np.zeros((5, 1)), 1), (RNG.normal(size=(20, 50)), 2),
-        (np.ones((1, 3)), 1), (RNG.normal(size=(5, 2)), 5), (np.repeat([[0.0], [1.0]], 50, 0), 4),
+        (np.ones((300, 2)), 3),
+        (np.zeros((5, 1)), 1),
+        (RNG.normal(size=(20, 50)), 2),
+        (np.ones((1, 3)), 1),
+        (RNG.normal(size=(5, 2)), 5),
+        (np.repeat([[0.0], [1.0]], 50, 0), 4),
     ],
-)  # fmt: skip
+)
 def test_too_little_data(kind, X, k):
     finite(fit(X, k, covariance_type=kind), X)
 
@@ -141,20 +151,42 @@ def test_too_little_data(kind, X, k):
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"n_components": 0}, {"n_components": -2}, {"n_components": 2.5}, {"tol": -1e-3},
-        {"tol": np.nan}, {"reg_covar": -1.0}, {"reg_covar": np.nan}, {"covariance_type": "banana"},
-        {"max_iter": 0}, {"n_init": 0}, {"init_params": "k"}, {"random_state": "x"},
-        {"reg_unit": "x"}, {"accelerate": 1}, {"warm_start": "no"}, {"mean_precision_prior": -1},
-        {"degrees_of_freedom_prior": np.inf}, {"weight_concentration_prior": np.nan},
+        {"n_components": 0},
+        {"n_components": -2},
+        {"n_components": 2.5},
+        {"tol": -1e-3},
+        {"tol": np.nan},
+        {"reg_covar": -1.0},
+        {"reg_covar": np.nan},
+        {"covariance_type": "banana"},
+        {"max_iter": 0},
+        {"n_init": 0},
+        {"init_params": "k"},
+        {"random_state": "x"},
+        {"reg_unit": "x"},
+        {"accelerate": 1},
+        {"warm_start": "no"},
+        {"mean_precision_prior": -1},
+        {"degrees_of_freedom_prior": np.inf},
+        {"weight_concentration_prior": np.nan},
         {"weight_concentration_prior": "mdl"},
-        {"callback": 3}, {"missing": "drop"}, {"learning_decay": 0}, {"learning_offset": -1},
-        {"min_learning_rate": 2}, {"n_threads": 0}, {"verbose": -1},
-        {"weights_init": [0.5, 0.6]}, {"weights_init": [1.0]}, {"weights_init": [-1.0, 2.0]},
-        {"means_init": np.ones((2, 2))}, {"means_init": np.full((2, 3), np.nan)},
-        {"precisions_init": np.ones((2, 3, 3))}, {"precisions_init": -np.eye(3)[None].repeat(2, 0)},
+        {"callback": 3},
+        {"missing": "drop"},
+        {"learning_decay": 0},
+        {"learning_offset": -1},
+        {"min_learning_rate": 2},
+        {"n_threads": 0},
+        {"verbose": -1},
+        {"weights_init": [0.5, 0.6]},
+        {"weights_init": [1.0]},
+        {"weights_init": [-1.0, 2.0]},
+        {"means_init": np.ones((2, 2))},
+        {"means_init": np.full((2, 3), np.nan)},
+        {"precisions_init": np.ones((2, 3, 3))},
+        {"precisions_init": -np.eye(3)[None].repeat(2, 0)},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_wrong_parameters_are_named(parameters):
     (name,) = parameters
     model = GaussianMixture(**{"n_components": 2, "random_state": 0} | parameters)
@@ -171,10 +203,13 @@ def test_fewer_rows_than_components():
 @pytest.mark.parametrize(
     ("weight", "words"),
     [
-        (np.full(600, -1.0), "negative"), (np.zeros(600), "zero"), (np.ones(5), "shape"),
-        (np.full(600, np.nan), "finite"), (["a"] * 600, "real numbers"),
+        (np.full(600, -1.0), "negative"),
+        (np.zeros(600), "zero"),
+        (np.ones(5), "shape"),
+        (np.full(600, np.nan), "finite"),
+        (["a"] * 600, "real numbers"),
     ],
-)  # fmt: skip
+)
 def test_wrong_weights(weight, words):
     with pytest.raises((ValueError, TypeError), match=words):
         GaussianMixture(2).fit(BLOBS, sample_weight=weight)
@@ -318,9 +353,15 @@ def test_weights_are_repetitions_with_holes(kind, far):
     X[rng.random(X.shape) < 0.1] = np.nan
     weight = rng.integers(1, 4, len(X))
     X[7], weight[7] = far, 0
-    start = {"means_init": [[0, 0, 0], [6, 6e3, 6e-3]], "weights_init": [0.5, 0.5], "tol": 0.0,
-             "n_components": 2, "covariance_type": kind, "max_iter": 10,
-             "missing": "marginalize"}  # fmt: skip
+    start = {
+        "means_init": [[0, 0, 0], [6, 6e3, 6e-3]],
+        "weights_init": [0.5, 0.5],
+        "tol": 0.0,
+        "n_components": 2,
+        "covariance_type": kind,
+        "max_iter": 10,
+        "missing": "marginalize",
+    }
     start["precisions_init"] = {"full": [np.eye(3)] * 2, "tied": np.eye(3)}.get(
         kind, np.ones((2, 3)) if kind == "diag" else np.ones(2)
     )

@@ -30,14 +30,19 @@ def groups(n=1500, seed=0):
 def bad_start(kind):
     """Two components on the first group, one between the two others."""
     return {
-        "n_components": 3, "covariance_type": kind, "weights_init": [0.17, 0.16, 0.67],
+        "n_components": 3,
+        "covariance_type": kind,
+        "weights_init": [0.17, 0.16, 0.67],
         "means_init": [[-0.7, -0.3], [0.6, 0.4], [6.0, 7.0]],
         "precisions_init": {
-            "full": [np.eye(2), np.eye(2), np.eye(2) / 30], "tied": np.eye(2),
-            "diag": [[1, 1], [1, 1], [0.03, 0.03]], "spherical": [1, 1, 0.03],
+            "full": [np.eye(2), np.eye(2), np.eye(2) / 30],
+            "tied": np.eye(2),
+            "diag": [[1, 1], [1, 1], [0.03, 0.03]],
+            "spherical": [1, 1, 0.03],
         }[kind],
-        "tol": 1e-6, "max_iter": 2000,
-    }  # fmt: skip
+        "tol": 1e-6,
+        "max_iter": 2000,
+    }
 
 
 def fit(X, weight=None, **parameters):
@@ -60,8 +65,10 @@ def test_a_bad_start_is_left(kind):
     assert right(moved)
     assert moved.lower_bound_ > stuck.lower_bound_ + 0.1
     found = moved.predict(X)
-    assert all((found[label == k] == np.bincount(found[label == k]).argmax()).mean() > 0.99
-               for k in range(3))  # fmt: skip
+    assert all(
+        (found[label == k] == np.bincount(found[label == k]).argmax()).mean() > 0.99
+        for k in range(3)
+    )
     assert (np.diff(moved.lower_bounds_) > -1e-9).all()
 
 
@@ -100,8 +107,12 @@ def test_never_worse_and_the_same_again(kind):
     for seed in range(4):
         rng = np.random.default_rng(seed)
         X = rng.normal(0, 3, (6, 3))[rng.integers(0, 6, 800)] + rng.normal(size=(800, 3))
-        parameters = {"n_components": 6, "covariance_type": kind, "random_state": seed,
-                      "init_params": "random_from_data"}  # fmt: skip
+        parameters = {
+            "n_components": 6,
+            "covariance_type": kind,
+            "random_state": seed,
+            "init_params": "random_from_data",
+        }
         plain, moved = fit(X, **parameters), fit(X, **parameters, split_merge=3)
         assert moved.lower_bound_ >= plain.lower_bound_
         again = fit(X, **parameters, split_merge=3, n_threads=3)
@@ -132,10 +143,25 @@ def test_a_component_without_rows_in_the_sample_stays(kind, noise):
     parts = rng.normal(size=(15_000, 2)), rng.normal([60, 60], 0.1, (8, 2)), CENTRES[1]
     X = np.concatenate([*parts[:2], parts[2] + rng.normal(size=(15_000, 2))])
     for seed in range(3):
-        model = fit(X, n_components=3, covariance_type=kind, split_merge=2, random_state=seed,
-                    noise=noise, means_init=[[0, 0], [60, 60], [12, 0]], max_iter=20)  # fmt: skip
-        plain = fit(X, n_components=3, covariance_type=kind, random_state=seed, noise=noise,
-                    means_init=[[0, 0], [60, 60], [12, 0]], max_iter=20)  # fmt: skip
+        model = fit(
+            X,
+            n_components=3,
+            covariance_type=kind,
+            split_merge=2,
+            random_state=seed,
+            noise=noise,
+            means_init=[[0, 0], [60, 60], [12, 0]],
+            max_iter=20,
+        )
+        plain = fit(
+            X,
+            n_components=3,
+            covariance_type=kind,
+            random_state=seed,
+            noise=noise,
+            means_init=[[0, 0], [60, 60], [12, 0]],
+            max_iter=20,
+        )
         assert model.lower_bound_ >= plain.lower_bound_
 
 
@@ -181,9 +207,11 @@ def test_callback_ends_all():
     assert plain.n_iter_ == 3
     runs = []
     stopped = fit(
-        X, **bad_start("full"), split_merge=5,
+        X,
+        **bad_start("full"),
+        split_merge=5,
         callback=lambda e: e.step == 1 and (runs.append(e.step) or len(runs) == 2),
-    )  # fmt: skip
+    )
     assert len(runs) == 2
     assert not right(stopped)
     assert right(model)
@@ -205,9 +233,12 @@ def test_a_callback_that_stops_one_of_several_starts_stops_moves():
 def test_together_with_other_options():
     X, _ = groups()
     for more in (
-        {"accelerate": True}, {"n_init": 2}, {"degrees_of_freedom_prior": 4.0},
-        {"weight_concentration_prior": "mml", "n_components": 7}, {"init_params": "random"},
-    ):  # fmt: skip
+        {"accelerate": True},
+        {"n_init": 2},
+        {"degrees_of_freedom_prior": 4.0},
+        {"weight_concentration_prior": "mml", "n_components": 7},
+        {"init_params": "random"},
+    ):
         parameters = {"n_components": 3, "tol": 1e-6} | more
         model = fit(X, **parameters, split_merge=3)
         plain = fit(X, **parameters)

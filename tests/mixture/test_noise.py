@@ -71,10 +71,11 @@ def test_density_and_shares_against_scipy(kind):
     X, _ = planted(600)
     model = fit(X, covariance_type=kind, max_iter=5)
     covariances = {
-        "full": lambda: model.covariances_, "tied": lambda: [model.covariances_] * 3,
+        "full": lambda: model.covariances_,
+        "tied": lambda: [model.covariances_] * 3,
         "diag": lambda: [np.diag(c) for c in model.covariances_],
         "spherical": lambda: [np.eye(3) * c for c in model.covariances_],
-    }[kind]()  # fmt: skip
+    }[kind]()
     scores = [
         np.log(w) + multivariate_normal(m, c).logpdf(X)
         for w, m, c in zip(model.weights_, model.means_, covariances)
@@ -104,9 +105,14 @@ def test_density_and_shares_against_scipy(kind):
 @example(37, 3, 3, "full", 0.03125, False, 4962490)  # an empty component at the start
 @example(36, 3, 2, "tied", 0.03125, False, 186)  # and one during EM, with a prior
 @given(
-    st.integers(10, 200), st.integers(1, 4), st.integers(1, 4), st.sampled_from(TYPES),
-    st.floats(0.001, 0.6), st.booleans(), st.integers(0, 2**32 - 1),
-)  # fmt: skip
+    st.integers(10, 200),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.sampled_from(TYPES),
+    st.floats(0.001, 0.6),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
 def test_likelihood_never_falls(n, d, k, kind, share, accelerate, seed):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, d)) * rng.uniform(0.1, 5, d)
@@ -115,9 +121,15 @@ def test_likelihood_never_falls(n, d, k, kind, share, accelerate, seed):
     with warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always")
         model = GaussianMixture(
-            k, covariance_type=kind, noise=share, tol=1e-7, reg_covar=1e-9, accelerate=accelerate,
-            random_state=seed, degrees_of_freedom_prior=d + 2.0,
-        ).fit(X)  # fmt: skip
+            k,
+            covariance_type=kind,
+            noise=share,
+            tol=1e-7,
+            reg_covar=1e-9,
+            accelerate=accelerate,
+            random_state=seed,
+            degrees_of_freedom_prior=d + 2.0,
+        ).fit(X)
     if any("re-initialised" in str(note.message) for note in notes):
         return
     bounds = np.array(model.lower_bounds_)
@@ -132,11 +144,19 @@ def test_weights_are_repetitions(kind, accelerate):
     X, _ = planted(400)
     times = np.random.default_rng(1).integers(0, 4, len(X))
     start = {
-        "covariance_type": kind, "means_init": X[:3], "weights_init": np.full(3, 1 / 3),
-        "precisions_init": {"full": np.eye(3)[None].repeat(3, 0), "tied": np.eye(3),
-                            "diag": np.ones((3, 3)), "spherical": np.ones(3)}[kind],
-        "max_iter": 25, "tol": 0.0, "accelerate": accelerate,
-    }  # fmt: skip
+        "covariance_type": kind,
+        "means_init": X[:3],
+        "weights_init": np.full(3, 1 / 3),
+        "precisions_init": {
+            "full": np.eye(3)[None].repeat(3, 0),
+            "tied": np.eye(3),
+            "diag": np.ones((3, 3)),
+            "spherical": np.ones(3),
+        }[kind],
+        "max_iter": 25,
+        "tol": 0.0,
+        "accelerate": accelerate,
+    }
     repeated = np.repeat(X, times, axis=0)
     one, two = fit(X, times, **start), fit(repeated, **start)
     np.testing.assert_allclose(one.lower_bounds_, two.lower_bounds_, rtol=1e-10)
@@ -195,8 +215,9 @@ def test_criteria_count_its_weight_and_volume():
 
 def test_select_takes_it_on():
     X, _ = planted(1500)
-    chosen = select(X, n_components=range(1, 6), covariance_types=["diag"], noise=0.03,
-                    random_state=0, n_init=3)  # fmt: skip
+    chosen = select(
+        X, n_components=range(1, 6), covariance_types=["diag"], noise=0.03, random_state=0, n_init=3
+    )
     assert chosen.best.n_components == 3
     without = select(X, n_components=range(1, 6), covariance_types=["diag"], random_state=0)
     assert without.best.n_components > 3  # one component or more for the outliers
@@ -211,9 +232,14 @@ def test_sparse_equals_dense(kind, weighted):
     X, _ = planted()
     X *= np.random.default_rng(0).random(X.shape) < 0.7
     weight = np.random.default_rng(1).choice([0.0, 0.5, 2.0], len(X)) if weighted else None
-    start = {"covariance_type": kind, "means_init": X[:3], "weights_init": np.full(3, 1 / 3),
-             "precisions_init": np.ones((3, 3) if kind == "diag" else 3), "tol": 0.0,
-             "max_iter": 15}  # fmt: skip
+    start = {
+        "covariance_type": kind,
+        "means_init": X[:3],
+        "weights_init": np.full(3, 1 / 3),
+        "precisions_init": np.ones((3, 3) if kind == "diag" else 3),
+        "tol": 0.0,
+        "max_iter": 15,
+    }
     one, two = fit(X, weight, **start), fit(sp.csr_array(X), weight, **start)
     np.testing.assert_allclose(one.lower_bounds_, two.lower_bounds_, rtol=1e-9)
     assert one.noise_weight_ == pytest.approx(two.noise_weight_, rel=1e-6)
@@ -252,8 +278,11 @@ def test_files(kind, tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     X, _ = planted(2000)
     weight = np.random.default_rng(7).choice([0.0, 1.0, 2.5], len(X))
-    pq.write_table(pa.table({"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "w": weight}),
-                   tmp_path / "x.parquet", row_group_size=300)  # fmt: skip
+    pq.write_table(
+        pa.table({"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "w": weight}),
+        tmp_path / "x.parquet",
+        row_group_size=300,
+    )
     np.save(tmp_path / "x.npy", X)
     model = fit(X, weight, covariance_type=kind)
     mapped = fit(tmp_path / "x.npy", weight, covariance_type=kind)
@@ -330,11 +359,13 @@ def test_scikit_learn_has_no_place_for_it():
 @pytest.mark.parametrize(
     ("noise", "error", "words"),
     [
-        (1.0, ValueError, "be below 1"), (-0.1, ValueError, "be at least 0"),
-        (np.nan, ValueError, "be finite"), ("yes", TypeError, "be a number"),
+        (1.0, ValueError, "be below 1"),
+        (-0.1, ValueError, "be at least 0"),
+        (np.nan, ValueError, "be finite"),
+        ("yes", TypeError, "be a number"),
         (True, TypeError, "be a number"),
     ],
-)  # fmt: skip
+)
 def test_refused(noise, error, words):
     with pytest.raises(error, match=f"noise must {words}"):
         GaussianMixture(noise=noise).fit(planted()[0])
@@ -345,10 +376,13 @@ def test_refused(noise, error, words):
 def test_few_equal_and_hostile_rows(kind, init_params):
     rng = np.random.default_rng(0)
     cases = [
-        rng.normal(size=(4, 2)), np.ones((20, 2)), np.repeat(rng.normal(size=(3, 2)), 5, axis=0),
+        rng.normal(size=(4, 2)),
+        np.ones((20, 2)),
+        np.repeat(rng.normal(size=(3, 2)), 5, axis=0),
         np.append(rng.normal(size=(60, 2)), [[1e12, -1e12]], axis=0),
-        rng.normal(size=(60, 2)) + 1e8, rng.integers(0, 2, (80, 2)),
-    ]  # fmt: skip
+        rng.normal(size=(60, 2)) + 1e8,
+        rng.integers(0, 2, (80, 2)),
+    ]
     for X in cases:
         before = X.copy()
         model = fit(X, covariance_type=kind, init_params=init_params, reg_covar=1e-3)
@@ -372,8 +406,14 @@ def test_far_rows_are_outliers(kind):
 @every_type
 def test_minimum_message_length_beside_noise(kind):
     X, _ = planted()
-    model = fit(X, n_components=8, covariance_type=kind, weight_concentration_prior="mml",
-                max_iter=500, tol=1e-6)  # fmt: skip
+    model = fit(
+        X,
+        n_components=8,
+        covariance_type=kind,
+        weight_concentration_prior="mml",
+        max_iter=500,
+        tol=1e-6,
+    )
     assert 3 <= len(model.weights_) <= {"full": 4, "diag": 4}.get(kind, 8)
     assert model.predict_proba(X).shape[1] == len(model.weights_) + 1
     assert model.noise_weight_ == pytest.approx(0.05, abs=0.02)

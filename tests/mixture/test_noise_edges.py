@@ -55,14 +55,15 @@ def test_rows_whose_density_overflows_are_outliers(kind, form):
     ("name", "value", "words"),
     [
         ("noise_weight_", 1.0, "noise_weight_ must be from 0 to below 1, got 1.0"),
-        ("noise_weight_", -0.1, "noise_weight_ must be"), ("noise_weight_", np.nan, "noise_weight"),
+        ("noise_weight_", -0.1, "noise_weight_ must be"),
+        ("noise_weight_", np.nan, "noise_weight"),
         ("noise_bounds_", np.full((2, 3), np.nan), "noise_bounds_ must be finite"),
         ("noise_bounds_", np.array([[1.0] * 3, [0.0] * 3]), "the lower ones first"),
         ("noise_bounds_", np.zeros((2, 4)), "noise_bounds_ has a wrong shape"),
         ("noise_bounds_", None, "noise_bounds_"),
         ("_noise_log_widths", np.full(3, np.inf), "widths of the noise's box must be finite"),
     ],
-)  # fmt: skip
+)
 def test_files_with_a_wrong_box_are_refused(name, value, words, tmp_path):
     model = fit(planted(500))
     setattr(model, name, value)
@@ -80,9 +81,12 @@ def test_dense_bounds_of_sparse_rows_are_flat(monkeypatch):
     for name in ("min", "max"):
         own = getattr(sp.csr_array, name)
         monkeypatch.setattr(
-            sp.csr_array, name, lambda self, axis, own=own: sp.coo_matrix(
-                np.atleast_2d(own(self, axis=axis).toarray()))
-        )  # fmt: skip
+            sp.csr_array,
+            name,
+            lambda self, axis, own=own: sp.coo_matrix(
+                np.atleast_2d(own(self, axis=axis).toarray())
+            ),
+        )
     low, high = SparseRows(X, np.array([1.0, 1, 0]), 1).bounds()
     assert low.tolist() == [0, 0, -2]
     assert high.tolist() == [1, 4, 0]

@@ -36,9 +36,12 @@ def start(X, kind):
     d = X.shape[1]
     shape = {"full": np.eye(d)[None].repeat(3, 0), "tied": np.eye(d), "diag": np.ones((3, d))}
     return {
-        "covariance_type": kind, "weights_init": np.full(3, 1 / 3), "means_init": X[:3],
-        "precisions_init": shape.get(kind, np.ones(3)), "reg_unit": "absolute",
-    }  # fmt: skip
+        "covariance_type": kind,
+        "weights_init": np.full(3, 1 / 3),
+        "means_init": X[:3],
+        "precisions_init": shape.get(kind, np.ones(3)),
+        "reg_unit": "absolute",
+    }
 
 
 # ---- sparse ----------------------------------------------------------------------------------
@@ -86,9 +89,12 @@ def test_a_fit_on_sparse_rows_answers_and_goes_on_with_dense_ones(kind):
     model.partial_fit(X[:500])
     shape = (3, 4) if kind == "diag" else (3,)
     fit(
-        X, covariance_type=kind, means_init=np.asfortranarray(X[:3]),
-        weights_init=np.full(3, 1 / 3), precisions_init=np.asfortranarray(np.ones(shape)),
-    )  # fmt: skip
+        X,
+        covariance_type=kind,
+        means_init=np.asfortranarray(X[:3]),
+        weights_init=np.full(3, 1 / 3),
+        precisions_init=np.asfortranarray(np.ones(shape)),
+    )
     model.fit(X)
 
 
@@ -143,9 +149,14 @@ def test_the_likelihood_with_holes_never_falls_and_is_the_mean_score(kind):
     model = fit(X, covariance_type=kind, missing="marginalize", max_iter=60, reg_covar=0.0)
     assert (np.diff(model.lower_bounds_) > -1e-10).all()
     again = fit(
-        X, covariance_type=kind, missing="marginalize", max_iter=1, weights_init=model.weights_,
-        means_init=model.means_, precisions_init=model.precisions_,
-    )  # fmt: skip
+        X,
+        covariance_type=kind,
+        missing="marginalize",
+        max_iter=1,
+        weights_init=model.weights_,
+        means_init=model.means_,
+        precisions_init=model.precisions_,
+    )
     np.testing.assert_allclose(again.lower_bound_, model.score(X), rtol=1e-9)
 
 
@@ -321,11 +332,13 @@ def test_nullable_columns_of_pandas():
     """NA of Int64, Float64 and boolean columns is a missing value (scikit-learn #16508)."""
     pd = pytest.importorskip("pandas")
     X, _ = groups(300, d=3)
-    frame = pd.DataFrame({
-        "a": pd.array(X[:, 0].round().astype(int), dtype="Int64"),
-        "b": pd.array(X[:, 1], dtype="Float64"),
-        "c": pd.array(X[:, 2] > 0, dtype="boolean"),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "a": pd.array(X[:, 0].round().astype(int), dtype="Int64"),
+            "b": pd.array(X[:, 1], dtype="Float64"),
+            "c": pd.array(X[:, 2] > 0, dtype="boolean"),
+        }
+    )
     frame.loc[[3, 8], "a"] = pd.NA
     frame.loc[5, "c"] = pd.NA
     with pytest.raises(ValueError, match=r"NaN in row 3, column 0: .*missing='marginalize'"):
@@ -348,7 +361,7 @@ def test_a_file_names_the_row_that_holds_nan(tmp_path):
     with pytest.raises(ValueError, match=r"contains NaN in row 90000, column 0: .*marginalize"):
         GaussianMixture().fit(tmp_path / "x.parquet")
     (tmp_path / "x.csv").write_text("a\n1\n")
-    with pytest.raises(ValueError, match=r"x\.csv cannot be read as a Parquet file"):
+    with pytest.raises(ValueError, match=r"x\.csv cannot be read as parquet"):
         GaussianMixture().fit(tmp_path / "x.csv")
 
 

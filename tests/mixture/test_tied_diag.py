@@ -31,9 +31,13 @@ def fit(X, weight=None, **parameters):
 
 def start(X):
     return {
-        "weights_init": [0.5, 0.3, 0.2], "means_init": X[:3], "precisions_init": np.ones(4),
-        "tol": 0.0, "max_iter": 12, "reg_covar": 0.0,
-    }  # fmt: skip
+        "weights_init": [0.5, 0.3, 0.2],
+        "means_init": X[:3],
+        "precisions_init": np.ones(4),
+        "tol": 0.0,
+        "max_iter": 12,
+        "reg_covar": 0.0,
+    }
 
 
 def plain_em(X, weight, n_iter):
@@ -149,6 +153,11 @@ def test_units_threads_and_the_number_of_parameters():
     np.testing.assert_allclose(two.covariances_ / unit**2, one.covariances_, rtol=1e-6)
     assert fit(X, n_threads=1).lower_bounds_ == fit(X, n_threads=3).lower_bounds_
     assert one._n_parameters() == 4 + 3 * 4 + 2
-    selection = select(X, n_components=[2, 3, 4], covariance_types=["full", "diag", "tied_diag"],
-                       random_state=0, n_init=3)  # fmt: skip
+    selection = select(
+        X,
+        n_components=[2, 3, 4],
+        covariance_types=["full", "diag", "tied_diag"],
+        random_state=0,
+        n_init=3,
+    )
     assert (selection.best.covariance_type, selection.best.n_components) == ("tied_diag", 3)

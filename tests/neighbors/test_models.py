@@ -247,6 +247,21 @@ class TestContext:
         assert plain.recommend([4], k=1).ids.tolist() == [["x"]]
         assert faded.recommend([4], k=1).ids.tolist() == [["y"]]
 
+    def test_each_repeated_event_decays_by_its_own_time(self, rng):
+        users, items = rng.integers(0, 6, 80), rng.integers(0, 5, 80)
+        times = rng.integers(0, 100, 80)
+        x = Interactions.from_arrays(users, items, times=times)
+        base = ItemKNN(similarity="dot")
+        model = ContextKNN(base=base, half_life=10, now=100).fit(x)
+        weights = np.zeros((6, 5))
+        np.add.at(weights, (users, items), 2.0 ** (-(100 - times) / 10))
+        expected = weights.T @ weights
+        np.fill_diagonal(expected, 0)
+        found = model.models_[None].similarity_.toarray()
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+        with pytest.raises(ValueError, match=r"does not keep: .* Interactions\.merge"):
+            model.partial_fit(x, duplicates="sum")
+
     def test_what_is_had_elsewhere_is_seen(self):
         table = {
             "u": [1, 1, 2, 2, 1],

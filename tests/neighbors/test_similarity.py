@@ -93,7 +93,7 @@ FORMS = {
         for t in ("float64", "int32", "int64", "int8", "uint8", "uint16", "longdouble")
     },
     "float16": lambda X: raw(X.data.astype(np.float16), X.indices, X.indptr, X.shape),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", FORMS)

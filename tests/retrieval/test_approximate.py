@@ -19,7 +19,7 @@ def factors(rng):
 
 def test_without_usearch_it_says_what_to_install(monkeypatch, factors):
     monkeypatch.setitem(sys.modules, "usearch.index", None)
-    with pytest.raises(ImportError, match=r"pip install aimass_core\[ann\]"):
+    with pytest.raises(ImportError, match=r"pip install 'aimass_core\[ann\]'"):
         ApproximateIndex(factors[1])
 
 
@@ -87,8 +87,12 @@ def test_what_is_proposed_gets_the_bits_of_the_exact_index(rng):
     seen = sp.csr_array(rng.random((300, 150)) < 0.3)
     lists = sp.csr_array(rng.random((300, 150)) < 0.5)
     mask = rng.random(150) < 0.5
-    for filters in ({}, {"exclude": seen}, {"exclude": seen, "candidates": mask},
-                    {"exclude": seen, "candidates": lists}):  # fmt: skip
+    for filters in (
+        {},
+        {"exclude": seen},
+        {"exclude": seen, "candidates": mask},
+        {"exclude": seen, "candidates": lists},
+    ):
         for n_threads in (1, 2):
             got = index.topk(U, 5, n_threads=n_threads, **filters)
             want = exact.topk(U, 5, **filters)

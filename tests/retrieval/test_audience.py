@@ -99,8 +99,10 @@ def test_user_biases_order_the_users_only(rng):
     U, V = whole(rng, (90, 4)), whole(rng, (20, 4))
     biases = rng.integers(-9, 9, 90)
     plain, biased = AudienceIndex(U, V, k=3), AudienceIndex(U, V, k=3, user_biases=biases)
-    for a, b in ((plain.reverse_topk(), biased.reverse_topk()),
-                 (plain.reverse_topk(range(20)), biased.reverse_topk(range(20)))):  # fmt: skip
+    for a, b in (
+        (plain.reverse_topk(), biased.reverse_topk()),
+        (plain.reverse_topk(range(20)), biased.reverse_topk(range(20))),
+    ):
         for item in range(20):
             assert set(a.of(item)[0]) == set(b.of(item)[0])
             users, scores = b.of(item)
@@ -205,9 +207,14 @@ def test_greedy_is_brute_force(seed, size, cap, in_top_k, n_items):
     assert pairs_of(chosen) == brute_greedy(index, items, sizes, caps, excluded, in_top_k)
     check_limits(index, chosen, sizes, caps, excluded)
     exact = audience(
-        index, items, size=sizes, max_per_user=caps, exclude=excluded, in_top_k=in_top_k,
+        index,
+        items,
+        size=sizes,
+        max_per_user=caps,
+        exclude=excluded,
+        in_top_k=in_top_k,
         method="exact",
-    )  # fmt: skip
+    )
     check_limits(index, exact, sizes, caps, excluded)
     assert exact.value <= chosen.bound * (1 + 1e-9) + 1e-9
     assert chosen.value <= exact.value * (1 + 1e-9) + 1e-9

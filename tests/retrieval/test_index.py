@@ -180,8 +180,10 @@ def test_biases(factors, rng):
     U, V = factors
     biases = rng.integers(-9, 10, 200) / 2
     same(score_topk(U, V, 7, item_biases=biases), oracle(U, V, 7, biases=biases))
-    same(score_topk(U[:, :0], V[:, :0], 7, item_biases=biases),
-         oracle(U[:, :0], V[:, :0], 7, biases=biases))  # fmt: skip
+    same(
+        score_topk(U[:, :0], V[:, :0], 7, item_biases=biases),
+        oracle(U[:, :0], V[:, :0], 7, biases=biases),
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -49,8 +49,14 @@ def test_the_file_has_what_recommend_gives(model, tmp_path, suffix):
 def test_blocks_have_the_filters_of_recommend(model, rng):
     users = model.users_.ids[rng.permutation(len(model.users_))[:101]]
     denied = sp.csr_array(rng.random((101, 60)) < 0.2)
-    filters = [{}, {"exclude_seen": False}, {"candidates": [1001, 1005, 1009]},
-               {"exclude": [1001]}, {"exclude": denied}, {"candidates": denied}]  # fmt: skip
+    filters = [
+        {},
+        {"exclude_seen": False},
+        {"candidates": [1001, 1005, 1009]},
+        {"exclude": [1001]},
+        {"exclude": denied},
+        {"candidates": denied},
+    ]
     for given in filters:
         want = model.recommend(users, k=5, **given)
         blocks = list(recommend_blocks(model, users, k=5, block_size=10, **given))
@@ -118,9 +124,16 @@ def test_nobody_and_nothing(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "ids", [["eve", "bob"], [b"eve", b"bob"], [7, 9], [0.5, 1.5],
-            np.array(["2026-01-01", "2026-01-02"], "datetime64[s]"), None],
-)  # fmt: skip
+    "ids",
+    [
+        ["eve", "bob"],
+        [b"eve", b"bob"],
+        [7, 9],
+        [0.5, 1.5],
+        np.array(["2026-01-01", "2026-01-02"], "datetime64[s]"),
+        None,
+    ],
+)
 def test_a_file_of_nobody_has_the_types_of_a_file_of_some(ids, tmp_path):
     X = np.eye(2) if ids is None else Interactions.from_arrays(ids, ids)
     model, schemas = ItemKNN(n_neighbors=1).fit(X), []

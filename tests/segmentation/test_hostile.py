@@ -26,12 +26,19 @@ def test_columns_that_cannot_be_used_are_left_out_with_a_note() -> None:
     lists: Any = [[1]] * 60 + [[2]] * 60
     found = segments(
         table(
-            empty=[None] * 120, nan=np.full(120, np.nan), same=np.ones(120), shop_id=np.arange(120),
-            when=dates, who=names, flag=np.arange(120) % 2 == 0, pair=np.arange(120) % 2,
-            mixed=["x", 1] * 60, lists=lists,
+            empty=[None] * 120,
+            nan=np.full(120, np.nan),
+            same=np.ones(120),
+            shop_id=np.arange(120),
+            when=dates,
+            who=names,
+            flag=np.arange(120) % 2 == 0,
+            pair=np.arange(120) % 2,
+            mixed=["x", 1] * 60,
+            lists=lists,
         ),
         **FAST,
-    )  # fmt: skip
+    )
     assert found.columns_ == ["a", "b"]
     assert set(found.categories_["column"]) == {"flag", "pair"}
     for name in ("empty", "nan", "same", "shop_id", "when", "who", "mixed", "lists"):
@@ -209,10 +216,15 @@ def test_names_of_any_language_and_kind() -> None:
 
 def test_unfitted() -> None:
     for call in (
-        lambda s: s.predict({}), lambda s: s.to_arrow({}), lambda s: s.summary(),
-        lambda s: s.profiles(), lambda s: s.picture("map"), lambda s: s.report("x.html"),
-        lambda s: s.save("x"), lambda s: s.get_feature_names_out(),
-    ):  # fmt: skip
+        lambda s: s.predict({}),
+        lambda s: s.to_arrow({}),
+        lambda s: s.summary(),
+        lambda s: s.profiles(),
+        lambda s: s.picture("map"),
+        lambda s: s.report("x.html"),
+        lambda s: s.save("x"),
+        lambda s: s.get_feature_names_out(),
+    ):
         with pytest.raises(NotFittedError):
             call(Segmentation())
 

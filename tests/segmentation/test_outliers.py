@@ -21,13 +21,11 @@ def customers(outliers: int = 40, seed: int = 0) -> tuple[dict[str, Any], np.nda
     truth = np.repeat([0, 1, -1], [500, 300, outliers])
     order = rng.permutation(len(truth))
     table = {
-        name: np.append(
-            rng.normal(np.repeat(means, [500, 300])), rng.uniform(-60, 60, outliers)
-        )
+        name: np.append(rng.normal(np.repeat(means, [500, 300])), rng.uniform(-60, 60, outliers))
         for name, means in (("a", [0.0, 9.0]), ("b", [5.0, 0.0]))
     } | {
         "word": np.where(truth == 0, "x", "y"),
-    }  # fmt: skip
+    }
     return {name: values[order] for name, values in table.items()}, truth[order]
 
 
@@ -118,8 +116,14 @@ class TestNoise:
         rng = np.random.default_rng(0)
         a = np.append(rng.normal(np.repeat([0.0, 8.0], 12_000)), rng.uniform(-90, 90, 600))
         b = np.append(rng.normal(np.repeat([0.0, 8.0], 12_000)), rng.uniform(-90, 90, 600))
-        found = segments({"a": a, "b": b}, noise=0.02, scaling="standard", n_init=1,
-                         max_segments=3, n_bootstrap=0)  # fmt: skip
+        found = segments(
+            {"a": a, "b": b},
+            noise=0.02,
+            scaling="standard",
+            n_init=1,
+            max_segments=3,
+            n_bootstrap=0,
+        )
         assert len(found.names_) == 2
         assert found.n_outliers_ == pytest.approx(600, rel=0.1)
         assert found.sizes_.sum() + found.n_outliers_ == 24_600
@@ -132,12 +136,14 @@ class TestNoise:
     @pytest.mark.parametrize(
         ("name", "value", "words"),
         [
-            ("weight", 1.0, "noise_weight_ must be"), ("weight", float("nan"), "noise_weight_"),
+            ("weight", 1.0, "noise_weight_ must be"),
+            ("weight", float("nan"), "noise_weight_"),
             ("bounds", np.full((2, 2), np.inf), "noise_bounds_ must be finite"),
-            ("bounds", np.zeros((2, 3)), "wrong shape"), ("other", 1.0, "wrong parts"),
+            ("bounds", np.zeros((2, 3)), "wrong shape"),
+            ("other", 1.0, "wrong parts"),
             ("log_widths", np.zeros(1), "wrong shape"),
         ],
-    )  # fmt: skip
+    )
     def test_files_with_a_wrong_box_are_refused(
         self, found: Segmentation, name: str, value: Any, words: str, tmp_path: Path
     ) -> None:

@@ -30,9 +30,13 @@ def test_wholesale_finds_the_channels(real_data: Callable[[str], Path]) -> None:
 def test_retail_rfm(real_data: Callable[[str], Path]) -> None:
     path = real_data("online-retail-ii") / "transactions_2009_2010.parquet"
     table = rfm(
-        path, user="customer_id", time="invoice_date", amount=("quantity", "price"),
-        order="invoice", nulls="drop",
-    )  # fmt: skip
+        path,
+        user="customer_id",
+        time="invoice_date",
+        amount=("quantity", "price"),
+        order="invoice",
+        nulls="drop",
+    )
     assert len(table["recency"]) == 4312  # customers with a purchase in the first year
     lines = pq.read_table(path).to_pandas().dropna(subset=["customer_id"])
     paid = lines["quantity"] * lines["price"]

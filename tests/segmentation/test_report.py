@@ -123,8 +123,13 @@ def test_hostile_names_are_escaped(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     base = np.repeat([0.0, 9.0], 60)
     words = np.array([EVIL, "' onload='x"], dtype=object)[(base > 1).astype(int)]
-    table = {EVIL: rng.normal(base, 1), 'b"><img src=x>': rng.normal(base, 1), "w<b>": words,
-             "$\\frac{": rng.normal(base, 1), "日本": rng.normal(base, 1)}  # fmt: skip
+    table = {
+        EVIL: rng.normal(base, 1),
+        'b"><img src=x>': rng.normal(base, 1),
+        "w<b>": words,
+        "$\\frac{": rng.normal(base, 1),
+        "日本": rng.normal(base, 1),
+    }
     found = segments(table, n_segments=2, n_bootstrap=2)
     path = tmp_path / "r.html"
     found.report(path, table, title=EVIL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from aimass_core import rfm, segments
+from aimass_core.segmentation import rfm_scores
 
 
 def lines(n: int = 2000, seed: int = 0) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def test_is_the_plain_loop(order: str | None) -> None:
 
 def test_now_leaves_out_what_came_later() -> None:
     table = lines()
-    early = table["when"] <= np.datetime64("2023-06-01")
+    early = table["when"] < np.datetime64("2023-06-02")
     part = rfm({n: v[early] for n, v in table.items()}, now="2023-06-01", **NAMES)
     found = rfm(table, now="2023-06-01", **NAMES)
     assert all((part[name] == found[name]).all() for name in part)
@@ -101,7 +103,7 @@ def test_nulls() -> None:
     ("changed", "words"),
     [
         ({"user": "whom"}, "did you mean 'who'"),
-        ({"time": "who"}, "must hold datetimes or whole numbers"),
+        ({"time": "who"}, "date_format"),
         ({"amount": "who"}, "is not a number"),
         ({"amount": ("quantity", "price", "invoice")}, "a pair of columns"),
         ({"now": "yesterday"}, "now must be a point in time"),
@@ -114,6 +116,83 @@ def test_nulls() -> None:
 def test_refused(changed: Any, words: str) -> None:
     with pytest.raises((ValueError, TypeError), match=words):
         rfm(lines(50), **(NAMES | changed))
+
+
+def test_a_day_includes_its_lines() -> None:
+    table = {
+        "who": ["a", "a", "b"],
+        "when": np.array(["2025-01-01T10:00", "2025-01-31T18:00", "2025-02-01T00:00"], "M8[s]"),
+        "paid": [1.0, 2.0, 4.0],
+    }
+    names = {"user": "who", "time": "when", "amount": "paid"}
+    for now in ("2025-01-31", np.datetime64("2025-01-31"), datetime.date(2025, 1, 31)):
+        found = rfm(table, now=now, **names)
+        assert {name: values.tolist() for name, values in found.items()} == {
+            "who": ["a"],
+            "recency": [0.25],
+            "frequency": [2],
+            "monetary": [3.0],
+        }
+    until_noon = rfm(table, now="2025-01-31 12:00", **names)
+    assert until_noon["monetary"].tolist() == [1.0]
+    days = table | {"when": table["when"].astype("M8[D]")}
+    assert rfm(days, now="2025-01-31", **names)["recency"].tolist() == [0.0]
+
+
+def test_dates_in_the_future_are_reported() -> None:
+    table = {
+        "who": ["a", "b"],
+        "when": np.array(["2025-01-01", "2099-01-01"], "M8[D]"),
+        "paid": [1.0, 2.0],
+    }
+    names = {"user": "who", "time": "when", "amount": "paid"}
+    with pytest.warns(UserWarning, match="1 lines lie in the future, the latest at 2099-01-01"):
+        rfm(table, **names)
+    assert rfm(table, now="2025-01-05", **names)["recency"].tolist() == [4.0]
+
+
+def test_dates_as_text() -> None:
+    names = {"user": "who", "time": "when", "amount": "paid"}
+    table = {"who": ["a", "b"], "when": ["31.12.2024", "02.01.2025"], "paid": [1.0, 2.0]}
+    found = rfm(table, date_format="%d.%m.%Y", **names)
+    assert found["recency"].tolist() == [2.0, 0.0]
+
+
+def test_scores_are_quintiles() -> None:
+    table = {
+        "recency": np.arange(100.0)[::-1],
+        "frequency": np.arange(100),
+        "monetary": np.arange(100.0),
+    }
+    scores = rfm_scores(table)
+    for name in ("recency_score", "frequency_score", "monetary_score"):
+        assert scores[name].tolist() == np.repeat([1, 2, 3, 4, 5], 20).tolist()
+    assert scores["rfm_segment"][0] == "hibernating"
+    assert scores["rfm_segment"][-1] == "champions"
+
+
+def test_equal_customers_have_equal_scores() -> None:
+    rng = np.random.default_rng(0)
+    table = {
+        "recency": rng.integers(0, 5, 500).astype(float),
+        "frequency": rng.integers(1, 4, 500),
+        "monetary": np.ones(500),
+    }
+    scores = rfm_scores(table, n_scores=4)
+    assert list(scores) == ["recency_score", "frequency_score", "monetary_score"]
+    for name in ("recency", "frequency", "monetary"):
+        pairs = set(zip(table[name].tolist(), scores[f"{name}_score"].tolist(), strict=True))
+        assert len(pairs) == len(set(table[name].tolist()))
+    assert set(scores["monetary_score"].tolist()) == {3}
+    order = np.argsort(table["frequency"], kind="stable")
+    assert (np.diff(scores["frequency_score"][order]) >= 0).all()
+
+
+def test_scores_need_the_columns_of_rfm() -> None:
+    with pytest.raises(ValueError, match="no column 'frequency'"):
+        rfm_scores({"recency": [1.0]})
+    with pytest.raises(ValueError, match="finite numbers"):
+        rfm_scores({"recency": [np.nan], "frequency": [1], "monetary": [1.0]})
 
 
 def test_no_lines() -> None:

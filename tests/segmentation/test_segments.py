@@ -243,8 +243,10 @@ class TestParts:
         assert names[2].endswith("(1)")
         assert names[3] == names[2].replace("(1)", "(2)")
         assert named([[1.0, 0.1, 0.3], [1.0, -0.9, 0.2], [-1.0, 0.0, 0.0]]) == [
-            "high a, rather high c", "high a, low b", "low a",
-        ]  # fmt: skip
+            "high a, rather high c",
+            "high a, low b",
+            "low a",
+        ]
         assert named([[1.0], [3.0], [-2.0]]) == ["moderately high a", "very high a", "very low a"]
         rng = np.random.default_rng(0)
         for _ in range(50):

@@ -111,9 +111,12 @@ class TestScores:
 
     def test_lower_is_better_for_ratings(self, shop):
         result = tune(
-            ["explicit-als", "baseline"], shop, metric="rmse", n_trials=2,
+            ["explicit-als", "baseline"],
+            shop,
+            metric="rmse",
+            n_trials=2,
             space={"explicit-als": {"n_factors": [2, 4]}, "baseline": {}},
-        )  # fmt: skip
+        )
         assert result.lower_is_better
         assert result.best_score_ == min(t.score for t in result.trials)
         assert result.test_interval_ is None  # no mean over users
@@ -147,9 +150,10 @@ class TestSharing:
         fits = []
         original = ImplicitALS.fit
         monkeypatch.setattr(
-            ImplicitALS, "fit",
+            ImplicitALS,
+            "fit",
             lambda self, X, y=None, **o: fits.append(self.max_iter) or original(self, X, y, **o),
-        )  # fmt: skip
+        )
         monkeypatch.setattr("aimass_core.tuning._sharing.shared_parameter", lambda *a: "max_iter")
         settings = [{"n_factors": 8, "max_iter": n, "solver": "cholesky"} for n in (2, 5, 3)]
         scores = {}
@@ -196,10 +200,15 @@ class TestMethods:
 
     def test_halving(self, shop):
         result = tune(
-            ["item-knn", "pure-svd"], shop, method="halving", n_trials=9,
-            space={"item-knn": {"n_neighbors": Range(2, 100, log=True, integer=True)},
-                   "pure-svd": {"n_factors": Range(2, 60, integer=True)}},
-        )  # fmt: skip
+            ["item-knn", "pure-svd"],
+            shop,
+            method="halving",
+            n_trials=9,
+            space={
+                "item-knn": {"n_neighbors": Range(2, 100, log=True, integer=True)},
+                "pure-svd": {"n_factors": Range(2, 60, integer=True)},
+            },
+        )
         rounds = [t.resource for t in result.trials]
         assert [rounds.count(r) for r in (1 / 9, 1 / 3, 1.0)] == [18, 6, 2]
         assert result.best_trial.resource == 1
@@ -249,17 +258,39 @@ class TestMethods:
         assert {"item-knn", "user-knn", "implicit-als", "pure-svd", "popularity"} <= names
         assert all(t.state == "done" for t in result.trials), result
 
+    def test_a_class_of_another_author(self, shop):
+        class Counts:
+            def __init__(self, power=1.0):
+                self.power = power
+
+            def fit(self, X):
+                self.counts_ = np.bincount(X.matrix.indices, minlength=X.n_items) ** self.power
+
+            def score(self, query):
+                return np.tile(self.counts_, (len(query), 1))
+
+        result = tune(Counts, shop, space={"power": [-1.0, 1.0]}, method="grid")
+        assert result.best_params_ == {"power": 1.0}
+        assert result.best_model_.recommend([shop.users.ids[0]], k=3).indices.shape == (1, 3)
+        with pytest.raises(ValueError, match="Counts has the parameters power"):
+            tune(Counts, shop, space={"weight": [1.0]})
+
     def test_an_instance_keeps_its_parameters(self, shop):
-        result = tune(ItemKNN(similarity="jaccard"), shop, space={"n_neighbors": [5, 10]},
-                      method="grid")  # fmt: skip
+        result = tune(
+            ItemKNN(similarity="jaccard"), shop, space={"n_neighbors": [5, 10]}, method="grid"
+        )
         assert result.best_model_.similarity == "jaccard"
 
     def test_callback_ends_the_search(self, shop):
         events = []
         result = tune(
-            PureSVD, shop, space={"n_factors": [2, 3, 4, 5, 6]}, method="grid", refit=False,
+            PureSVD,
+            shop,
+            space={"n_factors": [2, 3, 4, 5, 6]},
+            method="grid",
+            refit=False,
             callback=lambda event: events.append(event) or event.step == 2,
-        )  # fmt: skip
+        )
         assert len(result) == 2
         assert events[1].n_steps == 5
         assert "ndcg@10" in events[0].values

@@ -17,7 +17,7 @@ __all__ = ["cap_items", "cap_users", "drop_bots", "k_core", "min_support", "rank
 
 @takes_interactions
 def k_core(x: Interactions, *, users: int = 5, items: int = 5) -> Interactions:
-    """The largest part in which every user and every item has enough entries.
+    """Return the largest part in which every user and every item has enough entries.
 
     Users and items below the bound are removed again and again, until none is left.
 

@@ -1,4 +1,4 @@
-"""Data sets: a generated shop with known truth, and public ones fetched from their homes."""
+"""Data sets: a generated shop with known truth, and public ones from their publishers."""
 
 from __future__ import annotations
 

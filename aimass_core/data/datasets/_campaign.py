@@ -21,7 +21,7 @@ CHANNELS = ("web", "app", "store")
 def _by_segment(
     n_choices: int, strength: float, customers: Customers, n_segments: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """A category for each customer, distributed differently in each segment."""
+    """Return a category for each customer, distributed differently in each segment."""
     chances = rng.dirichlet(np.full(n_choices, strength), n_segments)
     ladder = np.cumsum(chances, axis=1)[customers.segment]
     draws = rng.random((len(ladder), 1)) * (1 - 1e-9)
@@ -53,7 +53,7 @@ def draw_campaign(
     end: int,
     rng: np.random.Generator,
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64], NDArray[np.float64]]:
-    """A campaign whose treatment is random, and the chances to convert without and with it.
+    """Return a campaign whose treatment is random, and the chances to convert without and with it.
 
     The uplift depends on what can be seen (age band, channel) and on the segment; for some
     customers it is negative, as for those whom a letter reminds to leave.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
-import secrets
 import sys
 import zipfile
 import zlib
@@ -15,6 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
+from ...base.optional import import_optional
+from ...base.persistence import replacing
 from ...base.validation import as_float
 from ...exceptions import DamagedFileError
 from ..interactions import Interactions
@@ -68,7 +69,7 @@ class Dataset:
         return f"Dataset({self.name}: {len(self.table)} rows, columns {self.table.column_names})"
 
     def to_interactions(self, **options: Any) -> Interactions:
-        """The events as a users x items matrix.
+        """Return the events as a users x items matrix.
 
         Parameters
         ----------
@@ -104,19 +105,14 @@ class Archive:
 
 
 def import_pyarrow() -> Any:
-    """The package, with its parts for CSV, Parquet and computing; or an error that says how."""
-    try:
-        import pyarrow
-        import pyarrow.compute
-        import pyarrow.csv
-        import pyarrow.parquet
-    except ImportError:
-        raise ImportError("fetching data sets needs pyarrow: pip install pyarrow") from None
-    return pyarrow
+    """Return pyarrow with the modules that the data sets need."""
+    for name in ("compute", "csv", "parquet"):
+        import_optional(f"pyarrow.{name}", "fetching data sets")
+    return import_optional("pyarrow")
 
 
 def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Where downloads are kept: the argument, else ``AIMASS_CACHE``, else the system's place."""
+    """Return the folder of downloads: the argument, ``AIMASS_CACHE``, or the system's cache."""
     given = cache_dir or os.environ.get("AIMASS_CACHE")
     if given:
         return Path(given).expanduser()
@@ -130,14 +126,14 @@ def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
 
 
 def prepared_folder(name: str) -> Path | None:
-    """The folder of a data set under ``AIMASS_DATA``, if it is there."""
+    """Return the folder of a data set under ``AIMASS_DATA``, if it is there."""
     root = os.environ.get("AIMASS_DATA")
     folder = Path(root).expanduser() / name if root else None
     return folder if folder is not None and (folder / "interactions.parquet").is_file() else None
 
 
 def _chunks(url: str, timeout: float, max_bytes: int) -> Iterator[bytes]:
-    """The body of a response, whole and within the limit, or an error."""
+    """Yield the body of a response, complete and within the limit, or raise."""
     with urlopen(Request(url, headers={"User-Agent": "aimass_core"}), timeout=timeout) as response:
         stated = response.headers.get("Content-Length")
         expected = int(stated) if stated is not None and stated.isdigit() else None
@@ -162,7 +158,7 @@ def _md5(path: Path) -> str:
 def fetch_archive(
     archive: Archive, cache_dir: Any = None, base_url: str | None = None, timeout: float = 60.0
 ) -> Path:
-    """The path of an archive in the cache, downloaded and checked if it is not there yet.
+    """Return the path of an archive in the cache; download and check it where it is missing.
 
     The file appears under its name only when it is complete and has the right checksum, so a
     cut connection or two processes at once leave nothing half-written.
@@ -181,34 +177,32 @@ def fetch_archive(
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"base_url must start with https:// or http://, got {base_url!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     digest = hashlib.md5(usedforsecurity=False)  # against accidents, not against attackers
-    try:
-        with part.open("xb") as file:
-            try:
-                for chunk in _chunks(url, timeout, archive.max_bytes):
-                    digest.update(chunk)
-                    file.write(chunk)
-            except (OSError, http.client.HTTPException) as error:
-                raise ConnectionError(
-                    f"could not download {url}: {error}. Download it by hand and put it at {path}, "
-                    f"or have the prepared folder {archive.name} in the folder AIMASS_DATA names"
-                ) from error
-            file.flush()
-            os.fsync(file.fileno())
+    with replacing(path) as file:
+        for chunk in _download(archive, url, path, timeout):
+            digest.update(chunk)
+            file.write(chunk)
         if archive.md5 is not None and digest.hexdigest() != archive.md5:
             raise DamagedFileError(
                 f"{url} gave a file with md5 {digest.hexdigest()}, published is {archive.md5}; "
                 f"nothing was kept. Try again, or download it by hand and put it at {path}"
             )
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 
+def _download(archive: Archive, url: str, path: Path, timeout: float) -> Iterator[bytes]:
+    """Yield the content of a URL; a failure says what can be done by hand."""
+    try:
+        yield from _chunks(url, timeout, archive.max_bytes)
+    except (OSError, http.client.HTTPException) as error:
+        raise ConnectionError(
+            f"could not download {url}: {error}. Download it by hand and put it at {path}, or have "
+            f"the prepared folder {archive.name} in the folder that AIMASS_DATA names"
+        ) from error
+
+
 def zip_member(archive: Path, name: str, max_bytes: int = MAX_MEMBER) -> bytes:
-    """One member of a zip file, in memory; nothing is ever unpacked to disk."""
+    """Return one member of a zip file, in memory; nothing is unpacked to disk."""
     try:
         with zipfile.ZipFile(archive) as file:
             for member in file.namelist():

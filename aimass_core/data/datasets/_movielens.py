@@ -32,10 +32,26 @@ LICENCE = (
     "without permission; acknowledge in publications (see the README in the archive)"
 )
 GENRES_100K = (
-    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary",
-    "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi",
-    "Thriller", "War", "Western",
-)  # fmt: skip
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
 RATINGS = ["user_id", "item_id", "rating", "timestamp"]
 
 
@@ -81,13 +97,19 @@ RELEASES = {
 
 
 def _parse(text: bytes, names: list[str], delimiter: str, encoding: str, header: bool) -> Table:
-    """A table of known columns; ids, ratings and times get the types all data sets share."""
+    """Return a table of known columns; ids, ratings and times get the types all data sets share."""
     pa = import_pyarrow()
     types = {
-        "user_id": pa.int32(), "item_id": pa.int32(), "rating": pa.float32(),
-        "timestamp": pa.int64(), "age": pa.int16(), "zip_code": pa.string(),
-        "title": pa.string(), "genres": pa.string(), "release_date": pa.string(),
-    }  # fmt: skip
+        "user_id": pa.int32(),
+        "item_id": pa.int32(),
+        "rating": pa.float32(),
+        "timestamp": pa.int64(),
+        "age": pa.int16(),
+        "zip_code": pa.string(),
+        "title": pa.string(),
+        "genres": pa.string(),
+        "release_date": pa.string(),
+    }
     if delimiter == "::":  # the parser wants a single character; titles hold no tabs
         text, delimiter = text.replace(b"::", b"\t"), "\t"
     return pa.csv.read_csv(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import warnings
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...base.optional import import_optional
+from ...base.persistence import replacing
 from ...exceptions import DamagedFileError
 from ._fetch import (
     Archive,
@@ -37,28 +38,41 @@ ARCHIVE = Archive(
 MEMBER = "online_retail_II.xlsx"
 N_LINES = 1_067_371  # 525,461 and 541,910, as published
 HEADER = (
-    "Invoice", "StockCode", "Description", "Quantity", "InvoiceDate", "Price", "Customer ID",
+    "Invoice",
+    "StockCode",
+    "Description",
+    "Quantity",
+    "InvoiceDate",
+    "Price",
+    "Customer ID",
     "Country",
-)  # fmt: skip
+)
 NAMES = (
-    "invoice", "stock_code", "description", "quantity", "invoice_date", "price", "customer_id",
+    "invoice",
+    "stock_code",
+    "description",
+    "quantity",
+    "invoice_date",
+    "price",
+    "customer_id",
     "country",
-)  # fmt: skip
+)
 
 
 def _read_sheets(workbook: bytes) -> list[Table]:
-    """The two yearly sheets, every line as it is."""
+    """Return the two yearly sheets, every line as it is."""
     pa = import_pyarrow()
-    try:
-        openpyxl = importlib.import_module("openpyxl")
-    except ImportError:
-        raise ImportError(
-            "reading the Online Retail workbook needs openpyxl: pip install openpyxl"
-        ) from None
+    openpyxl = import_optional("openpyxl", "reading the Online Retail workbook")
     types = (
-        pa.string(), pa.string(), pa.string(), pa.int32(), pa.timestamp("ms"), pa.float64(),
-        pa.int32(), pa.string(),
-    )  # fmt: skip
+        pa.string(),
+        pa.string(),
+        pa.string(),
+        pa.int32(),
+        pa.timestamp("ms"),
+        pa.float64(),
+        pa.int32(),
+        pa.string(),
+    )
 
     def text(value: Any) -> str | None:
         return None if value is None else str(value)
@@ -117,25 +131,29 @@ def clean_transactions(years: list[Table]) -> tuple[Table, Table]:
     last = np.zeros(len(distinct), dtype=np.int64)
     last[item] = np.arange(len(item))  # the latest description is the item's title
     seconds = pc.divide(pc.cast(lines["invoice_date"].cast(pa.timestamp("ms")), pa.int64()), 1000)
-    interactions = pa.table({
-        "user_id": lines["customer_id"].cast(pa.int32()),
-        "item_id": pa.array(item.astype(np.int32)),
-        "quantity": lines["quantity"].cast(pa.int32()),
-        "price": lines["price"].cast(pa.float32()),
-        "timestamp": seconds,
-        "invoice": lines["invoice"],
-    })  # fmt: skip
-    items = pa.table({
-        "item_id": pa.array(np.arange(len(distinct), dtype=np.int32)),
-        "stock_code": pa.array(distinct.tolist(), pa.string()),
-        "title": lines["description"].take(pa.array(last)),
-        "median_price": pa.array((price[order][low] + price[order][high]) / 2),
-    })  # fmt: skip
+    interactions = pa.table(
+        {
+            "user_id": lines["customer_id"].cast(pa.int32()),
+            "item_id": pa.array(item.astype(np.int32)),
+            "quantity": lines["quantity"].cast(pa.int32()),
+            "price": lines["price"].cast(pa.float32()),
+            "timestamp": seconds,
+            "invoice": lines["invoice"],
+        }
+    )
+    items = pa.table(
+        {
+            "item_id": pa.array(np.arange(len(distinct), dtype=np.int32)),
+            "stock_code": pa.array(distinct.tolist(), pa.string()),
+            "title": lines["description"].take(pa.array(last)),
+            "median_price": pa.array((price[order][low] + price[order][high]) / 2),
+        }
+    )
     return interactions, items
 
 
 def _cached(archive: Path) -> tuple[Table, Table]:
-    """The cleaned tables, kept beside the archive: the workbook takes minutes to read."""
+    """Return the cleaned tables, kept beside the archive: the workbook takes minutes to read."""
     pq = import_pyarrow().parquet
     paths = [archive.with_name(f"online_retail_{part}.parquet") for part in ("events", "items")]
     newer = all(p.is_file() and p.stat().st_mtime >= archive.stat().st_mtime for p in paths)
@@ -147,9 +165,8 @@ def _cached(archive: Path) -> tuple[Table, Table]:
                 f"{archive} holds {n_lines} lines, published are {N_LINES}; delete it"
             )
         for path, table in zip(paths, clean_transactions(years)):
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            pq.write_table(table, part)
-            os.replace(part, path)
+            with replacing(path) as file:
+                pq.write_table(table, file)
     events, items = (pq.read_table(path) for path in paths)
     return events, items
 

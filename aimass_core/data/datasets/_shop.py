@@ -5,7 +5,7 @@ activity, one of the user's factors by taste ``theta[u, k](t)``, an item of that
 ``phi[i, k](t)``. So the chance that an event of user u is item i is the inner product
 ``theta[u] . phi[i]``: low rank, non-negative, known. Tastes are Dirichlet around the profile of
 the user's segment, whose mean is set to the popularity of the factors: items' popularity then
-keeps the power law that was asked for.
+keeps the given power law.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ WEEKDAYS = np.array([0.85, 0.85, 0.9, 1.0, 1.15, 1.25, 1.0])  # Monday first
 HOURS = np.array([1, 1, 1, 1, 1, 1, 2, 4, 6, 8, 9, 9, 10, 9, 8, 8, 8, 9, 10, 12, 13, 11, 7, 3.0])
 DAY = 86_400
 PERIOD = 30  # days for which tastes, popularity and prices stand still
-SIZES = (
-    "n_users", "n_items", "n_interactions", "n_categories", "n_styles", "n_segments", "n_days"
-)  # fmt: skip
+SIZES = ("n_users", "n_items", "n_interactions", "n_categories", "n_styles", "n_segments", "n_days")
 OWN, SAME_CATEGORY = 0.85, 0.10  # share of an item in its own factor, in others of its category
 
 
@@ -107,7 +105,7 @@ class Customers:
 
 
 def _first_periods(n: int, shape: Shape, rng: np.random.Generator) -> Ints:
-    """0 for those that are there from the start, later periods for the newcomers."""
+    """Return 0 for those that are there from the start, later periods for the newcomers."""
     first = np.zeros(n, dtype=np.int64)
     newcomers = rng.permutation(n)[: int(shape.new_share * n)]
     if shape.n_periods > 1:
@@ -141,7 +139,7 @@ def draw_items(shape: Shape, rng: np.random.Generator) -> Items:
 
 
 def _dirichlet(alpha: Floats, rng: np.random.Generator) -> Floats:
-    """One draw for each row of parameters."""
+    """Return one draw for each row of parameters."""
     draws = rng.standard_gamma(alpha) + 1e-12
     return np.asarray(draws / draws.sum(axis=1, keepdims=True))
 
@@ -168,7 +166,7 @@ def draw_customers(shape: Shape, items: Items, rng: np.random.Generator) -> Cust
 
 
 def _days(shape: Shape, rng: np.random.Generator) -> Ints:
-    """Events on each day: slow growth, weekly rhythm, noise."""
+    """Return events on each day: slow growth, weekly rhythm, noise."""
     day = np.arange(shape.n_days)
     weight = (
         WEEKDAYS[day % 7] * (1 + 0.5 * day / shape.n_days) * np.exp(rng.normal(0, 0.05, len(day)))
@@ -240,7 +238,7 @@ def _choose(table: Floats, rows: Ints, rng: np.random.Generator) -> Ints:
 
 
 def _kinds(purchase_rate: Floats, rng: np.random.Generator) -> NDArray[np.int8]:
-    """Purchases by the user's rate; of the rest one in ten only puts it into the cart."""
+    """Draw kinds of events: purchases by the user's rate, one in ten of the rest in the cart."""
     draw = rng.random(len(purchase_rate))
     cart = purchase_rate + 0.1 * (1 - purchase_rate)
     return np.where(draw < purchase_rate, 2, np.where(draw < cart, 1, 0)).astype(np.int8)

@@ -18,10 +18,31 @@ if TYPE_CHECKING:
 __all__ = ["make_store"]
 
 CATEGORIES = (
-    "Kitchen", "Garden", "Toys", "Books", "Coffee", "Stationery", "Lighting", "Textiles", "Bath",
-    "Sports", "Pets", "Travel", "Candles", "Crafts", "Jewellery", "Tools", "Games", "Tea", "Music",
-    "Baby", "Shoes", "Bags", "Clocks", "Prints",
-)  # fmt: skip
+    "Kitchen",
+    "Garden",
+    "Toys",
+    "Books",
+    "Coffee",
+    "Stationery",
+    "Lighting",
+    "Textiles",
+    "Bath",
+    "Sports",
+    "Pets",
+    "Travel",
+    "Candles",
+    "Crafts",
+    "Jewellery",
+    "Tools",
+    "Games",
+    "Tea",
+    "Music",
+    "Baby",
+    "Shoes",
+    "Bags",
+    "Clocks",
+    "Prints",
+)
 STYLES = ("classic", "modern", "rustic", "playful", "luxury", "minimal", "retro", "nordic")
 
 

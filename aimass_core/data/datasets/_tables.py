@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...base.optional import import_optional
+from ...base.persistence import replacing
 from ..interactions import Interactions
 from ._shop import EVENTS
 
@@ -94,7 +96,7 @@ class Store:
     def to_interactions(
         self, *, weights: Mapping[str, float] | None = None, time: bool = True
     ) -> Interactions:
-        """The events as a users x items matrix.
+        """Return the events as a users x items matrix.
 
         Parameters
         ----------
@@ -125,7 +127,7 @@ class Store:
         )
 
     def to_arrow(self) -> dict[str, Any]:
-        """The four tables as pyarrow tables; events become names.
+        """Return the four tables as pyarrow tables; events become names.
 
         Returns
         -------
@@ -137,10 +139,7 @@ class Store:
         ImportError
             If pyarrow is not installed.
         """
-        try:
-            import pyarrow as pa
-        except ImportError:
-            raise ImportError("to_arrow needs pyarrow: pip install pyarrow") from None
+        pa = import_optional("pyarrow", "to_arrow")
         tables = {}
         for name in ("interactions", "items", "customers", "campaign"):
             columns = dict(getattr(self, name))
@@ -176,8 +175,7 @@ class Store:
         paths = []
         for name, table in tables.items():
             path = folder / f"{name}.parquet"
-            unfinished = path.with_suffix(".parquet.part")
-            pq.write_table(table, unfinished, compression="zstd")
-            os.replace(unfinished, path)
+            with replacing(path) as file:
+                pq.write_table(table, file, compression="zstd")
             paths.append(path)
         return paths

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +11,11 @@ from ...base.optional import import_optional
 from .._arrow import read_stream
 from .._column import Column, concat
 from .._convert import from_objects
-from .files import is_url
 from .frames import library_of
 from .options import ReadOptions
 from .protocol import Reader, Wanted
 
-__all__ = ["ResultReader", "is_database", "run_query"]
+__all__ = ["ResultReader", "is_database", "open_result"]
 
 _ROWS = 1 << 16  # fetched at once
 
@@ -26,34 +27,60 @@ def is_database(source: Any) -> bool:
     ) or (library_of(source) == "sqlalchemy" and hasattr(source, "connect"))
 
 
-def run_query(source: Any, options: ReadOptions) -> Any:
-    """Return the result of ``options.query`` on a connection, or a cursor as it is."""
+def open_result(source: Any, options: ReadOptions, notes: list[str]) -> Reader:
+    """Return a reader of a cursor, or of ``options.query`` on a connection, an engine or a URL.
+
+    Parameters
+    ----------
+    source : object or str
+        A cursor, connection or engine; or the URL of a database that SQLAlchemy connects to.
+    options : ReadOptions
+    notes : list of str
+        Passed to the reader.
+
+    Returns
+    -------
+    Reader
+        It closes after reading what was opened here: cursors, connections, engines.
+
+    Raises
+    ------
+    ValueError
+        For a connection without a query, or a cursor without a result.
+    """
     query = options.query
-    if callable(getattr(source, "fetchmany", None)) and library_of(source) not in _DUCKDB:
+    opened = contextlib.ExitStack()
+    if isinstance(source, str):
+        source = import_optional("sqlalchemy").create_engine(source)
+        opened.callback(source.dispose)
+    with opened:  # closed where anything below raises
+        result = _result(source, query, opened)
+        return ResultReader(result, options, notes, opened.pop_all())
+
+
+def _result(source: Any, query: str | None, opened: contextlib.ExitStack) -> Any:
+    library = library_of(source)
+    if library in _DUCKDB:
+        if query is not None:
+            return source.execute(query)
+        if getattr(source, "description", None):
+            return source
+    elif callable(getattr(source, "fetchmany", None)):
         if query is not None:
             source.execute(query)
         return source
     if query is None:
-        if library_of(source) in _DUCKDB and getattr(source, "description", None):
-            return source
         raise ValueError(
             f"a connection of type {type(source).__name__} needs a query: pass query='SELECT ...'"
         )
-    if library_of(source) in _DUCKDB:
-        return source.execute(query)
-    if library_of(source) == "sqlalchemy":
-        sqlalchemy = import_optional("sqlalchemy")
-        connection = source.connect() if hasattr(source, "connect") else source
-        return connection.execute(sqlalchemy.text(query))
+    if library == "sqlalchemy":
+        if hasattr(source, "connect"):
+            source = opened.enter_context(source.connect())
+        return source.execute(import_optional("sqlalchemy").text(query))
     cursor = source.cursor()
+    opened.callback(cursor.close)
     cursor.execute(query)
     return cursor
-
-
-def run_query_on_url(url: str, options: ReadOptions) -> Any:
-    """Return the result of a query on a database that SQLAlchemy connects to."""
-    assert is_url(url)
-    return run_query(import_optional("sqlalchemy").create_engine(url), options)
 
 
 _DUCKDB = ("duckdb", "_duckdb")
@@ -68,11 +95,20 @@ class ResultReader(Reader):
         A cursor of DB-API or ADBC, or a result of SQLAlchemy or DuckDB.
     options : ReadOptions
     notes : list of str
+    opened : ExitStack, optional
+        What is closed after reading.
     """
 
-    def __init__(self, result: Any, options: ReadOptions, notes: list[str]) -> None:
+    def __init__(
+        self,
+        result: Any,
+        options: ReadOptions,
+        notes: list[str],
+        opened: contextlib.ExitStack | None = None,
+    ) -> None:
         super().__init__("the query's result", options, notes)
         self.result = result
+        self._opened = opened or contextlib.ExitStack()
         if self._description() is None:
             raise ValueError("the cursor holds no result: execute a SELECT first, or pass query=")
         self._names = [column[0] for column in self._description()]
@@ -91,11 +127,15 @@ class ResultReader(Reader):
 
     def read(self, wanted: Wanted, labels: Mapping[str, str]) -> dict[str, Column]:
         """Fetch all rows and return the wanted columns."""
+        with self._opened, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Arrow output on a DB-API result")  # of DuckDB
+            return self._read(wanted, labels)
+
+    def _read(self, wanted: Wanted, labels: Mapping[str, str]) -> dict[str, Column]:
         for method in ("fetch_record_batch", "to_arrow_reader", "fetch_arrow_table"):
             if callable(getattr(self.result, method, None)):  # ADBC, DuckDB and other drivers
                 stream = getattr(self.result, method)().__arrow_c_stream__()
-                names = [self._names[self._names.index(name)] for name in wanted.values()]
-                columns = read_stream(stream, names, list(labels.values()))
+                columns = read_stream(stream, list(wanted.values()), list(labels.values()))
                 return dict(zip(wanted, columns, strict=True))
         positions = {role: self._names.index(name) for role, name in wanted.items()}
         chunks: dict[str, list[Column]] = {role: [] for role in wanted}

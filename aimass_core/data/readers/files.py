@@ -1,4 +1,4 @@
-"""Files of every place: paths, URLs, globs, folders, archives, open files, standard input.
+"""Files of every kind: paths, URLs, globs, folders, archives, open files, standard input.
 
 A `File` can be opened as often as needed, decompressed, from its first byte. What cannot be read
 twice (a pipe) is written to a temporary file first, which stays in memory below 64 MiB.
@@ -25,7 +25,7 @@ from urllib.parse import unquote
 from ...base.optional import import_optional
 from .options import ReadOptions
 
-__all__ = ["File", "files_of", "is_url", "pyarrow", "unreadable"]
+__all__ = ["File", "files_of", "is_refusal", "is_url", "pyarrow", "unreadable"]
 
 _HEAD = 1 << 18  # bytes by which content is recognised
 _IN_MEMORY = 1 << 26  # bytes of a pipe that are not written to disk
@@ -38,26 +38,36 @@ _COMPRESSED = {
 }
 _COMPRESSED_NAMES = (".gz", ".gzip", ".bz2", ".zst", ".zstd", ".lz4", ".xz", ".zip")
 _FORMAT_OF_SUFFIX = {
-    ".parquet": "parquet", ".pq": "parquet", ".parq": "parquet",
-    ".feather": "arrow", ".arrow": "arrow", ".arrows": "arrow", ".ipc": "arrow",
-    ".xlsx": "excel", ".xlsm": "excel", ".xltx": "excel",
-    ".json": "json", ".jsonl": "json", ".ndjson": "json",
-    ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv", ".dat": "csv", ".data": "csv",
-    ".psv": "csv", ".ssv": "csv", ".inter": "csv",
-}  # fmt: skip
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".parq": "parquet",
+    ".feather": "arrow",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".ipc": "arrow",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
+    ".xltx": "excel",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".tab": "csv",
+    ".txt": "csv",
+    ".dat": "csv",
+    ".data": "csv",
+    ".psv": "csv",
+    ".ssv": "csv",
+    ".inter": "csv",
+}
 _MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"FEA1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 
 def pyarrow() -> Any:
     """Return pyarrow, or raise an error that says how to install it."""
-    try:
-        import pyarrow
-    except ImportError:
-        raise ImportError(
-            "reading and writing files needs pyarrow: pip install 'aimass_core[io]'"
-        ) from None
-    return pyarrow
+    return import_optional("pyarrow", "reading and writing files", "io")
 
 
 def is_url(source: Any) -> bool:
@@ -67,9 +77,15 @@ def is_url(source: Any) -> bool:
 
 def unreadable(name: str, kind: str, error: Exception) -> Exception:
     """Damage as a ValueError; what the system refused (no permission, ...) as it is."""
-    if isinstance(error, OSError) and error.errno is not None:
+    if is_refusal(error):
         return error
     return ValueError(f"{name} cannot be read as {kind}: {error}")
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return whether an error is the system's (no file, no permission, ...), not damage."""
+    kinds = (FileNotFoundError, PermissionError, IsADirectoryError, ConnectionError, TimeoutError)
+    return isinstance(error, kinds) or (isinstance(error, OSError) and error.errno is not None)
 
 
 class File:
@@ -133,7 +149,7 @@ class File:
         except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
             raise ValueError(f"{self.name} is damaged: {error}") from None
         except OSError as error:
-            if error.errno is not None:
+            if is_refusal(error):
                 raise
             raise ValueError(f"{self.name} is damaged: {error}") from None
 
@@ -146,7 +162,7 @@ class File:
     def open(self) -> Any:
         """Return a new binary stream of the decompressed content."""
         if self.compression == "xz":
-            return lzma.open(self._open_raw())
+            return _Xz(self._open_raw())
         if self.compression is not None:
             return pyarrow().CompressedInputStream(self._open_raw(), self.compression)
         return self._open_raw()
@@ -199,13 +215,27 @@ class File:
         text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
         if text[:1] in (b"{", b"["):
             return "json"
-        has_marks = head.startswith((b"\xff\xfe", b"\xfe\xff"))
-        if text and (has_marks or b"\0" not in head):
+        is_text = options.encoding is not None or head.startswith((b"\xff\xfe", b"\xfe\xff"))
+        if text and (is_text or b"\0" not in head):
             return "csv"
         raise ValueError(
             f"cannot tell the format of {self.name} by its name or content: pass format=, one of "
             "'parquet', 'csv', 'json', 'excel', 'arrow'"
         )
+
+
+class _Xz(lzma.LZMAFile):
+    """The decompressed content of a stream, which is closed with it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        super().__init__(stream)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._stream.close()
 
 
 # ---- from what the caller gave to files ----------------------------------------------------------
@@ -238,9 +268,11 @@ def _members(
     options: ReadOptions,
     partitions: dict[str, str | None] | None = None,
 ) -> list[File]:
-    """The file itself, or the one member of a zip archive."""
+    """Return the file itself, or the one member of a zip archive."""
     file = File(name, opener, path, partitions)
-    is_archive = file.head.startswith(b"PK\x03\x04") and options.format != "excel"
+    is_archive = file.head.startswith((b"PK\x03\x04", b"PK\x05\x06")) and (
+        options.format != "excel"
+    )
     if not is_archive or _FORMAT_OF_SUFFIX.get(file.suffix) == "excel":
         return [file]
     return [_zip_member(file, options)]
@@ -248,6 +280,8 @@ def _members(
 
 def _zip_member(file: File, options: ReadOptions) -> File:
     def archive() -> zipfile.ZipFile:
+        if file.path is not None:
+            return zipfile.ZipFile(file.path)
         stream = file.open()
         if not stream.seekable():
             stream = io.BytesIO(stream.read())
@@ -276,12 +310,11 @@ def _zip_member(file: File, options: ReadOptions) -> File:
         )
 
     def opener() -> Any:
-        opened = archive()
-        try:
-            return opened.open(members[0])
-        except (RuntimeError, NotImplementedError) as error:  # encrypted, or an odd compression
-            opened.close()
-            raise ValueError(f"{file.name}: {members[0]} cannot be unpacked: {error}") from None
+        with archive() as opened:  # its file stays open until the member is closed
+            try:
+                return opened.open(members[0])
+            except (RuntimeError, NotImplementedError) as error:  # encrypted, or unknown methods
+                raise ValueError(f"{file.name}: {members[0]} cannot be unpacked: {error}") from None
 
     return File(f"{file.name}/{members[0]}", opener)
 
@@ -292,7 +325,7 @@ def _is_data(member: str) -> bool:
 
 
 def _open_file(stream: Any, name: str | None = None) -> tuple[str, Callable[[], Any], None]:
-    """An open binary file, read from where it stands; a pipe is copied first."""
+    """Return an open binary file, read from where it stands; a pipe is copied first."""
     name = str(name or getattr(stream, "name", None) or "the open file")
     if isinstance(stream, io.TextIOBase):
         if not hasattr(stream, "buffer"):
@@ -302,9 +335,16 @@ def _open_file(stream: Any, name: str | None = None) -> tuple[str, Callable[[], 
     if getattr(stream, "seekable", bool)():
         start = stream.tell()
         return name, lambda: _Shared(stream, start), None
-    copy = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - kept by the opener
+    copy = _Copy(max_size=_IN_MEMORY)
     shutil.copyfileobj(stream, copy, 1 << 20)
     return name, lambda: _Shared(copy), None
+
+
+class _Copy(tempfile.SpooledTemporaryFile[bytes]):
+    """A temporary file that is closed when nothing refers to it any more."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class _Shared(io.RawIOBase):
@@ -378,7 +418,7 @@ def _of_folder(folder: Path, options: ReadOptions) -> list[File]:
 
 
 def _of_one_format(names: list[str], folder: str, options: ReadOptions) -> list[str]:
-    """The names whose suffix is that of a table, if all of them are of one format."""
+    """Return the names whose suffix is that of a table, if all of them are of one format."""
     kinds: dict[str, list[str]] = {}
     for name in names:
         suffixes = [
@@ -406,7 +446,7 @@ def _of_one_format(names: list[str], folder: str, options: ReadOptions) -> list[
 
 
 def _partitions(name: str) -> dict[str, str | None]:
-    """Columns in the names of folders, as Hive and Spark write them."""
+    """Return columns in the names of folders, as Hive and Spark write them."""
     pairs = [part.partition("=") for part in PurePosixPath(name).parts[:-1]]
     return {
         unquote(key): None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value)
@@ -419,7 +459,7 @@ def _partitions(name: str) -> dict[str, str | None]:
 
 
 def _of_url(url: str, options: ReadOptions) -> list[File]:
-    """Files of a remote or virtual file system, through fsspec, else through pyarrow."""
+    """Return files of a remote or virtual file system, through fsspec, else through pyarrow."""
     storage = dict(options.storage_options or {})
     try:
         fsspec = import_optional("fsspec")
@@ -428,6 +468,8 @@ def _of_url(url: str, options: ReadOptions) -> list[File]:
     try:
         system, path = fsspec.core.url_to_fs(url, **storage)
     except ImportError as error:
+        if _is_http(url) and not storage:  # fsspec needs aiohttp for it
+            return _members(*_download(url), options)
         raise ImportError(f"{url}: {error}") from None
     except ValueError as error:
         raise ValueError(f"{url} cannot be opened: {error}") from None
@@ -457,7 +499,7 @@ def _of_url(url: str, options: ReadOptions) -> list[File]:
 
 
 def _of_arrow_url(url: str, storage: dict[str, Any], options: ReadOptions) -> list[File]:
-    if url.lower().startswith(("http://", "https://")):
+    if _is_http(url):
         return _members(*_download(url), options)
     from pyarrow import fs
 
@@ -487,9 +529,23 @@ def _of_arrow_url(url: str, storage: dict[str, Any], options: ReadOptions) -> li
     ]
 
 
+def _is_http(url: str) -> bool:
+    return url.lower().startswith(("http://", "https://"))
+
+
 def _download(url: str) -> tuple[str, Callable[[], Any], None]:
+    """Copy a file from the network to a temporary file; refuse a part of it."""
     from urllib.request import Request, urlopen
 
     request = Request(url, headers={"User-Agent": "aimass_core"})
     with urlopen(request, timeout=60) as response:
-        return _open_file(response, url)
+        name, opener, _ = _open_file(response, url)
+        stated = response.headers.get("Content-Length")
+    if stated is not None and stated.isdigit():
+        with opener() as copy:
+            received = copy.seek(0, os.SEEK_END)
+        if received != int(stated):
+            raise ConnectionError(
+                f"{url}: the connection ended after {received} of {stated} bytes; try again"
+            )
+    return name, opener, None

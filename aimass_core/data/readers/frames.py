@@ -87,7 +87,7 @@ class FrameReader(Reader):
 
 
 def _narrowed(table: Any, names: list[Any]) -> Any:
-    """The wanted columns alone, where a table knows how, as an Arrow stream."""
+    """Return the wanted columns alone, where a table knows how, as an Arrow stream."""
     if library_of(table) in ("duckdb", "_duckdb"):
         table = table.project(", ".join('"' + n.replace('"', '""') + '"' for n in names))
     elif hasattr(table, "scanner"):  # a dataset of pyarrow

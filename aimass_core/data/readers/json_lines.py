@@ -71,7 +71,7 @@ class JsonReader(Reader):
             column += [None] * (len(objects) - len(column))
 
     def _explained(self, error: Exception) -> Exception:
-        """The error of pyarrow with the number of the line, where a line is no object."""
+        """Return the error of pyarrow with the number of the line, where a line is no object."""
         kinds: dict[str, tuple[type, int]] = {}
         with self.file.open() as stream:
             lines = (stream.read()).splitlines()
@@ -117,7 +117,7 @@ class JsonReader(Reader):
 
 
 def _flat(one: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Members of nested objects under names such as ``user.id``."""
+    """Return members of nested objects under names such as ``user.id``."""
     flat: dict[str, Any] = {}
     for name, value in one.items():
         if isinstance(value, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .database import ResultReader, is_database, run_query, run_query_on_url
+from .database import is_database, open_result
 from .files import File, files_of, is_url
 from .frames import FrameReader, is_frame
 from .json_lines import JsonReader
@@ -36,7 +36,7 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
     options : ReadOptions
         How to read it.
     notes : list of str
-        What is recognised, rather than told, is appended.
+        What is recognised, not given, is appended.
 
     Returns
     -------
@@ -59,13 +59,13 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
             raise ValueError("the list of tables is empty: give at least one")
         return [reader for part in table for reader in open_readers(part, options, notes)]
     if isinstance(table, str) and is_url(table) and options.query is not None:
-        return [ResultReader(run_query_on_url(table, options), options, notes)]
+        return [open_result(table, options, notes)]
     if isinstance(table, (str, os.PathLike)) or _is_binary_file(table):
         return [_reader_of(file, options, notes) for file in files_of(table, options)]
     if is_frame(table):
         return [FrameReader(table, options, notes)]
     if is_database(table):
-        return [ResultReader(run_query(table, options), options, notes)]
+        return [open_result(table, options, notes)]
     raise TypeError(
         "table must be a pandas, polars, pyarrow or DuckDB table, a mapping of arrays, a "
         "structured array, a path, URL or open file, a cursor or connection, or a list of these, "

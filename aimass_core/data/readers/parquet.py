@@ -87,7 +87,12 @@ class ParquetReader(_BatchReader):
 
 
 def parquet_batches(
-    source: Any, names: list[str], *, schema: Any = None, batch_rows: int = _ROWS
+    source: Any,
+    names: list[str],
+    *,
+    schema: Any = None,
+    batch_rows: int = _ROWS,
+    read_ahead: bool = True,
 ) -> Iterator[Any]:
     """Yield record batches of some columns of a Parquet file, and an empty one at the end.
 
@@ -101,6 +106,8 @@ def parquet_batches(
         Of the file, where it is known already.
     batch_rows : int
         Rows of a batch.
+    read_ahead : bool, default=True
+        Read columns in advance, in threads of pyarrow. Without, memory is that of few batches.
 
     Yields
     ------
@@ -113,8 +120,8 @@ def parquet_batches(
     if schema is None:
         schema = pq.read_schema(source)
     texts = [n for n in names if str(schema.field(n).type) in ("string", "large_string")]
-    with pq.ParquetFile(source, read_dictionary=texts) as file:
-        yield from file.iter_batches(batch_size=batch_rows, columns=names)
+    with pq.ParquetFile(source, read_dictionary=texts, pre_buffer=read_ahead) as file:
+        yield from file.iter_batches(batch_rows, columns=names, use_threads=read_ahead)
     yield pa.RecordBatch.from_pylist([], schema=pa.schema([schema.field(n) for n in names]))
 
 
@@ -131,7 +138,7 @@ class ArrowFileReader(_BatchReader):
     kind = "arrow"
 
     def _open(self, names: list[str] | None = None) -> Any:
-        """An open table reader: of an IPC file, of a stream, or of Feather version 1."""
+        """Return an open table reader: of an IPC file, of a stream, or of Feather version 1."""
         pa = pyarrow()
         if self.file.head.startswith(b"FEA1"):
             from pyarrow import feather

@@ -28,7 +28,7 @@ class Reader:
         What it reads, for messages.
     options : ReadOptions
     notes : list of str
-        What was recognised, rather than told, is appended.
+        What was recognised, not given, is appended.
     partitions : mapping, optional
         Constant columns, from names of folders.
     """
@@ -69,7 +69,7 @@ class Reader:
             self.notes.append(note)
 
     def _partition_columns(self, wanted: Wanted, n_rows: int) -> dict[str, Column]:
-        """Constant columns that the names of folders hold, as text."""
+        """Return constant columns that the names of folders hold, as text."""
         columns = {}
         for role, name in wanted.items():
             if name not in self.partitions:

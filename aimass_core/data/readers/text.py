@@ -17,16 +17,32 @@ import numpy as np
 
 from .._arrow import read_stream
 from .._column import Column, concat
-from .files import File, pyarrow, unreadable
+from .files import File, is_refusal, pyarrow, unreadable
 from .options import ReadOptions
 from .protocol import ID_ROLES, Reader, Wanted
 
 __all__ = ["DEFAULT_NULLS", "TextReader"]
 
 DEFAULT_NULLS = (
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
-    "<NA>", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null",
-)  # fmt: skip
+    "",
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "-1.#IND",
+    "-1.#QNAN",
+    "-NaN",
+    "-nan",
+    "1.#IND",
+    "1.#QNAN",
+    "<NA>",
+    "N/A",
+    "NA",
+    "NULL",
+    "NaN",
+    "n/a",
+    "nan",
+    "null",
+)
 _SEPARATORS = (",", ";", "\t", "|")
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -66,7 +82,7 @@ class TextReader(Reader):
     # ---- the first lines ---------------------------------------------------------------------
 
     def _text(self) -> io.TextIOBase:
-        """The decoded text from its beginning, line ends as they are."""
+        """Return the decoded text from its beginning, line ends as they are."""
         stream = self.file.open()
         if not isinstance(stream, io.BufferedIOBase):
             stream = io.BufferedReader(_Raw(stream))
@@ -104,7 +120,7 @@ class TextReader(Reader):
         return first if self.options.has_header else list(range(len(first)))
 
     def _first_lines(self, text: io.TextIOBase) -> list[str]:
-        """Some complete lines from the header on."""
+        """Return some complete lines from the header on."""
         first = text.readline(_LONGEST_LINE)
         named = re.fullmatch(r'"?sep=(.)"?[\r\n]*', first)
         if named is not None:
@@ -146,7 +162,7 @@ class TextReader(Reader):
         return usual
 
     def _cells(self, lines: Any, separator: str | None = None) -> Iterator[list[str]]:
-        """Rows of cells by Python's parser; empty lines are left out."""
+        """Return rows of cells by Python's parser; empty lines are left out."""
         separator = separator or self.separator
         if separator == "whitespace":
             lines, separator = (
@@ -199,6 +215,7 @@ class TextReader(Reader):
             if role in ID_ROLES or needs_text.get(role, False)
         }
         nulls = (*(DEFAULT_NULLS if self.options.default_nulls else ()), *self.options.null_values)
+        source: Any = None
         try:
             source, separator, encoding = self._source()
             table = arrow_csv.read_csv(
@@ -227,11 +244,14 @@ class TextReader(Reader):
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             self.file.check_unchanged()
             raise self._explained(error, own, labels) from None
+        finally:
+            if hasattr(source, "close"):
+                source.close()
         self.file.check_unchanged()
         return table
 
     def _source(self) -> tuple[Any, str, str]:
-        """What pyarrow reads: a stream (or path), its separator and its encoding."""
+        """Return what pyarrow reads: a stream (or path), its separator and its encoding."""
         encoding = {None: "utf8", "utf-8-sig": "utf8"}.get(self.encoding, self.encoding or "utf8")
         if len(self.separator) == 1:
             return self.file.path or self.file.open(), self.separator, encoding
@@ -241,7 +261,7 @@ class TextReader(Reader):
         return _OneCharacter(stream, self.separator), _UNIT, "utf8"
 
     def _may_break_lines(self) -> bool:
-        """Whether quoted cells may hold line breaks: what is not scanned may, as far as known."""
+        """Return whether quoted cells may hold line breaks; True where the file is not scanned."""
         if not self.options.quote:
             return False
         if self.file.path is None or self.encoding not in (None, "utf-8-sig"):
@@ -254,7 +274,7 @@ class TextReader(Reader):
         return False
 
     def _ids(self, column: Any, label: str) -> Column:
-        """Text as whole numbers, if every cell is written as a whole number is."""
+        """Return text as whole numbers, if every cell is written as a whole number is."""
         pa = pyarrow()
         compute = _compute()
         shown = next((cell for cell in column.slice(0, 1000).to_pylist() if cell is not None), None)
@@ -283,8 +303,8 @@ class TextReader(Reader):
         )
 
     def _explained(self, error: Exception, own: Wanted, labels: Mapping[str, str]) -> Exception:
-        """The error of pyarrow with the line, the value and a remedy."""
-        if isinstance(error, OSError) and error.errno is not None:
+        """Return the error of pyarrow with the line, the value and a remedy."""
+        if is_refusal(error):
             return error
         try:
             return self._found_in_text(own, labels) or unreadable(self.file.name, "csv", error)
@@ -294,7 +314,7 @@ class TextReader(Reader):
             return unreadable(self.file.name, "csv", error)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Rows with the number of their last line, by Python's parser, from the first one on."""
+        """Yield all rows with the number of their last line, by Python's parser."""
         with self._text() as text:
             for _ in range(self._skipped):
                 text.readline()
@@ -306,7 +326,7 @@ class TextReader(Reader):
                 yield counted.line, row
 
     def _found_in_text(self, own: Wanted, labels: Mapping[str, str]) -> ValueError | None:
-        """The first line that does not fit, in plain words."""
+        """Return the first line that does not fit, in plain words."""
         for line, row in self.rows():
             if len(row) != self.n_columns:
                 cells = "cell" if len(row) == 1 else "cells"
@@ -360,7 +380,7 @@ def _casts(compute: Any, column: Any, kind: Any) -> bool:
 
 
 def _is_canonical(column: Any) -> bool:
-    """Whether no text begins with an idle zero, as 007, 0x1F and -0 do."""
+    """Return whether no text begins with an idle zero, as 007, 0x1F and -0 do."""
     for chunk in column.chunks:
         if not len(chunk):
             continue
@@ -378,7 +398,7 @@ def _is_canonical(column: Any) -> bool:
 
 
 def _column_of(column: Any, label: str) -> Column:
-    """A chunked array of pyarrow."""
+    """Read a chunked array of pyarrow."""
     pa = pyarrow()
     if pa.types.is_binary(column.type):
         raise ValueError(f"{label} is not UTF-8: pass encoding=, such as 'latin-1' or 'cp1252'")
@@ -418,6 +438,10 @@ class _Raw(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
+    def close(self) -> None:
+        super().close()
+        self._stream.close()
+
 
 class _OneCharacter(io.RawIOBase):
     """UTF-8 text whose separators of several characters are replaced by one that nobody uses."""
@@ -431,6 +455,10 @@ class _OneCharacter(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        super().close()
+        self._stream.close()
 
     def _fill(self) -> None:
         block = self._stream.read(_BLOCK)

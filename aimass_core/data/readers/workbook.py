@@ -10,7 +10,7 @@ from ...base.optional import import_optional
 from ...base.validation import suggest
 from .._column import Column
 from .._convert import from_objects
-from .files import File
+from .files import File, is_refusal
 from .options import ReadOptions
 from .protocol import ID_ROLES, Reader, Wanted
 
@@ -69,7 +69,7 @@ class WorkbookReader(Reader):
             with file.open_seekable() as stream:
                 self._read_sheets(stream)
         except (zipfile.BadZipFile, KeyError, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
+            if is_refusal(error):
                 raise
             raise ValueError(f"{file.name} cannot be read as a workbook: {error}") from None
         file.check_unchanged()
@@ -81,15 +81,19 @@ class WorkbookReader(Reader):
         read: list[str] = []
         for number, (title, rows) in enumerate(sheet_rows(stream)):
             titles.append(title)
-            is_wanted = number == 0 if wanted is None else wanted == "*" or (
-                title in wanted or number in wanted
-            )  # fmt: skip
+            is_wanted = (
+                number == 0
+                if wanted is None
+                else wanted == "*" or (title in wanted or number in wanted)
+            )
             if is_wanted:
                 self._append(title, rows, is_first=not read)
                 read.append(title)
-        missing = [] if wanted in (None, "*") else [
-            w for w in wanted if w not in titles and w not in range(len(titles))
-        ]  # fmt: skip
+        missing = (
+            []
+            if wanted in (None, "*")
+            else [w for w in wanted if w not in titles and w not in range(len(titles))]
+        )
         if missing:
             raise ValueError(
                 f"sheet={missing[0]!r}: {self.file.name} has no such sheet; it has "
@@ -155,7 +159,7 @@ class WorkbookReader(Reader):
         return [None if isinstance(cell, str) and cell in words else cell for cell in cells]
 
     def _of_one_type(self, cells: list[Any], label: str) -> list[Any]:
-        """Spreadsheets hold 85048 as a number beside 79323P, which is text."""
+        """Return ids as text where spreadsheets hold 85048 as a number beside the text 79323P."""
         kinds = {type(cell) for cell in cells if cell is not None}
         if str not in kinds or kinds == {str}:
             return cells

@@ -1,4 +1,4 @@
-"""Splits by chance: of all entries, of each user's, into folds, or of the users."""
+"""Random splits: of all entries, within users, into folds, or of the users."""
 
 from __future__ import annotations
 
@@ -14,12 +14,20 @@ from ..cleaning._support import rank_within
 from ..interactions import Interactions
 from ._parts import Split, cut, ratio
 
-__all__ = ["k_fold", "per_user", "random", "strong_generalization"]
+__all__ = [
+    "k_fold",
+    "k_fold_items",
+    "k_fold_per_user",
+    "k_fold_users",
+    "per_user",
+    "random",
+    "strong_generalization",
+]
 
 
 @takes_interactions
 def random(x: Interactions, *, test_size: float = 0.2, random_state: Any = None) -> Split:
-    """A random part of all entries is the test part.
+    """Hold out a random part of all entries for the test.
 
     Parameters
     ----------
@@ -58,7 +66,7 @@ def random(x: Interactions, *, test_size: float = 0.2, random_state: Any = None)
 
 @takes_interactions
 def per_user(x: Interactions, *, test_size: float = 0.2, random_state: Any = None) -> Split:
-    """A random part of each user's entries is the test part.
+    """Hold out a random part of each user's entries for the test.
 
     Parameters
     ----------
@@ -115,7 +123,7 @@ def strong_generalization(
     holdout_size: float = 0.2,
     random_state: Any = None,
 ) -> Split:
-    """Test users are unknown to the model: part of their entries is shown, the rest predicted.
+    """Hold out users: part of their entries is shown, the rest is to be predicted.
 
     Parameters
     ----------
@@ -167,10 +175,21 @@ def strong_generalization(
     rng = np.random.default_rng(random_state)
     chosen = np.zeros(len(active), dtype=bool)
     chosen[rng.choice(len(active), n_test, replace=False)] = True
-    train = x.take(active[~chosen])
+    return _of_users(x, active[~chosen], active[chosen], holdout_size, rng)
+
+
+def _of_users(
+    x: Interactions,
+    train_users: NDArray[Any],
+    test_users: NDArray[Any],
+    holdout_size: float,
+    rng: np.random.Generator,
+) -> Split:
+    """Return the split in which some users are unknown to the model."""
+    train = x.take(train_users)
     items = np.flatnonzero(np.bincount(train.matrix.indices, minlength=x.n_items))
     train = train.take(items=items)
-    others = x.take(active[chosen], items)
+    others = x.take(test_users, items)
     held = _share_of_each_user(others, holdout_size, "holdout_size", rng)
     fold_in, holdout = others.keep_entries(~held), others.keep_entries(held)
     return Split(train, holdout, fold_in=fold_in, holdout=holdout)
@@ -178,7 +197,7 @@ def strong_generalization(
 
 @takes_interactions
 def k_fold(x: Interactions, *, n_splits: int = 5, random_state: Any = None) -> Iterator[Split]:
-    """Cross-validation: every entry is in the test part of exactly one split.
+    """Cross-validate: every entry is in the test part of exactly one split.
 
     Parameters
     ----------
@@ -192,7 +211,7 @@ def k_fold(x: Interactions, *, n_splits: int = 5, random_state: Any = None) -> I
     Returns
     -------
     iterator of Split
-        Each is made when it is asked for.
+        Each is made when it is needed.
 
     Raises
     ------
@@ -212,3 +231,155 @@ def k_fold(x: Interactions, *, n_splits: int = 5, random_state: Any = None) -> I
         raise ValueError(f"n_splits={n_splits} needs as many entries, there are {x.nnz}")
     fold = np.random.default_rng(random_state).permutation(x.nnz) % n_splits
     return (cut(x, fold == i) for i in range(n_splits))
+
+
+@takes_interactions
+def k_fold_per_user(
+    x: Interactions, *, n_splits: int = 5, random_state: Any = None
+) -> Iterator[Split]:
+    """Cross-validate within users: each user's entries are dealt to the folds evenly.
+
+    Parameters
+    ----------
+    x : Interactions
+        To be split.
+    n_splits : int, default 5
+        Number of splits, at least 2.
+    random_state : int or numpy.random.Generator, optional
+        Seed.
+
+    Returns
+    -------
+    iterator of Split
+        Every entry of a user with at least 2 entries is in one test part, and the numbers of a
+        user's entries in two test parts differ by at most 1. Users with one entry stay in train.
+
+    Raises
+    ------
+    ValueError
+        If no user has 2 entries.
+
+    Examples
+    --------
+    >>> from aimass_core import Interactions
+    >>> from aimass_core.data import split
+    >>> x = Interactions.from_csr([[1, 1, 1, 1], [1, 1, 0, 0]])
+    >>> [fold.test.nnz for fold in split.k_fold_per_user(x, n_splits=2, random_state=0)]
+    [3, 3]
+    """
+    n_splits = as_int(n_splits, "n_splits", minimum=2)
+    rng = np.random.default_rng(random_state)
+    rows = x.row_indices()
+    counts = np.diff(x.matrix.indptr)
+    if not (counts >= 2).any():
+        raise ValueError("no user has 2 entries, one to train on and one to predict")
+    start = rng.integers(0, n_splits, x.n_users)  # so that the folds are of equal size
+    fold = (rank_within(rows, rng.random(x.nnz)) + start[rows]) % n_splits
+    fold[counts[rows] < 2] = -1
+    present = [i for i in range(n_splits) if (fold == i).any()]
+    return (cut(x, fold == i) for i in present)
+
+
+@takes_interactions
+def k_fold_items(
+    x: Interactions, *, n_splits: int = 5, random_state: Any = None
+) -> Iterator[Split]:
+    """Cross-validate over items: all entries of an item are in one test part (cold items).
+
+    Parameters
+    ----------
+    x : Interactions
+        To be split.
+    n_splits : int, default 5
+        Number of splits, at least 2.
+    random_state : int or numpy.random.Generator, optional
+        Seed.
+
+    Returns
+    -------
+    iterator of Split
+        The items of a test part have no entry in train, so only models that use features of items
+        can recommend them. Users with entries of test items only have none in train, either.
+
+    Raises
+    ------
+    ValueError
+        For fewer items with entries than splits.
+
+    Examples
+    --------
+    >>> from aimass_core import Interactions
+    >>> from aimass_core.data import split
+    >>> x = Interactions.from_csr([[1, 1, 1, 1]])
+    >>> [fold.test.nnz for fold in split.k_fold_items(x, n_splits=2, random_state=0)]
+    [2, 2]
+    """
+    n_splits = as_int(n_splits, "n_splits", minimum=2)
+    columns = x.matrix.indices
+    fold = _dealt(columns, x.n_items, n_splits, "items", random_state)
+    return (cut(x, fold[columns] == i) for i in range(n_splits))
+
+
+@takes_interactions
+def k_fold_users(
+    x: Interactions, *, n_splits: int = 5, holdout_size: float = 0.2, random_state: Any = None
+) -> Iterator[Split]:
+    """Cross-validate over users: each user is unknown to the model in one split.
+
+    Parameters
+    ----------
+    x : Interactions
+        To be split.
+    n_splits : int, default 5
+        Number of splits, at least 2.
+    holdout_size : float in (0, 1), default 0.2
+        Share of each test user's entries to be predicted, rounded down.
+    random_state : int or numpy.random.Generator, optional
+        Seed.
+
+    Returns
+    -------
+    iterator of Split
+        As from `strong_generalization`.
+
+    Raises
+    ------
+    ValueError
+        For fewer users with entries than splits, or users with too few entries to hold any out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aimass_core import Interactions
+    >>> from aimass_core.data import split
+    >>> x = Interactions.from_csr(np.ones((4, 5)))
+    >>> next(split.k_fold_users(x, n_splits=2, random_state=0))
+    Split(train 10, fold_in 8, holdout 2 interactions)
+    """
+    n_splits = as_int(n_splits, "n_splits", minimum=2)
+    rng = np.random.default_rng(random_state)
+    fold = _dealt(x.row_indices(), x.n_users, n_splits, "users", rng)
+    return (
+        _of_users(
+            x,
+            np.flatnonzero((fold >= 0) & (fold != i)),
+            np.flatnonzero(fold == i),
+            holdout_size,
+            rng,
+        )
+        for i in range(n_splits)
+    )
+
+
+def _dealt(
+    codes: NDArray[Any], n: int, n_splits: int, name: str, random_state: Any
+) -> NDArray[np.int64]:
+    """Return the fold of each user or item with entries, -1 for the others."""
+    active = np.flatnonzero(np.bincount(codes, minlength=n))
+    if len(active) < n_splits:
+        raise ValueError(
+            f"n_splits={n_splits} needs as many {name} with entries, there are {len(active)}"
+        )
+    fold = np.full(n, -1, dtype=np.int64)
+    fold[active] = np.random.default_rng(random_state).permutation(len(active)) % n_splits
+    return fold

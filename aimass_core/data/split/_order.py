@@ -1,4 +1,4 @@
-"""Splits that are given: by time, or by a column of labels."""
+"""Splits by time, or by a column of labels."""
 
 from __future__ import annotations
 
@@ -7,35 +7,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.validation import as_int
+from ...base.validation import as_choice, as_int
 from .._checked import takes_interactions
 from .._time import needed_times, time_point
 from .._triplets import read_triplets
 from ..cleaning._support import rank_within
 from ..interactions import Interactions
 from ..tables import Table
-from ._parts import Split, cut, ratio
+from ._parts import REPEATS, Split, by_repeats, ratio
 
-__all__ = ["by_column", "folds_by_column", "leave_last", "temporal"]
+__all__ = ["by_column", "folds_by_column", "leave_last", "newest_share", "temporal"]
 
 
 @takes_interactions
-def leave_last(x: Interactions, *, n: int = 1, min_train: int = 1) -> Split:
-    """The newest entries of each user are the test part.
+def leave_last(
+    x: Interactions, *, n: int = 1, min_train: int = 1, repeats: str = "exclude"
+) -> Split:
+    """Keep the newest entries of each user for the test part.
 
     Parameters
     ----------
     x : Interactions
         With timestamps.
     n : int, default 1
-        Entries of each user in test.
+        Entries (with ``repeats="include"`` or ``"only"``: single events) of each user in test.
     min_train : int, default 1
-        Users who would keep fewer entries in train stay wholly in train.
+        Users who would keep fewer entries in train stay entirely in train.
+    repeats : {"exclude", "include", "only"}, default "exclude"
+        What counts as an entry of the test part where a user has events of one item at several
+        times: "exclude" the items that the user bought for the first time, "include" every event,
+        "only" events of an item that the user has already. Train holds what the user did before.
 
     Returns
     -------
     Split
-        Of entries at the same time, those in higher columns count as newer.
+        Of events at the same time, those in higher columns count as newer. Events of the user
+        after the first one of the test part, other than those of its items, are in no part.
 
     Raises
     ------
@@ -59,23 +66,47 @@ def leave_last(x: Interactions, *, n: int = 1, min_train: int = 1) -> Split:
     >>> list(split.leave_last(x).test)
     [('a', 'x', 1.0)]
     """
-    times = needed_times(x, "leave_last")
+    needed_times(x, "leave_last")
     n = as_int(n, "n", minimum=1)
     min_train = as_int(min_train, "min_train", minimum=0)
-    rows = x.row_indices()
-    counts = np.diff(x.matrix.indptr)
-    last = rank_within(rows, times) >= (counts - n)[rows]
-    test = last & (counts >= n + min_train)[rows]
-    if not test.any():
+    as_choice(repeats, "repeats", REPEATS)
+    events = x.single_events()
+    entries = events.entries()
+    rows = x.row_indices()[entries]
+    position = np.empty(len(entries), dtype=np.int64)  # of an event among those of its user
+    position[np.lexsort((entries, events.times, rows))] = np.arange(len(entries))
+    first = np.full(x.nnz, len(entries), dtype=np.int64)
+    np.minimum.at(first, entries, position)
+    is_first = position == first[entries]
+    may_be_test = {"exclude": is_first, "include": np.ones_like(is_first), "only": ~is_first}
+    candidates = may_be_test[repeats]
+    counts = np.bincount(rows[candidates], minlength=x.n_users)
+    chosen = np.zeros(len(entries), dtype=bool)
+    ranks = rank_within(rows[candidates], position[candidates])
+    chosen[candidates] = ranks >= (counts - n)[rows[candidates]]
+    start = np.full(x.n_users, len(entries), dtype=np.int64)
+    np.minimum.at(start, rows[chosen], position[chosen])
+    n_train = np.bincount(rows[is_first & (position < start[rows])], minlength=x.n_users)
+    is_split = (counts >= n) & (n_train >= min_train)
+    if not is_split.any():
         raise ValueError(
             f"no user has the {n + min_train} entries that n={n} and min_train={min_train} need"
         )
-    return cut(x, test, order="user")
+    chosen &= is_split[rows]
+    start[~is_split] = len(entries)
+    if repeats == "exclude":  # all events of the chosen items
+        in_test = np.zeros(x.nnz, dtype=bool)
+        in_test[entries[chosen]] = True
+        chosen = in_test[entries]
+    train = x.keep_events(position < start[rows])
+    return by_repeats(train, x.keep_events(chosen), order="user", repeats=repeats)
 
 
 @takes_interactions
-def temporal(x: Interactions, *, at: Any = None, test_size: float | None = None) -> Split:
-    """Everything before a point in time is train, the rest is test.
+def temporal(
+    x: Interactions, *, at: Any = None, test_size: float | None = None, repeats: str = "exclude"
+) -> Split:
+    """Use everything before a point in time for training, and the rest for the test.
 
     Parameters
     ----------
@@ -85,13 +116,17 @@ def temporal(x: Interactions, *, at: Any = None, test_size: float | None = None)
         First moment of the test part: a datetime or a string like ``"2024-06-30"`` where the
         timestamps are datetimes, else a number in their unit.
     test_size : float in (0, 1), optional
-        Instead: the newest entries make up this share (default 0.2). Entries at the very moment
-        of the cut all go to test, so the share may be a little larger.
+        Instead: the newest events make up this share (default 0.2). Events at the very moment of
+        the cut all go to test, so the share may be a little larger.
+    repeats : {"exclude", "include", "only"}, default "exclude"
+        Whether test holds purchases of items that the user has in train: no, yes, or only these.
+        Train always holds everything before the cut.
 
     Returns
     -------
     Split
-        Test may hold users and items that train lacks; see `Split.drop_unknown`.
+        Test may hold users and items that train does not know: `evaluate` judges these users apart,
+        and `Split.drop_unknown` leaves them out.
 
     Raises
     ------
@@ -100,8 +135,9 @@ def temporal(x: Interactions, *, at: Any = None, test_size: float | None = None)
 
     Notes
     -----
-    An entry merged from several rows has one time (the latest, see ``duplicates``) and goes to
-    one part as a whole, so no pair of user and item is in both.
+    An entry merged from several rows is cut between its single events. Interactions that were
+    made with ``keep_events=False`` have one time for each entry (the latest), and the entry goes
+    to one part as a whole: then the future chooses what is in train.
 
     Examples
     --------
@@ -111,28 +147,37 @@ def temporal(x: Interactions, *, at: Any = None, test_size: float | None = None)
     >>> list(split.temporal(x, at=3).test)
     [('b', 'x', 1.0)]
     """
-    times = needed_times(x, "temporal")
+    needed_times(x, "temporal")
+    as_choice(repeats, "repeats", REPEATS)
     if at is not None and test_size is not None:
         raise ValueError("give at= or test_size=, not both")
+    times = x.single_events().times
     if at is not None:
         first = time_point(x.time_unit, at, "at")
     else:
         share = ratio(0.2 if test_size is None else test_size, "test_size")
         if x.nnz == 0:
             raise ValueError("there are no entries to split")
-        place = min(max(int(np.floor(x.nnz * (1.0 - share))), 0), x.nnz - 1)
-        first = int(np.partition(times, place)[place])
-    test = times >= first
-    if test.all() or not test.any():
+        first = newest_share(times, share)
+    is_test = times >= first
+    if is_test.all() or not is_test.any():
         span = f"; the timestamps go from {times.min()} to {times.max()}" if x.nnz else ""
         raise ValueError(f"a cut at {first} leaves one part empty{span}")
-    return cut(x, test, order="global")
+    return by_repeats(
+        x.keep_events(~is_test), x.keep_events(is_test), order="global", repeats=repeats
+    )
+
+
+def newest_share(times: NDArray[np.int64], share: float) -> int:
+    """Return the earliest time of the newest events that make up a share of all."""
+    position = min(max(int(np.floor(len(times) * (1.0 - share))), 0), len(times) - 1)
+    return int(np.partition(times, position)[position])
 
 
 def by_column(
     table: Table, *, column: str, test: Any = "test", train: Any = None, **options: Any
 ) -> Split:
-    """An official split that a column of the table names.
+    """Return the official split that a column of the table names.
 
     Parameters
     ----------
@@ -181,7 +226,7 @@ def by_column(
 
 
 def folds_by_column(table: Table, *, column: str, **options: Any) -> dict[Any, Split]:
-    """Official folds, each of which is the test part in turn.
+    """Return official folds, each of which is the test part in turn.
 
     Parameters
     ----------

@@ -121,7 +121,7 @@ class Weighting(Estimator):
 
     @staticmethod
     def _like(X: Weightable, matrix: sp.csr_array, data: NDArray[Any]) -> Weightable:
-        """The matrix with other values, as the kind of thing that came in."""
+        """Return the matrix with other values, as the kind of thing that came in."""
         data = np.ascontiguousarray(data, dtype=matrix.dtype)
         out = with_scipy_indices(wrap_csr(matrix.indptr, matrix.indices, data, matrix.shape))
         return cast("Weightable", X.with_matrix(out) if hasattr(X, "with_matrix") else out)

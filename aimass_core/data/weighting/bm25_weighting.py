@@ -71,8 +71,12 @@ class BM25(Weighting):
     """
 
     _state: ClassVar[tuple[str, ...]] = (
-        *Weighting._state, "n_documents_", "mean_length_", "idf_", "lengths_",
-    )  # fmt: skip
+        *Weighting._state,
+        "n_documents_",
+        "mean_length_",
+        "idf_",
+        "lengths_",
+    )
     _counts_only: ClassVar[bool] = True
 
     n_documents_: int

@@ -108,10 +108,12 @@ class TfIdf(Weighting):
     def _restore(self) -> None:
         by_items = self.documents == "items"
         n = self.n_features_in_
-        self._check_arrays({
-            "idf_": None if by_items else n,
-            "norms_": n if by_items and self.norm is not None else None,
-        })  # fmt: skip
+        self._check_arrays(
+            {
+                "idf_": None if by_items else n,
+                "norms_": n if by_items and self.norm is not None else None,
+            }
+        )
 
     def _frequency(self, x: NDArray[Any]) -> Any:
         if self.tf == "sqrt":
@@ -125,7 +127,7 @@ class TfIdf(Weighting):
         return inverse_document_frequency(n_documents, counts, smooth)
 
     def _sizes(self, values: NDArray[Any]) -> Any:
-        """What is summed for the norm."""
+        """Return what is summed for the norm."""
         return np.abs(values) if self.norm == "l1" else values * values
 
     def _norms(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:

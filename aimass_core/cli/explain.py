@@ -1,0 +1,104 @@
+"""``aimass explain``: what a recommendation rests on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from .console import Reporter
+from .fitted import ModelSource
+from .groups import with_option_groups
+from .options import ColumnOptions, GeneralOptions, ModelOptions, TableOptions
+from .similar import split_words
+
+__all__ = ["explain"]
+
+
+@with_option_groups
+def explain(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[RATINGS] USER ITEM",
+            help="Table of interactions, the id of a user and that of an item; with --model-file "
+            "the ids alone.",
+            show_default=False,
+        ),
+    ],
+    *,
+    k: Annotated[
+        int, typer.Option("--k", metavar="N", help="Number of contributions to show.")
+    ] = 10,
+    items: Annotated[
+        str | None,
+        typer.Option("--items", metavar="FILE", help="Table of items, for their titles."),
+    ] = None,
+    title: Annotated[
+        str | None,
+        typer.Option(
+            "--title", metavar="COL", help="Column of titles in --items, if it has no usual name."
+        ),
+    ] = None,
+    item_id: Annotated[
+        str | None,
+        typer.Option(
+            "--item-id",
+            metavar="COL",
+            help="Column of item ids in --items, if it has another name than in RATINGS.",
+        ),
+    ] = None,
+    model: ModelOptions,
+    columns: ColumnOptions,
+    tables: TableOptions,
+    general: GeneralOptions,
+) -> None:
+    """Show why USER gets this score for ITEM: what each item or similar user contributes."""
+    from ..base.validation import as_int
+    from .ids import known_ids
+    from .titles import read_titles
+
+    as_int(k, "--k", minimum=1)
+    reporter = Reporter(general)
+    ratings, (user_word, item_word) = split_words(words, ["USER", "ITEM"], model)
+    source = ModelSource(ratings, columns, tables, model, default="item-knn")
+    with reporter.steps() as steps:
+        fitted = source.get(steps)
+        if not hasattr(fitted.model, "explain"):
+            raise ValueError(
+                f"--model: {fitted.label} gives no reasons; use item-knn, user-knn or implicit-als"
+            )
+        titles = read_titles(items, item_id or fitted.names[1], title, tables.encoding)
+        (user,) = known_ids([user_word], "USER", fitted.users)[0].tolist()
+        (item,) = known_ids([item_word], "ITEM", fitted.items)[0].tolist()
+        explanation = fitted.model.explain(user, item, k=k)
+    is_items = explanation.of == "items"
+    name = fitted.names[1 if is_items else 0]
+    rows: list[dict[str, Any]] = [
+        {name: other, "title": titles.get(str(other)) if is_items else None, "contribution": part}
+        for other, part in zip(
+            explanation.ids.tolist(), explanation.contributions.tolist(), strict=True
+        )
+    ]
+    if reporter.is_json:
+        reporter.json(
+            {
+                "model": fitted.label,
+                "user": user,
+                "item": item,
+                "title": titles.get(str(item)),
+                "score": explanation.score,
+                "offset": explanation.offset,
+                "of": explanation.of,
+                "contributions": rows,
+            }
+        )
+        return
+    shown = [name, *(["title"] if titles and is_items else []), "contribution"]
+    cells = [[row[column] for column in shown] for row in rows]
+    if explanation.offset:
+        cells.insert(0, ["(offset)", *([""] * (len(shown) - 2)), explanation.offset])
+    label = titles.get(str(item), str(item))
+    reporter.grid(
+        f"{label} for {user}: score {explanation.score:.4f} ({fitted.label})", shown, cells
+    )

@@ -1,0 +1,119 @@
+"""Ridge regression of every item on all others by one inverse: what EASE and EDLAE share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from .. import kernels
+from ..base.validation import as_int, csr_parts, wrap_csr
+from ..exceptions import NumericalError
+from ._memory import check_dense_memory
+from ._model import LinearModel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+__all__ = ["RidgeModel", "largest_of_columns", "normal_residual"]
+
+_ROWS = 256  # rows or columns of a dense matrix handled at once
+_PROBES = 16
+_LARGEST_RESIDUAL = 0.01
+
+
+class RidgeModel(LinearModel):
+    """Weights B with B_ij = -P_ij / P_jj, where P is the inverse of X'X plus a diagonal ridge."""
+
+    _state: ClassVar[tuple[str, ...]] = (*LinearModel._state, "precision_diagonal_", "residual_")
+
+    precision_diagonal_: NDArray[np.float64]
+    residual_: float
+    n_neighbors: int | None
+
+    def _ridge(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what is added to each diagonal element of X'X, given these elements."""
+        raise NotImplementedError
+
+    def _learn(self, n_threads: int) -> None:
+        n = self.n_items
+        k = None if self.n_neighbors is None else as_int(self.n_neighbors, "n_neighbors", minimum=1)
+        ridge = self._ridge(np.zeros(0))  # checks the parameters before anything is allocated
+        X = self._learn_weighting()
+        check_dense_memory(type(self).__name__, n, X.dtype.itemsize)
+        precision = kernels.gram_matrix(*csr_parts(X), n, n_threads)
+        squares = precision.diagonal().astype(np.float64)
+        ridge = self._ridge(squares)
+        _check_finite(squares)
+        precision[np.diag_indices(n)] = squares + ridge
+        kernels.spd_inverse(precision, n_threads)
+        self._set_weights(precision, X, ridge)
+        if k is not None and k < n:
+            self.weights_ = largest_of_columns(self.weights_, k)
+
+    def _set_weights(self, precision: Array, X: sp.csr_array, ridge: Array) -> None:
+        """Set the learned attributes from P, which becomes the weights in place."""
+        self.residual_ = normal_residual(precision, X, ridge)
+        if not self.residual_ <= _LARGEST_RESIDUAL:
+            raise NumericalError(
+                f"the inverse of X'X has a relative residual of {self.residual_:.2g} in "
+                f"{precision.dtype}: raise regularization, or use dtype='float64'"
+            )
+        self.precision_diagonal_ = precision.diagonal().astype(np.float64)
+        scale = (-1 / self.precision_diagonal_).astype(precision.dtype)
+        for begin in range(0, len(precision), _ROWS):
+            precision[begin : begin + _ROWS] *= scale
+        precision[np.diag_indices(len(precision))] = 0
+        self.weights_ = precision
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        if self.precision_diagonal_.shape != (self.n_items,):
+            raise ValueError(f"a diagonal of shape {self.precision_diagonal_.shape}")
+
+
+def _check_finite(squares: Array) -> None:
+    wrong = np.flatnonzero(~np.isfinite(squares))
+    if wrong.size:
+        raise NumericalError(
+            f"the values of item {wrong[0]} overflow when squared: scale the values of X down"
+        )
+
+
+def normal_residual(precision: Array, X: sp.csr_array, ridge: Array) -> float:
+    """Return the largest norm of a column of (X'X + ridge) P - I, in float64.
+
+    A few columns are looked at, from the most to the least popular item; P stays what it was.
+    """
+    n = len(precision)
+    if n == 0:
+        return 0.0
+    counts = np.bincount(X.indices, minlength=n)
+    places = np.linspace(0, n - 1, min(_PROBES, n)).astype(np.int64)
+    probes = np.unique(np.argsort(-counts, kind="stable")[places])
+    P = precision[probes].T.astype(np.float64)  # symmetric: rows are read at once
+    exact = X.astype(np.float64)
+    residual = exact.T @ (exact @ P) + ridge[:, None] * P
+    residual[probes, np.arange(len(probes))] -= 1
+    return float(np.sqrt((residual**2).sum(axis=0)).max())
+
+
+def largest_of_columns(weights: Array, k: int) -> sp.csr_array:
+    """Return the k weights of each column that are largest by absolute value, as a CSR matrix."""
+    n = len(weights)
+    rows, columns = [], []
+    for begin in range(0, n, _ROWS):
+        part = np.abs(weights[:, begin : begin + _ROWS])
+        best = np.argpartition(-part, k - 1, axis=0)[:k]
+        rows.append(best.T.ravel())
+        columns.append(np.repeat(np.arange(begin, begin + part.shape[1]), k))
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    kept = weights[row, column] != 0
+    row, column = row[kept], column[kept]
+    order = np.lexsort((column, row))
+    row, column = row[order], column[order]
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))]).astype(np.int64)
+    return wrap_csr(indptr, column.astype(np.int32), weights[row, column], (n, n))

@@ -1,0 +1,110 @@
+// Stochastic gradient methods under the sanitizers: random shapes, losses and rules; results are
+// compared between thread counts. Kernels: pairwise_epoch, rating_epoch, implicit_rating_epoch.
+#include "../kernels/implicit_rating_epoch.hpp"
+#include "../kernels/pairwise_epoch.hpp"
+#include "../kernels/rating_epoch.hpp"
+#include "stress.hpp"
+
+namespace aimass::stress {
+
+// Parameters of one side with room for the state of every rule.
+template <class T>
+struct SgdSide {
+  std::vector<T> factors, first, second, biases, bias_first, bias_second;
+  std::vector<std::int32_t> steps;
+
+  SgdSide(Rng& rng, std::int64_t n, std::int64_t width)
+      : factors(static_cast<std::size_t>(n * width)),
+        first(factors.size(), T(1)),
+        second(first),
+        biases(static_cast<std::size_t>(n)),
+        bias_first(biases.size(), T(1)),
+        bias_second(bias_first),
+        steps(biases.size(), 0) {
+    for (T& v : factors) v = static_cast<T>(below(rng, 2001) - 1000) / T(3000);
+  }
+  simd::SgdRows<T> rows() {
+    return {factors.data(),    first.data(),       second.data(), biases.data(),
+            bias_first.data(), bias_second.data(), steps.data()};
+  }
+  friend bool operator==(const SgdSide&, const SgdSide&) = default;
+};
+
+// Random problems may diverge, which the kernels report; nothing else may be thrown.
+template <class Work>
+void unless_diverged(Work&& work) {
+  try {
+    work();
+  } catch (const NumericalFailure&) {  // NOLINT(bugprone-empty-catch): a right outcome
+  }
+}
+
+template <class T>
+void stress_sgd(Rng& rng) {
+  const Matrix<T> x = stress_matrix<T>(rng);
+  const std::int64_t width = 16 * (1 + below(rng, 5));
+  const std::vector<T> corrections(3, T(1));
+  const std::vector<double> weights(static_cast<std::size_t>(x.n_cols), 0.5);
+  const SgdSide<T> users(rng, x.n_rows, width), items(rng, x.n_cols, width);
+  constexpr PairwiseLoss kLosses[] = {PairwiseLoss::bpr, PairwiseLoss::warp, PairwiseLoss::kos};
+  PairwiseProblem<T> problem{};
+  problem.x = x.view();
+  problem.width = width;
+  problem.rule = static_cast<simd::SgdRule>(below(rng, simd::kSgdRules));
+  problem.steps = {T(0.01), T(0.01), T(0.9), T(0.9), T(1e-6), corrections.data(), 3};
+  problem.penalties = {T(0.01), T(0.01), T(0.01), T(0.01)};
+  problem.loss = kLosses[below(rng, 3)];
+  problem.n_candidates = 1 + below(rng, 20);
+  problem.n_positives = 3;
+  problem.k_positive = 2;
+  problem.margin = 1;
+  problem.weights = rng() % 2 == 0 ? weights.data() : nullptr;
+  problem.n_strata = 1 + below(rng, 12);
+  problem.seed = rng();
+  const auto after = [&](int threads) {
+    SgdSide<T> u = users, i = items;
+    PairwiseProblem<T> own = problem;
+    own.users = u.rows();
+    own.items = i.rows();
+    const EpochSums sums = pairwise_epoch(Run(threads), own);
+    return std::tuple(u, i, sums.loss, sums.n_steps);
+  };
+  const int n_threads = 2 + static_cast<int>(rng() % 4);
+  unless_diverged(
+      [&] { expect(after(1) == after(n_threads), "pairwise_epoch depends on threads"); });
+}
+
+template <class T>
+void stress_ratings(Rng& rng) {
+  const Matrix<T> x = stress_matrix<T>(rng);
+  const std::int64_t width = 16 * (1 + below(rng, 5));
+  const SgdSide<T> users(rng, x.n_rows, width), items(rng, x.n_cols, width);
+  const auto side = [](SgdSide<T>& s) {
+    return simd::RatingSide<T>{s.factors.data(), s.biases.data(), T(1e-3),
+                               T(1e-3),          T(0.02),         T(0.02)};
+  };
+  const bool shuffled = rng() % 2 == 0;
+  const std::int64_t n_strata = 1 + below(rng, 12);
+  const auto after = [&](int threads) {
+    SgdSide<T> u = users, i = items;
+    const RatingProblem<T> problem{x.view(), side(u),  side(i), width, 2.0,
+                                   shuffled, n_strata, 1,       0};
+    const double sum = rating_epoch(Run(threads), problem);
+    return std::tuple(u, i, sum);
+  };
+  const int n_threads = 2 + static_cast<int>(rng() % 4);
+  unless_diverged([&] { expect(after(1) == after(n_threads), "rating_epoch depends on threads"); });
+  SgdSide<T> u = users, i = items, implicit = items, residual = items;
+  unless_diverged([&] {
+    implicit_rating_epoch(Run(1), ImplicitRatingProblem<T>{
+                                      x.view(), side(u), side(i), side(implicit),
+                                      shuffled ? residual.factors.data() : nullptr, width, 2.0, 0});
+  });
+}
+
+template void stress_sgd<float>(Rng&);
+template void stress_sgd<double>(Rng&);
+template void stress_ratings<float>(Rng&);
+template void stress_ratings<double>(Rng&);
+
+}  // namespace aimass::stress

@@ -1,0 +1,284 @@
+"""Tables from databases, remote file systems, streams and data sets, beside the same in memory."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import io
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aimass_core import Interactions
+
+pa = pytest.importorskip("pyarrow")
+
+ROWS = [("ann", 7, 2.0, 5), ("ann", 9, 1.5, 6), ("bob", 7, 3.0, 7), ("bob", 9, None, 8)]
+EXPECTED = {("ann", 7): 2.0, ("ann", 9): 1.5, ("bob", 7): 3.0}
+SELECT = "SELECT who, what, stars, day FROM events ORDER BY day"
+TEXT = "who,what,stars,day\n" + "".join(
+    f"{who},{what},{'' if stars is None else stars},{day}\n" for who, what, stars, day in ROWS
+)
+
+
+def read(source: Any, **options: Any) -> dict[Any, float]:
+    x = Interactions.from_table(
+        source, user="who", item="what", value="stars", time="day", nulls="drop", **options
+    )
+    assert x.report["rows_read"] == 4
+    assert x.report["rows_dropped"] == {"null value": 1}
+    assert x.timestamps.tolist() == [5, 6, 7]
+    return {(user, item): value for user, item, value in x}
+
+
+def arrow_table() -> Any:
+    names = ["who", "what", "stars", "day"]
+    return pa.table(dict(zip(names, map(list, zip(*ROWS, strict=True)), strict=True)))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE events (who TEXT, what INTEGER, stars REAL, day INTEGER)")
+    connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", ROWS)
+    connection.commit()
+    connection.close()
+    return path
+
+
+# ---- databases -----------------------------------------------------------------------------------
+
+
+def test_db_api(database: Path) -> None:
+    connection = sqlite3.connect(database)
+    try:
+        assert read(connection, query=SELECT) == EXPECTED
+        assert read(connection.cursor(), query=SELECT) == EXPECTED
+        assert read(connection.execute(SELECT)) == EXPECTED
+        with pytest.raises(ValueError, match="needs a query: pass query='SELECT"):
+            read(connection)
+        with pytest.raises(ValueError, match="holds no result: execute a SELECT first"):
+            read(connection.cursor())
+        with pytest.raises(ValueError, match="the query's result has no such column; it has 'who'"):
+            Interactions.from_table(connection, user="usr", item="what", query=SELECT)
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            read(connection, query="SELECT * FROM nowhere")
+    finally:
+        connection.close()
+
+
+def test_adbc(database: Path) -> None:
+    adbc = pytest.importorskip("adbc_driver_sqlite.dbapi")
+    with adbc.connect(str(database)) as connection:
+        assert read(connection, query=SELECT) == EXPECTED
+        with connection.cursor() as cursor:
+            cursor.execute(SELECT)
+            assert read(cursor) == EXPECTED
+
+
+def test_sqlalchemy(database: Path) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    url = f"sqlite:///{database}"
+    engine = sqlalchemy.create_engine(url)
+    try:
+        assert read(engine, query=SELECT) == EXPECTED
+        with engine.connect() as connection:
+            assert read(connection, query=SELECT) == EXPECTED
+            assert read(connection.execute(sqlalchemy.text(SELECT))) == EXPECTED
+    finally:
+        engine.dispose()
+    assert read(url, query=SELECT) == EXPECTED
+
+
+def test_duckdb() -> None:
+    duckdb = pytest.importorskip("duckdb")
+    connection = duckdb.connect()
+    connection.register("events", arrow_table())
+    assert read(connection, query=SELECT) == EXPECTED
+    assert read(connection.sql(SELECT)) == EXPECTED
+    assert read(connection.execute(SELECT)) == EXPECTED
+    assert read(connection.table("events")) == EXPECTED
+    connection.close()
+
+
+# ---- Arrow ---------------------------------------------------------------------------------------
+
+
+class Stream:
+    """Anything with the protocol of Arrow C streams, and nothing else."""
+
+    def __init__(self, table: Any) -> None:
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+def test_streams_and_datasets(tmp_path: Path) -> None:
+    dataset = pytest.importorskip("pyarrow.dataset")
+    import pyarrow.parquet as pq
+
+    table = arrow_table()
+    for part in range(2):
+        folder = tmp_path / "parts" / f"shop={part}"
+        folder.mkdir(parents=True)
+        pq.write_table(table.slice(2 * part, 2), folder / "part-0.parquet")
+    assert read(Stream(table)) == EXPECTED
+    assert read(table.to_reader(max_chunksize=1)) == EXPECTED
+    assert read(dataset.dataset(tmp_path / "parts", partitioning="hive")) == EXPECTED
+    assert read(tmp_path / "parts") == EXPECTED
+    assert read([table.slice(0, 1), table.slice(1)]) == EXPECTED
+    shops = Interactions.from_table(tmp_path / "parts", user="who", item="shop")
+    assert {item for _, item, _ in shops} == {"0", "1"}
+
+
+# ---- URLs, open files, standard input ------------------------------------------------------------
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    fsspec = pytest.importorskip("fsspec")
+    system = fsspec.filesystem("memory")
+    system.pipe_file("/shop/a.csv", TEXT.encode())
+    system.pipe_file("/shop/gz/a.csv.gz", gzip.compress(TEXT.encode()))
+    first, rest = TEXT.splitlines(keepends=True)[:2], TEXT.splitlines(keepends=True)[2:]
+    system.pipe_file("/shop/parts/1.csv", "".join(first).encode())
+    system.pipe_file("/shop/parts/2.csv", (first[0] + "".join(rest)).encode())
+    system.pipe_file("/shop/parts/_SUCCESS", b"")
+    target = io.BytesIO()
+    import pyarrow.parquet as pq
+
+    pq.write_table(arrow_table(), target)
+    system.pipe_file("/shop/a.parquet", target.getvalue())
+    yield system
+    system.rm("/shop", recursive=True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory://shop/a.csv",
+        "memory://shop/gz/a.csv.gz",
+        "memory://shop/parts/",
+        "memory://shop/parts/*.csv",
+        "memory://shop/a.parquet",
+    ],
+)
+def test_file_systems_of_fsspec(memory: Any, url: str) -> None:
+    assert read(url) == EXPECTED
+
+
+def test_urls_that_cannot_be_opened(memory: Any) -> None:
+    with pytest.raises(FileNotFoundError):
+        read("memory://shop/nothing.csv")
+    with pytest.raises(FileNotFoundError, match="no file matches memory://shop/no"):
+        read("memory://shop/no*.csv")
+    with pytest.raises(ValueError, match=r"nonsense://shop/a.csv cannot be opened"):
+        read("nonsense://shop/a.csv")
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """A server whose file "cut.csv" ends before the length that it states."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/no.csv":
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(TEXT)))
+            self.end_headers()
+            self.wfile.write(TEXT.encode()[: -20 if self.path == "/cut.csv" else None])
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def test_files_from_the_network(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)  # fsspec cannot open it then
+    assert read(f"{server}/a.csv") == EXPECTED
+    with pytest.raises(ConnectionError, match=r"ended after \d+ of \d+ bytes; try again"):
+        read(f"{server}/cut.csv")
+    with pytest.raises(OSError, match="404"):
+        read(f"{server}/no.csv")
+
+
+def test_paths_and_open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(TEXT)
+    assert read(path.as_uri()) == EXPECTED
+    assert read(str(tmp_path / "*.csv")) == EXPECTED
+    assert read([path]) == EXPECTED
+    with path.open("rb") as file:
+        assert read(file) == EXPECTED
+        assert not file.closed
+    with gzip.open(tmp_path / "b.gz", "wb") as out:
+        out.write(TEXT.encode())
+    with gzip.open(tmp_path / "b.gz", "rb") as file:
+        assert read(file) == EXPECTED
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert read("~/a.csv") == EXPECTED
+
+
+def test_standard_input() -> None:
+    code = (
+        "from aimass_core import Interactions\n"
+        "x = Interactions.from_table('-', user='who', item='what', value='stars', nulls='drop')\n"
+        "print(sorted(x))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], input=TEXT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == str(sorted((u, i, v) for (u, i), v in EXPECTED.items()))
+
+
+def test_events_with_weights_dates_and_several_files(tmp_path: Path) -> None:
+    days = {
+        "monday.csv": "who;what;did;when\nann;tea;view;01.07.2024 09:00\nann;tea;buy;01.07.2024\n",
+        "tuesday.csv": "who;what;did;when\nann;tea;view;02.07.2024\nbob;pie;cart;02.07.2024\n",
+    }
+    days = {name: text.replace("2024\n", "2024 00:00\n") for name, text in days.items()}
+    for name, text in days.items():
+        (tmp_path / name).write_text(text)
+    columns = {
+        "user": "who",
+        "item": "what",
+        "event": "did",
+        "time": "when",
+        "weights": {"view": 1, "cart": 3, "buy": 10},
+        "date_format": "%d.%m.%Y %H:%M",
+    }
+    both = Interactions.from_table([tmp_path / name for name in days], **columns)
+    assert {(u, i): v for u, i, v in both} == {("ann", "tea"): 12.0, ("bob", "pie"): 3.0}
+    assert sorted(both.single_events().times.view("M8[ns]").astype("M8[h]").astype(str)) == [
+        "2024-07-01T00",
+        "2024-07-01T09",
+        "2024-07-02T00",
+        "2024-07-02T00",
+    ]
+    assert both.report["rows_read"] == 4
+    # Merged day by day it is the same, single events included.
+    first, second = (Interactions.from_table(tmp_path / name, **columns) for name in days)
+    merged = first.merge(second)
+    assert list(merged) == list(both)
+    assert merged.single_events().times.tolist() == both.single_events().times.tolist()
+    assert merged.single_events().values.tolist() == both.single_events().values.tolist()
+    with pytest.raises(ValueError, match=r"weights lacks .*'view', 'cart'"):
+        Interactions.from_table(
+            [tmp_path / name for name in days], **{**columns, "weights": {"view": 1, "cart": 2}}
+        )

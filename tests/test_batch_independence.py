@@ -1,0 +1,224 @@
+"""An answer for a user is the same bits alone, in any batch and with any block size.
+
+Every model is tested with every option that changes how answers are computed: measures, weightings,
+profiles, aggregations, solvers, losses, dtypes, filters. Where the mathematics says so, a new user
+with the profile of a user of the fit gets that user's answer, to rounding.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from aimass_core import (
+    BPR,
+    NMF,
+    SVD,
+    WARP,
+    AsymmetricSVD,
+    BaselineOnly,
+    ContextKNN,
+    ExplicitALS,
+    ImplicitALS,
+    ItemKNN,
+    Popularity,
+    PureSVD,
+    Similarity,
+    SlopeOne,
+    SVDpp,
+    UserKNN,
+    similarity,
+)
+from aimass_core.base import registry
+from aimass_core.data.weighting import BM25, TfIdf
+from aimass_core.retrieval import recommend_blocks
+
+WEIGHTINGS = (None, "bm25", "tf_idf", "log", "binarize", BM25(documents="users"), TfIdf())
+PROFILES = ("weighted", "raw", "binary")
+KINDS = (ItemKNN, UserKNN)
+MEASURES = [
+    Similarity(name, midpoint=3.0 if name == "constrained_pearson" else None)
+    for name in similarity.measures()
+]
+NEIGHBORS = [
+    *(kind(n_neighbors=9, similarity=measure) for kind in KINDS for measure in MEASURES),
+    *(
+        kind(
+            n_neighbors=9,
+            weighting=weighting,
+            profile=profile,
+            neighbors_of="seen" if number % 2 else "target",
+            normalize=number % 3 == 0,
+        )
+        for number, (kind, weighting, profile) in enumerate(
+            itertools.product(KINDS, WEIGHTINGS, PROFILES)
+        )
+    ),
+    *(
+        kind(n_neighbors=9, similarity=Similarity("cosine", **options))
+        for kind in KINDS
+        for options in (
+            {"shrink": 5.0},
+            {"support_shrink": 3.0, "significance": 4},
+            {"amplification": 2.5, "threshold": 0.01, "min_support": 2},
+        )
+    ),
+    *(
+        kind(n_neighbors=9, aggregation=aggregation, similarity=measure, **options)
+        for kind in KINDS
+        for aggregation in ("mean", "centered", "zscore", "baseline")
+        for measure, options in (
+            ("cosine", {}),
+            ("pearson_corated", {"positive_only": False, "min_k": 2, "clip": False}),
+            ("pearson_baseline", {"baseline": "sgd"}),
+        )
+    ),
+    ContextKNN(base=ItemKNN(n_neighbors=5, weighting="bm25")),
+    ContextKNN(base=UserKNN(n_neighbors=5, weighting="tf_idf", aggregation="sum")),
+    SlopeOne(clip=False),
+    *(
+        BaselineOnly(method=method, clip=clip)
+        for method in ("als", "sgd")
+        for clip in (True, False)
+    ),
+    *(Popularity(by=by) for by in ("count", "sum", "mean")),
+]
+FEW = {"n_factors": 5, "max_iter": 3}
+FACTORS = [
+    *(
+        ImplicitALS(**FEW, solver=solver, confidence=confidence, dtype=dtype)
+        for solver in ("cholesky", "cg", "pcg", "subspace", "nonnegative")
+        for confidence, dtype in (("linear", "float32"), ("added", "float64"), ("total", "float32"))
+    ),
+    *(
+        ExplicitALS(**FEW, biases=biases, dtype=dtype, nu=nu)
+        for biases, dtype, nu in ((True, "float32", 1.0), (False, "float64", 0.0))
+    ),
+    *(PureSVD(n_factors=4, dtype=dtype) for dtype in ("float32", "float64")),
+    *(NMF(**FEW, dtype=dtype) for dtype in ("float32", "float64")),
+    *(
+        BPR(**FEW, dtype=dtype, biases=biases)
+        for dtype, biases in (("float32", True), ("float64", False))
+    ),
+    *(
+        WARP(**FEW, dtype=dtype, biases=biases)
+        for dtype, biases in (("float32", True), ("float64", False))
+    ),
+    *(
+        kind(**FEW, dtype=dtype, biases=biases, clip=clip)
+        for kind in (SVD, SVDpp, AsymmetricSVD)
+        for dtype, biases, clip in (("float32", True, True), ("float64", False, False))
+    ),
+]
+MODELS = NEIGHBORS + FACTORS
+
+
+@pytest.fixture(scope="module")
+def ratings():
+    """Ratings with values that sums round; one user and one item have none, one user has all."""
+    rng = np.random.default_rng(7)
+    n_users, n_items = 70, 45
+    share = 0.5 / np.arange(1, n_items + 1) ** 0.5
+    X = (rng.random((n_users, n_items)) < share) * (1 + 4 * rng.random((n_users, n_items)))
+    X[11] = 0
+    X[12] = 1 + 4 * rng.random(n_items)
+    X[:, 44] = 0
+    return sp.csr_array(X.astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def new_users(ratings):
+    """Profiles of users who were not in the fit."""
+    rng = np.random.default_rng(8)
+    X = ratings.toarray()[rng.permutation(70)[:30]]
+    X[rng.random(X.shape) < 0.3] = 0
+    return sp.csr_array(X)
+
+
+def test_every_registered_model_is_here():
+    missing = {registry.find(name) for name in registry.model_names()} - {type(m) for m in MODELS}
+    assert not {cls for cls in missing if cls.__module__.startswith("aimass_core.")}
+
+
+every = pytest.mark.parametrize("model", MODELS, ids=repr)
+
+
+def assert_same(lists, expected, rows):
+    """Equal bits: the lists are those of some rows of the expected ones."""
+    np.testing.assert_array_equal(lists.indices, expected.indices[rows])
+    np.testing.assert_array_equal(lists.scores, expected.scores[rows])
+    assert lists.scores.dtype == expected.scores.dtype
+
+
+@every
+def test_users_of_the_fit(model, ratings):
+    model.fit(ratings)
+    n = ratings.shape[0]
+    rng = np.random.default_rng(0)
+    own = sp.csr_array((rng.random(ratings.shape) < 0.5).astype(np.float32))
+    mask = rng.random(ratings.shape[1]) < 0.6
+    for options in (
+        {"exclude_seen": True},
+        {"exclude_seen": False, "candidates": mask},
+        {"exclude_seen": True, "exclude": own},
+        {"exclude_seen": True, "candidates": own},
+    ):
+        everyone = model.recommend(k=8, **options)
+
+        def of(rows, options=options):
+            matrices = {m: v[rows] for m, v in options.items() if sp.issparse(v)}
+            return options | matrices
+
+        for row in (0, 11, 12, 33, n - 1):
+            assert_same(model.recommend([row], k=8, **of([row])), everyone, [row])
+        some = rng.integers(0, n, 25)  # in any order, some twice
+        assert_same(model.recommend(some, k=8, n_threads=2, **of(some)), everyone, some)
+        for block_size in (1, 7, 64):
+            begin = 0
+            for lists in recommend_blocks(model, k=8, block_size=block_size, **options):
+                assert_same(lists, everyone, np.arange(begin, begin + len(lists)))
+                begin += len(lists)
+            assert begin == n
+
+
+@pytest.mark.parametrize(
+    "model",
+    [m for m in MODELS if not (isinstance(m, UserKNN) and m.normalize)],  # refused for new users
+    ids=repr,
+)
+def test_new_users(model, ratings, new_users):
+    model.fit(ratings)
+    together = model.recommend_new(new_users, k=8)
+    n = new_users.shape[0]
+    for row in (0, 5, n - 1):
+        assert_same(model.recommend_new(new_users[[row]], k=8), together, [row])
+    more = sp.csr_array(sp.vstack([ratings[:40], new_users[::-1]]))
+    assert_same(model.recommend_new(more, k=8, n_threads=2)[40:], together, np.arange(n)[::-1])
+
+
+def is_own_row_alone(model) -> bool:
+    """Whether the row of a user and what was learned of the items decide the user's answer."""
+    if isinstance(model, (UserKNN, SlopeOne, NMF, SVD, SVDpp, AsymmetricSVD, BPR, WARP)):
+        return False  # the user is its own neighbour, or its factors come from training
+    if isinstance(model, ContextKNN):
+        return is_own_row_alone(model._base_model())
+    if isinstance(model, BaselineOnly):
+        return model.method == "als"
+    if isinstance(model, ItemKNN) and model.aggregation == "baseline":
+        return model.baseline == "als"
+    return not (isinstance(model, ImplicitALS) and model.solver == "nonnegative")
+
+
+@pytest.mark.parametrize("model", [m for m in MODELS if is_own_row_alone(m)], ids=repr)
+def test_a_new_user_with_a_known_profile(model, ratings):
+    known = model.fit(ratings).recommend(k=45, exclude_seen=False)
+    new = model.recommend_new(ratings, k=45, exclude_seen=False)
+    rtol = 1e-3 if known.scores.dtype == np.float32 else 1e-6
+    for row, (items, scores) in enumerate(known):
+        others = dict(zip(*next(iter(new[row])), strict=True))
+        assert set(items) == set(others)
+        expected = [others[item] for item in items]
+        np.testing.assert_allclose(scores, expected, rtol=rtol, atol=rtol)
