@@ -1,8 +1,8 @@
 """Uplift figures beside causalml's on one generated campaign: T-learner, AUUC, Qini.
 
-Usage: ``python benchmarks/uplift_peers.py``, in an environment with causalml (0.18 was compared). Its
-gain curve times 1 / n is the uplift curve here, and its Qini curve over the number of treated is the
-Qini curve here; both areas are then means over the customers instead of the trapezoidal rule.
+Usage: ``python benchmarks/uplift_peers.py``, in an environment with causalml (0.18 was compared).
+Its gain curve times 1 / n is the uplift curve here, and its Qini curve over the number of treated
+is the Qini curve here; its areas are means over the customers instead of the trapezoidal rule.
 """
 
 from __future__ import annotations
