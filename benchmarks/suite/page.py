@@ -20,7 +20,7 @@ h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; }
 th, td { padding: .25rem .5rem; border-bottom: 1px solid #dde2e8; text-align: right; }
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
-td:last-child { text-align: left; }
+th:last-child, td:last-child { text-align: left; }
 tr.native td { background: #f2f7fc; } .loss { color: #b3261e; font-weight: 600; }
 .scroll { overflow-x: auto; } svg { max-width: 100%; height: auto; }
 .note { color: #5a6675; }
@@ -169,7 +169,7 @@ def _table(groups: Groups) -> str:
                 continue
             factor = ratio(row, native)
             loss = ' class="loss"' if factor < 1 and member.startswith("peer:") else ""
-            shown = "" if math.isnan(factor) else f"{factor:.2f}"
+            shown = "" if math.isnan(factor) or row is native else f"{factor:.2f}"
             extra = row["extra"]
             note = f"recall@10 {extra['recall']:.3f}" if "recall" in extra else ""
             cells.append(
@@ -188,7 +188,7 @@ def page(header: dict[str, Any], groups: Groups, skipped: list[str]) -> str:
     else:
         pictures = [
             ("Native, NumPy reference and peers", factors(groups)),
-            ("Threads", variants(groups, r"\d+ threads", f"{header['threads']} threads")),
+            ("Threads", variants(groups, r"\d+ threads?", f"{header['threads']} threads")),
             ("Instruction-set levels", variants(groups, r"[a-z]\w*", header["isa"])),
             ("Size of the data", sizes(groups)),
             ("Roofline: share of the peak of one core", roofline(groups)),

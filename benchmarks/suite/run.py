@@ -135,7 +135,12 @@ def plan(options: argparse.Namespace, nodes: list[str], isas: list[str]) -> list
             continue
         for n in sorted({1, options.threads // 2} - {0, options.threads}):
             wanted.append(
-                Measurement(node, member, {**base, "AIMASS_BENCH_THREADS": str(n)}, f"{n} threads")
+                Measurement(
+                    node,
+                    member,
+                    {**base, "AIMASS_BENCH_THREADS": str(n)},
+                    f"{n} thread" + "s" * (n > 1),
+                )
             )
         if any(name in node for name in DENSE):
             wanted += [Measurement(node, member, {**base, "AIMASS_ISA": isa}, isa) for isa in isas]

@@ -25,7 +25,7 @@ def entry(group, member, wall, **more):
 
 ENTRIES = [
     entry("kernel | a", "native", 0.01),
-    entry("kernel | a", "native", 0.02, variant="1 threads"),
+    entry("kernel | a", "native", 0.02, variant="1 thread"),
     entry("kernel | a", "native", 0.03, variant="baseline"),
     entry("kernel | a", "reference", 1.0),
     entry("kernel | a", "peer:fast", 0.005),
@@ -129,7 +129,7 @@ def test_what_is_planned():
     plan = run.plan(options, nodes, ["baseline"])
     shown = [(m.member, m.variant, m.environment.get("AIMASS_BENCH_DATASET")) for m in plan]
     assert shown == [
-        ("native", "", None), ("native", "1 threads", None), ("native", "2 threads", None),
+        ("native", "", None), ("native", "1 thread", None), ("native", "2 threads", None),
         ("native", "baseline", None), ("reference", "", None), ("peer:a", "", None),
         ("native", "", "generated:20k"), ("native", "", "real:x"),
     ]  # fmt: skip
