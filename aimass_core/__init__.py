@@ -41,9 +41,14 @@ if TYPE_CHECKING:
         SVD,
         WARP,
         AsymmetricSVD,
+        CoClustering,
+        CosineContrastiveMF,
         ExplicitALS,
         ImplicitALS,
+        LogisticMF,
         PureSVD,
+        RatingNMF,
+        SampledSoftmaxMF,
         SVDpp,
     )
     from .fusion import Bagging, RankFusion, ScoreFusion, Stacking

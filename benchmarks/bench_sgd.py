@@ -23,6 +23,7 @@ from aimass_core import _core, reference
 SHAPES = {"small": (300, 200, 6_000), "medium": SIZES["ml1m"], "full": SIZES["ml1m"]}
 FACTORS = {"small": 16, "medium": 64, "full": 64}
 IMPLICIT_FACTORS = 16  # of SVD++, whose epoch takes Surprise a minute and more
+LISTWISE_NEGATIVES = 64
 BPR_EPOCHS, SVD_EPOCHS, SVDPP_EPOCHS = 10, 5, 1
 N_STRATA = {"small": 1, "medium": 15, "full": 15}  # as the models choose them for these shapes
 BPR_RATE, RATE, REGULARIZATION, INIT_STD, SEED = 0.05, 0.007, 0.02, 0.1, 4
@@ -142,6 +143,47 @@ def bench_pairwise_epoch(
         "peer:implicit": lambda: implicit_bpr(scale, n_threads),
     }
     group = f"pairwise_epoch: {BPR_EPOCHS} epochs of BPR, {FACTORS[scale]} factors"
+    measure(group, member, calls[member], check)
+
+
+# --- losses over lists of negatives ---
+
+
+@pytest.mark.parametrize("member", ["native", "reference"])
+def bench_listwise_epoch(
+    measure: Callable[..., Any], member: str, scale: str, n_threads: int
+) -> None:
+    if member == "reference":
+        reference_or_skip(scale)
+    X, f = ratings(scale), FACTORS[scale]
+    indptr, indices, _ = csr_parts(X, np.float32)
+    rng = np.random.default_rng(SEED)
+    starts = [rng.normal(0, INIT_STD, (n, f)).astype(np.float32) for n in X.shape]
+
+    def train(kernel: Callable[..., Any]) -> tuple[np.ndarray, np.ndarray]:
+        sides = [
+            (
+                start.copy(), np.zeros(0, np.float32), np.zeros((0, *start.shape), np.float32),
+                np.zeros((0, 0), np.float32), np.zeros(0, np.int32),
+            )
+            for start in starts
+        ]  # fmt: skip
+        kernel(
+            indptr, indices, *sides, steps=("sgd", 1e-3, 1e-3, 0.0, 0.0, 1e-10),
+            penalties=(0.0, 0.0, 0.0, 0.0), weights=np.zeros(0), loss="softmax", cosine=True,
+            n_negatives=LISTWISE_NEGATIVES, temperature=0.15, margin=0.0, negative_weight=1.0,
+            n_strata=min(N_STRATA[scale], 8), seed=SEED, epoch=0, n_threads=n_threads,
+        )  # fmt: skip
+        return sides[0][0], sides[1][0]
+
+    def check(result: tuple[np.ndarray, np.ndarray]) -> None:
+        assert share_ordered(scale, *result) > 0.5
+
+    calls = {
+        "native": lambda: train(_core.listwise_epoch),
+        "reference": lambda: train(reference.listwise_epoch),
+    }
+    group = f"listwise_epoch: {LISTWISE_NEGATIVES} negatives, {f} factors"
     measure(group, member, calls[member], check)
 
 

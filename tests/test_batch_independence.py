@@ -15,19 +15,32 @@ import scipy.sparse as sp
 
 from aimass_core import (
     BPR,
+    EASE,
+    EDLAE,
     NMF,
+    SLIM,
     SVD,
     WARP,
     AsymmetricSVD,
+    Bagging,
     BaselineOnly,
+    CoClustering,
     ContextKNN,
+    CosineContrastiveMF,
     ExplicitALS,
     ImplicitALS,
     ItemKNN,
+    LogisticMF,
     Popularity,
     PureSVD,
+    RankFusion,
+    RatingNMF,
+    SampledSoftmaxMF,
+    ScoreFusion,
     Similarity,
     SlopeOne,
+    SparseEASE,
+    Stacking,
     SVDpp,
     UserKNN,
     similarity,
@@ -113,7 +126,34 @@ FACTORS = [
         for dtype, biases, clip in (("float32", True, True), ("float64", False, False))
     ),
 ]
-MODELS = NEIGHBORS + FACTORS
+LISTWISE = [
+    kind(**FEW, dtype=dtype)
+    for kind in (LogisticMF, SampledSoftmaxMF, CosineContrastiveMF)
+    for dtype in ("float32", "float64")
+]
+CLUSTERED = [RatingNMF(n_factors=4, max_iter=3), CoClustering(max_iter=3)]
+LINEAR = [
+    *(
+        kind(regularization=5.0, weighting=weighting, dtype=dtype)
+        for kind in (EASE, EDLAE)
+        for weighting, dtype in ((None, "float32"), ("bm25", "float64"))
+    ),
+    EASE(regularization=5.0, n_neighbors=9, weighting="tf_idf"),
+    *(SLIM(alpha=0.01, solver=solver, weighting="log") for solver in ("dense", "sparse")),
+    SparseEASE(regularization=5.0, n_neighbors=9),
+]
+MEMBERS = {"knn": ItemKNN(n_neighbors=12), "als": ImplicitALS(**FEW)}
+FUSED = [
+    *(RankFusion(models=MEMBERS, method=method) for method in ("reciprocal_rank", "borda", "vote")),
+    *(ScoreFusion(models=MEMBERS, scale=scale) for scale in ("probability", "z_score")),
+    Bagging(model=ImplicitALS(**FEW), n_estimators=2),
+    Stacking(
+        models=MEMBERS,
+        n_folds=2,
+        estimator={"steps": [["DecisionTreeClassifier", {"max_depth": 4, "random_state": 0}]]},
+    ),
+]
+MODELS = NEIGHBORS + FACTORS + LISTWISE + CLUSTERED + LINEAR + FUSED
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +241,12 @@ def test_new_users(model, ratings, new_users):
 
 def is_own_row_alone(model) -> bool:
     """Whether the row of a user and what was learned of the items decide the user's answer."""
+    if model in LISTWISE + CLUSTERED:
+        return False  # factors and clusters of users come from training
     if isinstance(model, (UserKNN, SlopeOne, NMF, SVD, SVDpp, AsymmetricSVD, BPR, WARP)):
         return False  # the user is its own neighbour, or its factors come from training
+    if type(model) in {type(fused) for fused in FUSED}:
+        return False  # the members decide
     if isinstance(model, ContextKNN):
         return is_own_row_alone(model._base_model())
     if isinstance(model, BaselineOnly):

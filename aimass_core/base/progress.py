@@ -128,11 +128,6 @@ class Progress:
         return bool(self._callback(event))
 
     @property
-    def n_reported(self) -> int:
-        """Number of the last step that was reported; 0 before the first."""
-        return self._latest[0]
-
-    @property
     def n_steps(self) -> int:
         """Steps there are at most."""
         return self._n_steps

@@ -87,14 +87,17 @@ class Query:
         """
         if begin == 0 and end >= len(self):
             return self
-        own = self.candidate_lists
+        own, excluded = self.candidate_lists, self.exclude
+        profiles = row_range(self.profiles, begin, end)
+        if excluded is not None:  # the profiles themselves stay recognisable as such
+            excluded = profiles if excluded is self.profiles else row_range(excluded, begin, end)
         return replace(
             self,
-            profiles=row_range(self.profiles, begin, end),
+            profiles=profiles,
             users=None if self.users is None else self.users[begin:end],
             user_features=None if self.user_features is None else self.user_features[begin:end],
             candidates=self.candidates if own is None else row_range(own, begin, end),
-            exclude=None if self.exclude is None else row_range(self.exclude, begin, end),
+            exclude=excluded,
         )
 
     def hide(self, scores: NDArray[Any]) -> NDArray[Any]:

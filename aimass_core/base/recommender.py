@@ -186,10 +186,14 @@ class Recommender(Estimator):
         """Set the learned attributes from ``user_items_``; other arguments are in ``_options``."""
 
     def _progress(self, n_steps: int) -> Progress:
-        """Return the reporter of the call of `fit` that is under way, for so many steps."""
+        """Return the reporter of the call of `fit` that is under way, for so many steps.
+
+        A model that does not learn in epochs has one more step, which `_fit` reports: the complete
+        model.
+        """
         if self._reporter is None:
             return self._options.progress(n_steps)
-        self._reporter.set_n_steps(n_steps)
+        self._reporter.set_n_steps(n_steps + (not self.learns_in_epochs))
         return self._reporter
 
     def _prepare(self, n_threads: int) -> None:
@@ -284,7 +288,7 @@ class Recommender(Estimator):
             )
             fresh._learn(threads)
             fresh._prepare(threads)
-            if progress.n_reported < progress.n_steps and not self.learns_in_epochs:
+            if not self.learns_in_epochs:
                 progress.step(progress.n_steps, model=fresh)
         del fresh._options, fresh._reporter
         return self._adopt_state(fresh)
@@ -834,12 +838,15 @@ class Recommender(Estimator):
 
 def _take(query: Query, rows: NDArray[np.int64]) -> Query:
     """Return the query of some of its users."""
-    own = query.candidate_lists
+    own, excluded = query.candidate_lists, query.exclude
+    profiles = take_rows(query.profiles, rows)
+    if excluded is not None:  # the profiles themselves stay recognisable as such
+        excluded = profiles if excluded is query.profiles else take_rows(excluded, rows)
     return replace(
         query,
-        profiles=take_rows(query.profiles, rows),
+        profiles=profiles,
         users=None if query.users is None else query.users[rows],
         user_features=None if query.user_features is None else query.user_features[rows],
         candidates=query.candidates if own is None else take_rows(own, rows),
-        exclude=None if query.exclude is None else take_rows(query.exclude, rows),
+        exclude=excluded,
     )

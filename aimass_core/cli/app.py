@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from . import (
     audience,
+    bench,
     demo,
     evaluate,
     explain,
@@ -150,7 +152,7 @@ def _root(
     signal.signal(signal.SIGTERM, _terminate)
 
 
-_COMMANDS = {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "recommend": recommend.recommend,
     "similar": similar.similar,
     "explain": explain.explain,
@@ -162,6 +164,7 @@ _COMMANDS = {
     "models": model_list.models,
     "info": info.info,
     "demo": demo.demo,
+    "bench": bench.bench,
 }
 for _name, _function in _COMMANDS.items():
     app.command(_name, cls=_Command)(_function)

@@ -10,11 +10,16 @@ if TYPE_CHECKING:
     from .asymmetric_svd import AsymmetricSVD
     from .blocks import RowBlocks
     from .bpr import BPR
+    from .co_clustering import CoClustering
+    from .cosine_contrastive_mf import CosineContrastiveMF
     from .explicit_als import ExplicitALS
     from .implicit_als import ImplicitALS
     from .implicit_files import from_implicit, to_implicit
+    from .logistic_mf import LogisticMF
     from .nmf import NMF
     from .pure_svd import PureSVD
+    from .rating_nmf import RatingNMF
+    from .sampled_softmax_mf import SampledSoftmaxMF
     from .svd import SVD
     from .svdpp import SVDpp
     from .warp import WARP
@@ -22,12 +27,17 @@ if TYPE_CHECKING:
 MODELS = {
     "AsymmetricSVD": "asymmetric_svd",
     "BPR": "bpr",
+    "CoClustering": "co_clustering",
+    "CosineContrastiveMF": "cosine_contrastive_mf",
     "ExplicitALS": "explicit_als",
     "ImplicitALS": "implicit_als",
+    "LogisticMF": "logistic_mf",
     "NMF": "nmf",
     "PureSVD": "pure_svd",
+    "RatingNMF": "rating_nmf",
     "SVD": "svd",
     "SVDpp": "svdpp",
+    "SampledSoftmaxMF": "sampled_softmax_mf",
     "WARP": "warp",
 }
 
@@ -37,11 +47,16 @@ __all__ = [
     "SVD",
     "WARP",
     "AsymmetricSVD",
+    "CoClustering",
+    "CosineContrastiveMF",
     "ExplicitALS",
     "ImplicitALS",
+    "LogisticMF",
     "PureSVD",
+    "RatingNMF",
     "RowBlocks",
     "SVDpp",
+    "SampledSoftmaxMF",
     "from_implicit",
     "to_implicit",
 ]

@@ -133,7 +133,7 @@ class PureSVD(FactorModel):
         X = self.user_items_
         T = transpose(X, n_threads)
         basis = random_factors(rng, X.shape[1], width, np.sqrt(width), X.dtype)
-        progress = self._progress(max_iter + 1)
+        progress = self._progress(max_iter)
         for iteration in range(1, max_iter + 1):
             # Orthonormal on both sides, so that no direction is lost.
             users = orthonormal(multiply(X, basis), n_threads)

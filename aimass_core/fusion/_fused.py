@@ -50,6 +50,10 @@ class FusedModel(Recommender):
         """Whether a user without any interaction has no list: where every member needs some."""
         return all(model.needs_history for model in getattr(self, "models_", {}).values())
 
+    @property
+    def _score_dtype(self) -> Any:
+        return np.float64
+
     def _requires_training(self) -> bool:
         return any(model._requires_training() for model in self.models_.values())
 
@@ -72,7 +76,7 @@ class FusedModel(Recommender):
 
     def _fitted_members(self, X: Any) -> Members:
         members = self._members()
-        progress = self._progress(len(members))
+        progress = self._progress(len(members) + 1)
         for number, model in enumerate(members.values(), 1):
             model.fit(X)
             progress.step(number)

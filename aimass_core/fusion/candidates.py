@@ -8,7 +8,7 @@ trusts the model that memorises best. `candidate_table` therefore refuses them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -182,7 +182,6 @@ the interactions of test, or let Stacking do so
     parts = []
     at = 0
     for part in blocks_of(query, depth, len(members)):
-        part = replace(part, exclude=part.profiles)  # the same object, as make_pool looks for
         pool = make_pool(members, part, depth)
         users = rows[at + pool.rows]
         labels = np.isin(users * first.n_items + pool.items, taken)

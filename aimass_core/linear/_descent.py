@@ -12,13 +12,14 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.csr import PRODUCT, transpose
-from ..base.progress import Progress
 from ..base.validation import csr_parts, wrap_csr
 from ..exceptions import ConvergenceWarning
 from ._memory import fits_in_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ..base.progress import Progress
 
 __all__ = [
     "Descent",
@@ -92,9 +93,9 @@ class Descent:
     def solve(
         self,
         problem: Problem,
+        progress: Progress,
         candidates: sp.csr_array | None = None,
         start: sp.csr_array | None = None,
-        progress: Progress | None = None,
     ) -> tuple[sp.csr_array, NDArray[np.int32], NDArray[np.float64]]:
         """Return the weights of all items, one row for each target, with sweeps and violations.
 
@@ -102,12 +103,12 @@ class Descent:
         ----------
         problem : Problem
             What is minimised.
+        progress : Progress
+            Its steps are items.
         candidates : csr_array of shape (n_items, n_items), optional
             The stored entries of row j are the items that may have a weight for target j.
         start : csr_array of shape (n_items, n_items), optional
             Weights to start from.
-        progress : Progress, optional
-            Told the number of items that are done.
         """
         n, dtype = self.X.shape[1], self.X.dtype
         indptr = [np.zeros(1, dtype=np.int64)]
@@ -132,8 +133,7 @@ class Descent:
             indptr.append(rows[0][1:] + indptr[-1][-1])
             for part, value in zip(parts, rows[1:], strict=True):
                 part.append(value)
-            if progress is not None:
-                progress.step(end)
+            progress.step(end)
         weights = wrap_csr(
             np.concatenate(indptr),
             np.concatenate(indices),

@@ -167,10 +167,10 @@ class SLIM(LinearModel):
         candidates = None
         if n_candidates is not None:
             candidates = nearest_items(X, n_candidates, 0.0, n_threads)
-        descent = Descent(X, solver, n_threads)
-        rows, self.n_iter_, self.violation_ = descent.solve(
-            problem, candidates, self._options.start, self._progress(self.n_items)
-        )
+        descent, start = Descent(X, solver, n_threads), self._options.start
+        progress = self._progress(self.n_items + 1)
+        solved = descent.solve(problem, progress, candidates, start)
+        rows, self.n_iter_, self.violation_ = solved
         warn_of_violations(self.violation_, problem.tol, problem.max_iter)
         self.weights_ = transpose(rows, n_threads)
 

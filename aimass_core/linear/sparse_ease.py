@@ -8,7 +8,6 @@ import numpy as np
 
 from .. import kernels
 from ..base.csr import transpose
-from ..base.progress import Progress
 from ..base.registry import register
 from ..base.validation import as_float, as_int, csr_parts, wrap_csr
 from ._descent import nearest_items, prefers_gramian, squared_norms
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
+    from ..base.progress import Progress
     from ..data.weighting._weighting import Weighting
 
     Array = NDArray[Any]
@@ -130,7 +130,7 @@ class SparseEASE(LinearModel):
         n_checked = as_int(self.n_checked, "n_checked", minimum=0)
         X = self._learn_weighting()
         lists = nearest_items(X, _WIDE * k, ridge, n_threads)
-        lists.data = _regress(X, lists, ridge, k, n_threads, self._progress(self.n_items))
+        lists.data = _regress(X, lists, ridge, k, n_threads, self._progress(self.n_items + 1))
         kept = lists.data != 0
         indptr = np.concatenate([[0], np.cumsum(kept)])[lists.indptr].astype(np.int64)
         rows = wrap_csr(indptr, lists.indices[kept], lists.data[kept], lists.shape)

@@ -165,7 +165,7 @@ class Neighborhood(Recommender):
         return X if self._entities == "items" else transpose(X, n_threads)
 
     def _learn(self, n_threads: int) -> None:
-        progress = self._progress(3)  # weighting and baselines; neighbours; what answers need
+        progress = self._progress(2)  # weighting and baselines; neighbours
         m = self._checked_measure()
         X = self.user_items_
         self.similarity_ = self.user_bias_ = self.item_bias_ = None

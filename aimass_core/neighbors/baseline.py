@@ -129,7 +129,7 @@ class BaselineOnly(Recommender):
         max_iter = ALS_EPOCHS if als else SGD_EPOCHS
         if self.max_iter is not None:
             max_iter = as_int(self.max_iter, "max_iter", minimum=1)
-        report = self._progress(max_iter + 1).step
+        report = self._progress(max_iter).step
         if als:
             reg_u = as_float(self.reg_u, "reg_u", minimum=0.0)
             reg_i = as_float(self.reg_i, "reg_i", minimum=0.0)

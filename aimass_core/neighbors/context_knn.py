@@ -160,7 +160,7 @@ class ContextKNN(Recommender):
     def _learn(self, n_threads: int) -> None:
         data = self._options.data
         parts = dict(data) if isinstance(data, Mapping) else {None: data}
-        progress = self._progress(len(parts) + 1)
+        progress = self._progress(len(parts))
         if self.half_life is None:
             self._refuse_idle(("now",), "half_life=None")
         self.models_ = {}

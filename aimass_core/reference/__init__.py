@@ -19,6 +19,8 @@ from .gram_topk import gram_topk
 from .implicit_rating_epoch import implicit_rating_epoch
 from .knn_predict import knn_predict
 from .list_gains import list_gains
+from .listwise_epoch import listwise_epoch
+from .nested_topk import nested_topk
 from .pairwise_epoch import pairwise_epoch
 from .rating_epoch import rating_epoch
 from .resampled_sums import resampled_sums
@@ -52,6 +54,8 @@ __all__ = [
     "implicit_rating_epoch",
     "knn_predict",
     "list_gains",
+    "listwise_epoch",
+    "nested_topk",
     "pairwise_epoch",
     "rating_epoch",
     "resampled_sums",

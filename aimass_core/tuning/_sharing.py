@@ -1,9 +1,10 @@
 """Settings that differ in one parameter only, evaluated from one fit.
 
 - n_neighbors: the lists of the largest number are fitted, and cut for the smaller ones. The cut
-  lists are those that a fit of the smaller number gives, bit for bit.
-- max_iter, of models that learn in epochs: the model is evaluated after each of the
-  epochs in question of the longest training.
+  lists are those that a fit of the smaller number gives, bit for bit. Several ItemKNN answer from
+  one pass over the data (`NestedLists`).
+- max_iter, of models that learn in epochs: the model is evaluated after each of the epochs in
+  question of the longest training.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import scipy.sparse as sp
 from ..base.csr import row_numbers
 from ..base.foreign import as_recommender
 from ..base.validation import wrap_csr
+from ..neighbors.item_knn import ItemKNN
+from ._nested_lists import MAX_LEVELS, NestedItemKNN, NestedLists
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,8 +59,12 @@ def fit_settings(
     if shared == "n_neighbors":
         largest = model(**settings[order[-1]]).fit(train)
         ranks = ranks_in_lists(largest.similarity_)
+        nested = None
+        lengths = sorted({settings[i][shared] for i in order})
+        if model is ItemKNN and 1 < len(lengths) <= MAX_LEVELS:
+            nested = NestedLists(largest, ranks, lengths)
         for i in reversed(order):
-            evaluate_model(i, _with_fewer_neighbors(largest, settings[i], ranks))
+            evaluate_model(i, _with_fewer_neighbors(largest, settings[i], ranks, nested))
         return
     epochs: dict[int, list[int]] = {}
     for i in order:
@@ -78,12 +85,14 @@ def fit_settings(
             evaluate_model(i, fitted)
 
 
-def _with_fewer_neighbors(model: Any, params: dict[str, Any], ranks: NDArray[np.int64]) -> Any:
+def _with_fewer_neighbors(
+    model: Any, params: dict[str, Any], ranks: NDArray[np.int64], nested: NestedLists | None
+) -> Any:
     """Return the model that a fit with these parameters gives, from one with more neighbours."""
     n = params["n_neighbors"]
-    if n == model.n_neighbors:
+    if n == model.n_neighbors and nested is None:
         return model
-    fewer = type(model)(**params)
+    fewer = type(model)(**params) if nested is None else NestedItemKNN(**params)
     for name, value in vars(model).items():
         if name.endswith("_") and not name.startswith("_"):
             setattr(fewer, name, value)
@@ -93,6 +102,8 @@ def _with_fewer_neighbors(model: Any, params: dict[str, Any], ranks: NDArray[np.
     np.cumsum(np.minimum(np.diff(lists.indptr), n), out=indptr[1:])
     fewer.similarity_ = wrap_csr(indptr, lists.indices[kept], lists.data[kept], lists.shape)
     fewer._restore()
+    if nested is not None:
+        fewer._nested, fewer._level = nested, nested.lengths.index(n)
     return fewer
 
 

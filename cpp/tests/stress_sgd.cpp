@@ -1,6 +1,8 @@
 // Stochastic gradient methods under the sanitizers: random shapes, losses and rules; results are
-// compared between thread counts. Kernels: pairwise_epoch, rating_epoch, implicit_rating_epoch.
+// compared between thread counts. Kernels: pairwise_epoch, listwise_epoch, rating_epoch,
+// implicit_rating_epoch.
 #include "../kernels/implicit_rating_epoch.hpp"
+#include "../kernels/listwise_epoch.hpp"
 #include "../kernels/pairwise_epoch.hpp"
 #include "../kernels/rating_epoch.hpp"
 #include "stress.hpp"
@@ -72,6 +74,30 @@ void stress_sgd(Rng& rng) {
   const int n_threads = 2 + static_cast<int>(rng() % 4);
   unless_diverged(
       [&] { expect(after(1) == after(n_threads), "pairwise_epoch depends on threads"); });
+  const auto after_lists = [&](int threads) {
+    SgdSide<T> u = users, i = items;
+    ListwiseProblem<T> own{};
+    own.x = problem.x;
+    own.width = width;
+    own.rule = problem.rule;
+    own.steps = problem.steps;
+    own.penalties = problem.penalties;
+    own.loss = static_cast<ListwiseLoss>(problem.seed % 3);
+    own.cosine = problem.seed % 2 == 0;
+    own.n_negatives = problem.n_candidates;
+    own.temperature = own.negative_weight = 1;
+    own.weights = problem.weights;
+    own.n_strata = problem.n_strata;
+    own.seed = problem.seed;
+    own.users = u.rows();
+    own.items = i.rows();
+    if (own.cosine) own.items.biases = nullptr;
+    const EpochSums sums = listwise_epoch(Run(threads), own);
+    return std::tuple(u, i, sums.loss, sums.n_steps);
+  };
+  unless_diverged([&] {
+    expect(after_lists(1) == after_lists(n_threads), "listwise_epoch depends on threads");
+  });
 }
 
 template <class T>

@@ -226,7 +226,7 @@ def test_the_input_is_not_changed(cls):
         ({"n_factors": 0}, "n_factors must be at least 1"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"optimizer": "newton"}, "optimizer must be"),
-        ({"momentum": 1.0}, "momentum must be at most"),
+        ({"momentum": 1.0, "optimizer": "momentum"}, "momentum must be at most"),
         ({"regularization": -1.0}, "regularization must be at least 0"),
         ({"regularization_negative": -1.0}, "regularization_negative must be at least 0"),
         ({"negatives": "hard"}, "negatives must be"),
@@ -259,8 +259,8 @@ def test_popularity_draws_lower_popular_items():
     """Popular negatives are pushed down more often, so that lists are less popular."""
     X = planted()
     uniform, popular = (
-        BPR(n_factors=2, max_iter=20, negatives=negatives, popularity_power=2.0).fit(X)
-        for negatives in ("uniform", "popularity")
+        BPR(n_factors=2, max_iter=20, **options).fit(X)
+        for options in ({}, {"negatives": "popularity", "popularity_power": 2.0})
     )
     counts = Popularity().fit(X).item_counts_
     correlation = [np.corrcoef(counts, m.item_bias_)[0, 1] for m in (uniform, popular)]

@@ -1,0 +1,262 @@
+"""Non-negative matrix factorisation of the stored ratings alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ..base.baselines import rating_range
+from ..base.csr import row_numbers
+from ..base.fit_options import FitOptions
+from ..base.random import as_generator
+from ..base.registry import register
+from ..base.validation import as_bool, as_float, as_int, wrap_csr
+from ..exceptions import NumericalError
+from ._als import MAX_FACTORS
+from ._rating_model import RatingModel
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from ..base.progress import Event
+
+    Array = NDArray[Any]
+
+__all__ = ["RatingNMF"]
+
+_ENTRIES = 1 << 16  # entries whose factors are gathered at once
+
+
+@register("rating-nmf")
+class RatingNMF(RatingModel):
+    r"""Predict ratings by products of non-negative factors, from the stored ratings alone.
+
+    Minimises :math:`\sum (r_{ui} - x_u^T y_i)^2 + \lambda_u n_u |x_u|^2 + \lambda_i n_i |y_i|^2`
+    over the stored ratings by multiplicative updates of all factors at once. This is the model that
+    Surprise calls NMF with ``biased=False``; from the same first factors it takes the same steps.
+    `NMF` treats pairs without a value as zeros instead.
+
+    Parameters
+    ----------
+    n_factors : int, default=15
+        Length of the vectors, 1 to 16383.
+    regularization_user, regularization_item : float, default=0.06
+        :math:`\lambda_u` and :math:`\lambda_i`, at least 0.
+    max_iter : int, default=50
+        Epochs.
+    init_low, init_high : float, default=0.0 and 1.0
+        Bounds of the uniform distribution of first factors, at least 0.
+    clip : bool, default=True
+        Cut predictions off at the rating scale.
+    rating_scale : tuple of two floats, optional
+        Lowest and highest rating. Default: those seen in training.
+    dtype : {"float32", "float64"}, default="float64"
+        Of factors and ratings.
+    random_state : int, numpy.random.Generator or None, default=0
+        Seed of the first factors.
+    n_threads : int, optional
+        Threads of lists; ``fit`` uses one.
+
+    Attributes
+    ----------
+    user_factors_, item_factors_ : ndarray of shape (n_users, n_factors), (n_items, n_factors)
+        Non-negative vectors; zero for rows without ratings.
+    user_bias_, item_bias_ : ndarray of shape (n_users,), (n_items,)
+        Zeros.
+    mean_ : float
+        0.
+    losses_ : ndarray of float64
+        Root of the mean squared error before each epoch.
+    user_items_ : csr_array of shape (n_users, n_items)
+        What was fitted.
+
+    Raises
+    ------
+    ValueError
+        By ``fit``, for negative ratings.
+    NumericalError
+        By ``fit``, where ratings are so large that factors overflow.
+
+    Notes
+    -----
+    An epoch takes O(nnz f) multiply-adds. Memory: two copies of the matrix and of the factors. The
+    squared error with the penalties of the present factors never rises in the update of one side
+    alone; both sides move at once here. New users get as many updates of their own row, of which
+    the minimum is unique where ``regularization_user`` is above 0.
+
+    References
+    ----------
+    X. Luo, M. Zhou, Y. Xia and Q. Zhu, "An efficient non-negative matrix-factorization-based
+    approach to collaborative filtering for recommender systems", IEEE Trans. Industrial Informatics
+    10(2), 2014. S. Zhang, W. Wang, J. Ford and F. Makedon, "Learning from incomplete ratings using
+    non-negative matrix factorization", SDM 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aimass_core import RatingNMF
+    >>> X = np.array([[5.0, 3.0, 1.0], [4.0, 0.0, 1.0], [1.0, 1.0, 5.0]])
+    >>> model = RatingNMF(n_factors=2).fit(X)
+    >>> bool((model.item_factors_ >= 0).all())
+    True
+    """
+
+    _state: ClassVar[tuple[str, ...]] = (*RatingModel._state, "losses_")
+    losses_: NDArray[np.float64]
+
+    def __init__(
+        self,
+        *,
+        n_factors: int = 15,
+        regularization_user: float = 0.06,
+        regularization_item: float = 0.06,
+        max_iter: int = 50,
+        init_low: float = 0.0,
+        init_high: float = 1.0,
+        clip: bool = True,
+        rating_scale: tuple[float, float] | None = None,
+        dtype: str = "float64",
+        random_state: Any = 0,
+        n_threads: int | None = None,
+    ) -> None:
+        self.n_factors = n_factors
+        self.regularization_user = regularization_user
+        self.regularization_item = regularization_item
+        self.max_iter = max_iter
+        self.init_low = init_low
+        self.init_high = init_high
+        self.clip = clip
+        self.rating_scale = rating_scale
+        self.dtype = dtype
+        self.random_state = random_state
+        self.n_threads = n_threads
+
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        start: Any = None,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
+    ) -> Self:
+        """Learn from ratings of users x items.
+
+        Parameters
+        ----------
+        X : Interactions, sparse matrix or 2-D array of shape (n_users, n_items)
+            Every stored value is a rating, at least 0, zeros included. Never changed.
+        y : None
+            Must be None; scikit-learn passes it.
+        start : pair of arrays (user_factors, item_factors), optional
+            First factors, at least 0. Default: at random.
+        callback : callable, optional
+            Called with an `Event` after each epoch; a true result ends training.
+        verbose : bool, default=False
+            Show a progress bar on standard error.
+
+        Returns
+        -------
+        Self
+            The object itself. If ``fit`` raises, the object stays what it was.
+
+        Raises
+        ------
+        ValueError
+            For negative ratings, a parameter out of its range, a broken matrix or values that are
+            not finite.
+        """
+        return self._fit(X, y, FitOptions(X, None, start, callback, verbose))
+
+    def _learn(self, n_threads: int) -> None:
+        n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS - 1)
+        max_iter = as_int(self.max_iter, "max_iter", minimum=1)
+        if not as_bool(self.clip, "clip"):
+            self._refuse_idle(("rating_scale",), "clip=False")
+        low = as_float(self.init_low, "init_low", minimum=0.0)
+        high = as_float(self.init_high, "init_high", minimum=low)
+        penalties = [
+            as_float(getattr(self, name), name, minimum=0.0)
+            for name in ("regularization_user", "regularization_item")
+        ]
+        X = self.user_items_
+        _check_not_negative(X)
+        self.rating_range_ = rating_range(self.rating_scale, X)
+        rng = as_generator(self.random_state)
+        start = self._options.start
+        if start is None:
+            start = [rng.uniform(low, high, (n, n_factors)) for n in X.shape]
+        users, items = _first_factors(start, X.shape, n_factors, self._dtype)
+        counts = np.diff(X.indptr), np.bincount(X.indices, minlength=X.shape[1])
+        users[counts[0] == 0], items[counts[1] == 0] = 0, 0
+        self.mean_ = 0.0
+        self.user_factors_, self.item_factors_ = users, items
+        self.user_bias_, self.item_bias_ = (np.zeros(n, dtype=X.dtype) for n in X.shape)
+        progress, losses = self._progress(max_iter), []
+        for number in range(1, max_iter + 1):
+            expected = _products(X, users, items)
+            errors = np.square(X.data - expected.data, dtype=np.float64)
+            losses.append(float(np.sqrt(errors.mean())) if X.nnz else 0.0)
+            if not np.isfinite(losses[-1]):
+                raise NumericalError(f"epoch {number}: the factors overflow; scale the ratings")
+            pair = (X @ items, expected @ items), (X.T @ users, expected.T @ users)
+            _update(users, *pair[0], penalties[0] * counts[0])
+            _update(items, *pair[1], penalties[1] * counts[1])
+            self.losses_ = np.array(losses)
+            self._prepare_to_answer()
+            if progress.step(number, {"loss": losses[-1]}, self):
+                break
+
+    def _solve_new(self, profiles: sp.csr_array, n_threads: int) -> tuple[Array, Array]:
+        profiles = profiles.astype(self.item_factors_.dtype)
+        _check_not_negative(profiles)
+        fitted = self._fitted_parameters()
+        items = self.item_factors_
+        counts = np.diff(profiles.indptr)
+        users = np.full((profiles.shape[0], items.shape[1]), 0.5, dtype=items.dtype)
+        users[counts == 0] = 0
+        wanted = profiles @ items
+        for _ in range(fitted["max_iter"]):
+            expected = _products(profiles, users, items)
+            _update(users, wanted, expected @ items, fitted["regularization_user"] * counts)
+        return users, np.zeros(len(users), dtype=items.dtype)
+
+
+def _check_not_negative(X: sp.csr_array) -> None:
+    wrong = np.flatnonzero(X.data < 0)
+    if wrong.size:
+        raise ValueError(
+            f"RatingNMF needs ratings of at least 0, got {X.data[wrong[0]]:g}: shift the scale, or "
+            "use SVD"
+        )
+
+
+def _first_factors(start: Any, shape: tuple[int, int], n_factors: int, dtype: Any) -> list[Array]:
+    """Return first factors as new arrays, checked."""
+    sides = [np.array(part, dtype=dtype) for part in start]
+    expected = [(n, n_factors) for n in shape]
+    if [side.shape for side in sides] != expected:
+        raise ValueError(f"start: factors must have the shapes {expected[0]} and {expected[1]}")
+    if not all(np.isfinite(side).all() and (side >= 0).all() for side in sides):
+        raise ValueError("start: factors must be finite and at least 0")
+    return sides
+
+
+def _products(X: sp.csr_array, users: Array, items: Array) -> sp.csr_array:
+    """Return the products of factors at the stored entries."""
+    rows = row_numbers(X)
+    values = np.empty(X.nnz, dtype=users.dtype)
+    for begin in range(0, X.nnz, _ENTRIES):
+        part = slice(begin, begin + _ENTRIES)
+        values[part] = np.einsum("ij,ij->i", users[rows[part]], items[X.indices[part]])
+    return wrap_csr(X.indptr, X.indices, values, X.shape)
+
+
+def _update(factors: Array, wanted: Array, expected: Array, penalties: Array) -> None:
+    """Multiply factors by wanted / (expected + penalty factor); zeros stay."""
+    divisor = expected + penalties[:, None] * factors
+    factors *= np.divide(wanted, divisor, out=np.zeros_like(divisor), where=divisor > 0)

@@ -1,0 +1,214 @@
+"""The HTML page of a benchmark: one file, pictures inside, no network."""
+
+from __future__ import annotations
+
+import html
+import io
+import math
+import re
+from collections import defaultdict
+from typing import Any
+
+from suite.results import ratio, seconds
+
+Groups = dict[str, dict[str, dict[str, Any]]]
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
+       color: #1c2430; background: #fff; }
+h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
+table { border-collapse: collapse; width: 100%; font-size: 13px; }
+th, td { padding: .25rem .5rem; border-bottom: 1px solid #dde2e8; text-align: right; }
+th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
+td:last-child { text-align: left; }
+tr.native td { background: #f2f7fc; } .loss { color: #b3261e; font-weight: 600; }
+.scroll { overflow-x: auto; } svg { max-width: 100%; height: auto; }
+.note { color: #5a6675; }
+"""
+COLORS = {"reference": "#9aa5b1", "native": "#1f6fb4"}
+PEERS = ("#e08a1e", "#3f9b6c", "#8e5bb5", "#c2504d", "#6b7f2a", "#a06a4f")
+
+
+def _svg(figure: Any) -> str:
+    """The figure as inline SVG."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", bbox_inches="tight")
+    text = out.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    return re.sub(r"^.*?(?=<svg)", "", text, count=1, flags=re.S)
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _short(group: str) -> str:
+    return group if len(group) <= 70 else group[:67] + "..."
+
+
+def factors(groups: Groups) -> str:
+    """Dots: time of every member over the native time, one row for each case."""
+    rows = [
+        (group, {m: ratio(row, members.get("native")) for m, row in members.items()
+                 if m != "native" and "(" not in m})
+        for group, members in groups.items()
+    ]  # fmt: skip
+    rows = [(g, {m: v for m, v in found.items() if not math.isnan(v)}) for g, found in rows]
+    rows = [(group, found) for group, found in rows if found]
+    if not rows:
+        return ""
+    members = sorted({m for _, found in rows for m in found}, key=lambda m: (m != "reference", m))
+    colors = dict(zip([m for m in members if m not in COLORS], PEERS * 9, strict=False)) | COLORS
+    figure = _figure(10, 1.2 + 0.24 * len(rows))
+    axes = figure.add_subplot()
+    for member in members:
+        points = [(found[member], -y) for y, (_, found) in enumerate(rows) if member in found]
+        axes.plot([x for x, _ in points], [y for _, y in points], "o", markersize=5,
+                  color=colors[member], label=member)  # fmt: skip
+    axes.axvline(1.0, color=COLORS["native"], linewidth=1.5, label="native")
+    axes.set_xscale("log")
+    axes.set_yticks([-y for y in range(len(rows))], [_short(g) for g, _ in rows], fontsize=7)
+    axes.set_ylim(-len(rows) + 0.4, 0.6)
+    axes.set_xlabel("time over the native time (log scale; left of 1 the native member loses)")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    return _svg(figure)
+
+
+def variants(groups: Groups, pattern: str, name: str) -> str:
+    """Bars: native time under variants (threads, instruction sets) over the plain native time."""
+    rows = []
+    for group, members in groups.items():
+        native = members.get("native")
+        found = {
+            re.sub(r"native \((.*)\)", r"\1", m): ratio(row, native)
+            for m, row in members.items()
+            if re.fullmatch(rf"native \(({pattern})\)", m)
+        }
+        found = {m: value for m, value in found.items() if not math.isnan(value)}
+        if found:
+            rows.append((group, found))
+    if not rows:
+        return ""
+    kinds = sorted({m for _, found in rows for m in found})
+    figure = _figure(10, 1.2 + 0.3 * len(rows))
+    axes = figure.add_subplot()
+    height = 0.8 / len(kinds)
+    for place, kind in enumerate(kinds):
+        at = [-y - place * height for y, (_, found) in enumerate(rows) if kind in found]
+        axes.barh(at, [found[kind] for _, found in rows if kind in found], height=height,
+                  label=kind, color=PEERS[place % len(PEERS)])  # fmt: skip
+    axes.axvline(1.0, color=COLORS["native"], linewidth=1.5, label=name)
+    axes.set_yticks([-y for y in range(len(rows))], [_short(g) for g, _ in rows], fontsize=7)
+    axes.set_xlabel(f"time over that of {name}")
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    return _svg(figure)
+
+
+def sizes(groups: Groups) -> str:
+    """Lines: fit time of the native models over the number of interactions."""
+    lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for group, members in groups.items():
+        match = re.match(r"model (\S+): fit, generated", group)
+        row = members.get("native", {})
+        if match and "wall" in row:
+            lines[match[1]].append((float(row["extra"]["nnz"]), row["wall"]))
+    if not any(len(points) > 1 for points in lines.values()):
+        return ""
+    figure = _figure(9, 5)
+    axes = figure.add_subplot()
+    for number, (name, points) in enumerate(sorted(lines.items())):
+        points.sort()
+        axes.plot([x for x, _ in points], [y for _, y in points], "o-", label=name, markersize=4,
+                  color=PEERS[number % len(PEERS)], alpha=0.8)  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("interactions")
+    axes.set_ylabel("seconds of fit")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    return _svg(figure)
+
+
+def roofline(groups: Groups) -> str:
+    """Bars: share of the peak of one core that whole kernels reach."""
+    rows = [
+        (group, row["extra"]["gflop"] / row["wall"] / row["extra"]["peak"])
+        for group, members in groups.items()
+        for name, row in members.items()
+        if name == "native" and "gflop" in row.get("extra", {})
+    ]
+    if not rows:
+        return ""
+    figure = _figure(9, 1.0 + 0.4 * len(rows))
+    axes = figure.add_subplot()
+    axes.barh([-y for y in range(len(rows))], [100 * share for _, share in rows], height=0.5,
+              color=COLORS["native"])  # fmt: skip
+    axes.set_yticks([-y for y in range(len(rows))], [_short(g) for g, _ in rows], fontsize=8)
+    axes.set_xlabel("% of what a single-precision matrix product of BLAS reaches on one thread")
+    axes.set_xlim(0, 100)
+    return _svg(figure)
+
+
+def _table(groups: Groups) -> str:
+    cells = ["<tr><th>case</th><th>member</th><th>wall</th><th>CPU</th><th>peak MiB</th>"
+             "<th>wall / native</th><th>note</th></tr>"]  # fmt: skip
+    for group, members in groups.items():
+        native = members.get("native")
+        for member, row in members.items():
+            kind = ' class="native"' if member == "native" else ""
+            name = f"<td>{html.escape(group)}</td><td>{html.escape(member)}</td>"
+            if row["status"] != "done":
+                note = html.escape(f"{row['status']}: {row['note']}"[:200])
+                cells.append(f'<tr>{name}<td colspan="4"></td><td class="loss">{note}</td></tr>')
+                continue
+            factor = ratio(row, native)
+            loss = ' class="loss"' if factor < 1 and member.startswith("peer:") else ""
+            shown = "" if math.isnan(factor) else f"{factor:.2f}"
+            extra = row["extra"]
+            note = f"recall@10 {extra['recall']:.3f}" if "recall" in extra else ""
+            cells.append(
+                f"<tr{kind}>{name}<td>{seconds(row['wall'])}</td><td>{seconds(row['cpu'])}</td>"
+                f"<td>{row['peak_mib']:.0f}</td><td{loss}>{shown}</td><td>{note}</td></tr>"
+            )
+    return f'<div class="scroll"><table>{"".join(cells)}</table></div>'
+
+
+def page(header: dict[str, Any], groups: Groups, skipped: list[str]) -> str:
+    """The whole document."""
+    try:
+        import matplotlib  # noqa: F401 - the pictures need it
+    except ImportError:
+        pictures = [("Pictures", "<p>Pictures need matplotlib: pip install matplotlib</p>")]
+    else:
+        pictures = [
+            ("Native, NumPy reference and peers", factors(groups)),
+            ("Threads", variants(groups, r"\d+ threads", f"{header['threads']} threads")),
+            ("Instruction-set levels", variants(groups, r"[a-z]\w*", header["isa"])),
+            ("Size of the data", sizes(groups)),
+            ("Roofline: share of the peak of one core", roofline(groups)),
+        ]
+    versions = ", ".join(f"{name} {value}" for name, value in header["versions"].items())
+    parts = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
+        f"<title>Benchmarks of aimass_core</title><style>{STYLE}</style></head><body>",
+        "<h1>Benchmarks of aimass_core</h1>",
+        f"<p>{html.escape(header['cpu'])}, {header['cpus']} CPUs, {header['threads']} threads, "
+        f"instruction set {header['isa']}, Python {header['python']}.<br>"
+        f"<span class='note'>{html.escape(versions)}</span></p>",
+        "<p class='note'>Each measurement runs in its own process, and its result is checked "
+        "before its time counts. Times are the best of all rounds. CPU time counts all threads. "
+        "The peak is the memory of one call above what the process held before it.</p>",
+    ]
+    parts += [f"<h2>{title}</h2>{picture}" for title, picture in pictures if picture]
+    parts += ["<h2>All measurements</h2>", _table(groups)]
+    if skipped:
+        entries = "".join(f"<li>{html.escape(line)}</li>" for line in skipped)
+        parts.append(f"<h2>Left out</h2><ul class='note'>{entries}</ul>")
+    return "".join(parts) + "</body></html>\n"

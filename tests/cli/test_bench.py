@@ -1,0 +1,145 @@
+"""``aimass bench`` and its suite: finding it, resuming, the report, the gate; nothing is timed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+typer_testing = pytest.importorskip("typer.testing")
+suite_results = pytest.importorskip("suite.results")  # benchmarks/, on the path of the tests
+gate, page, run = (pytest.importorskip(f"suite.{name}") for name in ("gate", "page", "run"))
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADER = {"cpu": "CPU <1>", "cpus": 2, "threads": 2, "isa": "v3", "aimass_core": "0",
+          "python": "3", "versions": {"numpy": "2"}}  # fmt: skip
+
+
+def entry(group, member, wall, **more):
+    done = {"status": "done", "note": "", "cpu": [2 * wall], "peak_mib": 1.0, "isa": "v3"}
+    return {"group": group, "member": member, "wall": [wall, 2 * wall], "extra": {}, "key": member,
+            **done, **more}  # fmt: skip
+
+
+ENTRIES = [
+    entry("kernel | a", "native", 0.01),
+    entry("kernel | a", "native", 0.02, variant="1 threads"),
+    entry("kernel | a", "native", 0.03, variant="baseline"),
+    entry("kernel | a", "reference", 1.0),
+    entry("kernel | a", "peer:fast", 0.005),
+    entry("model knn: fit, generated:1k", "native", 0.1, extra={"nnz": 1000}),
+    entry("model knn: fit, generated:9k", "native", 0.9, extra={"nnz": 9000}),
+    entry("model knn: recommend, x", "native", 0.1, extra={"recall": 0.25}),
+    entry("roofline: b", "native", 0.5, extra={"gflop": 10.0, "peak": 40.0}),
+    {"group": "slow", "member": "native", "status": "timed out", "note": "took more than 9 s"},
+]
+
+
+def invoke(*words):
+    from aimass_core.cli.app import app
+
+    return typer_testing.CliRunner().invoke(app, ["bench", *map(str, words)])
+
+
+def test_without_the_suite_the_remedy_is_named(tmp_path):
+    result = invoke("--suite", tmp_path)
+    assert result.exit_code == 2
+    assert "Run it inside a clone" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--quick", "--full"], "give one of --quick, --full and --gate"),
+        (["--out", "report.pdf"], "must name a file that ends in .html"),
+        (["--data", "missing.parquet"], "is not a file"),
+    ],
+)
+def test_bad_options(words, message):
+    result = invoke(*words)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_the_report_has_every_measurement_and_picture():
+    pytest.importorskip("matplotlib")
+    groups = suite_results.summary(ENTRIES)
+    members = groups["kernel | a"]
+    assert members["native"]["wall"] == 0.01
+    assert members["native"]["cpu"] == 0.02
+    assert suite_results.ratio(members["reference"], members["native"]) == pytest.approx(100)
+    text = suite_results.markdown(HEADER, groups)
+    assert "| kernel | a | peer:fast | 5 ms | 10 ms | 1 | **0.50** |" in text  # a loss is bold
+    assert "timed out: took more than 9 s" in text
+    assert "20 GFLOP/s, 50% of sgemm" in text
+    html = page.page(HEADER, groups, ["peer: not installed"])
+    assert html.count("<svg") == 5  # factors, threads, levels, sizes, roofline
+    assert "CPU &lt;1&gt;" in html
+    assert "not installed" in html
+    assert "http" not in html.replace("http://www.w3.org/", "")
+
+
+def test_an_interrupted_run_goes_on(tmp_path):
+    path = tmp_path / "out" / "report.jsonl"
+    journal = suite_results.Journal(path, {"cpu": "a"})
+    journal.add(entry("g", "native", 1.0, key="0:x"))
+    with path.open("a") as file:
+        file.write('{"key": "0:cut sho')
+    again = suite_results.Journal(path, {"cpu": "a"})
+    assert [e["key"] for e in again.entries] == ["0:x"]
+    again.add(entry("g", "native", 1.0, key="0:y"))
+    assert len(suite_results.Journal(path, {"cpu": "a"}).entries) == 2
+    with pytest.raises(ValueError, match=r"journal of another run \(cpu differ\)"):
+        suite_results.Journal(path, {"cpu": "b"})
+    (tmp_path / "no.jsonl").write_text("text\n")
+    with pytest.raises(ValueError, match="not the journal of a benchmark"):
+        suite_results.Journal(tmp_path / "no.jsonl", {})
+
+
+def test_finished_measurements_are_not_repeated_and_interrupts_are_kept(tmp_path, monkeypatch):
+    one, two, three = (run.Measurement(n, "native", {"AIMASS_BENCH_THREADS": "2"}) for n in "abc")
+    calls = []
+
+    def measured(measurement, limit, rounds):
+        if measurement.node == "b" and "b" not in calls:
+            calls.append("b")
+            raise KeyboardInterrupt
+        calls.append(measurement.node)
+        return {k: v for k, v in entry(measurement.node, "native", 1.0).items() if k != "key"}
+
+    monkeypatch.setattr(run, "measured", measured)
+    options = argparse.Namespace(repeats=1, limit=1.0, rounds=1, out=tmp_path / "r.html")
+    for finished in (False, True):
+        journal = suite_results.Journal(tmp_path / "r.jsonl", {})
+        assert run.run_all(options, [one, two, three], journal) is finished
+        run.write_report(options, journal, HEADER)
+        groups = json.loads((tmp_path / "r.json").read_text())["groups"]
+        assert list(groups) == (["a", "b", "c"] if finished else ["a"])
+    assert calls == ["a", "b", "b", "c"]
+
+
+def test_what_is_planned():
+    nodes = [f"benchmarks/bench_x.py::bench_score_topk[{m}-{n}]" for m in
+             ("native", "reference", "peer:a", "peer:b") for n in (0, 1)]  # fmt: skip
+    nodes.append("benchmarks/bench_models.py::bench_model[native-item-knn-fit]")
+    options = argparse.Namespace(scale="small", cases=1, threads=4, peers=["a"], models_only=False,
+                                 datasets=["generated:20k", "real:x"])  # fmt: skip
+    plan = run.plan(options, nodes, ["baseline"])
+    shown = [(m.member, m.variant, m.environment.get("AIMASS_BENCH_DATASET")) for m in plan]
+    assert shown == [
+        ("native", "", None), ("native", "1 threads", None), ("native", "2 threads", None),
+        ("native", "baseline", None), ("reference", "", None), ("peer:a", "", None),
+        ("native", "", "generated:20k"), ("native", "", "real:x"),
+    ]  # fmt: skip
+    assert len({m.key for m in plan}) == len(plan)
+    options.models_only = True
+    assert len(run.plan(options, nodes, [])) == 2
+
+
+def test_the_gate_reports_lost_speed_and_lost_cases():
+    stored = {"a": 10.0, "b": 8.0, "c": 2.0}
+    assert gate.compared({"a": 3.4, "b": 9.0, "c": 2.0}, stored) == []
+    bad = gate.compared({"a": 3.2, "b": 9.0}, stored)
+    assert [line.split(":")[0] for line in bad] == ["a", "c"]
