@@ -233,8 +233,8 @@ def _check_unseen(
     if len(shared):
         user, item = int(shared[0] // width), int(shared[0] % width)
         users, items = model.users_, model.items_
-        shown = user if users is None else users.ids[user].item()
-        which = item if items is None else items.ids[item].item()
+        shown = user if users is None else users.ids.item(user)
+        which = item if items is None else items.ids.item(item)
         raise ValueError(
             f"test holds {len(shared)} of the interactions that {name!r} was fitted on, e.g. user "
             f"{shown!r} with item {which!r}: scores made on a model's own training rows mislead a "
