@@ -108,6 +108,8 @@ def test_table_refuses_other_shapes_and_ids(rng):
     with pytest.raises(TypeError, match="dict of name to fitted model"):
         candidate_table([knn], np.zeros((2, 2)))
     assert len(candidate_table({"knn": knn}, np.zeros((2, 2)))) == 0
+    with pytest.raises(ValueError, match=r"e\.g\. user 'a' with item 'p'"):
+        candidate_table({"knn": knn}, x)
 
 
 # ---- what is learned -----------------------------------------------------------------------------
