@@ -35,13 +35,14 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.M | re.S)
 
 
-COMMANDS = [
-    line
-    for page in PAGES
-    for block in blocks(page, "bash")
-    for line in block.replace("\\\n", " ").splitlines()
-    if line.startswith("aimass ")
-]
+def commands(page: Path) -> list[str]:
+    """The ``aimass`` commands of a page."""
+    return [
+        line
+        for block in blocks(page, "bash")
+        for line in block.replace("\\\n", " ").splitlines()
+        if line.startswith("aimass ")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def _in_the_shop(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_there_is_something_to_run() -> None:
     assert blocks(PAGES[0], "python")
-    assert len(COMMANDS) >= 4
+    assert sum(len(commands(page)) for page in PAGES) >= 4
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.stem)
@@ -78,10 +79,17 @@ def test_python(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
             assert capsys.readouterr().out.splitlines() == output.splitlines()
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_command(command: str) -> None:
+@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda p: p.stem)
+def test_commands(page: Path) -> None:
+    """The commands of a page, which may read what its Python blocks wrote."""
     testing = pytest.importorskip("typer.testing")
     from aimass_core.cli.app import app
 
-    result = testing.CliRunner().invoke(app, shlex.split(command)[1:])
-    assert result.exit_code == 0, result.output
+    names: dict[str, Any] = {}
+    sources = [code for code, _ in python_blocks(page)]
+    if any(re.search(r"\.(to_parquet|save)\(", code) for code in sources):
+        for code in sources:
+            exec(compile(code, page.name, "exec"), names)
+    for command in commands(page):
+        result = testing.CliRunner().invoke(app, shlex.split(command)[1:])
+        assert result.exit_code == 0, f"{command}: {result.output}"
