@@ -111,7 +111,9 @@ def _as_numbers(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
             f"{array.ndim}-D of {array.dtype}; to use your own ids, fit on Interactions"
         )
     known = (array >= 0) & (array < catalog.size)
-    return np.where(known, array, -1).astype(np.int64)
+    rows = np.where(known, array, 0).astype(np.int64)  # -1 is no value of an unsigned type
+    rows[~known] = -1
+    return rows
 
 
 def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any]) -> Filter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -91,7 +92,7 @@ def test_formats_of_the_output(aimass: Run, shop: Path, tmp_path: Path, name: st
         assert done.exit_code == 0, done.output
     rows = [tuple(row.values()) for row in pq.read_table(expected).to_pylist()]
     if name.endswith("sqlite"):
-        with sqlite3.connect(out) as connection:
+        with contextlib.closing(sqlite3.connect(out)) as connection, connection:
             found = connection.execute("SELECT * FROM recommend").fetchall()
     elif name.endswith("duckdb"):
         with duckdb.connect(str(out)) as connection:
@@ -110,12 +111,12 @@ def test_formats_of_the_output(aimass: Run, shop: Path, tmp_path: Path, name: st
 
 def test_other_tables_of_a_database_stay(aimass: Run, shop: Path, tmp_path: Path) -> None:
     out = tmp_path / "shop.db"
-    with sqlite3.connect(out) as connection:
+    with contextlib.closing(sqlite3.connect(out)) as connection, connection:
         connection.execute("CREATE TABLE prices (item INTEGER, price REAL)")
         connection.execute("INSERT INTO prices VALUES (1, 2.5)")
     done = aimass("recommend", shop, "--out", out, "--out-table", "my lists")
     assert done.exit_code == 0, done.output
-    with sqlite3.connect(out) as connection:
+    with contextlib.closing(sqlite3.connect(out)) as connection, connection:
         assert connection.execute("SELECT * FROM prices").fetchall() == [(1, 2.5)]
         (n,) = connection.execute('SELECT count(*) FROM "my lists"').fetchone()
     assert n > 0
@@ -126,7 +127,7 @@ def test_an_error_half_way_leaves_the_database_as_it_was(
 ) -> None:
     out = tmp_path / "shop.sqlite"
     assert aimass("recommend", shop, "--k", 2, "--out", out).exit_code == 0
-    with sqlite3.connect(out) as connection:
+    with contextlib.closing(sqlite3.connect(out)) as connection, connection:
         before = connection.execute("SELECT * FROM recommend").fetchall()
 
     def fails(*_: object) -> None:
@@ -134,7 +135,7 @@ def test_an_error_half_way_leaves_the_database_as_it_was(
 
     monkeypatch.setattr("aimass_core.data._table_writer._SqliteSink.write_table", fails)
     assert aimass("recommend", shop, "--k", 1, "--out", out).exit_code == 1
-    with sqlite3.connect(out) as connection:
+    with contextlib.closing(sqlite3.connect(out)) as connection, connection:
         assert connection.execute("SELECT * FROM recommend").fetchall() == before
     assert aimass("recommend", shop, "--out", tmp_path / "new.sqlite").exit_code == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["shop.parquet", "shop.sqlite"]

@@ -84,6 +84,7 @@ def test_temporal(seed: int, size: float) -> None:
     cut = parts.test.single_events().times.min()
     times = x.single_events().times
     assert parts.train.single_events().times.max() < cut
+    cut = split.temporal(x, test_size=size, repeats="include").test.single_events().times.min()
     assert (times >= cut).sum() >= int(size * len(times))
 
 
