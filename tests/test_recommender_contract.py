@@ -41,10 +41,13 @@ from aimass_core import (
     SVDpp,
     UserKNN,
     load,
+    similarity,
 )
 from aimass_core.base import registry
 from aimass_core.data.weighting import BM25, TfIdf
+from aimass_core.evaluation import evaluate
 from aimass_core.exceptions import NotFittedError
+from aimass_core.retrieval import FactorIndex, audience, score_topk
 
 SUMS = [
     ItemKNN(n_neighbors=12),
@@ -383,6 +386,24 @@ def test_users_without_history(model, blocks):
     np.testing.assert_array_equal(lists.indices[1], model.recommend([8], k=4).indices[0])
 
 
+@pytest.mark.parametrize("model", [m for m in ALL if hasattr(m, "similar_items")], ids=repr)
+def test_what_has_no_interactions_has_no_neighbors(model, blocks):
+    X = blocks.toarray()
+    X[7], X[:, 5] = 0, 0
+    model.fit(X)
+    for call, row in (("similar_items", 5), ("similar_users", 7)):
+        if not hasattr(model, call):
+            continue
+        try:
+            lists = getattr(model, call)([row, row + 1], k=4)
+        except ValueError as error:
+            assert "this model compares" in str(error)  # noqa: PT017
+            continue
+        assert lists.lengths.tolist()[0] == 0, call
+        assert np.isneginf(lists.scores[0]).all()
+        assert lists.lengths[1] > 0, call
+
+
 @every
 def test_an_answer_does_not_depend_on_the_batch(model, blocks):
     model.fit(blocks)
@@ -464,6 +485,28 @@ def test_names_of_other_libraries(model, blocks):
         type(model)(show_progress=True)
     with pytest.raises(TypeError, match="has no argument 'nonsense'"):
         type(model)(nonsense=3)
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "ours"),
+    [
+        (similarity.topk, "K", "k"),
+        (similarity.topk, "num_threads", "n_threads"),
+        (evaluate, "K", "k"),
+        (evaluate, "seed", "random_state"),
+        (audience, "exclude_items", "exclude"),
+        (audience, "n_jobs", "n_threads"),
+        (score_topk, "N", "k"),
+        (FactorIndex([[1.0]]).topk, "filter_items", "exclude"),
+    ],
+)
+def test_functions_name_their_argument_for_that_of_other_libraries(call, name, ours):
+    with pytest.raises(
+        TypeError, match=rf"{call.__name__}\(\) .*{name!r}; here .* called {ours!r}"
+    ):
+        call([[1.0]], **{name: 3})
+    with pytest.raises(TypeError, match="has no argument 'nonsense'"):
+        call([[1.0]], nonsense=3)
 
 
 @pytest.mark.parametrize(

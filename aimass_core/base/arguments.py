@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from .validation import suggest
 
-__all__ = ["FOREIGN_NAMES", "explains_names"]
+__all__ = ["FOREIGN_NAMES", "explains_names", "unknown_argument"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,34 +53,56 @@ OTHER_CALLS = {"recalculate_user": "recommend_new", "user_items": "recommend_new
 
 
 def explains_names(function: F) -> F:
-    """Make a method name its own argument where a call uses another library's name for it."""
+    """Make a function or method name its argument where a call uses another library's name."""
     known = inspect.signature(function).parameters
     if any(p.kind is p.VAR_KEYWORD for p in known.values()):
         return function
+    is_method = next(iter(known), None) == "self"
+    own_names = [*known][is_method:]
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if not kwargs.keys() <= known.keys():
             for name in kwargs:
                 if name not in known:
-                    raise TypeError(_message(type(args[0]), function.__name__, name, [*known][1:]))
+                    cls = type(args[0]) if is_method else None
+                    raise unknown_argument(cls, function.__name__, name, own_names)
         return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]
 
 
-def _message(cls: type, method: str, name: str, known: list[str]) -> str:
-    """Return the text about an argument that a method of a class does not have."""
-    is_constructor = method == "__init__"
-    text = f"{cls.__name__}{'' if is_constructor else f'.{method}'}() has no argument {name!r}"
+def unknown_argument(cls: type | None, function: str, name: str, known: list[str]) -> TypeError:
+    """Return the error for an argument that a function does not have.
+
+    Parameters
+    ----------
+    cls : type or None
+        Class of the object whose method was called; None for a function.
+    function : str
+        Name of the function or method.
+    name : str
+        The argument of the call.
+    known : list of str
+        The arguments that the function has.
+
+    Returns
+    -------
+    TypeError
+        Its message names our argument or call where there is one, else all arguments.
+    """
+    is_constructor = function == "__init__"
+    names = ([] if cls is None else [cls.__name__]) + ([] if is_constructor else [function])
+    text = f"{'.'.join(names)}() has no argument {name!r}"
     ours = FOREIGN_NAMES.get(name, ())
     for own in ours:
         if own in known:
-            return f"{text}; here it is called {own!r}"
-    others = inspect.signature(cls.fit).parameters if hasattr(cls, "fit") else {}
+            return TypeError(f"{text}; here it is called {own!r}")
+    fit = getattr(cls, "fit", None)
+    others = {} if fit is None else inspect.signature(fit).parameters
     for own in (name, *ours):
         if is_constructor and own in others:
-            return f"{text}: pass {own!r} to fit"
+            return TypeError(f"{text}: pass {own!r} to fit")
     if name in OTHER_CALLS and hasattr(cls, OTHER_CALLS[name]):
-        return f"{text}: call {OTHER_CALLS[name]}"
-    return f"{text}{suggest(name, known)}; the arguments are {', '.join(known)}"
+        return TypeError(f"{text}: call {OTHER_CALLS[name]}")
+    return TypeError(f"{text}{suggest(name, known)}; the arguments are {', '.join(known)}")

@@ -88,10 +88,23 @@ def bench(
     for package in ("pytest", "pytest_benchmark"):
         import_optional(package)
     words = [sys.executable, str(program), "--out", str(out)]
-    words += [flag for flag, given in (("--quick", quick), ("--full", full), ("--gate", gate),
-                                       ("--models-only", models_only)) if given]  # fmt: skip
-    for flag, value in (("--peers", peers), ("--data", data), ("--only", only),
-                        ("--threads", threads), ("--limit", limit)):  # fmt: skip
+    words += [
+        flag
+        for flag, given in (
+            ("--quick", quick),
+            ("--full", full),
+            ("--gate", gate),
+            ("--models-only", models_only),
+        )
+        if given
+    ]
+    for flag, value in (
+        ("--peers", peers),
+        ("--data", data),
+        ("--only", only),
+        ("--threads", threads),
+        ("--limit", limit),
+    ):
         if value is not None:
             words += [flag, str(value)]
     environment = dict(os.environ)

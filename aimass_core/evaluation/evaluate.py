@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.arguments import explains_names
 from ..base.estimator import Estimator, clone
 from ..base.foreign import AdaptedModel, as_recommender
 from ..base.progress import logger
@@ -24,6 +25,7 @@ from .table import EvaluationTable
 __all__ = ["evaluate"]
 
 
+@explains_names
 def evaluate(
     models: Any,
     split: Any,

@@ -349,7 +349,8 @@ class FactorModel(Recommender):
         Returns
         -------
         TopK
-            One list for each item, without the item itself; empty where its factors are zero.
+            One list for each item, without the item itself; empty for an item without interactions
+            or with factors of zero.
 
         Raises
         ------
@@ -429,9 +430,21 @@ class FactorModel(Recommender):
             own=own,
             n_threads=n_threads,
         )
-        without = ~vectors.any(axis=1)
-        lists.indices[without], lists.scores[without] = -1, -np.inf
+        # The factors of a row without interactions are zero, or still the random first ones.
+        is_empty = ~vectors.any(axis=1) | ~self._has_interactions(side, rows)
+        lists.indices[is_empty], lists.scores[is_empty] = -1, -np.inf
         return lists
+
+    def _has_interactions(self, side: str, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return flags of the rows of "users" or "items" that have an interaction of the fit."""
+        has_some: NDArray[np.bool_]
+        if side == "items":
+            has_some = self.item_counts_[rows] > 0
+        elif self.user_items_ is None:  # saved without its training data: not known
+            has_some = np.ones(len(rows), dtype=bool)
+        else:
+            has_some = np.diff(self.user_items_.indptr)[rows] > 0
+        return has_some
 
     def _rank_side(
         self,

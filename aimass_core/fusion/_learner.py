@@ -62,9 +62,12 @@ def as_estimator(value: Any, random_state: int) -> Any:
         ensemble = import_optional("sklearn.ensemble")
         if value == "boosting":
             return ensemble.HistGradientBoostingClassifier(
-                max_iter=100, max_leaf_nodes=15, min_samples_leaf=50, early_stopping=False,
+                max_iter=100,
+                max_leaf_nodes=15,
+                min_samples_leaf=50,
+                early_stopping=False,
                 random_state=random_state,
-            )  # fmt: skip
+            )
         if value == "forest":
             return ensemble.RandomForestClassifier(
                 n_estimators=50, min_samples_leaf=20, random_state=random_state
@@ -106,8 +109,10 @@ def described(estimator: Any) -> Any:
     steps = []
     for step in _steps(estimator):
         name, params = type(step).__name__, step.get_params(deep=False)
-        plain = all(v is None or isinstance(v, (bool, int, float, str, tuple, list, dict))
-                    for v in params.values())  # fmt: skip
+        plain = all(
+            v is None or isinstance(v, (bool, int, float, str, tuple, list, dict))
+            for v in params.values()
+        )
         if _MODULES.get(name) is None or not type(step).__module__.startswith("sklearn."):
             raise TypeError(
                 f"a Stacking with a {name} cannot be saved, because aimass_core writes no pickle: "
@@ -152,8 +157,9 @@ class Scorer:
     def _check(self) -> None:
         parts, n = self.parts, self._n_features
         if parts["kind"] not in ("linear", "network", "trees") or parts["link"] not in (
-            "identity", "logit",
-        ):  # fmt: skip
+            "identity",
+            "logit",
+        ):
             raise ValueError("an unknown kind of second stage")
         for name in ("shift", "scale"):
             if parts[name].shape != (n,):
@@ -291,15 +297,26 @@ def _converted(last: Any) -> dict[str, Any] | None:
     if name in _MODULES and hasattr(last, "coef_") and not hasattr(last, "coefs_"):
         coefficients = np.asarray(last.coef_, dtype=np.float64).reshape(-1)
         intercept = float(np.asarray(last.intercept_).reshape(-1)[0])
-        return {"kind": "linear", "coefficients": coefficients, "intercept": intercept,
-                "link": link}  # fmt: skip
+        return {
+            "kind": "linear",
+            "coefficients": coefficients,
+            "intercept": intercept,
+            "link": link,
+        }
     if name.startswith("MLP"):
-        layers = {f"weights_{i}": np.asarray(w, dtype=np.float64)
-                  for i, w in enumerate(last.coefs_)}  # fmt: skip
-        layers |= {f"bias_{i}": np.asarray(b, dtype=np.float64)
-                   for i, b in enumerate(last.intercepts_)}  # fmt: skip
-        return {"kind": "network", "n_layers": len(last.coefs_), "activation": last.activation,
-                "link": link, **layers}  # fmt: skip
+        layers = {
+            f"weights_{i}": np.asarray(w, dtype=np.float64) for i, w in enumerate(last.coefs_)
+        }
+        layers |= {
+            f"bias_{i}": np.asarray(b, dtype=np.float64) for i, b in enumerate(last.intercepts_)
+        }
+        return {
+            "kind": "network",
+            "n_layers": len(last.coefs_),
+            "activation": last.activation,
+            "link": link,
+            **layers,
+        }
     if name.startswith("HistGradientBoosting"):
         trees = [_histogram_nodes(stage[0].nodes) for stage in last._predictors]
         start = float(np.asarray(last._baseline_prediction).reshape(-1)[0])
@@ -310,8 +327,14 @@ def _converted(last: Any) -> dict[str, Any] | None:
         # What the raw prediction begins with: that of a row, less what the trees say of it.
         row = np.zeros((1, last.n_features_in_))
         raw = last.decision_function(row) if is_probability else last.predict(row)
-        bare = Scorer({**_forest(trees, 0.0, 1.0, "identity"), "shift": np.zeros(row.shape[1]),
-                       "scale": np.ones(row.shape[1])}, row.shape[1])  # fmt: skip
+        bare = Scorer(
+            {
+                **_forest(trees, 0.0, 1.0, "identity"),
+                "shift": np.zeros(row.shape[1]),
+                "scale": np.ones(row.shape[1]),
+            },
+            row.shape[1],
+        )
         return _forest(trees, float(np.ravel(raw)[0] - bare(row)[0]), 1.0, link)
     if name.startswith(("RandomForest", "ExtraTrees", "DecisionTree")):
         members = getattr(last, "estimators_", [last])
@@ -361,5 +384,12 @@ def _forest(
         if name in ("left", "right"):
             parts = [part + root for part, root in zip(parts, roots.tolist(), strict=True)]
         columns[name] = np.concatenate(parts)
-    return {"kind": "trees", "roots": roots, "intercept": start, "divisor": divisor, "link": link,
-            "is_single": is_single, **columns}  # fmt: skip
+    return {
+        "kind": "trees",
+        "roots": roots,
+        "intercept": start,
+        "divisor": divisor,
+        "link": link,
+        "is_single": is_single,
+        **columns,
+    }

@@ -228,8 +228,9 @@ def _check_unseen(
     if has_ids and (test.users != model.users_ or test.items != model.items_):
         raise ValueError(f"test and {name!r} must have the same ids in the same order")
     width = np.int64(max(model.n_items, 1))
-    keys = [row_numbers(x).astype(np.int64) * width + x.indices
-            for x in (model.user_items_, answers)]  # fmt: skip
+    keys = [
+        row_numbers(x).astype(np.int64) * width + x.indices for x in (model.user_items_, answers)
+    ]
     shared = keys[1][np.isin(keys[1], keys[0], assume_unique=True)]
     if len(shared):
         user, item = int(shared[0] // width), int(shared[0] % width)

@@ -117,9 +117,13 @@ class ScoreFusion(FusedModel):
         if self.scale != "probability":
             return
         table = out_of_fold_table(
-            self._members(), X, depth=self.depth, n_folds=self.n_folds,
-            random_state=self.random_state, n_threads=n_threads,
-        )  # fmt: skip
+            self._members(),
+            X,
+            depth=self.depth,
+            n_folds=self.n_folds,
+            random_state=self.random_state,
+            n_threads=n_threads,
+        )
         members = as_members(self.models)
         self.curves_ = np.tile([0.0, 1.0], (len(members), 1))
         if not table.labels.any() or table.labels.all():

@@ -152,16 +152,24 @@ class Stacking(FusedModel):
 
     def _learn_fusion(self, X: Any, n_threads: int) -> None:
         table = out_of_fold_table(
-            self._members(), X, depth=self.depth, n_folds=self.n_folds, validation=self.validation,
-            max_rows=self.max_rows, random_state=self._seed, n_threads=n_threads,
-        )  # fmt: skip
+            self._members(),
+            X,
+            depth=self.depth,
+            n_folds=self.n_folds,
+            validation=self.validation,
+            max_rows=self.max_rows,
+            random_state=self._seed,
+            n_threads=n_threads,
+        )
         self.n_candidates_, self.n_taken_ = len(table), int(table.labels.sum())
         self.auc_, self.estimator_, self.scorer_parts_ = float("nan"), None, {}
         if not 0 < self.n_taken_ < self.n_candidates_:
             logger.warning(
                 "Stacking.fit: %d of %d candidates were taken, so there is nothing to learn; the "
-                "members count alike", self.n_taken_, self.n_candidates_,
-            )  # fmt: skip
+                "members count alike",
+                self.n_taken_,
+                self.n_candidates_,
+            )
             return
         template = as_estimator(self.estimator, self._seed % 2**32)
         self.auc_ = _cross_fitted_auc(template, table)

@@ -9,21 +9,20 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.csr import products_of_rows, row_numbers, row_range, spgemm_topk, take_rows, transpose
-from ..base.estimator import clone
-from ..base.filters import Catalog, as_filter, combine_filters
+from ..base.filters import Catalog, as_filters
 from ..base.lists import Explanation, TopK
 from ..base.query import Query
 from ..base.ranking import rank_by_score
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_int, csr_parts, wrap_csr
-from ..data.weighting import BM25, Binarize, Log, TfIdf
-from ..data.weighting._weighting import Weighting
+from ..data.weighting._by_name import as_weighting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..base.ranking import Ranked
+    from ..data.weighting._weighting import Weighting
 
     Weights = NDArray[Any] | sp.csr_array
 
@@ -59,16 +58,7 @@ class LinearModel(Recommender):
 
     def _learn_weighting(self) -> sp.csr_array:
         """Set ``weighting_`` and return the weighted training matrix."""
-        self.weighting_ = None
-        if isinstance(self.weighting, Weighting):
-            self.weighting_ = clone(self.weighting)
-        elif self.weighting is not None:
-            name = as_choice(self.weighting, "weighting", ("bm25", "tf_idf", "log", "binarize"))
-            kinds = {"bm25": BM25, "tf_idf": TfIdf}
-            if name in kinds:
-                self.weighting_ = kinds[name](documents="items")
-            else:
-                self.weighting_ = Log() if name == "log" else Binarize()
+        self.weighting_ = as_weighting(self.weighting, documents="items")
         if self.weighting_ is not None:
             self.weighting_.fit(self.user_items_)
         return self._weighted(self.user_items_)
@@ -227,7 +217,8 @@ class LinearModel(Recommender):
         Returns
         -------
         TopK
-            One list for each item, without the item itself: the largest weights of its row.
+            One list for each item, without the item itself: the largest weights of its row. Empty
+            for an item without interactions, whose weights are all 0.
 
         Raises
         ------
@@ -245,16 +236,12 @@ class LinearModel(Recommender):
             (len(rows), self.n_items),
         )
         catalog = Catalog(self.items_, self.n_items, "item")
-        allowed, denied = combine_filters(
-            as_filter(candidates, "candidates", catalog, queries),
-            as_filter(exclude, "exclude", catalog, queries),
-            own,
-        )
+        allowed, excluded = as_filters(candidates, exclude, catalog, queries, own)
         threads = resolve_n_threads(n_threads)
         query = Query(
             own,
             candidates=allowed,
-            exclude=denied,
+            exclude=excluded,
             k=min(k, max(self.n_items, 1)),
             n_threads=threads,
         )
@@ -262,6 +249,8 @@ class LinearModel(Recommender):
             indices, scores = self._best_of(own, query)
         else:
             indices, scores = rank_by_score(query, self._scores_of_rows)
+        is_empty = self.item_counts_[rows] == 0
+        indices[is_empty], scores[is_empty] = -1, -np.inf
         name = self._names[1]
         return TopK(queries, indices, scores, self.items_, name, f"similar_{name}")
 

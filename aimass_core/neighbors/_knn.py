@@ -16,7 +16,6 @@ from ..base.baselines import (
     sgd_biases,
 )
 from ..base.csr import row_numbers, transpose
-from ..base.estimator import clone
 from ..base.figures import draw_neighborhood, new_axes
 from ..base.filters import Catalog, as_filters
 from ..base.lists import Explanation, TopK
@@ -26,8 +25,7 @@ from ..base.ranking import filter_lists, padding, scores_by_pairs, top_of_rows
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_int, wrap_csr
-from ..data.weighting import BM25, Binarize, Log, TfIdf
-from ..data.weighting._weighting import Weighting
+from ..data.weighting._by_name import as_weighting
 from ..similarity._compare import Compared, gram_topk, prepare
 from ..similarity._measures import Measure
 from ..similarity.similarity import Similarity, as_measure
@@ -35,6 +33,8 @@ from ._rating import AGGREGATIONS, RatingEngine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ..data.weighting._weighting import Weighting
 
 __all__ = ["Neighborhood"]
 
@@ -133,17 +133,6 @@ class Neighborhood(Recommender):
         if self.aggregation != "baseline" and m.name != "pearson_baseline":
             self._refuse_idle(("baseline",), aggregation)
 
-    def _new_weighting(self) -> Weighting | None:
-        """Return the unfitted weighting that the parameter names."""
-        if self.weighting is None or isinstance(self.weighting, Weighting):
-            return None if self.weighting is None else clone(self.weighting)
-        name = as_choice(self.weighting, "weighting", ("bm25", "tf_idf", "log", "binarize"))
-        if name == "bm25":
-            return BM25(documents=self._entities)
-        if name == "tf_idf":
-            return TfIdf(documents=self._entities)
-        return Log() if name == "log" else Binarize()
-
     def _weighted(self, X: sp.csr_array) -> sp.csr_array:
         """Return a matrix weighted by what was learned from the fitted one."""
         if self.weighting_ is None:
@@ -169,7 +158,7 @@ class Neighborhood(Recommender):
         m = self._checked_measure()
         X = self.user_items_
         self.similarity_ = self.user_bias_ = self.item_bias_ = None
-        self.weighting_ = self._new_weighting()
+        self.weighting_ = as_weighting(self.weighting, documents=self._entities)
         if self.weighting_ is not None:
             self.weighting_.fit(X)
         self.mean_, self.rating_range_ = global_mean(X), rating_range(self.rating_scale, X)

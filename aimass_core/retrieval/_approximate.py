@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.arguments import explains_names
 from ..base.csr import row_numbers, row_range, take_rows
 from ..base.filters import Catalog, as_filters
 from ..base.lists import TopK
@@ -72,6 +73,7 @@ class ApproximateIndex:
     spaces", RecSys 2014.
     """
 
+    @explains_names
     def __init__(
         self,
         item_factors: Any,
@@ -120,6 +122,7 @@ class ApproximateIndex:
     def _exact(self) -> FactorIndex:
         return FactorIndex(self._items)
 
+    @explains_names
     def topk(
         self,
         queries: Any,

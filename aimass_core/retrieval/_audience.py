@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.arguments import explains_names
 from ..base.csr import renumber_columns, row_numbers, take_rows_or_empty, transpose
 from ..base.filters import Catalog, as_filters
 from ..base.progress import log_duration, logger
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["audience"]
 
 
+@explains_names
 def audience(
     model: Any,
     items: Any,

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
+from ..base.arguments import explains_names
 from ..base.csr import row_range
 from ..base.filters import Catalog, as_filters
 from ..base.lists import TopK
@@ -92,6 +93,7 @@ class FactorIndex:
     [['tea', 'pie']]
     """
 
+    @explains_names
     def __init__(
         self, item_factors: Any, item_biases: Any = None, *, metric: str = "dot", ids: Any = None
     ) -> None:
@@ -121,6 +123,7 @@ class FactorIndex:
             f"metric={self.metric!r})"
         )
 
+    @explains_names
     def topk(
         self,
         queries: Any,
@@ -271,6 +274,7 @@ class FactorIndex:
             raise NumericalError(error.reason, row=row, what="query") from None
         return indices, scores
 
+    @explains_names
     def topk_blocks(
         self,
         queries: Any,
@@ -330,6 +334,7 @@ def _pattern(matrix: sp.csr_array | None) -> tuple[Any, Any]:
     )
 
 
+@explains_names
 def score_topk(
     user_factors: Any,
     item_factors: Any,

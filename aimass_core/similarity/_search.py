@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.arguments import unknown_argument
 from ..base.baselines import baseline_of, entity_offsets
 from ..base.csr import as_lists, spgemm_topk, transpose, with_scipy_indices
 from ..base.progress import log_duration
@@ -140,6 +142,7 @@ def topk(
            [0.667, 0.   , 0.   ],
            [0.   , 0.333, 0.   ]], dtype=float32)
     """
+    _refuse_unknown_options(options)
     if isinstance(measure, Similarity):
         if options:
             raise TypeError(
@@ -168,6 +171,19 @@ def topk(
     return with_scipy_indices(
         lists if sort_by == "score" else transpose(transpose(lists, threads), threads)
     )
+
+
+def _refuse_unknown_options(options: dict[str, Any]) -> None:
+    """Raise TypeError for options that neither `topk` nor `Similarity` has."""
+    known = {
+        name: parameter
+        for function in (topk, Similarity)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    }
+    for name in options:
+        if name not in known:
+            raise unknown_argument(None, "topk", name, list(known))
 
 
 def _search(
