@@ -313,8 +313,8 @@ def sample_size(
     >>> import numpy as np
     >>> from aimass_core.evaluation import sample_size
     >>> conversions = np.arange(1000) < 50  # a rate of 5 %
-    >>> sample_size(conversions, effect=0.01)
-    power 0.796 [0.778, 0.813] with n = 16,310 (two-sample, effect 0.01, alpha 0.05)
+    >>> sample_size(conversions, effect=0.01).n
+    16310
     """
     pilot = _Pilot(values, effect, design, share)
     alpha, target = _level(alpha, "alpha"), _level(power, "power")

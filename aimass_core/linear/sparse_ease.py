@@ -95,7 +95,7 @@ class SparseEASE(LinearModel):
     --------
     >>> import numpy as np
     >>> from aimass_core import EASE, SparseEASE
-    >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1.0]])
+    >>> X = np.array([[1, 1, 1, 0], [1, 1, 0, 1], [0, 1, 1, 1], [1, 0, 1, 1.0]])
     >>> model = SparseEASE(regularization=1.0, n_neighbors=3).fit(X)
     >>> exact = EASE(regularization=1.0).fit(X)
     >>> bool(np.allclose(model.weights_.toarray(), exact.weights_, atol=1e-3))

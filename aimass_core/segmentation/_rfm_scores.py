@@ -77,9 +77,9 @@ def rfm_scores(table: Mapping[str, Any], *, n_scores: int = 5) -> dict[str, NDAr
     ... }
     >>> scores = rfm_scores(table)
     >>> scores["recency_score"].tolist(), scores["frequency_score"].tolist()
-    ([5, 3, 1, 4, 2], [5, 3, 1, 1, 4])
+    ([5, 3, 1, 4, 2], [5, 3, 2, 2, 4])
     >>> scores["rfm_segment"].tolist()
-    ['champions', 'need attention', 'hibernating', 'promising', 'at risk']
+    ['champions', 'need attention', 'hibernating', 'potential loyalists', 'at risk']
     """
     n_scores = as_int(n_scores, "n_scores", minimum=2)
     scores: dict[str, NDArray[Any]] = {}
