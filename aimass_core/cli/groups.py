@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 __all__ = ["with_option_groups"]
@@ -36,7 +37,9 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     >>> show(name="tea", k=3)
     tea 3
     """
-    hints = get_type_hints(command, include_extras=True)
+    # Without the defaults, for which Python 3.10 would wrap the annotations into Optional.
+    annotated = SimpleNamespace(__annotations__=command.__annotations__)
+    hints = get_type_hints(annotated, vars(inspect.getmodule(command)), include_extras=True)
     parameters: list[inspect.Parameter] = []
     groups: dict[str, type] = {}
     for parameter in inspect.signature(command).parameters.values():
