@@ -132,7 +132,7 @@ class ResultReader(Reader):
             return self._read(wanted, labels)
 
     def _read(self, wanted: Wanted, labels: Mapping[str, str]) -> dict[str, Column]:
-        for method in ("fetch_record_batch", "to_arrow_reader", "fetch_arrow_table"):
+        for method in ("to_arrow_reader", "fetch_record_batch", "fetch_arrow_table"):
             if callable(getattr(self.result, method, None)):  # ADBC, DuckDB and other drivers
                 stream = getattr(self.result, method)().__arrow_c_stream__()
                 columns = read_stream(stream, list(wanted.values()), list(labels.values()))
