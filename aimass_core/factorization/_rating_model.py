@@ -139,7 +139,7 @@ class RatingModel(FactorModel):
         else:
             assert profiles is not None
             vectors, bias = self._solve_new(profiles, n_threads)
-        return vectors, bias + np.float64(self.mean_)
+        return vectors, bias.astype(np.float64) + self.mean_
 
     def score_pairs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], n_threads: int

@@ -214,7 +214,7 @@ class AsymmetricSVD(SgdRating):
 
     def _sums(self, X: sp.csr_array, user_bias: Array) -> Array:
         """Return the vectors of users from their ratings and biases."""
-        left = X.data - np.float64(self.mean_) - np.repeat(user_bias, np.diff(X.indptr))
+        left = X.data.astype(np.float64) - self.mean_ - np.repeat(user_bias, np.diff(X.indptr))
         left -= self.item_bias_[X.indices]
         ones = np.ones(X.nnz)
         sums: Array = scaled_sums(X, ones, self.implicit_factors_)
