@@ -1,8 +1,8 @@
-"""Print pip constraints that pin every run-time dependency to the oldest version that is allowed.
+"""Print pip constraints that pin each numerical dependency to the oldest version that is allowed.
 
 Usage: ``python tools/floors.py >constraints.txt``. The versions are those after ``>=`` in the
-``dependencies`` of ``pyproject.toml`` and in the extras that users install. Tools of the tests and
-of the benchmarks are left to pip.
+``dependencies`` of ``pyproject.toml`` and in the extra ``io``. Other extras, and the tools of the
+tests and of the benchmarks, are left to pip.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import re
 from pathlib import Path
 
 PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
-EXTRAS = ("io", "cli", "plot", "ann", "tune", "all")
+EXTRAS = ("io",)
 
 
 def requirements(text: str) -> list[str]:
-    """Return the requirements of the package and of the extras for users.
+    """Return the requirements of the package and of the extra for files.
 
     They are read without a TOML library, because Python 3.10 has none.
     """

@@ -112,6 +112,7 @@ void predict(const Run& run, const KnnPredict<T>& x, const Epilogue<T>& epilogue
   const std::int64_t n_entities = x.sim.n_rows;
   const std::int64_t k = std::min(x.k, std::max<std::int64_t>(n_entities, 1));
   std::vector<Scratch> scratch;
+  scratch.reserve(static_cast<std::size_t>(run.n_threads()));
   for (int t = 0; t < run.n_threads(); ++t)
     scratch.push_back({SimilarityRow<T, Sums>(x.sim, x.sim_t, epilogue), TopK<T>(k)});
   const GroupedQueries groups =

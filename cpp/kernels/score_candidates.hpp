@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <optional>
+#include <memory>
 
 #include "../simd/score_kernels.hpp"
 #include "parallel.hpp"
@@ -28,7 +28,8 @@ class Candidates {
   void start(std::int64_t k, T* scores, std::int32_t* positions) {
     scores_ = scores;
     positions_ = positions;
-    if (!best_) best_.emplace(k, std::max<std::int64_t>(16, k / 2), capacity(k));
+    if (!best_)
+      best_ = std::make_unique<TopK<T>>(k, std::max<std::int64_t>(16, k / 2), capacity(k));
     best_->clear(lowest());
   }
   T* scores() const { return scores_; }
@@ -62,7 +63,7 @@ class Candidates {
 
   T* scores_ = nullptr;
   std::int32_t* positions_ = nullptr;
-  std::optional<TopK<T>> best_;
+  std::unique_ptr<TopK<T>> best_;
 };
 
 }  // namespace aimass
