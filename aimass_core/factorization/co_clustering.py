@@ -185,7 +185,7 @@ class CoClustering(RatingModel):
             for part, n, k, name in zip(start, X.shape, sizes, ("users", "items"), strict=True)
         ]
         ratings = _Ratings(X)
-        progress = self._progress(max_iter + 1)
+        progress = self._progress(max_iter)
         for number in range(1, max_iter + 1):
             self.n_iter_ = number
             before = [part.copy() for part in clusters]

@@ -76,7 +76,7 @@ class FusedModel(Recommender):
 
     def _fitted_members(self, X: Any) -> Members:
         members = self._members()
-        progress = self._progress(len(members) + 1)
+        progress = self._progress(len(members))
         for number, model in enumerate(members.values(), 1):
             model.fit(X)
             progress.step(number)

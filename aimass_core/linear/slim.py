@@ -168,7 +168,7 @@ class SLIM(LinearModel):
         if n_candidates is not None:
             candidates = nearest_items(X, n_candidates, 0.0, n_threads)
         descent, start = Descent(X, solver, n_threads), self._options.start
-        progress = self._progress(self.n_items + 1)
+        progress = self._progress(self.n_items)
         solved = descent.solve(problem, progress, candidates, start)
         rows, self.n_iter_, self.violation_ = solved
         warn_of_violations(self.violation_, problem.tol, problem.max_iter)

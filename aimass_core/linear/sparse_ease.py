@@ -130,7 +130,7 @@ class SparseEASE(LinearModel):
         n_checked = as_int(self.n_checked, "n_checked", minimum=0)
         X = self._learn_weighting()
         lists = nearest_items(X, _WIDE * k, ridge, n_threads)
-        lists.data = _regress(X, lists, ridge, k, n_threads, self._progress(self.n_items + 1))
+        lists.data = _regress(X, lists, ridge, k, n_threads, self._progress(self.n_items))
         kept = lists.data != 0
         indptr = np.concatenate([[0], np.cumsum(kept)])[lists.indptr].astype(np.int64)
         rows = wrap_csr(indptr, lists.indices[kept], lists.data[kept], lists.shape)
