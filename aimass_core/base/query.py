@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from .csr import row_numbers, row_range
+from .csr import row_numbers, row_range, take_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,16 +88,35 @@ class Query:
         """
         if begin == 0 and end >= len(self):
             return self
+        return self._of(slice(begin, end), lambda X: row_range(X, begin, end))
+
+    def take(self, rows: NDArray[np.int64]) -> Query:
+        """Return the query of some users.
+
+        Parameters
+        ----------
+        rows : ndarray of int64
+            Numbers of users in this query, in the order wanted.
+
+        Returns
+        -------
+        Query
+            A new one.
+        """
+        return self._of(rows, lambda X: take_rows(X, rows))
+
+    def _of(self, users: Any, rows_of: Callable[[sp.csr_array], sp.csr_array]) -> Query:
+        """Return the query of the users that an index and the rows of a matrix stand for."""
         own, excluded = self.candidate_lists, self.exclude
-        profiles = row_range(self.profiles, begin, end)
+        profiles = rows_of(self.profiles)
         if excluded is not None:  # the profiles themselves stay recognisable as such
-            excluded = profiles if excluded is self.profiles else row_range(excluded, begin, end)
+            excluded = profiles if excluded is self.profiles else rows_of(excluded)
         return replace(
             self,
             profiles=profiles,
-            users=None if self.users is None else self.users[begin:end],
-            user_features=None if self.user_features is None else self.user_features[begin:end],
-            candidates=self.candidates if own is None else row_range(own, begin, end),
+            users=None if self.users is None else self.users[users],
+            user_features=None if self.user_features is None else self.user_features[users],
+            candidates=self.candidates if own is None else rows_of(own),
             exclude=excluded,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -816,13 +816,13 @@ class Recommender(Estimator):
         known = np.flatnonzero(~without)
         indices, scores = padding(n, query.k, self._score_dtype)
         if len(known):
-            some_indices, some_scores = self.rank(_take(query, known))
+            some_indices, some_scores = self.rank(query.take(known))
             scores = scores.astype(some_scores.dtype, copy=False)
             indices[known], scores[known] = some_indices, some_scores
         if popular:
             others = np.flatnonzero(without)
             counts = np.where(self.item_counts_ > 0, self.item_counts_, -np.inf)
-            indices[others], scores[others] = rank_shared(counts, _take(query, others))
+            indices[others], scores[others] = rank_shared(counts, query.take(others))
         return indices, scores
 
     def _without_history(self, query: Query) -> NDArray[np.bool_]:
@@ -834,19 +834,3 @@ class Recommender(Estimator):
         if self.user_items_ is None and query.users is not None:
             return unknown
         return nothing | unknown
-
-
-def _take(query: Query, rows: NDArray[np.int64]) -> Query:
-    """Return the query of some of its users."""
-    own, excluded = query.candidate_lists, query.exclude
-    profiles = take_rows(query.profiles, rows)
-    if excluded is not None:  # the profiles themselves stay recognisable as such
-        excluded = profiles if excluded is query.profiles else take_rows(excluded, rows)
-    return replace(
-        query,
-        profiles=profiles,
-        users=None if query.users is None else query.users[rows],
-        user_features=None if query.user_features is None else query.user_features[rows],
-        candidates=query.candidates if own is None else take_rows(own, rows),
-        exclude=excluded,
-    )

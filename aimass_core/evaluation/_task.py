@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.csr import row_numbers
 from ..base.validation import as_choice, as_csr, as_float, refuse_table
 from . import catalog, variety
 from ._judged import as_lists, judge
@@ -230,7 +231,7 @@ class Task:
             return 0
         if np.shares_memory(fitted.data, self._known_train.data):  # fitted on train itself
             return 0
-        rows = np.repeat(np.arange(self.truth.shape[0]), np.diff(self.truth.indptr))
+        rows = row_numbers(self.truth)
         new = ~_stored_in(self.truth, self.shown)
         rows, columns = rows[new], self.truth.indices[new].astype(np.int64)
         numbered = (rows < self._known_train.shape[0]) & (columns < self.n_items)
@@ -248,7 +249,7 @@ class Task:
 
     def pairs(self) -> tuple[Ints, Ints, NDArray[np.bool_]]:
         """Return rows and columns of all test entries, and which have a known user and item."""
-        rows = np.repeat(np.arange(self.truth.shape[0]), np.diff(self.truth.indptr))
+        rows = row_numbers(self.truth).astype(np.int64)
         columns = self.truth.indices.astype(np.int64)
         has_entries = np.diff(self.shown.indptr) > 0
         return rows, columns, has_entries[rows] & (self.popularity[columns] > 0)
@@ -353,7 +354,7 @@ def _joined(shown: Any, test: Any) -> tuple[Any, sp.csr_array, sp.csr_array]:
             return shown.users, known, truth
         row_of, users = shown.users._merge(test.users)
         column_of, items = shown.items._merge(test.items)
-        rows = np.repeat(np.arange(truth.shape[0]), np.diff(truth.indptr))
+        rows = row_numbers(truth)
         shape = (len(users), len(items))
         joined = sp.csr_array((truth.data, (row_of[rows], column_of[truth.indices])), shape=shape)
         joined.sort_indices()
@@ -386,8 +387,7 @@ def _stored_in(entries: sp.csr_array, matrix: sp.csr_array) -> NDArray[np.bool_]
     width = max(matrix.shape[1], 1)
 
     def keys(of: sp.csr_array) -> NDArray[np.int64]:
-        rows = np.repeat(np.arange(of.shape[0], dtype=np.int64), np.diff(of.indptr))
-        return np.asarray(rows * width + of.indices)
+        return np.asarray(row_numbers(of).astype(np.int64) * width + of.indices)
 
     mine, theirs = keys(entries), keys(matrix)
     if not len(theirs):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.csr import row_numbers
 from ..base.validation import as_choice, as_csr, as_int
 from ._judged import average
 
@@ -35,8 +36,7 @@ def _mask(which: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     matrix = as_csr(which, name)
     if matrix.shape != shape:
         raise ValueError(f"{name} has shape {matrix.shape}, scores {shape}: they must be equal")
-    rows = np.repeat(np.arange(shape[0]), np.diff(matrix.indptr))
-    mask[rows, matrix.indices] = matrix.data > 0 if name == "relevant" else True
+    mask[row_numbers(matrix), matrix.indices] = matrix.data > 0 if name == "relevant" else True
     return mask
 
 

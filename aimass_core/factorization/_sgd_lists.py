@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..base.validation import as_float, as_int, csr_parts
+from ..base.validation import as_int, csr_parts
 from ._sgd_ranking import SgdRanking, as_penalties, negative_weights
 from ._sgd_state import number_of_strata
 
@@ -37,19 +37,6 @@ class ListwiseRanking(SgdRanking):
     def _has_biases(self) -> bool:
         return not self._is_cosine and super()._has_biases()
 
-    def _penalties(self) -> tuple[float, float, float, float]:
-        if not self._is_cosine:
-            return as_penalties(self)
-        names = ("user", "positive", "negative")
-        common = as_float(self.regularization, "regularization", minimum=0.0)
-        given = [
-            (f"regularization_{name}", getattr(self, f"regularization_{name}")) for name in names
-        ]
-        user, positive, negative = (
-            common if value is None else as_float(value, name, minimum=0.0) for name, value in given
-        )
-        return user, positive, negative, 0.0
-
     def _list_step(
         self,
         X: sp.csr_array,
@@ -65,7 +52,7 @@ class ListwiseRanking(SgdRanking):
         indptr, indices, _ = csr_parts(X)
         n = as_int(self.n_negatives, "n_negatives", minimum=1, maximum=1 << 16)
         strata = min(number_of_strata(X), _MOST_STRATA, X.shape[1] // (_ITEMS_OF_A_NEGATIVE * n))
-        penalties, weights = self._penalties(), negative_weights(self)
+        penalties, weights = as_penalties(self), negative_weights(self)
         cosine = self._is_cosine
 
         def epoch(users: Any, items: Any, number: int, seed: int) -> tuple[float, int, int, int]:

@@ -328,7 +328,7 @@ def positives(X: sp.csr_array) -> sp.csr_array:
 
 
 def as_penalties(model: Any) -> tuple[float, float, float, float]:
-    """Return the regularisation of users, positive items, negative items and biases."""
+    """Return the regularisation of users, positive items, negative items and biases (0: none)."""
     common = as_float(model.regularization, "regularization", minimum=0.0)
     names = (
         "regularization_user",
@@ -336,7 +336,7 @@ def as_penalties(model: Any) -> tuple[float, float, float, float]:
         "regularization_negative",
         "regularization_bias",
     )
-    given = (getattr(model, name) for name in names)
+    given = (getattr(model, name, 0.0) for name in names)  # a model without biases has no last one
     user, positive, negative, bias = (
         common if value is None else as_float(value, name, minimum=0.0)
         for name, value in zip(names, given, strict=True)

@@ -8,7 +8,16 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
-from ..base.csr import products_of_rows, row_numbers, row_range, spgemm_topk, take_rows, transpose
+from ..base.csr import (
+    common_products,
+    dense_scores,
+    products_of_rows,
+    row_numbers,
+    row_range,
+    spgemm_topk,
+    take_rows,
+    transpose,
+)
 from ..base.filters import Catalog, as_filters
 from ..base.lists import Explanation, TopK
 from ..base.query import Query
@@ -118,10 +127,7 @@ class LinearModel(Recommender):
         product = self._query_profiles(query) @ self.weights_
         if not sp.issparse(product):
             return np.asarray(product)
-        product = sp.csr_array(product)
-        scores = np.full(product.shape, -np.inf, dtype=product.dtype)
-        scores[row_numbers(product), product.indices] = product.data
-        return scores
+        return dense_scores(product)
 
     def rank(self, query: Query) -> Ranked:
         """Return the k best items of each user of a query under its filters.
@@ -257,12 +263,7 @@ class LinearModel(Recommender):
     def _scores_of_rows(self, query: Query) -> NDArray[Any]:
         """Return the weights of the single item of each profile; -inf where there is none."""
         rows = self.weights_[query.profiles.indices]
-        if not self._is_sparse:
-            return np.array(rows)
-        dense = np.full(rows.shape, -np.inf, dtype=rows.dtype)
-        rows = sp.csr_array(rows)
-        dense[row_numbers(rows), rows.indices] = rows.data
-        return dense
+        return dense_scores(rows) if self._is_sparse else np.array(rows)
 
     def explain(self, user: Any, item: Any, *, k: int | None = 10) -> Explanation:
         """Return which of the user's items contribute to the score of an item.
@@ -293,22 +294,18 @@ class LinearModel(Recommender):
                 "what users have"
             )
         u, i = self._one_pair(self._rows(user, "user"), self._columns(item, "item"))
-        profile = row_range(self._profiles, u, u + 1)
-        if self._to_target is None:
-            column = self.weights_[profile.indices, i]
+        if self._to_target is not None:
+            items, parts = common_products(self._profiles, u, self._to_target, i)
         else:
-            weights = row_range(self._to_target, i, i + 1)
-            place = np.searchsorted(weights.indices, profile.indices)
-            place = np.minimum(place, max(weights.nnz - 1, 0))
-            found = weights.indices[place] == profile.indices if weights.nnz else False
-            column = np.where(found, weights.data[place] if weights.nnz else 0, 0)
-        parts = profile.data * column.astype(np.float64)
+            profile = row_range(self._profiles, u, u + 1)
+            items = profile.indices
+            parts = profile.data * self.weights_[items, i].astype(np.float64)
         kept = parts != 0
         return Explanation.of_parts(
             float(parts.sum()),
             0.0,
             "items",
-            profile.indices[kept],
+            items[kept],
             parts[kept],
             k=None if k is None else as_int(k, "k", minimum=1),
             id_map=self.items_,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.csr import row_range, transpose
+from ..base.csr import row_numbers, row_range, transpose
 from ..base.query import Query
 from ..base.ranking import Ranked, padding
 from ..base.validation import csr_parts, wrap_csr
@@ -122,7 +122,7 @@ def by_level(
     lists: Any, levels: NDArray[Any], n_levels: int
 ) -> tuple[NDArray[np.int32], NDArray[Any], NDArray[np.int64]]:
     """Return columns and values with the entries of each row by level, and the bounds of levels."""
-    rows = np.repeat(np.arange(lists.shape[0]), np.diff(lists.indptr))
+    rows = row_numbers(lists).astype(np.int64)
     order = np.lexsort((levels, rows))
     counts = np.bincount(
         rows * np.int64(n_levels) + levels.astype(np.int64), minlength=lists.shape[0] * n_levels
