@@ -289,9 +289,16 @@ def bench_ridge_lists(measure: Callable[..., Any], member: str, scale: str, n_th
     def native(kernel: Callable[..., Any]) -> np.ndarray:
         ridge = np.full(n_items, RIDGE)
         weights: np.ndarray = kernel(
-            *columns, n_users, G.astype(np.float32), ridge, targets(scale), indptr, chosen.ravel(),
-            length, n_threads,
-        )  # fmt: skip
+            *columns,
+            n_users,
+            G.astype(np.float32),
+            ridge,
+            targets(scale),
+            indptr,
+            chosen.ravel(),
+            length,
+            n_threads,
+        )
         return weights.reshape(chosen.shape)
 
     def by_numpy() -> np.ndarray:

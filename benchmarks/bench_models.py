@@ -33,13 +33,18 @@ SIZES = {
     "100M": (500_000, 60_000, 100_000_000),
 }
 DEFAULT = {"small": "generated:20k", "medium": "generated:1M", "full": "generated:1M"}
-MODELS = [n for n in registry.model_names()
-          if registry.find(n).__module__.startswith("aimass_core.")]  # fmt: skip
+MODELS = [
+    n for n in registry.model_names() if registry.find(n).__module__.startswith("aimass_core.")
+]
 N_USERS, K = 10_000, 10
 PEERS = {
-    "implicit-als": ["implicit"], "bpr": ["implicit"], "item-knn": ["implicit"],
-    "pure-svd": ["sklearn"], "nmf": ["sklearn"], "svd": ["surprise"],
-}  # fmt: skip
+    "implicit-als": ["implicit"],
+    "bpr": ["implicit"],
+    "item-knn": ["implicit"],
+    "pure-svd": ["sklearn"],
+    "nmf": ["sklearn"],
+    "svd": ["surprise"],
+}
 FACTORS = 32
 
 
@@ -88,9 +93,11 @@ def _table(name: str, kind: str, rest: str) -> sp.csr_array:
     columns = list(table.columns)
     values = columns[2] if len(columns) > 2 and table[columns[2]].dtype.kind in "if" else None
     read = Interactions.from_arrays(
-        table[columns[0]].to_numpy(), table[columns[1]].to_numpy(),
-        None if values is None else table[values].to_numpy(np.float32), duplicates="sum",
-    )  # fmt: skip
+        table[columns[0]].to_numpy(),
+        table[columns[1]].to_numpy(),
+        None if values is None else table[values].to_numpy(np.float32),
+        duplicates="sum",
+    )
     return as_csr(read.matrix, dtype=np.float32)
 
 

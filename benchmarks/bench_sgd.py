@@ -163,17 +163,32 @@ def bench_listwise_epoch(
     def train(kernel: Callable[..., Any]) -> tuple[np.ndarray, np.ndarray]:
         sides = [
             (
-                start.copy(), np.zeros(0, np.float32), np.zeros((0, *start.shape), np.float32),
-                np.zeros((0, 0), np.float32), np.zeros(0, np.int32),
+                start.copy(),
+                np.zeros(0, np.float32),
+                np.zeros((0, *start.shape), np.float32),
+                np.zeros((0, 0), np.float32),
+                np.zeros(0, np.int32),
             )
             for start in starts
-        ]  # fmt: skip
+        ]
         kernel(
-            indptr, indices, *sides, steps=("sgd", 1e-3, 1e-3, 0.0, 0.0, 1e-10),
-            penalties=(0.0, 0.0, 0.0, 0.0), weights=np.zeros(0), loss="softmax", cosine=True,
-            n_negatives=LISTWISE_NEGATIVES, temperature=0.15, margin=0.0, negative_weight=1.0,
-            n_strata=min(N_STRATA[scale], 8), seed=SEED, epoch=0, n_threads=n_threads,
-        )  # fmt: skip
+            indptr,
+            indices,
+            *sides,
+            steps=("sgd", 1e-3, 1e-3, 0.0, 0.0, 1e-10),
+            penalties=(0.0, 0.0, 0.0, 0.0),
+            weights=np.zeros(0),
+            loss="softmax",
+            cosine=True,
+            n_negatives=LISTWISE_NEGATIVES,
+            temperature=0.15,
+            margin=0.0,
+            negative_weight=1.0,
+            n_strata=min(N_STRATA[scale], 8),
+            seed=SEED,
+            epoch=0,
+            n_threads=n_threads,
+        )
         return sides[0][0], sides[1][0]
 
     def check(result: tuple[np.ndarray, np.ndarray]) -> None:

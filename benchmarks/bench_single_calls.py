@@ -57,9 +57,15 @@ def als(n_users: int, n_items: int) -> ImplicitALS:
     """Return a fitted model."""
     X = ratings(n_users, n_items, 40 * n_users)
     model = ImplicitALS(
-        n_factors=FACTORS, alpha=ALPHA, regularization=REGULARIZATION, max_iter=3, nu=0.0,
-        unobserved_weight=1.0, confidence="linear", n_threads=1,
-    )  # fmt: skip
+        n_factors=FACTORS,
+        alpha=ALPHA,
+        regularization=REGULARIZATION,
+        max_iter=3,
+        nu=0.0,
+        unobserved_weight=1.0,
+        confidence="linear",
+        n_threads=1,
+    )
     return model.fit(X)
 
 
@@ -103,8 +109,13 @@ def bench_fold_in(measure: Callable[..., Any], member: str, place: int, scale: s
     def check(factors: Any) -> None:
         np.testing.assert_allclose(np.ravel(factors), expected, rtol=2e-3, atol=1e-4)
 
-    measure(f"factors of a new user, {n_items:,} items", member, calls[member], check,
-            rounds=ROUNDS[scale])  # fmt: skip
+    measure(
+        f"factors of a new user, {n_items:,} items",
+        member,
+        calls[member],
+        check,
+        rounds=ROUNDS[scale],
+    )
 
 
 @pytest.mark.parametrize("member", ["native", "peer:implicit"])
@@ -127,8 +138,13 @@ def bench_recommend(measure: Callable[..., Any], member: str, place: int, scale:
         "native": lambda: model.recommend([3], k=10, n_threads=1),
         "peer:implicit": lambda: implicit_als(n_users, n_items).recommend(3, X[3], N=10),
     }
-    measure(f"recommend to one user, {n_items:,} items", member, calls[member], check,
-            rounds=ROUNDS[scale])  # fmt: skip
+    measure(
+        f"recommend to one user, {n_items:,} items",
+        member,
+        calls[member],
+        check,
+        rounds=ROUNDS[scale],
+    )
 
 
 @cache
@@ -150,10 +166,10 @@ def bench_neighbors(measure: Callable[..., Any], kind: str, call: str, scale: st
     calls: dict[str, Callable[[], Any]] = {
         "predict": lambda: model.predict([3], [item], n_threads=1)[0],
         "explain": lambda: model.explain(3, item).score,
-        "recommend": lambda: model.recommend(
-            [3], k=1, exclude_seen=False, n_threads=1
-        ).scores[0, 0],
-    }  # fmt: skip
+        "recommend": lambda: model.recommend([3], k=1, exclude_seen=False, n_threads=1).scores[
+            0, 0
+        ],
+    }
 
     def check(result: Any) -> None:
         assert result == pytest.approx(score, rel=1e-4)
@@ -171,11 +187,11 @@ def bench_factor_model(measure: Callable[..., Any], call: str, scale: str) -> No
     item = int(scores.argmax())
     calls: dict[str, Callable[[], Any]] = {
         "predict": lambda: model.predict([3], [item], n_threads=1)[0],
-        "recommend": lambda: model.recommend(
-            [3], k=10, exclude_seen=False, n_threads=1
-        ).scores[0, 0],
+        "recommend": lambda: model.recommend([3], k=10, exclude_seen=False, n_threads=1).scores[
+            0, 0
+        ],
         "similar_items": lambda: model.similar_items([item], k=10, n_threads=1),
-    }  # fmt: skip
+    }
 
     def check(result: Any) -> None:
         if call != "similar_items":
@@ -206,8 +222,9 @@ def judged(n_users: int, k: int) -> tuple[np.ndarray, sp.csr_array]:
     rng = np.random.default_rng(0)
     n_items = 1682 if n_users < 1000 else 3706
     lists = np.argsort(rng.random((n_users, n_items)), axis=1)[:, :k].astype(np.int32)
-    truth = sp.random_array((n_users, n_items), density=10 / n_items, rng=rng, format="csr",
-                            dtype=np.float32)  # fmt: skip
+    truth = sp.random_array(
+        (n_users, n_items), density=10 / n_items, rng=rng, format="csr", dtype=np.float32
+    )
     truth.data[:] = 1
     return np.ascontiguousarray(lists), truth
 

@@ -135,8 +135,14 @@ def bench_nested_topk(measure: Callable[..., Any], member: str, scale: str, n_th
     levels = np.searchsorted(lengths, ranks, side="right").astype(np.float32)
     marked = transpose(wrap_csr(lists.indptr, lists.indices, levels, lists.shape), n_threads)
     columns, values, bounds = by_level(products[-1], marked.data, len(lengths))
-    arguments = (*csr_parts(model.user_items_), bounds, columns, values, train.shape[1],
-                 *csr_parts(train)[:2])  # fmt: skip
+    arguments = (
+        *csr_parts(model.user_items_),
+        bounds,
+        columns,
+        values,
+        train.shape[1],
+        *csr_parts(train)[:2],
+    )
     shape = len(lengths), train.shape[0], 10
 
     def separate() -> Any:
@@ -152,5 +158,9 @@ def bench_nested_topk(measure: Callable[..., Any], member: str, scale: str, n_th
         np.testing.assert_allclose(found[1], separate()[1], rtol=1e-4)
 
     call = nested if member in ("native", "reference") else separate
-    measure(f"lists at {len(lengths)} numbers of neighbours, {train.nnz:,} interactions", member,
-            call, check)  # fmt: skip
+    measure(
+        f"lists at {len(lengths)} numbers of neighbours, {train.nnz:,} interactions",
+        member,
+        call,
+        check,
+    )

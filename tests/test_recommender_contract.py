@@ -106,8 +106,15 @@ RATINGS += [
     RatingNMF(n_factors=3),
 ]
 STOCHASTIC = (  # trained by steps in a random order
-    BPR, WARP, LogisticMF, SampledSoftmaxMF, CosineContrastiveMF, SVD, SVDpp, AsymmetricSVD,
-)  # fmt: skip
+    BPR,
+    WARP,
+    LogisticMF,
+    SampledSoftmaxMF,
+    CosineContrastiveMF,
+    SVD,
+    SVDpp,
+    AsymmetricSVD,
+)
 MEMBERS = {"knn": ItemKNN(n_neighbors=12), "als": ImplicitALS(n_factors=8, regularization=0.1)}
 FUSED = [
     RankFusion(models=MEMBERS),

@@ -39,8 +39,15 @@ Rng: TypeAlias = np.random.Generator
 
 THREADS = (1, 2, 3, 5, 8, 16)
 FORMULAS = (
-    "product", "ratio", "llr", "pmi", "npmi", "corated_cosine", "corated_pearson", "corated_msd",
-)  # fmt: skip
+    "product",
+    "ratio",
+    "llr",
+    "pmi",
+    "npmi",
+    "corated_cosine",
+    "corated_pearson",
+    "corated_msd",
+)
 
 
 def pick(rng: Rng, *choices: Any) -> Any:
@@ -215,9 +222,14 @@ def fuzz_gram_topk(rng: Rng) -> None:
 
     def call(k: int, n_threads: int) -> Result:
         return kernels.gram_topk(
-            *csr_parts(x), n_cols, k=k, row_scale=None, col_scale=None, n_threads=n_threads,
+            *csr_parts(x),
+            n_cols,
+            k=k,
+            row_scale=None,
+            col_scale=None,
+            n_threads=n_threads,
             **arguments,
-        )  # fmt: skip
+        )
 
     everything = call(n_cols, 1)
     for k in some_lengths(rng, n_cols):
@@ -239,9 +251,16 @@ def fuzz_spgemm_topk(rng: Rng) -> None:
 
     def call(k: int, n_threads: int) -> Result:
         return kernels.spgemm_topk(
-            *csr_parts(x), *csr_parts(y), n_cols, k=k, exclude_indptr=exclude[0],
-            exclude_indices=exclude[1], allowed=allowed, n_threads=n_threads, **arguments,
-        )  # fmt: skip
+            *csr_parts(x),
+            *csr_parts(y),
+            n_cols,
+            k=k,
+            exclude_indptr=exclude[0],
+            exclude_indices=exclude[1],
+            allowed=allowed,
+            n_threads=n_threads,
+            **arguments,
+        )
 
     everything = call(n_cols, 1)
     for k in some_lengths(rng, n_cols):
@@ -329,9 +348,14 @@ def fuzz_reverse_topk(rng: Rng) -> None:
 
     def call(n_threads: int) -> Result:
         return kernels.reverse_topk(
-            items[asked], offsets[asked], asked.astype(np.int32), *index._packed, len(users),
-            *exclude, n_threads,
-        )  # fmt: skip
+            items[asked],
+            offsets[asked],
+            asked.astype(np.int32),
+            *index._packed,
+            len(users),
+            *exclude,
+            n_threads,
+        )
 
     indptr, found, _ = with_threads(rng, f"reverse_topk k={k}", call)
     for row, item in enumerate(asked):

@@ -32,12 +32,38 @@ from aimass_core.exceptions import DamagedFileError
 
 ADDRESS_SPACE = 1 << 30  # bytes beyond what is mapped at the start
 EXTREMES: list[Any] = [
-    0, 1, -1, 2, 7, 2**31 - 1, 2**31, 2**40, 2**62, 2**63, 10**30, 0.5, 1e300, float("nan"),
-    float("inf"), None, True, "", "x", "cosine", "mean", [], {},
-]  # fmt: skip
+    0,
+    1,
+    -1,
+    2,
+    7,
+    2**31 - 1,
+    2**31,
+    2**40,
+    2**62,
+    2**63,
+    10**30,
+    0.5,
+    1e300,
+    float("nan"),
+    float("inf"),
+    None,
+    True,
+    "",
+    "x",
+    "cosine",
+    "mean",
+    [],
+    {},
+]
 SAME_SIZE = {
-    "F32": ["I32"], "I32": ["F32"], "F64": ["I64"], "I64": ["F64"], "U8": ["BOOL"], "BOOL": ["U8"],
-}  # fmt: skip
+    "F32": ["I32"],
+    "I32": ["F32"],
+    "F64": ["I64"],
+    "I64": ["F64"],
+    "U8": ["BOOL"],
+    "BOOL": ["U8"],
+}
 
 
 def interactions(rng: np.random.Generator) -> Any:
@@ -213,9 +239,15 @@ def swap_arrays(file: File, rng: np.random.Generator) -> None:
 
 
 CHANGES: list[Callable[[File, np.random.Generator], None]] = [
-    change_leaf, change_leaf, change_node, change_shape, change_type, change_value, change_value,
+    change_leaf,
+    change_leaf,
+    change_node,
+    change_shape,
+    change_type,
+    change_value,
+    change_value,
     swap_arrays,
-]  # fmt: skip
+]
 
 
 def pick(rng: np.random.Generator, choices: list[Any]) -> Any:

@@ -29,10 +29,18 @@ from suite.record import RECORD, ROUNDS  # noqa: E402
 
 # One case of each kernel with a reference; the wide grids are for the full suite.
 FILES = (
-    "bench_als.py", "bench_baseline_sgd.py", "bench_coo_to_csr.py", "bench_factorize.py",
-    "bench_gram_topk.py", "bench_knn_predict.py", "bench_linear.py", "bench_resampling.py",
-    "bench_score_topk.py", "bench_sgd.py", "bench_spgemm_topk.py",
-)  # fmt: skip
+    "bench_als.py",
+    "bench_baseline_sgd.py",
+    "bench_coo_to_csr.py",
+    "bench_factorize.py",
+    "bench_gram_topk.py",
+    "bench_knn_predict.py",
+    "bench_linear.py",
+    "bench_resampling.py",
+    "bench_score_topk.py",
+    "bench_sgd.py",
+    "bench_spgemm_topk.py",
+)
 
 
 def ratios(threads: int) -> dict[str, float]:
@@ -40,14 +48,34 @@ def ratios(threads: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "record.jsonl"
         environment = {
-            **os.environ, RECORD: str(path), ROUNDS: "5", "AIMASS_BENCH_SCALE": "small",
+            **os.environ,
+            RECORD: str(path),
+            ROUNDS: "5",
+            "AIMASS_BENCH_SCALE": "small",
             "AIMASS_BENCH_THREADS": str(min(threads, 2)),
-        }  # fmt: skip
+        }
         files = [str(SUITE.parent / name) for name in FILES]
-        command = [sys.executable, "-m", "pytest", *files, "-q", "-p", "no:cacheprovider", "-p",
-                   "no:xdist", "-k", "native or reference"]  # fmt: skip
-        run = subprocess.run(command, capture_output=True, text=True, env=environment,
-                             timeout=LIMIT, cwd=SUITE.parent.parent)  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            *files,
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            "-k",
+            "native or reference",
+        ]
+        run = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=LIMIT,
+            cwd=SUITE.parent.parent,
+        )
         if run.returncode or not path.exists():
             raise RuntimeError(f"a benchmark failed: {run.stdout[-1500:]}{run.stderr[-500:]}")
         entries = [json.loads(line) for line in path.read_text().splitlines()]

@@ -54,10 +54,16 @@ def _short(group: str) -> str:
 def factors(groups: Groups) -> str:
     """Dots: time of every member over the native time, one row for each case."""
     rows = [
-        (group, {m: ratio(row, members.get("native")) for m, row in members.items()
-                 if m != "native" and "(" not in m})
+        (
+            group,
+            {
+                m: ratio(row, members.get("native"))
+                for m, row in members.items()
+                if m != "native" and "(" not in m
+            },
+        )
         for group, members in groups.items()
-    ]  # fmt: skip
+    ]
     rows = [(g, {m: v for m, v in found.items() if not math.isnan(v)}) for g, found in rows]
     rows = [(group, found) for group, found in rows if found]
     if not rows:
@@ -68,8 +74,14 @@ def factors(groups: Groups) -> str:
     axes = figure.add_subplot()
     for member in members:
         points = [(found[member], -y) for y, (_, found) in enumerate(rows) if member in found]
-        axes.plot([x for x, _ in points], [y for _, y in points], "o", markersize=5,
-                  color=colors[member], label=member)  # fmt: skip
+        axes.plot(
+            [x for x, _ in points],
+            [y for _, y in points],
+            "o",
+            markersize=5,
+            color=colors[member],
+            label=member,
+        )
     axes.axvline(1.0, color=COLORS["native"], linewidth=1.5, label="native")
     axes.set_xscale("log")
     axes.set_yticks([-y for y in range(len(rows))], [_short(g) for g, _ in rows], fontsize=7)
@@ -101,8 +113,13 @@ def variants(groups: Groups, pattern: str, name: str) -> str:
     height = 0.8 / len(kinds)
     for place, kind in enumerate(kinds):
         at = [-y - place * height for y, (_, found) in enumerate(rows) if kind in found]
-        axes.barh(at, [found[kind] for _, found in rows if kind in found], height=height,
-                  label=kind, color=PEERS[place % len(PEERS)])  # fmt: skip
+        axes.barh(
+            at,
+            [found[kind] for _, found in rows if kind in found],
+            height=height,
+            label=kind,
+            color=PEERS[place % len(PEERS)],
+        )
     axes.axvline(1.0, color=COLORS["native"], linewidth=1.5, label=name)
     axes.set_yticks([-y for y in range(len(rows))], [_short(g) for g, _ in rows], fontsize=7)
     axes.set_xlabel(f"time over that of {name}")
@@ -124,8 +141,15 @@ def sizes(groups: Groups) -> str:
     axes = figure.add_subplot()
     for number, (name, points) in enumerate(sorted(lines.items())):
         points.sort()
-        axes.plot([x for x, _ in points], [y for _, y in points], "o-", label=name, markersize=4,
-                  color=PEERS[number % len(PEERS)], alpha=0.8)  # fmt: skip
+        axes.plot(
+            [x for x, _ in points],
+            [y for _, y in points],
+            "o-",
+            label=name,
+            markersize=4,
+            color=PEERS[number % len(PEERS)],
+            alpha=0.8,
+        )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("interactions")
@@ -147,8 +171,12 @@ def roofline(groups: Groups) -> str:
         return ""
     figure = _figure(9, 1.0 + 0.4 * len(rows))
     axes = figure.add_subplot()
-    axes.barh([-y for y in range(len(rows))], [100 * share for _, share in rows], height=0.5,
-              color=COLORS["native"])  # fmt: skip
+    axes.barh(
+        [-y for y in range(len(rows))],
+        [100 * share for _, share in rows],
+        height=0.5,
+        color=COLORS["native"],
+    )
     axes.set_yticks([-y for y in range(len(rows))], [_short(g) for g, _ in rows], fontsize=8)
     axes.set_xlabel("% of what a single-precision matrix product of BLAS reaches on one thread")
     axes.set_xlim(0, 100)
@@ -156,8 +184,10 @@ def roofline(groups: Groups) -> str:
 
 
 def _table(groups: Groups) -> str:
-    cells = ["<tr><th>case</th><th>member</th><th>wall</th><th>CPU</th><th>peak MiB</th>"
-             "<th>wall / native</th><th>note</th></tr>"]  # fmt: skip
+    cells = [
+        "<tr><th>case</th><th>member</th><th>wall</th><th>CPU</th><th>peak MiB</th>"
+        "<th>wall / native</th><th>note</th></tr>"
+    ]
     for group, members in groups.items():
         native = members.get("native")
         for member, row in members.items():

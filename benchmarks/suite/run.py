@@ -31,13 +31,39 @@ from suite.record import RECORD, ROUNDS  # noqa: E402
 from suite.results import Journal, markdown, summary  # noqa: E402
 
 MEMBER = re.compile(r"(native|reference|peer:[\w.]+)")
-PACKAGES = ("aimass_core", "numpy", "scipy", "numba", "scikit-learn", "implicit", "scikit-surprise",
-            "sparse_dot_topn", "faiss-cpu", "usearch")  # fmt: skip
-QUICK = {"scale": "small", "cases": 1, "repeats": 1, "limit": 60.0,
-         "datasets": ["generated:100k", "real:movielens-100k"]}  # fmt: skip
-FULL = {"scale": "medium", "cases": 1000, "repeats": 3, "limit": 1800.0,
-        "datasets": ["generated:100k", "generated:1M", "generated:20M", "generated:100M",
-                     "real:movielens-1m", "real:online-retail-ii"]}  # fmt: skip
+PACKAGES = (
+    "aimass_core",
+    "numpy",
+    "scipy",
+    "numba",
+    "scikit-learn",
+    "implicit",
+    "scikit-surprise",
+    "sparse_dot_topn",
+    "faiss-cpu",
+    "usearch",
+)
+QUICK = {
+    "scale": "small",
+    "cases": 1,
+    "repeats": 1,
+    "limit": 60.0,
+    "datasets": ["generated:100k", "real:movielens-100k"],
+}
+FULL = {
+    "scale": "medium",
+    "cases": 1000,
+    "repeats": 3,
+    "limit": 1800.0,
+    "datasets": [
+        "generated:100k",
+        "generated:1M",
+        "generated:20M",
+        "generated:100M",
+        "real:movielens-1m",
+        "real:online-retail-ii",
+    ],
+}
 # Kernels whose dense micro-kernels have one variant for each instruction-set level.
 DENSE = ("score_topk", "als_solve", "gmm", "gram_matrix", "roofline", "spd_inverse")
 
@@ -91,11 +117,20 @@ def machine(threads: int) -> dict[str, Any]:
 
 def collected(scale: str, only: str | None) -> list[str]:
     """The node ids of all benchmarks that pytest finds."""
-    command = [sys.executable, "-m", "pytest", str(BENCHMARKS), "--collect-only", "-q", "-p",
-               "no:cacheprovider"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        str(BENCHMARKS),
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
     environment = {**os.environ, "AIMASS_BENCH_SCALE": scale}
-    run = subprocess.run(command, capture_output=True, text=True, env=environment,
-                         cwd=BENCHMARKS.parent)  # fmt: skip
+    run = subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=BENCHMARKS.parent
+    )
     nodes = [line for line in run.stdout.splitlines() if "::" in line]
     if not nodes:
         raise RuntimeError(f"pytest finds no benchmark: {run.stdout[-500:]}{run.stderr[-500:]}")
@@ -159,12 +194,29 @@ def measured(one: Measurement, limit: float, rounds: int) -> dict[str, Any]:
         environment = {**os.environ, **one.environment, RECORD: str(path), ROUNDS: str(rounds)}
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             environment[name] = one.environment["AIMASS_BENCH_THREADS"]
-        command = [sys.executable, "-m", "pytest", one.node, "-q", "-x", "-rs", "-p",
-                   "no:cacheprovider", "-p", "no:xdist"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            one.node,
+            "-q",
+            "-x",
+            "-rs",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+        ]
         empty = {"group": one.node, "member": one.member, "note": ""}
         try:
-            run = subprocess.run(command, capture_output=True, text=True, env=environment,
-                                 timeout=limit, cwd=BENCHMARKS.parent)  # fmt: skip
+            run = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                env=environment,
+                timeout=limit,
+                cwd=BENCHMARKS.parent,
+            )
         except subprocess.TimeoutExpired:
             return {**empty, "status": "timed out", "note": f"took more than {limit:g} s"}
         if path.exists():
@@ -191,8 +243,11 @@ def run_all(options: argparse.Namespace, measurements: list[Measurement], journa
                 skipped.add(one.key)
             journal.add({**entry, "key": f"{r}:{one.key}", "variant": one.variant})
             left_s = (time.monotonic() - began) / number * (len(left) - number)
-            print(f"[{number}/{len(left)}, {left_s / 60:.0f} min left] {entry['status']}: "
-                  f"{entry['group']}, {entry['member']} {one.variant}", flush=True)  # fmt: skip
+            print(
+                f"[{number}/{len(left)}, {left_s / 60:.0f} min left] {entry['status']}: "
+                f"{entry['group']}, {entry['member']} {one.variant}",
+                flush=True,
+            )
     except KeyboardInterrupt:
         return False
     return True
@@ -202,14 +257,16 @@ def write_report(options: argparse.Namespace, journal: Journal, header: dict[str
     """JSON, Markdown and HTML of everything that is finished."""
     entries = [e for e in journal.entries if e["status"] != "skipped"]
     groups = summary(entries)
-    skipped = sorted({f"{e['group']}: {e['note']}" for e in journal.entries
-                      if e["status"] == "skipped"})  # fmt: skip
+    skipped = sorted(
+        {f"{e['group']}: {e['note']}" for e in journal.entries if e["status"] == "skipped"}
+    )
     document = {"machine": header, "groups": groups, "skipped": skipped}
     options.out.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
     options.out.with_suffix(".md").write_text(markdown(header, groups))
     options.out.write_text(page(header, groups, skipped))
-    print(f"wrote {options.out}, {options.out.with_suffix('.md')}, "
-          f"{options.out.with_suffix('.json')}")  # fmt: skip
+    print(
+        f"wrote {options.out}, {options.out.with_suffix('.md')}, {options.out.with_suffix('.json')}"
+    )
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:

@@ -13,14 +13,28 @@ suite_results = pytest.importorskip("suite.results")  # benchmarks/, on the path
 gate, page, run = (pytest.importorskip(f"suite.{name}") for name in ("gate", "page", "run"))
 
 ROOT = Path(__file__).resolve().parents[2]
-HEADER = {"cpu": "CPU <1>", "cpus": 2, "threads": 2, "isa": "v3", "aimass_core": "0",
-          "python": "3", "versions": {"numpy": "2"}}  # fmt: skip
+HEADER = {
+    "cpu": "CPU <1>",
+    "cpus": 2,
+    "threads": 2,
+    "isa": "v3",
+    "aimass_core": "0",
+    "python": "3",
+    "versions": {"numpy": "2"},
+}
 
 
 def entry(group, member, wall, **more):
     done = {"status": "done", "note": "", "cpu": [2 * wall], "peak_mib": 1.0, "isa": "v3"}
-    return {"group": group, "member": member, "wall": [wall, 2 * wall], "extra": {}, "key": member,
-            **done, **more}  # fmt: skip
+    return {
+        "group": group,
+        "member": member,
+        "wall": [wall, 2 * wall],
+        "extra": {},
+        "key": member,
+        **done,
+        **more,
+    }
 
 
 ENTRIES = [
@@ -121,18 +135,32 @@ def test_finished_measurements_are_not_repeated_and_interrupts_are_kept(tmp_path
 
 
 def test_what_is_planned():
-    nodes = [f"benchmarks/bench_x.py::bench_score_topk[{m}-{n}]" for m in
-             ("native", "reference", "peer:a", "peer:b") for n in (0, 1)]  # fmt: skip
+    nodes = [
+        f"benchmarks/bench_x.py::bench_score_topk[{m}-{n}]"
+        for m in ("native", "reference", "peer:a", "peer:b")
+        for n in (0, 1)
+    ]
     nodes.append("benchmarks/bench_models.py::bench_model[native-item-knn-fit]")
-    options = argparse.Namespace(scale="small", cases=1, threads=4, peers=["a"], models_only=False,
-                                 datasets=["generated:20k", "real:x"])  # fmt: skip
+    options = argparse.Namespace(
+        scale="small",
+        cases=1,
+        threads=4,
+        peers=["a"],
+        models_only=False,
+        datasets=["generated:20k", "real:x"],
+    )
     plan = run.plan(options, nodes, ["baseline"])
     shown = [(m.member, m.variant, m.environment.get("AIMASS_BENCH_DATASET")) for m in plan]
     assert shown == [
-        ("native", "", None), ("native", "1 thread", None), ("native", "2 threads", None),
-        ("native", "baseline", None), ("reference", "", None), ("peer:a", "", None),
-        ("native", "", "generated:20k"), ("native", "", "real:x"),
-    ]  # fmt: skip
+        ("native", "", None),
+        ("native", "1 thread", None),
+        ("native", "2 threads", None),
+        ("native", "baseline", None),
+        ("reference", "", None),
+        ("peer:a", "", None),
+        ("native", "", "generated:20k"),
+        ("native", "", "real:x"),
+    ]
     assert len({m.key for m in plan}) == len(plan)
     options.models_only = True
     assert len(run.plan(options, nodes, [])) == 2

@@ -80,9 +80,16 @@ def test_equals_reference_at_every_level(loss, rule, dtype, level):
 def test_any_shape(n_users, n_items, f, density, loss, rule, beta, n_strata, n, seed):
     options = LOSSES[loss]
     arguments = problem(
-        n_users, n_items, f, np.float64, seed, rule=rule, density=density, beta=beta,
+        n_users,
+        n_items,
+        f,
+        np.float64,
+        seed,
+        rule=rule,
+        density=density,
+        beta=beta,
         cosine=options["cosine"],
-    )  # fmt: skip
+    )
     check(arguments, **options | {"n_strata": n_strata, "n_negatives": n, "seed": seed})
 
 

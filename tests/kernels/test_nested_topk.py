@@ -19,8 +19,9 @@ def run(kernel, X, Y, levels, exclude, n_levels, k):
     indices = np.full((n_levels, X.shape[0], k), -1, dtype=np.int32)
     scores = np.full((n_levels, X.shape[0], k), -np.inf)
     columns, values, bounds = by_level(Y, levels, n_levels)
-    kernel(*csr_parts(X), bounds, columns, values, Y.shape[1], *csr_parts(exclude)[:2],
-           indices, scores)  # fmt: skip
+    kernel(
+        *csr_parts(X), bounds, columns, values, Y.shape[1], *csr_parts(exclude)[:2], indices, scores
+    )
     return indices, scores
 
 

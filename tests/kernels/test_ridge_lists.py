@@ -19,9 +19,15 @@ def call(matrix, targets, lists, *, ridge=5.0, dense=False, k=1000, n_threads=1,
     n_users, n = matrix.shape
     gramian = _core.gram_matrix(*parts(matrix), n, 1) if dense else None
     return module.ridge_lists(
-        *parts(transpose(matrix, 1)), n_users, gramian, np.full(n, ridge),
-        np.asarray(targets, np.int32), *rows(lists, n), k, n_threads,
-    )  # fmt: skip
+        *parts(transpose(matrix, 1)),
+        n_users,
+        gramian,
+        np.full(n, ridge),
+        np.asarray(targets, np.int32),
+        *rows(lists, n),
+        k,
+        n_threads,
+    )
 
 
 def some_lists(n, targets, length, seed):

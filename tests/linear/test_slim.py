@@ -60,9 +60,13 @@ def test_the_weights_are_those_of_scikit_learn(ratings, nonnegative):
         X = dense.copy()
         X[:, j] = 0
         peer = linear_model.ElasticNet(
-            alpha=alpha, l1_ratio=l1_ratio, fit_intercept=False, positive=nonnegative,
-            tol=1e-10, max_iter=100_000,
-        )  # fmt: skip
+            alpha=alpha,
+            l1_ratio=l1_ratio,
+            fit_intercept=False,
+            positive=nonnegative,
+            tol=1e-10,
+            max_iter=100_000,
+        )
         np.testing.assert_allclose(weights[:, j], peer.fit(X, dense[:, j]).coef_, atol=1e-6)
 
 

@@ -56,8 +56,12 @@ def packages() -> list[Package]:
             paths.append(info.name)
     paths.sort(key=lambda path: (path != "aimass_core", path.count("."), path))
     seen = {id(cls) for cls in models().values()}
-    own = {id(cls): path for path in paths[1:] for cls in _exports(path).values()
-           if path.count(".") == 1}  # fmt: skip
+    own = {
+        id(cls): path
+        for path in paths[1:]
+        for cls in _exports(path).values()
+        if path.count(".") == 1
+    }
     found = []
     for path in paths:
         module = importlib.import_module(path)
