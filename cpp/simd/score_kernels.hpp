@@ -63,7 +63,7 @@ struct ScoreKernels {
   std::int64_t (*append_hits)(const ScoreTile<T>& tile, std::int64_t rows, CodeHit* hits,
                               std::int64_t n_hits);
   // Parts n entries: those before the pivot in the total order to `better`, the others to `others`,
-  // both in their order. One of the two may be `from`; the other one has room for n entries.
+  // both in their order. One of the two may be `from`; the other one holds at least n entries.
   // Returns the number of the former.
   std::int64_t (*split)(const Scored<T>* from, std::int64_t n, Scored<T> pivot, Scored<T>* better,
                         Scored<T>* others);

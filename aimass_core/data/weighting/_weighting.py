@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 import numpy as np
 import scipy.sparse as sp
 
-from ...base.csr import with_scipy_indices
+from ...base.csr import row_numbers, with_scipy_indices
 from ...base.estimator import Estimator
 from ...base.validation import as_choice, as_csr, wrap_csr
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["SIDES", "Weightable", "Weighting", "column_sums", "entry_rows", "row_sums"]
+__all__ = ["SIDES", "Weightable", "Weighting", "column_sums", "row_sums"]
 
 Weightable = TypeVar("Weightable")  # Interactions, or a matrix
 SIDES = ("users", "items")
@@ -162,14 +162,9 @@ def as_documents(documents: Any) -> str:
     return as_choice(documents, "documents", SIDES)
 
 
-def entry_rows(matrix: sp.csr_array) -> NDArray[np.int32]:
-    """Return the row of each stored entry."""
-    return np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
-
-
 def row_sums(matrix: sp.csr_array, values: NDArray[Any]) -> Floats:
     """Return the sum of the values of each row; the bits of a sum depend on its row alone."""
-    sums = np.bincount(entry_rows(matrix), weights=values, minlength=matrix.shape[0])
+    sums = np.bincount(row_numbers(matrix), weights=values, minlength=matrix.shape[0])
     return sums.astype(np.float64, copy=False)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
+from ...base.csr import row_numbers
 from ...base.registry import register
 from ...base.validation import as_bool, as_float
 from ._weighting import (
@@ -14,7 +15,6 @@ from ._weighting import (
     Weighting,
     as_documents,
     column_sums,
-    entry_rows,
     inverse_document_frequency,
     row_sums,
 )
@@ -130,7 +130,7 @@ class BM25(Weighting):
         }
 
     def _weights(self, matrix: sp.csr_array) -> Any:
-        rows = entry_rows(matrix)
+        rows = row_numbers(matrix)
         if self.idf_ is None:
             assert self.lengths_ is not None
             idf = self._idf(np.diff(matrix.indptr), self.n_documents_)[rows]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
+from ...base.csr import row_numbers
 from ...base.registry import register
 from ...base.validation import as_choice
-from ._weighting import SIDES, Weightable, Weighting, column_sums, entry_rows, row_sums
+from ._weighting import SIDES, Weightable, Weighting, column_sums, row_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +82,7 @@ class Center(Weighting):
         if self.item_means_ is not None:
             return x - self.item_means_[matrix.indices]
         means = _means(row_sums(matrix, x), np.diff(matrix.indptr), 0.0)
-        return x - means[entry_rows(matrix)]
+        return x - means[row_numbers(matrix)]
 
 
 def _means(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
+from ...base.csr import row_numbers
 from ...base.registry import register
 from ...base.validation import as_choice
-from ._weighting import SIDES, Weightable, Weighting, entry_rows
+from ._weighting import SIDES, Weightable, Weighting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +83,7 @@ class Normalize(Weighting):
         x: NDArray[Any] = matrix.data
         if self.norms_ is not None:
             return x / self.norms_[matrix.indices]
-        rows = entry_rows(matrix)
+        rows = row_numbers(matrix)
         return x / self._norms(x, rows, matrix.shape[0])[rows]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
+from ...base.csr import row_numbers
 from ...base.registry import register
 from ...base.validation import as_bool, as_choice
 from ._weighting import (
@@ -14,7 +15,6 @@ from ._weighting import (
     Weighting,
     as_documents,
     column_sums,
-    entry_rows,
     inverse_document_frequency,
     row_sums,
 )
@@ -146,7 +146,7 @@ class TfIdf(Weighting):
         norms = None
         if self.norm is not None:
             idf = self._idf(np.diff(matrix.indptr), n_documents)
-            weighted = self._frequency(matrix.data) * idf[entry_rows(matrix)]
+            weighted = self._frequency(matrix.data) * idf[row_numbers(matrix)]
             norms = self._norms(column_sums(matrix, self._sizes(weighted)))
         return {"n_documents_": n_documents, "idf_": None, "norms_": norms}
 
@@ -154,13 +154,13 @@ class TfIdf(Weighting):
         frequency = self._frequency(matrix.data)
         if self.idf_ is None:
             idf = self._idf(np.diff(matrix.indptr), self.n_documents_)
-            weighted = frequency * idf[entry_rows(matrix)]
+            weighted = frequency * idf[row_numbers(matrix)]
             return weighted if self.norms_ is None else weighted / self.norms_[matrix.indices]
         weighted = frequency * self.idf_[matrix.indices]
         if self.norm is None:
             return weighted
         norms = self._norms(row_sums(matrix, self._sizes(weighted)))
-        return weighted / norms[entry_rows(matrix)]
+        return weighted / norms[row_numbers(matrix)]
 
 
 def tf_idf(
