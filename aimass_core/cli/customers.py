@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .files import check_names, open_input
+from .files import check_names, load_saved, open_input
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,18 +81,10 @@ def load_segments(path: Path, option: str) -> Segmentation:
     ValueError
         It is damaged or holds something else.
     """
-    from ..base.persistence import load
     from ..segmentation import Segmentation
 
-    if not path.is_file():
-        raise FileNotFoundError(f"{option}: there is no file '{path}': check the path")
-    try:
-        model = load(path)
-    except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
-    if not isinstance(model, Segmentation):
-        raise ValueError(f"{option}: '{path}' holds a {type(model).__name__}, not segments")
-    return model
+    segments: Segmentation = load_saved(path, option, Segmentation, "segments")
+    return segments
 
 
 class Customers:

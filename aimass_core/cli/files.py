@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["check_names", "check_output", "open_input", "read_pairs", "shown_name"]
+__all__ = ["check_names", "check_output", "load_saved", "open_input", "read_pairs", "shown_name"]
 
 
 def shown_name(source: str) -> str:
@@ -165,3 +165,41 @@ def check_output(path: Path, option: str, others: list[Path], format: str | None
         raise ValueError(
             f"{option}: '{path}' is another file of this command: write to another name"
         )
+
+
+def load_saved(path: Path, option: str, kind: type, described: str) -> Any:
+    """Read what a command or `save` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    option : str
+        The option that names it, for messages.
+    kind : type
+        Class that the object must be of.
+    described : str
+        That class in words, for messages.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    OSError
+        There is no such file.
+    ValueError
+        It is damaged, or holds something else.
+    """
+    from ..base.persistence import load
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{option}: there is no file '{path}': check the path")
+    try:
+        saved = load(path)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+    if not isinstance(saved, kind):
+        raise ValueError(f"{option}: '{path}' holds a {type(saved).__name__}, not {described}")
+    return saved

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .files import check_output
+from .files import check_output, load_saved
 from .models import parse_models
 from .ratings import Ratings, data_facts, open_ratings
 
@@ -84,15 +84,13 @@ def _ids(ids: IdMap | None, n: int) -> IdMap:
     return IdMap.from_range(n) if ids is None else ids
 
 
-def load_model(path: Path, option: str = "--model-file") -> Any:
+def load_model(path: Path) -> Any:
     """Read a fitted recommender from a file.
 
     Parameters
     ----------
     path : Path
         Written by ``--save`` or by `save`.
-    option : str, default="--model-file"
-        The option that names it, for messages.
 
     Returns
     -------
@@ -105,18 +103,9 @@ def load_model(path: Path, option: str = "--model-file") -> Any:
     ValueError
         It is damaged, or holds something else.
     """
-    from ..base.persistence import load
     from ..base.recommender import Recommender
 
-    if not path.is_file():
-        raise FileNotFoundError(f"{option}: there is no file '{path}': check the path")
-    try:
-        model = load(path)
-    except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
-    if not isinstance(model, Recommender):
-        raise ValueError(f"{option}: '{path}' holds a {type(model).__name__}, not a recommender")
-    return model
+    return load_saved(path, "--model-file", Recommender, "a recommender")
 
 
 class ModelSource:
