@@ -39,7 +39,7 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     """
     # Without the defaults, for which Python 3.10 would wrap the annotations into Optional.
     annotated = SimpleNamespace(__annotations__=command.__annotations__)
-    hints = get_type_hints(annotated, vars(inspect.getmodule(command)), include_extras=True)
+    hints = get_type_hints(annotated, command.__globals__, include_extras=True)
     parameters: list[inspect.Parameter] = []
     groups: dict[str, type] = {}
     for parameter in inspect.signature(command).parameters.values():
