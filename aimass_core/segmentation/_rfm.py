@@ -55,7 +55,8 @@ def rfm(
     user, time : str
         Columns of customers and of times: datetimes, also as text, or whole numbers.
     amount : str or pair of str
-        Column of what was paid, or two columns to be multiplied: quantity and price.
+        Column of what was paid, or two columns to be multiplied: ``("quantity", "price")``, also
+        as ``"quantity*price"`` (where no column has this name).
     order : str, optional
         Column of orders (invoices), to count each once. Without it frequency counts the different
         days with a purchase (different times, where these are numbers).
@@ -111,14 +112,12 @@ def rfm(
     as_choice(nulls, "nulls", ("error", "drop"))
     if user in ("recency", "frequency", "monetary"):
         raise ValueError(f"user={user!r} is a name of the result: rename the column")
-    factors = (amount,) if isinstance(amount, str) else tuple(amount)
-    if not 1 <= len(factors) <= 2:
-        raise ValueError(f"amount must be a column or a pair of columns, got {amount!r}")
+    source = opened(table, ReadOptions())
+    factors = _factors(amount, [str(name) for name in source.names()])
     wanted = {"user": user, "time": time}
     wanted |= {("amount", "price")[i]: name for i, name in enumerate(factors)}
     if order is not None:
         wanted["order"] = order
-    source = opened(table, ReadOptions())
     options = source.options
     if date_format is not None:
         options = options.replaced(date_format=date_format)
@@ -177,6 +176,18 @@ def rfm(
         "frequency": frequency[there].astype(np.int64),
         "monetary": monetary,
     }
+
+
+def _factors(amount: Any, names: list[str]) -> tuple[str, ...]:
+    """Return the columns whose product is the amount."""
+    factors = (amount,) if isinstance(amount, str) else tuple(amount)
+    if isinstance(amount, str) and amount not in names and "*" in amount:
+        factors = tuple(part.strip() for part in amount.split("*"))
+    if not 1 <= len(factors) <= 2 or not all(factors):
+        raise ValueError(
+            f"amount must be a column, a pair of columns or 'quantity*price', got {amount!r}"
+        )
+    return factors
 
 
 def _complete(columns: dict[str, Column], labels: dict[str, str], nulls: str) -> NDArray[np.bool_]:
