@@ -121,6 +121,9 @@ class ImplicitALS(FactorModel):
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Does not change any bit of
         the result.
+    device : str, default="cpu"
+        Where the half-steps of `fit` are computed. "cuda" is an NVIDIA GPU by PyTorch or CuPy,
+        which needs the extra ``gpu``; factors agree to rounding. Answers come from the processor.
 
     Attributes
     ----------
@@ -196,6 +199,7 @@ class ImplicitALS(FactorModel):
         dtype: str = "float32",
         random_state: Any = 0,
         n_threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.n_factors = n_factors
         self.regularization = regularization
@@ -215,6 +219,7 @@ class ImplicitALS(FactorModel):
         self.dtype = dtype
         self.random_state = random_state
         self.n_threads = n_threads
+        self.device = device
 
     # ---- learning ----------------------------------------------------------------------------
 
@@ -317,7 +322,8 @@ class ImplicitALS(FactorModel):
         iterates = solver.name in ("pcg", "cg", "subspace")
         n_factors = self.item_factors_.shape[1]
         if iterates and n_factors <= _MAX_FACTORS_OF_EXACT_END and self.regularization > 0:
-            self._half_step("user", problem, Solver("cholesky", n_threads=n_threads))
+            exact = Solver("cholesky", n_threads=n_threads, device=solver.device)
+            self._half_step("user", problem, exact)
 
     def _early_stopping(self, options: FitOptions) -> EarlyStopping:
         is_blocks = isinstance(options.data, RowBlocks)
@@ -377,7 +383,7 @@ class ImplicitALS(FactorModel):
         n_steps = self.n_steps
         if n_steps is None and isinstance(name, str):
             n_steps = _STEPS.get(name, 1)
-        return Solver.from_parameters(name, n_steps, self.block_size, n_threads)
+        return Solver.from_parameters(name, n_steps, self.block_size, n_threads, self.device)
 
     def _half_step(self, side: str, problem: _Problem, solver: Solver) -> None:
         """Replace the factors of users or of items, given those of the other side."""
