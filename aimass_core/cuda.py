@@ -91,7 +91,7 @@ def device_info(device: str = "cuda") -> dict[str, Any]:
 class Comparison(NamedTuple):
     """One computation on a device and by the kernels of the processor.
 
-    Attributes
+    Parameters
     ----------
     name : str
         What was computed, and its size.

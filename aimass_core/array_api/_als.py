@@ -212,7 +212,7 @@ class _Problem:
         xp = self.xp
         r = b - self._times(A, x)
         p = z = xp.matmul(r, self.inverse)
-        is_running = xp.ones(x.shape[:1] + (1,), dtype=xp.bool, device=self.device.place)
+        is_running = xp.ones((*x.shape[:1], 1), dtype=xp.bool, device=self.device.place)
         for _ in range(self.n_steps):
             now, Ap = self._dot(r, z), self._times(A, p)
             curvature = self._dot(p, Ap)
