@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Reporter, Steps
+from .console import Reporter, Steps, shown_events
 from .groups import with_option_groups
 from .models import ModelSpec, parse_models
 from .options import (
@@ -19,8 +19,6 @@ from .options import (
 from .splits import SPLITS, SplitRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..data import Interactions
 
 __all__ = ["evaluate"]
@@ -243,7 +241,7 @@ def evaluate(
             confidence=confidence,
             fit=not model_file,
             random_state=seed,
-            progress=_reporter(steps),
+            callback=shown_events(steps),
         )
         text, details = str(table), table.details()
         if target is not None:
@@ -262,20 +260,6 @@ def evaluate(
         shown["written"] = str(target)
     reporter.facts(source.name, shown)
     reporter.text(text)
-
-
-def _reporter(steps: Steps) -> Callable[[str, int, int], None]:
-    """Return a callback of `evaluate` that shows which model is evaluated."""
-    current = ""
-
-    def show(name: str, done: int, total: int) -> None:
-        nonlocal current
-        if name != current:
-            steps.begin(name)
-            current = name
-        steps.at(done, total)
-
-    return show
 
 
 def _sizes(part: Any) -> dict[str, int]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Reporter
+from .console import Reporter, shown_events
 from .groups import with_option_groups
 from .options import GeneralOptions, OutputOptions, TableOptions
 
 if TYPE_CHECKING:
-    from ..base.progress import Event
     from ..segmentation import Segmentation
     from .console import Steps
 
@@ -392,21 +390,8 @@ def _fit(
 ) -> Segmentation:
     from ..segmentation import Segmentation
 
-    model = Segmentation(id=customers.id, callback=_reporter(steps), **parameters)
+    model = Segmentation(id=customers.id, callback=shown_events(steps), **parameters)
     return model.fit(customers.table, previous=previous)
-
-
-def _reporter(steps: Steps) -> Callable[[Event], None]:
-    current = ""
-
-    def show(event: Event) -> None:
-        nonlocal current
-        if event.stage != current:
-            steps.begin(event.stage)
-            current = event.stage
-        steps.at(event.step, event.n_steps)
-
-    return show
 
 
 def _show(reporter: Reporter, model: Segmentation, summary: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Reporter
+from .console import Reporter, shown_events
 from .files import check_output
 from .groups import with_option_groups
 from .options import (
@@ -19,13 +19,9 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pyarrow as pa
 
-    from ..base.progress import Event
     from ..tuning import SearchResult
-    from .console import Steps
 
 __all__ = ["tune"]
 
@@ -162,7 +158,7 @@ def tune(
             journal=journal,
             n_jobs=jobs,
             random_state=seed,
-            callback=_progress(steps),
+            callback=shown_events(steps),
         )
         if save is not None:
             steps.begin("fitting the best setting on all interactions")
@@ -225,13 +221,6 @@ def _space(names: list[str], words: list[str] | None) -> dict[str, Any] | None:
         for name in owners:
             space[name][option] = [parsed_value(value) for value in values.split(",")]
     return space if len(names) > 1 else space[names[0]]
-
-
-def _progress(steps: Steps) -> Callable[[Event], None]:
-    def show(event: Event) -> None:
-        steps.at(event.step, event.n_steps)
-
-    return show
 
 
 def _refitted(result: SearchResult, data: Any) -> Any:
