@@ -26,6 +26,7 @@ from .query import Query
 from .ranking import padding, rank_by_score, rank_shared, scores_of_pairs
 from .threads import resolve_n_threads
 from .validation import as_bool, as_choice, as_csr, as_indices, as_int, refuse_table, wrap_csr
+from .with_ids import MatrixWithIds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -314,12 +315,12 @@ class Recommender(Estimator):
     def _set_training_data(self, X: Any) -> None:
         refuse_table(X, "X")
         self.user_items_ = as_csr(X, dtype=self._dtype)
-        has_ids = hasattr(X, "matrix")
+        has_ids = isinstance(X, MatrixWithIds)
         self.users_ = X.users if has_ids else None
         self.items_ = X.items if has_ids else None
         if self._keeps_times:
-            self.timestamps_ = getattr(X, "timestamps", None)
-            self.time_unit_ = getattr(X, "time_unit", None)
+            self.timestamps_ = X.timestamps if has_ids else None
+            self.time_unit_ = X.time_unit if has_ids else None
         self._count_items()
 
     def _count_items(self) -> None:
@@ -348,7 +349,7 @@ class Recommender(Estimator):
                     "it transposed? Its rows are new users, further columns are new items"
                 )
             return stack_rows(self.user_items_, new)
-        if not hasattr(X, "merge_onto"):
+        if not isinstance(X, MatrixWithIds):
             raise TypeError(
                 "X must be Interactions, because the model was fitted on Interactions and knows "
                 f"its users and items by id; got {type(X).__name__}"
@@ -736,7 +737,7 @@ class Recommender(Estimator):
         dtype = self._dtype if self.user_items_ is None else self.user_items_.dtype
         profiles = as_csr(user_items, "user_items", dtype=dtype)
         queries: NDArray[Any] = np.arange(profiles.shape[0])
-        if hasattr(user_items, "matrix") and self.items_ is not None:
+        if isinstance(user_items, MatrixWithIds) and self.items_ is not None:
             queries = user_items.users.ids
             if unknown_items == "error":
                 columns = self.items_.index(user_items.items.ids, what="item")

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from ..base.csr import row_numbers
 from ..base.validation import as_choice, as_csr, as_float, refuse_table
+from ..base.with_ids import MatrixWithIds
 from . import catalog, variety
 from ._judged import as_lists, judge
 from ._judged import per_user as user_values
@@ -97,10 +98,12 @@ class Task:
 
     def _users(self, rows: Ints) -> Any:
         """Return rows in the terms in which a model fitted on `train` is queried."""
-        return self.train.users.to_ids(rows) if hasattr(self.train, "users") else rows
+        has_ids = isinstance(self.train, MatrixWithIds)
+        return self.train.users.to_ids(rows) if has_ids else rows
 
     def _items(self, columns: Ints) -> Any:
-        return self.train.items.to_ids(columns) if hasattr(self.train, "items") else columns
+        has_ids = isinstance(self.train, MatrixWithIds)
+        return self.train.items.to_ids(columns) if has_ids else columns
 
     @property
     def warm_rows(self) -> Ints:
@@ -348,7 +351,7 @@ def make_task(
 def _joined(shown: Any, test: Any) -> tuple[Any, sp.csr_array, sp.csr_array]:
     """Return ids of the rows, and both parts as matrices of one shape, joined by id."""
     known, truth = as_csr(shown, "train"), as_csr(test, "test")
-    mine, theirs = hasattr(shown, "matrix"), hasattr(test, "matrix")
+    mine, theirs = isinstance(shown, MatrixWithIds), isinstance(test, MatrixWithIds)
     if mine and theirs:
         if shown.users == test.users and shown.items == test.items:
             return shown.users, known, truth
@@ -416,8 +419,8 @@ def _features(features: Any, train: Any, n_items: int, needed: bool) -> Any:
                 "matrix of shape (n_items, n_features); train.T compares them by common users"
             )
         return None
-    if hasattr(features, "matrix") and hasattr(train, "items"):  # rows are item ids
-        rows = features.users.get(train.items.ids)
+    if isinstance(features, MatrixWithIds) and isinstance(train, MatrixWithIds):
+        rows = features.users.get(train.items.ids)  # its rows are item ids
         empty = sp.csr_array((1, features.matrix.shape[1]), dtype=features.matrix.dtype)
         table = sp.vstack([features.matrix, empty], format="csr")
         return sp.csr_array(table[np.where(rows < 0, table.shape[0] - 1, rows)])

@@ -17,6 +17,7 @@ from ..base.random import as_generator
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_csr, as_float, as_int
+from ..base.with_ids import MatrixWithIds
 from ._als import (
     MAX_FACTORS,
     InMemory,
@@ -489,7 +490,7 @@ class ImplicitALS(FactorModel):
         threads = resolve_n_threads(n_threads)
         item_profiles = transpose(as_csr(item_users, "item_users", dtype=self._dtype), threads)
         queries: NDArray[Any] = np.arange(item_profiles.shape[0])
-        if hasattr(item_users, "users") and self.users_ is not None:
+        if isinstance(item_users, MatrixWithIds) and self.users_ is not None:
             queries = item_users.items.ids
             rows = self.users_.index(item_users.users.ids, what="user")
             item_profiles = renumber_columns(item_profiles, rows, self.n_users_)
