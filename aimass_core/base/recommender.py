@@ -402,7 +402,10 @@ class Recommender(Estimator):
         removed[self._rows(users, "users")] = True
         kept = np.flatnonzero(~removed)
         self.n_users_ = len(kept)
+        times = getattr(self, "timestamps_", None)
         if self.user_items_ is not None:
+            if times is not None:
+                self.timestamps_ = times[~np.repeat(removed, np.diff(self.user_items_.indptr))]
             self.user_items_ = take_rows(self.user_items_, kept)
             self._count_items()
         if self.users_ is not None:
@@ -413,8 +416,6 @@ class Recommender(Estimator):
                 setattr(
                     self, name, take_rows(values, kept) if sp.issparse(values) else values[kept]
                 )
-        if getattr(self, "timestamps_", None) is not None:
-            self.timestamps_ = None  # belonged to the entries before
         self._forget_rows(kept)
         self._prepare(resolve_n_threads(getattr(self, "n_threads", None)))
         share_with_scipy(self)
