@@ -151,9 +151,9 @@ class ExplicitALS(RatingModel):
     -----
     An epoch takes O(nnz f^2 + (n_users + n_items) f^3) multiply-adds. Memory: the matrix, its
     transpose, one value for each entry. `recommend` is exact and does not rate every item. The
-    ``values`` of the `Event` of an epoch hold "rmse", the error on the training data. The defaults of
-    the penalties were chosen on a random fifth of MovieLens 100K, MovieLens 1M, MovieLens
-    latest-small and Book-Crossing.
+    ``values`` of the `Event` of an epoch hold "rmse", the error on the training data. The default
+    penalties were chosen on a random fifth of MovieLens 100K, MovieLens 1M, MovieLens latest-small
+    and Book-Crossing.
 
     References
     ----------
