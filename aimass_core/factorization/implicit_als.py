@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -178,6 +179,8 @@ class ImplicitALS(FactorModel):
     scores_: NDArray[np.float64]
     n_iter_: int
     unobserved_weight_: float
+    # Of the fit that is under way: the exact step of users that ends it.
+    _last_step: tuple[_Problem, Solver] | None = None
 
     def __init__(
         self,
@@ -301,6 +304,7 @@ class ImplicitALS(FactorModel):
             self.unobserved_weight_,
         )
         problem = self._problem(options.data, n_threads)
+        self._last_step = self._exact_end(problem, solver)
         stopping = self._early_stopping(options)
         losses: list[float] = []
         progress = self._progress(max_iter)
@@ -320,11 +324,30 @@ class ImplicitALS(FactorModel):
             if progress.step(epoch, values, self) or stop:
                 break
         self._record(losses, stopping.scores, stopping.restore(epoch))
+        if self._last_step is not None:
+            self._half_step("user", *self._last_step)
+            self._last_step = None
+
+    def _exact_end(self, problem: _Problem, solver: Solver) -> tuple[_Problem, Solver] | None:
+        """Return the exact step of users that ends a fit by iterations, or None."""
         iterates = solver.name in ("pcg", "cg", "subspace")
         n_factors = self.item_factors_.shape[1]
         if iterates and n_factors <= _MAX_FACTORS_OF_EXACT_END and self.regularization > 0:
-            exact = Solver("cholesky", n_threads=n_threads, device=solver.device)
-            self._half_step("user", problem, exact)
+            exact = Solver("cholesky", n_threads=solver.n_threads, device=solver.device)
+            return problem, exact
+        return None
+
+    def _model_of_epoch(self) -> Self:
+        if self._last_step is None:
+            return self
+        ended = copy.copy(self)
+        ended._half_step("user", *self._last_step)
+        ended._prepare_to_answer()
+        return ended
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes without the last step of a fit that is under way."""
+        return {n: v for n, v in super().__getstate__().items() if n != "_last_step"}
 
     def _early_stopping(self, options: FitOptions) -> EarlyStopping:
         is_blocks = isinstance(options.data, RowBlocks)
