@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._column import Column, some
-from .._convert import from_any
+from .._column import Column, expand_dictionary, some
+from .._convert import from_any, from_any_or_lists
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,7 @@ def cells_of(values: Any, name: str) -> Cells:
     TypeError
         For cells of several kinds.
     """
-    if isinstance(values, (Column, Lists, Vectors)):
+    if isinstance(values, (Lists, Vectors)):
         return values
     if isinstance(values, np.ndarray) and values.ndim == 2:
         return _vectors(values, None, name)
@@ -98,7 +98,27 @@ def cells_of(values: Any, name: str) -> Cells:
         first = next((cell for cell in objects if not _is_null(cell)), None)
         if isinstance(first, _LISTS):
             return _lists(objects, name)
-    return from_any(values, name)
+    column = from_any_or_lists(values, name)
+    if column.kind == "list" and column.entries is not None and column.offsets is not None:
+        return as_vectors(_without_null_lists(column.entries, column.offsets, column.null), name)
+    return column
+
+
+def _without_null_lists(
+    entries: Column, offsets: NDArray[Any], null: NDArray[np.bool_] | None
+) -> Lists:
+    """Return lists of which those of null rows are empty (in Arrow they may have entries)."""
+    lengths = np.diff(offsets)
+    if null is None or not lengths[null].any():
+        return Lists(entries, offsets, null)
+    rows = np.flatnonzero(np.repeat(~null, lengths))
+    lengths = np.where(null, 0, lengths)
+    if entries.codes is None:
+        kept = expand_dictionary(entries, rows, None)
+    else:
+        gone = None if entries.null is None else entries.null[rows]
+        kept = Column(entries.kind, entries.values, entries.offsets, entries.codes[rows], gone)
+    return Lists(kept, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), null)
 
 
 def _objects(values: Any) -> Sequence[Any] | None:

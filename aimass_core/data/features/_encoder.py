@@ -41,13 +41,13 @@ class ColumnOptions:
         Terms of a text column.
     n_threads : int
         Threads for numbering categories.
-    decimal : str
-        Decimal mark of numbers that are written as text.
+    parts : tuple of str
+        Parts of dates.
     smoothing : float
         Rows of the mean that each category starts with in target encoding.
     n_folds : int
         Of cross-fitted target encoding.
-    random_state : int
+    random_state : int, Generator or None
         Of these folds.
     target : ndarray of float64, shape (n,), optional
         What target encoding averages.
@@ -60,10 +60,10 @@ class ColumnOptions:
     separator: str | None = None
     max_terms: int = 20_000
     n_threads: int = 1
-    decimal: str = "."
+    parts: tuple[str, ...] = ("age", "month", "weekday")
     smoothing: float = 20.0
     n_folds: int = 5
-    random_state: int = 0
+    random_state: Any = 0
     target: NDArray[np.float64] | None = None
 
 

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["NumericEncoder", "VectorEncoder", "numbers_of"]
 
 
-def numbers_of(
-    cells: Cells, name: str, decimal: str = "."
-) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def numbers_of(cells: Cells, name: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Return one number per row, and which rows are null.
 
     Raises
@@ -37,7 +35,7 @@ def numbers_of(
     if cells.kind == "null":
         return np.zeros(cells.n_rows), np.ones(cells.n_rows, dtype=bool)
     if cells.kind == "str":
-        cells = numbers_of_text(cells, name, decimal, None, lambda text: "")
+        cells = numbers_of_text(cells, name, ".", None, lambda text: "")
     if cells.kind not in ("int", "uint", "float", "bool", "decimal"):
         raise wrong_cells(name, "numbers", cells)
     numbers = cells.numbers()
@@ -71,7 +69,7 @@ class NumericEncoder(ColumnEncoder):
     @classmethod
     def learn(cls, cells: Cells, name: str, options: ColumnOptions) -> NumericEncoder | None:
         """Learn center and scale; None for a column that has one value only."""
-        numbers, null = numbers_of(cells, name, options.decimal)
+        numbers, null = numbers_of(cells, name)
         known = numbers if null is None else numbers[~null]
         if not len(known):
             return None
@@ -92,7 +90,7 @@ class NumericEncoder(ColumnEncoder):
 
     def encode(self, cells: Cells, name: str, options: ColumnOptions) -> Block:
         """Return standardised values."""
-        numbers, null = numbers_of(cells, name, options.decimal)
+        numbers, null = numbers_of(cells, name)
         values = ((numbers - self.center) / self.scale).astype(np.float32)
         if null is None:
             return OneEach(np.zeros(len(values), dtype=np.int32), values, True)

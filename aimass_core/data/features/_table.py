@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from ...base.validation import suggest
 from ..readers.frames import is_pandas
+from ..readers.protocol import FEATURE_ROLE
 from ..tables import OpenTable, open_table
 from ._cells import cells_of
 
@@ -139,7 +140,7 @@ def _check_unique(names: list[Any]) -> None:
 def _read(table: Any, names: list[Any]) -> dict[Any, Cells]:
     if isinstance(table, Mapping) or is_pandas(table):
         return {name: cells_of(table[name], f"column {name!r}") for name in names}
-    wanted = {f"feature {place}": name for place, name in enumerate(names)}
+    wanted = {f"{FEATURE_ROLE} {place}": name for place, name in enumerate(names)}
     found = table.read(wanted)
     return {name: cells_of(found[role], f"column {name!r}") for role, name in wanted.items()}
 

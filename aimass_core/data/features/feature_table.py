@@ -11,7 +11,8 @@ from ...base.csr import take_rows_or_empty
 from ...base.html import table as html_table
 from ...base.progress import logger
 from ...base.registry import register
-from ...base.validation import as_csr
+from ...base.validation import as_csr, as_float
+from ._leaks import areas_of_features, classes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,6 +127,43 @@ class FeatureTable:
         if n_missing:
             logger.info("features: %d of %d ids have none", n_missing, len(rows))
         return take_rows_or_empty(self.matrix, rows)
+
+    def leaks(self, y: Any, *, threshold: float = 0.99) -> dict[str, float]:
+        """Return the features that alone tell the target apart, as one that contains it would.
+
+        Parameters
+        ----------
+        y : array-like of shape (n,)
+            Target of each row: a binary label, or numbers, of which those above the median are
+            told from the others. Examples: whether an item sold in the test period, its mean
+            rating.
+        threshold : float, default=0.99
+            Smallest area under the ROC curve that is reported.
+
+        Returns
+        -------
+        dict of str to float
+            Name of the feature to its area under the curve (or that of its negative), largest
+            first.
+
+        Raises
+        ------
+        ValueError
+            For a target of another length, or one that is the same in all rows.
+
+        Examples
+        --------
+        >>> from aimass_core.data import FeatureTable
+        >>> table = FeatureTable(None, [[1, 9], [0, 8], [1, 2], [0, 1]], ["new", "sales"])
+        >>> table.leaks([1, 1, 0, 0])
+        {'sales': 1.0}
+        """
+        limit = as_float(threshold, "threshold", minimum=0.5, maximum=1.0)
+        areas = areas_of_features(self.matrix, classes_of(y, len(self)))
+        found = np.flatnonzero(areas >= limit)
+        found = found[np.argsort(-areas[found], kind="stable")]
+        names = self.names
+        return {names[column]: float(areas[column]) for column in found.tolist()}
 
     def __repr__(self) -> str:
         return f"FeatureTable({len(self):,} rows x {self.n_features:,} features)"

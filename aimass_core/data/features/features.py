@@ -13,17 +13,22 @@ from ...base.estimator import Estimator
 from ...base.progress import logger
 from ...base.registry import register
 from ...base.threads import resolve_n_threads
-from ...base.validation import as_choice, as_csr, as_int, suggest
+from ...base.validation import as_choice, as_csr, as_float, as_int, suggest
 from ...exceptions import DamagedFileError
 from .._column import Column
 from ..idmap import IdMap
 from ._blocks import join_blocks
 from ._categories import CategoryEncoder
-from ._cells import Lists, Vectors
+from ._dates import DATE_PARTS, DateEncoder
 from ._encoder import ColumnEncoder, ColumnOptions
+from ._flags import FlagEncoder
+from ._hashed import HashEncoder
+from ._kinds import choose_kind
 from ._numeric import NumericEncoder, VectorEncoder
 from ._table import RawTable, is_matrix, read_features
-from ._tags import TagEncoder, usual_separator
+from ._tags import TagEncoder
+from ._terms import TextEncoder
+from ._values import FrequencyEncoder, TargetEncoder
 from .feature_table import FeatureTable
 
 if TYPE_CHECKING:
@@ -36,7 +41,19 @@ if TYPE_CHECKING:
 __all__ = ["Features"]
 
 _ENCODERS: dict[str, Any] = {
-    cls.kind: cls for cls in (NumericEncoder, CategoryEncoder, TagEncoder, VectorEncoder)
+    cls.kind: cls
+    for cls in (
+        NumericEncoder,
+        FlagEncoder,
+        CategoryEncoder,
+        TagEncoder,
+        TextEncoder,
+        DateEncoder,
+        VectorEncoder,
+        HashEncoder,
+        FrequencyEncoder,
+        TargetEncoder,
+    )
 }
 _KINDS = (*_ENCODERS, "skip")
 
@@ -48,9 +65,16 @@ class Features(Estimator):
     Every column of the table becomes one or more columns of the matrix, by its kind:
 
     - "numeric": standardised, with a column of its own for nulls;
+    - "flag": an entry where a column of booleans, or of 0 and 1, is true;
     - "categorical": one column for each category, and one for nulls;
     - "tags": several categories in a cell, as a list or as text with a separator;
+    - "text": terms weighted by TF-IDF, as scikit-learn's ``TfidfVectorizer`` weights them;
+    - "date": age in years, and month, weekday or hour as points on a circle;
     - "embedding": vectors of one length, as they are;
+    - "hash": categories hashed to a fixed number of columns;
+    - "frequency": one column, the logarithm of the number of rows that have the category;
+    - "target": one column, the mean target of the rows that have the category, out of fold in
+      `fit_transform`;
     - "skip": left out.
 
     Parameters
@@ -58,19 +82,33 @@ class Features(Estimator):
     columns : dict of str to str or dict, or list of str, optional
         The columns to use, and their kinds; a dict such as ``{"kind": "numeric", "scale":
         "robust"}`` overrides parameters for one column. A list, or the kind "auto", chooses the
-        kind by type and number of values. Default: all columns, "auto".
+        kind by type, values and name. Default: all columns, "auto".
     id_column : str or False, optional
         The column of ids. False: the rows have no ids and are in the order of the fit. Default:
         the column that the interactions name, an index of pandas, or a usual name ("item_id").
     scale : {"standard", "robust", "none"}, default="standard"
         Numeric columns: less the mean, divided by the standard deviation; less the median, divided
-        by the interquartile range; or as they are.
+        by the interquartile range; or as they are. Vectors are scaled only where ``columns`` says
+        so.
     min_frequency : int, default=1
-        Categories and tags in fewer rows share one column ("other"), as new ones do.
+        Categories in fewer rows share one column ("other"), as new ones do; tags and terms in
+        fewer rows are left out.
     max_categories : int, default=100000
-        A column with more categories is left out, unless its kind is given.
+        A column with more categories is hashed, unless its kind is given.
+    n_buckets : int, default=262144
+        Columns of a hashed column.
+    max_terms : int, default=20000
+        Terms of a text column; the most frequent ones are kept.
     separator : str, optional
         Between the tags of a cell. Default: one of ``|``, ``;`` and ``,`` where it is used.
+    parts : tuple of str, default=("age", "month", "weekday")
+        Parts of dates, of "age", "year", "month", "weekday" and "hour".
+    smoothing : float, default=20.0
+        Target encoding: rows of the overall mean that each category starts with.
+    n_folds : int, default=5
+        Folds of target encoding.
+    random_state : int, Generator or None, default=0
+        Seed of these folds.
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Never changes the result.
 
@@ -80,6 +118,9 @@ class Features(Estimator):
         Kind and learned values of each encoded column.
     skipped_ : dict of str to str
         Columns that are left out, and why.
+    leaks_ : dict of str to float
+        Features that alone tell the target of the fit apart (an area under the ROC curve above
+        0.99), and the area. Empty where no target was given.
     names : tuple of str
         Names of the encoded columns.
     groups : ndarray of int32, shape (n_features,)
@@ -100,10 +141,17 @@ class Features(Estimator):
     [[0.0, 1.0, 0.0, 0.0]]
     """
 
-    _state: ClassVar[tuple[str, ...]] = ("columns_", "skipped_", "matrix_names_", "matrix_groups_")
+    _state: ClassVar[tuple[str, ...]] = (
+        "columns_",
+        "skipped_",
+        "leaks_",
+        "matrix_names_",
+        "matrix_groups_",
+    )
 
     columns_: dict[str, dict[str, Any]]
     skipped_: dict[str, str]
+    leaks_: dict[str, float]
     matrix_names_: Any
     matrix_groups_: Any
 
@@ -115,7 +163,13 @@ class Features(Estimator):
         scale: str = "standard",
         min_frequency: int = 1,
         max_categories: int = 100_000,
+        n_buckets: int = 1 << 18,
+        max_terms: int = 20_000,
         separator: str | None = None,
+        parts: tuple[str, ...] = ("age", "month", "weekday"),
+        smoothing: float = 20.0,
+        n_folds: int = 5,
+        random_state: Any = 0,
         n_threads: int | None = None,
     ) -> None:
         self.columns = columns
@@ -123,12 +177,18 @@ class Features(Estimator):
         self.scale = scale
         self.min_frequency = min_frequency
         self.max_categories = max_categories
+        self.n_buckets = n_buckets
+        self.max_terms = max_terms
         self.separator = separator
+        self.parts = parts
+        self.smoothing = smoothing
+        self.n_folds = n_folds
+        self.random_state = random_state
         self.n_threads = n_threads
 
     # ---- learning ----------------------------------------------------------------------------
 
-    def fit(self, table: Any, y: None = None, *, id_name: str | None = None) -> Self:
+    def fit(self, table: Any, y: Any = None, *, id_name: str | None = None) -> Self:
         """Learn how the columns of a table are encoded.
 
         Parameters
@@ -136,8 +196,8 @@ class Features(Estimator):
         table : table, path, sparse matrix or 2-D array
             pandas, polars, Arrow, DuckDB, a dict of columns, a structured array or a file. A
             matrix is encoded already: its columns are the features.
-        y : None
-            Must be None; scikit-learn passes it.
+        y : array-like of float, shape (n,), optional
+            Target of each row, for columns of the kind "target" and for `leaks_`.
         id_name : str, optional
             Name of the column of ids, where ``id_column`` is not given.
 
@@ -151,11 +211,11 @@ class Features(Estimator):
         ValueError, TypeError
             For columns that do not exist, or whose cells do not fit their kind.
         """
-        self._learn(table, id_name)
+        self._learn(table, y, id_name)
         return self
 
     def fit_transform(
-        self, table: Any, y: None = None, *, id_name: str | None = None
+        self, table: Any, y: Any = None, *, id_name: str | None = None
     ) -> FeatureTable:
         """Learn from a table and encode the same table.
 
@@ -167,9 +227,10 @@ class Features(Estimator):
         Returns
         -------
         FeatureTable
-            The rows in the order of the table.
+            The rows in the order of the table. It differs from ``fit(table, y).transform(table)``
+            in columns of the kind "target", which are encoded out of fold.
         """
-        return self._learn(table, id_name)
+        return self._learn(table, y, id_name)
 
     def transform(self, table: Any, *, id_name: str | None = None) -> FeatureTable:
         """Encode a table as the one of the fit was.
@@ -198,7 +259,7 @@ class Features(Estimator):
         raw = read_features(table, list(self.columns_), self.id_column, id_name)
         blocks, widths = [], []
         for name, encoder in self._encoders.items():
-            options = self._options_of(self._given(name))
+            options = self._options_of(name, encoder.kind)
             blocks.append(encoder.encode(raw.columns[name], f"column {name!r}", options))
             widths.append(encoder.width)
         return self._table_of(raw, blocks, widths, self)
@@ -267,7 +328,7 @@ class Features(Estimator):
     def _adopt(
         self, fresh: Features, columns: Any, skipped: Any, names: Any = None, groups: Any = None
     ) -> None:
-        fresh.columns_, fresh.skipped_ = columns, skipped
+        fresh.columns_, fresh.skipped_, fresh.leaks_ = columns, skipped, {}
         fresh.matrix_names_, fresh.matrix_groups_ = names, groups
         self.__dict__.pop("_encoders", None)
         self.__dict__.pop("_learned_names", None)
@@ -288,7 +349,7 @@ class Features(Estimator):
             )
         return FeatureTable(None, with_scipy_indices(matrix), encoder=self)
 
-    def _learn(self, table: Any, id_name: str | None) -> FeatureTable:
+    def _learn(self, table: Any, y: Any, id_name: str | None) -> FeatureTable:
         self._check_parameters()
         fresh = type(self)(**self.get_params(deep=False))
         if is_matrix(table):
@@ -299,12 +360,13 @@ class Features(Estimator):
         raw = read_features(table, self._wanted(), self.id_column, id_name)
         if not raw.columns:
             raise ValueError("the table has no column of features beside the ids")
+        target = None if y is None else _as_target(y, raw.n_rows)
         encoders: dict[str, ColumnEncoder] = {}
         skipped: dict[str, str] = {}
         blocks, widths = [], []
         for name, cells in raw.columns.items():
             kind, reason = self._kind_of(name, cells)
-            learned = None if kind == "skip" else self._learn_column(name, kind, cells)
+            learned = None if kind == "skip" else self._learn_column(name, kind, cells, target)
             if learned is None:
                 skipped[name] = reason or "one value only"
                 continue
@@ -314,11 +376,16 @@ class Features(Estimator):
         for name, reason in skipped.items():
             logger.info("Features: column %r is left out: %s", name, reason)
         self._adopt(fresh, {name: e.state() for name, e in encoders.items()}, skipped)
-        return self._table_of(raw, blocks, widths, self)
+        found = self._table_of(raw, blocks, widths, self)
+        if target is not None and len(target) and np.ptp(target) > 0:
+            self.leaks_ = found.leaks(target)
+            for name, area in self.leaks_.items():
+                logger.warning("Features: %r alone tells the target apart (AUC %.3f)", name, area)
+        return found
 
-    def _learn_column(self, name: str, kind: str, cells: Cells) -> Any:
+    def _learn_column(self, name: str, kind: str, cells: Cells, target: Any) -> Any:
         """Return the encoder of a column and its block, None where it has one value only."""
-        options = self._options_of(self._given(name))
+        options = self._options_of(name, kind, target)
         label = f"column {name!r}"
         learned = _ENCODERS[kind].learn(cells, label, options)
         if learned is None or isinstance(learned, tuple):
@@ -339,89 +406,89 @@ class Features(Estimator):
         """Return what ``columns`` says about a column."""
         if not isinstance(self.columns, Mapping):
             return {"kind": "auto"}
-        given = self.columns[name]
+        given = next(value for key, value in self.columns.items() if str(key) == name)
         return dict(given) if isinstance(given, Mapping) else {"kind": given}
 
-    def _options_of(self, given: dict[str, Any]) -> ColumnOptions:
-        options = {
-            "scale": self.scale,
-            "min_frequency": self.min_frequency,
-            "max_categories": self.max_categories,
-            "separator": self.separator,
-            **{name: value for name, value in given.items() if name != "kind"},
-        }
-        return ColumnOptions(n_threads=resolve_n_threads(self.n_threads), **options)
+    def _parameters_of_columns(self) -> dict[str, Any]:
+        """Return the parameters that ``columns`` can override."""
+        names = (
+            "scale",
+            "min_frequency",
+            "max_categories",
+            "n_buckets",
+            "max_terms",
+            "separator",
+            "parts",
+            "smoothing",
+            "n_folds",
+            "random_state",
+        )
+        return {name: getattr(self, name) for name in names}
+
+    def _options_of(self, name: str, kind: str, target: Any = None) -> ColumnOptions:
+        options = self._parameters_of_columns()
+        if kind == "embedding":
+            options["scale"] = "none"
+        options |= {n: value for n, value in self._given(name).items() if n != "kind"}
+        options["parts"] = tuple(options["parts"])
+        return ColumnOptions(n_threads=resolve_n_threads(self.n_threads), target=target, **options)
 
     def _check_parameters(self) -> None:
-        if self.columns is not None and (
-            isinstance(self.columns, (str, bytes))
-            or not isinstance(self.columns, (Mapping, list, tuple))
-        ):
+        options = self._parameters_of_columns()
+        _check_options(options)
+        if self.columns is None:
+            return
+        if not isinstance(self.columns, (Mapping, list, tuple)):
             raise TypeError(
                 "columns must be a dict of column to kind, or a list of columns, got "
                 f"{self.columns!r}"
             )
-        for name in self.columns or ():
+        for name in map(str, self.columns):
             given = self._given(name)
             as_choice(given.get("kind", "auto"), f"the kind of column {name!r}", (*_KINDS, "auto"))
-            options = {
-                "scale": self.scale,
-                "min_frequency": self.min_frequency,
-                "max_categories": self.max_categories,
-                "separator": self.separator,
-            }
             for option in given.keys() - {"kind"} - options.keys():
                 raise ValueError(
                     f"columns: column {name!r} has no option {option!r}{suggest(option, options)}; "
                     f"the options are {', '.join(options)}"
                 )
             _check_options({**options, **given})
-        _check_options(
-            {
-                "scale": self.scale,
-                "min_frequency": self.min_frequency,
-                "max_categories": self.max_categories,
-                "separator": self.separator,
-            }
-        )
 
     def _kind_of(self, name: str, cells: Cells) -> tuple[str, str]:
         """Return the kind of a column, and why it is left out."""
         kind = self._given(name).get("kind", "auto")
         if kind != "auto":
             return kind, "as columns says" if kind == "skip" else ""
-        if isinstance(cells, Vectors):
-            return "embedding", ""
-        if isinstance(cells, Lists):
-            return "tags", ""
-        if cells.kind == "null":
-            return "skip", "nulls only"
-        if cells.kind in ("int", "uint", "float", "decimal"):
-            return "numeric", ""
-        if cells.kind == "bool":
-            return "categorical", ""
-        if cells.kind in ("str", "bytes"):
-            return self._kind_of_text(cells)
-        return "skip", f"values of kind {cells.kind}"
-
-    def _kind_of_text(self, cells: Column) -> tuple[str, str]:
-        from ._encoder import codes_of
-
-        _, distinct = codes_of(cells, "column", resolve_n_threads(self.n_threads))
-        if self.separator is not None or usual_separator(distinct) is not None:
-            return "tags", ""
-        if distinct.n_entries > self.max_categories:
-            return "skip", f"{distinct.n_entries:,} categories"
-        return "categorical", ""
+        return choose_kind(name, cells, self._options_of(name, kind))
 
 
 def _check_options(options: dict[str, Any]) -> None:
     as_choice(options["scale"], "scale", ("standard", "robust", "none"))
-    as_int(options["min_frequency"], "min_frequency", minimum=1)
-    as_int(options["max_categories"], "max_categories", minimum=1)
+    for name in ("min_frequency", "max_categories", "n_buckets", "max_terms"):
+        as_int(options[name], name, minimum=1, maximum=2**31 - 2)
+    as_int(options["n_folds"], "n_folds", minimum=2)
+    as_float(options["smoothing"], "smoothing", minimum=0.0)
     separator = options["separator"]
     if separator is not None and (not isinstance(separator, str) or not separator):
         raise TypeError(f"separator must be text, such as '|', got {separator!r}")
+    parts = options["parts"]
+    if isinstance(parts, str) or not isinstance(parts, (list, tuple)) or not parts:
+        raise TypeError(f"parts must be a tuple of parts of dates, got {parts!r}")
+    for part in parts:
+        as_choice(part, "parts", DATE_PARTS)
+
+
+def _as_target(y: Any, n: int) -> NDArray[np.float64]:
+    """Return the target of each row."""
+    target = np.asarray(y)
+    if target.dtype.kind not in "biuf" or target.shape != (n,):
+        raise ValueError(
+            f"y must hold one number for each of the {n} rows of the table, got {target.dtype} of "
+            f"shape {target.shape}"
+        )
+    target = target.astype(np.float64)
+    if not np.isfinite(target).all():
+        raise ValueError("y holds NaN or infinity: drop these rows")
+    return target
 
 
 def _encoder_of(state: dict[str, Any]) -> ColumnEncoder:
