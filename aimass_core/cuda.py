@@ -211,6 +211,7 @@ def _als(
         0.01 * (V.T.astype(np.float64) @ V),
         np.zeros((n, f), dtype),
         np.full(n, 0.5),
+        V[:0],
         0.5,
         1.0,
         0.0,

@@ -36,6 +36,7 @@ def als_solve(
     gramian: NDArray[np.float64],
     start: Array,
     ridge: NDArray[np.float64],
+    linear: Array,
     common_ridge: float,
     alpha: float,
     weight_shift: float,
@@ -50,7 +51,7 @@ def als_solve(
 
     Parameters
     ----------
-    indptr, indices, data, factors, gramian, start, ridge, common_ridge
+    indptr, indices, data, factors, gramian, start, ridge, linear, common_ridge
         As in the kernel `aimass_core.kernels.als_solve`, in NumPy.
     alpha, weight_shift, target_shift, preferences, solver, n_steps, block_size
         As in the kernel.
@@ -75,8 +76,10 @@ def als_solve(
     solution = np.zeros(start.shape, dtype=dtype)
     weights, targets = _weights(data, alpha, weight_shift, target_shift, preferences)
     lengths = np.diff(indptr)
-    has_target = _any_of_rows(targets != 0, indptr)
-    for rows in _batches(lengths, has_target, f, device.budget, dtype.itemsize):
+    is_needed = _any_of_rows(targets != 0, indptr)
+    if len(linear):
+        is_needed |= linear.any(axis=1)
+    for rows in _batches(lengths, is_needed, f, device.budget, dtype.itemsize):
         longest = int(lengths[rows[-1]])
         places = indptr[rows][:, None] + np.arange(longest)
         is_entry = np.arange(longest) < lengths[rows][:, None]
@@ -86,6 +89,7 @@ def als_solve(
             np.where(is_entry, weights[places], 0).astype(dtype),
             np.where(is_entry, targets[places], 0).astype(dtype),
             ridge[rows],
+            linear[rows] if len(linear) else None,
             start[rows],
             rows,
         )
@@ -116,10 +120,10 @@ def _any_of_rows(is_true: NDArray[np.bool_], indptr: Array) -> NDArray[np.bool_]
 
 
 def _batches(
-    lengths: Array, has_target: NDArray[np.bool_], f: int, budget: int, itemsize: int
+    lengths: Array, is_needed: NDArray[np.bool_], f: int, budget: int, itemsize: int
 ) -> Iterator[Array]:
     """Yield numbers of rows of similar lengths, the longest of each batch last."""
-    rows = np.flatnonzero(has_target)
+    rows = np.flatnonzero(is_needed)
     rows = rows[np.argsort(lengths[rows], kind="stable")]
     begin = 0
     while begin < len(rows):
@@ -169,7 +173,14 @@ class _Problem:
             self.inverse = device.array(inverse, factors.dtype)
 
     def solve(
-        self, indices: Array, weight: Array, target: Array, ridge: Array, start: Array, rows: Array
+        self,
+        indices: Array,
+        weight: Array,
+        target: Array,
+        ridge: Array,
+        linear: Array | None,
+        start: Array,
+        rows: Array,
     ) -> Array:
         """Return the factors of a batch of rows; entries that pad a row have the weight 0."""
         xp, device = self.xp, self.device
@@ -183,6 +194,8 @@ class _Problem:
         ridges = xp.reshape(device.array(ridge, weight.dtype), (n, 1, 1))
         A = A + ridges * xp.expand_dims(self.identity, axis=0)
         b = self._times(transposed, device.array(target))
+        if linear is not None:
+            b = b + device.array(linear, weight.dtype)
         x = device.array(start)
         if self.solver == "cholesky":
             try:

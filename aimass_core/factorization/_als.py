@@ -135,6 +135,7 @@ def solve_rows(
     solver: Solver,
     side: str,
     first_row: int = 0,
+    linear: Array | None = None,
 ) -> Array:
     """Return the factors of rows, given the factors of their columns.
 
@@ -160,6 +161,8 @@ def solve_rows(
         What a row is, for error messages.
     first_row : int, default=0
         Number of the first of these rows, for error messages.
+    linear : ndarray of shape (n, f), optional
+        Added to the right-hand side of each row's system. Default: nothing.
 
     Returns
     -------
@@ -176,6 +179,7 @@ def solve_rows(
         gramian,
         np.ascontiguousarray(start),
         np.ascontiguousarray(ridge, dtype=np.float64),
+        factors[:0] if linear is None else linear,
         common_ridge,
     )
     options = {
@@ -203,6 +207,7 @@ def half_step(
     weights: dict[str, Any],
     solver: Solver,
     side: str,
+    linear: Array | None = None,
 ) -> Array:
     """Return the factors of all rows of one side, given the factors of the other side.
 
@@ -225,5 +230,6 @@ def half_step(
             solver,
             side,
             begin,
+            None if linear is None else linear[part],
         )
     return solution

@@ -99,8 +99,8 @@ def test_scores(device, dtype, score_form, output):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("solver", ["cholesky", "cg", "pcg", "subspace", "nonnegative"])
-@pytest.mark.parametrize("preferences", [True, False])
-def test_als(device, dtype, solver, preferences):
+@pytest.mark.parametrize(("preferences", "has_linear"), [(True, False), (False, True)])
+def test_als(device, dtype, solver, preferences, has_linear):
     rng = np.random.default_rng(5)
     X = sp.random_array((90, 60), density=0.1, random_state=rng, format="csr", dtype=dtype)
     X.data[:] = rng.integers(-1, 4, len(X.data))
@@ -110,16 +110,31 @@ def test_als(device, dtype, solver, preferences):
     start = abs(start) if solver == "nonnegative" else start
     gramian = V.T.astype(float) @ V
     ridge = 0.1 + rng.random(90)
+    linear = rng.normal(size=(90 if has_linear else 0, f)).astype(dtype)
     arguments = (
-        X.indptr.astype(np.int64), X.indices.astype(np.int32), X.data, V, gramian, start, ridge,
-        float(ridge.min()), 2.0, 0.5, 1.0, preferences, solver, 3, 16,
-    )  # fmt: skip
+        X.indptr.astype(np.int64),
+        X.indices.astype(np.int32),
+        X.data,
+        V,
+        gramian,
+        start,
+        ridge,
+        linear,
+        float(ridge.min()),
+        2.0,
+        0.5,
+        1.0,
+        preferences,
+        solver,
+        3,
+        16,
+    )
     result = als_solve(*arguments, device=device)
     expected = reference.als_solve(*arguments, 1)
     assert result.dtype == dtype
     tolerance = 1e-9 if dtype == np.float64 else 2e-4
     np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance)
-    assert not result[np.diff(X.indptr) == 0].any()
+    assert has_linear or not result[np.diff(X.indptr) == 0].any()
 
 
 def test_als_does_not_depend_on_the_batch(device, monkeypatch):
@@ -127,9 +142,23 @@ def test_als_does_not_depend_on_the_batch(device, monkeypatch):
     X = sp.random_array((40, 30), density=0.2, random_state=rng, format="csr")
     V = rng.normal(size=(30, 8))
     arguments = (
-        X.indptr.astype(np.int64), X.indices.astype(np.int32), X.data, V, V.T @ V,
-        np.zeros((40, 8)), np.ones(40), 1.0, 1.0, 0.0, 1.0, True, "cholesky", 1, 8,
-    )  # fmt: skip
+        X.indptr.astype(np.int64),
+        X.indices.astype(np.int32),
+        X.data,
+        V,
+        V.T @ V,
+        np.zeros((40, 8)),
+        np.ones(40),
+        V[:0],
+        1.0,
+        1.0,
+        0.0,
+        1.0,
+        True,
+        "cholesky",
+        1,
+        8,
+    )
     whole = als_solve(*arguments, device=device)
     monkeypatch.setattr(Device, "budget", property(lambda self: 20_000))
     np.testing.assert_allclose(als_solve(*arguments, device=device), whole, rtol=1e-12)
@@ -140,9 +169,23 @@ def test_als_names_the_row_of_a_singular_system(device):
         pytest.skip("the library does not say which matrix is singular")
     V = np.zeros((2, 2), dtype=np.float64)
     arguments = (
-        np.array([0, 0, 1], np.int64), np.array([1], np.int32), np.ones(1), V, V.T @ V,
-        np.zeros((2, 2)), np.zeros(2), 0.0, 1.0, 0.0, 1.0, True, "cholesky", 1, 8,
-    )  # fmt: skip
+        np.array([0, 0, 1], np.int64),
+        np.array([1], np.int32),
+        np.ones(1),
+        V,
+        V.T @ V,
+        np.zeros((2, 2)),
+        np.zeros(2),
+        V[:0],
+        0.0,
+        1.0,
+        0.0,
+        1.0,
+        True,
+        "cholesky",
+        1,
+        8,
+    )
     with pytest.raises(NumericalError, match="no finite solution"):
         als_solve(*arguments, device=device)
 
