@@ -56,6 +56,7 @@ MODELS = [
     Popularity(by="mean", start=300),
     SlopeOne(),
     BaselineOnly(method="sgd"),
+    BaselineOnly(n_time_bins=5, user_drift=True),
     ContextKNN(half_life=100, base="user"),
     ImplicitALS(n_factors=6, track_loss=True),
     ExplicitALS(n_factors=6),
@@ -76,6 +77,7 @@ MODELS = [
     CosineContrastiveMF(n_factors=4, max_iter=2),
     CoClustering(max_iter=2),
     RatingNMF(n_factors=4, max_iter=2),
+    RatingNMF(n_factors=4, max_iter=2, biases=True),
 ]
 
 

@@ -10,13 +10,14 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import kernels
-from ..base.csr import with_scipy_indices
+from ..base.csr import keep_entries, with_scipy_indices
 from ..base.html import details, named_values, table
 from ..base.optional import import_optional
 from ..base.registry import register
 from ..base.text import counted
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_csr, csr_parts, wrap_csr
+from ..base.with_ids import MatrixWithIds
 from ._convert import from_any
 from ._events import Events, UngroupedEvents
 from ._triplets import RULES, Triplets, merge_triplets, prepare, read_triplets
@@ -35,7 +36,7 @@ _SHOWN_ENTRIES = 5  # in a notebook
 
 
 @register("interactions")
-class Interactions:
+class Interactions(MatrixWithIds):
     """Users x items in canonical CSR, with the ids of both sides.
 
     Build one with `from_table`, `from_arrays` or `from_csr`. An object never changes: every method
@@ -639,10 +640,7 @@ class Interactions:
             Of the same shape.
         """
         entries = np.flatnonzero(_as_mask(keep, self.nnz))
-        before = np.zeros(self.nnz + 1, dtype=np.int64)
-        np.cumsum(keep, out=before[1:])
-        indptr, indices, data = csr_parts(self.matrix)
-        matrix = wrap_csr(before[indptr], indices[entries], data[entries], self.shape)
+        matrix = keep_entries(wrap_csr(*csr_parts(self.matrix), self.shape), np.asarray(keep))
         return self._with_entries(matrix, entries, self.users, self.items)
 
     def keep_events(self, keep: NDArray[np.bool_]) -> Self:

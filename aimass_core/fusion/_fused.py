@@ -11,6 +11,7 @@ from ..base.query import Query
 from ..base.ranking import Ranked, padding
 from ..base.recommender import Recommender
 from ..base.validation import as_int
+from ..base.with_ids import MatrixWithIds
 from ._members import Members, as_members, fresh
 from ._pool import Pool, blocks_of, make_pool, rank_pool
 
@@ -67,7 +68,7 @@ class FusedModel(Recommender):
 
     def _learn(self, n_threads: int) -> None:
         data = self._options.data
-        data = data if hasattr(data, "matrix") else self.user_items_
+        data = data if isinstance(data, MatrixWithIds) else self.user_items_
         self._check_parameters()
         self._learn_fusion(data, n_threads)
         self.models_ = self._fitted_members(data)

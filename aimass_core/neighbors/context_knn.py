@@ -14,6 +14,7 @@ from ..base.ranking import Ranked
 from ..base.recommender import Recommender
 from ..base.registry import register
 from ..base.validation import as_choice, as_csr
+from ..base.with_ids import matrix_of
 from ..data.cleaning import time_decay
 from .item_knn import ItemKNN
 from .user_knn import UserKNN
@@ -174,7 +175,7 @@ class ContextKNN(Recommender):
                         "half_life needs times: fit on Interactions.from_table(..., time=COLUMN)"
                     )
                 part = time_decay(part, half_life=self.half_life, now=self.now)
-            self.models_[context] = self._base_model().fit(getattr(part, "matrix", part))
+            self.models_[context] = self._base_model().fit(matrix_of(part))
             progress.step(step)
 
     def _prepare(self, n_threads: int) -> None:
