@@ -56,6 +56,7 @@ class MatrixWithIds:
         timestamps: NDArray[np.int64] | None,
         time_unit: str | None,
         duplicates: str,
+        events: Any = None,
     ) -> MatrixWithIds:
         """Return older interactions and these together, rows and columns matched by id."""
         raise NotImplementedError
