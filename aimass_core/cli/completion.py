@@ -21,7 +21,7 @@ def completion(
 
     'aimass --install-completion' installs it for the shell that is running.
     """
-    from typer.completion import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     from ..base.validation import as_choice
 
