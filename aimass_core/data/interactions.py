@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import kernels
+from ..base.arguments import explains_names
 from ..base.csr import keep_entries, with_scipy_indices
 from ..base.html import details, named_values, table
 from ..base.optional import import_optional
@@ -118,6 +119,7 @@ class Interactions(MatrixWithIds):
     # ---- construction ------------------------------------------------------------------------
 
     @classmethod
+    @explains_names
     def from_table(
         cls,
         table: Table,
@@ -312,6 +314,7 @@ class Interactions(MatrixWithIds):
         return cls._of(triplets)
 
     @classmethod
+    @explains_names
     def from_arrays(
         cls,
         users: ArrayLike,
@@ -387,6 +390,7 @@ class Interactions(MatrixWithIds):
         return cls._of(triplets)
 
     @classmethod
+    @explains_names
     def from_csr(
         cls,
         X: Any,
