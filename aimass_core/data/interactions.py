@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import kernels
+from ..base.arguments import explains_names
 from ..base.csr import keep_entries, with_scipy_indices
 from ..base.html import details, named_values, table
 from ..base.optional import import_optional
@@ -119,6 +120,7 @@ class Interactions(MatrixWithIds):
     # ---- construction ------------------------------------------------------------------------
 
     @classmethod
+    @explains_names
     def from_table(
         cls,
         table: Table,
@@ -313,6 +315,7 @@ class Interactions(MatrixWithIds):
         return cls._of(triplets)
 
     @classmethod
+    @explains_names
     def from_arrays(
         cls,
         users: ArrayLike,
@@ -388,6 +391,7 @@ class Interactions(MatrixWithIds):
         return cls._of(triplets)
 
     @classmethod
+    @explains_names
     def from_csr(
         cls,
         X: Any,
