@@ -6,6 +6,7 @@ nothing from the layer of data.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class MatrixWithIds:
         timestamps: NDArray[np.int64] | None,
         time_unit: str | None,
         duplicates: str,
+        events: Mapping[str, Any] | None = None,
     ) -> MatrixWithIds:
         """Return older interactions and these together, rows and columns matched by id."""
         raise NotImplementedError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.csr import row_numbers
+from ..base.csr import keep_entries, row_numbers
 from ..base.validation import as_choice, as_csr, as_float, refuse_table
 from ..base.with_ids import MatrixWithIds
 from . import catalog, variety
@@ -312,7 +312,7 @@ def make_task(
     n_repeats = int(is_repeat.sum())
     if repeats != "include":
         counted = ~is_repeat if repeats == "exclude" else is_repeat
-        truth = _kept(truth, counted)
+        truth = keep_entries(truth, counted)
         times = None if times is None else times[counted]
     limit = None if threshold is None else as_float(threshold, "threshold")
     good = truth.data > 0 if limit is None else (truth.data > 0) & (truth.data >= limit)
@@ -320,7 +320,7 @@ def make_task(
     of_unknown = items * (item_counts == 0)
     if unknown_items == "drop":
         good &= item_counts[truth.indices] > 0
-    relevant = _kept(truth, good)
+    relevant = keep_entries(truth, good)
     rows = np.flatnonzero(np.diff(relevant.indptr))
     is_warm = np.diff(shown.indptr)[rows] > 0
     counts = Counts(
@@ -421,17 +421,6 @@ def _stored_in(entries: sp.csr_array, matrix: sp.csr_array) -> NDArray[np.bool_]
         return np.zeros(len(mine), dtype=bool)
     positions = np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)
     return np.asarray(theirs[positions] == mine)
-
-
-def _kept(matrix: sp.csr_array, keep: NDArray[np.bool_]) -> sp.csr_array:
-    """Return some of the stored entries."""
-    if keep.all():
-        return matrix
-    before = np.zeros(len(keep) + 1, dtype=np.int64)
-    np.cumsum(keep, out=before[1:])
-    return sp.csr_array(
-        (matrix.data[keep], matrix.indices[keep], before[matrix.indptr]), shape=matrix.shape
-    )
 
 
 def _features(features: Any, train: Any, n_items: int, needed: bool) -> Any:

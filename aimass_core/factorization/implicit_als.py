@@ -326,7 +326,7 @@ class ImplicitALS(FactorModel):
         self._record(losses, stopping.scores, stopping.restore(epoch))
         if self._last_step is not None:
             self._half_step("user", *self._last_step)
-            self._last_step = None
+        del self._last_step
 
     def _exact_end(self, problem: _Problem, solver: Solver) -> tuple[_Problem, Solver] | None:
         """Return the exact step of users that ends a fit by iterations, or None."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.arguments import explains_names
 from ..base.foreign import as_recommender
 from ..base.progress import Progress, logger
 from ..base.random import as_seed
@@ -78,6 +79,7 @@ class _Search:
         return trial.score if self.lower_is_better else -trial.score
 
 
+@explains_names
 def tune(
     models: Any,
     data: Any,
@@ -222,6 +224,7 @@ def tune(
     return _finished(search, candidates, train, test_split, refit)
 
 
+@explains_names
 def nested_tune(
     models: Any, outer: Iterable[Split], **options: Any
 ) -> tuple[list[SearchResult], float]:
