@@ -1,13 +1,13 @@
 // The k best other columns of one column of A under epilogue(A'A), by one block of threads: the
 // body of the kernel gram_topk on a GPU.
 //
-// The rows that hold the column are taken one after another; the threads share the entries of a row,
-// which belong to different columns, so that sums need no atomic operations and have one order:
-// results are the same bits in every run. The scores of all columns then go through two radix
-// selections, by score and, among equal ones of the last place, by column.
+// The rows that hold the column are taken one after another; the threads share the entries of a
+// row, which belong to different columns, so that sums need no atomic operations and have one
+// order: results are the same bits in every run. The scores of all columns then go through two
+// radix selections, by score and, among equal ones of the last place, by column.
 //
-// Time: the sum of the squared lengths of the rows, over all columns, and 10 to 14 passes over n_cols
-// scores a column. Memory of a block: n_cols sums and scores, k places.
+// Time: the sum of the squared lengths of the rows, over all columns, and 10 to 14 passes over
+// n_cols scores a column. Memory of a block: n_cols sums and scores, k places.
 #pragma once
 
 #include <cstdint>
@@ -64,8 +64,9 @@ AIMASS_DEVICE void gram_scores(Block& block, const GramProblem<T>& a, std::int64
   const T p = a.epilogue.p_of(column);
   block.each([&](int thread) {
     for (std::int64_t j = thread; j < a.n_cols; j += block.size())
-      scratch.scores[j] = j == column ? epilogue_detail::kNone<T>
-                                      : score_of(a.epilogue, p, a.epilogue.q_of(j), scratch.sums[j]);
+      scratch.scores[j] = j == column
+                              ? epilogue_detail::kNone<T>
+                              : score_of(a.epilogue, p, a.epilogue.q_of(j), scratch.sums[j]);
   });
 }
 
@@ -87,7 +88,9 @@ AIMASS_DEVICE void gram_column(Block& block, const GramProblem<T>& a, std::int64
   const bool takes_all = shared.takes_all;
   const std::uint64_t last = shared.key;
   const std::int64_t n_equal = shared.n_equal;
-  const auto index_key = [](std::int64_t j) { return 0xFFFFFFFFULL - static_cast<std::uint64_t>(j); };
+  const auto index_key = [](std::int64_t j) {
+    return 0xFFFFFFFFULL - static_cast<std::uint64_t>(j);
+  };
   block.each([](int) {});  // all have read what the next selection overwrites
   if (!takes_all)
     radix_select(

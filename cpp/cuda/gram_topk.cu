@@ -1,8 +1,8 @@
 // gram_topk on a device: memory, launches and transfers. The work is in gram_column.hpp.
 //
-// The matrix and its transpose stay on the device; blocks of threads take columns one after another,
-// some thousand columns a launch, so that Ctrl-C ends the work soon. All memory is planned and
-// compared with what is free before any is taken.
+// The matrix and its transpose stay on the device; blocks of threads take columns one after
+// another, some thousand columns a launch, so that Ctrl-C ends the work soon. All memory is planned
+// and compared with what is free before any is taken.
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -31,9 +31,9 @@ class Buffer {
     check(cudaMalloc(reinterpret_cast<void**>(&data_), bytes), "allocate memory");
   }
   Buffer(const T* host, std::int64_t size) : Buffer(size) {
-    check(cudaMemcpy(data_, host, static_cast<std::size_t>(size) * sizeof(T),
-                     cudaMemcpyHostToDevice),
-          "copy to the device");
+    check(
+        cudaMemcpy(data_, host, static_cast<std::size_t>(size) * sizeof(T), cudaMemcpyHostToDevice),
+        "copy to the device");
   }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -41,9 +41,9 @@ class Buffer {
 
   T* data() const { return data_; }
   void copy_to(T* host, std::int64_t size) const {
-    check(cudaMemcpy(host, data_, static_cast<std::size_t>(size) * sizeof(T),
-                     cudaMemcpyDeviceToHost),
-          "copy from the device");
+    check(
+        cudaMemcpy(host, data_, static_cast<std::size_t>(size) * sizeof(T), cudaMemcpyDeviceToHost),
+        "copy from the device");
   }
 
  private:

@@ -9,8 +9,8 @@ namespace {
 
 namespace py = pybind11;
 using py_border::Array;
-using py_border::Optional;
 using py_border::csr_view;
+using py_border::Optional;
 using py_border::optional_view;
 using py_border::require;
 using py_border::to_array;
@@ -33,9 +33,9 @@ void bind_gram_topk(py::module_& m) {
         py_border::require_transpose(input.rows, input.columns, "columns");
         require(k >= 1, "k must be at least 1, got " + std::to_string(k));
         const std::int64_t kept = std::min(k, std::max<std::int64_t>(1, n_cols - 1));
-        const Epilogue<T> e = py_border::make_epilogue<T>(
-            formula, total, weight, shrink, min_support, support_shrink, support_offset,
-            significance, amplification, threshold, 0);
+        const Epilogue<T> e =
+            py_border::make_epilogue<T>(formula, total, weight, shrink, min_support, support_shrink,
+                                        support_offset, significance, amplification, threshold, 0);
         input.p = optional_view(p, "p", n_cols);
         input.q = optional_view(q, "q", n_cols);
         GramLists<T> lists;
@@ -69,7 +69,8 @@ PYBIND11_MODULE(AIMASS_CUDA_MODULE, m) {
       PyErr_SetString(PyExc_RuntimeError, error.what());
     } catch (const InvalidInput& error) {
       PyErr_SetString(PyExc_ValueError, error.what());
-    } catch (const Interrupted&) {  // the exception of the signal handler is pending
+    } catch (const Interrupted&) {  // the signal handler has already raised, or Ctrl-C was pressed
+      if (!PyErr_Occurred()) PyErr_SetNone(PyExc_KeyboardInterrupt);
     }
   });
   m.def(

@@ -1,8 +1,8 @@
 // The k largest of n keys, by one block of threads. Problem: lists are short, n is the size of a
 // catalogue, and the result must not depend on the order in which threads meet their keys. A radix
-// selection counts the keys by their leading byte, keeps the byte that the k-th largest key has, and
-// goes on with the next byte among the keys that share it. The counts are integers, so the order of
-// the additions does not matter.
+// selection counts the keys by their leading byte, keeps the byte that the k-th largest key has,
+// and goes on with the next byte among the keys that share it. The counts are integers, so the
+// order of the additions does not matter.
 //
 // Time: one pass over the keys per byte. Memory: 256 counters.
 //
@@ -20,9 +20,9 @@ namespace aimass::cuda {
 // What the threads of a block share during a selection.
 struct Selection {
   unsigned counts[256];
-  std::uint64_t key;        // the k-th largest one, so far its leading bytes
-  std::int64_t n_equal;     // how many keys equal to it belong to the k largest
-  bool takes_all;           // there are at most k keys
+  std::uint64_t key;     // the k-th largest one, so far its leading bytes
+  std::int64_t n_equal;  // how many keys equal to it belong to the k largest
+  bool takes_all;        // there are at most k keys
   unsigned n_taken;
 };
 
@@ -38,8 +38,8 @@ AIMASS_DEVICE inline std::uint64_t ordered_bits(double value) {
   return bits >> 63 ? ~bits : bits | 0x8000000000000000ULL;
 }
 
-// Finds the k-th largest key. `key_of(j, key)` sets the key of place j and returns whether the place
-// has one.
+// Finds the k-th largest key. `key_of(j, key)` sets the key of place j and returns whether the
+// place has one.
 template <class Block, class KeyOf>
 AIMASS_DEVICE void radix_select(Block& block, std::int64_t n, std::int64_t k, int n_bytes,
                                 const KeyOf& key_of, Selection& shared) {
