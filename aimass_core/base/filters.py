@@ -37,11 +37,14 @@ class Catalog:
         Number of columns.
     name : str
         What a column is, for messages: "item" or "user".
+    features : csr_array of shape (size, n_features), optional
+        Features of all columns, where some of them were not in the fit.
     """
 
     ids: IdMap | None
     size: int
     name: str = "item"
+    features: sp.csr_array | None = None
 
 
 def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:

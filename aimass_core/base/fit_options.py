@@ -31,6 +31,8 @@ class FitOptions:
         Called with an `Event` after each step.
     verbose : bool, default=False
         Whether to show a progress bar.
+    item_features, user_features : FeatureTable, table or matrix, optional
+        Features of items and of users as given.
     """
 
     data: Any = None
@@ -38,6 +40,8 @@ class FitOptions:
     start: Any = None
     callback: Callable[[Event], Any] | None = field(default=None, repr=False)
     verbose: bool = False
+    item_features: Any = None
+    user_features: Any = None
 
     def progress(self, n_steps: int) -> Progress:
         """Return the reporter of these options.

@@ -235,6 +235,7 @@ class _Job:
             model.items_,
             timestamps=getattr(model, "timestamps_", None),
             time_unit=getattr(model, "time_unit_", None),
+            events=getattr(model, "events_", None),
         )
 
     def write(
