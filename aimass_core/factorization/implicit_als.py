@@ -48,15 +48,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ImplicitALS"]
 
-_MAX_FACTORS_OF_EXACT_END = 256  # with more factors the last half-step is not exact
-_MAX_FACTORS_OF_CHOLESKY = 16  # with up to so many factors "auto" is "cholesky"
+_MAX_FACTORS_OF_EXACT_END = 256  # with more, the last half-step is not solved exactly
+_MAX_FACTORS_OF_CHOLESKY = 16  # "auto" is "cholesky" up to this number of factors
 _STEPS = {"pcg": 2, "cg": 3, "subspace": 3, "nonnegative": 3}
-_STEPS_OF_NEW_ROWS = 50  # of "nonnegative", which starts from zeros there
+_STEPS_OF_NEW_ROWS = 50  # sweeps of "nonnegative" for new rows, which start from zeros
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """What a fit minimises: the data in blocks, the objective, the ridges of users and items."""
+    """The least-squares problem of a fit: data in blocks, objective, ridges of users and items."""
 
     source: BlockSource
     objective: Objective
@@ -93,14 +93,14 @@ class ImplicitALS(FactorModel):
         as in iALS; "linear": :math:`(w_0 + \alpha |v|) (p - s)^2`, as in Hu, Koren and Volinsky
         with :math:`w_0 = 1`; "total": :math:`\alpha |v| (p - s)^2`, as in the implicit library.
     nu : float, default=1.0
-        Exponent with which regularisation grows with the number of entries; 0: the same for every
-        row.
+        Exponent :math:`\nu` by which the regularisation of a row grows with its number of entries;
+        0: the same for every row.
     max_iter : int, default=16
-        Epochs: items, then users.
+        Epochs; each solves for the items' factors, then for the users'.
     solver : {"auto", "cholesky", "pcg", "cg", "subspace", "nonnegative"}, default="auto"
-        "cholesky" is exact. "cg" takes `n_steps` steps of conjugate gradient from the last factors;
-        "pcg" preconditions them by what all rows have in common. "subspace" is iALS++: sweeps over
-        blocks of `block_size` factors. "nonnegative" is coordinate descent with factors >= 0.
+        "cholesky" is exact. "cg" takes `n_steps` conjugate gradient steps from the last factors;
+        "pcg" preconditions them by the Gramian that all rows share. "subspace" is iALS++: sweeps
+        over blocks of `block_size` factors. "nonnegative" is coordinate descent with factors >= 0.
         "auto" is "cholesky" up to 16 factors, else "pcg".
     n_steps : int, optional
         Steps or sweeps of a half-step. Default: 2 for "pcg", 3 for others.
@@ -109,9 +109,10 @@ class ImplicitALS(FactorModel):
     init_scale : float, default=0.1
         The first factors are normal with standard deviation ``init_scale / sqrt(n_factors)``.
     track_loss : bool, default=False
-        Compute the loss after each epoch, which takes about 10 % of the epoch's time.
+        Compute the loss after each epoch. This adds about 10 % to the time of an epoch.
     tol : float, default=0.0
-        Above 0: compute the loss, and end when it falls by less than this share of itself.
+        Above 0: compute the loss after each epoch, and end the fit when the loss falls by less than
+        this share of itself.
     metric : str, default="ndcg@10"
         Metric on the validation part of `fit`.
     patience : int, default=3
@@ -350,6 +351,7 @@ class ImplicitALS(FactorModel):
         return {n: v for n, v in super().__getstate__().items() if n != "_last_step"}
 
     def _early_stopping(self, options: FitOptions) -> EarlyStopping:
+        """Return the monitor of the validation metric; it is unused without validation data."""
         is_blocks = isinstance(options.data, RowBlocks)
         return EarlyStopping(
             self,
@@ -362,6 +364,7 @@ class ImplicitALS(FactorModel):
         )
 
     def _record(self, losses: list[float], scores: list[float], epoch: int) -> None:
+        """Set the attributes about the course of the fit."""
         self.losses_, self.scores_, self.n_iter_ = np.array(losses), np.array(scores), epoch
 
     def _loss(self, problem: _Problem, n_threads: int) -> float:
@@ -370,6 +373,7 @@ class ImplicitALS(FactorModel):
         return problem.objective.loss(rows, *factors, problem.ridges, n_threads)
 
     def _first_factors(self, start: Any, solver: Solver) -> list[Array]:
+        """Return the factors of users and items that the fit starts from."""
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         rng, X = as_generator(self.random_state), self.user_items_
         random = [random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape]
@@ -639,5 +643,5 @@ class ImplicitALS(FactorModel):
 
 
 def _is_converged(losses: list[float], tol: float) -> bool:
-    """Return whether the last loss is not lower than the one before by a share of it."""
+    """Return whether the last epoch lowered the loss by at most the share ``tol`` of it."""
     return len(losses) > 1 and losses[-2] - losses[-1] <= tol * abs(losses[-2])
