@@ -21,6 +21,7 @@ from aimass_core import (
     Bagging,
     BaselineOnly,
     CoClustering,
+    ColdStart,
     ContextKNN,
     CosineContrastiveMF,
     ExplicitALS,
@@ -129,6 +130,7 @@ FUSED = [
         estimator={"steps": [["DecisionTreeClassifier", {"max_depth": 4, "random_state": 0}]]},
     ),
 ]
+FUSED += [ColdStart(model=ItemKNN(n_neighbors=12)), ColdStart(model="implicit-als")]
 UNCLIPPED = [ExplicitALS(n_factors=3, clip=False), BaselineOnly(clip=False)]
 RATINGS += [ScoreFusion(models=UNCLIPPED, scale="none")]
 SHARED = [BaselineOnly(), BaselineOnly(method="sgd"), Popularity(), Popularity(by="mean")]
