@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         SampledSoftmaxMF,
         SVDpp,
     )
-    from .fusion import Bagging, RankFusion, ScoreFusion, Stacking
+    from .fusion import Bagging, ColdStart, RankFusion, ScoreFusion, Stacking
     from .linear import EASE, EDLAE, SLIM, SparseEASE
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN

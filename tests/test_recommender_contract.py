@@ -22,6 +22,7 @@ from aimass_core import (
     Bagging,
     BaselineOnly,
     CoClustering,
+    ColdStart,
     ContextKNN,
     CosineContrastiveMF,
     ExplicitALS,
@@ -134,6 +135,7 @@ FUSED = [
         estimator={"steps": [["DecisionTreeClassifier", {"max_depth": 4, "random_state": 0}]]},
     ),
 ]
+FUSED += [ColdStart(model=ItemKNN(n_neighbors=12)), ColdStart(model="implicit-als")]
 UNCLIPPED = [ExplicitALS(n_factors=3, clip=False), BaselineOnly(clip=False)]
 RATINGS += [ScoreFusion(models=UNCLIPPED, scale="none")]
 SHARED = [BaselineOnly(), BaselineOnly(method="sgd"), Popularity(), Popularity(by="mean")]
