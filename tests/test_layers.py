@@ -21,7 +21,7 @@ LAYERS = [
     {"base"},
     {"data"},
     {"similarity", "retrieval", "evaluation"},
-    {"neighbors", "factorization", "linear", "mixture", "effects"},
+    {"neighbors", "factorization", "linear", "hybrid", "mixture", "effects"},
     {"segmentation", "tuning", "fusion"},
     {"_config"},
     {"cli"},
