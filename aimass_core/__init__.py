@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         SVDpp,
     )
     from .fusion import Bagging, RankFusion, ScoreFusion, Stacking
+    from .hybrid import FactorizationMachine
     from .linear import EASE, EDLAE, SLIM, SparseEASE
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN

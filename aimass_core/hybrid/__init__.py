@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from ..base.lazy import lazy_attributes
 
 if TYPE_CHECKING:
+    from .fm import FactorizationMachine
     from .fm_classifier import FactorizationMachineClassifier
     from .fm_ordered_probit import FactorizationMachineOrderedProbit
     from .fm_regressor import FactorizationMachineRegressor
     from .relation import RelationBlock
 
-MODELS: dict[str, str] = {}
+MODELS: dict[str, str] = {"FactorizationMachine": "fm"}
 
 # Estimators on a design matrix: scikit-learn's methods, not those of a recommender.
 ESTIMATORS = {
@@ -22,6 +23,7 @@ ESTIMATORS = {
 }
 
 __all__ = [
+    "FactorizationMachine",
     "FactorizationMachineClassifier",
     "FactorizationMachineOrderedProbit",
     "FactorizationMachineRegressor",

@@ -84,6 +84,8 @@ class Draws:
         Precision of the errors.
     cutpoints : ndarray of float64, shape (n_draws, n_classes - 1)
         Of ordered classes.
+    prior_means, prior_precisions : ndarray of float64, shape (n_draws, n_groups, 1 + n_factors)
+        Of the linear coefficient and the factors of each group.
     """
 
     intercepts: Array
@@ -91,9 +93,13 @@ class Draws:
     factors: Array
     precisions: Array
     cutpoints: Array
+    prior_means: Array
+    prior_precisions: Array
 
     @classmethod
-    def empty(cls, n: int, n_columns: int, n_factors: int, n_cutpoints: int) -> Draws:
+    def empty(
+        cls, n: int, n_columns: int, n_factors: int, n_cutpoints: int = 0, n_groups: int = 0
+    ) -> Draws:
         """Return arrays for n draws, or raise MemoryError before they are allocated."""
         need = 4 * n * n_columns * (n_factors + 1)
         if need > available_memory():
@@ -108,6 +114,8 @@ class Draws:
             np.zeros((n, n_columns, n_factors), dtype=np.float32),
             np.ones(n),
             np.zeros((n, n_cutpoints)),
+            np.zeros((n, n_groups, 1 + n_factors)),
+            np.ones((n, n_groups, 1 + n_factors)),
         )
 
     def __len__(self) -> int:
@@ -120,11 +128,17 @@ class Draws:
         self.factors[place] = sweeper.coefficients[:, sweeper.layout.factors]
         self.precisions[place] = alpha
         self.cutpoints[place] = cutpoints
+        used = sweeper.layout.used
+        self.prior_means[place] = sweeper.prior_mean[:, used]
+        self.prior_precisions[place] = sweeper.prior_precision[:, used]
 
     def first(self, n: int) -> Draws:
-        """Return the first n draws."""
-        parts = (self.intercepts, self.linear, self.factors, self.precisions, self.cutpoints)
-        return Draws(*(part[:n] for part in parts))
+        """Return the first n draws; they share memory."""
+        return Draws(*(part[:n] for part in vars(self).values()))
+
+    def copy(self) -> Draws:
+        """Return draws that share no memory."""
+        return Draws(*(part.copy() for part in vars(self).values()))
 
     def rescale(self, offset: float, scale: float) -> None:
         """Make the predictions ``offset + scale *`` what they are."""
@@ -133,6 +147,9 @@ class Draws:
         self.linear *= np.float32(scale)
         self.factors *= np.float32(scale**0.5)
         self.precisions /= scale**2
+        units = np.concatenate([[scale], np.full(self.factors.shape[2], scale**0.5)])
+        self.prior_means *= units
+        self.prior_precisions /= units**2
 
     def predictions(self, matrices: list[tuple[sp.csr_array, Any]]) -> Array:
         """Return the prediction of each case by each draw, shape (n_draws, n_cases)."""
@@ -194,7 +211,11 @@ def run_chain(
         0, settings.init_scale, (design.n_columns, settings.n_factors)
     )
     draws = Draws.empty(
-        settings.n_kept, design.n_columns, settings.n_factors, len(target.cutpoints)
+        settings.n_kept,
+        design.n_columns,
+        settings.n_factors,
+        len(target.cutpoints),
+        int(groups.max(initial=-1)) + 1,
     )
     sweeper = Sweeper(design, layout, groups, weights, first, 0.0, n_threads)
     sweeper.start(target.first())
@@ -212,7 +233,7 @@ def run_chain(
         sweeper.sweep(alpha, source)
         if number % _REFRESH_EVERY == 0:
             sweeper.start(sweeper.latent)
-        losses.append(float(np.sqrt(sweeper.squared_error() / sweeper.total_weight)))
+        losses.append(float(np.sqrt(sweeper.squared_error() / (sweeper.total_weight or 1.0))))
         if not np.isfinite(losses[-1]):
             raise NumericalError(
                 f"the errors are not finite after sweep {number}: standardise the columns of X"
@@ -224,7 +245,9 @@ def run_chain(
         ):
             draws.put(n_kept, sweeper, alpha, target.cutpoints)
             n_kept += 1
-        model = model_of(draws.first(n_kept)) if with_values and n_kept else None
+        if with_values and n_kept == 0:  # until there is a draw to keep
+            draws.put(0, sweeper, alpha, target.cutpoints)
+        model = model_of(draws.first(max(n_kept, 1))) if with_values else None
         ends = progress.step(number, {"rmse": losses[-1]}, model)
         if ends or (source is None and _has_converged(losses, settings.tol)):
             break

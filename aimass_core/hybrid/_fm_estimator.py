@@ -200,7 +200,7 @@ class FactorizationMachineEstimator(Estimator):
         def model_of(draws: Draws) -> Any:
             model = type(self)(**self.get_params(deep=False))
             vars(model).update({n: v for n, v in vars(self).items() if n.endswith("_")})
-            model._keep(_copied(draws), np.empty(0))
+            model._keep(draws.copy(), np.empty(0))
             return model
 
         with progress, log_duration("%s.fit", type(self).__name__):
@@ -245,14 +245,11 @@ class FactorizationMachineEstimator(Estimator):
     # ---- predictions -------------------------------------------------------------------------
 
     def _draws(self) -> Draws:
-        n = len(self.intercepts_)
-        return Draws(
-            self.intercepts_,
-            self.linear_,
-            self.factors_,
-            getattr(self, "noise_precisions_", np.ones(n)),
-            getattr(self, "cutpoints_", np.empty((n, 0))),
-        )
+        _, d, f = self.factors_.shape
+        draws = Draws.empty(0, d, f)
+        draws.intercepts, draws.linear = self.intercepts_, self.linear_
+        draws.factors = self.factors_
+        return draws
 
     def _matrices(self, X: Any, relations: Sequence[RelationBlock]) -> list[tuple[Any, Any]]:
         """Return the features of new rows, with the columns of the fit."""
@@ -289,8 +286,3 @@ class FactorizationMachineEstimator(Estimator):
     def _facts(self) -> dict[str, str]:
         n, d, f = self.factors_.shape
         return {"columns": f"{d:,}", "factors": f"{f:,}", "draws": f"{n:,}"}
-
-
-def _copied(draws: Draws) -> Draws:
-    parts = (draws.intercepts, draws.linear, draws.factors, draws.precisions, draws.cutpoints)
-    return Draws(*(part.copy() for part in parts))

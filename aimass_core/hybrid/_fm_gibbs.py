@@ -168,6 +168,8 @@ class Sweeper:
 
     def move_intercept(self, alpha: float, penalty: float, rng: np.random.Generator | None) -> None:
         """Draw the intercept from its conditional distribution, or take the mean."""
+        if self.total_weight <= 0:
+            return
         weighted = (self.errors * self._weights if len(self._weights) else self.errors).sum()
         precision = alpha * self.total_weight + penalty
         mean = alpha * (weighted + self.total_weight * self.intercept) / precision
