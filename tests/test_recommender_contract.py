@@ -26,6 +26,7 @@ from aimass_core import (
     ContextKNN,
     CosineContrastiveMF,
     ExplicitALS,
+    FactorizationMachine,
     ImplicitALS,
     Interactions,
     ItemKNN,
@@ -101,6 +102,7 @@ FACTORS += [
     SampledSoftmaxMF(**STEPS, n_negatives=12, temperature=0.5),
     CosineContrastiveMF(**STEPS, n_negatives=12, margin=0.4, negative_weight=1, dtype="float64"),
 ]
+RATINGS += [FactorizationMachine(n_factors=3, max_iter=60, n_draws=10, n_negatives=1)]
 RATED = {"n_factors": 3, "max_iter": 60, "learning_rate": 0.02}
 RATINGS += [
     SVD(**RATED),
@@ -120,6 +122,7 @@ STOCHASTIC = (  # trained by steps in a random order
     SVD,
     SVDpp,
     AsymmetricSVD,
+    FactorizationMachine,
 )
 MEMBERS = {"knn": ItemKNN(n_neighbors=12), "als": ImplicitALS(n_factors=8, regularization=0.1)}
 FUSED = [
