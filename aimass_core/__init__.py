@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         evaluation,
         factorization,
         fusion,
+        hybrid,
         linear,
         mixture,
         neighbors,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         SVDpp,
     )
     from .fusion import Bagging, RankFusion, ScoreFusion, Stacking
+    from .hybrid import ContentBased, HybridALS, HybridBPR, HybridWARP, VectorMap
     from .linear import EASE, EDLAE, SLIM, SparseEASE
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
@@ -81,6 +83,7 @@ _NAMES = {
     "factorization": "factorization",
     "linear": "linear",
     "fusion": "fusion",
+    "hybrid": "hybrid",
     "load": "base.persistence",
     "mixture": "mixture",
     "neighbors": "neighbors",

@@ -22,6 +22,7 @@ LAYERS = [
     {"data"},
     {"similarity", "retrieval", "evaluation"},
     {"neighbors", "factorization", "linear", "mixture", "effects"},
+    {"hybrid"},
     {"segmentation", "tuning", "fusion"},
     {"_config"},
     {"cli"},

@@ -1,0 +1,27 @@
+"""Models that combine interactions with features of users and items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..base.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from ._text import text_vectors
+    from .content import ContentBased
+    from .external_vectors import VectorMap
+    from .hybrid_als import HybridALS
+    from .hybrid_bpr import HybridBPR
+    from .hybrid_warp import HybridWARP
+
+MODELS: dict[str, str] = {
+    "ContentBased": "content",
+    "HybridALS": "hybrid_als",
+    "HybridBPR": "hybrid_bpr",
+    "HybridWARP": "hybrid_warp",
+    "VectorMap": "external_vectors",
+}
+
+__all__ = ["ContentBased", "HybridALS", "HybridBPR", "HybridWARP", "VectorMap", "text_vectors"]
+
+__getattr__ = lazy_attributes(__name__, {**MODELS, "text_vectors": "_text"})
