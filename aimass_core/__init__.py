@@ -14,6 +14,7 @@ from .base.registry import model_modules
 
 if TYPE_CHECKING:
     from . import (
+        cuda,
         data,
         effects,
         evaluation,
@@ -88,6 +89,7 @@ _NAMES = {
     "mixture": "mixture",
     "neighbors": "neighbors",
     "register": "base.registry",
+    "cuda": "cuda",
     "retrieval": "retrieval",
     "rfm": "segmentation",
     "segmentation": "segmentation",

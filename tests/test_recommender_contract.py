@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 
 import numpy as np
@@ -44,10 +45,13 @@ from aimass_core import (
     similarity,
 )
 from aimass_core.base import registry
+from aimass_core.base.arguments import FOREIGN_NAMES
+from aimass_core.data import split
 from aimass_core.data.weighting import BM25, TfIdf
-from aimass_core.evaluation import evaluate
+from aimass_core.evaluation import evaluate, recall
 from aimass_core.exceptions import NotFittedError
 from aimass_core.retrieval import FactorIndex, audience, score_topk
+from aimass_core.tuning import tune
 
 SUMS = [
     ItemKNN(n_neighbors=12),
@@ -104,6 +108,7 @@ RATINGS += [
     AsymmetricSVD(**RATED),
     CoClustering(),
     RatingNMF(n_factors=3),
+    RatingNMF(n_factors=3, biases=True),
 ]
 STOCHASTIC = (  # trained by steps in a random order
     BPR,
@@ -494,9 +499,33 @@ def test_names_of_other_libraries(model, blocks):
         type(model)(nonsense=3)
 
 
+@pytest.mark.parametrize("name", registry.model_names())
+def test_every_name_of_other_libraries_is_told_ours(name):
+    cls = registry.find(name)
+    unfitted = cls.__new__(cls)
+    calls = {"": cls} | {
+        method: getattr(unfitted, method)
+        for method in ("fit", "recommend", "recommend_new", "similar_items", "predict", "explain")
+        if hasattr(cls, method)
+    }
+    for call in calls.values():
+        known = inspect.signature(call).parameters
+        for foreign, names in FOREIGN_NAMES.items():
+            ours = [own for own in names if own in known]
+            if foreign in known or not ours:
+                continue
+            with pytest.raises(TypeError, match=f"{foreign}'; here it is called '{ours[0]}'"):
+                call(**{foreign: 1})
+
+
 @pytest.mark.parametrize(
     ("call", "name", "ours"),
     [
+        (split.random, "test_ratio", "test_size"),
+        (split.k_fold, "n_folds", "n_splits"),
+        (recall, "topk", "k"),
+        (tune, "n_iter", "n_trials"),
+        (Interactions.from_table, "user_col", "user"),
         (similarity.topk, "K", "k"),
         (similarity.topk, "num_threads", "n_threads"),
         (evaluate, "K", "k"),

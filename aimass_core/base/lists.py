@@ -124,8 +124,8 @@ class TopK(Exportable):
             for query, (items, _) in zip(self.queries[:3].tolist(), self[:3], strict=True)
         )
         more = "; ..." if len(self) > 3 else ""
-        size = f"{len(self)} lists of up to {self.indices.shape[1]} {self.item_name}s"
-        return f"TopK({size}: {shown}{more})"
+        size = f"lists: {len(self)}, k: {self.indices.shape[1]}, of: {self.item_name}"
+        return f"TopK({size}; {shown}{more})"
 
     def with_titles(self, titles: Mapping[Any, str]) -> TopK:
         """Return the same lists with titles for display.

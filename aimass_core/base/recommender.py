@@ -19,6 +19,7 @@ from .csr import (
     take_rows_or_empty,
 )
 from .estimator import Estimator
+from .events import check_events, group_rows, take_events
 from .features import (
     check_features,
     encoded_features,
@@ -35,6 +36,7 @@ from .query import Query
 from .ranking import padding, rank_by_score, rank_shared, scores_of_pairs
 from .threads import resolve_n_threads
 from .validation import as_bool, as_choice, as_csr, as_indices, as_int, refuse_table, wrap_csr
+from .with_ids import MatrixWithIds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -143,6 +145,7 @@ class Recommender(Estimator):
     # Whether answers for users of the fit read the training matrix.
     needs_training: bool = True
     _dtype: ClassVar[Any] = None  # of the values, None: as given
+    # Whether the state has timestamps_, time_unit_ and events_.
     _keeps_times: ClassVar[bool] = False
     # Whether the model of an event can answer, and a true result of the callback ends the fit.
     learns_in_epochs: ClassVar[bool] = False
@@ -241,11 +244,23 @@ class Recommender(Estimator):
         shape = (self.n_users_, n_items)
         if self.user_items_ is not None and self.user_items_.shape != shape:
             raise ValueError(f"a matrix of shape {self.user_items_.shape} instead of {shape}")
+        self._check_times()
         for ids, n in ((self.users_, self.n_users_), (self.items_, n_items)):
             if ids is not None and len(ids) != n:
                 raise ValueError(f"{len(ids)} ids for {n} rows or columns")
         check_features(self.item_features_, self.item_encoder_, n_items, "item")
         check_features(self.user_features_, self.user_encoder_, self.n_users_, "user")
+
+    def _check_times(self) -> None:
+        times, events = getattr(self, "timestamps_", None), getattr(self, "events_", None)
+        if self.user_items_ is None and (times is not None or events is not None):
+            raise ValueError("times without interactions")
+        if times is not None and (
+            times.dtype != np.int64 or times.shape != (self.user_items_.nnz,)
+        ):
+            raise ValueError("the times do not fit the entries of the matrix")
+        if events is not None:
+            check_events(events, self.user_items_.nnz, self.user_items_.dtype)
 
     def _facts(self) -> dict[str, str]:
         facts = {"users": f"{self.n_users_:,}", "items": f"{self.n_items:,}"}
@@ -351,13 +366,22 @@ class Recommender(Estimator):
     def _set_training_data(self, X: Any) -> None:
         refuse_table(X, "X")
         self.user_items_ = as_csr(X, dtype=self._dtype)
-        has_ids = hasattr(X, "matrix")
+        has_ids = isinstance(X, MatrixWithIds)
         self.users_ = X.users if has_ids else None
         self.items_ = X.items if has_ids else None
         if self._keeps_times:
-            self.timestamps_ = getattr(X, "timestamps", None)
-            self.time_unit_ = getattr(X, "time_unit", None)
+            self.timestamps_ = X.timestamps if has_ids else None
+            self.time_unit_ = X.time_unit if has_ids else None
+            events = X.events if has_ids and self._keeps_events() else None
+            self.events_ = None if events is None else events.to_arrays()
+            if self.events_ is not None:  # the matrix may have another type of values than X
+                values = self.events_["values"].astype(self.user_items_.dtype, copy=False)
+                self.events_["values"] = values
         self._count_items()
+
+    def _keeps_events(self) -> bool:
+        """Whether the answers depend on the time of each single event."""
+        return False
 
     def _set_features(self) -> None:
         """Match the features of this call of `fit` to items and users."""
@@ -404,13 +428,21 @@ class Recommender(Estimator):
                     "it transposed? Its rows are new users, further columns are new items"
                 )
             return stack_rows(self.user_items_, new)
-        if not hasattr(X, "merge_onto"):
+        if not isinstance(X, MatrixWithIds):
             raise TypeError(
                 "X must be Interactions, because the model was fitted on Interactions and knows "
                 f"its users and items by id; got {type(X).__name__}"
             )
         times, unit = getattr(self, "timestamps_", None), getattr(self, "time_unit_", None)
-        return X.merge_onto(self.user_items_, self.users_, self.items_, times, unit, duplicates)
+        return X.merge_onto(
+            self.user_items_,
+            self.users_,
+            self.items_,
+            times,
+            unit,
+            duplicates,
+            getattr(self, "events_", None),
+        )
 
     def partial_fit(self, X: Any, y: None = None, *, duplicates: str = "error") -> Self:
         """Add new interactions; the model becomes the one that a fit on all of them gives.
@@ -459,6 +491,7 @@ class Recommender(Estimator):
         kept = np.flatnonzero(~removed)
         self.n_users_ = len(kept)
         if self.user_items_ is not None:
+            self._keep_times_of(kept)
             self.user_items_ = take_rows(self.user_items_, kept)
             self._count_items()
         if self.users_ is not None:
@@ -469,12 +502,20 @@ class Recommender(Estimator):
                 setattr(
                     self, name, take_rows(values, kept) if sp.issparse(values) else values[kept]
                 )
-        if getattr(self, "timestamps_", None) is not None:
-            self.timestamps_ = None  # belonged to the entries before
         self._forget_rows(kept)
         self._prepare(resolve_n_threads(getattr(self, "n_threads", None)))
         share_with_scipy(self)
         return Forgotten(int(removed.sum()), self._remains())
+
+    def _keep_times_of(self, kept: NDArray[np.int64]) -> None:
+        """Keep the times and events of the entries of some users."""
+        times = getattr(self, "timestamps_", None)
+        if times is None:
+            return
+        _, entries = group_rows(self.user_items_.indptr.astype(np.int64), kept)
+        self.timestamps_ = times[entries]
+        if self.events_ is not None:
+            self.events_ = take_events(self.events_, entries)
 
     def _forget_rows(self, kept: NDArray[np.int64]) -> None:
         """Remove users from learned attributes that `_per_user` does not name."""
@@ -514,7 +555,7 @@ class Recommender(Estimator):
         if self.uses_user_features:
             bare.user_features_ = None
         if self._keeps_times:
-            bare.timestamps_ = bare.time_unit_ = None
+            bare.timestamps_ = bare.time_unit_ = bare.events_ = None
         Estimator.save(bare, path)
 
     # ---- answers -----------------------------------------------------------------------------
@@ -826,7 +867,7 @@ class Recommender(Estimator):
         dtype = self._dtype if self.user_items_ is None else self.user_items_.dtype
         profiles = as_csr(user_items, "user_items", dtype=dtype)
         queries: NDArray[Any] = np.arange(profiles.shape[0])
-        if hasattr(user_items, "matrix") and self.items_ is not None:
+        if isinstance(user_items, MatrixWithIds) and self.items_ is not None:
             queries = user_items.users.ids
             if unknown_items == "error":
                 columns = self.items_.index(user_items.items.ids, what="item")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.arguments import explains_names
 from ..base.validation import as_choice
 from ._judged import Judged, list_metric
 
@@ -65,6 +66,7 @@ def _ndcg_graded(lists: Judged, gain: str = "linear") -> Floats:
     return np.asarray(found / np.where(ideal > 0, ideal, 1.0))
 
 
+@explains_names
 def ndcg(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True) -> Any:
     """Normalised discounted cumulative gain with binary relevance.
 
@@ -110,6 +112,7 @@ def ndcg(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = 
     return list_metric(_ndcg, recommended, relevant, k, mean)
 
 
+@explains_names
 def ndcg_graded(
     recommended: Any,
     relevant: Any,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from .. import kernels
+from .. import array_api, kernels
 from ..base.csr import row_numbers
 from ..base.validation import as_choice, as_float, as_int, csr_parts
 from ..exceptions import NumericalError
@@ -74,15 +74,19 @@ class Solver:
     n_steps: int = 3
     block_size: int = 64
     n_threads: int = 1
+    device: array_api.Device | None = None  # None: the kernels
 
     @classmethod
-    def from_parameters(cls, name: Any, n_steps: Any, block_size: Any, n_threads: int) -> Solver:
+    def from_parameters(
+        cls, name: Any, n_steps: Any, block_size: Any, n_threads: int, device: str = "cpu"
+    ) -> Solver:
         """Return the solver of a model's parameters, which are checked."""
         return cls(
             as_choice(name, "solver", ("cholesky", "cg", "pcg", "subspace", "nonnegative")),
             as_int(n_steps, "n_steps", minimum=1, maximum=MAX_FACTORS),
             as_int(block_size, "block_size", minimum=1, maximum=MAX_FACTORS),
             n_threads,
+            array_api.Device.unless_cpu(device),
         )
 
 
@@ -169,21 +173,25 @@ def solve_rows(
     NumericalError
         Where a row's system has no finite solution; the message names the row.
     """
+    arguments = (
+        *csr_parts(rows),
+        factors,
+        gramian,
+        np.ascontiguousarray(start),
+        np.ascontiguousarray(ridge, dtype=np.float64),
+        factors[:0] if linear is None else linear,
+        common_ridge,
+    )
+    options = {
+        **weights,
+        "solver": solver.name,
+        "n_steps": solver.n_steps,
+        "block_size": solver.block_size,
+    }
     try:
-        solution: Array = kernels.als_solve(
-            *csr_parts(rows),
-            factors,
-            gramian,
-            np.ascontiguousarray(start),
-            np.ascontiguousarray(ridge, dtype=np.float64),
-            factors[:0] if linear is None else linear,
-            common_ridge,
-            **weights,
-            solver=solver.name,
-            n_steps=solver.n_steps,
-            block_size=solver.block_size,
-            n_threads=solver.n_threads,
-        )
+        if solver.device is not None:
+            return array_api.als_solve(*arguments, **options, device=solver.device)
+        solution: Array = kernels.als_solve(*arguments, **options, n_threads=solver.n_threads)
     except NumericalError as error:
         row = None if error.row is None else first_row + error.row
         raise NumericalError(error.reason, row=row, what=side) from None

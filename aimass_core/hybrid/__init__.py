@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .hybrid_als import HybridALS
     from .hybrid_bpr import HybridBPR
     from .hybrid_warp import HybridWARP
+    from .relation import RelationBlock
 
 MODELS: dict[str, str] = {
     "ContentBased": "content",
@@ -22,6 +23,16 @@ MODELS: dict[str, str] = {
     "VectorMap": "external_vectors",
 }
 
-__all__ = ["ContentBased", "HybridALS", "HybridBPR", "HybridWARP", "VectorMap", "text_vectors"]
+__all__ = [
+    "ContentBased",
+    "HybridALS",
+    "HybridBPR",
+    "HybridWARP",
+    "RelationBlock",
+    "VectorMap",
+    "text_vectors",
+]
 
-__getattr__ = lazy_attributes(__name__, {**MODELS, "text_vectors": "_text"})
+__getattr__ = lazy_attributes(
+    __name__, {**MODELS, "RelationBlock": "relation", "text_vectors": "_text"}
+)
