@@ -205,5 +205,3 @@ class Sweeper:
         for total, values in zip(totals, (v, v * v), strict=True):
             np.add.at(total, groups[starts], np.add.reduceat(values, starts, axis=0))
         return totals[0], totals[1]
-
-

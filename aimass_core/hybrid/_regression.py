@@ -105,8 +105,9 @@ class FeatureRegression:
         moments = self._transposed @ Y
         if not self.n:
             return np.zeros((self.p, factors.shape[1]))
-        if self.penalty == "gcv":
-            self.penalty = self._best_penalty(moments, float(np.square(Y).sum()))
+        if self.penalty == "gcv" and self._gramian is not None:
+            total = float(np.square(Y).sum())
+            self.penalty = self._best_penalty(self._gramian, moments, total)
             logger.info("features: penalty %.4g by generalised cross-validation", self.penalty)
         if self._gramian is None:
             return self._conjugate(moments, start, n_steps)
@@ -117,9 +118,9 @@ class FeatureRegression:
         solution: Array = cho_solve(self._cholesky, moments)
         return solution
 
-    def _best_penalty(self, moments: Array, total: float) -> float:
+    def _best_penalty(self, gramian: Array, moments: Array, total: float) -> float:
         """Return the penalty with the lowest generalised cross-validation error."""
-        values, vectors = np.linalg.eigh(self._gramian)
+        values, vectors = np.linalg.eigh(gramian)
         values = np.maximum(values, 0.0)
         largest = float(values[-1])
         if largest <= 0 or total <= 0:

@@ -70,7 +70,7 @@ def text_vectors(
     """
     if isinstance(texts, str):
         raise TypeError("texts must be a collection of strings, got one string: put it in a list")
-    strings = list(texts)
+    strings: list[Any] = list(texts)
     wrong = next((i for i, text in enumerate(strings) if not isinstance(text, str)), None)
     if wrong is not None:
         raise TypeError(

@@ -52,8 +52,12 @@ class VectorMap(FeatureALS):
         Scale vectors to length one. The map has an intercept besides.
     n_factors, regularization, alpha, unobserved_weight, confidence, nu, max_iter, solver, n_steps
         As in `ImplicitALS`.
-    block_size, init_scale, track_loss, tol, metric, patience, dtype, random_state, n_threads
+    block_size, init_scale, track_loss, tol, metric, patience, dtype, random_state
         As in `ImplicitALS`.
+    n_threads : int, optional
+        Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Changes no bit.
+    device : str, default="cpu"
+        Where the half-steps of `fit` are computed, as in `ImplicitALS`.
 
     Attributes
     ----------
@@ -122,6 +126,7 @@ class VectorMap(FeatureALS):
         dtype: str = "float32",
         random_state: Any = 0,
         n_threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.penalty = penalty
         self.support = support
@@ -144,6 +149,7 @@ class VectorMap(FeatureALS):
         self.dtype = dtype
         self.random_state = random_state
         self.n_threads = n_threads
+        self.device = device
 
     @classmethod
     def from_als(

@@ -73,6 +73,8 @@ class HybridALS(FeatureALS):
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Does not change any bit of
         the result.
+    device : str, default="cpu"
+        Where the half-steps of `fit` are computed, as in `ImplicitALS`.
 
     Attributes
     ----------
@@ -147,6 +149,7 @@ class HybridALS(FeatureALS):
         dtype: str = "float32",
         random_state: Any = 0,
         n_threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.n_factors = n_factors
         self.regularization = regularization
@@ -169,6 +172,7 @@ class HybridALS(FeatureALS):
         self.dtype = dtype
         self.random_state = random_state
         self.n_threads = n_threads
+        self.device = device
 
     # ---- learning ----------------------------------------------------------------------------
 
