@@ -55,7 +55,14 @@ if TYPE_CHECKING:
         SVDpp,
     )
     from .fusion import Bagging, ColdStart, RankFusion, ScoreFusion, Stacking
-    from .hybrid import FactorizationMachine
+    from .hybrid import (
+        ContentBased,
+        FactorizationMachine,
+        HybridALS,
+        HybridBPR,
+        HybridWARP,
+        VectorMap,
+    )
     from .linear import EASE, EDLAE, SLIM, SparseEASE
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
