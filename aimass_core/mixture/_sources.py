@@ -22,7 +22,7 @@ from ._validation import as_matrix, as_weights, column_names, wrong_columns
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RowsInMemory", "category_columns", "names_of", "rows_in_memory", "source_of"]
+__all__ = ["RowsInMemory", "category_columns", "is_path", "names_of", "rows_in_memory", "source_of"]
 
 RowsInMemory: TypeAlias = DenseRows | SparseRows | MissingRows | MixedRows
 
@@ -68,6 +68,11 @@ def category_columns(
     return dict(sorted(positions.items()))
 
 
+def is_path(X: Any) -> bool:
+    """Return whether rows are given as the name of a file."""
+    return isinstance(X, (str, os.PathLike))
+
+
 def source_of(
     X: Any,
     sample_weight: Any,
@@ -77,7 +82,7 @@ def source_of(
     categorical_features: Any = None,
 ) -> RowsInMemory | ParquetRows:
     """Return the source for a fit; ``X`` may be the path of a ``.npy`` or Parquet file."""
-    if isinstance(X, (str, os.PathLike)):
+    if is_path(X):
         path = Path(X)
         if not path.exists():
             raise FileNotFoundError(f"X: there is no file {path}")
