@@ -38,7 +38,7 @@ __all__ = [
     "write_parts",
 ]
 
-_MAX_OPEN = 6  # maps that a process keeps open: the arrays of one half-step
+_MAX_OPEN = 16  # maps that a process keeps open: the arrays of one pass
 _PART = 1 << 24  # bytes hashed at once
 _MAGIC = b"\x93NUMPY\x01\x00"
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..base.array_files import read_entries, reserve_array, write_array
-from ..base.csr import transpose
+from ..base.csr import row_ranges, transpose
 from ..base.persistence import replacing
 from ..base.threads import resolve_n_threads
 from ..base.validation import _as_values, wrap_csr
@@ -40,7 +40,6 @@ __all__ = [
     "Parquet",
     "Writer",
     "checksum",
-    "row_ranges",
     "write_matrix",
 ]
 
@@ -50,16 +49,6 @@ FORMAT, VERSION = "aimass_core.RowBlocks", 1
 _SORTED_AT_ONCE = 4_000_000  # entries
 _HASHED_AT_ONCE = 1 << 20  # bytes
 _CHANGED = "triplets gave other entries in another pass: they must not change while they are read"
-
-
-def row_ranges(indptr: Array, nnz: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of rows with at most ``nnz`` entries, or of one row."""
-    begin, n = 0, len(indptr) - 1
-    while begin < n:
-        last = int(np.searchsorted(indptr, indptr[begin] + nnz, side="right")) - 1
-        end = min(n, max(begin + 1, last))
-        yield begin, end
-        begin = end
 
 
 @dataclass(frozen=True)

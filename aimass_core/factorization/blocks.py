@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.array_files import checksum_of
+from ..base.csr import row_ranges
 from ..base.validation import as_csr, as_int, wrap_csr
 from ._block_files import (
     PARTS,
@@ -22,7 +23,6 @@ from ._block_files import (
     Parquet,
     Writer,
     checksum,
-    row_ranges,
     write_matrix,
 )
 from ._model import as_factor_dtype

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ._audience_index import AudienceIndex
     from ._hashed_ids import HashedIds
     from ._index import FactorIndex, score_topk
+    from ._partitions import write_recommendations
     from ._stream import recommend_blocks, write_topk
     from ._user_lists import Audience, ReverseTopK
 
@@ -25,6 +26,7 @@ __all__ = [
     "audience",
     "recommend_blocks",
     "score_topk",
+    "write_recommendations",
     "write_topk",
 ]
 
@@ -40,6 +42,7 @@ __getattr__ = lazy_attributes(
         "audience": "_audience",
         "recommend_blocks": "_stream",
         "score_topk": "_index",
+        "write_recommendations": "_partitions",
         "write_topk": "_stream",
     },
 )
