@@ -79,7 +79,9 @@ docs: $(VENV)/.installed-test $(VENV)/.group-dev native
 	python -m pytest -q -p no:benchmark --doctest-modules aimass_core
 
 # Without network. Notebooks are run where AIMASS_DATA names the data sets. A link or a cross-reference that leads nowhere is an error.
+# SITE_OLDER='site-0.2.0 site-0.1.0': folders of sites that were built for earlier versions; the list of versions leads to them.
 SITE ?= build --strict
+site: export SITE_OLDER := $(SITE_OLDER)
 site: export NO_MKDOCS_2_WARNING = 1
 site: $(VENV)/.installed-test $(VENV)/.group-site native
 	python tools/site/notebooks.py --into build/notebooks

@@ -14,6 +14,7 @@ from .base.registry import model_modules
 
 if TYPE_CHECKING:
     from . import (
+        cuda,
         data,
         effects,
         evaluation,
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
         tuning,
     )
     from ._config import show_config
+    from .base.feature_recommender import FeatureRecommender
     from .base.foreign import as_recommender
     from .base.lists import Explanation, TopK
     from .base.persistence import load
     from .base.query import Query
     from .base.recommender import Recommender
     from .base.registry import register
-    from .data import IdMap, Interactions, datasets
+    from .data import Features, FeatureTable, IdMap, Interactions, datasets
     from .factorization import (
         BPR,
         NMF,
@@ -61,6 +63,9 @@ if TYPE_CHECKING:
 # Public name -> module; the models come from the registry.
 _NAMES = {
     "Explanation": "base.lists",
+    "FeatureRecommender": "base.feature_recommender",
+    "FeatureTable": "data",
+    "Features": "data",
     "GaussianMixture": "mixture",
     "IdMap": "data",
     "Interactions": "data",
@@ -81,6 +86,7 @@ _NAMES = {
     "mixture": "mixture",
     "neighbors": "neighbors",
     "register": "base.registry",
+    "cuda": "cuda",
     "retrieval": "retrieval",
     "rfm": "segmentation",
     "segmentation": "segmentation",

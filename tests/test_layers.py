@@ -19,11 +19,11 @@ LAYERS = [
     {"kernels"},
     {"jit"},
     {"base"},
-    {"data"},
+    {"data", "array_api"},
     {"similarity", "retrieval", "evaluation"},
     {"neighbors", "factorization", "linear", "mixture", "effects"},
     {"segmentation", "tuning", "fusion"},
-    {"_config"},
+    {"_config", "cuda"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -104,6 +104,7 @@ RATINGS += [
     AsymmetricSVD(**RATED),
     CoClustering(),
     RatingNMF(n_factors=3),
+    RatingNMF(n_factors=3, biases=True),
 ]
 STOCHASTIC = (  # trained by steps in a random order
     BPR,

@@ -7,9 +7,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .registry import models_with
 from .validation import suggest
 
-__all__ = ["FOREIGN_NAMES", "explains_names", "unknown_argument"]
+__all__ = ["FOREIGN_NAMES", "explains_names", "features_refused", "unknown_argument"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,6 +46,8 @@ FOREIGN_NAMES = {
     "show_progress": ("verbose",),
     "top_k": ("k",),
     "topk": ("k",),
+    "user_attributes": ("user_features",),
+    "item_attributes": ("item_features",),
     "userid": ("users",),
 }
 
@@ -103,6 +106,28 @@ def unknown_argument(cls: type | None, function: str, name: str, known: list[str
     for own in (name, *ours):
         if is_constructor and own in others:
             return TypeError(f"{text}: pass {own!r} to fit")
+    if name in ("item_features", "user_features") and cls is not None:
+        return features_refused(cls.__name__, name)
     if name in OTHER_CALLS and hasattr(cls, OTHER_CALLS[name]):
         return TypeError(f"{text}: call {OTHER_CALLS[name]}")
     return TypeError(f"{text}{suggest(name, known)}; the arguments are {', '.join(known)}")
+
+
+def features_refused(model: str, name: str) -> TypeError:
+    """Return the error for features that a model does not use.
+
+    Parameters
+    ----------
+    model : str
+        Class name of the model.
+    name : {"item_features", "user_features"}
+        The argument.
+
+    Returns
+    -------
+    TypeError
+        Its message names the models that use these features.
+    """
+    others = models_with(f"uses_{name}")
+    hint = f", or take a model that uses them: {', '.join(others)}" if others else ""
+    return TypeError(f"{model} does not use {name}: leave it out{hint}")

@@ -22,6 +22,7 @@ __all__ = [
     "as_lists",
     "common_products",
     "dense_scores",
+    "keep_entries",
     "patterns_union",
     "products_of_rows",
     "renumber_columns",
@@ -108,6 +109,13 @@ def row_range(X: sp.csr_array, begin: int, end: int) -> sp.csr_array:
     entries = slice(int(indptr[0]), int(indptr[-1]))
     shape = (len(indptr) - 1, X.shape[1])
     return wrap_csr(indptr - indptr[0], X.indices[entries], X.data[entries], shape)
+
+
+def keep_entries(X: sp.csr_array, keep: NDArray[np.bool_]) -> sp.csr_array:
+    """Return the stored entries with a true flag, in a matrix of the same shape."""
+    before = np.zeros(len(keep) + 1, dtype=np.int64)
+    np.cumsum(keep, out=before[1:])
+    return wrap_csr(before[X.indptr], X.indices[keep], X.data[keep], X.shape)
 
 
 def stack_rows(top: sp.csr_array, bottom: sp.csr_array) -> sp.csr_array:

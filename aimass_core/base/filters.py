@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from .csr import patterns_union, renumber_columns, take_rows_or_empty
+from .csr import keep_entries, patterns_union, renumber_columns, take_rows_or_empty
 from .progress import logger
 from .validation import as_csr, refuse_table, wrap_csr
+from .with_ids import MatrixWithIds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,11 +37,14 @@ class Catalog:
         Number of columns.
     name : str
         What a column is, for messages: "item" or "user".
+    features : csr_array of shape (size, n_features), optional
+        Features of all columns, where some of them were not in the fit.
     """
 
     ids: IdMap | None
     size: int
     name: str = "item"
+    features: sp.csr_array | None = None
 
 
 def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
@@ -142,8 +146,7 @@ def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any])
     shape = (len(query_ids), catalog.size)
     if hasattr(values, "columns") or hasattr(values, "column_names"):
         refuse_table(values, name)
-    inner = getattr(values, "matrix", None)
-    if inner is not None and sp.issparse(inner):
+    if isinstance(values, MatrixWithIds):
         return _matrix_by_id(values, name, catalog, query_ids)
     if sp.issparse(values):
         if values.shape != shape:
@@ -214,9 +217,7 @@ def combine_filters(
     if isinstance(candidates, np.ndarray):
         return candidates & allowed, seen
     kept = allowed[candidates.indices] != 0
-    indptr = np.concatenate([[0], np.cumsum(kept)])[candidates.indptr].astype(np.int64)
-    own = wrap_csr(indptr, candidates.indices[kept], candidates.data[kept], candidates.shape)
-    return own, seen
+    return keep_entries(candidates, kept), seen
 
 
 def as_filters(

@@ -30,8 +30,11 @@ class Query:
         Interactions of each user of the query.
     users : ndarray of int64, shape (n,), optional
         Rows of the users in the fitted matrix. Default: they were not in the fit.
-    user_features, item_features : object, optional
-        Features of the users of this query and of all items, for models that use them.
+    user_features : csr_array of shape (n, n_features), optional
+        Features of the users of this query, for models that were fitted with them.
+    item_features : csr_array of shape (n_items, n_features), optional
+        Features of all items of this query, where some of them were not in the fit: these have the
+        last columns. Else None, and the items are those of the fit.
     context : object, optional
         Context of the query, for models that use it.
     candidates : ndarray of uint8, shape (n_items,), or csr_array of shape (n, n_items), optional
@@ -115,7 +118,11 @@ class Query:
             self,
             profiles=profiles,
             users=None if self.users is None else self.users[users],
-            user_features=None if self.user_features is None else self.user_features[users],
+            user_features=rows_of(self.user_features)
+            if sp.issparse(self.user_features)
+            else None
+            if self.user_features is None
+            else self.user_features[users],
             candidates=self.candidates if own is None else rows_of(own),
             exclude=excluded,
         )

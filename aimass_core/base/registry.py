@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["find", "model_modules", "model_names", "name_of", "register"]
+__all__ = ["find", "model_modules", "model_names", "models_with", "name_of", "register"]
 
 T = TypeVar("T", bound=type)
 
@@ -77,6 +77,23 @@ def model_names() -> list[str]:
     """Return the registered names of all recommenders, those of imported plug-ins included."""
     known = [module.rpartition(".")[2].replace("_", "-") for module in model_modules().values()]
     return sorted({*known, *(n for n, cls in _classes.items() if _is_plug_in(cls))})
+
+
+def models_with(attribute: str) -> list[str]:
+    """Return the class names of the recommenders whose class attribute of this name is true.
+
+    Parameters
+    ----------
+    attribute : str
+        Such as "uses_item_features".
+
+    Returns
+    -------
+    list of str
+        In alphabetical order. Imports all models, so it is meant for messages.
+    """
+    classes = [find(name) for name in model_names()]
+    return sorted(cls.__name__ for cls in classes if getattr(cls, attribute, False))
 
 
 def find(name: str) -> Any:

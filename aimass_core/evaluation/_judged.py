@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from .. import kernels
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_int, csr_parts
+from ..base.with_ids import matrix_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,7 +188,7 @@ def judge(recommended: Any, relevant: Any, k: int | None = None) -> Judged:
     Time O(n_users k log(nnz)), memory O(n_users min(k, width) + nnz).
     """
     lists = as_lists(recommended, k)
-    if sp.issparse(relevant) or sp.issparse(getattr(relevant, "matrix", None)):
+    if sp.issparse(matrix_of(relevant)):
         truth = as_csr(relevant, "relevant")
         if lists.size and lists.dtype.kind not in "iu":
             raise TypeError(

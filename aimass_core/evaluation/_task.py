@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from ..base.csr import row_numbers
 from ..base.validation import as_choice, as_csr, as_float, refuse_table
+from ..base.with_ids import MatrixWithIds
 from . import catalog, variety
 from ._judged import as_lists, judge
 from ._judged import per_user as user_values
@@ -94,13 +95,16 @@ class Task:
     item_features: Any
     item_shares: Floats | None
     options: dict[str, Any]
+    times: NDArray[Any] | None = None  # of the entries of `truth`, where test has times
 
     def _users(self, rows: Ints) -> Any:
         """Return rows in the terms in which a model fitted on `train` is queried."""
-        return self.train.users.to_ids(rows) if hasattr(self.train, "users") else rows
+        has_ids = isinstance(self.train, MatrixWithIds)
+        return self.train.users.to_ids(rows) if has_ids else rows
 
     def _items(self, columns: Ints) -> Any:
-        return self.train.items.to_ids(columns) if hasattr(self.train, "items") else columns
+        has_ids = isinstance(self.train, MatrixWithIds)
+        return self.train.items.to_ids(columns) if has_ids else columns
 
     @property
     def warm_rows(self) -> Ints:
@@ -264,7 +268,10 @@ class Task:
         for at in range(0, len(known), N_PAIRS):
             part = known[at : at + N_PAIRS]
             users, items = self._users(rows[part]), self._items(columns[part])
-            predicted[part] = model.predict(users, items)
+            if self.times is not None and getattr(model, "predicts_at_times", False):
+                predicted[part] = model.predict_at(users, items, self.times[part])
+            else:
+                predicted[part] = model.predict(users, items)
         return predicted
 
 
@@ -297,14 +304,16 @@ def make_task(
     seen = as_csr(train, "train")
     n_items = seen.shape[1]
     profiles = None if fold_in is None else as_csr(fold_in, "split.fold_in")
-    users, shown, truth = _joined(
-        train if fold_in is None else fold_in, test if fold_in is None else split.holdout
-    )
+    held = test if fold_in is None else split.holdout
+    users, shown, truth, order = _joined(train if fold_in is None else fold_in, held)
+    times = _times(held, order)
     item_counts = np.bincount(seen.indices, minlength=truth.shape[1]).astype(np.float64)
     is_repeat = _stored_in(truth, shown)
     n_repeats = int(is_repeat.sum())
     if repeats != "include":
-        truth = _kept(truth, ~is_repeat if repeats == "exclude" else is_repeat)
+        counted = ~is_repeat if repeats == "exclude" else is_repeat
+        truth = _kept(truth, counted)
+        times = None if times is None else times[counted]
     limit = None if threshold is None else as_float(threshold, "threshold")
     good = truth.data > 0 if limit is None else (truth.data > 0) & (truth.data >= limit)
     items = np.bincount(truth.indices[good], minlength=truth.shape[1])
@@ -342,23 +351,41 @@ def make_task(
         _features(item_features, train, n_items, "diversity" in metrics),
         _shares(popularity, n_items),
         {} if n_threads is None else {"n_threads": n_threads},
+        times,
     )
 
 
-def _joined(shown: Any, test: Any) -> tuple[Any, sp.csr_array, sp.csr_array]:
-    """Return ids of the rows, and both parts as matrices of one shape, joined by id."""
+def _times(test: Any, order: Ints | slice) -> NDArray[Any] | None:
+    """Return the times of the entries of test in some order; None where it has none."""
+    times = getattr(test, "timestamps", None)
+    if times is None:
+        return None
+    stamps = times.view("datetime64[ns]") if test.time_unit == "ns" else times
+    return np.asarray(stamps[order])
+
+
+def _joined(
+    shown: Any, test: Any
+) -> tuple[Any, sp.csr_array, sp.csr_array, NDArray[np.int64] | slice]:
+    """Return ids of the rows, both parts as matrices of one shape, and the order of test's entries.
+
+    The parts are joined by id.
+    """
     known, truth = as_csr(shown, "train"), as_csr(test, "test")
-    mine, theirs = hasattr(shown, "matrix"), hasattr(test, "matrix")
+    mine, theirs = isinstance(shown, MatrixWithIds), isinstance(test, MatrixWithIds)
     if mine and theirs:
         if shown.users == test.users and shown.items == test.items:
-            return shown.users, known, truth
+            return shown.users, known, truth, slice(None)
         row_of, users = shown.users._merge(test.users)
         column_of, items = shown.items._merge(test.items)
         rows = row_numbers(truth)
         shape = (len(users), len(items))
-        joined = sp.csr_array((truth.data, (row_of[rows], column_of[truth.indices])), shape=shape)
+        numbers = np.arange(truth.nnz)
+        joined = sp.csr_array((numbers, (row_of[rows], column_of[truth.indices])), shape=shape)
         joined.sort_indices()
-        return users, _resized(known, shape), joined
+        order = joined.data
+        joined.data = truth.data[order]
+        return users, _resized(known, shape), joined, order
     for part, has_ids, name in ((shown, mine, "train"), (test, theirs, "test")):
         if has_ids and not (part.users.kind == part.items.kind == "range"):
             other = "test" if name == "train" else "train"
@@ -372,7 +399,7 @@ def _joined(shown: Any, test: Any) -> tuple[Any, sp.csr_array, sp.csr_array]:
             f"test has shape {truth.shape}, train {known.shape}: both need the same users and "
             "items; make them with one of the split functions, or give both the full shape"
         )
-    return None, known, truth
+    return None, known, truth, slice(None)
 
 
 def _resized(matrix: sp.csr_array, shape: tuple[int, int]) -> sp.csr_array:
@@ -416,8 +443,8 @@ def _features(features: Any, train: Any, n_items: int, needed: bool) -> Any:
                 "matrix of shape (n_items, n_features); train.T compares them by common users"
             )
         return None
-    if hasattr(features, "matrix") and hasattr(train, "items"):  # rows are item ids
-        rows = features.users.get(train.items.ids)
+    if isinstance(features, MatrixWithIds) and isinstance(train, MatrixWithIds):
+        rows = features.users.get(train.items.ids)  # its rows are item ids
         empty = sp.csr_array((1, features.matrix.shape[1]), dtype=features.matrix.dtype)
         table = sp.vstack([features.matrix, empty], format="csr")
         return sp.csr_array(table[np.where(rows < 0, table.shape[0] - 1, rows)])

@@ -6,21 +6,23 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..base.arguments import explains_names
 from ..base.estimator import Estimator, clone
 from ..base.foreign import AdaptedModel, as_recommender
-from ..base.progress import logger
-from ..base.validation import as_int
+from ..base.progress import Progress, logger
+from ..base.validation import as_bool, as_int
 from ._intervals import IntervalOptions, Sample
 from ._judged import as_lists
 from ._metrics import COUNT_METRICS, RATING_METRICS, SCORE_METRICS, Column, parse_metrics
 from ._task import N_SCORES, WARM, Task, make_task, row_blocks
 from .table import EvaluationTable
+
+if TYPE_CHECKING:
+    from ..base.progress import Event
 
 __all__ = ["evaluate"]
 
@@ -47,7 +49,8 @@ def evaluate(
     block_size: int = 4096,
     random_state: Any = 0,
     n_threads: int | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    callback: Callable[[Event], Any] | None = None,
+    verbose: bool = False,
 ) -> EvaluationTable:
     """Fit models on one part of the data and compute metrics of their lists on the other part.
 
@@ -112,8 +115,12 @@ def evaluate(
         Seed of the resampling.
     n_threads : int, optional
         Handed to ``recommend`` and to the resampling.
-    progress : callable, optional
-        Called after each block as ``progress(model_name, users_done, users_in_all)``.
+    callback : callable, optional
+        Called with an `Event` after each block of users: the stage is the name of the model, the
+        steps are test users (and one step for all rating metrics). A true result ends the
+        evaluation after the model that is under way, for several splits after the fold.
+    verbose : bool, default False
+        Show a progress bar for each model that takes more than two seconds.
 
     Returns
     -------
@@ -166,7 +173,8 @@ def evaluate(
         fit,
         per_user,
         as_int(block_size, "block_size", minimum=1),
-        progress,
+        callback,
+        as_bool(verbose, "verbose"),
     )
     named = _named(models)
     folds = _folds(split)
@@ -177,7 +185,12 @@ def evaluate(
             "fit=False needs a single split: a model that is fitted already has seen the test part "
             "of the other folds"
         )
-    return EvaluationTable.mean_of({label: run.table(named, fold) for label, fold in folds})
+    tables = {}
+    for label, fold in folds:
+        tables[label] = run.table(named, fold, ends_early=False)
+        if run.is_ended:
+            break
+    return EvaluationTable.mean_of(tables)
 
 
 def _named(models: Any) -> dict[str, Any]:
@@ -221,10 +234,14 @@ class _Run:
     fit: bool
     per_user: bool
     block_size: int
-    progress: Callable[[str, int, int], None] | None
+    callback: Callable[[Event], Any] | None
+    verbose: bool
+    is_ended: bool = False  # by a true result of the callback
 
-    def table(self, models: dict[str, Any], split: Any) -> EvaluationTable:
-        """Evaluate every model on one split."""
+    def table(
+        self, models: dict[str, Any], split: Any, *, ends_early: bool = True
+    ) -> EvaluationTable:
+        """Evaluate every model on one split, with ``ends_early`` up to one that ends the work."""
         task = make_task(split, self.columns, **self.task_options)
         self._check(task)
         table = EvaluationTable(
@@ -238,28 +255,10 @@ class _Run:
         rated_rows = task.pairs()[0] if self.rated else task.rows[:0]
         errors = Sample(rated_rows, task.users, roots=frozenset(roots))
         for name, model in models.items():
-            model = model if hasattr(model, "recommend") else as_recommender(model)
-            start = time.perf_counter()
-            if self.fit:
-                model = _unfitted(model).fit(task.train)
-            else:
-                table.leaks[name] = task.fitted_test_entries(model)
-            seconds = {"fit_s": time.perf_counter() - start}
-            row: dict[str, float] = {}
-            if self.columns:
-                report = None if self.progress is None else partial(self.progress, name)
-                values, seconds["recommend_s"] = self._list_values(task, model, report)
-                found = _means(task, values, row)
-                if keeps:
-                    lists.values[name] = found
-            if self.rated:
-                start = time.perf_counter()
-                found = self._rating_values(task, name, model, row)
-                seconds["predict_s"] = time.perf_counter() - start
-                if keeps:
-                    errors.values[name] = found
-            plain = {title: value for title, value in row.items() if not title.endswith(WARM)}
-            table.rows[name] = {**plain, **row, **seconds}
+            if self.is_ended and ends_early:
+                break
+            with self._progress(name, task) as progress:
+                self._add(table, name, model, task, (lists, errors) if keeps else (), progress)
         if self.per_user:
             table.per_user = dict(lists.values)
         if self.intervals.keeps_values(len(models)):
@@ -271,6 +270,44 @@ class _Run:
         if self.intervals.wanted:
             _ = table.comparison
         return table
+
+    def _progress(self, name: str, task: Task) -> Progress:
+        """Return the reporter of one model: a step for each user, and one for rating metrics."""
+        n_steps = len(task.rows) * bool(self.columns) + bool(self.rated)
+        return Progress(name, n_steps, callback=self.callback, verbose=self.verbose)
+
+    def _add(
+        self,
+        table: EvaluationTable,
+        name: str,
+        model: Any,
+        task: Task,
+        samples: tuple[Sample, ...],
+        progress: Progress,
+    ) -> None:
+        """Add the row of a model to a table, and its values to the samples of lists and errors."""
+        model = model if hasattr(model, "recommend") else as_recommender(model)
+        start = time.perf_counter()
+        if self.fit:
+            model = _unfitted(model).fit(task.train)
+        else:
+            table.leaks[name] = task.fitted_test_entries(model)
+        seconds = {"fit_s": time.perf_counter() - start}
+        row: dict[str, float] = {}
+        values: list[dict[str, Any]] = [{}, {}]
+        if self.columns:
+            parts, seconds["recommend_s"] = self._list_values(task, model, progress)
+            values[0] = _means(task, parts, row)
+        if self.rated:
+            start = time.perf_counter()
+            values[1] = self._rating_values(task, name, model, row)
+            seconds["predict_s"] = time.perf_counter() - start
+            self.is_ended |= progress.step(progress.n_steps, model=model)
+        for sample, of_users in zip(samples, values, strict=False):
+            if of_users:
+                sample.values[name] = of_users
+        plain = {title: value for title, value in row.items() if not title.endswith(WARM)}
+        table.rows[name] = {**plain, **row, **seconds}
 
     def _check(self, task: Task) -> None:
         if self.rated and task.profiles is not None:
@@ -293,7 +330,7 @@ class _Run:
             )
 
     def _list_values(
-        self, task: Task, model: Any, report: Callable[[int, int], None] | None
+        self, task: Task, model: Any, progress: Progress
     ) -> tuple[dict[str, tuple[Any, Any]], float]:
         """Return the values of warm and cold users by column, and the seconds in the model."""
         parts: dict[str, tuple[list[Any], list[Any]]] = {
@@ -321,8 +358,7 @@ class _Run:
                 for title, values in found.items():
                     parts[title][is_cold].append(values)
                 done += len(block)
-                if report is not None:
-                    report(done, len(task.rows))
+                self.is_ended |= progress.step(done, model=model)
         joined = {}
         for column in self.columns:
             warm, cold = parts[column.title]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from .. import kernels
+from .. import array_api, kernels
 from ..base.array_files import opened, stored
 from ..base.csr import row_numbers
 from ..base.validation import as_choice, as_float, as_int, csr_parts
@@ -94,15 +94,19 @@ class Solver:
     n_steps: int = 3
     block_size: int = 64
     n_threads: int = 1
+    device: array_api.Device | None = None  # None: the kernels
 
     @classmethod
-    def from_parameters(cls, name: Any, n_steps: Any, block_size: Any, n_threads: int) -> Solver:
+    def from_parameters(
+        cls, name: Any, n_steps: Any, block_size: Any, n_threads: int, device: str = "cpu"
+    ) -> Solver:
         """Return the solver of a model's parameters, which are checked."""
         return cls(
             as_choice(name, "solver", ("cholesky", "cg", "pcg", "subspace", "nonnegative")),
             as_int(n_steps, "n_steps", minimum=1, maximum=MAX_FACTORS),
             as_int(block_size, "block_size", minimum=1, maximum=MAX_FACTORS),
             n_threads,
+            array_api.Device.unless_cpu(device),
         )
 
 
@@ -155,6 +159,7 @@ def solve_rows(
     solver: Solver,
     side: str,
     first_row: int = 0,
+    linear: Array | None = None,
 ) -> Array:
     """Return the factors of rows, given the factors of their columns.
 
@@ -180,6 +185,8 @@ def solve_rows(
         What a row is, for error messages.
     first_row : int, default=0
         Number of the first of these rows, for error messages.
+    linear : ndarray of shape (n, f), optional
+        Added to the right-hand side of each row's system. Default: nothing.
 
     Returns
     -------
@@ -190,20 +197,25 @@ def solve_rows(
     NumericalError
         Where a row's system has no finite solution; the message names the row.
     """
+    arguments = (
+        *csr_parts(rows),
+        factors,
+        gramian,
+        np.ascontiguousarray(start),
+        np.ascontiguousarray(ridge, dtype=np.float64),
+        factors[:0] if linear is None else linear,
+        common_ridge,
+    )
+    options = {
+        **weights,
+        "solver": solver.name,
+        "n_steps": solver.n_steps,
+        "block_size": solver.block_size,
+    }
     try:
-        solution: Array = kernels.als_solve(
-            *csr_parts(rows),
-            factors,
-            gramian,
-            np.ascontiguousarray(start),
-            np.ascontiguousarray(ridge, dtype=np.float64),
-            common_ridge,
-            **weights,
-            solver=solver.name,
-            n_steps=solver.n_steps,
-            block_size=solver.block_size,
-            n_threads=solver.n_threads,
-        )
+        if solver.device is not None:
+            return array_api.als_solve(*arguments, **options, device=solver.device)
+        solution: Array = kernels.als_solve(*arguments, **options, n_threads=solver.n_threads)
     except NumericalError as error:
         row = None if error.row is None else first_row + error.row
         raise NumericalError(error.reason, row=row, what=side) from None
@@ -221,6 +233,7 @@ class HalfStep:
     gramian: Shared
     start: Shared
     ridge: Shared
+    linear: Shared | None
     common_ridge: float
     weights: dict[str, Any]
     solver: Solver
@@ -238,6 +251,7 @@ def half_step(
     weights: dict[str, Any],
     solver: Solver,
     side: str,
+    linear: Array | None = None,
 ) -> Array:
     """Return the factors of all rows of one side, given the factors of the other side.
 
@@ -250,6 +264,7 @@ def half_step(
         runner.share(gramian),
         runner.share(start),
         runner.share(ridge),
+        None if linear is None else runner.share(linear),
         float(ridge.min(initial=np.inf)) if len(ridge) else 0.0,
         weights,
         solver,
@@ -274,5 +289,6 @@ def _solution_of_block(block: Block, step: HalfStep) -> Shared:
         step.solver,
         step.side,
         begin,
+        None if step.linear is None else opened(step.linear)[part],
     )
     return stored(solution, None if step.target is None else f"{step.target}.{begin}.npy")

@@ -123,26 +123,34 @@ def write_matrix(X: sp.csr_array, folder: Path) -> None:
 
 
 class Parquet:
-    """A Parquet file as triplets, read row group by row group in every iteration."""
+    """A Parquet file as triplets, read batch by batch in every iteration."""
 
     def __init__(self, path: Any, user: str, item: str, value: str | None) -> None:
-        try:
-            import pyarrow.parquet
-        except ImportError:
-            raise ImportError("this needs pyarrow: pip install aimass_core[io]") from None
-        self._file = pyarrow.parquet.ParquetFile(path)
+        from ..data.readers.parquet import parquet_schema
+
+        self._path = path
+        self._schema, _ = parquet_schema(path)
         self._names = [user, item] + ([] if value is None else [value])
-        known = self._file.schema_arrow.names
+        known = self._schema.names
         for name in self._names:
             if name not in known:
                 raise ValueError(f"{path} has no column {name!r}; it has {', '.join(known)}")
 
     def __iter__(self) -> Iterator[tuple[Array, Array, Array]]:
-        for number in range(self._file.num_row_groups):
-            table = self._file.read_row_group(number, columns=self._names)
-            columns = [table[name].to_numpy() for name in self._names]
-            values = columns[2] if len(columns) > 2 else np.ones(len(columns[0]), np.float32)
+        from ..data.readers.parquet import parquet_batches
+
+        names = list(dict.fromkeys(self._names))
+        for batch in parquet_batches(self._path, names, schema=self._schema, read_ahead=False):
+            columns = [self._column(batch, name) for name in self._names]
+            values = columns[2] if len(columns) > 2 else np.ones(len(batch), np.float32)
             yield columns[0], columns[1], values
+
+    def _column(self, batch: Any, name: str) -> Array:
+        column = batch.column(name)
+        if column.null_count:
+            raise ValueError(f"{self._path}: column {name!r} holds nulls: drop these rows")
+        array: Array = column.to_numpy(zero_copy_only=False)
+        return array
 
 
 def checksum(array: Array) -> str:

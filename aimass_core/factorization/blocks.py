@@ -190,7 +190,7 @@ class RowBlocks:
         dtype: Any = np.float32,
         block_nnz: int = 4_000_000,
     ) -> RowBlocks:
-        """Write the matrix of a Parquet file to disk, row group by row group.
+        """Write the matrix of a Parquet file to disk, batch by batch.
 
         Parameters
         ----------
@@ -208,7 +208,7 @@ class RowBlocks:
         Returns
         -------
         RowBlocks
-            Memory as of `from_triplets`; a part of the stream is a row group.
+            Memory as of `from_triplets`; a part of the stream is a batch of 1,048,576 rows.
         """
         stream = Parquet(path, user, item, value)
         return cls.from_triplets(stream, folder, shape=shape, dtype=dtype, block_nnz=block_nnz)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +19,7 @@ from ..base.random import as_generator
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_csr, as_float, as_int
+from ..base.with_ids import MatrixWithIds
 from ._als import (
     MAX_FACTORS,
     InMemory,
@@ -134,6 +136,9 @@ class ImplicitALS(FactorModel):
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Does not change any bit of
         the result.
+    device : str, default="cpu"
+        Where the half-steps of `fit` are computed. "cuda" is an NVIDIA GPU by PyTorch or CuPy,
+        which needs the extra ``gpu``; factors agree to rounding. Answers come from the processor.
 
     Attributes
     ----------
@@ -187,6 +192,8 @@ class ImplicitALS(FactorModel):
     scores_: NDArray[np.float64]
     n_iter_: int
     unobserved_weight_: float
+    # Of the fit that is under way: the exact step of users that ends it.
+    _last_step: tuple[_Problem, Solver] | None = None
 
     def __init__(
         self,
@@ -209,6 +216,7 @@ class ImplicitALS(FactorModel):
         dtype: str = "float32",
         random_state: Any = 0,
         n_threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.n_factors = n_factors
         self.regularization = regularization
@@ -228,6 +236,7 @@ class ImplicitALS(FactorModel):
         self.dtype = dtype
         self.random_state = random_state
         self.n_threads = n_threads
+        self.device = device
 
     # ---- learning ----------------------------------------------------------------------------
 
@@ -287,7 +296,9 @@ class ImplicitALS(FactorModel):
         RuntimeError
             Where workers of the executor are lost again and again.
         """
-        options = FitOptions(X, validation, start, callback, verbose, executor, place)
+        options = FitOptions(
+            X, validation, start, callback, verbose, executor=executor, place=place
+        )
         return self._fit(X, y, options)
 
     def _set_training_data(self, X: Any) -> None:
@@ -307,6 +318,8 @@ class ImplicitALS(FactorModel):
     def _learn(self, n_threads: int) -> None:
         options = self._options
         threads = n_threads if options.executor is None else self.n_threads
+        if options.executor is not None and self.device != "cpu":
+            raise ValueError(f"executor works with device='cpu' only, got {self.device!r}")
         with open_runner(
             options.executor, options.place, "implicit-als", threads, keeps_place=True
         ) as runner:
@@ -334,6 +347,7 @@ class ImplicitALS(FactorModel):
             self.unobserved_weight_,
         )
         problem = self._problem(options.data, runner)
+        self._last_step = self._exact_end(problem, solver)
         stopping = self._early_stopping(options)
         losses: list[float] = []
         checkpoint = self._checkpoint(problem, options)
@@ -364,10 +378,30 @@ class ImplicitALS(FactorModel):
             if progress.step(epoch, values, self) or stop:
                 break
         self._record(losses, stopping.scores, stopping.restore(epoch))
+        if self._last_step is not None:
+            self._half_step("user", *self._last_step)
+            self._last_step = None
+
+    def _exact_end(self, problem: _Problem, solver: Solver) -> tuple[_Problem, Solver] | None:
+        """Return the exact step of users that ends a fit by iterations, or None."""
         iterates = solver.name in ("pcg", "cg", "subspace")
         n_factors = self.item_factors_.shape[1]
         if iterates and n_factors <= _MAX_FACTORS_OF_EXACT_END and self.regularization > 0:
-            self._half_step("user", problem, Solver("cholesky", n_threads=runner.n_threads))
+            exact = Solver("cholesky", n_threads=solver.n_threads, device=solver.device)
+            return problem, exact
+        return None
+
+    def _model_of_epoch(self) -> Self:
+        if self._last_step is None:
+            return self
+        ended = copy.copy(self)
+        ended._half_step("user", *self._last_step)
+        ended._prepare_to_answer()
+        return ended
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes without the last step of a fit that is under way."""
+        return {n: v for n, v in super().__getstate__().items() if n != "_last_step"}
 
     def _early_stopping(self, options: FitOptions) -> EarlyStopping:
         is_blocks = isinstance(options.data, RowBlocks)
@@ -441,7 +475,7 @@ class ImplicitALS(FactorModel):
         n_steps = self.n_steps
         if n_steps is None and isinstance(name, str):
             n_steps = _STEPS.get(name, 1)
-        return Solver.from_parameters(name, n_steps, self.block_size, n_threads)
+        return Solver.from_parameters(name, n_steps, self.block_size, n_threads, self.device)
 
     def _half_step(self, side: str, problem: _Problem, solver: Solver) -> Array:
         """Replace the factors of users or of items, given those of the other side.
@@ -555,7 +589,7 @@ class ImplicitALS(FactorModel):
         threads = resolve_n_threads(n_threads)
         item_profiles = transpose(as_csr(item_users, "item_users", dtype=self._dtype), threads)
         queries: NDArray[Any] = np.arange(item_profiles.shape[0])
-        if hasattr(item_users, "users") and self.users_ is not None:
+        if isinstance(item_users, MatrixWithIds) and self.users_ is not None:
             queries = item_users.items.ids
             rows = self.users_.index(item_users.users.ids, what="user")
             item_profiles = renumber_columns(item_profiles, rows, self.n_users_)

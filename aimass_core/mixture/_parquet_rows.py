@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.readers.files import pyarrow, unreadable
-from ..data.readers.parquet import parquet_batches
+from ..data.readers.parquet import parquet_batches, parquet_schema
 from ._dense_rows import DenseRows
 from ._missing_rows import MissingRows
 from ._standardizer import measure_shifted
@@ -47,23 +46,17 @@ class ParquetRows:
     def __init__(
         self, path: Any, weight: str | None, n_threads: int, allows_missing: bool = False
     ) -> None:
-        pa = pyarrow()
-        import pyarrow.parquet as pq
-
         if weight is not None and not isinstance(weight, str):
             raise TypeError("for a Parquet file, sample_weight must be the name of a column")
-        try:
-            metadata = pq.read_metadata(path)
-        except pa.ArrowInvalid as error:
-            raise unreadable(str(path), "parquet", error) from None
-        self.path, self.schema = path, metadata.schema.to_arrow_schema()
+        self.schema, self.n_rows = parquet_schema(path)
+        self.path = path
         names = self.schema.names
         if weight is not None and weight not in names:
             raise ValueError(f"sample_weight: no column {weight!r}, there are {', '.join(names)}")
         self.columns = [name for name in names if name != weight]
         self.weight_column, self.n_threads = weight, n_threads
         self.allows_missing = allows_missing
-        self.n_rows, self.n_columns = metadata.num_rows, len(self.columns)
+        self.n_columns = len(self.columns)
         if self.n_rows == 0 or self.n_columns == 0:
             raise ValueError(f"{path} holds no rows or no columns")
         self._scan()

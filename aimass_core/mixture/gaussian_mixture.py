@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..array_api import like
 from ..base.estimator import Estimator
 from ..base.executor import open_runner
 from ..base.optional import import_optional
@@ -143,6 +144,9 @@ class GaussianMixture(Estimator):
         no split-and-merge moves follow.
     n_threads : int, optional
         Number of threads; by default ``AIMASS_NUM_THREADS``, otherwise all CPUs of this process.
+    device : str, default="cpu"
+        Where `fit` computes its passes over dense rows. "cuda" is an NVIDIA GPU by PyTorch or
+        CuPy, which needs the extra ``gpu``. Rows that already are on a device stay there.
 
     Attributes
     ----------
@@ -269,6 +273,7 @@ class GaussianMixture(Estimator):
         min_learning_rate: float = 0.0,
         callback: Callable[[Event], Any] | None = None,
         n_threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -297,6 +302,7 @@ class GaussianMixture(Estimator):
         self.min_learning_rate = min_learning_rate
         self.callback = callback
         self.n_threads = n_threads
+        self.device = device
 
     # ---- learning --------------------------------------------------------------------------------
 
@@ -316,7 +322,9 @@ class GaussianMixture(Estimator):
         X : array-like of shape (n_samples, n_features), sparse matrix, or path
             Finite numbers. float32 and float64 arrays in C order are not copied. A sparse matrix
             needs covariance_type "diag", "tied_diag" or "spherical". A ``.npy`` file is mapped
-            into memory; a Parquet file of numbers is read batch by batch in each pass.
+            into memory; a Parquet file of numbers is read batch by batch in each pass. Arrays of
+            PyTorch or CuPy on a GPU stay there: each pass is computed on that device (complete
+            rows, without categorical columns).
         y : None
             Ignored; scikit-learn passes it.
         sample_weight : array-like of shape (n_samples,), optional
@@ -348,6 +356,8 @@ class GaussianMixture(Estimator):
             Where workers of the executor are lost again and again.
         """
         settings = Settings.of(self)
+        if executor is not None and self.device != "cpu":
+            raise ValueError(f"executor works with device='cpu' only, got {self.device!r}")
         with open_runner(
             executor, place, "gaussian-mixture", self.n_threads, keeps_place=True
         ) as runner:
@@ -358,6 +368,7 @@ class GaussianMixture(Estimator):
                 settings.covariance_type,
                 self.missing,
                 self.categorical_features,
+                self.device,
             )
             columns = self._columns_of(X, source)
             names = names_of(X, source)
@@ -570,9 +581,11 @@ class GaussianMixture(Estimator):
         Returns
         -------
         ndarray of int64, shape (n_samples,)
-            Component numbers; the first of equal ones. -1 for an outlier (noise component).
+            Component numbers; the first of equal ones. -1 for an outlier (noise component). An
+            array of the library and on the device of ``X`` where that is not NumPy, as from
+            `predict_proba` and `score_samples`.
         """
-        return self._evaluate(X, "labels")
+        return like(X, self._evaluate(X, "labels"))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each component for each row.
@@ -589,7 +602,7 @@ class GaussianMixture(Estimator):
             without NaN, otherwise float64. The probabilities of a float32 row may differ by
             rounding between batches.
         """
-        return self._evaluate(X, "resp")
+        return like(X, self._evaluate(X, "resp"))
 
     def score_samples(self, X: Any) -> Array:
         """Return the log-density of each row.
@@ -604,7 +617,7 @@ class GaussianMixture(Estimator):
         ndarray of float64, shape (n_samples,)
             Natural logarithms.
         """
-        return self._evaluate(X, "score")
+        return like(X, self._evaluate(X, "score"))
 
     def score(self, X: Any, y: None = None, sample_weight: Any = None) -> float:
         """Return the mean log-density of rows.
@@ -623,7 +636,7 @@ class GaussianMixture(Estimator):
         float
             The mean.
         """
-        scores = self.score_samples(X)
+        scores = self._evaluate(X, "score")
         return float(np.average(scores, weights=as_weights(sample_weight, len(scores))))
 
     def bic(self, X: Any, sample_weight: Any = None) -> float:
@@ -664,7 +677,7 @@ class GaussianMixture(Estimator):
 
     def _log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
         """Return the total log-likelihood of rows, and their number or weight."""
-        scores = self.score_samples(X)
+        scores = self._evaluate(X, "score")
         weights = as_weights(sample_weight, len(scores))
         if weights is None:
             return float(scores.sum()), float(len(scores))

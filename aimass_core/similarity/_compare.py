@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.baselines import Baseline
-from ..base.csr import row_numbers
+from ..base.csr import keep_entries, row_numbers
 from ..base.validation import csr_parts, wrap_csr
 from ._custom import function_address
 from ._measures import Measure, Sums
@@ -114,9 +114,7 @@ def features_of(matrix: sp.csr_array) -> Features:
 def _without_zeros(matrix: sp.csr_array) -> sp.csr_array:
     if matrix.data.all():
         return matrix
-    keep = matrix.data != 0
-    indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr].astype(np.int64)
-    return wrap_csr(indptr, matrix.indices[keep], matrix.data[keep], matrix.shape)
+    return keep_entries(matrix, matrix.data != 0)
 
 
 def _values(

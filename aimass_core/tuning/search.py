@@ -200,7 +200,7 @@ def tune(
         candidates, method, n_trials, as_int(n_points, "n_points", minimum=1), seed
     )
     n_all = sum(n for _, _, n in settings)
-    with Progress("tune", n_all, callback=callback, verbose=verbose) as progress:
+    with Progress("searching", n_all, callback=callback, verbose=verbose) as progress:
         search = _Search(
             folds,
             metric,

@@ -56,7 +56,7 @@ def test_top_lists_method_and_privacy(
 
 def test_as_a_table(aimass: Callable[..., Any], shop: Path, tmp_path: Path) -> None:
     shown = aimass("audience", shop, "--items", "103", "--out", tmp_path / "a.csv", *SMALL).stdout
-    assert "users addressed" in shown
+    assert "distinct users" in shown
     assert "lowest score" in shown
 
 

@@ -121,8 +121,8 @@ def test_filters(aimass_json: Callable[..., dict[str, Any]], shop: Path, tmp_pat
     table = csv.read_csv(out)
     assert list(dict.fromkeys(table["user_id"].to_pylist())) == ["c03", "c01"]
     assert set(table["item_id"].to_pylist()) <= {115, 117, 118}
-    assert summary["unknown_allowed"] == 1
-    assert summary["users_asked"] == 2
+    assert summary["unknown_candidates"] == 1
+    assert summary["lists_written"] == 2
 
 
 def test_summary_counts_rows(aimass_json: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
