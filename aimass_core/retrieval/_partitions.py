@@ -62,6 +62,7 @@ def write_recommendations(
     exclude: Any = None,
     unknown: str = "error",
     block_size: int | None = None,
+    schema: Any = None,
     executor: Any = None,
     place: Any = None,
     n_threads: int | None = None,
@@ -83,6 +84,8 @@ def write_recommendations(
         As in ``recommend``; a matrix has a row for each of all queried users.
     block_size : int, optional
         Users in a file. Default: as many as have 2,600,000 list entries, but at least 256.
+    schema : pyarrow.Schema, optional
+        As in `write_topk`.
     executor : str or concurrent.futures.Executor, optional
         "processes:N", "dask://host:port", "ray://host:port", or an object with the method
         ``submit``. The lists are the same. Default: this process.
@@ -152,7 +155,8 @@ def write_recommendations(
         candidates,
         exclude,
     )
-    schema = _schema_of(model.recommend(queries[:1], k=1, exclude_seen=False, unknown="skip"))
+    if schema is None:
+        schema = _schema_of(model.recommend(queries[:1], k=1, exclude_seen=False, unknown="skip"))
     with open_runner(executor, place, "recommendations", n_threads) as runner:
         shared: Any = model
         run = None
