@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any
 
@@ -15,6 +15,9 @@ from .threads import available_cpus, resolve_n_threads
 from .validation import as_int
 
 __all__ = ["ProcessExecutor"]
+
+# Read by the libraries when they are loaded, so a worker must start with them.
+_THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class ProcessExecutor(Executor):
@@ -67,7 +70,8 @@ class ProcessExecutor(Executor):
                 initializer=_start_worker,
                 initargs=(self.n_threads,),
             )
-        return self._pool.submit(fn, *args, **kwargs)
+        with _few_threads(self.n_threads):
+            return self._pool.submit(fn, *args, **kwargs)
 
     def restart(self) -> None:
         """Replace all workers after the loss of one; their unfinished tasks are lost."""
@@ -92,6 +96,22 @@ class ProcessExecutor(Executor):
             _end(pool)
         else:
             pool.shutdown(wait=wait)
+
+
+_start_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def _few_threads(n_threads: int) -> Iterator[None]:
+    """Let processes that start in the body use this number of threads in NumPy's libraries."""
+    with _start_lock:
+        added = [name for name in _THREAD_VARIABLES if name not in os.environ]
+        os.environ.update(dict.fromkeys(added, str(n_threads)))
+        try:
+            yield
+        finally:
+            for name in added:
+                os.environ.pop(name, None)
 
 
 def _end(pool: ProcessPoolExecutor) -> None:

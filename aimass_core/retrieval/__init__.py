@@ -8,6 +8,7 @@ from ..base.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from ._approximate import ApproximateIndex
+    from ._arrow_batches import ArrowRecommender
     from ._audience import audience
     from ._audience_index import AudienceIndex
     from ._hashed_ids import HashedIds
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApproximateIndex",
+    "ArrowRecommender",
     "Audience",
     "AudienceIndex",
     "FactorIndex",
@@ -34,6 +36,7 @@ __getattr__ = lazy_attributes(
     __name__,
     {
         "ApproximateIndex": "_approximate",
+        "ArrowRecommender": "_arrow_batches",
         "Audience": "_user_lists",
         "AudienceIndex": "_audience_index",
         "FactorIndex": "_index",

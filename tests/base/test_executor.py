@@ -53,7 +53,7 @@ def fail(number):
 
 
 def threads(number):
-    return os.environ["AIMASS_NUM_THREADS"]
+    return os.environ["AIMASS_NUM_THREADS"] + os.environ["OPENBLAS_NUM_THREADS"]
 
 
 @pytest.mark.parametrize("n_workers", [1, 3, 8])
@@ -82,14 +82,16 @@ def test_workers_that_always_die_are_an_error(tmp_path):
         list(ExecutorRunner(pool, tmp_path, 1).map(die, range(3)))
 
 
-def test_the_error_of_a_task_is_raised(tmp_path):
+def test_the_error_of_a_task_is_raised(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     with ProcessExecutor(2) as pool:
         runner = ExecutorRunner(pool, tmp_path, 1)
         with pytest.raises(ValueError, match="the third block is wrong"):
             list(runner.map(fail, range(100)))
         assert list(runner.map(abs, [-1, -2])) == [1, 2]  # the pool is usable again
         assert pool.n_threads >= 1
-        assert set(runner.map(threads, range(3))) == {str(pool.n_threads)}
+        assert "OPENBLAS_NUM_THREADS" not in os.environ
+        assert set(runner.map(threads, range(3))) == {2 * str(pool.n_threads)}
 
 
 class Lossy(Executor):
