@@ -84,6 +84,12 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
         if thing.events is not None:
             parts["events"] = _encode(thing.events.to_arrays(), f"{at}events.", arrays)
         return {"class": name, "parts": parts, "unit": thing.time_unit, "report": thing.report}
+    if name == "feature-table":
+        parts = {
+            part: _encode(getattr(thing, part), f"{at}{part}.", arrays)
+            for part in ("ids", "matrix", "encoder")
+        }
+        return {"class": name, "parts": parts}
     if isinstance(thing, dict):
         entries = [
             [_plain(key, "context"), _encode(value, f"{at}{place}.", arrays)]
@@ -151,6 +157,8 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
     if node["class"] == "interactions":
         parts = {name: decode(part, arrays) for name, part in node["parts"].items()}
         return cls(**parts, time_unit=node["unit"], report=node["report"])
+    if node["class"] == "feature-table":
+        return cls(**{name: decode(part, arrays) for name, part in node["parts"].items()})
     model = cls(**{name: _unplain(value) for name, value in node["parameters"].items()})
     if set(node["state"]) != set(cls._state):
         raise DamagedFileError(f"the state of {node['class']} is not complete")

@@ -60,6 +60,9 @@ class TopK(Exportable):
         Column names in tables and files.
     titles : mapping of id to str, optional
         Titles shown beside the ids in notebooks.
+    reasons : ndarray of str, shape (n,), optional
+        What each list is based on: "history", "features", "popular in country=DE", "popular", or
+        "none" for an empty list. Set by models that use features, and for ``unknown="popular"``.
 
     Attributes
     ----------
@@ -88,6 +91,7 @@ class TopK(Exportable):
     query_name: str = "user"
     item_name: str = "item"
     titles: Mapping[Any, str] | None = field(default=None, repr=False)
+    reasons: NDArray[Any] | None = None
 
     @cached_property
     def ids(self) -> NDArray[Any]:
@@ -115,7 +119,11 @@ class TopK(Exportable):
             if not len(rows):
                 raise IndexError(f"there are {len(self)} lists")
         return replace(
-            self, queries=self.queries[rows], indices=self.indices[rows], scores=self.scores[rows]
+            self,
+            queries=self.queries[rows],
+            indices=self.indices[rows],
+            scores=self.scores[rows],
+            reasons=None if self.reasons is None else self.reasons[rows],
         )
 
     def __repr__(self) -> str:
@@ -124,8 +132,8 @@ class TopK(Exportable):
             for query, (items, _) in zip(self.queries[:3].tolist(), self[:3], strict=True)
         )
         more = "; ..." if len(self) > 3 else ""
-        size = f"{len(self)} lists of up to {self.indices.shape[1]} {self.item_name}s"
-        return f"TopK({size}: {shown}{more})"
+        size = f"lists: {len(self)}, k: {self.indices.shape[1]}, of: {self.item_name}"
+        return f"TopK({size}; {shown}{more})"
 
     def with_titles(self, titles: Mapping[Any, str]) -> TopK:
         """Return the same lists with titles for display.

@@ -992,7 +992,19 @@ class Recommender(Estimator):
         """Return the lists of a query; users without history get none or the most popular items."""
         indices, scores = self._ranked(query, popular)
         user, item = self._names
-        return TopK(queries, indices, scores, catalog.ids, user, item)
+        reasons = self._reasons(query, popular)
+        return TopK(queries, indices, scores, catalog.ids, user, item, reasons=reasons)
+
+    def _reasons(self, query: Query, popular: bool) -> NDArray[Any] | None:
+        """Return what the list of each user is based on; None where it is the history of all."""
+        uses_features = self.user_features_ is not None or query.user_features is not None
+        if not popular and not uses_features:
+            return None
+        without = self._without_history(query)
+        reasons = np.full(len(query), "history", dtype=object)
+        reasons[np.diff(query.profiles.indptr) == 0] = "features" if uses_features else "model"
+        reasons[without] = "popular" if popular else "none"
+        return reasons
 
     def _ranked(self, query: Query, popular: bool) -> Ranked:
         """Return what `rank` returns, and empty or popular lists for users without history."""

@@ -318,6 +318,7 @@ class _Lists:
 
 
 def _show(reporter: Reporter, summary: dict[str, Any]) -> None:
+    from ..base.text import counted
     from .ratings import facts_shown
 
     rows = facts_shown(summary)
@@ -337,4 +338,4 @@ def _show(reporter: Reporter, summary: dict[str, Any]) -> None:
     }
     if summary["save"] is not None:
         rows["model saved"] = str(summary["save"])
-    reporter.facts(f"{summary['model']} for {summary['lists_written']:,} users", rows)
+    reporter.facts(f"{summary['model']} for {counted(summary['lists_written'], 'user', ',')}", rows)

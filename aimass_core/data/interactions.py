@@ -15,6 +15,7 @@ from ..base.csr import keep_entries, with_scipy_indices
 from ..base.html import details, named_values, table
 from ..base.optional import import_optional
 from ..base.registry import register
+from ..base.text import counted
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_csr, csr_parts, wrap_csr
 from ..base.with_ids import MatrixWithIds
@@ -507,7 +508,8 @@ class Interactions(MatrixWithIds):
     def __repr__(self) -> str:
         times = ", with times" if self.timestamps is not None else ""
         return (
-            f"Interactions({self.n_users} users x {self.n_items} items, {self.nnz} interactions, "
+            f"Interactions({counted(self.n_users, 'user')} x {counted(self.n_items, 'item')}, "
+            f"{counted(self.nnz, 'interaction')}, "
             f"{self.matrix.dtype}{times})"
         )
 

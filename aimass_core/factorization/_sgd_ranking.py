@@ -77,6 +77,10 @@ class SgdRanking(FactorModel):
         """Return the function that takes an epoch over the positives X."""
         raise NotImplementedError
 
+    def _negative_weights(self) -> NDArray[np.float64]:
+        """Return the weights of items as negatives; none where all are alike."""
+        return negative_weights(self)
+
     def _has_biases(self) -> bool:
         return as_bool(getattr(self, "biases", True), "biases")
 

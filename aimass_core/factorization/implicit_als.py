@@ -176,6 +176,8 @@ class ImplicitALS(FactorModel):
         "unobserved_weight_",
     )
 
+    _learned_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+
     losses_: NDArray[np.float64]
     scores_: NDArray[np.float64]
     n_iter_: int
@@ -327,7 +329,7 @@ class ImplicitALS(FactorModel):
         self._record(losses, stopping.scores, stopping.restore(epoch))
         if self._last_step is not None:
             self._half_step("user", *self._last_step)
-            self._last_step = None
+        del self._last_step
 
     def _exact_end(self, problem: _Problem, solver: Solver) -> tuple[_Problem, Solver] | None:
         """Return the exact step of users that ends a fit by iterations, or None."""
@@ -360,7 +362,7 @@ class ImplicitALS(FactorModel):
             metric=self.metric,
             patience=self.patience,
             interval=1,
-            attributes=("user_factors_", "item_factors_"),
+            attributes=self._learned_arrays,
         )
 
     def _record(self, losses: list[float], scores: list[float], epoch: int) -> None:
@@ -413,7 +415,9 @@ class ImplicitALS(FactorModel):
             n_steps = _STEPS.get(name, 1)
         return Solver.from_parameters(name, n_steps, self.block_size, n_threads, self.device)
 
-    def _half_step(self, side: str, problem: _Problem, solver: Solver) -> None:
+    def _half_step(
+        self, side: str, problem: _Problem, solver: Solver, linear: Array | None = None
+    ) -> None:
         """Replace the factors of users or of items, given those of the other side."""
         if side == "user":
             name, others = "user_factors_", self.item_factors_
@@ -424,10 +428,16 @@ class ImplicitALS(FactorModel):
         objective = problem.objective
         gramian = objective.gramian(others, solver.n_threads)
         start = getattr(self, name)
-        factors = half_step(blocks, others, gramian, start, ridge, objective.weights, solver, side)
+        factors = half_step(
+            blocks, others, gramian, start, ridge, objective.weights, solver, side, linear
+        )
         setattr(self, name, factors)
 
     # ---- new rows ----------------------------------------------------------------------------
+
+    def _pulled_to(self, side: str, rows: NDArray[np.int64] | None = None) -> Array | None:
+        """Return what the ridge pulls the factors of some rows towards; None: zero."""
+        return None
 
     def _check_state(self) -> None:
         super()._check_state()
@@ -448,30 +458,44 @@ class ImplicitALS(FactorModel):
 
     def _gramian_of_fit(self, side: str, n_threads: int) -> NDArray[np.float64]:
         """Return the weighted Gramian of the fitted factors of "user" or "item"."""
-        factors = self.user_factors_ if side == "user" else self.item_factors_
-        gramian: NDArray[np.float64] = self._cached(
-            f"{side} gramian", lambda: self._objective_of_fit().gramian(factors, n_threads)
-        )
+
+        def compute() -> NDArray[np.float64]:
+            return self._objective_of_fit().gramian(self._trained_factors(side), n_threads)
+
+        gramian: NDArray[np.float64] = self._cached(f"{side} gramian", compute)
         return gramian
 
-    def _solve_exactly(self, rows: sp.csr_array, side: str, n_threads: int) -> Array:
-        """Return factors of users (or items) from their entries and the other side's factors."""
+    def _trained_factors(self, side: str) -> Array:
+        """Return the factors of "user" or "item" that the other side was trained with."""
+        return self.user_factors_ if side == "user" else self.item_factors_
+
+    def _solve_exactly(
+        self, rows: sp.csr_array, side: str, n_threads: int, pulled_to: Array | None = None
+    ) -> Array:
+        """Return factors of users (or items) from their entries and the other side's factors.
+
+        The ridge pulls the factors towards ``pulled_to``; None: zero.
+        """
         other = "item" if side == "user" else "user"
         factors = self.user_factors_ if other == "user" else self.item_factors_
         objective = self._objective_of_fit()
         solver = Solver("cholesky", n_threads=n_threads)
         if self._fitted_parameters()["solver"] == "nonnegative":
             solver = Solver("nonnegative", n_steps=_STEPS_OF_NEW_ROWS, n_threads=n_threads)
+        ridge = objective.ridge(n_entries(rows), len(factors))
         return solve_rows(
             rows,
             factors,
             self._gramian_of_fit(other, n_threads),
             np.zeros((rows.shape[0], factors.shape[1]), dtype=factors.dtype),
-            objective.ridge(n_entries(rows), len(factors)),
+            ridge,
             0.0,  # no preconditioner
             objective.weights,
             solver,
             side,
+            linear=None
+            if pulled_to is None
+            else (ridge[:, None] * pulled_to).astype(factors.dtype),
         )
 
     def _solve_users(self, profiles: sp.csr_array, n_threads: int) -> Array:
@@ -622,6 +646,10 @@ class ImplicitALS(FactorModel):
         joined = JoinedData.join(self, X, duplicates)
         fresh = type(self)(**self._fitted_with)
         fresh._set_training_data(joined.data)
+        return self._update(fresh, joined)
+
+    def _update(self, fresh: Self, joined: JoinedData) -> Self:
+        """Adopt a fresh model of the joined data after new factors of the changed rows."""
         fresh.user_factors_ = expand_rows(self.user_factors_, joined.users, fresh.n_users_)
         fresh.item_factors_ = expand_rows(self.item_factors_, joined.items, fresh.n_items)
         for name in ("losses_", "scores_", "n_iter_", "unobserved_weight_"):
@@ -636,7 +664,9 @@ class ImplicitALS(FactorModel):
         ):
             fresh._prepare(threads)  # drops the Gramians of earlier factors
             factors = getattr(fresh, f"{side}_factors_").copy()
-            factors[changed] = fresh._solve_exactly(take_rows(rows, changed), side, threads)
+            factors[changed] = fresh._solve_exactly(
+                take_rows(rows, changed), side, threads, fresh._pulled_to(side, changed)
+            )
             setattr(fresh, f"{side}_factors_", factors)
         fresh._prepare(threads)
         return self._adopt_state(fresh)

@@ -455,8 +455,8 @@ def _described(
     n_outliers = int((~is_inside).sum())
     if p["noise"] > 0:
         notes.append(
-            f"{n_outliers:,} {p['unit']} are outliers: they belong to no segment, and no profile "
-            "counts them"
+            f"{n_outliers:,} of the {p['unit']} are outliers: they belong to no segment, and no "
+            "profile counts them"
         )
     is_tied = mixture.covariance_type in ("tied", "tied_diag")
     covariances = np.asarray(mixture.covariances_, np.float64)

@@ -339,7 +339,7 @@ def profile_picture(segmentation: Segmentation, theme: Theme) -> bytes:
         blend = LinearSegmentedColormap.from_list(
             "effect", ["#3a6fb0", theme.background, "#c8452f"]
         )
-        figure = _figure(1.9 + 0.62 * part.shape[1], 0.9 + 0.33 * part.shape[0], theme)
+        figure = _figure(1.9 + 0.62 * part.shape[1], 1.0 + 0.33 * part.shape[0], theme)
         axis = figure.add_subplot()
         axis.imshow(part, cmap=blend, vmin=-2.5, vmax=2.5, aspect="auto")
         for (row, column), value in np.ndenumerate(part):
@@ -357,7 +357,10 @@ def profile_picture(segmentation: Segmentation, theme: Theme) -> bytes:
         axis.tick_params(length=0, labeltop=True, labelbottom=False)
         for spine in axis.spines.values():
             spine.set_visible(False)
-        axis.set_xlabel("difference from the rest, in standard deviations", fontsize=8)
+        label = "difference from the rest, in standard deviations"
+        if part.shape[1] < 5:  # the figure is narrower than the line
+            label = label.replace(", ", ",\n")
+        figure.supxlabel(label, fontsize=8)
         return _png(figure)
 
 

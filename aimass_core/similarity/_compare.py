@@ -12,6 +12,7 @@ from .. import kernels
 from ..base.baselines import Baseline
 from ..base.csr import keep_entries, row_numbers
 from ..base.validation import csr_parts, wrap_csr
+from ..kernels import cuda
 from ._custom import function_address
 from ._measures import Measure, Sums
 
@@ -253,18 +254,25 @@ def epilogue(m: Measure, x: Compared, y: Compared) -> dict[str, Any]:
     }
 
 
-def gram_topk(compared: Compared, m: Measure, k: int, n_threads: int) -> sp.csr_array:
-    """Return the k best other columns of each column; rows of the result are in order of rank."""
+def gram_topk(
+    compared: Compared, m: Measure, k: int, n_threads: int, gpu: int | None = None
+) -> sp.csr_array:
+    """Return the k best other columns of each column; rows of the result are in order of rank.
+
+    ``gpu`` is the number of the GPU that computes them; None: the processor does.
+    """
     A, n = compared.matrix, compared.matrix.shape[1]
-    indptr, indices, scores = kernels.gram_topk(
-        *csr_parts(A),
-        n_cols=n,
-        k=min(k, max(n - 1, 1)),
-        row_scale=compared.feature_scale,
-        col_scale=compared.entity_scale,
-        n_threads=n_threads,
+    arguments: Any = {
+        "n_cols": n,
+        "k": min(k, max(n - 1, 1)),
+        "row_scale": compared.feature_scale,
+        "col_scale": compared.entity_scale,
         **epilogue(m, compared, compared),
-    )
+    }
+    if gpu is None:
+        indptr, indices, scores = kernels.gram_topk(*csr_parts(A), **arguments, n_threads=n_threads)
+    else:
+        indptr, indices, scores = cuda.gram_topk(*csr_parts(A), **arguments, device=gpu)
     lists = sp.csr_array((n, n), dtype=scores.dtype)
     lists.indptr, lists.indices, lists.data = indptr, indices, scores
     return lists

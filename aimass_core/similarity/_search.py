@@ -47,6 +47,7 @@ def topk(
     k: int = 100,
     sort_by: str = "index",
     n_threads: int | None = None,
+    device: str = "cpu",
     **options: Any,
 ) -> sp.csr_array:
     """Find the k most similar rows for every row of a sparse matrix.
@@ -68,6 +69,9 @@ def topk(
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. The result's bits do not
         depend on it.
+    device : str, default="cpu"
+        "cuda" or "cuda:1" is an NVIDIA GPU, for one matrix and a measure of the table. It needs a
+        build with ``AIMASS_CUDA``. Scores agree to rounding, and are the same bits in every run.
     **options
         Options of the measure, as in `Similarity`: ``shrink``, ``alpha``, ``min_support``, ...
 
@@ -83,6 +87,8 @@ def topk(
         numbers of columns, values whose products overflow.
     TypeError
         For arguments of a wrong type.
+    RuntimeError
+        If the device is not there; the message says what is missing.
 
     Notes
     -----
@@ -154,6 +160,7 @@ def topk(
     k = as_int(k, "k", minimum=1)
     as_choice(sort_by, "sort_by", ("index", "score"))
     threads = resolve_n_threads(n_threads)
+    gpu = _number_of_gpu(device, Y)
     A = _features_by_rows(X, "X", threads)
     B = A if Y is None else _features_by_rows(Y, "Y", threads)
     if A.shape[0] != B.shape[0]:
@@ -167,7 +174,7 @@ def topk(
         return sp.csr_array((A.shape[1], B.shape[1]), dtype=A.dtype)
     shape = (A.shape[1], B.shape[1], A.shape[0])
     with log_duration("similarity.topk: %d x %d rows of %d features, %s", *shape, m.name):
-        lists = _search(A, None if Y is None else B, m, k, threads)
+        lists = _search(A, None if Y is None else B, m, k, threads, gpu)
     return with_scipy_indices(
         lists if sort_by == "score" else transpose(transpose(lists, threads), threads)
     )
@@ -186,15 +193,34 @@ def _refuse_unknown_options(options: dict[str, Any]) -> None:
             raise unknown_argument(None, "topk", name, list(known))
 
 
+def _number_of_gpu(device: str, Y: Any) -> int | None:
+    """Return the number of the GPU that a parameter ``device`` names; None for "cpu"."""
+    if not isinstance(device, str):
+        raise TypeError(f"device must be a string such as 'cpu' or 'cuda', got {device!r}")
+    if device == "cpu":
+        return None
+    name, _, number = device.partition(":")
+    if name != "cuda" or not (number or "0").isdecimal():
+        raise ValueError(f"device must be 'cpu', 'cuda', 'cuda:1' and so on, got {device!r}")
+    if Y is not None:
+        raise ValueError("device='cuda' compares the rows of one matrix: leave Y out, or use 'cpu'")
+    return int(number or 0)
+
+
 def _search(
-    A: sp.csr_array, B: sp.csr_array | None, m: Measure, k: int, threads: int
+    A: sp.csr_array,
+    B: sp.csr_array | None,
+    m: Measure,
+    k: int,
+    threads: int,
+    gpu: int | None,
 ) -> sp.csr_array:
     """Return ranked lists of the columns of A among themselves, or of those of B."""
     of_y = None
     if m.name == "pearson_baseline":
         of_y = baseline_of(A if B is None else B)
     if B is None:
-        return gram_topk(prepare(A, m, baseline=of_y), m, k, threads)
+        return gram_topk(prepare(A, m, baseline=of_y), m, k, threads, gpu)
     of_x = None if of_y is None else entity_offsets(A, of_y)
     y = prepare(B, m, baseline=of_y)
     x = prepare(A, m, features=features_of(B), baseline=of_x)
