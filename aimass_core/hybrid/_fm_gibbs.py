@@ -136,7 +136,8 @@ class Sweeper:
             rest = sum((table[rows] for table, rows in others), start=np.zeros(1))
             sums += rest
             sums[:, :: self.layout.block_width] = 1.0
-        kernels.fm_design_sweep(
+        sweep: Any = kernels.fm_design_sweep
+        sweep(
             *arguments,
             sums,
             self.errors,
@@ -154,7 +155,8 @@ class Sweeper:
             for number, sums in enumerate(self._sums)
             if number != place
         ]
-        kernels.fm_relation_sweep(
+        sweep: Any = kernels.fm_relation_sweep
+        sweep(
             *arguments,
             self._sums[place],
             self.errors,
