@@ -407,7 +407,7 @@ def retail(quick: bool) -> list[Figure]:
         done = subprocess.run([*command, *words], cwd=out, **options)
     figures = [
         Figure("aimass recommend", name.replace("_", " "), float(written[name]))
-        for name in ("rows_read", "rows_merged", "users_asked", "rows_written")
+        for name in ("rows_read", "rows_merged", "lists_written", "rows_written")
     ]
     for model, row in json.loads(done.stdout)["models"].items():
         figures += [Figure(model, name, row[name]) for name in ("recall@10", "ndcg@10")]

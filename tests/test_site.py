@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,3 +63,43 @@ def test_links_between_pages(page: Path) -> None:
         path = (page.parent / target).resolve()
         assert path.is_relative_to(DOCS), f"{target} is outside of docs: the site has no such page"
         assert path.exists() or path.relative_to(DOCS).as_posix() in made, f"no page {target}"
+
+
+def _lists(site: Path) -> list[dict[str, Any]]:
+    text = (site / "versions.js").read_text()
+    return json.loads(text.removeprefix("window.aimassVersions = ").removesuffix(";\n"))
+
+
+def test_sites_of_earlier_versions(tmp_path: Path) -> None:
+    """Each version lists all of them, in paths relative to its own root."""
+    path = ROOT / "tools" / "site" / "versions.py"
+    spec = importlib.util.spec_from_file_location("site_versions", path)
+    assert spec is not None
+    assert spec.loader is not None
+    versions = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(versions)
+
+    for name, pages in (("0.1", ["index"]), ("0.2", ["index", "a"]), ("0.3", ["index", "b"])):
+        (tmp_path / name).mkdir()
+        for page in pages:
+            (tmp_path / name / f"{page}.html").write_text(name)
+    versions.write(tmp_path / "0.1", "0.1", [])
+    versions.write(tmp_path / "0.2", "0.2", [tmp_path / "0.1"])
+    site = tmp_path / "0.3"
+    versions.write(site, "0.3", [tmp_path / "0.2", tmp_path / "0.1"])
+    for name, root in (
+        ("0.3", site),
+        ("0.2", site / "versions/0.2"),
+        ("0.1", site / "versions/0.1"),
+    ):
+        entries = _lists(root)
+        assert [entry["name"] for entry in entries] == ["0.3", "0.2", "0.1"]
+        assert next(entry["name"] for entry in entries if entry["folder"] == "") == name
+        for entry in entries:
+            for page in entry["pages"]:
+                assert (root / entry["folder"] / page).read_text() == entry["name"]
+    assert not (site / "versions/0.2/versions").exists()
+    with pytest.raises(ValueError, match="no site that 'make site' built"):
+        versions.write(site, "0.3", [tmp_path])
+    with pytest.raises(ValueError, match=r"version 0\.3, which the new site has"):
+        versions.write(site, "0.3", [site])

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.csr import row_numbers
+from ..base.csr import keep_entries, row_numbers
 from ..base.validation import as_choice, as_csr, as_float, refuse_table
+from ..base.with_ids import MatrixWithIds
 from . import catalog, variety
 from ._judged import as_lists, judge
 from ._judged import per_user as user_values
@@ -98,10 +99,12 @@ class Task:
 
     def _users(self, rows: Ints) -> Any:
         """Return rows in the terms in which a model fitted on `train` is queried."""
-        return self.train.users.to_ids(rows) if hasattr(self.train, "users") else rows
+        has_ids = isinstance(self.train, MatrixWithIds)
+        return self.train.users.to_ids(rows) if has_ids else rows
 
     def _items(self, columns: Ints) -> Any:
-        return self.train.items.to_ids(columns) if hasattr(self.train, "items") else columns
+        has_ids = isinstance(self.train, MatrixWithIds)
+        return self.train.items.to_ids(columns) if has_ids else columns
 
     @property
     def warm_rows(self) -> Ints:
@@ -256,7 +259,7 @@ class Task:
         return rows, columns, has_entries[rows] & (self.popularity[columns] > 0)
 
     def predictions(self, model: Any) -> Floats:
-        """Predicted ratings of all test entries; the mean of train for ids it does not number."""
+        """Return predicted ratings of all test entries; the mean of train for unknown ids."""
         rows, columns, _ = self.pairs()
         matrix = self._known_train
         mean = float(matrix.data.mean(dtype=np.float64)) if matrix.nnz else 0.0
@@ -309,7 +312,7 @@ def make_task(
     n_repeats = int(is_repeat.sum())
     if repeats != "include":
         counted = ~is_repeat if repeats == "exclude" else is_repeat
-        truth = _kept(truth, counted)
+        truth = keep_entries(truth, counted)
         times = None if times is None else times[counted]
     limit = None if threshold is None else as_float(threshold, "threshold")
     good = truth.data > 0 if limit is None else (truth.data > 0) & (truth.data >= limit)
@@ -317,7 +320,7 @@ def make_task(
     of_unknown = items * (item_counts == 0)
     if unknown_items == "drop":
         good &= item_counts[truth.indices] > 0
-    relevant = _kept(truth, good)
+    relevant = keep_entries(truth, good)
     rows = np.flatnonzero(np.diff(relevant.indptr))
     is_warm = np.diff(shown.indptr)[rows] > 0
     counts = Counts(
@@ -369,7 +372,7 @@ def _joined(
     The parts are joined by id.
     """
     known, truth = as_csr(shown, "train"), as_csr(test, "test")
-    mine, theirs = hasattr(shown, "matrix"), hasattr(test, "matrix")
+    mine, theirs = isinstance(shown, MatrixWithIds), isinstance(test, MatrixWithIds)
     if mine and theirs:
         if shown.users == test.users and shown.items == test.items:
             return shown.users, known, truth, slice(None)
@@ -420,19 +423,8 @@ def _stored_in(entries: sp.csr_array, matrix: sp.csr_array) -> NDArray[np.bool_]
     return np.asarray(theirs[positions] == mine)
 
 
-def _kept(matrix: sp.csr_array, keep: NDArray[np.bool_]) -> sp.csr_array:
-    """Return some of the stored entries."""
-    if keep.all():
-        return matrix
-    before = np.zeros(len(keep) + 1, dtype=np.int64)
-    np.cumsum(keep, out=before[1:])
-    return sp.csr_array(
-        (matrix.data[keep], matrix.indices[keep], before[matrix.indptr]), shape=matrix.shape
-    )
-
-
 def _features(features: Any, train: Any, n_items: int, needed: bool) -> Any:
-    """Item features with one row for each column of train."""
+    """Return item features with one row for each column of train."""
     if features is None:
         if needed:
             raise ValueError(
@@ -440,8 +432,8 @@ def _features(features: Any, train: Any, n_items: int, needed: bool) -> Any:
                 "matrix of shape (n_items, n_features); train.T compares them by common users"
             )
         return None
-    if hasattr(features, "matrix") and hasattr(train, "items"):  # rows are item ids
-        rows = features.users.get(train.items.ids)
+    if isinstance(features, MatrixWithIds) and isinstance(train, MatrixWithIds):
+        rows = features.users.get(train.items.ids)  # its rows are item ids
         empty = sp.csr_array((1, features.matrix.shape[1]), dtype=features.matrix.dtype)
         table = sp.vstack([features.matrix, empty], format="csr")
         return sp.csr_array(table[np.where(rows < 0, table.shape[0] - 1, rows)])
@@ -455,7 +447,7 @@ def _features(features: Any, train: Any, n_items: int, needed: bool) -> Any:
 
 
 def _shares(popularity: Any, n_items: int) -> Floats | None:
-    """Popularity of each item as a share of users within (0, 1]."""
+    """Return the popularity of each item as a share of users within (0, 1]."""
     if popularity is None:
         return None
     shares = np.asarray(popularity, dtype=np.float64)
@@ -473,5 +465,5 @@ def _shares(popularity: Any, n_items: int) -> Floats | None:
 
 
 def row_blocks(rows: Ints, size: int) -> list[Ints]:
-    """Consecutive blocks of rows."""
+    """Return consecutive blocks of rows."""
     return [rows[at : at + size] for at in range(0, len(rows), size)]

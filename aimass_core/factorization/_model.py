@@ -269,13 +269,14 @@ class FactorModel(Recommender):
         exclude_seen: Any,
         filters: Sequence[Any],
         popular: bool,
-        features: Sequence[Any] = (None, None, None),
+        features: Sequence[Any] | None = None,
+        catalog: Catalog | None = None,
         n_threads: int | None = None,
     ) -> TopK:
         X = self.user_items_
         if len(rows) == 1 and X is not None and rows[0] >= 0:  # the usual call of a service
             begin, end = X.indptr[rows[0] : rows[0] + 2].tolist()
-            if end > begin and all(part is None for part in (*filters, *features)):
+            if end > begin and all(part is None for part in (*filters, *(features or ()))):
                 k = min(as_int(k, "k", minimum=1), self.n_items)
                 seen = X.indices[begin:end] if as_bool(exclude_seen, "exclude_seen") else None
                 threads = resolve_n_threads(n_threads)
@@ -292,6 +293,7 @@ class FactorModel(Recommender):
             filters=filters,
             popular=popular,
             features=features,
+            catalog=catalog,
             n_threads=n_threads,
         )
 

@@ -247,7 +247,7 @@ class Neighborhood(Recommender):
         X = self.user_items_
         self._engine: RatingEngine | None = None
         if not self._rates:
-            self._multiplied = None if X is None else self._profiles(X)
+            self._weighted_training = None if X is None else self._profiles(X)
             return
         assert X is not None
         ratings = transpose(X, n_threads) if self._entities == "items" else X

@@ -181,7 +181,7 @@ class UserKNN(Neighborhood):
         """
         if self._neighbors is None:
             return self._rating_scores(query)
-        return dense_scores(self._neighbors_of(query) @ self._multiplied)
+        return dense_scores(self._neighbors_of(query) @ self._weighted_training)
 
     def rank(self, query: Query) -> Ranked:
         """Return the k best items of each user of a query under its filters.
@@ -198,10 +198,10 @@ class UserKNN(Neighborhood):
         """
         if self._neighbors is None or query.candidate_lists is not None:
             return rank_by_score(query, self.score)
-        assert self._multiplied is not None
+        assert self._weighted_training is not None
         return spgemm_topk(
             self._neighbors_of(query),
-            self._multiplied,
+            self._weighted_training,
             query.k,
             query.n_threads,
             exclude=query.exclude,
@@ -234,8 +234,8 @@ class UserKNN(Neighborhood):
     def _owners(self) -> sp.csr_array:
         """Return what is multiplied, items x users; made once."""
         if self._item_owners is None:
-            assert self._multiplied is not None
-            self._item_owners = transpose(self._multiplied, 1)
+            assert self._weighted_training is not None
+            self._item_owners = transpose(self._weighted_training, 1)
         return self._item_owners
 
     def _forget_rows(self, kept: NDArray[np.int64]) -> None:
