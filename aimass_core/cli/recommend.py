@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import Reporter
+from .features import FeatureOptions
 from .fitted import ModelSource
 from .groups import with_option_groups
 from .options import (
@@ -135,6 +136,7 @@ def recommend(
     lists: ListOptions,
     titles: TitleOptions,
     sentences: ReasonOptions,
+    features: FeatureOptions,
     save: SaveModelOption = None,
     model: ModelOptions,
     columns: ColumnOptions,
@@ -145,7 +147,8 @@ def recommend(
 
     The output has one row for each user and rank: the user column, the item column, rank, score.
     With --model-file and RATINGS, the lists are for the users of RATINGS by their interactions
-    there, whether or not the model knows them.
+    there, whether or not the model knows them. With --item-features, items of that table without
+    interactions are ranked, too.
     """
     from ..base.validation import as_int
 
@@ -153,7 +156,13 @@ def recommend(
     as_int(sentences.reasons, "--reasons", minimum=1)
     reporter = Reporter(general, output.out)
     source = ModelSource(
-        ratings, columns, tables, model, default="item-knn", ratings_with_file=True
+        ratings,
+        columns,
+        tables,
+        model,
+        default="item-knn",
+        ratings_with_file=True,
+        features=features,
     )
     target = _output(output, source)
     source.check_save(save, [] if output.out == "-" else [target.path])
@@ -215,6 +224,7 @@ class _Lists:
         self._options: dict[str, Any] = {
             "k": options.k,
             "exclude_seen": options.exclude_seen,
+            **fitted.features,
         }
         self._texts: dict[str, Any] | None = None
         self._titles: dict[str, str] = {}
@@ -301,6 +311,7 @@ class _Lists:
 
     def table(self, lists: TopK, steps: Steps) -> pa.Table:
         """Return lists as a table, with titles and reasons."""
+        import numpy as np
         import pyarrow as pa
 
         from .output import append_texts, lists_table
@@ -313,7 +324,10 @@ class _Lists:
         if "title" in self.schema.names[4:]:
             texts["title"] = [self._titles.get(str(item)) for item in items]
         if self._texts is not None:
-            texts["reason"] = reasons(self._fitted.model, users, items, steps=steps, **self._texts)
+            of_pair = np.repeat(np.arange(len(lists)), lists.lengths)
+            sources = None if lists.reasons is None else lists.reasons[of_pair].tolist()
+            model = self._fitted.model
+            texts["reason"] = reasons(model, users, items, sources, steps=steps, **self._texts)
         return append_texts(table, texts)
 
 
