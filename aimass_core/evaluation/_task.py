@@ -284,7 +284,7 @@ class Task:
         return rows, columns, has_entries[rows] & (self.popularity[columns] > 0)
 
     def predictions(self, model: Any) -> Floats:
-        """Predicted ratings of all test entries; the mean of train for ids it does not number."""
+        """Return predicted ratings of all test entries; the mean of train for unknown ids."""
         rows, columns, _ = self.pairs()
         matrix = self._known_train
         mean = float(matrix.data.mean(dtype=np.float64)) if matrix.nnz else 0.0
@@ -476,7 +476,7 @@ def _item_features(features: Any, train: Any, n_items: int, needed: bool) -> Any
 
 
 def _shares(popularity: Any, n_items: int) -> Floats | None:
-    """Popularity of each item as a share of users within (0, 1]."""
+    """Return the popularity of each item as a share of users within (0, 1]."""
     if popularity is None:
         return None
     shares = np.asarray(popularity, dtype=np.float64)
@@ -494,5 +494,5 @@ def _shares(popularity: Any, n_items: int) -> Floats | None:
 
 
 def row_blocks(rows: Ints, size: int) -> list[Ints]:
-    """Consecutive blocks of rows."""
+    """Return consecutive blocks of rows."""
     return [rows[at : at + size] for at in range(0, len(rows), size)]

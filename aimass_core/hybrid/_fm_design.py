@@ -157,7 +157,12 @@ class Design:
     """
 
     def __init__(
-        self, X: Any, relations: Sequence[RelationBlock], n_threads: int, *, is_training: bool = True
+        self,
+        X: Any,
+        relations: Sequence[RelationBlock],
+        n_threads: int,
+        *,
+        is_training: bool = True,
     ) -> None:
         matrices: list[tuple[sp.csr_array, Any]] = []
         if X is not None:

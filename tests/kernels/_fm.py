@@ -9,7 +9,9 @@ import scipy.sparse as sp
 def sparse_transpose(n_rows, n_columns, dtype, rng, *, density=0.3):
     """One-hot columns, then columns with any values; as the arrays of the transpose."""
     n_hot = n_columns // 2
-    dense = np.where(rng.random((n_rows, n_columns)) < density, rng.normal(size=(n_rows, n_columns)), 0)
+    dense = np.where(
+        rng.random((n_rows, n_columns)) < density, rng.normal(size=(n_rows, n_columns)), 0
+    )
     dense[:, :n_hot] = 0
     if n_hot and n_rows:
         dense[np.arange(n_rows), rng.integers(0, n_hot, n_rows)] = 1

@@ -41,7 +41,10 @@ def test_equals_reference_at_every_level(dtype, level):
     with at_level(level):
         for block_width, n_factors in ((16, 10), (16, 0), (16, 33), (32, 31)):
             for weights in (False, True):
-                check(problem(90, 14, block_width, n_factors, dtype, n_factors, weights=weights), dtype)
+                check(
+                    problem(90, 14, block_width, n_factors, dtype, n_factors, weights=weights),
+                    dtype,
+                )
         check(problem(90, 14, 16, 8, dtype, 1, noise=False), dtype)
 
 
