@@ -56,6 +56,10 @@ def test_cold_items(data):
     table = evaluate(models, part, metrics="recall", k=5, item_features=ITEMS, candidates="new")
     assert table["features"]["recall@5"] > 0.9
     assert table["knn"]["recall@5"] == 0.0
+    by_genre = evaluate(
+        ColdStart(), part, metrics="recall", k=5, item_features=ITEMS, candidates="new"
+    )
+    assert by_genre["ColdStart"]["recall@5"] > 0.9
     without = evaluate(ItemKNN(), part, metrics="recall", k=5, candidates="new")
     assert without["ItemKNN"]["recall@5"] == 0.0
 
