@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import kernels
 from ..base.validation import csr_parts
+from ..exceptions import NumericalError
 from ._fm_design import score_cases
 
 if TYPE_CHECKING:
@@ -77,13 +78,18 @@ class Sweeper:
 
     def start(self, targets: Array) -> None:
         """Compute sums of factors and errors anew, for new targets or against rounding errors."""
-        self._sums = []
-        for part in self.design.parts:
-            sums = np.asarray(part.X @ self.coefficients[part.own])
-            sums[:, :: self.layout.block_width] = 1.0
-            self._sums.append(np.ascontiguousarray(sums))
-        self.latent = targets
-        self.errors = targets - self.predictions()
+        self._sums, self.latent = [], targets
+        with np.errstate(over="ignore", invalid="ignore"):
+            for part in self.design.parts:
+                sums = np.asarray(part.X @ self.coefficients[part.own])
+                sums[:, :: self.layout.block_width] = 1.0
+                self._sums.append(np.ascontiguousarray(sums))
+            self.errors = targets - self.predictions()
+        if not np.isfinite(self.errors).all():
+            raise NumericalError(
+                "predictions are not finite: the values of X are too large or too far apart; "
+                "standardise its columns"
+            )
 
     def predictions(self) -> Array:
         """Return the prediction of every case, intercept included, from the coefficients."""
@@ -133,10 +139,11 @@ class Sweeper:
         sums = self._sums[place]
         rest = np.zeros((1, 1))
         if others:  # the sums of all features of each case
-            rest = sum((table[rows] for table, rows in others), start=np.zeros(1))
+            rest = np.add.reduce([table[rows] for table, rows in others])
             sums += rest
             sums[:, :: self.layout.block_width] = 1.0
-        kernels.fm_design_sweep(
+        sweep: Any = kernels.fm_design_sweep
+        sweep(
             *arguments,
             sums,
             self.errors,
@@ -154,7 +161,8 @@ class Sweeper:
             for number, sums in enumerate(self._sums)
             if number != place
         ]
-        kernels.fm_relation_sweep(
+        sweep: Any = kernels.fm_relation_sweep
+        sweep(
             *arguments,
             self._sums[place],
             self.errors,
