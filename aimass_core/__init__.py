@@ -14,6 +14,7 @@ from .base.registry import model_modules
 
 if TYPE_CHECKING:
     from . import (
+        cuda,
         data,
         effects,
         evaluation,
@@ -53,8 +54,15 @@ if TYPE_CHECKING:
         SampledSoftmaxMF,
         SVDpp,
     )
-    from .fusion import Bagging, RankFusion, ScoreFusion, Stacking
-    from .hybrid import FactorizationMachine
+    from .fusion import Bagging, ColdStart, RankFusion, ScoreFusion, Stacking
+    from .hybrid import (
+        ContentBased,
+        FactorizationMachine,
+        HybridALS,
+        HybridBPR,
+        HybridWARP,
+        VectorMap,
+    )
     from .linear import EASE, EDLAE, SLIM, SparseEASE
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
@@ -88,6 +96,7 @@ _NAMES = {
     "mixture": "mixture",
     "neighbors": "neighbors",
     "register": "base.registry",
+    "cuda": "cuda",
     "retrieval": "retrieval",
     "rfm": "segmentation",
     "segmentation": "segmentation",

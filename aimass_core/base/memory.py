@@ -30,7 +30,7 @@ def _system_memory() -> float:
 
 
 def _cgroup_memory() -> float:
-    """What the limit of the control group leaves; its file cache is given back on demand."""
+    """Return the free memory under the control group's limit; its file cache counts as free."""
     try:
         limit = (_CGROUP / "memory.max").read_text().strip()
         if limit == "max":

@@ -19,6 +19,7 @@ from .csr import (
     take_rows_or_empty,
 )
 from .estimator import Estimator
+from .events import check_events, group_rows, take_events
 from .features import (
     check_features,
     encoded_features,
@@ -35,6 +36,7 @@ from .query import Query
 from .ranking import padding, rank_by_score, rank_shared, scores_of_pairs
 from .threads import resolve_n_threads
 from .validation import as_bool, as_choice, as_csr, as_indices, as_int, refuse_table, wrap_csr
+from .with_ids import MatrixWithIds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,15 +140,16 @@ class Recommender(Estimator):
     user_encoder_: Any = None
     # Fields of a Query that must be given, beside profiles.
     requires: ClassVar[tuple[str, ...]] = ()
-    # Whether a user without any interaction has no list of its own.
+    # Whether the model cannot rank items for a user without any interaction.
     needs_history: ClassVar[bool] = True
-    # Whether answers for users of the fit read the training matrix.
+    # Whether answers for users of the fit need the training matrix.
     needs_training: bool = True
-    _dtype: ClassVar[Any] = None  # of the values, None: as given
+    _dtype: ClassVar[Any] = None  # type of the values of user_items_; None: as given
+    # Whether the state has timestamps_, time_unit_ and events_.
     _keeps_times: ClassVar[bool] = False
     # Whether the model of an event can answer, and a true result of the callback ends the fit.
     learns_in_epochs: ClassVar[bool] = False
-    # Of the call of `fit` that is under way.
+    # The arguments and the progress reporter of the call of `fit` that is under way.
     _options: FitOptions = FitOptions()
     _reporter: Progress | None = None
 
@@ -220,10 +223,10 @@ class Recommender(Estimator):
         """Set the learned attributes from ``user_items_``; other arguments are in ``_options``."""
 
     def _progress(self, n_steps: int) -> Progress:
-        """Return the reporter of the call of `fit` that is under way, for so many steps.
+        """Return the progress reporter of the call of `fit` that is under way.
 
-        A model that does not learn in epochs has one more step, which `_fit` reports: the complete
-        model.
+        ``n_steps`` are those that the model reports itself. For a model that does not learn in
+        epochs `_fit` reports one more, which holds the complete model.
         """
         if self._reporter is None:
             return self._options.progress(n_steps)
@@ -231,23 +234,36 @@ class Recommender(Estimator):
         return self._reporter
 
     def _prepare(self, n_threads: int) -> None:
-        """Set what is derived from the learned attributes; also called after loading."""
+        """Compute what answering derives from the learned attributes; also called after loading."""
 
     def _check_state(self) -> None:
-        """Raise ValueError where the learned attributes do not fit together (a file by others)."""
+        """Raise ValueError where the learned attributes of a loaded file do not fit together."""
         n_items = len(self.item_counts_)
         if self.item_counts_.ndim != 1 or self.item_counts_.dtype.kind not in "iu":
             raise ValueError("item counts that are not whole numbers")
         shape = (self.n_users_, n_items)
         if self.user_items_ is not None and self.user_items_.shape != shape:
             raise ValueError(f"a matrix of shape {self.user_items_.shape} instead of {shape}")
+        self._check_times()
         for ids, n in ((self.users_, self.n_users_), (self.items_, n_items)):
             if ids is not None and len(ids) != n:
                 raise ValueError(f"{len(ids)} ids for {n} rows or columns")
         check_features(self.item_features_, self.item_encoder_, n_items, "item")
         check_features(self.user_features_, self.user_encoder_, self.n_users_, "user")
 
+    def _check_times(self) -> None:
+        times, events = getattr(self, "timestamps_", None), getattr(self, "events_", None)
+        if self.user_items_ is None and (times is not None or events is not None):
+            raise ValueError("times without interactions")
+        if times is not None and (
+            times.dtype != np.int64 or times.shape != (self.user_items_.nnz,)
+        ):
+            raise ValueError("the times do not fit the entries of the matrix")
+        if events is not None:
+            check_events(events, self.user_items_.nnz, self.user_items_.dtype)
+
     def _facts(self) -> dict[str, str]:
+        """Return the facts about the fit that a notebook shows."""
         facts = {"users": f"{self.n_users_:,}", "items": f"{self.n_items:,}"}
         if self.user_items_ is not None:
             facts["interactions"] = f"{self.user_items_.nnz:,}"
@@ -351,13 +367,22 @@ class Recommender(Estimator):
     def _set_training_data(self, X: Any) -> None:
         refuse_table(X, "X")
         self.user_items_ = as_csr(X, dtype=self._dtype)
-        has_ids = hasattr(X, "matrix")
+        has_ids = isinstance(X, MatrixWithIds)
         self.users_ = X.users if has_ids else None
         self.items_ = X.items if has_ids else None
         if self._keeps_times:
-            self.timestamps_ = getattr(X, "timestamps", None)
-            self.time_unit_ = getattr(X, "time_unit", None)
+            self.timestamps_ = X.timestamps if has_ids else None
+            self.time_unit_ = X.time_unit if has_ids else None
+            events = X.events if has_ids and self._keeps_events() else None
+            self.events_ = None if events is None else events.to_arrays()
+            if self.events_ is not None:  # the matrix may have another type of values than X
+                values = self.events_["values"].astype(self.user_items_.dtype, copy=False)
+                self.events_["values"] = values
         self._count_items()
+
+    def _keeps_events(self) -> bool:
+        """Whether the answers depend on the time of each single event."""
+        return False
 
     def _set_features(self) -> None:
         """Match the features of this call of `fit` to items and users."""
@@ -384,11 +409,11 @@ class Recommender(Estimator):
         self.n_users_, self.n_features_in_ = X.shape
 
     def _requires_training(self) -> bool:
-        """Whether the model cannot answer anything without the training matrix."""
+        """Return whether the model cannot answer anything without the training matrix."""
         return self.needs_training
 
     def _joined(self, X: Any, duplicates: str) -> Any:
-        """Return old and new interactions as one, as `fit` takes them."""
+        """Return the interactions of the fit and new ones together, in a form that `fit` takes."""
         as_choice(duplicates, "duplicates", DUPLICATE_RULES)
         refuse_table(X, "X")
         if self.user_items_ is None:
@@ -404,13 +429,21 @@ class Recommender(Estimator):
                     "it transposed? Its rows are new users, further columns are new items"
                 )
             return stack_rows(self.user_items_, new)
-        if not hasattr(X, "merge_onto"):
+        if not isinstance(X, MatrixWithIds):
             raise TypeError(
                 "X must be Interactions, because the model was fitted on Interactions and knows "
                 f"its users and items by id; got {type(X).__name__}"
             )
         times, unit = getattr(self, "timestamps_", None), getattr(self, "time_unit_", None)
-        return X.merge_onto(self.user_items_, self.users_, self.items_, times, unit, duplicates)
+        return X.merge_onto(
+            self.user_items_,
+            self.users_,
+            self.items_,
+            times,
+            unit,
+            duplicates,
+            getattr(self, "events_", None),
+        )
 
     def partial_fit(self, X: Any, y: None = None, *, duplicates: str = "error") -> Self:
         """Add new interactions; the model becomes the one that a fit on all of them gives.
@@ -459,6 +492,7 @@ class Recommender(Estimator):
         kept = np.flatnonzero(~removed)
         self.n_users_ = len(kept)
         if self.user_items_ is not None:
+            self._keep_times_of(kept)
             self.user_items_ = take_rows(self.user_items_, kept)
             self._count_items()
         if self.users_ is not None:
@@ -469,12 +503,20 @@ class Recommender(Estimator):
                 setattr(
                     self, name, take_rows(values, kept) if sp.issparse(values) else values[kept]
                 )
-        if getattr(self, "timestamps_", None) is not None:
-            self.timestamps_ = None  # belonged to the entries before
         self._forget_rows(kept)
         self._prepare(resolve_n_threads(getattr(self, "n_threads", None)))
         share_with_scipy(self)
         return Forgotten(int(removed.sum()), self._remains())
+
+    def _keep_times_of(self, kept: NDArray[np.int64]) -> None:
+        """Keep the times and events of the entries of some users."""
+        times = getattr(self, "timestamps_", None)
+        if times is None:
+            return
+        _, entries = group_rows(self.user_items_.indptr.astype(np.int64), kept)
+        self.timestamps_ = times[entries]
+        if self.events_ is not None:
+            self.events_ = take_events(self.events_, entries)
 
     def _forget_rows(self, kept: NDArray[np.int64]) -> None:
         """Remove users from learned attributes that `_per_user` does not name."""
@@ -514,7 +556,7 @@ class Recommender(Estimator):
         if self.uses_user_features:
             bare.user_features_ = None
         if self._keeps_times:
-            bare.timestamps_ = bare.time_unit_ = None
+            bare.timestamps_ = bare.time_unit_ = bare.events_ = None
         Estimator.save(bare, path)
 
     # ---- answers -----------------------------------------------------------------------------
@@ -729,7 +771,7 @@ class Recommender(Estimator):
     # ---- helpers -----------------------------------------------------------------------------
 
     def _require_training(self, purpose: str) -> None:
-        """Raise ValueError where the model was saved without what it needs for this purpose."""
+        """Raise ValueError for a model that was saved without its training data."""
         if self.user_items_ is None:
             raise ValueError(
                 f"the model was saved without its training data (training=False) and cannot "
@@ -787,7 +829,7 @@ class Recommender(Estimator):
         return rows, queries
 
     def _profiles_of(self, rows: NDArray[np.int64]) -> sp.csr_array:
-        """Return interactions of users of the fit; none for row -1 or where they are not stored."""
+        """Return the interactions of users of the fit: empty for row -1 and where none are kept."""
         X = self.user_items_
         if X is None:
             return wrap_csr(
@@ -802,7 +844,7 @@ class Recommender(Estimator):
 
     @property
     def _score_dtype(self) -> Any:
-        """Type of the scores of lists that are empty for want of a history."""
+        """Type of the scores of empty lists, where no user of the call has a history."""
         if self.predicts_ratings or self.user_items_ is None:
             return np.float64
         return self.user_items_.dtype
@@ -826,7 +868,7 @@ class Recommender(Estimator):
         dtype = self._dtype if self.user_items_ is None else self.user_items_.dtype
         profiles = as_csr(user_items, "user_items", dtype=dtype)
         queries: NDArray[Any] = np.arange(profiles.shape[0])
-        if hasattr(user_items, "matrix") and self.items_ is not None:
+        if isinstance(user_items, MatrixWithIds) and self.items_ is not None:
             queries = user_items.users.ids
             if unknown_items == "error":
                 columns = self.items_.index(user_items.items.ids, what="item")
@@ -843,6 +885,7 @@ class Recommender(Estimator):
 
     @staticmethod
     def _warn_of_items(n_unknown: int, n: int) -> None:
+        """Warn that some items of new users' profiles are unknown to the model."""
         if n_unknown:
             warnings.warn(
                 f"user_items: {n_unknown} of {n} items are unknown to the model and are dropped; "
@@ -946,12 +989,25 @@ class Recommender(Estimator):
         )
 
     def _lists(self, query: Query, queries: NDArray[Any], popular: bool, catalog: Catalog) -> TopK:
-        """Answer a query; users without history get an empty list or the most popular items."""
+        """Return the lists of a query; users without history get none or the most popular items."""
         indices, scores = self._ranked(query, popular)
         user, item = self._names
-        return TopK(queries, indices, scores, catalog.ids, user, item)
+        reasons = self._reasons(query, popular)
+        return TopK(queries, indices, scores, catalog.ids, user, item, reasons=reasons)
+
+    def _reasons(self, query: Query, popular: bool) -> NDArray[Any] | None:
+        """Return what the list of each user is based on; None where it is the history of all."""
+        uses_features = self.user_features_ is not None or query.user_features is not None
+        if not popular and not uses_features:
+            return None
+        without = self._without_history(query)
+        reasons = np.full(len(query), "history", dtype=object)
+        reasons[np.diff(query.profiles.indptr) == 0] = "features" if uses_features else "model"
+        reasons[without] = "popular" if popular else "none"
+        return reasons
 
     def _ranked(self, query: Query, popular: bool) -> Ranked:
+        """Return what `rank` returns, and empty or popular lists for users without history."""
         n = len(query)
         if not n or not query.k:
             return padding(n, query.k, self._score_dtype)
@@ -973,7 +1029,7 @@ class Recommender(Estimator):
         return indices, scores
 
     def _without_history(self, query: Query) -> NDArray[np.bool_]:
-        """Return flags of the users of a query that the model knows nothing about."""
+        """Return a flag for each user of a query: whether the model cannot rank items for it."""
         nothing: NDArray[np.bool_] = np.diff(query.profiles.indptr) == 0
         unknown = nothing if query.users is None else query.users < 0
         if self.uses_user_features and query.user_features is not None:

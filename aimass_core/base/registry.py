@@ -132,7 +132,7 @@ def name_of(cls: type) -> str | None:
 
 
 def _is_plug_in(cls: type) -> bool:
-    """Whether a registered class is a recommender of another author."""
+    """Return whether a registered class is a recommender of another author."""
     return (
         not cls.__module__.startswith("aimass_core.")
         and hasattr(cls, "score")

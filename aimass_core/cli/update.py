@@ -14,7 +14,9 @@ from .files import check_output
 from .groups import with_option_groups
 from .options import (
     ColumnOptions,
+    ExcludeSeenOption,
     GeneralOptions,
+    KOption,
     OptionalOutputOptions,
     TableOptions,
 )
@@ -72,14 +74,8 @@ def update(
         ),
     ] = None,
     output: OptionalOutputOptions,
-    k: Annotated[int, typer.Option("--k", metavar="N", help="Items for each user.")] = 10,
-    exclude_seen: Annotated[
-        bool,
-        typer.Option(
-            "--exclude-seen/--no-exclude-seen",
-            help="Leave out items that the user has already.",
-        ),
-    ] = True,
+    k: KOption = 10,
+    exclude_seen: ExcludeSeenOption = True,
     changed_only: Annotated[
         bool,
         typer.Option("--changed-only", help="Write only the lists of users with new interactions."),
@@ -239,6 +235,7 @@ class _Job:
             model.items_,
             timestamps=getattr(model, "timestamps_", None),
             time_unit=getattr(model, "time_unit_", None),
+            events=getattr(model, "events_", None),
         )
 
     def write(

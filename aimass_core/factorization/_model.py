@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from ..base.query import Query
     from ..base.ranking import Ranked
@@ -63,6 +64,10 @@ class FactorModel(Recommender):
         """Make a model that is still being fitted answer with its present factors."""
         self._prepare(1)
         self._fitted_with = self.get_params(deep=False)
+
+    def _model_of_epoch(self) -> Self:
+        """Return the model that a fit of as many epochs as were taken gives; for callbacks."""
+        return self
 
     def _cached(self, name: str, compute: Callable[[], Any]) -> Any:
         """Return what depends on the fit alone, computed on first use."""

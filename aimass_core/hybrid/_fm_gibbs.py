@@ -137,7 +137,7 @@ class Sweeper:
             if part.rows is not None
         ]
         sums = self._sums[place]
-        rest = np.zeros((1, 1))
+        rest: Any = np.zeros((1, 1))
         if others:  # the sums of all features of each case
             rest = np.add.reduce([table[rows] for table, rows in others])
             sums += rest

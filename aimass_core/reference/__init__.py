@@ -7,6 +7,7 @@ from .als_loss import als_loss
 from .als_solve import als_solve
 from .assign_greedy import assign_greedy
 from .baseline_sgd import baseline_sgd
+from .bias_epoch import bias_epoch
 from .coo_to_csr import coo_to_csr
 from .csr_check import csr_check
 from .csr_transpose import csr_transpose
@@ -44,6 +45,7 @@ __all__ = [
     "als_solve",
     "assign_greedy",
     "baseline_sgd",
+    "bias_epoch",
     "coo_to_csr",
     "csr_check",
     "csr_transpose",
