@@ -66,6 +66,7 @@ class Sweeper:
         self.prior_mean, self.prior_precision = np.zeros(shape), np.ones(shape)
         self.errors = self.latent = np.empty(0)
         self._sums: list[Array] = []
+        self._noise: dict[int, Array] = {}
         # Rows of the other relations in the order of each relation's cases.
         self._other_rows = [
             {
@@ -114,7 +115,7 @@ class Sweeper:
         """
         for place, part in enumerate(self.design.parts):
             own = self.coefficients[part.own]
-            noise = _NO_NOISE if rng is None else rng.standard_normal(own.shape)
+            noise = _NO_NOISE if rng is None else self._draw_noise(place, rng)
             arguments = (
                 *csr_parts(part.columns),
                 part.runs,
@@ -129,6 +130,17 @@ class Sweeper:
                 self._sweep_design(place, arguments)
             else:
                 self._sweep_relation(place, part, arguments)
+
+    def _draw_noise(self, place: int, rng: np.random.Generator) -> Array:
+        """Return standard normal numbers in the slots that hold coefficients."""
+        part, layout = self.design.parts[place], self.layout
+        if place not in self._noise:
+            self._noise[place] = np.zeros((part.X.shape[1], layout.width))
+        noise = self._noise[place]
+        n_used = 1 + layout.n_factors
+        used: Any = slice(n_used) if n_used <= layout.block_width else layout.used
+        noise[:, used] = rng.standard_normal((len(noise), n_used))
+        return noise
 
     def _sweep_design(self, place: int, arguments: tuple[Any, ...]) -> None:
         others = [
