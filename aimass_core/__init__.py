@@ -54,8 +54,15 @@ if TYPE_CHECKING:
         SampledSoftmaxMF,
         SVDpp,
     )
-    from .fusion import Bagging, RankFusion, ScoreFusion, Stacking
-    from .hybrid import ContentBased, HybridALS, HybridBPR, HybridWARP, VectorMap
+    from .fusion import Bagging, ColdStart, RankFusion, ScoreFusion, Stacking
+    from .hybrid import (
+        ContentBased,
+        FactorizationMachine,
+        HybridALS,
+        HybridBPR,
+        HybridWARP,
+        VectorMap,
+    )
     from .linear import EASE, EDLAE, SLIM, SparseEASE
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN

@@ -22,9 +22,11 @@ from aimass_core import (
     Bagging,
     BaselineOnly,
     CoClustering,
+    ColdStart,
     ContextKNN,
     CosineContrastiveMF,
     ExplicitALS,
+    FactorizationMachine,
     HybridALS,
     HybridBPR,
     HybridWARP,
@@ -108,6 +110,7 @@ FACTORS += [
     HybridWARP(**STEPS, dtype="float64"),
     VectorMap(n_factors=8, regularization=0.1),
 ]
+RATINGS += [FactorizationMachine(n_factors=3, max_iter=60, n_draws=10, n_negatives=1)]
 RATED = {"n_factors": 3, "max_iter": 60, "learning_rate": 0.02}
 RATINGS += [
     SVD(**RATED),
@@ -127,6 +130,7 @@ STOCHASTIC = (  # trained by steps in a random order
     SVD,
     SVDpp,
     AsymmetricSVD,
+    FactorizationMachine,
     HybridBPR,
     HybridWARP,
 )
@@ -144,6 +148,7 @@ FUSED = [
         estimator={"steps": [["DecisionTreeClassifier", {"max_depth": 4, "random_state": 0}]]},
     ),
 ]
+FUSED += [ColdStart(model=ItemKNN(n_neighbors=12)), ColdStart(model="implicit-als")]
 UNCLIPPED = [ExplicitALS(n_factors=3, clip=False), BaselineOnly(clip=False)]
 RATINGS += [ScoreFusion(models=UNCLIPPED, scale="none")]
 SHARED = [BaselineOnly(), BaselineOnly(method="sgd"), Popularity(), Popularity(by="mean")]

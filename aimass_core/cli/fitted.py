@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from .console import shown_events
 from .files import check_output, load_saved
 from .models import parse_models
 from .ratings import Ratings, data_facts, open_ratings
@@ -191,13 +193,15 @@ class ModelSource:
             raise ValueError("--save: nothing new is fitted with --model-file")
         check_output(save, "--save", [*self.paths, *others])
 
-    def get(self, steps: Steps) -> FittedModel:
+    def get(self, steps: Steps, executor: dict[str, Any] | None = None) -> FittedModel:
         """Read the interactions and fit the model, or read its file.
 
         Parameters
         ----------
         steps : Steps
             Where progress is reported.
+        executor : dict, optional
+            Arguments of `fit` that name an executor; models without them are fitted here.
 
         Returns
         -------
@@ -218,7 +222,11 @@ class ModelSource:
         read_s = perf_counter() - started
         steps.begin(f"fitting {self._spec.name}")
         started = perf_counter()
-        model = self._spec.build().fit(data)
+        unfitted = self._spec.build()
+        options: dict[str, Any] = {}
+        if executor and "executor" in inspect.signature(unfitted.fit).parameters:
+            options = {**executor, "callback": shown_events(steps)}
+        model = unfitted.fit(data, **options)
         fit_s = perf_counter() - started
         return FittedModel(model, self._spec.label, self.ratings, data, False, read_s, fit_s)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Reporter
+from .console import Reporter, shown_events
 from .fitted import ModelSource
 from .groups import with_option_groups
 from .options import (
     ColumnOptions,
     ExcludeSeenOption,
+    ExecutorOptions,
     GeneralOptions,
     KOption,
     ModelOptions,
@@ -137,6 +139,7 @@ def recommend(
     sentences: ReasonOptions,
     save: SaveModelOption = None,
     model: ModelOptions,
+    workers: ExecutorOptions,
     columns: ColumnOptions,
     tables: TableOptions,
     general: GeneralOptions,
@@ -145,7 +148,8 @@ def recommend(
 
     The output has one row for each user and rank: the user column, the item column, rank, score.
     With --model-file and RATINGS, the lists are for the users of RATINGS by their interactions
-    there, whether or not the model knows them.
+    there, whether or not the model knows them. An --out that ends in / is a folder of Parquet
+    files.
     """
     from ..base.validation import as_int
 
@@ -157,25 +161,32 @@ def recommend(
     )
     target = _output(output, source)
     source.check_save(save, [] if output.out == "-" else [target.path])
+    executor = workers.arguments
     with reporter.steps() as steps:
-        fitted = source.get(steps)
+        fitted = source.get(steps, executor)
         started = perf_counter()
         job = _Lists(fitted, lists)
         job.set_filters()
         job.set_texts(titles, sentences, tables.encoding)
         steps.begin("recommending")
-        with target.writer(job.schema) as writer:
-            for block in job.blocks():
-                writer.write(job.table(block, steps))
-                steps.at(job.n_done, job.n_users)
-            if save is not None:  # so that an output file means that everything is written
+        if isinstance(target, OutputFolder):
+            if save is not None:
                 fitted.model.save(save)
+            n_rows = job.write_folder(target.path, executor, steps)
+        else:
+            with target.writer(job.schema) as writer:
+                for block in job.blocks():
+                    writer.write(job.table(block, steps))
+                    steps.at(job.n_done, job.n_users)
+                if save is not None:  # so that an output file means that everything is written
+                    fitted.model.save(save)
+            n_rows = writer.rows
         recommend_s = perf_counter() - started
     summary = {
         **fitted.facts(),
         **{f"unknown_{name}": n for name, n in job.n_unknown.items()},
         "lists_written": job.n_users,
-        "rows_written": writer.rows,
+        "rows_written": n_rows,
         "read_seconds": fitted.read_seconds,
         "fit_seconds": fitted.fit_seconds,
         "recommend_seconds": recommend_s,
@@ -192,7 +203,18 @@ def recommend(
 def _output(options: OutputOptions, source: ModelSource) -> Any:
     from .output import Output
 
+    if options.out.endswith("/"):
+        if options.out_format not in (None, "parquet") or options.out_table is not None:
+            raise ValueError("--out: a folder is written as Parquet files only")
+        return OutputFolder(Path(options.out))
     return Output(options, source.paths, "recommend")
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """A folder of Parquet files as the output."""
+
+    path: Path
 
 
 class _Lists:
@@ -298,6 +320,27 @@ class _Lists:
         if self._chosen is not None:
             lists = lists[np.asarray(data.users.get(self._chosen))]
         yield lists
+
+    def write_folder(self, path: Path, executor: dict[str, Any], steps: Steps) -> int:
+        """Write the lists to a folder, by workers if there are some; return the rows written."""
+        from ..retrieval import write_recommendations
+
+        if self._is_new:
+            raise ValueError(
+                "--out: lists of a saved model for the users of RATINGS go to a file, not a folder"
+            )
+        if len(self.schema) > 4:
+            raise ValueError("--items and --explain go with a file as --out, not with a folder")
+        return write_recommendations(
+            self._fitted.model,
+            path,
+            users=self._chosen,
+            unknown=self._given.unknown,
+            schema=self.schema,
+            callback=shown_events(steps),
+            **self._options,
+            **executor,
+        )
 
     def table(self, lists: TopK, steps: Steps) -> pa.Table:
         """Return lists as a table, with titles and reasons."""

@@ -436,7 +436,7 @@ class IdMap:
 
 
 def _of_one_kind(mine: Column, added: Column) -> tuple[Column, Column]:
-    """Both columns as one kind; whole numbers may be written as floats or without a sign."""
+    """Return both columns as one kind; integers may be floats or unsigned."""
     if mine.kind == added.kind:
         return mine, added
     kinds = {mine.kind, added.kind}

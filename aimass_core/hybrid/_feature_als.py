@@ -115,7 +115,7 @@ class FeatureALS(FeatureFactors, ImplicitALS):
 
     # ---- learning ----------------------------------------------------------------------------
 
-    def fit(
+    def fit(  # type: ignore[override]  # features, but no executor
         self,
         X: Any,
         y: None = None,

@@ -66,13 +66,13 @@ def test_user_knn_is_similarity_times_items(neighbors_of, small_ratings):
 def test_weighting_is_that_of_the_data_package(model, documents, small_ratings):
     inside = model(weighting="bm25").fit(small_ratings).recommend(k=5)
     weighted = weighting.bm25(small_ratings, documents=documents)
-    outside = model().fit(weighted).recommend(k=5)
+    outside = model(similarity="cosine").fit(weighted).recommend(k=5)
     np.testing.assert_array_equal(inside.indices, outside.indices)
     np.testing.assert_array_equal(inside.scores, outside.scores)
 
 
 def test_similar_items_are_ranked_lists(small_ratings):
-    model = ItemKNN(n_neighbors=4).fit(small_ratings)
+    model = ItemKNN(n_neighbors=4, similarity="cosine").fit(small_ratings)
     S = similarity.topk(small_ratings.T, k=4, sort_by="score")
     lists = model.similar_items([3, 11, 3], k=9)
     assert lists.indices.shape == (3, 9)
@@ -168,7 +168,7 @@ def test_a_user_function_in_a_model(small_ratings):
 
     for cls in (ItemKNN, UserKNN):
         own = cls(similarity=cosine, n_neighbors=60).fit(small_ratings)
-        named = cls(n_neighbors=60).fit(small_ratings)
+        named = cls(n_neighbors=60, similarity="cosine").fit(small_ratings)
         assert abs(own.similarity_ - named.similarity_).max() < 1e-6
         known = own.recommend_new(small_ratings[:3], k=3).scores
         np.testing.assert_allclose(
