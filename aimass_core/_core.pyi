@@ -189,6 +189,7 @@ def csr_check(
     indices: numpy.typing.NDArray[numpy.int32],
     data: numpy.typing.NDArray[numpy.float32],
     n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex = 1,
 ) -> tuple[int, int, bool, bool]:
     """
     Status of a CSR triple: (status, position, is_sorted, has_duplicates).
@@ -200,6 +201,7 @@ def csr_check(
     indices: numpy.typing.NDArray[numpy.int32],
     data: numpy.typing.NDArray[numpy.float64],
     n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex = 1,
 ) -> tuple[int, int, bool, bool]:
     """
     Status of a CSR triple: (status, position, is_sorted, has_duplicates).
@@ -519,6 +521,7 @@ def knn_predict(
     query_other: numpy.typing.NDArray[numpy.int32],
     k: typing.SupportsInt | typing.SupportsIndex,
     min_k: typing.SupportsInt | typing.SupportsIndex,
+    positive_only: bool,
     formula: str,
     p: numpy.typing.NDArray[numpy.float32] | None,
     q: numpy.typing.NDArray[numpy.float32] | None,
@@ -533,7 +536,7 @@ def knn_predict(
     significance: typing.SupportsFloat | typing.SupportsIndex,
     amplification: typing.SupportsFloat | typing.SupportsIndex,
     threshold: typing.SupportsFloat | typing.SupportsIndex,
-    positive_only: bool,
+    function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> tuple[
     numpy.typing.NDArray[numpy.float32],
@@ -562,6 +565,7 @@ def knn_predict(
     query_other: numpy.typing.NDArray[numpy.int32],
     k: typing.SupportsInt | typing.SupportsIndex,
     min_k: typing.SupportsInt | typing.SupportsIndex,
+    positive_only: bool,
     formula: str,
     p: numpy.typing.NDArray[numpy.float64] | None,
     q: numpy.typing.NDArray[numpy.float64] | None,
@@ -576,7 +580,7 @@ def knn_predict(
     significance: typing.SupportsFloat | typing.SupportsIndex,
     amplification: typing.SupportsFloat | typing.SupportsIndex,
     threshold: typing.SupportsFloat | typing.SupportsIndex,
-    positive_only: bool,
+    function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> tuple[
     numpy.typing.NDArray[numpy.float64],
