@@ -107,8 +107,6 @@ class RatingEngine:
                 values = values / sigma[rows]
         R = wrap_csr(ratings.indptr, ratings.indices, values, ratings.shape)
         ST = compared.scaled()
-        score = epilogue(measure, compared, compared)
-        score.pop("function")
         return cls(
             measure=measure,
             k=k,
@@ -119,7 +117,7 @@ class RatingEngine:
             T=transpose(R, n_threads),
             S=transpose(ST, n_threads),
             ST=ST,
-            score=score,
+            score=epilogue(measure, compared, compared),
             offset_entity=offset,
             offset_other=offset_other,
             scale=scale,
@@ -186,7 +184,7 @@ class RatingEngine:
             allowed = np.zeros(self.S.shape[0], dtype=np.uint8)
             allowed[among] = 1
         p = self.score["p"]
-        score = {**self.score, "function": 0, "p": None if p is None else p[entities]}
+        score = {**self.score, "p": None if p is None else p[entities]}
         itself = wrap_csr(
             np.arange(len(entities) + 1, dtype=np.int64),
             np.asarray(entities, dtype=np.int32),

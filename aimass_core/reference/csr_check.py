@@ -9,7 +9,11 @@ from numpy.typing import NDArray
 
 
 def csr_check(
-    indptr: NDArray[np.int64], indices: NDArray[np.int32], data: NDArray[Any], n_cols: int
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    data: NDArray[Any],
+    n_cols: int,
+    n_threads: int = 1,
 ) -> tuple[int, int, bool, bool]:
     """Return the status of the three arrays of a CSR matrix.
 
@@ -21,6 +25,8 @@ def csr_check(
         Columns and values.
     n_cols : int
         Number of columns.
+    n_threads : int, default=1
+        Not used here.
 
     Returns
     -------
