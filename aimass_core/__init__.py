@@ -14,11 +14,13 @@ from .base.registry import model_modules
 
 if TYPE_CHECKING:
     from . import (
+        cuda,
         data,
         effects,
         evaluation,
         factorization,
         fusion,
+        hybrid,
         linear,
         mixture,
         neighbors,
@@ -28,13 +30,14 @@ if TYPE_CHECKING:
         tuning,
     )
     from ._config import show_config
+    from .base.feature_recommender import FeatureRecommender
     from .base.foreign import as_recommender
     from .base.lists import Explanation, TopK
     from .base.persistence import load
     from .base.query import Query
     from .base.recommender import Recommender
     from .base.registry import register
-    from .data import IdMap, Interactions, datasets
+    from .data import Features, FeatureTable, IdMap, Interactions, datasets
     from .factorization import (
         BPR,
         NMF,
@@ -51,7 +54,15 @@ if TYPE_CHECKING:
         SampledSoftmaxMF,
         SVDpp,
     )
-    from .fusion import Bagging, RankFusion, ScoreFusion, Stacking
+    from .fusion import Bagging, ColdStart, RankFusion, ScoreFusion, Stacking
+    from .hybrid import (
+        ContentBased,
+        FactorizationMachine,
+        HybridALS,
+        HybridBPR,
+        HybridWARP,
+        VectorMap,
+    )
     from .linear import EASE, EDLAE, SLIM, SparseEASE
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
@@ -61,6 +72,9 @@ if TYPE_CHECKING:
 # Public name -> module; the models come from the registry.
 _NAMES = {
     "Explanation": "base.lists",
+    "FeatureRecommender": "base.feature_recommender",
+    "FeatureTable": "data",
+    "Features": "data",
     "GaussianMixture": "mixture",
     "IdMap": "data",
     "Interactions": "data",
@@ -77,10 +91,12 @@ _NAMES = {
     "factorization": "factorization",
     "linear": "linear",
     "fusion": "fusion",
+    "hybrid": "hybrid",
     "load": "base.persistence",
     "mixture": "mixture",
     "neighbors": "neighbors",
     "register": "base.registry",
+    "cuda": "cuda",
     "retrieval": "retrieval",
     "rfm": "segmentation",
     "segmentation": "segmentation",

@@ -95,6 +95,7 @@ def iteration(
             home.als_gramian(factors, n_threads),
             mine,
             np.full(len(mine), REGULARIZATION),
+            factors[:0],
             REGULARIZATION,
             **options,
             block_size=64,

@@ -73,14 +73,16 @@ def bench_roofline_als_solve(measure: Callable[..., Any], scale: str) -> None:
     def check(found: np.ndarray) -> None:
         n = 20
         part = indptr[: n + 1], indices[: indptr[n]], data[: indptr[n]]
-        want = reference.als_solve(*part, items, gramian, users[:n], weights[:n], 0.0, **options)
+        want = reference.als_solve(
+            *part, items, gramian, users[:n], weights[:n], items[:0], 0.0, **options
+        )
         np.testing.assert_allclose(found[:n], want, rtol=1e-2, atol=1e-4)
 
     measure(
         f"roofline: als_solve of the users on one thread, cholesky, f = {f}",
         "native",
         lambda: _core.als_solve(
-            indptr, indices, data, items, gramian, users, weights, 0.0, **options
+            indptr, indices, data, items, gramian, users, weights, items[:0], 0.0, **options
         ),
         check,
         gflop=1e-9 * (len(data) * f * (f + 3) + len(users) * (f**3 / 3 + 2 * f**2)),

@@ -15,15 +15,16 @@ PACKAGE = Path(aimass_core.__file__).parent
 # From the lowest layer up; a package imports from lower layers only, at run time and for types.
 # Packages of one layer do not import each other, except where `BESIDE` allows it.
 LAYERS = [
-    {"_version", "exceptions", "_core"},
+    {"_version", "exceptions", "_core", "_cuda"},
     {"kernels"},
     {"jit"},
     {"base"},
-    {"data"},
+    {"data", "array_api"},
     {"similarity", "retrieval", "evaluation"},
     {"neighbors", "factorization", "linear", "mixture", "effects"},
+    {"hybrid"},
     {"segmentation", "tuning", "fusion"},
-    {"_config"},
+    {"_config", "cuda"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

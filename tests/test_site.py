@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aimass_core.base import registry
+from aimass_core.base.arguments import FOREIGN_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -48,6 +52,12 @@ def test_each_model_is_in_the_table_of_choice(name: str) -> None:
     )
 
 
+def test_the_glossary_has_the_names_of_other_libraries() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (`.*`) \|$", (DOCS / "glossary.md").read_text(), re.M))
+    shown = {(own, name) for own, names in rows.items() for name in names.strip("`").split("`, `")}
+    assert shown == {(own, name) for name, ours in FOREIGN_NAMES.items() for own in ours}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_links_between_pages(page: Path) -> None:
     """Links lead to a page in docs, to a page that the site makes, or out of the tree."""
@@ -60,3 +70,43 @@ def test_links_between_pages(page: Path) -> None:
         path = (page.parent / target).resolve()
         assert path.is_relative_to(DOCS), f"{target} is outside of docs: the site has no such page"
         assert path.exists() or path.relative_to(DOCS).as_posix() in made, f"no page {target}"
+
+
+def _lists(site: Path) -> list[dict[str, Any]]:
+    text = (site / "versions.js").read_text()
+    return json.loads(text.removeprefix("window.aimassVersions = ").removesuffix(";\n"))
+
+
+def test_sites_of_earlier_versions(tmp_path: Path) -> None:
+    """Each version lists all of them, in paths relative to its own root."""
+    path = ROOT / "tools" / "site" / "versions.py"
+    spec = importlib.util.spec_from_file_location("site_versions", path)
+    assert spec is not None
+    assert spec.loader is not None
+    versions = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(versions)
+
+    for name, pages in (("0.1", ["index"]), ("0.2", ["index", "a"]), ("0.3", ["index", "b"])):
+        (tmp_path / name).mkdir()
+        for page in pages:
+            (tmp_path / name / f"{page}.html").write_text(name)
+    versions.write(tmp_path / "0.1", "0.1", [])
+    versions.write(tmp_path / "0.2", "0.2", [tmp_path / "0.1"])
+    site = tmp_path / "0.3"
+    versions.write(site, "0.3", [tmp_path / "0.2", tmp_path / "0.1"])
+    for name, root in (
+        ("0.3", site),
+        ("0.2", site / "versions/0.2"),
+        ("0.1", site / "versions/0.1"),
+    ):
+        entries = _lists(root)
+        assert [entry["name"] for entry in entries] == ["0.3", "0.2", "0.1"]
+        assert next(entry["name"] for entry in entries if entry["folder"] == "") == name
+        for entry in entries:
+            for page in entry["pages"]:
+                assert (root / entry["folder"] / page).read_text() == entry["name"]
+    assert not (site / "versions/0.2/versions").exists()
+    with pytest.raises(ValueError, match="no site that 'make site' built"):
+        versions.write(site, "0.3", [tmp_path])
+    with pytest.raises(ValueError, match=r"version 0\.3, which the new site has"):
+        versions.write(site, "0.3", [site])

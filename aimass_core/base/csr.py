@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +22,13 @@ __all__ = [
     "as_lists",
     "common_products",
     "dense_scores",
+    "keep_entries",
     "patterns_union",
     "products_of_rows",
     "renumber_columns",
     "row_numbers",
     "row_range",
+    "row_ranges",
     "share_with_scipy",
     "spgemm_topk",
     "stack_rows",
@@ -59,6 +62,16 @@ def transpose(X: sp.csr_array, n_threads: int) -> sp.csr_array:
     """Return the transposed matrix as canonical CSR."""
     parts = kernels.csr_transpose(*csr_parts(X), X.shape[1], n_threads)
     return wrap_csr(*parts, (X.shape[1], X.shape[0]))
+
+
+def row_ranges(indptr: NDArray[Any], nnz: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of rows with at most ``nnz`` entries, or of one row."""
+    begin, n = 0, len(indptr) - 1
+    while begin < n:
+        last = int(np.searchsorted(indptr, indptr[begin] + nnz, side="right")) - 1
+        end = min(n, max(begin + 1, last))
+        yield begin, end
+        begin = end
 
 
 def row_numbers(X: sp.csr_array) -> NDArray[np.int32]:
@@ -96,6 +109,13 @@ def row_range(X: sp.csr_array, begin: int, end: int) -> sp.csr_array:
     entries = slice(int(indptr[0]), int(indptr[-1]))
     shape = (len(indptr) - 1, X.shape[1])
     return wrap_csr(indptr - indptr[0], X.indices[entries], X.data[entries], shape)
+
+
+def keep_entries(X: sp.csr_array, keep: NDArray[np.bool_]) -> sp.csr_array:
+    """Return the stored entries with a true flag, in a matrix of the same shape."""
+    before = np.zeros(len(keep) + 1, dtype=np.int64)
+    np.cumsum(keep, out=before[1:])
+    return wrap_csr(before[X.indptr], X.indices[keep], X.data[keep], X.shape)
 
 
 def stack_rows(top: sp.csr_array, bottom: sp.csr_array) -> sp.csr_array:

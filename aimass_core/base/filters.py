@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from .csr import patterns_union, renumber_columns, take_rows_or_empty
+from .csr import keep_entries, patterns_union, renumber_columns, take_rows_or_empty
 from .progress import logger
 from .validation import as_csr, refuse_table, wrap_csr
+from .with_ids import MatrixWithIds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,7 @@ Filter: TypeAlias = "NDArray[np.uint8] | sp.csr_array | None"
 
 @dataclass(frozen=True)
 class Catalog:
-    """What the ids in a filter refer to.
+    """The items (or users) that the ids in a filter refer to.
 
     Parameters
     ----------
@@ -36,15 +37,20 @@ class Catalog:
         Number of columns.
     name : str
         What a column is, for messages: "item" or "user".
+    features : csr_array of shape (size, n_features), optional
+        Features of all columns, where some of them were not in the fit.
     """
 
     ids: IdMap | None
     size: int
     name: str = "item"
+    features: sp.csr_array | None = None
 
 
 def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
-    """Return the columns of ids; ids that the model does not know have no effect and are logged.
+    """Return the columns of ids, without those that the model does not know.
+
+    The number of unknown ids is logged.
 
     Parameters
     ----------
@@ -84,7 +90,7 @@ def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
 
 
 def _rows_of_ids(values: Any, name: str, catalog: Catalog, ids: IdMap) -> NDArray[np.int64]:
-    """Return the rows of ids, -1 for unknown ones; refuse ids of another kind than the known."""
+    """Return the rows of ids, -1 for unknown ones; raise TypeError for ids of another kind."""
     try:
         rows = ids.get(values)
     except (TypeError, ValueError) as error:
@@ -104,6 +110,7 @@ def _rows_of_ids(values: Any, name: str, catalog: Catalog, ids: IdMap) -> NDArra
 
 
 def _as_numbers(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
+    """Return column numbers as an array, -1 for those outside the catalogue."""
     array = np.atleast_1d(np.asarray(values))
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise TypeError(
@@ -142,8 +149,7 @@ def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any])
     shape = (len(query_ids), catalog.size)
     if hasattr(values, "columns") or hasattr(values, "column_names"):
         refuse_table(values, name)
-    inner = getattr(values, "matrix", None)
-    if inner is not None and sp.issparse(inner):
+    if isinstance(values, MatrixWithIds):
         return _matrix_by_id(values, name, catalog, query_ids)
     if sp.issparse(values):
         if values.shape != shape:
@@ -173,7 +179,7 @@ def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any])
 def _matrix_by_id(
     values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any]
 ) -> sp.csr_array:
-    """Return Interactions as a filter: their users are queries, their items columns."""
+    """Return `Interactions` as a matrix filter: their users are the queries."""
     if catalog.ids is None:
         raise TypeError(
             f"{name}: Interactions are matched by id, but the model was fitted on a matrix and has "
@@ -214,9 +220,7 @@ def combine_filters(
     if isinstance(candidates, np.ndarray):
         return candidates & allowed, seen
     kept = allowed[candidates.indices] != 0
-    indptr = np.concatenate([[0], np.cumsum(kept)])[candidates.indptr].astype(np.int64)
-    own = wrap_csr(indptr, candidates.indices[kept], candidates.data[kept], candidates.shape)
-    return own, seen
+    return keep_entries(candidates, kept), seen
 
 
 def as_filters(

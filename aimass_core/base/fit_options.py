@@ -31,6 +31,12 @@ class FitOptions:
         Called with an `Event` after each step.
     verbose : bool, default=False
         Whether to show a progress bar.
+    item_features, user_features : FeatureTable, table or matrix, optional
+        Features of items and of users as given.
+    executor : str or object with ``submit``, optional
+        Where the blocks of the fit are computed; see `open_executor`. Default: in this process.
+    place : path-like, optional
+        Folder for the files of an executor.
     """
 
     data: Any = None
@@ -38,6 +44,10 @@ class FitOptions:
     start: Any = None
     callback: Callable[[Event], Any] | None = field(default=None, repr=False)
     verbose: bool = False
+    item_features: Any = None
+    user_features: Any = None
+    executor: Any = field(default=None, repr=False)
+    place: Any = None
 
     def progress(self, n_steps: int) -> Progress:
         """Return the reporter of these options.

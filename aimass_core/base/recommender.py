@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
+from .arguments import features_refused
 from .csr import (
     renumber_columns,
     share_with_scipy,
@@ -18,6 +19,15 @@ from .csr import (
     take_rows_or_empty,
 )
 from .estimator import Estimator
+from .events import check_events, group_rows, take_events
+from .features import (
+    check_features,
+    encoded_features,
+    extended_catalog,
+    features_of_queries,
+    features_of_rows,
+    learned_features,
+)
 from .filters import Catalog, as_filter, combine_filters
 from .fit_options import FitOptions
 from .lists import TopK, column_names_of_lists
@@ -26,6 +36,7 @@ from .query import Query
 from .ranking import padding, rank_by_score, rank_shared, scores_of_pairs
 from .threads import resolve_n_threads
 from .validation import as_bool, as_choice, as_csr, as_indices, as_int, refuse_table, wrap_csr
+from .with_ids import MatrixWithIds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,6 +79,8 @@ class Recommender(Estimator):
     first, which sets ``user_items_``, ``users_`` and ``items_``. Everything else is
     inherited: ids, filters, lists for new users, evaluation, the command and files.
 
+    A model that uses features of items or users derives from `FeatureRecommender`.
+
     Attributes
     ----------
     user_items_ : csr_array of shape (n_users, n_items) or None
@@ -78,6 +91,11 @@ class Recommender(Estimator):
         Number of users who have each item.
     n_users_ : int
         Number of users of the fit.
+    item_features_, user_features_ : csr_array of float32, shape (n, n_features), or None
+        Features of the items and users of the fit, of models that use them. A row without
+        entries belongs to an item or user without features.
+    item_encoder_, user_encoder_ : Features or None
+        How these features were encoded; its ``names`` are the names of the columns.
 
     Examples
     --------
@@ -111,19 +129,38 @@ class Recommender(Estimator):
     )
     # Learned arrays with a row for each user, beside user_items_.
     _per_user: ClassVar[tuple[str, ...]] = ()
+    # Whether `fit` and the calls that return lists take features of items or users.
+    uses_item_features: ClassVar[bool] = False
+    uses_user_features: ClassVar[bool] = False
+    # Those of both without which `fit` raises, such as ("item_features",).
+    needs_features: ClassVar[tuple[str, ...]] = ()
+    item_features_: Any = None
+    user_features_: Any = None
+    item_encoder_: Any = None
+    user_encoder_: Any = None
     # Fields of a Query that must be given, beside profiles.
     requires: ClassVar[tuple[str, ...]] = ()
-    # Whether a user without any interaction has no list of its own.
+    # Whether the model cannot rank items for a user without any interaction.
     needs_history: ClassVar[bool] = True
-    # Whether answers for users of the fit read the training matrix.
+    # Whether answers for users of the fit need the training matrix.
     needs_training: bool = True
-    _dtype: ClassVar[Any] = None  # of the values, None: as given
+    _dtype: ClassVar[Any] = None  # type of the values of user_items_; None: as given
+    # Whether the state has timestamps_, time_unit_ and events_.
     _keeps_times: ClassVar[bool] = False
     # Whether the model of an event can answer, and a true result of the callback ends the fit.
     learns_in_epochs: ClassVar[bool] = False
-    # Of the call of `fit` that is under way.
+    # The arguments and the progress reporter of the call of `fit` that is under way.
     _options: FitOptions = FitOptions()
     _reporter: Progress | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for side in ("item", "user"):
+            if getattr(cls, f"uses_{side}_features"):
+                own = (f"{side}_features_", f"{side}_encoder_")
+                cls._state = tuple(dict.fromkeys((*cls._state, *own)))
+        if cls.uses_user_features:
+            cls._per_user = tuple(dict.fromkeys((*cls._per_user, "user_features_")))
 
     # ---- what a model defines ----------------------------------------------------------------
 
@@ -186,10 +223,10 @@ class Recommender(Estimator):
         """Set the learned attributes from ``user_items_``; other arguments are in ``_options``."""
 
     def _progress(self, n_steps: int) -> Progress:
-        """Return the reporter of the call of `fit` that is under way, for so many steps.
+        """Return the progress reporter of the call of `fit` that is under way.
 
-        A model that does not learn in epochs has one more step, which `_fit` reports: the complete
-        model.
+        ``n_steps`` are those that the model reports itself. For a model that does not learn in
+        epochs `_fit` reports one more, which holds the complete model.
         """
         if self._reporter is None:
             return self._options.progress(n_steps)
@@ -197,21 +234,36 @@ class Recommender(Estimator):
         return self._reporter
 
     def _prepare(self, n_threads: int) -> None:
-        """Set what is derived from the learned attributes; also called after loading."""
+        """Compute what answering derives from the learned attributes; also called after loading."""
 
     def _check_state(self) -> None:
-        """Raise ValueError where the learned attributes do not fit together (a file by others)."""
+        """Raise ValueError where the learned attributes of a loaded file do not fit together."""
         n_items = len(self.item_counts_)
         if self.item_counts_.ndim != 1 or self.item_counts_.dtype.kind not in "iu":
             raise ValueError("item counts that are not whole numbers")
         shape = (self.n_users_, n_items)
         if self.user_items_ is not None and self.user_items_.shape != shape:
             raise ValueError(f"a matrix of shape {self.user_items_.shape} instead of {shape}")
+        self._check_times()
         for ids, n in ((self.users_, self.n_users_), (self.items_, n_items)):
             if ids is not None and len(ids) != n:
                 raise ValueError(f"{len(ids)} ids for {n} rows or columns")
+        check_features(self.item_features_, self.item_encoder_, n_items, "item")
+        check_features(self.user_features_, self.user_encoder_, self.n_users_, "user")
+
+    def _check_times(self) -> None:
+        times, events = getattr(self, "timestamps_", None), getattr(self, "events_", None)
+        if self.user_items_ is None and (times is not None or events is not None):
+            raise ValueError("times without interactions")
+        if times is not None and (
+            times.dtype != np.int64 or times.shape != (self.user_items_.nnz,)
+        ):
+            raise ValueError("the times do not fit the entries of the matrix")
+        if events is not None:
+            check_events(events, self.user_items_.nnz, self.user_items_.dtype)
 
     def _facts(self) -> dict[str, str]:
+        """Return the facts about the fit that a notebook shows."""
         facts = {"users": f"{self.n_users_:,}", "items": f"{self.n_items:,}"}
         if self.user_items_ is not None:
             facts["interactions"] = f"{self.user_items_.nnz:,}"
@@ -277,6 +329,7 @@ class Recommender(Estimator):
         fresh._reporter = fresh._options.progress(1)
         with fresh._reporter as progress, log_duration("%s.fit", type(self).__name__):
             fresh._set_training_data(X)
+            fresh._set_features()
             n_users, n_items = fresh.n_users_, fresh.n_items
             logger.info(
                 "%s.fit: %d users x %d items, %d interactions, %d threads",
@@ -314,13 +367,41 @@ class Recommender(Estimator):
     def _set_training_data(self, X: Any) -> None:
         refuse_table(X, "X")
         self.user_items_ = as_csr(X, dtype=self._dtype)
-        has_ids = hasattr(X, "matrix")
+        has_ids = isinstance(X, MatrixWithIds)
         self.users_ = X.users if has_ids else None
         self.items_ = X.items if has_ids else None
         if self._keeps_times:
-            self.timestamps_ = getattr(X, "timestamps", None)
-            self.time_unit_ = getattr(X, "time_unit", None)
+            self.timestamps_ = X.timestamps if has_ids else None
+            self.time_unit_ = X.time_unit if has_ids else None
+            events = X.events if has_ids and self._keeps_events() else None
+            self.events_ = None if events is None else events.to_arrays()
+            if self.events_ is not None:  # the matrix may have another type of values than X
+                values = self.events_["values"].astype(self.user_items_.dtype, copy=False)
+                self.events_["values"] = values
         self._count_items()
+
+    def _keeps_events(self) -> bool:
+        """Whether the answers depend on the time of each single event."""
+        return False
+
+    def _set_features(self) -> None:
+        """Match the features of this call of `fit` to items and users."""
+        sides = (("item", self.items_, self.n_items), ("user", self.users_, self.n_users_))
+        for side, ids, n in sides:
+            name = f"{side}_features"
+            given = getattr(self._options, name)
+            if not getattr(self, f"uses_{name}"):
+                if given is not None:
+                    raise features_refused(type(self).__name__, name)
+                continue
+            if given is None and name in self.needs_features:
+                raise TypeError(
+                    f"{type(self).__name__} needs {name}: give fit a table with a column of ids, "
+                    f"or a matrix with a row for each {side}"
+                )
+            features, encoder = learned_features(given, name, ids, n)
+            setattr(self, f"{name}_", features)
+            setattr(self, f"{side}_encoder_", encoder)
 
     def _count_items(self) -> None:
         X = self.user_items_
@@ -328,11 +409,11 @@ class Recommender(Estimator):
         self.n_users_, self.n_features_in_ = X.shape
 
     def _requires_training(self) -> bool:
-        """Whether the model cannot answer anything without the training matrix."""
+        """Return whether the model cannot answer anything without the training matrix."""
         return self.needs_training
 
     def _joined(self, X: Any, duplicates: str) -> Any:
-        """Return old and new interactions as one, as `fit` takes them."""
+        """Return the interactions of the fit and new ones together, in a form that `fit` takes."""
         as_choice(duplicates, "duplicates", DUPLICATE_RULES)
         refuse_table(X, "X")
         if self.user_items_ is None:
@@ -348,13 +429,21 @@ class Recommender(Estimator):
                     "it transposed? Its rows are new users, further columns are new items"
                 )
             return stack_rows(self.user_items_, new)
-        if not hasattr(X, "merge_onto"):
+        if not isinstance(X, MatrixWithIds):
             raise TypeError(
                 "X must be Interactions, because the model was fitted on Interactions and knows "
                 f"its users and items by id; got {type(X).__name__}"
             )
         times, unit = getattr(self, "timestamps_", None), getattr(self, "time_unit_", None)
-        return X.merge_onto(self.user_items_, self.users_, self.items_, times, unit, duplicates)
+        return X.merge_onto(
+            self.user_items_,
+            self.users_,
+            self.items_,
+            times,
+            unit,
+            duplicates,
+            getattr(self, "events_", None),
+        )
 
     def partial_fit(self, X: Any, y: None = None, *, duplicates: str = "error") -> Self:
         """Add new interactions; the model becomes the one that a fit on all of them gives.
@@ -403,6 +492,7 @@ class Recommender(Estimator):
         kept = np.flatnonzero(~removed)
         self.n_users_ = len(kept)
         if self.user_items_ is not None:
+            self._keep_times_of(kept)
             self.user_items_ = take_rows(self.user_items_, kept)
             self._count_items()
         if self.users_ is not None:
@@ -413,12 +503,20 @@ class Recommender(Estimator):
                 setattr(
                     self, name, take_rows(values, kept) if sp.issparse(values) else values[kept]
                 )
-        if getattr(self, "timestamps_", None) is not None:
-            self.timestamps_ = None  # belonged to the entries before
         self._forget_rows(kept)
         self._prepare(resolve_n_threads(getattr(self, "n_threads", None)))
         share_with_scipy(self)
         return Forgotten(int(removed.sum()), self._remains())
+
+    def _keep_times_of(self, kept: NDArray[np.int64]) -> None:
+        """Keep the times and events of the entries of some users."""
+        times = getattr(self, "timestamps_", None)
+        if times is None:
+            return
+        _, entries = group_rows(self.user_items_.indptr.astype(np.int64), kept)
+        self.timestamps_ = times[entries]
+        if self.events_ is not None:
+            self.events_ = take_events(self.events_, entries)
 
     def _forget_rows(self, kept: NDArray[np.int64]) -> None:
         """Remove users from learned attributes that `_per_user` does not name."""
@@ -455,8 +553,10 @@ class Recommender(Estimator):
             )
         bare = copy.copy(self)
         bare.user_items_ = None
+        if self.uses_user_features:
+            bare.user_features_ = None
         if self._keeps_times:
-            bare.timestamps_ = bare.time_unit_ = None
+            bare.timestamps_ = bare.time_unit_ = bare.events_ = None
         Estimator.save(bare, path)
 
     # ---- answers -----------------------------------------------------------------------------
@@ -496,8 +596,16 @@ class Recommender(Estimator):
             What to do with users that the model does not know: raise; leave them out of the result;
             or give them the most popular items, which with this choice users without any
             interaction get, too.
-        user_features, item_features, context : object, optional
-            For models that use them.
+        user_features : FeatureTable, table or matrix, optional
+            For models that use them: features of users who were not in the fit; with
+            ``unknown="popular"`` these users get lists by their features. A matrix has a row for
+            each user of the call. Users of the fit keep their features.
+        item_features : FeatureTable, table or matrix, optional
+            For models that use them: features of new items. Items without history are ranked after
+            the same scores as those of the fit, among the ``candidates``. The rows of a matrix
+            are new items, numbered on from the last. Items of the fit keep their features.
+        context : object, optional
+            For models that use it.
         n_threads : int, optional
             Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
 
@@ -518,14 +626,16 @@ class Recommender(Estimator):
         self._check_fitted()
         as_choice(unknown, "unknown", UNKNOWN)
         rows, queries = self._queried_users(users, unknown)
+        catalog = self._catalog(item_features)
         return self._recommend_rows(
             rows,
             queries,
             k=k,
             exclude_seen=exclude_seen,
-            filters=self._filters(candidates, exclude, queries),
+            filters=self._filters(candidates, exclude, queries, catalog),
             popular=unknown == "popular",
-            features=(user_features, item_features, context),
+            features=self._query_features(user_features, queries, rows, catalog, context),
+            catalog=catalog,
             n_threads=n_threads,
         )
 
@@ -538,10 +648,14 @@ class Recommender(Estimator):
         exclude_seen: Any,
         filters: Sequence[Any],
         popular: bool,
-        features: Sequence[Any] = (None, None, None),
+        features: Sequence[Any] | None = None,
+        catalog: Catalog | None = None,
         n_threads: int | None = None,
     ) -> TopK:
-        """Return the lists of users of the fit (row -1: unknown), with filters from `_filters`."""
+        """Return the lists of users of the fit (row -1: unknown), with filters from `_filters`.
+
+        ``features`` come from `_query_features`, ``catalog`` from `_catalog`.
+        """
         if self.user_items_ is None and as_bool(exclude_seen, "exclude_seen"):
             raise ValueError(
                 "the model was saved without its training data (training=False) and does not know "
@@ -554,8 +668,12 @@ class Recommender(Estimator):
                 "recommend_new with the users' interactions"
             )
         profiles = self._profiles_of(rows)
-        query = self._query(profiles, rows, k, exclude_seen, filters, features, n_threads)
-        return self._lists(query, queries, popular)
+        if catalog is None:
+            catalog = self._catalog(None)
+        if features is None:
+            features = self._query_features(None, queries, rows, catalog)
+        query = self._query(profiles, rows, k, exclude_seen, filters, features, catalog, n_threads)
+        return self._lists(query, queries, popular, catalog)
 
     def recommend_new(
         self,
@@ -576,9 +694,10 @@ class Recommender(Estimator):
 
         Parameters
         ----------
-        user_items : Interactions, sparse matrix or 2-D array of shape (n, n_items)
+        user_items : Interactions, sparse matrix or 2-D array of shape (n, n_items); or None
             Interactions of these users. `Interactions` are matched by item id; their user ids are
-            those of the result, whether or not the model knows them.
+            those of the result, whether or not the model knows them. None with ``user_features``:
+            the users of that table, without interactions.
         k, exclude_seen, candidates, exclude
             As in `recommend`.
         unknown : {"skip", "popular"}, default="skip"
@@ -586,7 +705,9 @@ class Recommender(Estimator):
         unknown_items : {"warn", "error"}, default="warn"
             Items that the model does not know are dropped with one warning that counts them, or
             raise.
-        user_features, item_features, context, n_threads
+        user_features : FeatureTable, table or matrix, optional
+            For models that use them: features of these users. A matrix has a row for each.
+        item_features, context, n_threads
             As in `recommend`.
 
         Returns
@@ -603,11 +724,16 @@ class Recommender(Estimator):
         """
         self._check_fitted()
         as_choice(unknown, "unknown", ("skip", "popular"))
-        profiles, queries = self._new_profiles(user_items, unknown_items)
-        filters = self._filters(candidates, exclude, queries)
-        features = (user_features, item_features, context)
-        query = self._query(profiles, None, k, exclude_seen, filters, features, n_threads)
-        return self._lists(query, queries, unknown == "popular")
+        if user_items is None and user_features is not None and self.uses_user_features:
+            user_features = self._encoded_users(user_features)
+            profiles, queries = self._profiles_without_history(user_features)
+        else:
+            profiles, queries = self._new_profiles(user_items, unknown_items)
+        catalog = self._catalog(item_features)
+        filters = self._filters(candidates, exclude, queries, catalog)
+        features = self._query_features(user_features, queries, None, catalog, context)
+        query = self._query(profiles, None, k, exclude_seen, filters, features, catalog, n_threads)
+        return self._lists(query, queries, unknown == "popular", catalog)
 
     def predict(self, users: Any, items: Any, *, n_threads: int | None = None) -> NDArray[Any]:
         """Return the score or rating of each pair of a user and an item.
@@ -645,7 +771,7 @@ class Recommender(Estimator):
     # ---- helpers -----------------------------------------------------------------------------
 
     def _require_training(self, purpose: str) -> None:
-        """Raise ValueError where the model was saved without what it needs for this purpose."""
+        """Raise ValueError for a model that was saved without its training data."""
         if self.user_items_ is None:
             raise ValueError(
                 f"the model was saved without its training data (training=False) and cannot "
@@ -703,7 +829,7 @@ class Recommender(Estimator):
         return rows, queries
 
     def _profiles_of(self, rows: NDArray[np.int64]) -> sp.csr_array:
-        """Return interactions of users of the fit; none for row -1 or where they are not stored."""
+        """Return the interactions of users of the fit: empty for row -1 and where none are kept."""
         X = self.user_items_
         if X is None:
             return wrap_csr(
@@ -718,14 +844,20 @@ class Recommender(Estimator):
 
     @property
     def _score_dtype(self) -> Any:
-        """Type of the scores of lists that are empty for want of a history."""
+        """Type of the scores of empty lists, where no user of the call has a history."""
         if self.predicts_ratings or self.user_items_ is None:
             return np.float64
         return self.user_items_.dtype
 
     def _query_of_rows(self, rows: NDArray[np.int64], n_threads: int) -> Query:
         """Return a query without filters for users of the fit."""
-        return Query(self._profiles_of(rows), rows, k=max(self.n_items, 1), n_threads=n_threads)
+        return Query(
+            self._profiles_of(rows),
+            rows,
+            user_features=features_of_rows(self.user_features_, rows),
+            k=max(self.n_items, 1),
+            n_threads=n_threads,
+        )
 
     def _new_profiles(
         self, user_items: Any, unknown_items: str = "warn"
@@ -736,7 +868,7 @@ class Recommender(Estimator):
         dtype = self._dtype if self.user_items_ is None else self.user_items_.dtype
         profiles = as_csr(user_items, "user_items", dtype=dtype)
         queries: NDArray[Any] = np.arange(profiles.shape[0])
-        if hasattr(user_items, "matrix") and self.items_ is not None:
+        if isinstance(user_items, MatrixWithIds) and self.items_ is not None:
             queries = user_items.users.ids
             if unknown_items == "error":
                 columns = self.items_.index(user_items.items.ids, what="item")
@@ -753,6 +885,7 @@ class Recommender(Estimator):
 
     @staticmethod
     def _warn_of_items(n_unknown: int, n: int) -> None:
+        """Warn that some items of new users' profiles are unknown to the model."""
         if n_unknown:
             warnings.warn(
                 f"user_items: {n_unknown} of {n} items are unknown to the model and are dropped; "
@@ -760,9 +893,62 @@ class Recommender(Estimator):
                 stacklevel=4,
             )
 
-    def _filters(self, candidates: Any, exclude: Any, queries: NDArray[Any]) -> list[Any]:
+    def _catalog(self, item_features: Any) -> Catalog:
+        """Return the items of the fit, and the new ones that a call has features of."""
+        if item_features is None or "item_features" in self.requires:
+            return Catalog(self.items_, self.n_items, "item", item_features)
+        self._check_uses("item_features")
+        return extended_catalog(item_features, self.items_, self.item_features_, self.item_encoder_)
+
+    def _check_uses(self, name: str) -> None:
+        """Raise where features are given to a model that does not use them, or has learned none."""
+        if not getattr(self, f"uses_{name}"):
+            raise features_refused(type(self).__name__, name)
+        if getattr(self, f"{name}_") is None:
+            raise ValueError(
+                f"the model was fitted without {name} (or saved without its training data): give "
+                f"{name} to fit, too"
+            )
+
+    def _encoded_users(self, user_features: Any) -> Any:
+        """Return features of the users of a call, encoded as those of the fit were."""
+        if self.user_encoder_ is None:
+            self._check_uses("user_features")
+        return encoded_features(
+            user_features, "user_features", self.user_encoder_, getattr(self.users_, "name", None)
+        )
+
+    def _profiles_without_history(self, table: Any) -> tuple[sp.csr_array, NDArray[Any]]:
+        """Return empty interactions of the users of a table of features, and their ids."""
+        rows = np.full(len(table), -1, dtype=np.int64)
+        queries = np.arange(len(table)) if table.ids is None else table.ids.ids
+        return self._profiles_of(rows), queries
+
+    def _query_features(
+        self,
+        user_features: Any,
+        queries: NDArray[Any],
+        rows: NDArray[np.int64] | None,
+        catalog: Catalog,
+        context: Any = None,
+    ) -> tuple[Any, Any, Any]:
+        """Return features of users and items, and the context, as a `Query` has them."""
+        if "user_features" in self.requires:
+            return user_features, catalog.features, context
+        own = None
+        if user_features is not None:
+            table = self._encoded_users(user_features)
+            own = features_of_queries(table, queries, rows, self.user_features_)
+        elif self.user_features_ is not None:
+            absent = np.full(len(queries), -1, dtype=np.int64)
+            own = features_of_rows(self.user_features_, absent if rows is None else rows)
+        return own, catalog.features, context
+
+    def _filters(
+        self, candidates: Any, exclude: Any, queries: NDArray[Any], catalog: Catalog | None = None
+    ) -> list[Any]:
         """Return both filters as masks or as matrices with a row for each query."""
-        items = Catalog(self.items_, self.n_items, "item")
+        items = Catalog(self.items_, self.n_items, "item") if catalog is None else catalog
         return [
             as_filter(values, name, items, queries)
             for name, values in (("candidates", candidates), ("exclude", exclude))
@@ -776,20 +962,22 @@ class Recommender(Estimator):
         exclude_seen: Any,
         filters: Sequence[Any],
         features: Sequence[Any],
+        catalog: Catalog,
         n_threads: int | None,
     ) -> Query:
         """Translate the arguments of a call into row and column numbers."""
-        k = min(as_int(k, "k", minimum=1), self.n_items)
+        k = min(as_int(k, "k", minimum=1), catalog.size)
+        if profiles.shape[1] < catalog.size:  # new items, which nobody has
+            shape = (profiles.shape[0], catalog.size)
+            profiles = wrap_csr(profiles.indptr, profiles.indices, profiles.data, shape)
         seen = profiles if as_bool(exclude_seen, "exclude_seen") else None
         allowed, excluded = combine_filters(filters[0], filters[1], seen)
         given = dict(zip(("user_features", "item_features", "context"), features, strict=True))
         for name, value in given.items():
-            if (value is None) == (name in self.requires):
-                raise TypeError(
-                    f"{type(self).__name__} needs {name}"
-                    if value is None
-                    else f"{type(self).__name__} does not use {name}: leave it out"
-                )
+            if value is None and name in self.requires:
+                raise TypeError(f"{type(self).__name__} needs {name}")
+        if given["context"] is not None and "context" not in self.requires:
+            raise TypeError(f"{type(self).__name__} does not use context: leave it out")
         return Query(
             profiles,
             rows,
@@ -800,13 +988,26 @@ class Recommender(Estimator):
             **given,
         )
 
-    def _lists(self, query: Query, queries: NDArray[Any], popular: bool) -> TopK:
-        """Answer a query; users without history get an empty list or the most popular items."""
+    def _lists(self, query: Query, queries: NDArray[Any], popular: bool, catalog: Catalog) -> TopK:
+        """Return the lists of a query; users without history get none or the most popular items."""
         indices, scores = self._ranked(query, popular)
         user, item = self._names
-        return TopK(queries, indices, scores, self.items_, user, item)
+        reasons = self._reasons(query, popular)
+        return TopK(queries, indices, scores, catalog.ids, user, item, reasons=reasons)
+
+    def _reasons(self, query: Query, popular: bool) -> NDArray[Any] | None:
+        """Return what the list of each user is based on; None where it is the history of all."""
+        uses_features = self.user_features_ is not None or query.user_features is not None
+        if not popular and not uses_features:
+            return None
+        without = self._without_history(query)
+        reasons = np.full(len(query), "history", dtype=object)
+        reasons[np.diff(query.profiles.indptr) == 0] = "features" if uses_features else "model"
+        reasons[without] = "popular" if popular else "none"
+        return reasons
 
     def _ranked(self, query: Query, popular: bool) -> Ranked:
+        """Return what `rank` returns, and empty or popular lists for users without history."""
         n = len(query)
         if not n or not query.k:
             return padding(n, query.k, self._score_dtype)
@@ -821,14 +1022,19 @@ class Recommender(Estimator):
             indices[known], scores[known] = some_indices, some_scores
         if popular:
             others = np.flatnonzero(without)
-            counts = np.where(self.item_counts_ > 0, self.item_counts_, -np.inf)
+            counts = np.full(query.n_items, -np.inf)  # new items are not popular yet
+            known_items = self.item_counts_ > 0
+            counts[: self.n_items][known_items] = self.item_counts_[known_items]
             indices[others], scores[others] = rank_shared(counts, query.take(others))
         return indices, scores
 
     def _without_history(self, query: Query) -> NDArray[np.bool_]:
-        """Return flags of the users of a query that the model knows nothing about."""
+        """Return a flag for each user of a query: whether the model cannot rank items for it."""
         nothing: NDArray[np.bool_] = np.diff(query.profiles.indptr) == 0
         unknown = nothing if query.users is None else query.users < 0
+        if self.uses_user_features and query.user_features is not None:
+            has_none = np.diff(query.user_features.indptr) == 0
+            nothing, unknown = nothing & has_none, unknown & has_none
         if not self.needs_history:
             return np.zeros(len(query), dtype=bool) if query.users is None else unknown
         if self.user_items_ is None and query.users is not None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
+from .with_ids import MatrixWithIds, matrix_of
+
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
@@ -154,7 +156,7 @@ _COLUMN_WORDS = {
 def refuse_table(X: Any, name: str) -> None:
     """Raise TypeError for a data frame or Arrow table, with the call that reads it."""
     is_table = hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__")
-    if not is_table or hasattr(X, "matrix"):
+    if not is_table or isinstance(X, MatrixWithIds):
         return
     names = getattr(X, "column_names", None)  # Arrow
     names = [str(column) for column in (X.columns if names is None else names)]
@@ -203,9 +205,7 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
     """
     from .. import kernels
 
-    inner = getattr(X, "matrix", None)
-    if inner is not None and sp.issparse(inner):  # Interactions
-        X = inner
+    X = matrix_of(X)
     if not sp.issparse(X):
         if isinstance(X, (str, bytes)) or X is None:
             raise TypeError(f"{name} must be a sparse matrix, a 2-D array or Interactions")

@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from . import (
     audience,
     bench,
+    completion,
     demo,
     evaluate,
     explain,
@@ -162,6 +163,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "update": update.update,
     "segment": segment.segment,
     "models": model_list.models,
+    "completion": completion.completion,
     "info": info.info,
     "demo": demo.demo,
     "bench": bench.bench,

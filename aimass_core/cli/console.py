@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
+    from ..base.progress import Event
     from .options import GeneralOptions
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "reset_verbosity",
     "set_verbose",
     "show_warning",
+    "shown_events",
     "written",
 ]
 
@@ -112,6 +114,31 @@ class Steps(Protocol):
 
     def at(self, done: int, total: int) -> None:
         """Report the progress of the current step."""
+
+
+def shown_events(steps: Steps) -> Callable[[Event], None]:
+    """Return a callback that shows the events of long work as steps, one for each stage.
+
+    Parameters
+    ----------
+    steps : Steps
+        Where they are shown.
+
+    Returns
+    -------
+    callable
+        For ``callback=`` of fits, evaluations and searches; it never ends the work.
+    """
+    current = ""
+
+    def show(event: Event) -> None:
+        nonlocal current
+        if event.stage != current:
+            steps.begin(event.stage)
+            current = event.stage
+        steps.at(event.step, event.n_steps)
+
+    return show
 
 
 class _Quiet:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from .files import check_names, load_saved, open_input
 
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..segmentation import Segmentation
 
-__all__ = ["Customers", "load_segments", "scales_of_option"]
+__all__ = ["Customers", "TransactionOptions", "load_segments", "scales_of_option"]
 
 _USUAL_IDS = (
     "customer_id",
@@ -25,6 +28,8 @@ _USUAL_IDS = (
     "id",
 )
 _KINDS = ("auto", "standard", "robust", "log")
+_PANEL = "Transactions (--rfm)"
+_TRANSACTION_COLUMNS = ("user", "time", "amount", "order")
 _RFM_NAMES = ("recency", "frequency", "monetary")
 
 
@@ -87,6 +92,75 @@ def load_segments(path: Path, option: str) -> Segmentation:
     return segments
 
 
+@dataclass(frozen=True, kw_only=True)
+class TransactionOptions:
+    """How transactions become recency, frequency and monetary value."""
+
+    rfm: Annotated[
+        bool,
+        typer.Option(
+            "--rfm",
+            help="TABLE holds transactions: form the segments by recency, frequency and monetary "
+            "value, which the output repeats.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="COL", help="Column of customers.", rich_help_panel=_PANEL),
+    ] = None
+    time: Annotated[
+        str | None,
+        typer.Option("--time", metavar="COL", help="Column of times.", rich_help_panel=_PANEL),
+    ] = None
+    amount: Annotated[
+        str | None,
+        typer.Option(
+            "--amount",
+            metavar="COL|A*B",
+            help="Column of amounts, or two to be multiplied, such as quantity*price.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    order: Annotated[
+        str | None,
+        typer.Option(
+            "--order",
+            metavar="COL",
+            help="Column of orders, each of which counts once; without it days count.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    now: Annotated[
+        str | None,
+        typer.Option(
+            "--now",
+            metavar="TIME",
+            help="Time that recency looks back from; a day is included. Default: the last time of "
+            "the table.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    scores: Annotated[
+        bool,
+        typer.Option(
+            "--scores",
+            help="Also write the quintile scores of recency, frequency and monetary value, and the "
+            "usual name of their combination, such as champions.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+    nulls: Annotated[
+        str,
+        typer.Option(
+            "--nulls",
+            metavar="RULE",
+            help="Lines with a missing customer, time or amount: error or drop.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = "error"
+
+
 class Customers:
     """The table whose rows are put into segments.
 
@@ -109,46 +183,57 @@ class Customers:
         self.id = usual if id is None else id
         self._extra: dict[str, Any] = {}
 
-    def refuse_transactions(self, options: dict[str, str | None], scores: bool) -> None:
-        """Refuse options that go with ``--rfm`` only."""
-        if scores:
-            options = {**options, "scores": ""}
-        for name, value in options.items():
-            if value is not None:
+    def prepare(self, options: TransactionOptions) -> None:
+        """Replace transactions by their customers with ``--rfm``; else refuse its options.
+
+        Parameters
+        ----------
+        options : TransactionOptions
+            The columns of the transactions.
+
+        Raises
+        ------
+        ValueError
+            For options without ``--rfm``, and columns that are missing.
+        """
+        if options.rfm:
+            self._make_rfm(options)
+            return
+        for name in (*_TRANSACTION_COLUMNS, "now", "scores"):
+            if getattr(options, name) not in (None, False):
                 raise ValueError(f"--{name} is for transactions: add --rfm, or leave it out")
 
-    def make_rfm(self, options: dict[str, str | None], nulls: str, scores: bool) -> None:
+    def _make_rfm(self, options: TransactionOptions) -> None:
         """Replace the transactions by recency, frequency and monetary value of each customer."""
         from ..segmentation import rfm, rfm_scores
 
         for name in ("user", "time", "amount"):
-            if options[name] is None:
+            if getattr(options, name) is None:
                 raise ValueError(
                     f"--{name} is needed with --rfm: it names a column of '{self._source}'"
                 )
-        amount = str(options["amount"])
+        amount = str(options.amount)
         names = check_names(
             self.table,
             self._source,
-            {f"--{name}": options[name] for name in ("user", "time", "order")},
+            {f"--{name}": getattr(options, name) for name in ("user", "time", "order")},
         )
-        factors = [part.strip() for part in amount.split("*")]
-        is_one_column = amount in names  # a column may have a star in its name
-        if not is_one_column:
+        if amount not in names:  # a column may have a star in its name
+            factors = [part.strip() for part in amount.split("*")]
             check_names(self.table, self._source, {f"--amount {name}": name for name in factors})
         found = rfm(
             self.table,
-            user=str(options["user"]),
-            time=str(options["time"]),
-            order=options["order"],
-            amount=amount if is_one_column else tuple(factors),  # type: ignore[arg-type]
-            now=_as_time(options["now"]),
-            nulls=nulls,
+            user=str(options.user),
+            time=str(options.time),
+            order=options.order,
+            amount=amount,
+            now=_as_time(options.now),
+            nulls=options.nulls,
         )
         self._extra = {name: found[name] for name in _RFM_NAMES}
-        if scores:
+        if options.scores:
             self._extra |= rfm_scores(found)
-        self.table, self.id = found, options["user"]
+        self.table, self.id = found, options.user
 
     def with_columns(self, rows: pa.Table) -> pa.Table:
         """Return the output with recency, frequency, monetary value and scores."""

@@ -2,31 +2,170 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Reporter, Steps
+from .console import Reporter, Steps, shown_events
+from .features import FeatureOptions
 from .groups import with_option_groups
-from .models import ModelSpec, parse_models
+from .models import ModelSpec, model_class, parse_models
 from .options import (
     ColumnOptions,
     GeneralOptions,
     OptionalOutputOptions,
+    SeedOption,
+    SettingsOption,
     TableOptions,
 )
-from .splits import SPLITS, SplitRule
+from .splits import SplitOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..data import Interactions
 
 __all__ = ["evaluate"]
 
-_SPLIT_PANEL = "Split"
 _METRIC_PANEL = "Metrics"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelsOptions:
+    """The models to compare: by name, fitted here, or from files."""
+
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="A model, as for recommend; repeat it to compare several.",
+            show_default=False,
+        ),
+    ] = None
+    settings: SettingsOption = None
+    model_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--model-file",
+            metavar="FILE",
+            help="A fitted model, written by --save; may be repeated. RATINGS is then the test "
+            "part, and the interactions in the file are the train part.",
+            show_default=False,
+        ),
+    ] = None
+    seed: SeedOption = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricOptions:
+    """The metrics, and which test entries and lists they count."""
+
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            metavar="NAME",
+            help="recall, ndcg, hit_rate, precision, map, mrr, coverage, rmse, ...; may be "
+            "repeated and have a cut-off of its own, such as recall@20. Default: recall, ndcg.",
+            rich_help_panel=_METRIC_PANEL,
+            show_default=False,
+        ),
+    ] = None
+    k: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--k",
+            metavar="N",
+            help="Cut-off, default 10; may be repeated.",
+            rich_help_panel=_METRIC_PANEL,
+            show_default=False,
+        ),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold",
+            metavar="X",
+            help="Test values of at least this are relevant.",
+            rich_help_panel=_METRIC_PANEL,
+        ),
+    ] = None
+    repeats: Annotated[
+        str | None,
+        typer.Option(
+            "--repeats",
+            metavar="RULE",
+            help="Test entries of a user and item that are in train, too: exclude, include or "
+            "only. Default: exclude.",
+            rich_help_panel=_METRIC_PANEL,
+            show_default=False,
+        ),
+    ] = None
+    exclude_seen: Annotated[
+        bool | None,
+        typer.Option(
+            "--exclude-seen/--no-exclude-seen",
+            help="The same as --repeats exclude and --repeats include.",
+            rich_help_panel=_METRIC_PANEL,
+            show_default=False,
+        ),
+    ] = None
+    fallback: Annotated[
+        str,
+        typer.Option(
+            "--fallback",
+            metavar="RULE",
+            help="Lists of users that are not in train: popular, empty, or model.",
+            rich_help_panel=_METRIC_PANEL,
+        ),
+    ] = "popular"
+    new_items_only: Annotated[
+        bool,
+        typer.Option(
+            "--new-items-only",
+            help="Lists hold only items without an entry in train (--split cold-items).",
+            rich_help_panel=_METRIC_PANEL,
+        ),
+    ] = False
+    intervals: Annotated[
+        bool | None,
+        typer.Option(
+            "--intervals/--no-intervals",
+            help="Confidence intervals, and tests of the differences between models. Default: for "
+            "up to 10 models, if they are cheap.",
+            rich_help_panel=_METRIC_PANEL,
+            show_default=False,
+        ),
+    ] = None
+    confidence: Annotated[
+        float,
+        typer.Option(
+            "--confidence",
+            metavar="SHARE",
+            help="Level of the intervals.",
+            rich_help_panel=_METRIC_PANEL,
+        ),
+    ] = 0.95
+
+    def rule_of_repeats(self) -> str | None:
+        """Return the rule for test entries that are in train, too."""
+        if self.repeats is None and self.exclude_seen is not None:
+            return "exclude" if self.exclude_seen else "include"
+        return self.repeats
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return the arguments of `evaluation.evaluate` that these options stand for."""
+        return {
+            "metrics": self.metric or ["recall", "ndcg"],
+            "k": self.k or [10],
+            "threshold": self.threshold,
+            "repeats": self.rule_of_repeats(),
+            "fallback": self.fallback,
+            "candidates": "new" if self.new_items_only else "all",
+            "intervals": self.intervals,
+            "confidence": self.confidence,
+        }
 
 
 @with_option_groups
@@ -41,161 +180,10 @@ def evaluate(
         ),
     ],
     *,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            metavar="MODEL",
-            help="A model, as for recommend; repeat it to compare several.",
-            show_default=False,
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="OPTION=VALUE",
-            help="Option of the models that have it, such as n_neighbors=200; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    model_file: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--model-file",
-            metavar="FILE",
-            help="A fitted model, written by --save; may be repeated. RATINGS is then the test "
-            "part, and the interactions in the file are the train part.",
-            show_default=False,
-        ),
-    ] = None,
-    split: Annotated[
-        str,
-        typer.Option(
-            "--split",
-            metavar="RULE",
-            help=f"One of {', '.join(SPLITS)}.",
-            rich_help_panel=_SPLIT_PANEL,
-        ),
-    ] = "random",
-    test_size: Annotated[
-        float,
-        typer.Option(
-            "--test-size",
-            metavar="SHARE",
-            help="Share of the rows (random, temporal), of each user's rows (per-user) or of "
-            "the users (strong) in the test part.",
-            rich_help_panel=_SPLIT_PANEL,
-        ),
-    ] = 0.2,
-    last: Annotated[
-        int,
-        typer.Option(
-            "--last",
-            metavar="N",
-            help="leave-last: rows of each user in the test part.",
-            rich_help_panel=_SPLIT_PANEL,
-        ),
-    ] = 1,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at",
-            metavar="TIME",
-            help="temporal: first moment of the test part, in place of --test-size.",
-            rich_help_panel=_SPLIT_PANEL,
-        ),
-    ] = None,
-    folds: Annotated[
-        int,
-        typer.Option(
-            "--folds",
-            metavar="N",
-            help="Number of folds (expanding, rolling, k-fold, ...).",
-            rich_help_panel=_SPLIT_PANEL,
-        ),
-    ] = 5,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metric",
-            metavar="NAME",
-            help="recall, ndcg, hit_rate, precision, map, mrr, coverage, rmse, ...; may be "
-            "repeated and have a cut-off of its own, such as recall@20. Default: recall, ndcg.",
-            rich_help_panel=_METRIC_PANEL,
-            show_default=False,
-        ),
-    ] = None,
-    k: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--k",
-            metavar="N",
-            help="Cut-off, default 10; may be repeated.",
-            rich_help_panel=_METRIC_PANEL,
-            show_default=False,
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--threshold",
-            metavar="X",
-            help="Test values of at least this are relevant.",
-            rich_help_panel=_METRIC_PANEL,
-        ),
-    ] = None,
-    repeats: Annotated[
-        str | None,
-        typer.Option(
-            "--repeats",
-            metavar="RULE",
-            help="Test entries of a user and item that are in train, too: exclude, include or "
-            "only. Default: exclude.",
-            rich_help_panel=_METRIC_PANEL,
-            show_default=False,
-        ),
-    ] = None,
-    exclude_seen: Annotated[
-        bool | None,
-        typer.Option(
-            "--exclude-seen/--no-exclude-seen",
-            help="The same as --repeats exclude and --repeats include.",
-            rich_help_panel=_METRIC_PANEL,
-            show_default=False,
-        ),
-    ] = None,
-    fallback: Annotated[
-        str,
-        typer.Option(
-            "--fallback",
-            metavar="RULE",
-            help="Lists of users that are not in train: popular, empty, or model.",
-            rich_help_panel=_METRIC_PANEL,
-        ),
-    ] = "popular",
-    intervals: Annotated[
-        bool | None,
-        typer.Option(
-            "--intervals/--no-intervals",
-            help="Confidence intervals, and tests of the differences between models. Default: for "
-            "up to 10 models, if they are cheap.",
-            rich_help_panel=_METRIC_PANEL,
-            show_default=False,
-        ),
-    ] = None,
-    confidence: Annotated[
-        float,
-        typer.Option(
-            "--confidence",
-            metavar="SHARE",
-            help="Level of the intervals.",
-            rich_help_panel=_METRIC_PANEL,
-        ),
-    ] = 0.95,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Seed of all random numbers.")
-    ] = 0,
+    models: ModelsOptions,
+    rule: SplitOptions,
+    metrics: MetricOptions,
+    features: FeatureOptions,
     output: OptionalOutputOptions,
     columns: ColumnOptions,
     tables: TableOptions,
@@ -211,39 +199,34 @@ def evaluate(
     from .ratings import data_facts, facts_shown, open_ratings
 
     reporter = Reporter(general, output.out)
-    specs = parse_models(model or [], settings, {"random_state": seed})
-    if not specs and not model_file:
+    seed, files = models.seed, models.model_file
+    specs = parse_models(models.model or [], models.settings, {"random_state": seed})
+    if not specs and not files:
         raise ValueError("--model is needed, or --model-file with a fitted model")
     source = open_ratings(ratings, columns, tables)
-    if repeats is None and exclude_seen is not None:
-        repeats = "exclude" if exclude_seen else "include"
-    rule = SplitRule(split, test_size, at, last, folds, repeats, seed)
-    if not model_file:
+    if not files:
         rule.check(source)
+        features.check([model_class(spec.name) for spec in specs])
     target = None
     if output.out is not None:
-        target = Output(output, [*source.paths, *(model_file or ())], "evaluate")
+        inputs = [*source.paths, *(files or ()), *features.paths]
+        target = Output(output, inputs, "evaluate")
     with reporter.steps() as steps:
         steps.begin(f"reading {source.name}")
         data = source.read()
-        if model_file:
-            models, parts = _of_files(model_file, specs, data, steps)
+        if files:
+            named, parts = _of_files(files, specs, data, steps)
         else:
-            models = {spec.label: spec.build() for spec in specs}
-            parts = rule.make(data, source)
+            named = {spec.label: spec.build() for spec in specs}
+            parts = rule.make(data, source, repeats=metrics.rule_of_repeats(), seed=seed)
         table = judge(
-            models,
+            named,
             parts if len(parts) > 1 else parts[0],
-            metrics=metric or ["recall", "ndcg"],
-            k=k or [10],
-            threshold=threshold,
-            repeats=repeats,
-            fallback=fallback,
-            intervals=intervals,
-            confidence=confidence,
-            fit=not model_file,
+            fit=not files,
+            **_features(features, named, data, tables.encoding, fitted=bool(files)),
             random_state=seed,
-            progress=_reporter(steps),
+            callback=shown_events(steps),
+            **metrics.as_arguments(),
         )
         text, details = str(table), table.details()
         if target is not None:
@@ -252,7 +235,7 @@ def evaluate(
                 writer.write(rows)
     facts = data_facts(data, source.columns)
     sizes = [_sizes(part) for part in parts]
-    rule_name = "model file" if model_file else split
+    rule_name = "model file" if files else rule.split
     if reporter.is_json:
         reporter.json({**facts, "split": rule_name, "parts": sizes, **details, "out": output.out})
         return
@@ -264,18 +247,22 @@ def evaluate(
     reporter.text(text)
 
 
-def _reporter(steps: Steps) -> Callable[[str, int, int], None]:
-    """Return a callback of `evaluate` that shows which model is evaluated."""
-    current = ""
-
-    def show(name: str, done: int, total: int) -> None:
-        nonlocal current
-        if name != current:
-            steps.begin(name)
-            current = name
-        steps.at(done, total)
-
-    return show
+def _features(
+    features: FeatureOptions, named: dict[str, Any], data: Any, encoding: str | None, fitted: bool
+) -> dict[str, Any]:
+    """Return the features of the command line, encoded once; as in the fit of a loaded model."""
+    if not features.are_given:
+        return {}
+    if not fitted:
+        return dict(features.read(data.items, data.users, encoding))
+    features.check(list(named.values()))
+    encoders = {id(getattr(model, "item_encoder_", None)) for model in named.values()}
+    if len(encoders) > 1:
+        raise ValueError(
+            "--model-file: with features, evaluate one file at a time: each encodes them itself"
+        )
+    model = next(iter(named.values()))
+    return dict(features.read(data.items, data.users, encoding, model))
 
 
 def _sizes(part: Any) -> dict[str, int]:

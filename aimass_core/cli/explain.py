@@ -9,7 +9,7 @@ import typer
 from .console import Reporter
 from .fitted import ModelSource
 from .groups import with_option_groups
-from .options import ColumnOptions, GeneralOptions, ModelOptions, TableOptions
+from .options import ColumnOptions, GeneralOptions, ModelOptions, TableOptions, TitleOptions
 from .similar import split_words
 
 __all__ = ["explain"]
@@ -30,24 +30,7 @@ def explain(
     k: Annotated[
         int, typer.Option("--k", metavar="N", help="Number of contributions to show.")
     ] = 10,
-    items: Annotated[
-        str | None,
-        typer.Option("--items", metavar="FILE", help="Table of items, for their titles."),
-    ] = None,
-    title: Annotated[
-        str | None,
-        typer.Option(
-            "--title", metavar="COL", help="Column of titles in --items, if it has no usual name."
-        ),
-    ] = None,
-    item_id: Annotated[
-        str | None,
-        typer.Option(
-            "--item-id",
-            metavar="COL",
-            help="Column of item ids in --items, if it has another name than in RATINGS.",
-        ),
-    ] = None,
+    titles: TitleOptions,
     model: ModelOptions,
     columns: ColumnOptions,
     tables: TableOptions,
@@ -56,7 +39,6 @@ def explain(
     """Show why USER gets this score for ITEM: what each item or similar user contributes."""
     from ..base.validation import as_int
     from .ids import known_ids
-    from .titles import read_titles
 
     as_int(k, "--k", minimum=1)
     reporter = Reporter(general)
@@ -68,14 +50,18 @@ def explain(
             raise ValueError(
                 f"--model: {fitted.label} gives no reasons; use item-knn, user-knn or implicit-als"
             )
-        titles = read_titles(items, item_id or fitted.names[1], title, tables.encoding)
+        title_by_id = titles.read(fitted.names[1], tables.encoding)
         (user,) = known_ids([user_word], "USER", fitted.users)[0].tolist()
         (item,) = known_ids([item_word], "ITEM", fitted.items)[0].tolist()
         explanation = fitted.model.explain(user, item, k=k)
     is_items = explanation.of == "items"
     name = fitted.names[1 if is_items else 0]
     rows: list[dict[str, Any]] = [
-        {name: other, "title": titles.get(str(other)) if is_items else None, "contribution": part}
+        {
+            name: other,
+            "title": title_by_id.get(str(other)) if is_items else None,
+            "contribution": part,
+        }
         for other, part in zip(
             explanation.ids.tolist(), explanation.contributions.tolist(), strict=True
         )
@@ -86,7 +72,7 @@ def explain(
                 "model": fitted.label,
                 "user": user,
                 "item": item,
-                "title": titles.get(str(item)),
+                "title": title_by_id.get(str(item)),
                 "score": explanation.score,
                 "offset": explanation.offset,
                 "of": explanation.of,
@@ -94,11 +80,11 @@ def explain(
             }
         )
         return
-    shown = [name, *(["title"] if titles and is_items else []), "contribution"]
+    shown = [name, *(["title"] if title_by_id and is_items else []), "contribution"]
     cells = [[row[column] for column in shown] for row in rows]
     if explanation.offset:
         cells.insert(0, ["(offset)", *([""] * (len(shown) - 2)), explanation.offset])
-    label = titles.get(str(item), str(item))
+    label = title_by_id.get(str(item), str(item))
     reporter.grid(
         f"{label} for {user}: score {explanation.score:.4f} ({fitted.label})", shown, cells
     )

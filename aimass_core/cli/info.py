@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from .console import Reporter
 from .groups import with_option_groups
 from .options import GeneralOptions
@@ -10,11 +14,29 @@ __all__ = ["info"]
 
 
 @with_option_groups
-def info(*, general: GeneralOptions) -> None:
+def info(
+    *,
+    cuda_check: Annotated[
+        bool,
+        typer.Option(
+            "--cuda-check",
+            help="Compare results and speed of a GPU with those of the processor; exit code 1 "
+            "where results differ.",
+        ),
+    ] = False,
+    device: Annotated[
+        str,
+        typer.Option(help="Device of --cuda-check, such as 'cuda:1' or 'torch:cpu'."),
+    ] = "cuda",
+    general: GeneralOptions,
+) -> None:
     """Print version, instruction set, threads, BLAS and the optional parts found."""
     from .._config import show_config
 
     reporter = Reporter(general)
+    if cuda_check:
+        _check_device(reporter, device)
+        return
     found = show_config()
     if reporter.is_json:
         reporter.json(found)
@@ -35,3 +57,41 @@ def info(*, general: GeneralOptions) -> None:
             },
         },
     )
+
+
+def _check_device(reporter: Reporter, device: str) -> None:
+    """Print the comparison of a device with the processor."""
+    from ..cuda import check, device_info
+
+    facts = device_info(device)
+    results = []
+    with reporter.steps() as steps:
+        steps.begin("comparing")
+        for done, result in enumerate(check(device), 1):
+            steps.at(done, 16)
+            results.append(result)
+    if reporter.is_json:
+        reporter.json(facts | {"results": [r._asdict() | {"ratio": r.ratio} for r in results]})
+    else:
+        reporter.facts(
+            f"device {device}",
+            {name.replace("_", " "): "unknown" if v is None else v for name, v in facts.items()},
+        )
+        reporter.grid(
+            "The device and the processor",
+            ["computation", "type", "relative error", "result", "device s", "CPU s", "ratio"],
+            [
+                [
+                    result.name,
+                    result.dtype,
+                    f"{result.error:.1e}",
+                    "equal" if result.is_equal else "DIFFERENT",
+                    f"{result.device_seconds:.4f}",
+                    f"{result.cpu_seconds:.4f}",
+                    f"{result.ratio:.1f}x",
+                ]
+                for result in results
+            ],
+        )
+    if not all(result.is_equal for result in results):
+        raise typer.Exit(1)

@@ -12,12 +12,18 @@ from ..base.registry import model_names
 
 __all__ = [
     "ColumnOptions",
+    "ExcludeSeenOption",
     "GeneralOptions",
+    "KOption",
     "ModelOptions",
     "OptionalOutputOptions",
     "OutputOptions",
     "RatingsArgument",
+    "SaveModelOption",
+    "SeedOption",
+    "SettingsOption",
     "TableOptions",
+    "TitleOptions",
     "config_option",
 ]
 
@@ -25,7 +31,10 @@ _FORMAT_PANEL = "Format of input files"
 _COLUMN_PANEL = "Columns and rows"
 _MODEL_PANEL = "Model"
 _GENERAL_PANEL = "General"
+_EXECUTOR_PANEL = "Workers"
 _OUTPUT_PANEL = "Output"
+_LISTS_PANEL = "Lists"
+_TITLES_PANEL = "Titles of items"
 
 RatingsArgument = Annotated[
     str | None,
@@ -33,6 +42,43 @@ RatingsArgument = Annotated[
         metavar="RATINGS",
         help="Table with one row for each interaction: CSV, Parquet, Feather, JSON lines or Excel "
         "file, folder, glob, URL, or '-' for standard input.",
+        show_default=False,
+    ),
+]
+
+KOption = Annotated[
+    int,
+    typer.Option("--k", metavar="N", help="Items for each user.", rich_help_panel=_LISTS_PANEL),
+]
+ExcludeSeenOption = Annotated[
+    bool,
+    typer.Option(
+        "--exclude-seen/--no-exclude-seen",
+        help="Leave out items that the user has already.",
+        rich_help_panel=_LISTS_PANEL,
+    ),
+]
+SaveModelOption = Annotated[
+    Path | None,
+    typer.Option("--save", metavar="FILE", help="Also write the fitted model to this file."),
+]
+SeedOption = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        help="Seed of all random numbers.",
+        rich_help_panel=_GENERAL_PANEL,
+    ),
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="OPTION=VALUE",
+        help="Option of the model, such as n_neighbors=200; of several models, for those that have "
+        "it. May be repeated.",
+        rich_help_panel=_MODEL_PANEL,
         show_default=False,
     ),
 ]
@@ -419,16 +465,7 @@ class ModelOptions:
             show_default=False,
         ),
     ] = None
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="OPTION=VALUE",
-            help="Option of the model, such as n_neighbors=200; may be repeated.",
-            rich_help_panel=_MODEL_PANEL,
-            show_default=False,
-        ),
-    ] = None
+    settings: SettingsOption = None
     model_file: Annotated[
         Path | None,
         typer.Option(
@@ -438,15 +475,58 @@ class ModelOptions:
             rich_help_panel=_MODEL_PANEL,
         ),
     ] = None
-    seed: Annotated[
-        int,
+    seed: SeedOption = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TitleOptions:
+    """The table of items from which titles are shown."""
+
+    items: Annotated[
+        str | None,
         typer.Option(
-            "--seed",
-            metavar="N",
-            help="Seed of all random numbers.",
-            rich_help_panel=_MODEL_PANEL,
+            "--items",
+            metavar="FILE",
+            help="Table of items; their titles stand beside the ids, in a column 'title'.",
+            rich_help_panel=_TITLES_PANEL,
         ),
-    ] = 0
+    ] = None
+    title: Annotated[
+        str | None,
+        typer.Option(
+            "--title",
+            metavar="COL",
+            help="Column of titles in --items, if it has no usual name.",
+            rich_help_panel=_TITLES_PANEL,
+        ),
+    ] = None
+    item_id: Annotated[
+        str | None,
+        typer.Option(
+            "--item-id",
+            metavar="COL",
+            help="Column of item ids in --items, if it has another name than in RATINGS.",
+            rich_help_panel=_TITLES_PANEL,
+        ),
+    ] = None
+
+    def read(self, item_name: str, encoding: str | None) -> dict[str, str]:
+        """Return the titles by the text of the id; none without ``--items``.
+
+        Parameters
+        ----------
+        item_name : str
+            Column of item ids in the interactions.
+        encoding : str or None
+            Of a text file.
+
+        Returns
+        -------
+        dict of str to str
+        """
+        from .titles import read_titles
+
+        return read_titles(self.items, self.item_id or item_name, self.title, encoding)
 
 
 _OutFormat = Annotated[
@@ -492,6 +572,41 @@ class OutputOptions:
     ]
     out_format: _OutFormat = None
     out_table: _OutTable = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorOptions:
+    """Where the work is done, if not in this process."""
+
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            "--executor",
+            metavar="WHERE",
+            help="Worker processes that fit implicit-als and write the lists of a folder: "
+            "processes:4, dask://host:8786 or ray://host:10001. The result is the same.",
+            rich_help_panel=_EXECUTOR_PANEL,
+        ),
+    ] = None
+    place: Annotated[
+        Path | None,
+        typer.Option(
+            "--place",
+            metavar="FOLDER",
+            help="Folder that all workers see, for their files; a command that was interrupted "
+            "resumes there if it is given again. Default: a temporary folder.",
+            rich_help_panel=_EXECUTOR_PANEL,
+        ),
+    ] = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The options as arguments of `fit`; empty without an executor."""
+        if self.executor is None:
+            if self.place is not None:
+                raise ValueError("--place has no effect without --executor")
+            return {}
+        return {"executor": self.executor, "place": self.place}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Reporter
+from .console import Reporter, shown_events
+from .features import FeatureOptions
 from .fitted import ModelSource
 from .groups import with_option_groups
 from .options import (
     ColumnOptions,
+    ExcludeSeenOption,
+    ExecutorOptions,
     GeneralOptions,
+    KOption,
     ModelOptions,
     OutputOptions,
     RatingsArgument,
+    SaveModelOption,
     TableOptions,
+    TitleOptions,
 )
 from .titles import DEFAULT_REASON
 
@@ -33,17 +40,14 @@ if TYPE_CHECKING:
 __all__ = ["recommend"]
 
 _LISTS_PANEL = "Lists"
+_REASONS_PANEL = "Reasons"
 
 
-@with_option_groups
-def recommend(
-    ratings: RatingsArgument = None,
-    *,
-    output: OutputOptions,
-    k: Annotated[
-        int,
-        typer.Option("--k", metavar="N", help="Items for each user.", rich_help_panel=_LISTS_PANEL),
-    ] = 10,
+@dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """The lists that are written: length, users and filters."""
+
+    k: KOption = 10
     users: Annotated[
         str | None,
         typer.Option(
@@ -52,7 +56,7 @@ def recommend(
             help="Only these users: a file of ids, or ids with commas between.",
             rich_help_panel=_LISTS_PANEL,
         ),
-    ] = None,
+    ] = None
     unknown: Annotated[
         str,
         typer.Option(
@@ -62,15 +66,8 @@ def recommend(
             "most popular items.",
             rich_help_panel=_LISTS_PANEL,
         ),
-    ] = "error",
-    exclude_seen: Annotated[
-        bool,
-        typer.Option(
-            "--exclude-seen/--no-exclude-seen",
-            help="Leave out items that the user has already.",
-            rich_help_panel=_LISTS_PANEL,
-        ),
-    ] = True,
+    ] = "error"
+    exclude_seen: ExcludeSeenOption = True
     candidates: Annotated[
         str | None,
         typer.Option(
@@ -80,7 +77,7 @@ def recommend(
             help="Recommend only these items.",
             rich_help_panel=_LISTS_PANEL,
         ),
-    ] = None,
+    ] = None
     exclude: Annotated[
         str | None,
         typer.Option(
@@ -90,42 +87,28 @@ def recommend(
             help="Do not recommend these items.",
             rich_help_panel=_LISTS_PANEL,
         ),
-    ] = None,
-    items: Annotated[
-        str | None,
-        typer.Option(
-            "--items",
-            metavar="FILE",
-            help="Table of items; their titles are written as a column 'title'.",
-            rich_help_panel=_LISTS_PANEL,
-        ),
-    ] = None,
-    title: Annotated[
-        str | None,
-        typer.Option(
-            "--title",
-            metavar="COL",
-            help="Column of titles in --items, if it has no usual name.",
-            rich_help_panel=_LISTS_PANEL,
-        ),
-    ] = None,
-    item_id: Annotated[
-        str | None,
-        typer.Option(
-            "--item-id",
-            metavar="COL",
-            help="Column of item ids in --items, if it has another name than in RATINGS.",
-            rich_help_panel=_LISTS_PANEL,
-        ),
-    ] = None,
+    ] = None
+
+    def check(self) -> None:
+        """Raise ValueError for a length or a rule that does not exist."""
+        from ..base.validation import as_choice, as_int
+
+        as_int(self.k, "--k", minimum=1)
+        as_choice(self.unknown, "--unknown", ("error", "skip", "popular"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReasonOptions:
+    """The sentences that say why an item is recommended."""
+
     explain: Annotated[
         bool,
         typer.Option(
             "--explain",
             help="Write a reason for each item as a column 'reason'.",
-            rich_help_panel=_LISTS_PANEL,
+            rich_help_panel=_REASONS_PANEL,
         ),
-    ] = False,
+    ] = False
     reason: Annotated[
         str,
         typer.Option(
@@ -133,23 +116,32 @@ def recommend(
             metavar="TEXT",
             help="Sentence of --explain; {items} becomes the titles of the items behind it, "
             "{item} that of the recommended one.",
-            rich_help_panel=_LISTS_PANEL,
+            rich_help_panel=_REASONS_PANEL,
         ),
-    ] = DEFAULT_REASON,
+    ] = DEFAULT_REASON
     reasons: Annotated[
         int,
         typer.Option(
             "--reasons",
             metavar="N",
             help="Items that a sentence of --explain names at most.",
-            rich_help_panel=_LISTS_PANEL,
+            rich_help_panel=_REASONS_PANEL,
         ),
-    ] = 2,
-    save: Annotated[
-        Path | None,
-        typer.Option("--save", metavar="FILE", help="Also write the fitted model to this file."),
-    ] = None,
+    ] = 2
+
+
+@with_option_groups
+def recommend(
+    ratings: RatingsArgument = None,
+    *,
+    output: OutputOptions,
+    lists: ListOptions,
+    titles: TitleOptions,
+    sentences: ReasonOptions,
+    features: FeatureOptions,
+    save: SaveModelOption = None,
     model: ModelOptions,
+    workers: ExecutorOptions,
     columns: ColumnOptions,
     tables: TableOptions,
     general: GeneralOptions,
@@ -158,44 +150,55 @@ def recommend(
 
     The output has one row for each user and rank: the user column, the item column, rank, score.
     With --model-file and RATINGS, the lists are for the users of RATINGS by their interactions
-    there, whether or not the model knows them.
+    there, whether or not the model knows them. With --item-features, items of that table without
+    interactions are ranked, too. An --out that ends in / is a folder of Parquet files.
     """
-    from ..base.validation import as_choice, as_int
+    from ..base.validation import as_int
 
-    as_int(k, "--k", minimum=1)
-    as_int(reasons, "--reasons", minimum=1)
-    as_choice(unknown, "--unknown", ("error", "skip", "popular"))
+    lists.check()
+    as_int(sentences.reasons, "--reasons", minimum=1)
     reporter = Reporter(general, output.out)
     source = ModelSource(
-        ratings, columns, tables, model, default="item-knn", ratings_with_file=True
+        ratings,
+        columns,
+        tables,
+        model,
+        default="item-knn",
+        ratings_with_file=True,
+        features=features,
     )
     target = _output(output, source)
     source.check_save(save, [] if output.out == "-" else [target.path])
+    executor = workers.arguments
     with reporter.steps() as steps:
-        fitted = source.get(steps)
+        fitted = source.get(steps, executor)
         started = perf_counter()
-        lists = _Lists(fitted, k, exclude_seen, unknown)
-        lists.set_filters(users, candidates, exclude)
-        lists.set_texts(items, item_id, title, tables.encoding, explain, reason, reasons)
+        job = _Lists(fitted, lists)
+        job.set_filters()
+        job.set_texts(titles, sentences, tables.encoding)
         steps.begin("recommending")
-        with target.writer(lists.schema) as writer:
-            for block in lists.blocks():
-                writer.write(lists.table(block, steps))
-                steps.at(lists.n_done, lists.n_users)
-            if save is not None:  # so that an output file means that everything is written
+        if isinstance(target, OutputFolder):
+            if save is not None:
                 fitted.model.save(save)
+            n_rows = job.write_folder(target.path, executor, steps)
+        else:
+            with target.writer(job.schema) as writer:
+                for block in job.blocks():
+                    writer.write(job.table(block, steps))
+                    steps.at(job.n_done, job.n_users)
+                if save is not None:  # so that an output file means that everything is written
+                    fitted.model.save(save)
+            n_rows = writer.rows
         recommend_s = perf_counter() - started
     summary = {
         **fitted.facts(),
-        "unknown_allowed": lists.n_unknown["candidates"],
-        "unknown_denied": lists.n_unknown["exclude"],
-        "unknown_users": lists.n_unknown["users"],
-        "users_asked": lists.n_users,
-        "rows_written": writer.rows,
+        **{f"unknown_{name}": n for name, n in job.n_unknown.items()},
+        "lists_written": job.n_users,
+        "rows_written": n_rows,
         "read_seconds": fitted.read_seconds,
         "fit_seconds": fitted.fit_seconds,
         "recommend_seconds": recommend_s,
-        "users_per_second": lists.n_users / max(recommend_s, 1e-9),
+        "users_per_second": job.n_users / max(recommend_s, 1e-9),
         "out": target.path,
         "save": save,
     }
@@ -208,7 +211,18 @@ def recommend(
 def _output(options: OutputOptions, source: ModelSource) -> Any:
     from .output import Output
 
+    if options.out.endswith("/"):
+        if options.out_format not in (None, "parquet") or options.out_table is not None:
+            raise ValueError("--out: a folder is written as Parquet files only")
+        return OutputFolder(Path(options.out))
     return Output(options, source.paths, "recommend")
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """A folder of Parquet files as the output."""
+
+    path: Path
 
 
 class _Lists:
@@ -218,21 +232,21 @@ class _Lists:
     ----------
     fitted : FittedModel
         The model; a loaded one with interactions ranks for these.
-    k : int
-        Items of each list.
-    exclude_seen : bool
-        Whether items that the users have are left out.
-    unknown : {"error", "skip", "popular"}
-        What happens to unknown users.
+    options : ListOptions
+        Length, users and filters.
     """
 
-    def __init__(self, fitted: FittedModel, k: int, exclude_seen: bool, unknown: str) -> None:
+    def __init__(self, fitted: FittedModel, options: ListOptions) -> None:
         from .ratings import lists_schema
 
         self._fitted = fitted
         self._is_new = fitted.is_loaded and fitted.data is not None
-        self._options: dict[str, Any] = {"k": k, "exclude_seen": exclude_seen}
-        self._unknown = unknown
+        self._given = options
+        self._options: dict[str, Any] = {
+            "k": options.k,
+            "exclude_seen": options.exclude_seen,
+            **fitted.features,
+        }
         self._texts: dict[str, Any] | None = None
         self._titles: dict[str, str] = {}
         self._chosen: Any = None
@@ -245,52 +259,51 @@ class _Lists:
         ids = model.users_ if known is None else known.users
         self.schema: pa.Schema = lists_schema(fitted.ratings, ids, model.items_, ("user", "item"))
 
-    def set_filters(self, users: str | None, candidates: str | None, exclude: str | None) -> None:
+    def set_filters(self) -> None:
         """Read the options that name users and items."""
         from .ids import ids_of_option, parsed_ids, words_of_option
 
         user_name, item_name = self.schema.names[:2]
-        if users is not None and self._unknown == "popular" and not self._is_new:
+        users, unknown = self._given.users, self._given.unknown
+        if users is not None and unknown == "popular" and not self._is_new:
             words = words_of_option(users, "--users", user_name)
             self._chosen = parsed_ids(words, "--users", self._users)
             self.n_unknown["users"] = int((self._users.get(self._chosen) < 0).sum())
         elif users is not None:
-            rule = "error" if self._unknown == "error" else "skip"
+            rule = "error" if unknown == "error" else "skip"
             self._chosen, self.n_unknown["users"] = ids_of_option(
                 users, "--users", user_name, self._users, unknown=rule
             )
         if self._chosen is not None:
             self.n_users = len(self._chosen)
-        for name, text in (("candidates", candidates), ("exclude", exclude)):
+        for name, text in (
+            ("candidates", self._given.candidates),
+            ("exclude", self._given.exclude),
+        ):
             ids, self.n_unknown[name] = ids_of_option(
                 text, f"--{name}", item_name, self._fitted.items, unknown="some"
             )
             self._options[name] = ids
 
     def set_texts(
-        self,
-        items: str | None,
-        item_id: str | None,
-        title: str | None,
-        encoding: str | None,
-        explain: bool,
-        reason: str,
-        n_reasons: int,
+        self, titles: TitleOptions, sentences: ReasonOptions, encoding: str | None
     ) -> None:
         """Read titles, and prepare the columns of texts."""
         import pyarrow as pa
 
-        from .titles import read_titles
-
-        if items is not None:
-            self._titles = read_titles(items, item_id or self.schema.names[1], title, encoding)
+        if titles.items is not None:
+            self._titles = titles.read(self.schema.names[1], encoding)
             self.schema = self.schema.append(pa.field("title", pa.string()))
-        if explain:
+        if sentences.explain:
             if self._is_new:
                 raise ValueError(
                     "--explain: reasons are given for users of the fit; leave out RATINGS"
                 )
-            self._texts = {"n": n_reasons, "template": reason, "titles": self._titles}
+            self._texts = {
+                "n": sentences.reasons,
+                "template": sentences.reason,
+                "titles": self._titles,
+            }
             self.schema = self.schema.append(pa.field("reason", pa.string()))
 
     def blocks(self) -> Iterator[TopK]:
@@ -299,7 +312,7 @@ class _Lists:
 
         if not self._is_new:
             blocks = recommend_blocks(
-                self._fitted.model, self._chosen, unknown=self._unknown, **self._options
+                self._fitted.model, self._chosen, unknown=self._given.unknown, **self._options
             )
         else:
             blocks = self._blocks_of_new_users()
@@ -311,14 +324,38 @@ class _Lists:
         import numpy as np
 
         data: Any = self._fitted.data
-        rule = "popular" if self._unknown == "popular" else "skip"
+        rule = "popular" if self._given.unknown == "popular" else "skip"
         lists = self._fitted.model.recommend_new(data, unknown=rule, **self._options)
         if self._chosen is not None:
             lists = lists[np.asarray(data.users.get(self._chosen))]
         yield lists
 
+    def write_folder(self, path: Path, executor: dict[str, Any], steps: Steps) -> int:
+        """Write the lists to a folder, by workers if there are some; return the rows written."""
+        from ..retrieval import write_recommendations
+
+        if self._is_new:
+            raise ValueError(
+                "--out: lists of a saved model for the users of RATINGS go to a file, not a folder"
+            )
+        if self._fitted.features:
+            raise ValueError("--item-features and --user-features go with a file as --out")
+        if len(self.schema) > 4:
+            raise ValueError("--items and --explain go with a file as --out, not with a folder")
+        return write_recommendations(
+            self._fitted.model,
+            path,
+            users=self._chosen,
+            unknown=self._given.unknown,
+            schema=self.schema,
+            callback=shown_events(steps),
+            **self._options,
+            **executor,
+        )
+
     def table(self, lists: TopK, steps: Steps) -> pa.Table:
         """Return lists as a table, with titles and reasons."""
+        import numpy as np
         import pyarrow as pa
 
         from .output import append_texts, lists_table
@@ -331,17 +368,21 @@ class _Lists:
         if "title" in self.schema.names[4:]:
             texts["title"] = [self._titles.get(str(item)) for item in items]
         if self._texts is not None:
-            texts["reason"] = reasons(self._fitted.model, users, items, steps=steps, **self._texts)
+            of_pair = np.repeat(np.arange(len(lists)), lists.lengths)
+            sources = None if lists.reasons is None else lists.reasons[of_pair].tolist()
+            model = self._fitted.model
+            texts["reason"] = reasons(model, users, items, sources, steps=steps, **self._texts)
         return append_texts(table, texts)
 
 
 def _show(reporter: Reporter, summary: dict[str, Any]) -> None:
+    from ..base.text import counted
     from .ratings import facts_shown
 
     rows = facts_shown(summary)
     for name, title in (
-        ("unknown_allowed", "items of --candidates not in the data"),
-        ("unknown_denied", "items of --exclude not in the data"),
+        ("unknown_candidates", "items of --candidates not in the data"),
+        ("unknown_exclude", "items of --exclude not in the data"),
         ("unknown_users", "unknown users of --users"),
     ):
         if summary[name]:
@@ -355,4 +396,4 @@ def _show(reporter: Reporter, summary: dict[str, Any]) -> None:
     }
     if summary["save"] is not None:
         rows["model saved"] = str(summary["save"])
-    reporter.facts(f"{summary['model']} for {summary['users_asked']:,} users", rows)
+    reporter.facts(f"{summary['model']} for {counted(summary['lists_written'], 'user', ',')}", rows)

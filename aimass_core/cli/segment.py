@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Reporter
+from .console import Reporter, shown_events
+from .customers import Customers, TransactionOptions, load_segments, scales_of_option
+from .files import shown_name
 from .groups import with_option_groups
-from .options import GeneralOptions, OutputOptions, TableOptions
+from .options import GeneralOptions, OutputOptions, SeedOption, TableOptions
 
 if TYPE_CHECKING:
-    from ..base.progress import Event
     from ..segmentation import Segmentation
     from .console import Steps
 
@@ -22,8 +23,211 @@ __all__ = ["segment"]
 
 _TABLE_PANEL = "Columns and rows"
 _FIT_PANEL = "Segments"
-_RFM_PANEL = "Transactions (--rfm)"
 _PICTURES = ("map", "profile", "selection")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowOptions:
+    """The rows and columns of the table from which segments are formed."""
+
+    id: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="COL",
+            help="Column of ids; may be left out if it has a usual name.",
+            rich_help_panel=_TABLE_PANEL,
+        ),
+    ] = None
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="NAMES",
+            help="Quantities that form the segments: names or patterns ('f*') with commas between. "
+            "Default: every column of numbers with three values or more, except codes and ids.",
+            rich_help_panel=_TABLE_PANEL,
+        ),
+    ] = None
+    include: Annotated[
+        str | None,
+        typer.Option(
+            "--include",
+            metavar="NAMES",
+            help="Columns to take as quantities although they look like codes or ids.",
+            rich_help_panel=_TABLE_PANEL,
+        ),
+    ] = None
+    categorical: Annotated[
+        str | None,
+        typer.Option(
+            "--categorical",
+            metavar="NAMES",
+            help="Columns of words, flags or codes that form the segments as categories.",
+            rich_help_panel=_TABLE_PANEL,
+        ),
+    ] = None
+    unit: Annotated[
+        str,
+        typer.Option(
+            "--unit",
+            metavar="WORD",
+            help="What a row stands for: customers, sessions, ...",
+            rich_help_panel=_TABLE_PANEL,
+        ),
+    ] = "customers"
+    missing: Annotated[
+        str,
+        typer.Option(
+            "--missing",
+            metavar="RULE",
+            help="Nulls in quantities: error, median, drop, or marginalize (use what is known).",
+            rich_help_panel=_TABLE_PANEL,
+        ),
+    ] = "error"
+    scaling: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scaling",
+            metavar="KIND|COL=KIND",
+            help="auto, standard, robust or log, for all columns or one; may be repeated.",
+            show_default=False,
+            rich_help_panel=_TABLE_PANEL,
+        ),
+    ] = None
+
+    def as_parameters(self) -> dict[str, Any]:
+        """Return the parameters of `Segmentation` that these options stand for."""
+        return {
+            "columns": _names(self.columns),
+            "include": _names(self.include),
+            "categorical": _names(self.categorical),
+            "unit": self.unit,
+            "scaling": scales_of_option(self.scaling),
+            "missing": self.missing,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """How segments are found."""
+
+    segments: Annotated[
+        int | None,
+        typer.Option(
+            "--segments",
+            "--n-segments",
+            metavar="K",
+            help="Number of segments; without it the number is chosen.",
+            rich_help_panel=_FIT_PANEL,
+        ),
+    ] = None
+    max_segments: Annotated[
+        int,
+        typer.Option(
+            "--max-segments",
+            metavar="K",
+            help="Largest number that is tried.",
+            rich_help_panel=_FIT_PANEL,
+        ),
+    ] = 10
+    criterion: Annotated[
+        str,
+        typer.Option(
+            "--criterion",
+            metavar="NAME",
+            help="bic, or icl for less overlap.",
+            rich_help_panel=_FIT_PANEL,
+        ),
+    ] = "bic"
+    covariance_type: Annotated[
+        str,
+        typer.Option(
+            "--covariance-type",
+            "--form",
+            metavar="NAME",
+            help="auto, full, tied, diag, tied_diag or spherical.",
+            rich_help_panel=_FIT_PANEL,
+        ),
+    ] = "auto"
+    noise: Annotated[
+        float,
+        typer.Option(
+            "--noise",
+            metavar="SHARE",
+            help="Above 0: outliers belong to no segment. The share to start with; the fit learns "
+            "it.",
+            rich_help_panel=_FIT_PANEL,
+        ),
+    ] = 0.0
+    min_share: Annotated[
+        float,
+        typer.Option(
+            "--min-share",
+            metavar="SHARE",
+            help="Smallest share of the rows that may be assigned to a segment.",
+            rich_help_panel=_FIT_PANEL,
+        ),
+    ] = 0.05
+    bootstrap: Annotated[
+        int,
+        typer.Option(
+            "--bootstrap",
+            "--n-bootstrap",
+            metavar="N",
+            help="Resamples for the stability; 0 for none.",
+            rich_help_panel=_FIT_PANEL,
+        ),
+    ] = 20
+    seed: SeedOption = 0
+
+    def as_parameters(self) -> dict[str, Any]:
+        """Return the parameters of `Segmentation` that these options stand for."""
+        from ..base.validation import as_int
+
+        for option, number, minimum in (
+            ("--bootstrap", self.bootstrap, 0),
+            ("--max-segments", self.max_segments, 1),
+            ("--segments", 1 if self.segments is None else self.segments, 1),
+        ):
+            as_int(number, option, minimum=minimum)
+        return {
+            "n_segments": self.segments,
+            "max_segments": self.max_segments,
+            "criterion": self.criterion,
+            "covariance_type": self.covariance_type,
+            "noise": self.noise,
+            "min_share": self.min_share,
+            "n_bootstrap": self.bootstrap,
+            "random_state": self.seed,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """Pictures and the report."""
+
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Also write an HTML report with pictures."),
+    ] = None
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--pictures", metavar="FOLDER", help="Also write map.png, profile.png, selection.png."
+        ),
+    ] = None
+    title: Annotated[
+        str, typer.Option("--title", metavar="TEXT", help="Heading of the report.")
+    ] = "Customer segments"
+
+    def write(self, model: Segmentation, table: Any) -> None:
+        """Write the report and the pictures of fitted segments."""
+        if self.report is not None:
+            model.report(self.report, table, title=self.title)
+        if self.pictures is not None:
+            for kind in _PICTURES:
+                model.picture(kind, self.pictures / f"{kind}.png", table=table)
 
 
 @with_option_groups
@@ -40,19 +244,7 @@ def segment(
     ],
     *,
     output: OutputOptions,
-    report: Annotated[
-        Path | None,
-        typer.Option("--report", metavar="FILE", help="Also write an HTML report with pictures."),
-    ] = None,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(
-            "--pictures", metavar="FOLDER", help="Also write map.png, profile.png, selection.png."
-        ),
-    ] = None,
-    title: Annotated[
-        str, typer.Option("--title", metavar="TEXT", help="Heading of the report.")
-    ] = "Customer segments",
+    reports: ReportOptions,
     save: Annotated[
         Path | None,
         typer.Option("--save", metavar="FILE", help="Also write the fitted segments to this file."),
@@ -75,209 +267,9 @@ def segment(
             "and the drift is reported.",
         ),
     ] = None,
-    id: Annotated[
-        str | None,
-        typer.Option(
-            "--id",
-            metavar="COL",
-            help="Column of ids; may be left out if it has a usual name.",
-            rich_help_panel=_TABLE_PANEL,
-        ),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            "--columns",
-            metavar="NAMES",
-            help="Quantities that form the segments: names or patterns ('f*') with commas between. "
-            "Default: every column of numbers with three values or more, except codes and ids.",
-            rich_help_panel=_TABLE_PANEL,
-        ),
-    ] = None,
-    include: Annotated[
-        str | None,
-        typer.Option(
-            "--include",
-            metavar="NAMES",
-            help="Columns to take as quantities although they look like codes or ids.",
-            rich_help_panel=_TABLE_PANEL,
-        ),
-    ] = None,
-    categorical: Annotated[
-        str | None,
-        typer.Option(
-            "--categorical",
-            metavar="NAMES",
-            help="Columns of words, flags or codes that form the segments as categories.",
-            rich_help_panel=_TABLE_PANEL,
-        ),
-    ] = None,
-    unit: Annotated[
-        str,
-        typer.Option(
-            "--unit",
-            metavar="WORD",
-            help="What a row stands for: customers, sessions, ...",
-            rich_help_panel=_TABLE_PANEL,
-        ),
-    ] = "customers",
-    missing: Annotated[
-        str,
-        typer.Option(
-            "--missing",
-            metavar="RULE",
-            help="Nulls in quantities: error, median, drop, or marginalize (use what is known).",
-            rich_help_panel=_TABLE_PANEL,
-        ),
-    ] = "error",
-    scaling: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--scaling",
-            metavar="KIND|COL=KIND",
-            help="auto, standard, robust or log, for all columns or one; may be repeated.",
-            show_default=False,
-            rich_help_panel=_TABLE_PANEL,
-        ),
-    ] = None,
-    segments: Annotated[
-        int | None,
-        typer.Option(
-            "--segments",
-            "--n-segments",
-            metavar="K",
-            help="Number of segments; without it the number is chosen.",
-            rich_help_panel=_FIT_PANEL,
-        ),
-    ] = None,
-    max_segments: Annotated[
-        int,
-        typer.Option(
-            "--max-segments",
-            metavar="K",
-            help="Largest number that is tried.",
-            rich_help_panel=_FIT_PANEL,
-        ),
-    ] = 10,
-    criterion: Annotated[
-        str,
-        typer.Option(
-            "--criterion",
-            metavar="NAME",
-            help="bic, or icl for less overlap.",
-            rich_help_panel=_FIT_PANEL,
-        ),
-    ] = "bic",
-    covariance_type: Annotated[
-        str,
-        typer.Option(
-            "--covariance-type",
-            "--form",
-            metavar="NAME",
-            help="auto, full, tied, diag, tied_diag or spherical.",
-            rich_help_panel=_FIT_PANEL,
-        ),
-    ] = "auto",
-    noise: Annotated[
-        float,
-        typer.Option(
-            "--noise",
-            metavar="SHARE",
-            help="Above 0: outliers belong to no segment. The share to start with; the fit learns "
-            "it.",
-            rich_help_panel=_FIT_PANEL,
-        ),
-    ] = 0.0,
-    min_share: Annotated[
-        float,
-        typer.Option(
-            "--min-share",
-            metavar="SHARE",
-            help="Smallest share of the rows that may be assigned to a segment.",
-            rich_help_panel=_FIT_PANEL,
-        ),
-    ] = 0.05,
-    bootstrap: Annotated[
-        int,
-        typer.Option(
-            "--bootstrap",
-            "--n-bootstrap",
-            metavar="N",
-            help="Resamples for the stability; 0 for none.",
-            rich_help_panel=_FIT_PANEL,
-        ),
-    ] = 20,
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed", metavar="N", help="Seed of all random numbers.", rich_help_panel=_FIT_PANEL
-        ),
-    ] = 0,
-    rfm: Annotated[
-        bool,
-        typer.Option(
-            "--rfm",
-            help="TABLE holds transactions: form the segments by recency, frequency and monetary "
-            "value, which the output repeats.",
-            rich_help_panel=_RFM_PANEL,
-        ),
-    ] = False,
-    user: Annotated[
-        str | None,
-        typer.Option(
-            "--user", metavar="COL", help="Column of customers.", rich_help_panel=_RFM_PANEL
-        ),
-    ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option("--time", metavar="COL", help="Column of times.", rich_help_panel=_RFM_PANEL),
-    ] = None,
-    amount: Annotated[
-        str | None,
-        typer.Option(
-            "--amount",
-            metavar="COL|A*B",
-            help="Column of amounts, or two to be multiplied, such as quantity*price.",
-            rich_help_panel=_RFM_PANEL,
-        ),
-    ] = None,
-    order: Annotated[
-        str | None,
-        typer.Option(
-            "--order",
-            metavar="COL",
-            help="Column of orders, each of which counts once; without it days count.",
-            rich_help_panel=_RFM_PANEL,
-        ),
-    ] = None,
-    now: Annotated[
-        str | None,
-        typer.Option(
-            "--now",
-            metavar="TIME",
-            help="Time that recency looks back from; a day is included. Default: the last time of "
-            "the table.",
-            rich_help_panel=_RFM_PANEL,
-        ),
-    ] = None,
-    scores: Annotated[
-        bool,
-        typer.Option(
-            "--scores",
-            help="Also write the quintile scores of recency, frequency and monetary value, and the "
-            "usual name of their combination, such as champions.",
-            rich_help_panel=_RFM_PANEL,
-        ),
-    ] = False,
-    nulls: Annotated[
-        str,
-        typer.Option(
-            "--nulls",
-            metavar="RULE",
-            help="Lines with a missing customer, time or amount: error or drop.",
-            rich_help_panel=_RFM_PANEL,
-        ),
-    ] = "error",
+    rows: RowOptions,
+    fit: FitOptions,
+    transactions: TransactionOptions,
     tables: TableOptions,
     general: GeneralOptions,
 ) -> None:
@@ -286,47 +278,18 @@ def segment(
     The output has one row for each customer: the id, segment, name, probability, and one column of
     soft membership for each segment.
     """
-    from ..base.validation import as_int
-    from .customers import Customers, load_segments, scales_of_option
-    from .files import shown_name
-
-    for option, number, minimum in (
-        ("--bootstrap", bootstrap, 0),
-        ("--max-segments", max_segments, 1),
-        ("--segments", 1 if segments is None else segments, 1),
-    ):
-        as_int(number, option, minimum=minimum)
+    parameters = rows.as_parameters() | fit.as_parameters()
     reporter = Reporter(general, output.out)
     inputs = [] if table == "-" else [Path(table)]
     inputs += [path for path in (model_file, previous) if path is not None]
-    target = _outputs(output, inputs, report, pictures, save)
+    target = _outputs(output, inputs, reports, save)
     if model_file is not None and (save is not None or previous is not None):
         raise ValueError("--model-file: nothing is fitted, so leave out --save and --previous")
-    parameters: dict[str, Any] = {
-        "columns": _names(columns),
-        "include": _names(include),
-        "categorical": _names(categorical),
-        "unit": unit,
-        "n_segments": segments,
-        "max_segments": max_segments,
-        "criterion": criterion,
-        "covariance_type": covariance_type,
-        "scaling": scales_of_option(scaling),
-        "missing": missing,
-        "noise": noise,
-        "min_share": min_share,
-        "n_bootstrap": bootstrap,
-        "random_state": seed,
-    }
-    transactions = {"user": user, "time": time, "amount": amount, "order": order, "now": now}
     with reporter.steps() as steps:
         steps.begin(f"reading {shown_name(table)}")
         started = perf_counter()
-        customers = Customers(table, tables.as_arguments(), id)
-        if rfm:
-            customers.make_rfm(transactions, nulls, scores)
-        else:
-            customers.refuse_transactions(transactions, scores)
+        customers = Customers(table, tables.as_arguments(), rows.id)
+        customers.prepare(transactions)
         read_s = perf_counter() - started
         started = perf_counter()
         if model_file is not None:
@@ -336,23 +299,19 @@ def segment(
             model = _fit(customers, parameters, earlier, steps)
         fit_s = perf_counter() - started
         steps.begin("writing")
-        rows = customers.with_columns(model.to_arrow(customers.table, id=customers.id))
-        with target.writer(rows.schema) as writer:
-            writer.write(rows)
+        written = customers.with_columns(model.to_arrow(customers.table, id=customers.id))
+        with target.writer(written.schema) as writer:
+            writer.write(written)
             if save is not None:
                 model.save(save)
-            if report is not None:
-                model.report(report, customers.table, title=title)
-            if pictures is not None:
-                for kind in _PICTURES:
-                    model.picture(kind, pictures / f"{kind}.png", table=customers.table)
+            reports.write(model, customers.table)
     summary = {
         "id": customers.id,
         "rows_written": writer.rows,
         "read_seconds": read_s,
         "fit_seconds": fit_s,
         "out": target.path,
-        "report": report,
+        "report": reports.report,
         "save": save,
     }
     _show(reporter, model, summary)
@@ -365,8 +324,7 @@ def _names(text: str | None) -> list[str] | None:
 def _outputs(
     output: OutputOptions,
     inputs: list[Path],
-    report: Path | None,
-    pictures: Path | None,
+    reports: ReportOptions,
     save: Path | None,
 ) -> Any:
     """Return the output, after all paths that are written have been checked."""
@@ -374,6 +332,7 @@ def _outputs(
     from .files import check_output
     from .output import Output
 
+    report, pictures = reports.report, reports.pictures
     target = Output(output, inputs, "segment")
     others = [*inputs, *([] if output.out == "-" else [target.path])]
     for option, path in (("--report", report), ("--save", save)):
@@ -392,24 +351,13 @@ def _fit(
 ) -> Segmentation:
     from ..segmentation import Segmentation
 
-    model = Segmentation(id=customers.id, callback=_reporter(steps), **parameters)
+    model = Segmentation(id=customers.id, callback=shown_events(steps), **parameters)
     return model.fit(customers.table, previous=previous)
 
 
-def _reporter(steps: Steps) -> Callable[[Event], None]:
-    current = ""
-
-    def show(event: Event) -> None:
-        nonlocal current
-        if event.stage != current:
-            steps.begin(event.stage)
-            current = event.stage
-        steps.at(event.step, event.n_steps)
-
-    return show
-
-
 def _show(reporter: Reporter, model: Segmentation, summary: dict[str, Any]) -> None:
+    from ..base.text import counted
+
     table = model.summary()
     rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
     rand = model.stability_["rand"]
@@ -441,7 +389,7 @@ def _show(reporter: Reporter, model: Segmentation, summary: dict[str, Any]) -> N
         for row in rows
     ]
     n = int(model.sizes_.sum()) + model.n_outliers_
-    reporter.grid(f"{n:,} {model.unit} in {len(model.names_)} segments", header, cells)
+    reporter.grid(f"{n:,} {model.unit} in {counted(len(model.names_), 'segment')}", header, cells)
     scales: dict[str, list[str]] = {}
     for name, kind in model.scaling_.items():
         scales.setdefault(kind, []).append(name)

@@ -9,7 +9,7 @@ import typer
 from .console import Reporter
 from .fitted import ModelSource
 from .groups import with_option_groups
-from .options import ColumnOptions, GeneralOptions, ModelOptions, TableOptions
+from .options import ColumnOptions, GeneralOptions, ModelOptions, TableOptions, TitleOptions
 
 __all__ = ["similar", "split_words"]
 
@@ -26,24 +26,7 @@ def similar(
     ],
     *,
     k: Annotated[int, typer.Option("--k", metavar="N", help="Number of similar items.")] = 10,
-    items: Annotated[
-        str | None,
-        typer.Option("--items", metavar="FILE", help="Table of items, for their titles."),
-    ] = None,
-    title: Annotated[
-        str | None,
-        typer.Option(
-            "--title", metavar="COL", help="Column of titles in --items, if it has no usual name."
-        ),
-    ] = None,
-    item_id: Annotated[
-        str | None,
-        typer.Option(
-            "--item-id",
-            metavar="COL",
-            help="Column of item ids in --items, if it has another name than in RATINGS.",
-        ),
-    ] = None,
+    titles: TitleOptions,
     model: ModelOptions,
     columns: ColumnOptions,
     tables: TableOptions,
@@ -52,7 +35,7 @@ def similar(
     """Show the K items most similar to ITEM, and how similar they are."""
     from ..base.validation import as_int
     from .ids import known_ids
-    from .titles import read_titles, title_of
+    from .titles import title_of
 
     as_int(k, "--k", minimum=1)
     reporter = Reporter(general)
@@ -65,25 +48,25 @@ def similar(
                 f"--model: {fitted.label} has no similarity of items; use item-knn or implicit-als"
             )
         item_name = fitted.names[1]
-        titles = read_titles(items, item_id or item_name, title, tables.encoding)
+        title_by_id = titles.read(item_name, tables.encoding)
         ids, _ = known_ids([wanted], "ITEM", fitted.items)
         lists = fitted.model.similar_items(ids, k=k)
     neighbors = [
-        {"rank": rank, item_name: other, "title": titles.get(str(other)), "score": score}
+        {"rank": rank, item_name: other, "title": title_by_id.get(str(other)), "score": score}
         for rank, (other, score) in enumerate(zip(*next(iter(lists)), strict=True), 1)
     ]
     (head,) = ids.tolist()
     if reporter.is_json:
         answer: dict[str, Any] = {
             "item": head,
-            "title": titles.get(str(head)),
+            "title": title_by_id.get(str(head)),
             "model": fitted.label,
             "neighbours": neighbors,
         }
         reporter.json(answer)
         return
-    shown = ["rank", item_name, *(["title"] if titles else []), "score"]
-    label = f"{head} {title_of(head, titles)!r}" if str(head) in titles else str(head)
+    shown = ["rank", item_name, *(["title"] if title_by_id else []), "score"]
+    label = f"{head} {title_of(head, title_by_id)!r}" if str(head) in title_by_id else str(head)
     rows = [[row[name] for name in shown] for row in neighbors]
     reporter.grid(f"Most similar to {label} ({fitted.label})", shown, rows)
 

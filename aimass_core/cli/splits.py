@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from .files import check_names
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from ..data.split import Split
     from .ratings import Ratings
 
-__all__ = ["SPLITS", "SplitRule"]
+__all__ = ["SPLITS", "SplitOptions"]
 
 SPLITS = (
     "random",
@@ -26,41 +28,65 @@ SPLITS = (
     "k-fold",
     "k-fold-per-user",
     "k-fold-items",
+    "cold-items",
+    "cold-users",
     "column:NAME",
 )
 _BY_TIME = ("leave-last", "temporal", "expanding", "rolling")
 _MAX_LABELS = 20
+_PANEL = "Split"
 
 
-@dataclass(frozen=True)
-class SplitRule:
-    """The options of the split.
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions:
+    """How interactions are split into train and test parts."""
 
-    Parameters
-    ----------
-    name : str
-        One of `SPLITS`.
-    test_size : float
-        Share of the test part.
-    at : str or None
-        First moment of the test part, for "temporal".
-    last : int
-        Rows of each user in the test part, for "leave-last".
-    folds : int
-        Number of folds.
-    repeats : str or None
-        What happens to test entries that train holds, too; None is the default of `evaluate`.
-    seed : int
-        Seed of the draws.
-    """
-
-    name: str
-    test_size: float
-    at: str | None
-    last: int
-    folds: int
-    repeats: str | None
-    seed: int
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split",
+            metavar="RULE",
+            help=f"One of {', '.join(SPLITS)}.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = "random"
+    test_size: Annotated[
+        float,
+        typer.Option(
+            "--test-size",
+            metavar="SHARE",
+            help="Share of the rows (random, temporal), of each user's rows (per-user), of "
+            "the users (strong, cold-users) or of the items (cold-items) in the test part.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = 0.2
+    last: Annotated[
+        int,
+        typer.Option(
+            "--last",
+            metavar="N",
+            help="leave-last: rows of each user in the test part.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = 1
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="temporal: first moment of the test part, in place of --test-size.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    folds: Annotated[
+        int,
+        typer.Option(
+            "--folds",
+            metavar="N",
+            help="Number of folds (expanding, rolling, k-fold, ...).",
+            rich_help_panel=_PANEL,
+        ),
+    ] = 5
 
     def check(self, ratings: Ratings) -> None:
         """Refuse a split that cannot be made, before anything large is read.
@@ -78,19 +104,21 @@ class SplitRule:
         """
         from ..base.validation import as_choice
 
-        kind, _, column = self.name.partition(":")
+        kind, _, column = self.split.partition(":")
         if kind == "column":
             check_names(ratings.table, ratings.source, {"--split": column})
             return
-        as_choice(self.name, "--split", SPLITS)
-        if self.at is not None and self.name != "temporal":
-            raise ValueError(f"--at is the moment of --split temporal, not of {self.name}")
-        if self.name in _BY_TIME and ratings.columns.time is None:
+        as_choice(self.split, "--split", SPLITS)
+        if self.at is not None and self.split != "temporal":
+            raise ValueError(f"--at is the moment of --split temporal, not of {self.split}")
+        if self.split in _BY_TIME and ratings.columns.time is None:
             raise ValueError(
-                f"--split {self.name} goes by time: name the column of times with --time"
+                f"--split {self.split} goes by time: name the column of times with --time"
             )
 
-    def make(self, data: Interactions, ratings: Ratings) -> list[Split]:
+    def make(
+        self, data: Interactions, ratings: Ratings, *, repeats: str | None, seed: int
+    ) -> list[Split]:
         """Split the data, once or into folds.
 
         Parameters
@@ -99,6 +127,10 @@ class SplitRule:
             The interactions; not used where a column of the table tells the parts apart.
         ratings : Ratings
             The open table.
+        repeats : str or None
+            What happens to test entries that train holds, too; None is the default of `evaluate`.
+        seed : int
+            Seed of the draws.
 
         Returns
         -------
@@ -107,25 +139,27 @@ class SplitRule:
         """
         from ..data import split
 
-        if self.name.startswith("column:"):
-            return _official(ratings, self.name.partition(":")[2])
-        by_time: dict[str, Any] = {} if self.repeats is None else {"repeats": self.repeats}
+        if self.split.startswith("column:"):
+            return _official(ratings, self.split.partition(":")[2])
+        by_time: dict[str, Any] = {} if repeats is None else {"repeats": repeats}
         folds: dict[str, Any] = {"n_splits": self.folds}
-        seed = {"random_state": self.seed}
+        draws = {"random_state": seed}
         size = self.test_size
         makers: dict[str, Callable[[], Any]] = {
-            "random": lambda: split.random(data, test_size=size, **seed),
-            "per-user": lambda: split.per_user(data, test_size=size, **seed),
+            "random": lambda: split.random(data, test_size=size, **draws),
+            "per-user": lambda: split.per_user(data, test_size=size, **draws),
             "leave-last": lambda: split.leave_last(data, n=self.last, **by_time),
             "temporal": lambda: split.temporal(data, **self._moment(), **by_time),
             "expanding": lambda: split.expanding(data, **folds, **by_time),
             "rolling": lambda: split.rolling(data, **folds, **by_time),
-            "strong": lambda: split.strong_generalization(data, test_users=size, **seed),
-            "k-fold": lambda: split.k_fold(data, **folds, **seed),
-            "k-fold-per-user": lambda: split.k_fold_per_user(data, **folds, **seed),
-            "k-fold-items": lambda: split.k_fold_items(data, **folds, **seed),
+            "strong": lambda: split.strong_generalization(data, test_users=size, **draws),
+            "k-fold": lambda: split.k_fold(data, **folds, **draws),
+            "k-fold-per-user": lambda: split.k_fold_per_user(data, **folds, **draws),
+            "cold-items": lambda: split.cold_items(data, test_size=size, **draws),
+            "cold-users": lambda: split.cold_users(data, test_size=size, **draws),
+            "k-fold-items": lambda: split.k_fold_items(data, **folds, **draws),
         }
-        made = makers[self.name]()
+        made = makers[self.split]()
         return [made] if hasattr(made, "train") else list(made)
 
     def _moment(self) -> dict[str, Any]:

@@ -3,33 +3,121 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Reporter
+from .console import Reporter, shown_events
 from .files import check_output
 from .groups import with_option_groups
 from .options import (
     ColumnOptions,
     GeneralOptions,
     OptionalOutputOptions,
+    SeedOption,
     TableOptions,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pyarrow as pa
 
-    from ..base.progress import Event
     from ..tuning import SearchResult
-    from .console import Steps
 
 __all__ = ["tune"]
 
 _METHODS = ("random", "grid", "halving", "tpe", "cma-es")
+_DEFAULT_MINUTES = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """What is searched, how, and for how long."""
+
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="A model to try; may be repeated. Default: every model that suits the metric.",
+            show_default=False,
+        ),
+    ] = None
+    metric: Annotated[
+        str, typer.Option("--metric", metavar="NAME", help="Metric of `aimass evaluate`.")
+    ] = "ndcg@10"
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes",
+            metavar="X",
+            help="Start no further trial after so many minutes. Default: 10, or no limit with "
+            "--trials or --method grid.",
+            show_default=False,
+        ),
+    ] = None
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", metavar="N", help="Settings of each model.", show_default=False),
+    ] = None
+    method: Annotated[
+        str,
+        typer.Option("--method", metavar="NAME", help=f"One of {', '.join(_METHODS)}."),
+    ] = "random"
+    try_values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--try",
+            metavar="[MODEL.]OPTION=V1,V2,...",
+            help="Values to try for an option, in place of the default space of this option; may "
+            "be repeated.",
+            show_default=False,
+        ),
+    ] = None
+    validation: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            metavar="N",
+            help="Score each trial on so many random folds. Default: on the newest 10 % of the "
+            "train part (at random without --time).",
+            show_default=False,
+        ),
+    ] = None
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            "--journal",
+            metavar="FILE",
+            help="File that notes every finished trial. The same command goes on from it after an "
+            "interruption.",
+        ),
+    ] = None
+    jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="Trials at the same time.")] = 1
+    seed: SeedOption = 0
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return the arguments of `tuning.tune` beside the data."""
+        from ..base.validation import as_choice
+
+        as_choice(self.method, "--method", _METHODS)
+        minutes = self.minutes
+        if minutes is None and self.trials is None and self.method != "grid":
+            minutes = _DEFAULT_MINUTES
+        names = _models(self.model, self.metric)
+        return {
+            "models": names,
+            "space": _space(names, self.try_values),
+            "metric": self.metric,
+            "method": self.method,
+            "n_trials": self.trials,
+            "time_limit": None if minutes is None else 60 * minutes,
+            "validation": self.validation,
+            "journal": self.journal,
+            "n_jobs": self.jobs,
+            "random_state": self.seed,
+        }
 
 
 @with_option_groups
@@ -43,69 +131,7 @@ def tune(
         ),
     ],
     *,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            metavar="MODEL",
-            help="A model to try; may be repeated. Default: every model that suits the metric.",
-            show_default=False,
-        ),
-    ] = None,
-    metric: Annotated[
-        str, typer.Option("--metric", metavar="NAME", help="Metric of `aimass evaluate`.")
-    ] = "ndcg@10",
-    minutes: Annotated[
-        float | None,
-        typer.Option(
-            "--minutes",
-            metavar="X",
-            help="Start no further trial after so many minutes. Default: 10, or no limit with "
-            "--trials or --method grid.",
-            show_default=False,
-        ),
-    ] = None,
-    trials: Annotated[
-        int | None,
-        typer.Option("--trials", metavar="N", help="Settings of each model.", show_default=False),
-    ] = None,
-    method: Annotated[
-        str,
-        typer.Option("--method", metavar="NAME", help=f"One of {', '.join(_METHODS)}."),
-    ] = "random",
-    try_values: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--try",
-            metavar="[MODEL.]OPTION=V1,V2,...",
-            help="Values to try for an option, in place of the default space of this option; may "
-            "be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    validation: Annotated[
-        int | None,
-        typer.Option(
-            "--folds",
-            metavar="N",
-            help="Score each trial on so many random folds. Default: on the newest 10 % of the "
-            "train part (at random without --time).",
-            show_default=False,
-        ),
-    ] = None,
-    journal: Annotated[
-        Path | None,
-        typer.Option(
-            "--journal",
-            metavar="FILE",
-            help="File that notes every finished trial. The same command goes on from it after an "
-            "interruption.",
-        ),
-    ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="Trials at the same time.")] = 1,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Seed of settings and splits.")
-    ] = 0,
+    options: SearchOptions,
     save: Annotated[
         Path | None,
         typer.Option(
@@ -128,42 +154,24 @@ def tune(
     The newest 20 % of the interactions (20 % at random without --time) are the test part, on which
     the best setting is judged once. The score of a trial is that on the validation part.
     """
-    from ..base.validation import as_choice
     from ..tuning import tune as search
     from .output import Output
     from .ratings import data_facts, open_ratings
 
-    as_choice(method, "--method", _METHODS)
+    arguments = options.as_arguments()
     reporter = Reporter(general, output.out)
-    names = _models(model, metric)
-    space = _space(names, try_values)
     source = open_ratings(ratings, columns, tables)
     target = None if output.out is None else Output(output, source.paths, "tune")
     others = [*source.paths, *([] if output.out in (None, "-") else [Path(str(output.out))])]
-    for option, path in (("--save", save), ("--picture", picture), ("--journal", journal)):
+    for option, path in (("--save", save), ("--picture", picture), ("--journal", options.journal)):
         if path is not None:
             check_output(path, option, others)
             others.append(path)
-    if minutes is None and trials is None and method != "grid":
-        minutes = 10.0
     with reporter.steps() as steps:
         steps.begin(f"reading {source.name}")
         data = source.read()
         steps.begin("searching")
-        result = search(
-            names,
-            data,
-            space=space,
-            metric=metric,
-            method=method,
-            n_trials=trials,
-            time_limit=None if minutes is None else 60 * minutes,
-            validation=validation,
-            journal=journal,
-            n_jobs=jobs,
-            random_state=seed,
-            callback=_progress(steps),
-        )
+        result = search(data=data, callback=shown_events(steps), **arguments)
         if save is not None:
             steps.begin("fitting the best setting on all interactions")
             _refitted(result, data).save(save)
@@ -225,13 +233,6 @@ def _space(names: list[str], words: list[str] | None) -> dict[str, Any] | None:
         for name in owners:
             space[name][option] = [parsed_value(value) for value in values.split(",")]
     return space if len(names) > 1 else space[names[0]]
-
-
-def _progress(steps: Steps) -> Callable[[Event], None]:
-    def show(event: Event) -> None:
-        steps.at(event.step, event.n_steps)
-
-    return show
 
 
 def _refitted(result: SearchResult, data: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ..base.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from . import cleaning, datasets, split, weighting
+    from . import cleaning, datasets, features, split, weighting
+    from .features import Features, FeatureTable
     from .idmap import IdMap
     from .interactions import Interactions
 
@@ -16,6 +17,8 @@ MODELS = {
     "BM25": "weighting.bm25_weighting",
     "Binarize": "weighting.binarize_weighting",
     "Center": "weighting.center_weighting",
+    "FeatureTable": "features.feature_table",
+    "Features": "features.features",
     "IdMap": "idmap",
     "Interactions": "interactions",
     "Log": "weighting.log_weighting",
@@ -23,8 +26,18 @@ MODELS = {
     "TfIdf": "weighting.tf_idf_weighting",
 }
 
-__all__ = ["IdMap", "Interactions", "cleaning", "datasets", "split", "weighting"]
+_PACKAGES = ("cleaning", "datasets", "features", "split", "weighting")
 
-__getattr__ = lazy_attributes(
-    __name__, {**MODELS, **{name: name for name in ("cleaning", "datasets", "split", "weighting")}}
-)
+__all__ = [
+    "FeatureTable",
+    "Features",
+    "IdMap",
+    "Interactions",
+    "cleaning",
+    "datasets",
+    "features",
+    "split",
+    "weighting",
+]
+
+__getattr__ = lazy_attributes(__name__, {**MODELS, **{name: name for name in _PACKAGES}})

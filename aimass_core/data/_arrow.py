@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ._column import Column, concat, expand_dictionary, number_column, some, take_strings
 
-__all__ = ["read_array", "read_stream", "uuid_text"]
+__all__ = ["read_array", "read_stream", "refuse_lists", "uuid_text"]
 
 _NUMBERS = {
     "c": "int8",
@@ -128,10 +128,41 @@ def _read(array: Any, parent_offset: int, n: int, name: str) -> Column:
         return _datetimes(form, view, start, n, null, name)
     if form.startswith("d:"):
         return _decimals(form, view, start, n, null)
-    raise TypeError(
-        f"{name} has the Arrow type {array.schema.format!r}, which is neither a number, a string "
-        "nor a datetime: cast the column"
+    if form in ("+l", "+L") or form.startswith("+w:"):
+        return _lists(array, view, start, n, null, name)
+    raise _unreadable(form, name)
+
+
+def _unreadable(form: str, name: str) -> TypeError:
+    return TypeError(
+        f"{name} has the Arrow type {form!r}, which is neither a number, a string nor a datetime: "
+        "cast the column"
     )
+
+
+def refuse_lists(column: Column, name: str) -> Column:
+    """Return a column, refused where its cells are lists."""
+    if column.kind == "list":
+        raise _unreadable("list", name)
+    return column
+
+
+def _lists(
+    array: Any, view: Any, start: int, n: int, null: NDArray[np.bool_] | None, name: str
+) -> Column:
+    """Return lists as offsets into the column of their entries."""
+    form = array.schema.format
+    if form.startswith("+w:"):
+        size = int(form[3:])
+        offsets = np.arange(start, start + n + 1, dtype=np.int64) * size
+    elif n == 0:
+        offsets = np.zeros(1, dtype=np.int64)
+    else:
+        raw = _buffer(view, 1, "int32" if form == "+l" else "int64")
+        offsets = raw[start : start + n + 1].astype(np.int64)
+    first, last = int(offsets[0]), int(offsets[-1])
+    entries = _read(array.child(0), first, last - first, name)
+    return Column("list", np.empty(0), offsets - first, null=null, entries=entries)
 
 
 def _datetimes(
@@ -149,7 +180,7 @@ def _datetimes(
 def _fixed_size(
     schema: Any, data: NDArray[np.uint8], start: int, n: int, null: NDArray[np.bool_] | None
 ) -> Column:
-    """Byte strings of one length; UUIDs as their usual text."""
+    """Return byte strings of one length; UUIDs as their usual text."""
     size = int(schema.format[2:])
     data = data[start * size : (start + n) * size]
     metadata = schema.metadata
@@ -189,7 +220,7 @@ def _decimals(form: str, view: Any, start: int, n: int, null: NDArray[np.bool_] 
 def _from_views(
     view: Any, start: int, n: int, null: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """String views (polars) as offsets and bytes: short ones sit in the view itself."""
+    """Return string views (polars) as offsets and bytes; short strings are in the view itself."""
     views = _buffer(view, 1, np.uint8).reshape(-1, 16)[start : start + n]
     words = views.view(np.int32)
     lengths = words[:, 0] if null is None else np.where(null, 0, words[:, 0])

@@ -32,7 +32,7 @@ class Column:
     ----------
     kind : str
         ``int``, ``uint``, ``float``, ``bool``, ``str``, ``bytes``, ``decimal``,
-        ``datetime64[unit]`` or ``null`` (a column of nothing but nulls).
+        ``datetime64[unit]``, ``list`` or ``null`` (a column of nothing but nulls).
     values : ndarray
         One number per entry (datetimes as int64, unsigned numbers above 2**63 - 1 as int64 after
         subtraction of 2**63), or for strings their bytes as uint8.
@@ -47,6 +47,9 @@ class Column:
         two's complement, least significant word first.
     scale : int
         For decimals: number of digits after the point.
+    entries : Column, optional
+        For lists: their entries one after another; list ``i`` has the rows from ``offsets[i]`` to
+        before ``offsets[i + 1]``.
     """
 
     kind: str
@@ -56,6 +59,7 @@ class Column:
     null: NDArray[np.bool_] | None = None
     words: NDArray[np.uint64] | None = None
     scale: int = 0
+    entries: Column | None = None
 
     @property
     def n_entries(self) -> int:
@@ -68,7 +72,7 @@ class Column:
         return self.n_entries if self.codes is None else len(self.codes)
 
     def strings(self) -> Iterator[str | bytes]:
-        """Each entry of a string column as a Python object."""
+        """Return each entry of a string column as a Python object."""
         assert self.offsets is not None
         raw = self.values.tobytes()
         if self.kind == "bytes":
@@ -160,6 +164,8 @@ def concat(columns: list[Column]) -> Column:
     if any(c.kind == "uint" for c in real):  # a chunk of small ones looks like signed numbers
         kind = "uint"
         columns = [_as_unsigned(c) for c in columns]
+    if kind == "list":
+        return _concat_lists(columns, null)
     sizes = np.cumsum([0] + [c.n_entries for c in columns])
     codes = None
     if any(c.codes is not None for c in columns):
@@ -195,6 +201,17 @@ def _concat_words(columns: list[Column]) -> NDArray[np.uint64] | None:
     return np.concatenate(
         [nothing.repeat(c.n_entries, axis=0) if c.words is None else c.words for c in columns]
     )
+
+
+def _concat_lists(columns: list[Column], null: NDArray[np.bool_] | None) -> Column:
+    """Return chunks of lists; the entries of all lists are one column."""
+    lengths = [
+        np.zeros(c.n_rows, dtype=np.int64) if c.offsets is None else np.diff(c.offsets)
+        for c in columns
+    ]
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
+    entries = concat([c.entries for c in columns if c.entries is not None])
+    return Column("list", np.empty(0), offsets, null=null, entries=entries)
 
 
 def _concat_strings(

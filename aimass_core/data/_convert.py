@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._arrow import read_array, read_stream, uuid_text
+from ._arrow import read_array, read_stream, refuse_lists, uuid_text
 from ._column import Column, expand_dictionary, number_column, some
 from ._datetimes import from_scalars, single_unit
 
-__all__ = ["from_any", "from_numpy", "from_objects"]
+__all__ = ["from_any", "from_any_or_lists", "from_numpy", "from_objects"]
 
 _EXACT = 2**53  # whole numbers up to here are exact in float64
 _MAY_BE_NULL = (float, np.floating, decimal.Decimal, np.datetime64)  # NaN and NaT: x != x
@@ -23,6 +23,11 @@ _MAY_BE_NULL = (float, np.floating, decimal.Decimal, np.datetime64)  # NaN and N
 
 def from_any(values: Any, name: str) -> Column:
     """Read a column out of an array, a list, a Series of any table library or an Arrow array."""
+    return refuse_lists(from_any_or_lists(values, name), name)
+
+
+def from_any_or_lists(values: Any, name: str) -> Column:
+    """Read a column as `from_any` does; the cells of Arrow data may be lists."""
     if isinstance(values, Column):
         return values
     if isinstance(values, np.ndarray):
@@ -72,7 +77,7 @@ def from_numpy(array: NDArray[Any], name: str) -> Column:
 
 
 def from_objects(values: Sequence[Any], name: str) -> Column:
-    """Python objects of one type (nulls aside); what they are is found by looking at all."""
+    """Return Python objects of one type (nulls aside) as a column; all of them are looked at."""
     values = list(values)
     if not values:
         return Column("null", np.zeros(0, dtype=np.int64))
@@ -183,7 +188,7 @@ def _join_strings(values: list[Any]) -> Column | None:
 
 
 def _encode(values: list[Any], kind: str) -> Column:
-    """Python strings as offsets and UTF-8 bytes (lone surrogates survive the round trip)."""
+    """Return Python strings as offsets and UTF-8 bytes; lone surrogates are kept."""
     offsets = np.zeros(len(values) + 1, dtype=np.int64)
     np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=offsets[1:])
     if kind == "bytes":

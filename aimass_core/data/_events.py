@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
+from ..base.events import check_events, group_rows
 
 __all__ = ["Events", "UngroupedEvents"]
 
@@ -53,9 +54,7 @@ class Events:
 
     def take(self, entries: NDArray[Any]) -> Events:
         """Return the events of some entries, in the order given."""
-        lengths = np.diff(self.indptr)[entries]
-        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        rows = np.arange(indptr[-1]) + np.repeat(self.indptr[entries] - indptr[:-1], lengths)
+        indptr, rows = group_rows(self.indptr, entries)
         return Events(indptr, self.values[rows], self.times[rows], self.rule)
 
     def rescaled(self, old: NDArray[Any], new: NDArray[Any]) -> Events:
@@ -83,21 +82,8 @@ class Events:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], n_entries: int, dtype: Any) -> Events:
         """Return the events that a file holds, refused if they do not fit the entries."""
-        indptr, values, times = (np.asarray(arrays[name]) for name in ("indptr", "values", "times"))
-        good = (
-            indptr.dtype == times.dtype == np.int64
-            and values.dtype == dtype
-            and indptr.ndim == values.ndim == times.ndim == 1
-            and len(indptr) == n_entries + 1
-            and indptr[0] == 0
-            and indptr[-1] == len(values) == len(times)
-            and bool((np.diff(indptr) > 0).all())
-            and bool(np.isfinite(values).all())
-            and arrays["rule"] in ("sum", "last", "first", "mean", "max", "min")
-        )
-        if not good:
-            raise ValueError("the events do not fit the entries of the matrix")
-        return cls(indptr, values, times, arrays["rule"])
+        check_events(arrays, n_entries, dtype)
+        return cls(arrays["indptr"], arrays["values"], arrays["times"], arrays["rule"])
 
 
 @dataclass(frozen=True, slots=True)

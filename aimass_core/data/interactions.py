@@ -10,12 +10,15 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import kernels
-from ..base.csr import with_scipy_indices
+from ..base.arguments import explains_names
+from ..base.csr import keep_entries, with_scipy_indices
 from ..base.html import details, named_values, table
 from ..base.optional import import_optional
 from ..base.registry import register
+from ..base.text import counted
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_csr, csr_parts, wrap_csr
+from ..base.with_ids import MatrixWithIds
 from ._convert import from_any
 from ._events import Events, UngroupedEvents
 from ._triplets import RULES, Triplets, merge_triplets, prepare, read_triplets
@@ -34,7 +37,7 @@ _SHOWN_ENTRIES = 5  # in a notebook
 
 
 @register("interactions")
-class Interactions:
+class Interactions(MatrixWithIds):
     """Users x items in canonical CSR, with the ids of both sides.
 
     Build one with `from_table`, `from_arrays` or `from_csr`. An object never changes: every method
@@ -117,6 +120,7 @@ class Interactions:
     # ---- construction ------------------------------------------------------------------------
 
     @classmethod
+    @explains_names
     def from_table(
         cls,
         table: Table,
@@ -311,6 +315,7 @@ class Interactions:
         return cls._of(triplets)
 
     @classmethod
+    @explains_names
     def from_arrays(
         cls,
         users: ArrayLike,
@@ -386,6 +391,7 @@ class Interactions:
         return cls._of(triplets)
 
     @classmethod
+    @explains_names
     def from_csr(
         cls,
         X: Any,
@@ -502,7 +508,8 @@ class Interactions:
     def __repr__(self) -> str:
         times = ", with times" if self.timestamps is not None else ""
         return (
-            f"Interactions({self.n_users} users x {self.n_items} items, {self.nnz} interactions, "
+            f"Interactions({counted(self.n_users, 'user')} x {counted(self.n_items, 'item')}, "
+            f"{counted(self.nnz, 'interaction')}, "
             f"{self.matrix.dtype}{times})"
         )
 
@@ -637,10 +644,7 @@ class Interactions:
             Of the same shape.
         """
         entries = np.flatnonzero(_as_mask(keep, self.nnz))
-        before = np.zeros(self.nnz + 1, dtype=np.int64)
-        np.cumsum(keep, out=before[1:])
-        indptr, indices, data = csr_parts(self.matrix)
-        matrix = wrap_csr(before[indptr], indices[entries], data[entries], self.shape)
+        matrix = keep_entries(wrap_csr(*csr_parts(self.matrix), self.shape), np.asarray(keep))
         return self._with_entries(matrix, entries, self.users, self.items)
 
     def keep_events(self, keep: NDArray[np.bool_]) -> Self:
@@ -778,8 +782,9 @@ class Interactions:
         Interactions
             The users and items of this one keep their rows and columns, new ones follow in
             ascending order. By id it equals what building from all rows at once gives, single
-            events included. Where ``duplicates`` is not the rule that an object was built with,
-            the single events are not kept.
+            events included. Where ``duplicates`` is not the rule that an object was built with, a
+            pair that both hold is one event afterwards, with the combined value and time. Single
+            events are not kept where the two objects were built by different rules.
 
         Raises
         ------
@@ -823,7 +828,7 @@ class Interactions:
             times = np.concatenate([self.timestamps, other.timestamps])
         n_threads = resolve_n_threads(None)
         matrix, last = merge_triplets(rows, columns, values, times, users, items, rule, n_threads)
-        events = self._joined_events(other, rows, columns, matrix, rule)
+        events = self._joined_events(other, rows, columns, matrix, last, rule)
         report = {**self.report, "interactions": matrix.nnz}
         return self._made(matrix, users, items, last, self.time_unit, events, report)
 
@@ -833,25 +838,37 @@ class Interactions:
         rows: NDArray[np.int32],
         columns: NDArray[np.int32],
         matrix: sp.csr_array,
+        last: NDArray[np.int64] | None,
         rule: str,
     ) -> UngroupedEvents | None:
-        """Return the single events of both, if their rule is the one by which they are joined."""
-        if self.timestamps is None:
+        """Return the single events of both, if one rule for duplicates describes them all."""
+        if self.timestamps is None or last is None:
             return None
         grouped = [x.events for x in (self, other) if x.events is not None]
         is_single = not grouped and matrix.nnz == len(rows)
-        if is_single or any(events.rule != rule for events in grouped if rule != "error"):
+        if is_single or len({events.rule for events in grouped}) > 1:
             return None
+        kept = grouped[0].rule if grouped else rule
         mine, theirs = self.single_events(), other.single_events()
         entries = np.concatenate([mine.entries(), self.nnz + theirs.entries()])
-        return UngroupedEvents(
-            rows[entries],
-            columns[entries],
-            np.concatenate([mine.values, theirs.values]).astype(matrix.dtype, copy=False),
-            np.concatenate([mine.times, theirs.times]),
-            grouped[0].rule if grouped else rule,
-            resolve_n_threads(None),
-        )
+        rows, columns = rows[entries], columns[entries]
+        values = np.concatenate([mine.values, theirs.values]).astype(matrix.dtype, copy=False)
+        times = np.concatenate([mine.times, theirs.times])
+        if kept != rule and matrix.nnz < self.nnz + other.nnz:
+            # A pair of both that another rule combined is one event from now on.
+            n_items = matrix.shape[1]
+            keys = rows.astype(np.int64) * n_items + columns
+            owner = entries < self.nnz
+            shared = np.intersect1d(keys[owner], keys[~owner])
+            indptr, indices, _ = csr_parts(matrix)
+            row_of = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(indptr))
+            at = np.searchsorted(row_of * n_items + indices, shared)
+            left = ~np.isin(keys, shared)
+            rows = np.concatenate([rows[left], (shared // n_items).astype(np.int32)])
+            columns = np.concatenate([columns[left], (shared % n_items).astype(np.int32)])
+            values = np.concatenate([values[left], matrix.data[at]])
+            times = np.concatenate([times[left], last[at]])
+        return UngroupedEvents(rows, columns, values, times, kept, resolve_n_threads(None))
 
     def merge_onto(
         self,
@@ -861,6 +878,7 @@ class Interactions:
         timestamps: NDArray[np.int64] | None,
         time_unit: str | None,
         duplicates: str,
+        events: Mapping[str, Any] | None = None,
     ) -> Interactions:
         """Return the interactions that a model was fitted on, joined with these newer ones.
 
@@ -877,6 +895,8 @@ class Interactions:
         duplicates : str
             As in `from_table`, for pairs of user and item that both hold; "last" takes the later
             one by time, or the new one where there is no time.
+        events : mapping of arrays, optional
+            The single events of the model's entries, where some were merged from several rows.
 
         Returns
         -------
@@ -887,15 +907,29 @@ class Interactions:
         Raises
         ------
         ValueError
-            Where the model keeps times and this object has none, or times of another unit.
+            Where the model keeps times and this object has none, or times of another unit, and
+            where the model keeps single events and this object was built by another rule.
         """
         if timestamps is not None and self.time_unit != time_unit:
             raise ValueError(
                 f"X must have times of unit {time_unit!r}, because the model uses those it was "
                 f"fitted on; got {self.time_unit!r}"
             )
+        mine = self.events
+        if events is not None and mine is not None and mine.rule != events["rule"]:
+            raise ValueError(
+                f"X was read with duplicates={mine.rule!r}, but the model keeps the single events "
+                f"of rows that were combined by {events['rule']!r}: read X with "
+                f"duplicates={events['rule']!r}"
+            )
         known = Interactions(
-            matrix, users, items, timestamps=timestamps, time_unit=time_unit, report=self.report
+            matrix,
+            users,
+            items,
+            timestamps=timestamps,
+            time_unit=time_unit,
+            events=events,
+            report=self.report,
         )
         new = self
         if timestamps is None and self.timestamps is not None:
@@ -1032,7 +1066,7 @@ def _as_mask(keep: Any, n: int) -> NDArray[np.bool_]:
 def _renumber(
     wanted: Any, ids: IdMap, codes: NDArray[np.int32], kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], IdMap]:
-    """New number of each old one (-1: left out) and the new map; narrows ``kept`` in place."""
+    """Return the new number of each old one (-1: none) and the map; narrow ``kept`` in place."""
     if wanted is None:
         return np.arange(len(ids), dtype=np.int32), ids
     wanted = np.asarray(wanted)

@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..base.validation import suggest
+from ._arrow import refuse_lists
 from ._column import Column, concat
 from ._factorize import exact_ids
 from ._text import text_of_numbers
 from .readers import ReadOptions, open_readers
-from .readers.protocol import ID_ROLES, Reader, Wanted
+from .readers.protocol import FEATURE_ROLE, ID_ROLES, Reader, Wanted
 
 __all__ = ["OpenTable", "Table", "column_names", "open_table", "read_columns"]
 
@@ -91,6 +92,9 @@ class OpenTable:
         parts = []
         for reader, names in zip(self.readers, exact, strict=True):
             columns = reader.read(names, labels)
+            for role, column in columns.items():
+                if not role.startswith(FEATURE_ROLE):
+                    refuse_lists(column, labels[role])
             sizes = {role: column.n_rows for role, column in columns.items()}
             if len(set(sizes.values())) > 1:
                 shown = ", ".join(f"{labels[role]} {n}" for role, n in sizes.items())

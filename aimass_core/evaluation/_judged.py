@@ -16,8 +16,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
+from ..base.csr import keep_entries
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_int, csr_parts
+from ..base.with_ids import matrix_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,7 +189,7 @@ def judge(recommended: Any, relevant: Any, k: int | None = None) -> Judged:
     Time O(n_users k log(nnz)), memory O(n_users min(k, width) + nnz).
     """
     lists = as_lists(recommended, k)
-    if sp.issparse(relevant) or sp.issparse(getattr(relevant, "matrix", None)):
+    if sp.issparse(matrix_of(relevant)):
         truth = as_csr(relevant, "relevant")
         if lists.size and lists.dtype.kind not in "iu":
             raise TypeError(
@@ -208,9 +210,7 @@ def judge(recommended: Any, relevant: Any, k: int | None = None) -> Judged:
             "give one row per user in both, in the same order"
         )
     if truth.nnz and truth.data.min() <= 0:
-        truth = truth.copy()
-        truth.data[truth.data < 0] = 0
-        truth.eliminate_zeros()
+        truth = keep_entries(truth, truth.data > 0)
     counts = np.diff(truth.indptr).astype(np.int64)
     cutoff = lists.shape[1] if k is None else as_int(k, "k", minimum=1)
     return Judged(_gains(lists, truth), truth, counts, cutoff)

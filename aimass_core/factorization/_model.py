@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from ..base.query import Query
     from ..base.ranking import Ranked
@@ -63,6 +64,10 @@ class FactorModel(Recommender):
         """Make a model that is still being fitted answer with its present factors."""
         self._prepare(1)
         self._fitted_with = self.get_params(deep=False)
+
+    def _model_of_epoch(self) -> Self:
+        """Return the model that a fit of as many epochs as were taken gives; for callbacks."""
+        return self
 
     def _cached(self, name: str, compute: Callable[[], Any]) -> Any:
         """Return what depends on the fit alone, computed on first use."""
@@ -264,13 +269,14 @@ class FactorModel(Recommender):
         exclude_seen: Any,
         filters: Sequence[Any],
         popular: bool,
-        features: Sequence[Any] = (None, None, None),
+        features: Sequence[Any] | None = None,
+        catalog: Catalog | None = None,
         n_threads: int | None = None,
     ) -> TopK:
         X = self.user_items_
         if len(rows) == 1 and X is not None and rows[0] >= 0:  # the usual call of a service
             begin, end = X.indptr[rows[0] : rows[0] + 2].tolist()
-            if end > begin and all(part is None for part in (*filters, *features)):
+            if end > begin and all(part is None for part in (*filters, *(features or ()))):
                 k = min(as_int(k, "k", minimum=1), self.n_items)
                 seen = X.indices[begin:end] if as_bool(exclude_seen, "exclude_seen") else None
                 threads = resolve_n_threads(n_threads)
@@ -287,6 +293,7 @@ class FactorModel(Recommender):
             filters=filters,
             popular=popular,
             features=features,
+            catalog=catalog,
             n_threads=n_threads,
         )
 

@@ -15,7 +15,7 @@ from ..base.random import as_generator
 from ..base.registry import register
 from ..base.validation import as_bool, as_float, as_int, csr_parts, wrap_csr
 from ._als import MAX_FACTORS, random_factors
-from ._rating_model import OBSERVED, RatingModel, deviations, solve_ratings, with_ones
+from ._rating_model import OBSERVED, RatingModel, deviations, solve_ratings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,20 +30,41 @@ class _Settings:
     """The parameters of a fit that decide what a row's least-squares problem is."""
 
     biases: bool
-    regularization: float
+    regularization: dict[str, float]  # by side
+    constant: float
+    bias_share: float
     nu: float
 
     @classmethod
     def from_parameters(cls, parameters: dict[str, Any]) -> _Settings:
+        common = as_float(parameters["regularization"], "regularization", minimum=0.0)
+        by_side = {}
+        for side in ("user", "item"):
+            name = f"regularization_{side}"
+            own = parameters[name]
+            by_side[side] = common if own is None else as_float(own, name, minimum=0.0)
         return cls(
             as_bool(parameters["biases"], "biases"),
-            as_float(parameters["regularization"], "regularization", minimum=0.0),
+            by_side,
+            as_float(parameters["constant_regularization"], "constant_regularization", minimum=0.0),
+            as_float(parameters["bias_share"], "bias_share", above=0.0),
             as_float(parameters["nu"], "nu", minimum=0.0),
         )
 
+    @property
+    def _column(self) -> float:
+        """Value of the column whose coefficient, times this value, is the bias of a row.
+
+        A coefficient c has the penalty of a factor; the bias c v then has 1 / v^2 of it.
+        """
+        return float(self.bias_share**-0.5)
+
     def augment(self, factors: Array) -> Array:
-        """Return factors with a column of ones where there are biases."""
-        return with_ones(factors) if self.biases else factors
+        """Return factors with a constant column where there are biases."""
+        if not self.biases:
+            return factors
+        column = np.full((len(factors), 1), self._column, dtype=factors.dtype)
+        return np.hstack([factors, column])
 
     def solve(
         self,
@@ -55,15 +76,19 @@ class _Settings:
         n_threads: int,
     ) -> tuple[Array, Array]:
         """Return factors and biases of rows, given the augmented factors of their columns."""
-        return solve_ratings(
+        counts = np.diff(rows.indptr).astype(np.float64)
+        factors, biases = solve_ratings(
             rows,
             deviations(rows, mean, column_bias),
             augmented,
-            self.regularization * np.diff(rows.indptr).astype(np.float64) ** self.nu,
+            self.regularization[side] * counts**self.nu + self.constant,
             side,
             n_threads,
             biases=self.biases,
         )
+        if self.biases:
+            biases *= factors.dtype.type(self._column)
+        return factors, biases
 
 
 @register("explicit-als")
@@ -73,18 +98,28 @@ class ExplicitALS(RatingModel):
     Minimises over the stored ratings, zeros included,
 
     .. math:: \sum_{ui} (r_{ui} - \mu - b_u - b_i - p_u^T q_i)^2
-              + \lambda \sum_u n_u^\nu (|p_u|^2 + b_u^2) + \lambda \sum_i n_i^\nu (|q_i|^2 + b_i^2)
+              + \sum_u (\lambda_u n_u^\nu + c) (|p_u|^2 + s b_u^2)
+              + \sum_i (\lambda_i n_i^\nu + c) (|q_i|^2 + s b_i^2)
+
+    The part that grows with the number of ratings keeps active rows from fitting their noise. The
+    constant part shrinks rows with few ratings towards the mean; it matters most on sparse data.
 
     Parameters
     ----------
     n_factors : int, default=64
         Length of the factor vectors, 1 to 16383.
-    regularization : float, default=0.07
-        :math:`\lambda`, at least 0.
+    regularization : float, default=0.05
+        :math:`\lambda_u` and :math:`\lambda_i`, at least 0.
+    regularization_user, regularization_item : float, optional
+        The same of one side. Default: ``regularization``.
+    constant_regularization : float, default=6.0
+        :math:`c`, at least 0: how strongly rows with few ratings shrink. 0: ALS-WR.
     nu : float, default=1.0
-        1: weighted by the number of ratings (ALS-WR); 0: the same for every row.
+        1: weighted by the number of ratings; 0: the same for every row.
     biases : bool, default=True
-        Learn :math:`b_u` and :math:`b_i`.
+        Learn :math:`b_u` and :math:`b_i` in the same solve as the factors.
+    bias_share : float, default=0.25
+        :math:`s`, above 0: the penalty of biases as a share of that of factors.
     max_iter : int, default=15
         Epochs: items, then users.
     init_scale : float, default=0.1
@@ -116,7 +151,9 @@ class ExplicitALS(RatingModel):
     -----
     An epoch takes O(nnz f^2 + (n_users + n_items) f^3) multiply-adds. Memory: the matrix, its
     transpose, one value for each entry. `recommend` is exact and does not rate every item. The
-    ``values`` of the `Event` of an epoch hold "rmse", the error on the training data.
+    ``values`` of the `Event` of an epoch hold "rmse", the error on the training data. The default
+    penalties were chosen on a random fifth of MovieLens 100K, MovieLens 1M, MovieLens latest-small
+    and Book-Crossing.
 
     References
     ----------
@@ -137,9 +174,13 @@ class ExplicitALS(RatingModel):
         self,
         *,
         n_factors: int = 64,
-        regularization: float = 0.07,
+        regularization: float = 0.05,
+        regularization_user: float | None = None,
+        regularization_item: float | None = None,
+        constant_regularization: float = 6.0,
         nu: float = 1.0,
         biases: bool = True,
+        bias_share: float = 0.25,
         max_iter: int = 15,
         init_scale: float = 0.1,
         clip: bool = True,
@@ -150,8 +191,12 @@ class ExplicitALS(RatingModel):
     ) -> None:
         self.n_factors = n_factors
         self.regularization = regularization
+        self.regularization_user = regularization_user
+        self.regularization_item = regularization_item
+        self.constant_regularization = constant_regularization
         self.nu = nu
         self.biases = biases
+        self.bias_share = bias_share
         self.max_iter = max_iter
         self.init_scale = init_scale
         self.clip = clip
@@ -165,6 +210,8 @@ class ExplicitALS(RatingModel):
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS - 1)
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         settings = _Settings.from_parameters(self.get_params(deep=False))
+        if not settings.biases:
+            self._refuse_idle(("bias_share",), "biases=False")
         rng = as_generator(self.random_state)
         self.mean_, self.rating_range_ = global_mean(X), rating_range(self.rating_scale, X)
         T = transpose(X, n_threads)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..base.baselines import rating_range
+from ..base.baselines import global_mean, rating_range
 from ..base.csr import row_numbers
 from ..base.fit_options import FitOptions
 from ..base.random import as_generator
@@ -36,9 +37,11 @@ class RatingNMF(RatingModel):
     r"""Predict ratings by products of non-negative factors, from the stored ratings alone.
 
     Minimises :math:`\sum (r_{ui} - x_u^T y_i)^2 + \lambda_u n_u |x_u|^2 + \lambda_i n_i |y_i|^2`
-    over the stored ratings by multiplicative updates of all factors at once. This is the model that
-    Surprise calls NMF with ``biased=False``; from the same first factors it takes the same steps.
-    `NMF` treats pairs without a value as zeros instead.
+    over the stored ratings by multiplicative updates of all factors at once. With ``biases`` the
+    prediction is :math:`\mu + b_u + b_i + x_u^T y_i`; each epoch takes a gradient step of both
+    biases for every rating, in the order of the entries. This is the model that Surprise calls NMF;
+    from the same first factors it takes the same steps. `NMF` treats pairs without a value as zeros
+    instead.
 
     Parameters
     ----------
@@ -46,6 +49,13 @@ class RatingNMF(RatingModel):
         Length of the vectors, 1 to 16383.
     regularization_user, regularization_item : float, default=0.06
         :math:`\lambda_u` and :math:`\lambda_i`, at least 0.
+    biases : bool, default=False
+        Learn biases and start from the mean rating. Fits better and overfits sooner: choose
+        ``n_factors`` and the penalties on validation data.
+    learning_rate_user_bias, learning_rate_item_bias : float, default=0.005
+        Step lengths of the biases, at least 0.
+    regularization_user_bias, regularization_item_bias : float, default=0.02
+        Penalties of the biases, applied in each step; at least 0.
     max_iter : int, default=50
         Epochs.
     init_low, init_high : float, default=0.0 and 1.0
@@ -66,11 +76,11 @@ class RatingNMF(RatingModel):
     user_factors_, item_factors_ : ndarray of shape (n_users, n_factors), (n_items, n_factors)
         Non-negative vectors; zero for rows without ratings.
     user_bias_, item_bias_ : ndarray of shape (n_users,), (n_items,)
-        Zeros.
+        Learned biases; zero without ``biases``.
     mean_ : float
-        0.
+        Mean of all ratings, or 0 without ``biases``.
     losses_ : ndarray of float64
-        Root of the mean squared error before each epoch.
+        Root of the mean squared error of each epoch, every error taken before the update.
     user_items_ : csr_array of shape (n_users, n_items)
         What was fitted.
 
@@ -86,7 +96,8 @@ class RatingNMF(RatingModel):
     An epoch takes O(nnz f) multiply-adds. Memory: two copies of the matrix and of the factors. The
     squared error with the penalties of the present factors never rises in the update of one side
     alone; both sides move at once here. New users get as many updates of their own row, of which
-    the minimum is unique where ``regularization_user`` is above 0.
+    the minimum is unique where ``regularization_user`` is above 0. A factor whose divisor is not
+    positive, which only ``biases`` can bring about, becomes 0.
 
     References
     ----------
@@ -114,6 +125,11 @@ class RatingNMF(RatingModel):
         n_factors: int = 15,
         regularization_user: float = 0.06,
         regularization_item: float = 0.06,
+        biases: bool = False,
+        learning_rate_user_bias: float = 0.005,
+        learning_rate_item_bias: float = 0.005,
+        regularization_user_bias: float = 0.02,
+        regularization_item_bias: float = 0.02,
         max_iter: int = 50,
         init_low: float = 0.0,
         init_high: float = 1.0,
@@ -126,6 +142,11 @@ class RatingNMF(RatingModel):
         self.n_factors = n_factors
         self.regularization_user = regularization_user
         self.regularization_item = regularization_item
+        self.biases = biases
+        self.learning_rate_user_bias = learning_rate_user_bias
+        self.learning_rate_item_bias = learning_rate_item_bias
+        self.regularization_user_bias = regularization_user_bias
+        self.regularization_item_bias = regularization_item_bias
         self.max_iter = max_iter
         self.init_low = init_low
         self.init_high = init_high
@@ -177,6 +198,9 @@ class RatingNMF(RatingModel):
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         if not as_bool(self.clip, "clip"):
             self._refuse_idle(("rating_scale",), "clip=False")
+        if not as_bool(self.biases, "biases"):
+            of_biases = [name for name in self._param_names() if name.endswith("_bias")]
+            self._refuse_idle(of_biases, "biases=False")
         low = as_float(self.init_low, "init_low", minimum=0.0)
         high = as_float(self.init_high, "init_high", minimum=low)
         penalties = [
@@ -186,6 +210,7 @@ class RatingNMF(RatingModel):
         X = self.user_items_
         _check_not_negative(X)
         self.rating_range_ = rating_range(self.rating_scale, X)
+        self.mean_ = global_mean(X) if self.biases else 0.0
         rng = as_generator(self.random_state)
         start = self._options.start
         if start is None:
@@ -193,23 +218,33 @@ class RatingNMF(RatingModel):
         users, items = _first_factors(start, X.shape, n_factors, self._dtype)
         counts = np.diff(X.indptr), np.bincount(X.indices, minlength=X.shape[1])
         users[counts[0] == 0], items[counts[1] == 0] = 0, 0
-        self.mean_ = 0.0
         self.user_factors_, self.item_factors_ = users, items
-        self.user_bias_, self.item_bias_ = (np.zeros(n, dtype=X.dtype) for n in X.shape)
+        biases = _Biases.of(self, X.shape)
+        self._set_biases(biases)
         progress, losses = self._progress(max_iter), []
         for number in range(1, max_iter + 1):
-            expected = _products(X, users, items)
-            errors = np.square(X.data - expected.data, dtype=np.float64)
-            losses.append(float(np.sqrt(errors.mean())) if X.nnz else 0.0)
+            with np.errstate(over="ignore", invalid="ignore"):
+                expected = biases.expected(X, _products(X, users, items))
+                errors = np.square(X.data - expected.data, dtype=np.float64)
+                losses.append(float(np.sqrt(errors.mean())) if X.nnz else 0.0)
             if not np.isfinite(losses[-1]):
-                raise NumericalError(f"epoch {number}: the factors overflow; scale the ratings")
+                raise NumericalError(
+                    f"epoch {number}: the factors overflow; scale the ratings, or lower the step "
+                    "lengths of the biases"
+                )
             pair = (X @ items, expected @ items), (X.T @ users, expected.T @ users)
             _update(users, *pair[0], penalties[0] * counts[0])
             _update(items, *pair[1], penalties[1] * counts[1])
             self.losses_ = np.array(losses)
+            self._set_biases(biases)
             self._prepare_to_answer()
             if progress.step(number, {"loss": losses[-1]}, self):
                 break
+
+    def _set_biases(self, biases: _Biases) -> None:
+        self.user_bias_, self.item_bias_ = (
+            values.astype(self.user_items_.dtype) for values in (biases.users, biases.items)
+        )
 
     def _solve_new(self, profiles: sp.csr_array, n_threads: int) -> tuple[Array, Array]:
         profiles = profiles.astype(self.item_factors_.dtype)
@@ -219,11 +254,74 @@ class RatingNMF(RatingModel):
         counts = np.diff(profiles.indptr)
         users = np.full((profiles.shape[0], items.shape[1]), 0.5, dtype=items.dtype)
         users[counts == 0] = 0
+        biases = _Biases.of(type(self)(**fitted), profiles.shape, self.mean_)
+        biases = biases.with_fixed_items(self.item_bias_)
         wanted = profiles @ items
         for _ in range(fitted["max_iter"]):
-            expected = _products(profiles, users, items)
+            expected = biases.expected(profiles, _products(profiles, users, items))
             _update(users, wanted, expected @ items, fitted["regularization_user"] * counts)
-        return users, np.zeros(len(users), dtype=items.dtype)
+        return users, biases.users.astype(items.dtype)
+
+
+@dataclass(frozen=True)
+class _Biases:
+    """Biases in training, and the steps that move them; no steps in a model without biases."""
+
+    mean: float
+    users: NDArray[np.float64]
+    items: NDArray[np.float64]
+    rates: tuple[float, float]
+    penalties: tuple[float, float]
+    move: bool
+
+    @classmethod
+    def of(cls, model: RatingNMF, shape: tuple[int, int], mean: float | None = None) -> _Biases:
+        """Return biases of zero, with the steps of a model's parameters."""
+        rates, penalties = (
+            tuple(
+                as_float(getattr(model, f"{kind}_{side}_bias"), f"{kind}_{side}_bias", minimum=0.0)
+                for side in ("user", "item")
+            )
+            for kind in ("learning_rate", "regularization")
+        )
+        return cls(
+            model.mean_ if mean is None else mean,
+            np.zeros(shape[0]),
+            np.zeros(shape[1]),
+            (rates[0], rates[1]),
+            (penalties[0], penalties[1]),
+            bool(model.biases),
+        )
+
+    def with_fixed_items(self, items: Array) -> _Biases:
+        """Return these biases with those of items, which no step moves."""
+        return replace(
+            self,
+            items=items.astype(np.float64),
+            rates=(self.rates[0], 0.0),
+            penalties=(self.penalties[0], 0.0),
+        )
+
+    def expected(self, X: sp.csr_array, products: sp.csr_array) -> sp.csr_array:
+        """Return mean + biases + products at the entries of X; each entry then moves biases."""
+        if not self.move:
+            return products
+        from ..jit.bias_epoch import bias_epoch
+
+        errors = np.empty(X.nnz)
+        targets = X.data.astype(np.float64) - products.data
+        bias_epoch(
+            X.indptr,
+            X.indices,
+            targets,
+            self.users,
+            self.items,
+            self.mean,
+            self.rates,
+            self.penalties,
+            errors,
+        )
+        return wrap_csr(X.indptr, X.indices, (X.data - errors).astype(X.dtype), X.shape)
 
 
 def _check_not_negative(X: sp.csr_array) -> None:

@@ -11,6 +11,7 @@ from ..base.query import Query
 from ..base.ranking import Ranked, padding
 from ..base.recommender import Recommender
 from ..base.validation import as_int
+from ..base.with_ids import MatrixWithIds
 from ._members import Members, as_members, fresh
 from ._pool import Pool, blocks_of, make_pool, rank_pool
 
@@ -31,6 +32,7 @@ class FusedModel(Recommender):
         *Recommender._state,
         "timestamps_",
         "time_unit_",
+        "events_",
         "stored_models_",
     )
     _keeps_times: ClassVar[bool] = True
@@ -57,13 +59,16 @@ class FusedModel(Recommender):
     def _requires_training(self) -> bool:
         return any(model._requires_training() for model in self.models_.values())
 
+    def _keeps_events(self) -> bool:
+        return True  # members, and splits of the learning ones, may use the time of each event
+
     def _members(self) -> Members:
         """Return unfitted copies of the members."""
         return {name: fresh(model) for name, model in as_members(self.models).items()}
 
     def _learn(self, n_threads: int) -> None:
         data = self._options.data
-        data = data if hasattr(data, "matrix") else self.user_items_
+        data = data if isinstance(data, MatrixWithIds) else self.user_items_
         self._check_parameters()
         self._learn_fusion(data, n_threads)
         self.models_ = self._fitted_members(data)
@@ -159,7 +164,7 @@ class FusedModel(Recommender):
             if self._members_sharing_data and not model._requires_training():
                 bare.user_items_ = None
             if bare._keeps_times:
-                bare.timestamps_ = bare.time_unit_ = None
+                bare.timestamps_ = bare.time_unit_ = bare.events_ = None
             stored[name] = bare
         return stored
 
@@ -184,4 +189,7 @@ class FusedModel(Recommender):
             model.users_, model.items_ = self.users_, self.items_
             if model.user_items_ is None and self._members_sharing_data:
                 model.user_items_ = self.user_items_
+            if model._keeps_times and self._members_sharing_data:
+                model.timestamps_, model.time_unit_ = self.timestamps_, self.time_unit_
+                model.events_ = self.events_ if model._keeps_events() else None
             model._restore()

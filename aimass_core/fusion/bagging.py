@@ -9,6 +9,7 @@ import numpy as np
 from ..base.random import as_seed
 from ..base.registry import register
 from ..base.validation import as_float, as_int
+from ..base.with_ids import matrix_of
 from ._entries import keep_entries
 from ._fused import FusedModel
 from ._members import Members, as_members, fresh
@@ -121,7 +122,7 @@ class Bagging(FusedModel):
         if self.share == 1.0:
             return super()._fitted_members(X)
         rng = np.random.default_rng([self._seed, 1])
-        matrix = getattr(X, "matrix", X)
+        matrix = matrix_of(X)
         n_kept = int(np.ceil(self.share * matrix.nnz))
         members = {}
         for name, model in self._members().items():

@@ -19,6 +19,7 @@ from ..base.random import as_generator
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_int
+from ..base.with_ids import MatrixWithIds, matrix_of
 from ._entries import keep_entries
 from ._members import Members, fresh
 from ._pool import Pool, blocks_of, make_pool
@@ -224,7 +225,7 @@ def _check_unseen(
             f"test has shape {answers.shape}, but {name!r} was fitted on shape {shape}: both parts "
             "of a split have the same shape"
         )
-    has_ids = hasattr(test, "matrix") and model.users_ is not None
+    has_ids = isinstance(test, MatrixWithIds) and model.users_ is not None
     if has_ids and (test.users != model.users_ or test.items != model.items_):
         raise ValueError(f"test and {name!r} must have the same ids in the same order")
     width = np.int64(max(model.n_items, 1))
@@ -256,7 +257,7 @@ def out_of_fold_table(
     max_rows: int = 1_000_000,
 ) -> CandidateTable:
     """Return the candidates of each fold of the interactions, by models fitted without it."""
-    n = (X.matrix if hasattr(X, "matrix") else X).nnz
+    n = matrix_of(X).nnz
     rng = as_generator(random_state)
     if validation == "latest":
         times = getattr(X, "timestamps", None)

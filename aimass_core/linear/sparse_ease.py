@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import kernels
-from ..base.csr import transpose
+from ..base.csr import keep_entries, transpose
 from ..base.registry import register
-from ..base.validation import as_float, as_int, csr_parts, wrap_csr
+from ..base.validation import as_float, as_int, csr_parts
 from ._descent import nearest_items, prefers_gramian, squared_norms
 from ._model import LinearModel
 
@@ -131,9 +131,7 @@ class SparseEASE(LinearModel):
         X = self._learn_weighting()
         lists = nearest_items(X, _WIDE * k, ridge, n_threads)
         lists.data = _regress(X, lists, ridge, k, n_threads, self._progress(self.n_items))
-        kept = lists.data != 0
-        indptr = np.concatenate([[0], np.cumsum(kept)])[lists.indptr].astype(np.int64)
-        rows = wrap_csr(indptr, lists.indices[kept], lists.data[kept], lists.shape)
+        rows = keep_entries(lists, lists.data != 0)
         del lists
         self.weights_ = transpose(rows, n_threads)
         rows = transpose(self.weights_, n_threads)  # by ascending item

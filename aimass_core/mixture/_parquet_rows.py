@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.readers.files import pyarrow, unreadable
-from ..data.readers.parquet import parquet_batches
+from ..data.readers.parquet import parquet_batches, parquet_schema
 from ._dense_rows import DenseRows
 from ._missing_rows import MissingRows
 from ._standardizer import measure_shifted
@@ -47,23 +46,17 @@ class ParquetRows:
     def __init__(
         self, path: Any, weight: str | None, n_threads: int, allows_missing: bool = False
     ) -> None:
-        pa = pyarrow()
-        import pyarrow.parquet as pq
-
         if weight is not None and not isinstance(weight, str):
             raise TypeError("for a Parquet file, sample_weight must be the name of a column")
-        try:
-            metadata = pq.read_metadata(path)
-        except pa.ArrowInvalid as error:
-            raise unreadable(str(path), "parquet", error) from None
-        self.path, self.schema = path, metadata.schema.to_arrow_schema()
+        self.schema, self.n_rows = parquet_schema(path)
+        self.path = path
         names = self.schema.names
         if weight is not None and weight not in names:
             raise ValueError(f"sample_weight: no column {weight!r}, there are {', '.join(names)}")
         self.columns = [name for name in names if name != weight]
         self.weight_column, self.n_threads = weight, n_threads
         self.allows_missing = allows_missing
-        self.n_rows, self.n_columns = metadata.num_rows, len(self.columns)
+        self.n_columns = len(self.columns)
         if self.n_rows == 0 or self.n_columns == 0:
             raise ValueError(f"{path} holds no rows or no columns")
         self._scan()
@@ -71,8 +64,13 @@ class ParquetRows:
     @property
     def allows_float32(self) -> bool:
         """Whether E-steps may compute in float32: where all columns are float32 or narrower."""
+        return not self.allows_missing and self.is_float32
+
+    @property
+    def is_float32(self) -> bool:
+        """Whether all columns are float32 or narrower."""
         types = {str(self.schema.field(name).type) for name in self.columns}
-        return not self.allows_missing and types <= {"float", "halffloat"}
+        return types <= {"float", "halffloat"}
 
     def batches(self) -> Iterator[tuple[NDArray[Any], Array | None]]:
         """Return an iterator over rows and weights, in the order of the file."""
@@ -108,7 +106,7 @@ class ParquetRows:
         """Return an iterator over the batches as blocks."""
         for X, weight in self.batches():
             if self.allows_missing:
-                yield MissingRows(X, weight, self.n_threads, self._known_means)
+                yield MissingRows(X, weight, self.n_threads, self.known_means)
             else:
                 yield DenseRows(X, weight, self.n_threads)
 
@@ -136,7 +134,7 @@ class ParquetRows:
                 block = MissingRows(X, weight, self.n_threads)
             low, high = block.bounds()
             self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
-        self._known_means = known_sum / np.maximum(known_weight, 1e-300)
+        self.known_means = known_sum / np.maximum(known_weight, 1e-300)
         if not self.total_weight > 0:
             raise ValueError("sample_weight is zero for every row: at least one must be above 0")
 
@@ -159,7 +157,7 @@ class ParquetRows:
             first, last = np.searchsorted(chosen, begin), np.searchsorted(chosen, end)
             here = weighted[chosen[first:last] - begin]
             part = X[here].astype(np.float64)
-            rows.append(np.where(np.isnan(part), self._known_means, part))
+            rows.append(np.where(np.isnan(part), self.known_means, part))
             weights.append(np.ones(len(here)) if weight is None else weight[here])
             begin = end
         weight = None if self.weight_column is None else np.concatenate(weights)

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
+from ..array_api import Device, is_foreign_array, is_on_host
 from ..base.validation import as_csr, as_int
 from ._dense_rows import DenseRows
+from ._device_rows import DeviceRows
 from ._missing_rows import MissingRows
 from ._mixed_rows import MixedRows, split_codes
 from ._parameters import SPARSE_TYPES
 from ._parquet_rows import ParquetRows
 from ._sparse_rows import SparseRows
-from ._validation import as_matrix, as_weights, column_names, wrong_columns
+from ._validation import as_device_matrix, as_matrix, as_weights, column_names, wrong_columns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RowsInMemory", "category_columns", "names_of", "rows_in_memory", "source_of"]
+__all__ = ["RowsInMemory", "category_columns", "is_path", "names_of", "rows_in_memory", "source_of"]
 
 RowsInMemory: TypeAlias = DenseRows | SparseRows | MissingRows | MixedRows
 
@@ -68,6 +70,11 @@ def category_columns(
     return dict(sorted(positions.items()))
 
 
+def is_path(X: Any) -> bool:
+    """Return whether rows are given as the name of a file."""
+    return isinstance(X, (str, os.PathLike))
+
+
 def source_of(
     X: Any,
     sample_weight: Any,
@@ -75,13 +82,23 @@ def source_of(
     covariance_type: str,
     missing: str,
     categorical_features: Any = None,
+    device: str = "cpu",
 ) -> RowsInMemory | ParquetRows:
-    """Return the source for a fit; ``X`` may be the path of a ``.npy`` or Parquet file."""
-    if isinstance(X, (str, os.PathLike)):
+    """Return the source for a fit; ``X`` may be the path of a ``.npy`` or Parquet file.
+
+    Dense rows are moved to ``device`` unless that is "cpu".
+    """
+    place = Device.unless_cpu(device)
+    if is_path(X):
         path = Path(X)
         if not path.exists():
             raise FileNotFoundError(f"X: there is no file {path}")
         if path.suffix != ".npy":
+            if place is not None:
+                raise ValueError(
+                    f"device={device!r} needs rows in memory: read the Parquet file and give the "
+                    "table"
+                )
             if categorical_features is not None:
                 raise ValueError(
                     "categorical_features needs rows in memory: read the Parquet file and give the "
@@ -89,7 +106,7 @@ def source_of(
                 )
             return ParquetRows(path, sample_weight, n_threads, missing == "marginalize")
         X = _mapped_array(path)
-    return rows_in_memory(
+    source = rows_in_memory(
         X,
         sample_weight,
         n_threads,
@@ -97,6 +114,20 @@ def source_of(
         missing,
         categorical_features=categorical_features,
     )
+    return source if place is None else _on_device(source, place)
+
+
+def _on_device(source: RowsInMemory, device: Device) -> DeviceRows:
+    """Return dense rows as rows of a device."""
+    if isinstance(source, DeviceRows):
+        return source
+    if not isinstance(source, DenseRows):
+        raise TypeError(
+            f"device={device.name!r} takes dense rows without missing values and categorical "
+            "columns: fit these with device='cpu'"
+        )
+    device.check_memory(source.X.nbytes, "the rows")
+    return DeviceRows(device.array(source.X), source.weight, source.n_threads)
 
 
 def rows_in_memory(
@@ -132,6 +163,14 @@ def rows_in_memory(
             raise wrong_columns(d, model, n_columns)
         return SparseRows(matrix, as_weights(sample_weight, n), n_threads)
     allows_missing = missing == "marginalize"
+    if is_foreign_array(X) and not is_on_host(X):
+        if allows_missing or categorical_features is not None:
+            raise TypeError(
+                "missing='marginalize' and categorical_features need rows in the memory of the "
+                "host: give X.cpu() of PyTorch or X.get() of CuPy"
+            )
+        matrix = as_device_matrix(X, n_columns=n_columns, model=model)
+        return DeviceRows(matrix, as_weights(sample_weight, matrix.shape[0]), n_threads)
     dense = as_matrix(X, n_columns=n_columns, model=model, allows_missing=allows_missing)
     weights = as_weights(sample_weight, len(dense))
     columns = category_columns(categorical_features, column_names(X), dense.shape[1])

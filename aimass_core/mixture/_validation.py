@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..array_api import array_device, is_foreign_array, to_numpy
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["as_matrix", "as_start", "as_weights", "check_finite", "column_names", "wrong_columns"]
+__all__ = [
+    "as_device_matrix",
+    "as_matrix",
+    "as_start",
+    "as_weights",
+    "check_finite",
+    "column_names",
+    "wrong_columns",
+]
 
 _REMEDY = "drop or fill these rows"
 _MARGINALIZE = ", or set missing='marginalize' to leave them out of the likelihood"
@@ -65,11 +75,7 @@ def as_matrix(
     if isinstance(X, (str, bytes)) or X is None:
         raise TypeError(f"X must be a 2-D array of numbers, got {type(X).__name__}")
     X = _as_array(X)
-    if X.ndim != 2:
-        raise ValueError(
-            f"X must be 2-D (rows x columns), got {X.ndim}-D of shape {X.shape}. Reshape your data "
-            "with X.reshape(-1, 1) if it has one column, X.reshape(1, -1) if it is one row"
-        )
+    _check_dimensions(X)
     if X.dtype.kind == "O":
         try:
             X = X.astype(np.float64)
@@ -77,13 +83,7 @@ def as_matrix(
             raise type(error)(f"X must hold numbers: {error}") from None
     if X.dtype.kind not in "biuf":
         raise ValueError(f"X must hold real numbers, got dtype {X.dtype}: convert its columns")
-    n, d = X.shape
-    if d == 0:
-        raise ValueError(f"0 feature(s) (shape=({n}, 0)) while a minimum of 1 is required: X")
-    if n == 0:
-        raise ValueError(f"0 sample(s) (shape=(0, {d})) while a minimum of 1 is required: X")
-    if n_columns is not None and d != n_columns:
-        raise wrong_columns(d, model, n_columns)
+    _check_shape(X, n_columns, model)
     dtype = np.float32 if X.dtype in (np.dtype(np.float32), np.dtype(np.float16)) else np.float64
     with np.errstate(over="ignore"):
         matrix: NDArray[Any] = np.ascontiguousarray(X, dtype=dtype)
@@ -91,8 +91,67 @@ def as_matrix(
     return matrix
 
 
+def as_device_matrix(X: Any, *, n_columns: int | None = None, model: str = "") -> Any:
+    """Return a float32 or float64 matrix of finite numbers on the device where it lies.
+
+    Parameters
+    ----------
+    X : array of shape (n, d)
+        Of a library of the array API standard. float32 and float64 arrays are not copied.
+    n_columns : int, optional
+        Required number of columns: that of the fit of ``model``.
+    model : str
+        Name of the model, for messages.
+
+    Returns
+    -------
+    array
+        Of the library and on the device of ``X``.
+
+    Raises
+    ------
+    ValueError
+        If ``X`` is anything else.
+    """
+    xp = array_device(X).library
+    _check_dimensions(X)
+    if not xp.isdtype(X.dtype, ("bool", "integral", "real floating")):
+        raise ValueError(f"X must hold real numbers, got dtype {X.dtype}: convert its columns")
+    _check_shape(X, n_columns, model)
+    if X.dtype not in (xp.float32, xp.float64):
+        is_half = xp.isdtype(X.dtype, "real floating")
+        X = xp.astype(X, xp.float32 if is_half else xp.float64)
+    if not bool(xp.all(xp.isfinite(X))):
+        is_wrong = ~xp.isfinite(X)
+        row = int(xp.argmax(xp.astype(xp.any(is_wrong, axis=1), xp.int32)))
+        check_finite(to_numpy(X[row : row + 1, :]), first_row=row)
+    return X
+
+
+def _check_dimensions(X: Any) -> None:
+    if X.ndim != 2:
+        raise ValueError(
+            f"X must be 2-D (rows x columns), got {X.ndim}-D of shape {tuple(X.shape)}. Reshape "
+            "your data with X.reshape(-1, 1) if it has one column, X.reshape(1, -1) if it is one "
+            "row"
+        )
+
+
+def _check_shape(X: Any, n_columns: int | None, model: str) -> None:
+    """Refuse a matrix without rows or columns, or with other columns than in the fit."""
+    n, d = X.shape
+    if d == 0:
+        raise ValueError(f"0 feature(s) (shape=({n}, 0)) while a minimum of 1 is required: X")
+    if n == 0:
+        raise ValueError(f"0 sample(s) (shape=(0, {d})) while a minimum of 1 is required: X")
+    if n_columns is not None and d != n_columns:
+        raise wrong_columns(d, model, n_columns)
+
+
 def _as_array(X: Any) -> NDArray[Any]:
     """Return an array of any number of dimensions from an array-like or a data frame."""
+    if is_foreign_array(X):
+        X = to_numpy(X)
     dtypes = getattr(X, "dtypes", None)
     if dtypes is not None and any(hasattr(dtype, "na_value") for dtype in np.ravel(dtypes)):
         try:  # pandas: columns of nullable types would become objects
@@ -139,7 +198,8 @@ def as_weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
     """Return weights of rows, at least 0 and not all 0; None stays None."""
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight)
+    weights = to_numpy(sample_weight) if is_foreign_array(sample_weight) else sample_weight
+    weights = np.asarray(weights)
     if weights.dtype.kind not in "biuf":
         raise TypeError(f"sample_weight must hold real numbers, got dtype {weights.dtype}")
     if weights.ndim == 0:

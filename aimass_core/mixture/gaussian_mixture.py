@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..array_api import like
 from ..base.estimator import Estimator
+from ..base.executor import open_runner
 from ..base.optional import import_optional
 from ..base.progress import log_duration, logger
 from ..base.random import as_generator
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
+from ..base.transform_output import TransformOutput
 from ..base.validation import as_float, as_int
 from ..exceptions import ConvergenceWarning, NotFittedError, NumericalError
 from ._em import Problem, Result
+from ._executor_rows import ExecutorRows
 from ._fit import Reporter, best_fit
 from ._missing_rows import MissingRows, conditional_of
 from ._mixed_rows import Codes, MixedRows
@@ -32,7 +36,7 @@ from ._parameters import (
     n_covariance_parameters,
 )
 from ._settings import Settings
-from ._sources import category_columns, names_of, rows_in_memory, source_of
+from ._sources import category_columns, is_path, names_of, rows_in_memory, source_of
 from ._sparse_rows import SparseRows
 from ._standardizer import Standardizer
 from ._validation import as_weights, column_names
@@ -63,7 +67,7 @@ _SHARED_ATTRIBUTES = (
 
 
 @register("gaussian-mixture")
-class GaussianMixture(Estimator):
+class GaussianMixture(TransformOutput, Estimator):
     """Mixture of Gaussian distributions, fitted by EM.
 
     Attributes, methods and defaults are those of ``sklearn.mixture.GaussianMixture``. The
@@ -141,6 +145,9 @@ class GaussianMixture(Estimator):
         no split-and-merge moves follow.
     n_threads : int, optional
         Number of threads; by default ``AIMASS_NUM_THREADS``, otherwise all CPUs of this process.
+    device : str, default="cpu"
+        Where `fit` computes its passes over dense rows. "cuda" is an NVIDIA GPU by PyTorch or
+        CuPy, which needs the extra ``gpu``. Rows that already are on a device stay there.
 
     Attributes
     ----------
@@ -267,6 +274,7 @@ class GaussianMixture(Estimator):
         min_learning_rate: float = 0.0,
         callback: Callable[[Event], Any] | None = None,
         n_threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -295,10 +303,19 @@ class GaussianMixture(Estimator):
         self.min_learning_rate = min_learning_rate
         self.callback = callback
         self.n_threads = n_threads
+        self.device = device
 
     # ---- learning --------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: None = None, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        sample_weight: Any = None,
+        *,
+        executor: Any = None,
+        place: Any = None,
+    ) -> Self:
         """Fit the mixture to rows.
 
         Parameters
@@ -306,11 +323,23 @@ class GaussianMixture(Estimator):
         X : array-like of shape (n_samples, n_features), sparse matrix, or path
             Finite numbers. float32 and float64 arrays in C order are not copied. A sparse matrix
             needs covariance_type "diag", "tied_diag" or "spherical". A ``.npy`` file is mapped
-            into memory; a Parquet file of numbers is read batch by batch in each pass.
+            into memory; a Parquet file of numbers is read batch by batch in each pass. Arrays of
+            PyTorch or CuPy on a GPU stay there: each pass is computed on that device (complete
+            rows, without categorical columns).
         y : None
             Ignored; scikit-learn passes it.
         sample_weight : array-like of shape (n_samples,), optional
             How often each row counts; at least 0. For a Parquet file, the name of a column.
+        executor : str or concurrent.futures.Executor, optional
+            Where the statistics of blocks of rows are computed: "processes:N",
+            "dask://host:port", "ray://host:port", or an object with the method ``submit``, such as
+            Dask's ``Client.get_executor()``. The parameters are the same, bit for bit. A task uses
+            `n_threads` threads; by default those of the executor's workers, or 1. Rows must be
+            dense, without categorical columns. Default: this process.
+        place : path-like, optional
+            Folder for the files of an executor, which all workers see under this name. A fit that
+            was interrupted resumes there after its last finished pass, if it is called again with
+            the same data, parameters and integer `random_state`. Default: a temporary folder.
 
         Returns
         -------
@@ -324,19 +353,29 @@ class GaussianMixture(Estimator):
             than components.
         NumericalError
             If a covariance is not positive definite in spite of ``reg_covar``.
+        RuntimeError
+            Where workers of the executor are lost again and again.
         """
         settings = Settings.of(self)
-        threads = resolve_n_threads(self.n_threads)
-        source = source_of(
-            X,
-            sample_weight,
-            threads,
-            settings.covariance_type,
-            self.missing,
-            self.categorical_features,
-        )
-        columns = self._columns_of(X, source)
-        result, problem = self._best_fit(settings, source, columns, resumes=self.warm_start)
+        if executor is not None and self.device != "cpu":
+            raise ValueError(f"executor works with device='cpu' only, got {self.device!r}")
+        with open_runner(
+            executor, place, "gaussian-mixture", self.n_threads, keeps_place=True
+        ) as runner:
+            source: Any = source_of(
+                X,
+                sample_weight,
+                runner.n_threads,
+                settings.covariance_type,
+                self.missing,
+                self.categorical_features,
+                self.device,
+            )
+            columns = self._columns_of(X, source)
+            names = names_of(X, source)
+            if not runner.is_local:
+                source = ExecutorRows(source, X if is_path(X) else None, runner)
+            result, problem = self._best_fit(settings, source, columns, resumes=self.warm_start)
         if not result.converged and self.callback is None:
             warnings.warn(
                 f"EM did not converge in {result.n_iter} passes: raise max_iter or tol, set "
@@ -345,7 +384,7 @@ class GaussianMixture(Estimator):
                 stacklevel=2,
             )
         self._adopt_result(result.parameters, problem, result, columns)
-        self._note_columns(names_of(X, source), source.n_columns + len(columns))
+        self._note_columns(names, source.n_columns + len(columns))
         self._online = None
         return self
 
@@ -461,7 +500,7 @@ class GaussianMixture(Estimator):
         return result, problem
 
     def _fits(self, settings: Settings, source: Any) -> bool:
-        """Whether the parameters of the last fit are of the kind that the settings name."""
+        """Return whether the parameters of the last fit are of the kind that the settings name."""
         return (
             self.means_.shape == (settings.n_components, source.n_columns)
             and self._n_values == source.n_values
@@ -543,9 +582,11 @@ class GaussianMixture(Estimator):
         Returns
         -------
         ndarray of int64, shape (n_samples,)
-            Component numbers; the first of equal ones. -1 for an outlier (noise component).
+            Component numbers; the first of equal ones. -1 for an outlier (noise component). An
+            array of the library and on the device of ``X`` where that is not NumPy, as from
+            `predict_proba` and `score_samples`.
         """
-        return self._evaluate(X, "labels")
+        return like(X, self._evaluate(X, "labels"))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each component for each row.
@@ -562,7 +603,44 @@ class GaussianMixture(Estimator):
             without NaN, otherwise float64. The probabilities of a float32 row may differ by
             rounding between batches.
         """
-        return self._evaluate(X, "resp")
+        return like(X, self._evaluate(X, "resp"))
+
+    def transform(self, X: Any) -> Any:
+        """Return the same as `predict_proba`: features for the next step of a Pipeline.
+
+        scikit-learn's class has no ``transform`` and can only be the last step.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components), with noise (n_samples, n_components + 1)
+            Probability of each component; a data frame after ``set_output(transform="pandas")``.
+        """
+        return self._as_output(X, self.predict_proba(X))
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Return the names of the columns of `transform`.
+
+        Parameters
+        ----------
+        input_features : object
+            Ignored; a Pipeline passes the names of the input.
+
+        Returns
+        -------
+        ndarray of object, shape (n_components,), with noise (n_components + 1,)
+            "gaussianmixture0", "gaussianmixture1", ..., "gaussianmixture_noise".
+        """
+        self._check_fitted()
+        prefix = type(self).__name__.lower()
+        names = [f"{prefix}{number}" for number in range(len(self.weights_))]
+        if self._noise is not None:
+            names.append(f"{prefix}_noise")
+        return np.array(names, dtype=object)
 
     def score_samples(self, X: Any) -> Array:
         """Return the log-density of each row.
@@ -577,7 +655,7 @@ class GaussianMixture(Estimator):
         ndarray of float64, shape (n_samples,)
             Natural logarithms.
         """
-        return self._evaluate(X, "score")
+        return like(X, self._evaluate(X, "score"))
 
     def score(self, X: Any, y: None = None, sample_weight: Any = None) -> float:
         """Return the mean log-density of rows.
@@ -596,7 +674,7 @@ class GaussianMixture(Estimator):
         float
             The mean.
         """
-        scores = self.score_samples(X)
+        scores = self._evaluate(X, "score")
         return float(np.average(scores, weights=as_weights(sample_weight, len(scores))))
 
     def bic(self, X: Any, sample_weight: Any = None) -> float:
@@ -637,7 +715,7 @@ class GaussianMixture(Estimator):
 
     def _log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
         """Return the total log-likelihood of rows, and their number or weight."""
-        scores = self.score_samples(X)
+        scores = self._evaluate(X, "score")
         weights = as_weights(sample_weight, len(scores))
         if weights is None:
             return float(scores.sum()), float(len(scores))
@@ -1085,6 +1163,9 @@ class GaussianMixture(Estimator):
         tags = super().__sklearn_tags__()
         tags.estimator_type = "density_estimator"
         tags.input_tags.sparse = False
+        from sklearn.utils import TransformerTags
+
+        tags.transformer_tags = TransformerTags(preserves_dtype=[])
         return tags
 
     def _check_fitted(self) -> None:

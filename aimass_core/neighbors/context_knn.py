@@ -14,6 +14,7 @@ from ..base.ranking import Ranked
 from ..base.recommender import Recommender
 from ..base.registry import register
 from ..base.validation import as_choice, as_csr
+from ..base.with_ids import matrix_of
 from ..data.cleaning import time_decay
 from .item_knn import ItemKNN
 from .user_knn import UserKNN
@@ -39,8 +40,10 @@ class ContextKNN(Recommender):
     Parameters
     ----------
     base : {"item", "user"}, ItemKNN or UserKNN, default="item"
-        The neighbourhood model of each context; "item" and "user" stand for one with defaults. Its
-        weighting comes after the decay, and its profile "raw" is the decayed values.
+        The neighbourhood model of each context; "item" and "user" stand for one with cosine
+        similarity. Its weighting comes after the decay, and its profile "raw" is the decayed
+        values. With a half-life, a model without ``similarity`` uses cosine, because the default of
+        `ItemKNN` does not see values.
     half_life : timedelta or number, optional
         After this time an interaction counts half; needs `Interactions` with times. A timedelta
         where the times are datetimes, else a number in their unit.
@@ -83,6 +86,7 @@ class ContextKNN(Recommender):
         *Recommender._state,
         "timestamps_",
         "time_unit_",
+        "events_",
         "models_",
     )
     _keeps_times: ClassVar[bool] = True
@@ -100,12 +104,15 @@ class ContextKNN(Recommender):
         """Return a fresh, unfitted model of one context."""
         if isinstance(self.base, str):
             kind = as_choice(self.base, "base", ("item", "user"))
-            return ItemKNN() if kind == "item" else UserKNN()
+            return ItemKNN(similarity="cosine") if kind == "item" else UserKNN()
         if not isinstance(self.base, (ItemKNN, UserKNN)):
             raise TypeError(
                 f"base must be 'item', 'user', an ItemKNN or a UserKNN, got {self.base!r}"
             )
-        return type(self.base)(**self.base.get_params(deep=False))
+        params = self.base.get_params(deep=False)
+        if self.half_life is not None and self.base._uses_defaults:
+            params["similarity"] = "cosine"
+        return type(self.base)(**params)
 
     @property
     def needs_training(self) -> bool:  # type: ignore[override]
@@ -150,12 +157,14 @@ class ContextKNN(Recommender):
                 "the contexts in X must share users and items: use Interactions.by_context"
             )
         super()._set_training_data(first)
-        self._was_merged = any(getattr(part, "events", None) is not None for part in parts.values())
         if len(parts) > 1:
             total = sum((p.matrix for p in list(parts.values())[1:]), start=first.matrix)
             self.user_items_ = as_csr(total)
             self._count_items()
-            self.timestamps_ = self.time_unit_ = None
+            self.timestamps_ = self.time_unit_ = self.events_ = None
+
+    def _keeps_events(self) -> bool:
+        return self.half_life is not None
 
     def _learn(self, n_threads: int) -> None:
         data = self._options.data
@@ -171,7 +180,7 @@ class ContextKNN(Recommender):
                         "half_life needs times: fit on Interactions.from_table(..., time=COLUMN)"
                     )
                 part = time_decay(part, half_life=self.half_life, now=self.now)
-            self.models_[context] = self._base_model().fit(getattr(part, "matrix", part))
+            self.models_[context] = self._base_model().fit(matrix_of(part))
             progress.step(step)
 
     def _prepare(self, n_threads: int) -> None:
@@ -189,8 +198,8 @@ class ContextKNN(Recommender):
         Parameters
         ----------
         X, y, duplicates
-            As in `ItemKNN.partial_fit`. ValueError is raised by a model of several contexts, and by
-            one with ``half_life`` that is from a file or was fitted on merged events.
+            As in `ItemKNN.partial_fit`. ValueError is raised by a model of several contexts. With
+            ``half_life`` each old and new event decays by its own time.
 
         Returns
         -------
@@ -199,13 +208,6 @@ class ContextKNN(Recommender):
         """
         if len(getattr(self, "models_", ())) > 1 or isinstance(X, Mapping):
             raise ValueError("a model of several contexts is not extended: call fit on everything")
-        is_fitted = self.__sklearn_is_fitted__()
-        # A file does not say whether entries were merged from several events.
-        if is_fitted and self.half_life is not None and getattr(self, "_was_merged", True):
-            raise ValueError(
-                "half_life needs the time of each single event, which the fitted model does not "
-                "keep: call fit on all interactions, joined by Interactions.merge"
-            )
         return super().partial_fit(X, duplicates=duplicates)
 
     def _forget_rows(self, kept: NDArray[np.int64]) -> None:

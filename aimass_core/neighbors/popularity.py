@@ -12,6 +12,7 @@ from ..base.ranking import Ranked, rank_shared
 from ..base.recommender import Recommender
 from ..base.registry import register
 from ..base.validation import as_choice, as_int
+from ..data import IdMap, Interactions
 from ..data.cleaning import time_window
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Popularity(Recommender):
         "item_scores_",
         "timestamps_",
         "time_unit_",
+        "events_",
     )
     _keeps_times: ClassVar[bool] = True
     needs_history: ClassVar[bool] = False
@@ -79,17 +81,32 @@ class Popularity(Recommender):
         self.start = start
         self.end = end
 
+    def _keeps_events(self) -> bool:
+        return self.start is not None or self.end is not None
+
     def _set_training_data(self, X: Any) -> None:
         super()._set_training_data(X)
-        counted = self.user_items_
-        if self.start is not None or self.end is not None:
-            if self.timestamps_ is None:
-                raise ValueError(
-                    "start and end need times: fit on Interactions.from_table(..., time=COLUMN)"
-                )
-            counted = time_window(X, start=self.start, end=self.end).matrix
+        if self._keeps_events() and self.timestamps_ is None:
+            raise ValueError(
+                "start and end need times: fit on Interactions.from_table(..., time=COLUMN)"
+            )
         as_choice(self.by, "by", ("count", "sum", "mean"))
-        n = counted.shape[1]
+        self._score_items()
+
+    def _score_items(self) -> None:
+        """Set the scores from the interactions that count."""
+        counted = self.user_items_
+        n_users, n = counted.shape
+        if self._keeps_events():
+            x = Interactions(
+                counted,
+                IdMap.from_range(n_users),
+                IdMap.from_range(n),
+                timestamps=self.timestamps_,
+                time_unit=self.time_unit_,
+                events=self.events_,
+            )
+            counted = time_window(x, start=self.start, end=self.end).matrix
         count = np.bincount(counted.indices, minlength=n).astype(np.float64)
         score = count
         if self.by != "count":
@@ -97,6 +114,15 @@ class Popularity(Recommender):
         if self.by == "mean":
             score = score / np.maximum(count, 1)
         self.item_scores_ = np.where(count > 0, score, -np.inf)
+
+    def _forget_rows(self, kept: NDArray[np.int64]) -> None:
+        if self.user_items_ is not None:
+            self._score_items()
+
+    def _remains(self) -> str:
+        if self.user_items_ is None:
+            return "item_scores_, to which the forgotten users contributed: call fit to remove it."
+        return super()._remains()
 
     def _check_state(self) -> None:
         super()._check_state()

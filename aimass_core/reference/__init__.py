@@ -7,11 +7,14 @@ from .als_loss import als_loss
 from .als_solve import als_solve
 from .assign_greedy import assign_greedy
 from .baseline_sgd import baseline_sgd
+from .bias_epoch import bias_epoch
 from .coo_to_csr import coo_to_csr
 from .csr_check import csr_check
 from .csr_transpose import csr_transpose
 from .factorize_bytes import factorize_bytes
 from .factorize_int64 import factorize_int64
+from .fm_design_sweep import fm_design_sweep
+from .fm_relation_sweep import fm_relation_sweep
 from .gmm_em_step import gmm_em_step
 from .gmm_score import gmm_score
 from .gram_matrix import gram_matrix
@@ -42,11 +45,14 @@ __all__ = [
     "als_solve",
     "assign_greedy",
     "baseline_sgd",
+    "bias_epoch",
     "coo_to_csr",
     "csr_check",
     "csr_transpose",
     "factorize_bytes",
     "factorize_int64",
+    "fm_design_sweep",
+    "fm_relation_sweep",
     "gmm_em_step",
     "gmm_score",
     "gram_matrix",

@@ -24,6 +24,7 @@ def als_solve(
     gramian: Array,
     start: Array,
     ridge: Array,
+    linear: Array,
     common_ridge: float,
     alpha: float,
     weight_shift: float,
@@ -36,8 +37,8 @@ def als_solve(
 ) -> Array:
     """Return the factors of every row, with those of the other side fixed.
 
-    Row by row the minimum over x of ``x' (gramian + ridge I) x`` plus the sum over its entries of
-    ``weight (y'x)^2 - 2 target y'x``, in float64.
+    Row by row the minimum over x of ``x' (gramian + ridge I) x - 2 linear'x`` plus the sum over its
+    entries of ``weight (y'x)^2 - 2 target y'x``, in float64.
 
     Parameters
     ----------
@@ -51,6 +52,9 @@ def als_solve(
         Where iterations start from; not used by "cholesky".
     ridge : ndarray of float64, shape (n_rows,)
         Added to the diagonal.
+    linear : ndarray of shape (n_rows, f) or (0, f)
+        Added to the right-hand side; (0, f): zero. With ``linear = ridge[:, None] * m`` the ridge
+        pulls a row's factors towards m instead of zero. Of the dtype of `data`.
     common_ridge : float
         In the preconditioner, raised to the largest diagonal element of gramian times the root of
         the dtype's epsilon; where both are 0, it is 1. Where it was raised, steps end at a
@@ -72,36 +76,38 @@ def als_solve(
     Returns
     -------
     ndarray of shape (n_rows, f)
-        Zero for a row all of whose targets are zero.
+        Zero for a row all of whose targets and linear terms are zero.
     """
     f = factors.shape[1]
     solution = np.zeros(start.shape)
     for row in range(len(indptr) - 1):
         entries = slice(indptr[row], indptr[row + 1])
         weight, target = als_weights(data[entries], alpha, weight_shift, target_shift, preferences)
-        if not target.any():
+        shift = linear[row].astype(np.float64) if len(linear) else np.zeros(f)
+        if not (target.any() or shift.any()):
             continue
         y = factors[indices[entries]].astype(np.float64)
         matrix = gramian + ridge[row] * np.eye(f) + y.T @ (weight[:, None] * y)
+        b = shift + y.T @ target
         x = start[row].astype(np.float64)
         largest, epsilon = np.diag(gramian).max(), np.finfo(data.dtype).eps
         resolved = 8 * epsilon * largest
         if solver == "cholesky":
-            x = np.linalg.solve(matrix, y.T @ target)
+            x = np.linalg.solve(matrix, b)
         elif solver == "cg":
-            x = _conjugate(matrix, y.T @ target, x, n_steps, np.eye(f), resolved)
+            x = _conjugate(matrix, b, x, n_steps, np.eye(f), resolved)
         elif solver == "pcg":
             smallest = epsilon**0.5 * largest
-            shift = max(common_ridge, smallest) or 1.0
+            common = max(common_ridge, smallest) or 1.0
             if common_ridge < smallest:
-                resolved = max(resolved, shift / 64)
-            inverse = np.linalg.inv(gramian + shift * np.eye(f))
-            x = _conjugate(matrix, y.T @ target, x, n_steps, inverse, resolved)
+                resolved = max(resolved, common / 64)
+            inverse = np.linalg.inv(gramian + common * np.eye(f))
+            x = _conjugate(matrix, b, x, n_steps, inverse, resolved)
         elif solver == "subspace":
             pad = 64 // data.dtype.itemsize
-            x = _subspace(matrix, y.T @ target, x, n_steps, -(-block_size // pad) * pad)
+            x = _subspace(matrix, b, x, n_steps, -(-block_size // pad) * pad)
         else:
-            x = _nonnegative(matrix, y.T @ target, x, n_steps)
+            x = _nonnegative(matrix, b, x, n_steps)
         solution[row] = x
     return solution.astype(data.dtype)
 

@@ -13,6 +13,7 @@ from ..base.filters import Catalog, as_filters
 from ..base.progress import log_duration, logger
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_csr, as_float, as_int
+from ..base.with_ids import MatrixWithIds
 from ._audience_index import AudienceIndex
 from ._candidates import FixedLists, RankedLists
 from ._exact import choose_exactly
@@ -235,7 +236,7 @@ def _filters(
     for name, values in (("candidates", candidates), ("exclude", exclude)):
         if isinstance(values, HashedIds):
             values = values.mask(catalog)
-        if hasattr(values, "matrix") and sp.issparse(values.matrix):
+        if isinstance(values, MatrixWithIds):
             values = _matrix_of_pairs(values, name, index, rows, n_threads)
         filters.append(values)
     return as_filters(filters[0], filters[1], catalog, queries)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from .. import kernels
+from .. import array_api, kernels
 from ..base.arguments import explains_names
 from ..base.csr import row_range
 from ..base.filters import Catalog, as_filters
@@ -33,16 +34,16 @@ if TYPE_CHECKING:
 
 __all__ = ["FactorIndex", "score_topk"]
 
-_NO_LISTS: tuple[None, None] = (None, None)
+_NO_PATTERN: tuple[None, None] = (None, None)  # of a filter that is not given
 
 
 class FactorIndex:
     """Items packed for exact top-k: the best items by ``bias + query . item`` or by cosine.
 
-    Packing sorts the items by length, so that a scan ends as soon as no later item can reach a
-    query's k-th score (Cauchy-Schwarz), and gives them codes of 8 bits, whose products bound the
-    scores. The results are exact all the same. An index is never changed afterwards and may be
-    used by several threads at once.
+    Packing sorts the items by the norms of their factors, so that a scan ends as soon as no later
+    item can reach a query's k-th score (Cauchy-Schwarz inequality). It also stores the factors in
+    8 bits; products of these codes bound the scores, and only items whose bound is high enough are
+    scored. The results are exact. An index never changes and may be used by several threads.
 
     Parameters
     ----------
@@ -51,9 +52,13 @@ class FactorIndex:
     item_biases : array-like of shape (n_items,), optional
         Added to the products; only with ``metric="dot"``.
     metric : {"dot", "cosine"}, default="dot"
-        Cosine is the product of the rows scaled to length one; a row of zeros has cosine 0.
+        "cosine" is the product of rows scaled to norm 1; a row of zeros has cosine 0.
     ids : IdMap or array-like of shape (n_items,), optional
         Ids of the items, for filters and results. Default: their row numbers.
+    device : str, default="cpu"
+        Where lists are computed: "cuda" is an NVIDIA GPU by PyTorch or CuPy, which needs the extra
+        ``gpu``; the items stay on it. Scores there agree to rounding, so that nearly equal ones
+        may change places. One query is faster on the processor.
 
     Attributes
     ----------
@@ -95,8 +100,15 @@ class FactorIndex:
 
     @explains_names
     def __init__(
-        self, item_factors: Any, item_biases: Any = None, *, metric: str = "dot", ids: Any = None
+        self,
+        item_factors: Any,
+        item_biases: Any = None,
+        *,
+        metric: str = "dot",
+        ids: Any = None,
+        device: str = "cpu",
     ) -> None:
+        self._device = array_api.Device.unless_cpu(device)
         items = as_factors(item_factors, "item_factors")
         self.metric = as_choice(metric, "metric", ("dot", "cosine"))
         self.n_items: int = items.shape[0]
@@ -110,9 +122,13 @@ class FactorIndex:
                     "item_biases have no meaning with metric='cosine': leave them out, or use 'dot'"
                 )
             biases = as_biases(item_biases, self.n_items, self.dtype, "item_biases")
-        self._packed = pack(normalized(items) if self.metric == "cosine" else items, biases)
-        for array in self._packed:
-            array.flags.writeable = False
+        items = normalized(items) if self.metric == "cosine" else items
+        if self._device is None:
+            self._packed: Any = pack(items, biases)
+            for array in self._packed:
+                array.flags.writeable = False
+        else:
+            self._packed = _DeviceItems(self._device, items, biases)
 
     def __len__(self) -> int:
         return self.n_items
@@ -175,8 +191,8 @@ class FactorIndex:
         Notes
         -----
         O(n * scanned items * n_factors) time, O(n * k) memory. How many items are scanned depends
-        on how fast their lengths fall: a fifth on usual trained factors, all on random ones, most
-        of them by their codes only.
+        on how fast their norms fall: about a fifth for usual trained factors, all for random ones.
+        Most of them are scanned by their codes only.
         """
         queries = as_factors(queries, "queries", self.dtype, n_factors=self.n_factors)
         names = as_query_ids(query_ids, len(queries))
@@ -188,9 +204,9 @@ class FactorIndex:
     def _catalog(self) -> Catalog:
         return Catalog(self.ids, self.n_items, "item")
 
-    def _lists(self, names: NDArray[Any], indices: Any, scores: Any) -> TopK:
+    def _lists(self, query_ids: NDArray[Any], indices: Any, scores: Any) -> TopK:
         item_name = getattr(self.ids, "name", None) or "item"
-        return TopK(names, indices, scores, self.ids, item_name=item_name)
+        return TopK(query_ids, indices, scores, self.ids, item_name=item_name)
 
     def rank(
         self,
@@ -225,7 +241,7 @@ class FactorIndex:
         k = min(as_int(k, "k", minimum=1), self.n_items)
         packed, allowed = self._packed, candidates
         if isinstance(candidates, np.ndarray):
-            packed = restrict(packed, candidates.astype(bool, copy=False), len(queries))
+            packed = self._restricted(candidates.astype(bool, copy=False), len(queries))
             allowed = None
         lists = (*_pattern(exclude), *_pattern(allowed))
         return self._rank(queries, k, packed, lists, n_threads)
@@ -253,10 +269,16 @@ class FactorIndex:
         scores : ndarray, shape (1, k)
             -inf after the end of a shorter list.
         """
-        lists: Any = _NO_LISTS
+        lists: Any = _NO_PATTERN
         if exclude is not None:
             lists = np.array([0, len(exclude)], dtype=np.int64), exclude
-        return self._rank(query, k, self._packed, (*lists, *_NO_LISTS), n_threads)
+        return self._rank(query, k, self._packed, (*lists, *_NO_PATTERN), n_threads)
+
+    def _restricted(self, is_candidate: NDArray[np.bool_], n_queries: int) -> Any:
+        """Return the packed items without those that are no candidates."""
+        if isinstance(self._packed, _DeviceItems):
+            return self._packed.restricted(is_candidate)
+        return restrict(self._packed, is_candidate, n_queries)
 
     def _rank(
         self, queries: Any, k: int, packed: Any, lists: Any, n_threads: int, first_query: int = 0
@@ -266,8 +288,10 @@ class FactorIndex:
             return np.empty(shape, dtype=np.int32), np.empty(shape, self.dtype)
         if self.metric == "cosine":
             queries = normalized(queries)
-        arguments: Any = (queries, *packed, self.n_items, k, *lists, n_threads)
         try:
+            if isinstance(packed, _DeviceItems):
+                return packed.topk(queries, k, lists)
+            arguments: Any = (queries, *packed, self.n_items, k, *lists, n_threads)
             indices, scores = kernels.score_topk(*arguments)
         except NumericalError as error:
             row = None if error.row is None else first_query + error.row
@@ -310,8 +334,8 @@ class FactorIndex:
         allowed, excluded = as_filters(candidates, exclude, self._catalog, names)
         threads = resolve_n_threads(n_threads)
         packed = self._packed
-        if isinstance(allowed, np.ndarray):  # once for all blocks
-            packed, allowed = restrict(packed, allowed.astype(bool), len(queries)), None
+        if isinstance(allowed, np.ndarray):  # packed once for all blocks
+            packed, allowed = self._restricted(allowed.astype(bool), len(queries)), None
         for begin in range(0, len(queries), size):
             end = min(begin + size, len(queries))
             part = as_factors(queries[begin:end], "queries", self.dtype, n_factors=self.n_factors)
@@ -324,10 +348,57 @@ class FactorIndex:
             yield self._lists(names[begin:end], *ranked)
 
 
+class _DeviceItems:
+    """Items that stay on a device, and what every call needs of them.
+
+    Parameters
+    ----------
+    device : Device
+        Where they go.
+    items : ndarray of shape (n_items, n_factors)
+        Finite.
+    biases : ndarray of shape (n_items,) or None
+        Finite.
+    """
+
+    def __init__(
+        self, device: array_api.Device, items: NDArray[Any], biases: NDArray[Any] | None
+    ) -> None:
+        device.check_memory(items.nbytes, "the item factors")
+        self.device, self.items, self.biases = device, device.array(items), biases
+        self.largest_norm = float(np.sqrt(_squares(items).max(initial=0.0)))
+        self.largest_bias = 0.0 if biases is None else float(np.abs(biases).max(initial=0.0))
+        self.dtype = items.dtype
+
+    def restricted(self, is_candidate: NDArray[np.bool_]) -> _DeviceItems:
+        """Return the items with a bias of -inf for those that are no candidates."""
+        other = copy(self)
+        biases = np.zeros(len(is_candidate), self.dtype) if self.biases is None else self.biases
+        other.biases = np.where(is_candidate, biases, -np.inf).astype(self.dtype)
+        return other
+
+    def topk(self, queries: NDArray[Any], k: int, lists: Any) -> Ranked:
+        """Return the best items of each query."""
+        with np.errstate(over="ignore"):
+            bounds = np.sqrt(_squares(queries)) * self.largest_norm + self.largest_bias
+        too_large = ~(bounds < np.finfo(self.dtype).max / 2)
+        if too_large.any():
+            raise NumericalError(
+                "has scores that may lie beyond the range of the dtype", row=int(too_large.argmax())
+            )
+        return array_api.score_topk(queries, self.items, self.biases, k, *lists, device=self.device)
+
+
+def _squares(rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the squared lengths of rows in float64."""
+    squares: NDArray[np.float64] = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+    return squares
+
+
 def _pattern(matrix: sp.csr_array | None) -> tuple[Any, Any]:
-    """Return indptr and indices as the kernel takes them."""
+    """Return indptr and indices in the types of the kernel; (None, None) without a matrix."""
     if matrix is None:
-        return _NO_LISTS
+        return _NO_PATTERN
     return (
         np.ascontiguousarray(matrix.indptr, dtype=np.int64),
         np.ascontiguousarray(matrix.indices, dtype=np.int32),

@@ -111,7 +111,7 @@ def _style(theme: Theme) -> Iterator[None]:
 
 
 def _png(figure: Any) -> bytes:
-    """PNG of few colours: a third of the bytes, without a visible loss."""
+    """Return a PNG of few colours, which takes a third of the bytes without a visible loss."""
     from PIL import Image
 
     raw = io.BytesIO()
@@ -172,7 +172,7 @@ def _axis_label(segmentation: Segmentation, axes: Axes, a: int) -> str:
 
 
 def _sampled(points: Points | None, axes: Axes) -> Points:
-    """Coordinates of the rows that are drawn, and their segments."""
+    """Return the coordinates of the rows that are drawn, and their segments."""
     if points is None or not len(points[0]):
         return np.empty((0, axes.directions.shape[1])), np.empty(0, dtype=np.int64)
     Z, labels = points
@@ -339,7 +339,7 @@ def profile_picture(segmentation: Segmentation, theme: Theme) -> bytes:
         blend = LinearSegmentedColormap.from_list(
             "effect", ["#3a6fb0", theme.background, "#c8452f"]
         )
-        figure = _figure(1.9 + 0.62 * part.shape[1], 0.9 + 0.33 * part.shape[0], theme)
+        figure = _figure(1.9 + 0.62 * part.shape[1], 1.0 + 0.33 * part.shape[0], theme)
         axis = figure.add_subplot()
         axis.imshow(part, cmap=blend, vmin=-2.5, vmax=2.5, aspect="auto")
         for (row, column), value in np.ndenumerate(part):
@@ -357,62 +357,30 @@ def profile_picture(segmentation: Segmentation, theme: Theme) -> bytes:
         axis.tick_params(length=0, labeltop=True, labelbottom=False)
         for spine in axis.spines.values():
             spine.set_visible(False)
-        axis.set_xlabel("difference from the rest, in standard deviations", fontsize=8)
+        label = "difference from the rest, in standard deviations"
+        if part.shape[1] < 5:  # the figure is narrower than the line
+            label = label.replace(", ", ",\n")
+        figure.supxlabel(label, fontsize=8)
         return _png(figure)
 
 
 def selection_picture(segmentation: Segmentation, theme: Theme) -> bytes:
     """Return BIC and ICL over the number of segments; hollow where a segment is too small."""
-    tried = segmentation.selection_
-    counts, kinds = tried["n_segments"], np.array(tried["covariance_type"])
-    min_share = segmentation._fitted_with["min_share"]
+    counts = segmentation.selection_["n_segments"]
     with _style(theme):
         figure = _figure(6.4, 3.6, theme)
         axis = figure.add_subplot()
-        lines = []
-        for number, name in enumerate(("bic", "icl")):
-            values = tried[name]
-            line = [np.nanmin(values[counts == k]) for k in np.unique(counts)]
-            lines += line
-            axis.plot(
-                np.unique(counts),
-                line,
-                color=COLOURS[number],
-                linewidth=1.8,
-                label=f"{name.upper()}, best shape",
-            )
-        markers = {"full": "o", "tied": "s", "diag": "^", "tied_diag": "v", "spherical": "D"}
-        for kind, marker in markers.items():
-            rows = kinds == kind
-            if not rows.any():
-                continue
-            fits = rows & (tried["smallest_share"] >= min_share)
-            axis.scatter(
-                counts[fits],
-                tried["bic"][fits],
-                marker=marker,
-                s=24,
-                color=COLOURS[0],
-                label=kind,
-                zorder=3,
-            )
-            small = rows & ~fits
-            axis.scatter(
-                counts[small],
-                tried["bic"][small],
-                marker=marker,
-                s=24,
-                zorder=3,
-                facecolors="none",
-                edgecolors=COLOURS[0],
-            )
-        margin = 0.06 * (max(lines) - min(lines)) or 1.0  # shapes far off would flatten the lines
-        axis.set_ylim(min(lines) - margin, max(lines) + margin)
-        at = segmentation.chosen_
-        axis.axvline(counts[at], color=theme.text, linewidth=1, linestyle=":")
+        best = _draw_best_criteria(axis, segmentation.selection_)
+        _draw_covariance_types(
+            axis, segmentation.selection_, segmentation._fitted_with["min_share"]
+        )
+        margin = 0.06 * (max(best) - min(best)) or 1.0  # shapes far off would flatten the lines
+        axis.set_ylim(min(best) - margin, max(best) + margin)
+        chosen = counts[segmentation.chosen_]
+        axis.axvline(chosen, color=theme.text, linewidth=1, linestyle=":")
         axis.annotate(
-            f" chosen: {counts[at]}",
-            (counts[at], 1),
+            f" chosen: {chosen}",
+            (chosen, 1),
             xycoords=("data", "axes fraction"),
             va="top",
             fontsize=9,
@@ -425,3 +393,44 @@ def selection_picture(segmentation: Segmentation, theme: Theme) -> bytes:
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axis.legend(frameon=False, fontsize=8)
         return _png(figure)
+
+
+def _draw_best_criteria(axis: Any, tried: dict[str, Any]) -> list[float]:
+    """Draw the lowest BIC and ICL for each number of segments; return all of them."""
+    counts = tried["n_segments"]
+    best: list[float] = []
+    for number, name in enumerate(("bic", "icl")):
+        line = [float(np.nanmin(tried[name][counts == k])) for k in np.unique(counts)]
+        best += line
+        axis.plot(
+            np.unique(counts),
+            line,
+            color=COLOURS[number],
+            linewidth=1.8,
+            label=f"{name.upper()}, best shape",
+        )
+    return best
+
+
+def _draw_covariance_types(axis: Any, tried: dict[str, Any], min_share: float) -> None:
+    """Draw a marker for each fit, hollow where its smallest segment is below the share."""
+    kinds = np.array(tried["covariance_type"])
+    markers = {"full": "o", "tied": "s", "diag": "^", "tied_diag": "v", "spherical": "D"}
+    for kind, marker in markers.items():
+        rows = kinds == kind
+        if not rows.any():
+            continue
+        is_large = rows & (tried["smallest_share"] >= min_share)
+        for part, fill, label in (
+            (is_large, {"color": COLOURS[0]}, {"label": kind}),
+            (rows & ~is_large, {"facecolors": "none", "edgecolors": COLOURS[0]}, {}),
+        ):
+            axis.scatter(
+                tried["n_segments"][part],
+                tried["bic"][part],
+                marker=marker,
+                s=24,
+                zorder=3,
+                **fill,
+                **label,
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import warnings
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..data._column import Column
-    from ..data.tables import Table
+    from ..data.tables import OpenTable, Table
 
 __all__ = ["rfm"]
 
@@ -55,7 +56,8 @@ def rfm(
     user, time : str
         Columns of customers and of times: datetimes, also as text, or whole numbers.
     amount : str or pair of str
-        Column of what was paid, or two columns to be multiplied: quantity and price.
+        Column of what was paid, or two columns to be multiplied: ``("quantity", "price")``, also
+        as ``"quantity*price"`` (where no column has this name).
     order : str, optional
         Column of orders (invoices), to count each once. Without it frequency counts the different
         days with a purchase (different times, where these are numbers).
@@ -111,29 +113,100 @@ def rfm(
     as_choice(nulls, "nulls", ("error", "drop"))
     if user in ("recency", "frequency", "monetary"):
         raise ValueError(f"user={user!r} is a name of the result: rename the column")
-    factors = (amount,) if isinstance(amount, str) else tuple(amount)
-    if not 1 <= len(factors) <= 2:
-        raise ValueError(f"amount must be a column or a pair of columns, got {amount!r}")
+    source = opened(table, ReadOptions())
+    factors = _factors(amount, [str(name) for name in source.names()])
     wanted = {"user": user, "time": time}
     wanted |= {("amount", "price")[i]: name for i, name in enumerate(factors)}
     if order is not None:
         wanted["order"] = order
-    source = opened(table, ReadOptions())
+    lines = _read_lines(source, wanted, nulls, date_format, resolve_n_threads(n_threads))
+    if now is None:
+        _warn_of_future(lines.times, lines.unit, f"time={time!r}")
+        last = end = int(lines.times.max())
+    else:
+        last, end = _point(now, lines.unit, lines.times)
+    before = lines.times <= end
+    if not before.all():
+        logger.info("rfm: %d lines after now=%s are left out", int((~before).sum()), now)
+    lines = lines.take(before)
+    if not (lines.paid > 0).any():
+        raise ValueError(
+            f"no line has a positive {' * '.join(factors)}"
+            + ("" if now is None else f" at or before now={now!r}")
+        )
+    ids, values = lines.by_customer(last)
+    return {user: ids, **values}
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Lines of transactions.
+
+    Parameters
+    ----------
+    ids : IdMap
+        The customers.
+    codes : ndarray of int, shape (n,)
+        Customer of each line.
+    times : ndarray of int64, shape (n,)
+        Nanoseconds for the unit "ns", else numbers as given.
+    unit : str
+        Of the times.
+    paid : ndarray of float64, shape (n,)
+        Amounts.
+    orders : ndarray of int, shape (n,)
+        Lines of one customer with equal numbers are one purchase.
+    """
+
+    ids: IdMap
+    codes: NDArray[Any]
+    times: NDArray[np.int64]
+    unit: str
+    paid: NDArray[np.float64]
+    orders: NDArray[Any]
+
+    def take(self, keep: NDArray[np.bool_]) -> _Lines:
+        """Return some of the lines."""
+        parts = {name: getattr(self, name)[keep] for name in ("codes", "times", "paid", "orders")}
+        return replace(self, **parts)
+
+    def by_customer(self, last: int) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        """Return the ids of customers with a purchase, and their three values."""
+        bought = self.paid > 0
+        n = len(self.ids)
+        latest = np.full(n, np.iinfo(np.int64).min)
+        np.maximum.at(latest, self.codes[bought], self.times[bought])
+        pairs = np.stack(
+            [self.codes[bought].astype(np.int64), self.orders[bought].astype(np.int64)]
+        )
+        pairs = pairs[:, np.lexsort(pairs[::-1])]
+        is_first = np.append(True, np.any(pairs[:, 1:] != pairs[:, :-1], axis=0))
+        frequency = np.bincount(pairs[0][is_first], minlength=n)
+        has_purchase = frequency > 0
+        recency = (last - latest[has_purchase]) / (_DAY if self.unit == "ns" else 1)
+        return self.ids.ids[np.flatnonzero(has_purchase)], {
+            "recency": recency.astype(np.float64),
+            "frequency": frequency[has_purchase].astype(np.int64),
+            "monetary": np.bincount(self.codes, self.paid, minlength=n)[has_purchase],
+        }
+
+
+def _read_lines(
+    source: OpenTable, wanted: dict[str, str], nulls: str, date_format: str | None, n_threads: int
+) -> _Lines:
+    """Read the wanted columns of a table, by role; lines with nulls are refused or left out."""
     options = source.options
     if date_format is not None:
         options = options.replaced(date_format=date_format)
     columns = source.read(wanted)
     labels = {role: f"{role}={name!r}" for role, name in wanted.items()}
-    threads = resolve_n_threads(n_threads)
     keep = _complete(columns, labels, nulls)
-
-    codes, ids = IdMap._number(columns.pop("user"), labels["user"], threads)
-    codes = codes[keep]
 
     def values(role: str) -> NDArray[Any]:
         where = partial(source.where_text, role)
         return column_values(columns.pop(role), keep, labels[role], options, where)
 
+    codes, ids = IdMap._number(columns.pop("user"), labels["user"], n_threads)
     times, unit = column_times(
         columns.pop("time"), keep, labels["time"], options, partial(source.where_text, "time")
     )
@@ -141,46 +214,28 @@ def rfm(
     if "price" in columns:
         paid *= values("price")
     orders: NDArray[Any] = times // _DAY if unit == "ns" else times
-    if order is not None:
-        orders, _ = IdMap._number(columns.pop("order"), labels["order"], threads)
+    if "order" in columns:
+        orders, _ = IdMap._number(columns.pop("order"), labels["order"], n_threads)
         orders = orders[keep]
     if not len(times):
         raise ValueError("no line of the table can be used: it is empty or has nulls in each line")
-    if now is None:
-        _warn_of_future(times, unit, labels["time"])
-        last = end = int(times.max())
-    else:
-        last, end = _point(now, unit, times)
-    before = times <= end
-    if not before.all():
-        logger.info("rfm: %d lines after now=%s are left out", int((~before).sum()), now)
-    codes, times, paid, orders = codes[before], times[before], paid[before], orders[before]
-    bought = paid > 0
-    if not bought.any():
+    return _Lines(ids, codes[keep], times, unit, paid, orders)
+
+
+def _factors(amount: Any, names: list[str]) -> tuple[str, ...]:
+    """Return the columns whose product is the amount."""
+    factors = (amount,) if isinstance(amount, str) else tuple(amount)
+    if isinstance(amount, str) and amount not in names and "*" in amount:
+        factors = tuple(part.strip() for part in amount.split("*"))
+    if not 1 <= len(factors) <= 2 or not all(factors):
         raise ValueError(
-            f"no line has a positive {' * '.join(factors)}"
-            + ("" if now is None else f" at or before now={now!r}")
+            f"amount must be a column, a pair of columns or 'quantity*price', got {amount!r}"
         )
-    n = len(ids)
-    latest = np.full(n, np.iinfo(np.int64).min)
-    np.maximum.at(latest, codes[bought], times[bought])
-    pairs = np.stack([codes[bought].astype(np.int64), orders[bought].astype(np.int64)])
-    pairs = pairs[:, np.lexsort(pairs[::-1])]
-    fresh = np.append(True, np.any(pairs[:, 1:] != pairs[:, :-1], axis=0))
-    frequency = np.bincount(pairs[0][fresh], minlength=n)
-    there = frequency > 0
-    recency = (last - latest[there]) / (_DAY if unit == "ns" else 1)
-    monetary = np.bincount(codes, paid, minlength=n)[there]
-    return {
-        user: ids.ids[np.flatnonzero(there)],
-        "recency": recency.astype(np.float64),
-        "frequency": frequency[there].astype(np.int64),
-        "monetary": monetary,
-    }
+    return factors
 
 
 def _complete(columns: dict[str, Column], labels: dict[str, str], nulls: str) -> NDArray[np.bool_]:
-    """Flags of the lines without nulls."""
+    """Return flags of the lines without nulls."""
     keep = np.ones(next(iter(columns.values())).n_rows, dtype=bool)
     for role, column in columns.items():
         if column.null is None:

@@ -4,7 +4,7 @@
   lists are those that a fit of the smaller number gives, bit for bit. Several ItemKNN answer from
   one pass over the data (`NestedLists`).
 - max_iter, of models that learn in epochs: the model is evaluated after each of the epochs in
-  question of the longest training.
+  question of the longest training, completed as a fit of so many epochs is.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ def shared_parameter(model: type, params: dict[str, Any]) -> str | None:
     if "n_neighbors" in signature and "aggregation" in signature:
         used = {name: parameter.default for name, parameter in signature.items()} | params
         # Ratings compare anew for each prediction; normalized lists depend on their length.
-        if used["aggregation"] == "sum" and not used.get("normalize") and "n_neighbors" in params:
+        normalizes = getattr(model(**params), "_normalizes", used.get("normalize"))
+        if used["aggregation"] == "sum" and not normalizes and "n_neighbors" in params:
             return "n_neighbors"
-    # A model with a choice of solvers ends its fit by an exact step, which no earlier epoch has.
-    learns_in_epochs = getattr(model, "learns_in_epochs", False)
-    if "max_iter" in params and learns_in_epochs and "solver" not in signature:
+    # A solver may end a fit by an exact step: the model must say what its epochs would have given.
+    completes = "solver" not in signature or hasattr(model, "_model_of_epoch")
+    if "max_iter" in params and getattr(model, "learns_in_epochs", False) and completes:
         return "max_iter"
     return None
 
@@ -74,8 +75,10 @@ def fit_settings(
     def after_epoch(event: Any) -> bool:
         number = int(event.step)
         if number in epochs and number != max(epochs):
+            complete = getattr(event.model, "_model_of_epoch", lambda: event.model)
+            trained = complete()
             for i in epochs[number]:
-                evaluate_model(i, event.model)
+                evaluate_model(i, trained)
                 evaluated.add(i)
         return False
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.arguments import explains_names
 from ..base.foreign import as_recommender
 from ..base.progress import Progress, logger
 from ..base.random import as_seed
@@ -78,6 +79,7 @@ class _Search:
         return trial.score if self.lower_is_better else -trial.score
 
 
+@explains_names
 def tune(
     models: Any,
     data: Any,
@@ -200,7 +202,7 @@ def tune(
         candidates, method, n_trials, as_int(n_points, "n_points", minimum=1), seed
     )
     n_all = sum(n for _, _, n in settings)
-    with Progress("tune", n_all, callback=callback, verbose=verbose) as progress:
+    with Progress("searching", n_all, callback=callback, verbose=verbose) as progress:
         search = _Search(
             folds,
             metric,
@@ -222,6 +224,7 @@ def tune(
     return _finished(search, candidates, train, test_split, refit)
 
 
+@explains_names
 def nested_tune(
     models: Any, outer: Iterable[Split], **options: Any
 ) -> tuple[list[SearchResult], float]:
@@ -322,10 +325,10 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
 
 
 def suits_search(cls: Any, is_rating: bool) -> bool:
-    """Whether a model can be searched without further input."""
+    """Return whether a model can be searched without further input."""
     if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
         return False
-    if getattr(cls, "requires", ()) or cls.__name__ == "ContextKNN":
+    if cls.requires or cls.needs_features or cls.__name__ == "ContextKNN":
         return False
     rates = getattr(cls, "predicts_ratings", False)
     return bool(rates) if is_rating else rates is False or not isinstance(rates, bool)

@@ -32,14 +32,17 @@ void bind_als_for(py::module_& m) {
       "als_solve",
       [](const Indptr& indptr, const Indices& indices, const Array<T>& data,
          const Array<T>& factors, const Array<double>& gramian, const Array<T>& start,
-         const Array<double>& ridge, double common_ridge, double alpha, double weight_shift,
-         double target_shift, bool preferences, const std::string& solver, std::int64_t n_steps,
-         std::int64_t block_size, int n_threads) {
+         const Array<double>& ridge, const Array<T>& linear, double common_ridge, double alpha,
+         double weight_shift, double target_shift, bool preferences, const std::string& solver,
+         std::int64_t n_steps, std::int64_t block_size, int n_threads) {
         const std::int64_t f = n_factors_of(factors);
         const Csr<T> rows = csr_view(indptr, indices, data, factors.shape(0));
         require_2d(gramian, "gramian", f, f);
         require_2d(start, "start", rows.n_rows, f);
         require_1d(ridge, "ridge", rows.n_rows);
+        require(linear.ndim() == 2, "linear must be 2-D");
+        const bool shifted = linear.shape(0) > 0 && rows.n_rows > 0;
+        require_2d(linear, "linear", shifted ? rows.n_rows : linear.shape(0), f);
         require(n_steps >= 1, "n_steps must be at least 1, got " + std::to_string(n_steps));
         require(block_size >= 1 && block_size <= 1 << 14, "block_size must be within [1, 16384]");
         Array<T> solution({rows.n_rows, f});
@@ -47,14 +50,14 @@ void bind_als_for(py::module_& m) {
         const AlsWeights weights{alpha, weight_shift, target_shift, preferences};
         const AlsSolver how = solver_named(solver);
         const py::gil_scoped_release release;
-        als_solve_gathered(
-            make_run(n_threads),
-            AlsProblem<T>{rows, factors.data(), f, gramian.data(), start.data(), ridge.data(),
-                          common_ridge, weights, how, n_steps, block_size, out});
+        als_solve_gathered(make_run(n_threads),
+                           AlsProblem<T>{rows, factors.data(), f, gramian.data(), start.data(),
+                                         ridge.data(), shifted ? linear.data() : nullptr,
+                                         common_ridge, weights, how, n_steps, block_size, out});
         return solution;
       },
       exact("indptr"), exact("indices"), exact("data"), exact("factors"), exact("gramian"),
-      exact("start"), exact("ridge"), py::arg("common_ridge"), py::arg("alpha"),
+      exact("start"), exact("ridge"), exact("linear"), py::arg("common_ridge"), py::arg("alpha"),
       py::arg("weight_shift"), py::arg("target_shift"), py::arg("preferences"), py::arg("solver"),
       py::arg("n_steps"), py::arg("block_size"), py::arg("n_threads"),
       "Factors of every row, the other side's being fixed: one half-step of least squares.");

@@ -1,6 +1,7 @@
 // One side of alternating least squares: what every row minimises, and factors as kernels read
 // them.
-//   x' (gramian + ridge I) x + sum over the row's entries of (weight (y'x)^2 - 2 target y'x)
+//   x' (gramian + ridge I) x - 2 linear'x
+//   + sum over the row's entries of (weight (y'x)^2 - 2 target y'x)
 // An entry of value v, preferences:  weight = alpha |v| + weight_shift,
 //                                    target = alpha v + target_shift if v > 0, else 0;
 //                                    a stored zero is no entry.
@@ -84,6 +85,7 @@ struct AlsProblem {
   const double* gramian;  // n_factors x n_factors, symmetric
   const T* start;         // rows x n_factors
   const double* ridge;    // per row
+  const T* linear;        // rows x n_factors, or nullptr: zero
   double common_ridge;    // what of it every row has at least
   AlsWeights weights;
   AlsSolver solver;

@@ -34,13 +34,16 @@ class RowSolver {
     allocate(n);
     p_.weights.of(p_.rows.data + begin, n, weight_.data(), target_.data());
     const auto nonzero = [](T t) { return t != 0; };
-    if (std::none_of(target_.data(), target_.data() + n, nonzero)) {
+    const T* linear = p_.linear == nullptr ? nullptr : p_.linear + row * f_;
+    if (std::none_of(target_.data(), target_.data() + n, nonzero) &&
+        (linear == nullptr || std::none_of(linear, linear + f_, nonzero))) {
       std::fill(out, out + f_, T{0});  // the minimum whatever the matrix
       return true;
     }
     const simd::AlsEntries<T> entries{factors_,       p_.rows.indices + begin, width_,
                                       weight_.data(), target_.data(),          n};
     PaddedFactors<T>::pad(p_.start + row * f_, f_, x_.data());
+    if (linear != nullptr) PaddedFactors<T>::pad(linear, f_, linear_.data());
     const T ridge = static_cast<T>(p_.ridge[row]);
     bool solved = true;
     if (iterates()) {
@@ -66,6 +69,7 @@ class RowSolver {
       const bool cg = iterates();
       const bool sub = p_.solver == AlsSolver::subspace;
       x_ = Buffer<T>(width_);
+      if (p_.linear != nullptr) linear_ = Buffer<T>(width_);
       work_ = Buffer<T>(5 * width_);
       if (!cg) matrix_ = Buffer<T>(block_ * block_);
       if (!cg) chunks_ = Buffer<T>(2 * chunk_ * block_);
@@ -127,6 +131,7 @@ class RowSolver {
       ahead = {};
     };
     passes_.begin(shared, width_, x, work);
+    add_linear(0, width_, work);
     residual(x, true, work);
     T before = 0;
     for (std::int64_t step = 0; step < p_.n_steps; ++step) {
@@ -136,6 +141,12 @@ class RowSolver {
       if (!passes_.move(shared, width_, before, work, x)) return;
       run.poll();
     }
+  }
+
+  // rhs += columns [at, at + width) of the row's linear term.
+  void add_linear(std::int64_t at, std::int64_t width, T* rhs) const {
+    if (p_.linear == nullptr) return;
+    for (std::int64_t j = 0; j < width; ++j) rhs[j] += linear_[at + j];
   }
 
   // matrix_ = the matrix of the row in columns [at, at + width); rhs += sum of coefficient * y.
@@ -179,6 +190,7 @@ class RowSolver {
     const bool exact = p_.solver == AlsSolver::cholesky;
     T* rhs = exact ? x_.data() : work_.data();
     std::fill(rhs, rhs + width_, T{0});
+    add_linear(0, width_, rhs);
     assemble(run, entries, 0, width_, ridge, entries.target, rhs);
     if (exact) return factorise(run, f_, width_, rhs);
     return in_pieces(run, p_.n_steps, 1, f_ * width_, [&](std::int64_t from, std::int64_t to) {
@@ -202,6 +214,7 @@ class RowSolver {
         const std::int64_t width = std::min(block_, width_ - at);
         for (std::int64_t j = 0; j < width_; ++j) minus_x[j] = -x[j];
         for (std::int64_t j = 0; j < width; ++j) change[j] = ridge * minus_x[at + j];
+        add_linear(at, width, change);
         passes_.combine({gramian_ + at, nullptr, width_, nullptr, nullptr, f_}, width, minus_x,
                         change);
         assemble(run, entries, at, width, ridge, left, change);
@@ -226,7 +239,7 @@ class RowSolver {
   std::int64_t block_;  // columns of the systems
   std::int64_t chunk_;  // entries in the panel, at least kAlsPivots
   std::int64_t capacity_ = 0;
-  Buffer<T> x_, work_, matrix_, panel_, chunks_, weight_, target_, scores_;
+  Buffer<T> x_, linear_, work_, matrix_, panel_, chunks_, weight_, target_, scores_;
 };
 
 }  // namespace als_detail

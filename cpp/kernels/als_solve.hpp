@@ -1,6 +1,7 @@
 // Problem: the half-step of alternating least squares. Every row of a CSR has its own system
-//   (gramian + ridge I + sum weight y y') x = sum target y      over the row's entries,
-// y the other side's factors, gramian what all their rows contribute (als_problem.hpp).
+//   (gramian + ridge I + sum weight y y') x = linear + sum target y      over the row's entries,
+// y the other side's factors, gramian what all their rows contribute (als_problem.hpp). With
+// linear = ridge m the ridge pulls x towards m instead of zero.
 // Solvers:
 //   cholesky     the factors of a row's entries are copied into a panel that stays in the first
 //                cache, a triangular product in registers adds them up, and L D L' by blocks

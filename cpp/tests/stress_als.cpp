@@ -34,12 +34,13 @@ void stress_als(Rng& rng) {
   expect(loss(1) == loss(several), "als_loss depends on threads");
   for (const AlsSolver solver : {AlsSolver::cholesky, AlsSolver::cg, AlsSolver::pcg,
                                  AlsSolver::subspace, AlsSolver::nonnegative}) {
+    const T* linear = rng() % 2 == 0 ? users.data() : nullptr;
     const std::int64_t n_steps = 1 + below(rng, 3), block_size = 1 + below(rng, 60);
     const auto solution = [&](int n_threads) {
       std::vector<T> out(users.size());
       als_solve(Run(n_threads),
                 AlsProblem<T>{x.view(), items.data(), f, common.data(), users.data(), ridge.data(),
-                              0.5, weights, solver, n_steps, block_size, out.data()});
+                              linear, 0.5, weights, solver, n_steps, block_size, out.data()});
       return out;
     };
     expect(solution(1) == solution(several), "als_solve depends on threads");

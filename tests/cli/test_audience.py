@@ -56,7 +56,7 @@ def test_top_lists_method_and_privacy(
 
 def test_as_a_table(aimass: Callable[..., Any], shop: Path, tmp_path: Path) -> None:
     shown = aimass("audience", shop, "--items", "103", "--out", tmp_path / "a.csv", *SMALL).stdout
-    assert "users addressed" in shown
+    assert "distinct users" in shown
     assert "lowest score" in shown
 
 
@@ -133,6 +133,21 @@ def test_quotas_opt_outs_hashes_and_attributes(
     expected = csv.read_csv(tmp_path / "b.csv")["user_id"].to_pylist()
     hashes = [hashlib.sha256(user.encode()).hexdigest() for user in expected]
     assert csv.read_csv(out)["user_id"].to_pylist() == hashes
+
+
+def test_types_of_joined_attributes(aimass: Callable[..., Any], shop: Path, tmp_path: Path) -> None:
+    """Numbers of a CSV file are written as it has them, also where some are missing."""
+    people, out = tmp_path / "people.csv", tmp_path / "a.csv"
+    rows = [f"c{n:02d},{n if n % 3 else ''},{n}.5,0{n},{n}" for n in range(60)]
+    people.write_text("\n".join(["user_id,age,spent,zip,score", *rows]) + "\n")
+    done = aimass("audience", shop, "--items", "103", "--out", out, *SMALL, "--join", people)
+    assert done.exit_code == 0, done.output
+    header, *lines = out.read_text().replace('"', "'").splitlines()
+    assert header == "'item_id','user_id','rank','score','age','spent','zip','user_id_score'"
+    for line in lines:
+        cells = line.split(",")
+        n = int(cells[1].strip("'")[1:])
+        assert cells[4:] == [f"{n}" if n % 3 else "", f"{n}.5", f"'0{n}'", f"{n}"]
 
 
 def test_strangers_in_an_opt_out_list(

@@ -162,6 +162,33 @@ def test_update_in_place_with_a_rule(aimass: Run, aimass_json: RunJson, tmp_path
     assert fitted.user_items_.toarray()[row, column] == 1.0
 
 
+@pytest.mark.parametrize("name", ["popularity", "context-knn"])
+def test_update_counts_each_event_by_its_own_time(
+    aimass: Run, aimass_json: RunJson, tmp_path: Path, name: str
+) -> None:
+    """The lists of the update are those of a new fit on all events."""
+    old, new = tmp_path / "old.csv", tmp_path / "new.csv"
+    header = "user,item,time\n"
+    old.write_text(header + "1,a,1\n1,a,40\n1,b,2\n2,a,3\n2,c,50\n3,c,1\n3,b,9\n")
+    new.write_text(header + "1,b,90\n3,c,70\n4,a,80\n4,b,95\n")
+    model = tmp_path / "model"
+    setting = {"popularity": "start=35", "context-knn": "half_life=20"}[name]
+    fit = ("recommend", old, "--time", "time", "--model", name, "--set", setting)
+    assert aimass(*fit, "--out", tmp_path / "o.csv", "--save", model).exit_code == 0
+    words = ("update", "--model-file", model, "--new", new, "--save", model, "--time", "time")
+    report = aimass_json(*words, "--compare-refit", "--out", tmp_path / "updated.csv")
+    assert report["refit_lists_equal"] == 1
+    every = tmp_path / "all.csv"
+    every.write_text(old.read_text() + new.read_text().removeprefix(header))
+    assert aimass("recommend", every, *fit[2:], "--out", tmp_path / "all-lists.csv").exit_code == 0
+    lists = [csv.read_csv(tmp_path / file) for file in ("updated.csv", "all-lists.csv")]
+    rows = [
+        {(row["user"], row["item"]): pytest.approx(row["score"]) for row in table.to_pylist()}
+        for table in lists
+    ]
+    assert rows[0] == rows[1]
+
+
 def test_update_writes_changed_lists_only(
     aimass: Run, saved: Callable[[str], Path], tmp_path: Path
 ) -> None:

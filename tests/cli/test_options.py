@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from collections.abc import Callable
@@ -136,3 +137,15 @@ def test_a_missing_config(aimass: Run, shop: Path, tmp_path: Path) -> None:
     done = aimass("recommend", shop, "--config", tmp_path / "no", "--out", tmp_path / "o.csv")
     assert done.exit_code == 2
     assert "--config: there is no file" in done.stderr
+
+
+def test_no_option_is_declared_twice() -> None:
+    declared: list[str] = []
+    for path in (Path(aimass_core.__file__).parent / "cli").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "typer.Option":
+                flags = [ast.unparse(argument) for argument in node.args]
+                texts = [ast.unparse(k.value) for k in node.keywords if k.arg == "help"]
+                declared.append(" ".join([*flags, *texts]))
+    assert len(declared) > 50
+    assert [text for text in declared if declared.count(text) > 1] == []

@@ -43,7 +43,7 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
 def test_exit_codes(shop: Path, tmp_path: Path) -> None:
     done = run("recommend", shop, "--out", tmp_path / "r.csv", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["users_asked"] == 60
+    assert json.loads(done.stdout)["lists_written"] == 60
     assert done.stderr == ""
     failed = run("recommend", shop, "--user", "nobody", "--out", tmp_path / "s.csv")
     assert failed.returncode == 2

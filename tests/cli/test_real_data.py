@@ -48,7 +48,7 @@ def test_recommend_and_audience(
     out = tmp_path / "audience.parquet"
     words = ["audience", ratings, "--items", ",".join(map(str, items)), "--size", 300, *SMALL]
     summary = aimass_json(*words, "--max-per-user", 1, "--min-size", 20, "--out", out, *options)
-    assert summary["users_addressed"] == summary["rows_written"] == 900
+    assert summary["distinct_users"] == summary["rows_written"] == 900
     assert summary["value"] <= summary["value_bound"] <= 2 * summary["value"]
     chosen = pq.read_table(out)
     who, what = chosen["user_id"].to_numpy(), chosen["item_id"].to_numpy()

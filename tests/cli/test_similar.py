@@ -47,3 +47,27 @@ def test_info(aimass: Callable[..., Any], aimass_json: Callable[..., dict[str, A
     shown = aimass("info").stdout
     for words in ("instruction set", "threads", "BLAS", "pandas (optional)"):
         assert words in shown
+
+
+def test_the_check_of_a_gpu(
+    aimass: Callable[..., Any],
+    aimass_json: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("array_api_compat")
+    from aimass_core import cuda
+
+    if not cuda.is_available():
+        missing = aimass("info", "--cuda-check")
+        assert missing.exit_code == 2
+        assert "needs an NVIDIA GPU" in missing.stderr
+    check = cuda.check
+    monkeypatch.setattr(cuda, "check", lambda device: check(device, scale=0.001))
+    shown = aimass("info", "--cuda-check", "--device", "numpy")
+    assert shown.exit_code == 0
+    assert "best 10 of" in shown.stdout
+    report = aimass_json("info", "--cuda-check", "--device", "numpy")
+    assert len(report["results"]) == 12
+    wrong = cuda.Comparison("E-step", "float32", 0.5, False, 1.0, 2.0)
+    monkeypatch.setattr(cuda, "check", lambda device: [wrong])
+    assert aimass("info", "--cuda-check", "--device", "numpy").exit_code == 1

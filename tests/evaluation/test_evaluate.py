@@ -116,7 +116,7 @@ def test_models_metrics_and_options(parts):
         k=4,
         n_threads=2,
         exclude_seen=False,
-        progress=lambda *state: seen.append(state),
+        callback=seen.append,
     )
     assert list(table.rows) == ["up", "down"]
     assert len(table) == 2
@@ -124,10 +124,38 @@ def test_models_metrics_and_options(parts):
         assert table[name]["mine@4"] == pytest.approx(2 * table[name]["precision@4"])
         assert model.calls[-1][2] == 2
     n = len(table.users)
-    assert seen == [("up", n, n), ("down", n, n)]
+    assert [(e.stage, e.step, e.n_steps) for e in seen] == [("up", n, n), ("down", n, n)]
+    assert seen[0].model.calls.count("fit") == 1
     twice = ev.evaluate([Fixed(np.arange(30)), Fixed(np.arange(30))], parts)
     assert list(twice.rows) == ["Fixed", "Fixed 2"]
     assert twice.columns == ["recall@10", "ndcg@10", "fit_s", "recommend_s"]
+
+
+def test_a_callback_ends_an_evaluation(parts):
+    models = {"up": Fixed(np.arange(30)), "down": Fixed(-np.arange(30))}
+    steps = []
+
+    def ends(event):
+        steps.append((event.stage, event.step))
+        return True
+
+    table = ev.evaluate(models, parts, block_size=5, callback=ends)
+    assert list(table.rows) == ["up"]  # complete: the model that was under way
+    assert table["up"]["recall@10"] == ev.evaluate(models, parts)["up"]["recall@10"]
+    assert [step for _, step in steps] == [*range(5, len(table.users), 5), len(table.users)]
+    folds = ev.evaluate(models, [parts, parts], callback=ends)
+    assert list(folds.folds) == [1]
+    assert list(folds.rows) == ["up", "down"]
+    with pytest.raises(TypeError, match="function of one Event"):
+        ev.evaluate(models, parts, callback=3)
+    with pytest.raises(TypeError, match="progress"):
+        ev.evaluate(models, parts, progress=print)
+
+
+def test_a_progress_bar_for_each_model(parts, capsys, monkeypatch):
+    monkeypatch.setattr("aimass_core.base.progress._BAR_AFTER", -1.0)
+    ev.evaluate(ItemKNN(), parts, metrics="recall", verbose=True)
+    assert "ItemKNN [####" in capsys.readouterr().err
 
 
 def test_fitted_models_are_left_alone(parts):

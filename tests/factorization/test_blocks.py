@@ -77,6 +77,14 @@ def test_a_parquet_file(matrix, rng, tmp_path):
     assert (np.asarray(ones.matrix().data) == 1).all()
     with pytest.raises(ValueError, match="no column 'w'; it has u, i, v"):
         RowBlocks.from_parquet(path, tmp_path / "y", **names, value="w", shape=matrix.shape)
+    pq.write_table(pa.table({"u": [0, None], "i": [1, 2]}), path)
+    with pytest.raises(ValueError, match="column 'u' holds nulls"):
+        RowBlocks.from_parquet(path, tmp_path / "y", **names, shape=matrix.shape)
+    path.write_bytes(b"PAR1, but no more")
+    with pytest.raises(ValueError, match="cannot be read as parquet"):
+        RowBlocks.from_parquet(path, tmp_path / "y", **names, shape=matrix.shape)
+    with pytest.raises(FileNotFoundError):
+        RowBlocks.from_parquet(path.with_name("z"), tmp_path / "y", **names, shape=matrix.shape)
 
 
 def test_empty(tmp_path):

@@ -24,15 +24,29 @@ def ratings(rng):
 
 @pytest.mark.parametrize("nu", [0.0, 1.0])
 @pytest.mark.parametrize("biases", [True, False])
-def test_the_users_part_is_a_minimum(ratings, biases, nu, rng):
-    model = ExplicitALS(n_factors=3, biases=biases, nu=nu, dtype="float64").fit(ratings)
+@pytest.mark.parametrize(
+    ("constant", "own"), [(0.0, None), (4.0, None), (2.0, 0.3)], ids=["weighted", "both", "own"]
+)
+def test_the_users_part_is_a_minimum(ratings, biases, nu, constant, own, rng):
+    share = 0.2 if biases else 0.25
+    model = ExplicitALS(
+        n_factors=3,
+        regularization=0.07,
+        regularization_user=own,
+        constant_regularization=constant,
+        biases=biases,
+        bias_share=share,
+        nu=nu,
+        dtype="float64",
+    )
+    model.fit(ratings)
     coo = ratings.tocoo()
 
     def loss(p, b):
         rated = model.mean_ + b[coo.row] + model.item_bias_[coo.col]
         rated = rated + (p[coo.row] * model.item_factors_[coo.col]).sum(axis=1)
-        weight = 0.07 * np.diff(ratings.indptr) ** nu
-        return ((coo.data - rated) ** 2).sum() + weight @ ((p**2).sum(axis=1) + b**2)
+        weight = (own or 0.07) * np.diff(ratings.indptr) ** nu + constant
+        return ((coo.data - rated) ** 2).sum() + weight @ ((p**2).sum(axis=1) + share * b**2)
 
     best = loss(model.user_factors_, model.user_bias_)
     for _ in range(20):
@@ -43,6 +57,16 @@ def test_the_users_part_is_a_minimum(ratings, biases, nu, rng):
         assert not model.item_bias_.any()
 
 
+def test_a_constant_penalty_shrinks_rows_with_few_ratings(ratings):
+    X = ratings.toarray()
+    X[0, 1:] = 0
+    X[0, 0] = 5.0
+    few, weighted = (
+        ExplicitALS(n_factors=2, constant_regularization=c).fit(X) for c in (10.0, 0.0)
+    )
+    assert abs(few.user_bias_[0]) < 0.4 * abs(weighted.user_bias_[0])
+
+
 def test_it_learns_more_than_biases(ratings):
     train, held = ratings.tocoo(), np.random.default_rng(0).random(ratings.nnz) < 0.2
     part = sp.csr_array(
@@ -51,7 +75,10 @@ def test_it_learns_more_than_biases(ratings):
     pairs, truth = (train.row[held], train.col[held]), train.data[held]
     rmse = {
         type(m).__name__: np.sqrt(((m.fit(part).predict(*pairs) - truth) ** 2).mean())
-        for m in (ExplicitALS(n_factors=2, regularization=0.02), BaselineOnly())
+        for m in (
+            ExplicitALS(n_factors=2, regularization=0.02, constant_regularization=0.0),
+            BaselineOnly(),
+        )
     }
     assert rmse["ExplicitALS"] < 0.4 * rmse["BaselineOnly"]
 
@@ -76,10 +103,20 @@ def test_zero_is_a_rating():
 
 def test_explicit_refusals(ratings):
     with pytest.raises(NumericalError, match=r"^item \d+ .* raise regularization"):
-        ExplicitALS(n_factors=80, regularization=0).fit(ratings)
-    for bad in ({"n_factors": 0}, {"regularization": -1}, {"nu": -1}, {"max_iter": 0}):
+        ExplicitALS(n_factors=80, regularization=0, constant_regularization=0).fit(ratings)
+    for bad in (
+        {"n_factors": 0},
+        {"regularization": -1},
+        {"regularization_item": -1},
+        {"constant_regularization": -1},
+        {"bias_share": 0},
+        {"nu": -1},
+        {"max_iter": 0},
+    ):
         with pytest.raises(ValueError, match=next(iter(bad))):
             ExplicitALS(**bad).fit(ratings)
+    with pytest.raises(ValueError, match=r"bias_share=0\.5 has no effect"):
+        ExplicitALS(biases=False, bias_share=0.5).fit(ratings)
     with pytest.raises(TypeError, match="biases must be True or False"):
         ExplicitALS(biases="no").fit(ratings)
 

@@ -56,15 +56,26 @@ def test_co_clustering_is_that_of_surprise_from_the_same_start(seed):
     np.testing.assert_allclose(ours.predict(rows, columns), want, atol=1e-10)
 
 
-def test_nmf_is_that_of_surprise_from_the_same_start():
+@pytest.mark.parametrize("biased", [False, True])
+def test_nmf_is_that_of_surprise_from_the_same_start(biased):
     X = ratings()
     surprise, data, user_rows, item_rows = surprise_of(X)
-    theirs = surprise.NMF(n_factors=6, n_epochs=12, random_state=3).fit(data)
+    own = {"lr_bu": 0.01, "lr_bi": 0.02, "reg_bu": 0.03, "reg_bi": 0.04} if biased else {}
+    theirs = surprise.NMF(n_factors=6, n_epochs=12, random_state=3, biased=biased, **own).fit(data)
     rng = np.random.RandomState(3)
     users, items = np.ones((60, 6)), np.ones((40, 6))
     users[user_rows] = rng.uniform(0, 1, (data.n_users, 6))
     items[item_rows] = rng.uniform(0, 1, (data.n_items, 6))
-    ours = RatingNMF(n_factors=6, max_iter=12, clip=False).fit(X, start=(users, items))
+    options = {"biases": True} if biased else {}
+    for theirs_name, name in (("lr", "learning_rate"), ("reg", "regularization")):
+        for letter, side in (("u", "user"), ("i", "item")):
+            if biased:
+                options[f"{name}_{side}_bias"] = own[f"{theirs_name}_b{letter}"]
+    ours = RatingNMF(n_factors=6, max_iter=12, clip=False, **options)
+    ours.fit(X, start=(users, items))
+    if biased:
+        np.testing.assert_allclose(ours.user_bias_[user_rows], theirs.bu, atol=1e-10)
+        np.testing.assert_allclose(ours.item_bias_[item_rows], theirs.bi, atol=1e-10)
     np.testing.assert_allclose(ours.user_factors_[user_rows], theirs.pu, atol=1e-10)
     np.testing.assert_allclose(ours.item_factors_[item_rows], theirs.qi, atol=1e-10)
     rows, columns = pairs_of(X)
@@ -120,6 +131,22 @@ def test_nmf_factors_are_not_negative_and_the_error_falls():
     assert error < 1.1 * np.sqrt(np.mean((model.predict(rows, columns) - X.data) ** 2))
 
 
+def test_biased_nmf_learns_biases_and_solves_new_users():
+    X = ratings(density=0.8)
+    model = RatingNMF(n_factors=2, max_iter=100, clip=False, biases=True).fit(X)
+    assert (model.user_factors_ >= 0).all()
+    assert model.mean_ == pytest.approx(X.data.mean())
+    assert model.losses_[-1] < 0.7 * model.losses_[0]
+    assert model.user_bias_.any()
+    assert model.user_bias_[4] == model.item_bias_[9] == 0
+    vectors, biases = model._solve_new(X, 1)
+    rows, columns = pairs_of(X)
+    products = np.einsum("ij,ij->i", vectors[rows], model.item_factors_[columns])
+    found = model.mean_ + biases[rows] + model.item_bias_[columns] + products
+    error = np.sqrt(np.mean((found - X.data) ** 2))
+    assert error < 1.1 * np.sqrt(np.mean((model.predict(rows, columns) - X.data) ** 2))
+
+
 @every
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_repeats_change_no_bit(cls, dtype):
@@ -147,6 +174,11 @@ def test_border_shapes(cls, X):
         (RatingNMF(n_factors=0), "n_factors must be at least 1"),
         (RatingNMF(regularization_item=-1.0), "regularization_item must be at least 0"),
         (RatingNMF(init_low=2.0), "init_high must be at least 2"),
+        (RatingNMF(learning_rate_user_bias=0.1), "no effect with biases=False"),
+        (
+            RatingNMF(biases=True, regularization_item_bias=-1.0),
+            "regularization_item_bias must be at least 0",
+        ),
     ],
     ids=repr,
 )

@@ -48,6 +48,37 @@ def test_equals_reference_at_every_level(solver, weights, dtype, level):
         check(problem(40, 60, f, dtype, f, weights=weights), solver)
 
 
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_linear_term_equals_the_reference(solver, weights, dtype, level):
+    for f in (1, 7, 33):
+        arguments = problem(40, 60, f, dtype, f, weights=weights, linear=True)
+        counts = np.diff(arguments["indptr"])
+        counts[::5] = 0  # rows without an entry have their linear term alone
+        keep = np.repeat(np.arange(40) % 5 != 0, np.diff(arguments["indptr"]))
+        arguments |= {
+            "indptr": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            "indices": arguments["indices"][keep],
+            "data": arguments["data"][keep],
+        }
+        check(arguments, solver)
+
+
+def test_a_linear_term_moves_what_the_ridge_pulls_to():
+    a = problem(50, 40, 12, np.float64, 4)
+    mean = np.random.default_rng(1).standard_normal((50, 12))
+    pulled = a | {"linear": a["ridge"][:, None] * mean}
+    x = _core.als_solve(**pulled, solver="cholesky", **OPTIONS)
+    # With weights and targets of zero what is left is (gramian + ridge) x = ridge mean.
+    flat = pulled | {"gramian": np.zeros((12, 12)), "data": 0 * a["data"]}
+    got = _core.als_solve(**flat, solver="cholesky", **OPTIONS)
+    np.testing.assert_allclose(got, mean, atol=1e-12)
+    strong = pulled | {"ridge": 1e9 * a["ridge"], "linear": 1e9 * pulled["linear"]}
+    near = _core.als_solve(**strong, solver="cholesky", **OPTIONS)
+    assert np.abs(near - mean).max() < 1e-6 < np.abs(x - mean).max()
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("f", [100, 129, 200])
 def test_more_factors_than_columns(solver, f):
@@ -221,6 +252,8 @@ def test_read_only_input():
         ({"gramian": np.zeros((3, 3))}, r"gramian must have shape \(8, 8\)"),
         ({"start": np.zeros((2, 8), np.float32)}, r"start must have shape \(30, 8\)"),
         ({"ridge": np.zeros(3)}, "ridge must be 1-D of length 30"),
+        ({"linear": np.zeros((3, 8), np.float32)}, r"linear must have shape \(30, 8\)"),
+        ({"linear": np.zeros((0, 7), np.float32)}, r"linear must have shape \(0, 8\)"),
         (
             {"solver": "lu"},
             "solver must be one of cholesky, cg, pcg, subspace, nonnegative, got lu",
@@ -266,7 +299,8 @@ def press():
 threading.Timer(0.5, press).start()
 try:
     _core.als_solve(
-        *row, y, root @ root.T, abs(y[:1]), np.ones(1), 0.0, alpha=float(n > 1), weight_shift=0.0,
+        *row, y, root @ root.T, abs(y[:1]), np.ones(1), y[:0], 0.0,
+        alpha=float(n > 1), weight_shift=0.0,
         target_shift=0.0, preferences=n > 1, solver=solver, n_steps=10**6, block_size=64,
         n_threads=1,
     )

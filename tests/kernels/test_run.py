@@ -50,7 +50,7 @@ calls = {
     "moments": lambda: similarity.topk(X, measure="pearson_corated", k=20, n_threads=n_threads),
     "top-k": lambda: index.topk(U, 300, n_threads=n_threads),
     "als": lambda: _core.als_solve(
-        *parts, V, gramian, U, np.ones(len(U)), 1.0, 1.0, 0.0, 1.0, True,
+        *parts, V, gramian, U, np.ones(len(U)), U[:0], 1.0, 1.0, 0.0, 1.0, True,
         "cholesky", 1, 32, n_threads,
     ),
     "coo": lambda: _core.coo_to_csr(rows, cols, X.data, None, *X.shape, "sum", n_threads),

@@ -12,10 +12,13 @@ from aimass_core import (
     Interactions,
     ItemKNN,
     Popularity,
+    Similarity,
     SlopeOne,
     UserKNN,
+    load,
     similarity,
 )
+from aimass_core.base.estimator import clone
 from aimass_core.data import weighting
 
 
@@ -64,13 +67,13 @@ def test_user_knn_is_similarity_times_items(neighbors_of, small_ratings):
 def test_weighting_is_that_of_the_data_package(model, documents, small_ratings):
     inside = model(weighting="bm25").fit(small_ratings).recommend(k=5)
     weighted = weighting.bm25(small_ratings, documents=documents)
-    outside = model().fit(weighted).recommend(k=5)
+    outside = model(similarity="cosine").fit(weighted).recommend(k=5)
     np.testing.assert_array_equal(inside.indices, outside.indices)
     np.testing.assert_array_equal(inside.scores, outside.scores)
 
 
 def test_similar_items_are_ranked_lists(small_ratings):
-    model = ItemKNN(n_neighbors=4).fit(small_ratings)
+    model = ItemKNN(n_neighbors=4, similarity="cosine").fit(small_ratings)
     S = similarity.topk(small_ratings.T, k=4, sort_by="score")
     lists = model.similar_items([3, 11, 3], k=9)
     assert lists.indices.shape == (3, 9)
@@ -166,7 +169,7 @@ def test_a_user_function_in_a_model(small_ratings):
 
     for cls in (ItemKNN, UserKNN):
         own = cls(similarity=cosine, n_neighbors=60).fit(small_ratings)
-        named = cls(n_neighbors=60).fit(small_ratings)
+        named = cls(n_neighbors=60, similarity="cosine").fit(small_ratings)
         assert abs(own.similarity_ - named.similarity_).max() < 1e-6
         known = own.recommend_new(small_ratings[:3], k=3).scores
         np.testing.assert_allclose(
@@ -259,8 +262,6 @@ class TestContext:
         np.fill_diagonal(expected, 0)
         found = model.models_[None].similarity_.toarray()
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
-        with pytest.raises(ValueError, match=r"does not keep: .* Interactions\.merge"):
-            model.partial_fit(x, duplicates="sum")
 
     def test_what_is_had_elsewhere_is_seen(self):
         table = {
@@ -279,3 +280,98 @@ class TestContext:
             model.at("z")
         with pytest.raises(ValueError, match="call fit on everything"):
             model.partial_fit(parts["x"])
+
+
+def _events(seed, n, low, high):
+    rng = np.random.default_rng(seed)
+    columns = rng.integers(0, 9, n), rng.integers(0, 7, n), rng.integers(1, 5, n).astype(float)
+    return (*columns, rng.integers(low, high, n))
+
+
+@pytest.mark.parametrize("duplicates", ["sum", "max", "last"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        Popularity(start=30, end=120),
+        Popularity(by="sum", start=60),
+        Popularity(by="mean", end=70),
+        ContextKNN(base=ItemKNN(similarity="dot"), half_life=20),
+        ContextKNN(base=UserKNN(), half_life=20, now=500),
+    ],
+    ids=repr,
+)
+def test_each_event_counts_by_its_own_time_after_partial_fit(model, duplicates, tmp_path):
+    """Old and new events, in memory and in a file, in several steps: as one fit on all of them."""
+    parts = [_events(0, 120, 0, 100), _events(1, 80, 50, 150), _events(2, 60, 150, 200)]
+    together = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+    expected = clone(model).fit(Interactions.from_arrays(*together, duplicates=duplicates))
+    old, *new = (Interactions.from_arrays(*part, duplicates=duplicates) for part in parts)
+    assert old.events is not None
+    updated = clone(model).fit(old)
+    for part in new:
+        updated.save(tmp_path / "model")
+        updated = load(tmp_path / "model").partial_fit(part, duplicates=duplicates)
+    lists, wanted = updated.recommend(k=7), expected.recommend(k=7)
+    np.testing.assert_array_equal(lists.queries, wanted.queries)
+    np.testing.assert_array_equal(lists.ids, wanted.ids)
+    np.testing.assert_allclose(lists.scores, wanted.scores, rtol=1e-6)
+
+
+def test_an_update_by_another_rule_keeps_the_other_events():
+    """A pair of both parts is one event afterwards; the other pairs keep their events."""
+    old = Interactions.from_arrays(list("aab"), list("xxx"), times=[1, 9, 1])
+    new = Interactions.from_arrays(["b"], ["x"], [5.0], [9])
+    model = Popularity(by="sum", start=5).fit(old)
+    assert model.item_scores_.tolist() == [1]  # of a, at 9
+    assert model.partial_fit(new, duplicates="last").item_scores_.tolist() == [6]
+    other = Interactions.from_arrays(list("cc"), list("xx"), times=[1, 2], duplicates="mean")
+    with pytest.raises(ValueError, match="read X with duplicates='sum'"):
+        model.partial_fit(other, duplicates="last")
+
+
+def test_popularity_forgets_users():
+    users, items = list("aabbc"), list("xxyxy")
+    x = Interactions.from_arrays(users, items, times=[1, 9, 9, 2, 9])
+    for model in (Popularity(), Popularity(start=5), Popularity(by="sum")):
+        model.fit(x).forget(["b"])
+        expected = clone(model).fit(x.subset(users=["a", "c"]))
+        np.testing.assert_array_equal(model.item_scores_, expected.item_scores_)
+        later = Interactions.from_arrays(["d"], ["y"], times=[8])
+        model.partial_fit(later)
+        assert model.recommend(["a"], k=1).ids.tolist() == [["y"]]
+
+
+class TestDefaultSimilarity:
+    def test_of_rankings(self, small_ratings):
+        bare = ItemKNN(n_neighbors=6).fit(small_ratings)
+        named = ItemKNN(
+            n_neighbors=6,
+            similarity=Similarity("rp3beta", alpha=0.6, beta=0.3),
+            weighting="binarize",
+            normalize=True,
+        )
+        assert abs(bare.similarity_ - named.fit(small_ratings).similarity_).max() == 0
+        ours, theirs = (m.recommend(k=9) for m in (bare, named))
+        np.testing.assert_array_equal(ours.indices, theirs.indices)
+        doubled = ItemKNN(n_neighbors=6).fit(2 * small_ratings).recommend(k=9)
+        np.testing.assert_array_equal(ours.scores, doubled.scores)
+
+    @pytest.mark.parametrize(
+        ("cls", "options"),
+        [
+            (ItemKNN, {"weighting": "log"}),
+            (ItemKNN, {"aggregation": "mean"}),
+            (UserKNN, {}),
+        ],
+    )
+    def test_is_cosine_elsewhere(self, cls, options, small_ratings):
+        X = small_ratings.astype(float)
+        bare, named = (cls(**options, **s).fit(X) for s in ({}, {"similarity": "cosine"}))
+        users, items = np.repeat(np.arange(40), 25), np.tile(np.arange(25), 40)
+        np.testing.assert_array_equal(bare.predict(users, items), named.predict(users, items))
+
+    def test_sees_the_decay_of_a_context(self):
+        x = Interactions.from_arrays([1, 1, 2, 2, 3], [1, 2, 1, 3, 1], times=[0, 1, 50, 90, 99])
+        for base in ("item", ItemKNN()):
+            model = ContextKNN(base=base, half_life=10).fit(x)
+            assert model.models_[None].similarity == "cosine"

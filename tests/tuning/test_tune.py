@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 
@@ -22,7 +23,7 @@ from aimass_core.base.registry import model_modules
 from aimass_core.data import split
 from aimass_core.evaluation import evaluate
 from aimass_core.tuning import Choice, Range, default_space, nested_tune, optuna_objective, tune
-from aimass_core.tuning._sharing import fit_settings
+from aimass_core.tuning._sharing import fit_settings, shared_parameter
 
 OWN = [m.rpartition(".")[2].replace("_", "-") for m in model_modules().values()]
 
@@ -149,7 +150,19 @@ class TestSharing:
             np.testing.assert_array_equal(ours.indices, theirs.indices)
             assert models[i].get_params() == expected.get_params()
 
-    def test_epochs_share_a_training(self, shop, monkeypatch):
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"solver": "cholesky"},
+            {"solver": "cg"},
+            {"solver": "pcg", "n_steps": 2},
+            {"solver": "subspace", "block_size": 4},
+            {"solver": "nonnegative"},
+            {},
+        ],
+        ids=str,
+    )
+    def test_epochs_share_a_training(self, shop, monkeypatch, options):
         fits = []
         original = ImplicitALS.fit
         monkeypatch.setattr(
@@ -157,20 +170,23 @@ class TestSharing:
             "fit",
             lambda self, X, y=None, **o: fits.append(self.max_iter) or original(self, X, y, **o),
         )
-        monkeypatch.setattr("aimass_core.tuning._sharing.shared_parameter", lambda *a: "max_iter")
-        settings = [{"n_factors": 8, "max_iter": n, "solver": "cholesky"} for n in (2, 5, 3)]
-        scores = {}
+        settings = [{"n_factors": 8, "max_iter": n, **options} for n in (2, 5, 3)]
+        shared = shared_parameter(ImplicitALS, settings[0])
+        assert shared == "max_iter"
         inner = split.random(shop, random_state=0)
+        found = {}
 
         def judge(i, model):
-            scores[i] = evaluate({"m": model}, inner, metrics=["ndcg@10"], fit=False)["m"]
+            found[i] = copy.deepcopy(model)
+            evaluate({"m": model}, inner, metrics=["ndcg@10"], fit=False)
 
-        fit_settings(ImplicitALS, settings, "max_iter", inner.train, judge)
+        fit_settings(ImplicitALS, settings, shared, inner.train, judge)
         assert fits == [5]
         for i, params in enumerate(settings):
-            model = original(ImplicitALS(**params), inner.train)
-            expected = evaluate({"m": model}, inner, metrics=["ndcg@10"], fit=False)["m"]
-            assert scores[i]["ndcg@10"] == pytest.approx(expected["ndcg@10"], abs=1e-6)
+            alone = original(ImplicitALS(**params), inner.train)
+            assert found[i].n_iter_ == params["max_iter"]
+            for name in ("user_factors_", "item_factors_"):
+                np.testing.assert_array_equal(getattr(found[i], name), getattr(alone, name))
 
     def test_random_search_takes_all_numbers_of_neighbours_from_a_fit(self, shop, monkeypatch):
         fits = []

@@ -6,6 +6,7 @@ import base64
 import html
 import inspect
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ import aimass_core
 
 sys.path.insert(0, str(Path(__file__).parent))
 import public
+import versions
 
 _EXECUTED = Path(__file__).resolve().parents[2] / "build" / "notebooks"
 _GUIDES = {
@@ -42,7 +44,6 @@ _TITLES = {
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Show the version, and complete the navigation by the generated pages."""
     version = aimass_core.__version__
-    config.site_name = f"aimass_core {version}"
     config.extra["version_shown"] = version
     sections: list[Any] = ["concepts/index.md"]
     for package, models in _models_by_package().items():
@@ -64,6 +65,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     guides = next(entry["Guides"] for entry in config.nav if "Guides" in entry)
     guides += _unlisted(config)
     return config
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Write the list of versions; SITE_OLDER names the built sites of earlier versions."""
+    older = [Path(folder) for folder in os.environ.get("SITE_OLDER", "").split()]
+    versions.write(Path(config.site_dir), config.extra["version_shown"], older)
 
 
 def _unlisted(config: MkDocsConfig) -> list[str]:

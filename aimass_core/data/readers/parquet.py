@@ -11,7 +11,7 @@ from .files import File, pyarrow, unreadable
 from .options import ReadOptions
 from .protocol import Reader, Wanted
 
-__all__ = ["ArrowFileReader", "ParquetReader", "parquet_batches"]
+__all__ = ["ArrowFileReader", "ParquetReader", "parquet_batches", "parquet_schema"]
 
 _ROWS = 1 << 20
 
@@ -84,6 +84,36 @@ class ParquetReader(_BatchReader):
     def _batches(self, names: list[str]) -> Iterator[Any]:
         with self.file.open_for_arrow() as source:
             yield from parquet_batches(source, names, schema=self.schema)
+
+
+def parquet_schema(path: Any) -> tuple[Any, int]:
+    """Return the schema of a Parquet file and its number of rows.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    schema : pyarrow.Schema
+    n_rows : int
+
+    Raises
+    ------
+    ValueError
+        For a file that is not Parquet, or damaged.
+    OSError
+        For a file that does not exist or cannot be opened.
+    """
+    pa = pyarrow()
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(str(path), "parquet", error) from None
+    return metadata.schema.to_arrow_schema(), metadata.num_rows
 
 
 def parquet_batches(

@@ -10,13 +10,16 @@ import numpy as np
 from .._column import Column
 from .options import ReadOptions
 
-__all__ = ["ID_ROLES", "Reader", "Wanted"]
+__all__ = ["FEATURE_ROLE", "ID_ROLES", "Reader", "Wanted"]
 
 Wanted: TypeAlias = Mapping[str, Any]
 """Role of a column ("user", "item", "value", ...) to its name."""
 
 ID_ROLES = frozenset({"user", "item", "event", "label", "context", "column", "order"})
 """Roles of columns that name things; all others hold quantities or times."""
+
+FEATURE_ROLE = "feature"
+"""What the roles of columns begin with whose cells may be lists."""
 
 
 class Reader:

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from ...base.csr import row_numbers, with_scipy_indices
 from ...base.estimator import Estimator
 from ...base.validation import as_choice, as_csr, wrap_csr
+from ...base.with_ids import MatrixWithIds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +71,7 @@ class Weighting(Estimator):
         for name, value in self._statistics(matrix).items():
             setattr(fresh, name, value)
         fresh.n_features_in_ = matrix.shape[1]
-        fresh.items_ = getattr(X, "items", None)
+        fresh.items_ = X.items if isinstance(X, MatrixWithIds) else None
         adopted: Self = self._adopt_state(fresh)
         return adopted
 
@@ -124,7 +125,7 @@ class Weighting(Estimator):
         """Return the matrix with other values, as the kind of thing that came in."""
         data = np.ascontiguousarray(data, dtype=matrix.dtype)
         out = with_scipy_indices(wrap_csr(matrix.indptr, matrix.indices, data, matrix.shape))
-        return cast("Weightable", X.with_matrix(out) if hasattr(X, "with_matrix") else out)
+        return cast("Weightable", X.with_matrix(out) if isinstance(X, MatrixWithIds) else out)
 
     def _check_values(self, matrix: sp.csr_array) -> None:
         if self._counts_only and matrix.nnz and matrix.data.min() < 0:
@@ -139,8 +140,8 @@ class Weighting(Estimator):
                 f"X has {n_items} items, but the weighting was fitted on {self.n_features_in_}; "
                 "is it transposed? Rows are users, columns are items"
             )
-        items = getattr(X, "items", None)
-        if items is not None and self.items_ is not None and items != self.items_:
+        has_ids = isinstance(X, MatrixWithIds) and self.items_ is not None
+        if has_ids and X.items != self.items_:
             raise ValueError(
                 "X has other item ids than the matrix of the fit, or another order: read it with "
                 "items=<the id map of the fit>"

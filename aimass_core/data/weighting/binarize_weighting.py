@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import scipy.sparse as sp
 
-from ...base.csr import with_scipy_indices
+from ...base.csr import keep_entries, with_scipy_indices
 from ...base.registry import register
-from ...base.validation import as_csr, as_float, wrap_csr
+from ...base.validation import as_csr, as_float
+from ...base.with_ids import MatrixWithIds
 from ._weighting import Weightable, Weighting
 
 if TYPE_CHECKING:
@@ -71,14 +72,12 @@ class Binarize(Weighting):
         matrix = as_csr(X)
         self._check_items(X, matrix.shape[1])
         keep = matrix.data >= as_float(self.threshold, "threshold")
-        if hasattr(X, "keep_entries"):
+        if isinstance(X, MatrixWithIds):
             kept = X.keep_entries(keep)
             return cast("Weightable", kept.with_matrix(Binarize().fit_transform(kept.matrix)))
-        before = np.concatenate([[0], np.cumsum(keep)]).astype(np.int64)
-        indices = matrix.indices[keep]
-        ones = np.ones(len(indices), dtype=matrix.dtype)
-        out = with_scipy_indices(wrap_csr(before[matrix.indptr], indices, ones, matrix.shape))
-        return cast("Weightable", out)
+        kept = keep_entries(matrix, keep)
+        kept.data = np.ones_like(kept.data)
+        return cast("Weightable", with_scipy_indices(kept))
 
 
 def binarize(X: Weightable, *, threshold: float | None = None) -> Weightable:

@@ -1,0 +1,308 @@
+"""Computing on an NVIDIA GPU: what is there, and a check of results and speed.
+
+``device="cuda"`` of `ImplicitALS`, `GaussianMixture` and `FactorIndex` computes through PyTorch or
+CuPy (see `aimass_core.array_api`). Nothing chooses a GPU by itself.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from . import array_api, kernels
+from .array_api import Device
+from .base.threads import resolve_n_threads
+from .kernels import cuda as cuda_kernels
+from .retrieval import FactorIndex
+from .similarity import topk as similar_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Comparison", "check", "device_info", "is_available"]
+
+_REPEATS = 3
+_TOLERANCE = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-8}
+
+
+def is_available() -> bool:
+    """Return whether ``device="cuda"`` works here.
+
+    Returns
+    -------
+    bool
+        False without an NVIDIA GPU, without its driver, or without PyTorch or CuPy for CUDA.
+
+    Examples
+    --------
+    >>> from aimass_core import cuda
+    >>> cuda.is_available() in (True, False)
+    True
+    """
+    try:
+        Device.of("cuda")
+    except (RuntimeError, ImportError):
+        return False
+    return True
+
+
+def device_info(device: str = "cuda") -> dict[str, Any]:
+    """Return name, library and memory of a device.
+
+    Parameters
+    ----------
+    device : str, default="cuda"
+        As the parameter ``device`` of the models.
+
+    Returns
+    -------
+    dict
+        "device", "library", "library_version", "free_memory" and "total_memory" in bytes (None
+        where they are not known), "name" of the GPU (None for other devices), "similarity" (whether
+        `similarity.topk` can use it).
+
+    Raises
+    ------
+    RuntimeError
+        If there is no such device.
+    """
+    found = Device.of(device)
+    library = found.library.__name__.removeprefix("array_api_compat.")
+    module = sys.modules[library]
+    info: dict[str, Any] = {
+        "device": str(found.place),
+        "library": library,
+        "library_version": str(module.__version__),
+        "free_memory": found.free_memory(),
+        "total_memory": None,
+        "name": None,
+        "similarity": _kernels_for(device) or "ready",
+    }
+    if library == "torch" and str(found.place).startswith("cuda"):
+        properties = module.cuda.get_device_properties(found.place)
+        info["name"], info["total_memory"] = properties.name, int(properties.total_memory)
+    elif library == "cupy":
+        properties = module.cuda.runtime.getDeviceProperties(found.place.id)
+        info["name"] = properties["name"].decode()
+        info["total_memory"] = int(properties["totalGlobalMem"])
+    return info
+
+
+def _kernels_for(device: str) -> str | None:
+    """Return why the kernels for GPUs cannot use a device; None where they can."""
+    if not device.startswith("cuda"):
+        return "only for 'cuda'"
+    try:
+        cuda_kernels.device_info(int(device.partition(":")[2] or 0))
+    except RuntimeError as error:
+        return str(error)
+    return None
+
+
+class Comparison(NamedTuple):
+    """One computation on a device and by the kernels of the processor.
+
+    Parameters
+    ----------
+    name : str
+        What was computed, and its size.
+    dtype : str
+        Type of the numbers.
+    error : float
+        Largest difference, relative to the largest number of the result.
+    is_equal : bool
+        Whether the error is within rounding.
+    device_seconds, cpu_seconds : float
+        Best of three runs, after one that is not counted, with moving the arguments.
+    """
+
+    name: str
+    dtype: str
+    error: float
+    is_equal: bool
+    device_seconds: float
+    cpu_seconds: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster the device is."""
+        return self.cpu_seconds / self.device_seconds
+
+
+def check(
+    device: str = "cuda", scale: float = 1.0, n_threads: int | None = None
+) -> Iterator[Comparison]:
+    """Compare a device with the processor: results first, then seconds.
+
+    Parameters
+    ----------
+    device : str, default="cuda"
+        As the parameter ``device`` of the models.
+    scale : float, default=1.0
+        Factor of the numbers of rows; 1 takes about a minute on two cores.
+    n_threads : int, optional
+        Threads of the processor's side.
+
+    Yields
+    ------
+    Comparison
+        For E-steps of a mixture, half-steps of ALS, lists of the best items and, where the kernels
+        for GPUs are built, similarity, each in float32 and float64, small and large.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no such device.
+
+    Examples
+    --------
+    >>> from aimass_core import cuda
+    >>> results = cuda.check("numpy", scale=0.001)
+    >>> all(result.is_equal for result in results)
+    True
+    """
+    place, threads = Device.of(device), resolve_n_threads(n_threads)
+    has_kernels = _kernels_for(device) is None
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64):
+        for share in (0.05, 1.0):
+            yield _mixture(place, threads, rng, dtype, _scaled(200_000, share * scale))
+            yield _als(place, threads, rng, dtype, _scaled(20_000, share * scale))
+            yield _topk(place, threads, rng, dtype, _scaled(10_000, share * scale))
+            if has_kernels:
+                yield _similarity(device, threads, rng, dtype, _scaled(20_000, share * scale))
+
+
+def _scaled(n: int, scale: float) -> int:
+    return max(20, round(n * scale))
+
+
+def _mixture(
+    device: Device, n_threads: int, rng: np.random.Generator, dtype: Any, n: int
+) -> Comparison:
+    d, k = 32, 16
+    X = rng.standard_normal((n, d)).astype(dtype)
+    i, j = np.triu_indices(d)
+    triangle = np.tile(np.where(i == j, 1.0, 0.01), (k, 1))
+    coefficients = np.hstack([np.zeros((k, 1)), rng.standard_normal((k, d)), triangle])
+    arguments: Any = (
+        np.zeros(d),
+        np.ones(d),
+        None,
+        coefficients,
+        None,
+        "triangular",
+        "full",
+        False,
+    )
+    em_step: Any = kernels.gmm_em_step
+    rows = device.array(X)  # as in a fit, where the rows stay on the device
+    return _compared(
+        f"E-step, {n:,} rows x {d} columns, {k} full components",
+        dtype,
+        lambda: array_api.gmm_em_step(rows, *arguments)[0],
+        lambda: em_step(X, *arguments, n_threads)[0],
+    )
+
+
+def _als(
+    device: Device, n_threads: int, rng: np.random.Generator, dtype: Any, n: int
+) -> Comparison:
+    n_items, f, mean = max(30, n // 4), 64, 60
+    counts = np.minimum(rng.geometric(1 / mean, n), n_items)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    indices = np.concatenate(
+        [np.sort(rng.choice(n_items, size, replace=False)) for size in counts]
+    ).astype(np.int32)
+    V = (rng.standard_normal((n_items, f)) / 8).astype(dtype)
+    solve: Any = array_api.als_solve
+    solve_here: Any = kernels.als_solve
+    arguments: Any = (
+        indptr,
+        indices,
+        np.ones(len(indices), dtype),
+        V,
+        0.01 * (V.T.astype(np.float64) @ V),
+        np.zeros((n, f), dtype),
+        np.full(n, 0.5),
+        V[:0],
+        0.5,
+        1.0,
+        0.0,
+        1.0,
+        True,
+        "cholesky",
+        1,
+        64,
+    )
+    return _compared(
+        f"ALS half-step, {n:,} rows, {len(indices):,} entries, {f} factors",
+        dtype,
+        lambda: solve(*arguments, device=device),
+        lambda: solve_here(*arguments, n_threads),
+    )
+
+
+def _topk(
+    device: Device, n_threads: int, rng: np.random.Generator, dtype: Any, n: int
+) -> Comparison:
+    n_items, f = 2 * n, 64
+    U, V = (rng.standard_normal((size, f)).astype(dtype) for size in (n, n_items))
+    there, here = FactorIndex(V, device=device.name), FactorIndex(V)
+    return _compared(
+        f"best 10 of {n_items:,} items for {n:,} queries, {f} factors",
+        dtype,
+        lambda: there.rank(U, 10, None, None, n_threads)[1],
+        lambda: here.rank(U, 10, None, None, n_threads)[1],
+    )
+
+
+def _similarity(
+    device: str, n_threads: int, rng: np.random.Generator, dtype: Any, n: int
+) -> Comparison:
+    n_items = max(30, n // 4)
+    popularity = 1 / np.arange(1.0, n_items + 1) ** 0.8
+    counts = rng.poisson(np.minimum(60 * popularity / popularity.mean() * n / n_items, n / 2))
+    rows = np.concatenate([rng.choice(n, min(size, n), replace=False) for size in counts])
+    columns = np.repeat(np.arange(n_items), np.minimum(counts, n))
+    X = sp.csr_array((np.ones(len(rows), dtype), (columns, rows)), shape=(n_items, n))
+
+    def scores(where: str) -> NDArray[Any]:
+        best = similar_rows(X, k=50, sort_by="score", n_threads=n_threads, device=where)
+        return np.asarray(best.data)
+
+    return _compared(
+        f"best 50 of {n_items:,} items by cosine, {len(rows):,} entries",
+        dtype,
+        lambda: scores(device),
+        lambda: scores("cpu"),
+    )
+
+
+def _compared(
+    name: str,
+    dtype: Any,
+    on_device: Callable[[], NDArray[Any]],
+    on_cpu: Callable[[], NDArray[Any]],
+) -> Comparison:
+    """Run both, compare their results, and time both."""
+    result, expected = on_device(), on_cpu()
+    error = float(np.abs(result - expected).max() / max(float(np.abs(expected).max()), 1e-300))
+    return Comparison(
+        name,
+        str(np.dtype(dtype)),
+        error,
+        bool(error <= _TOLERANCE[np.dtype(dtype)]),
+        *(min(_seconds(run) for _ in range(_REPEATS)) for run in (on_device, on_cpu)),
+    )
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin

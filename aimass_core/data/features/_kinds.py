@@ -1,0 +1,85 @@
+"""The kind of a column whose kind is not given, by its type, its values and its name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._column import Column
+from ._cells import Lists, Vectors
+from ._encoder import codes_of
+from ._flags import is_flag
+from ._tags import usual_separator
+
+if TYPE_CHECKING:
+    from ._cells import Cells
+    from ._encoder import ColumnOptions
+
+__all__ = ["choose_kind"]
+
+_MIN_ROWS = 20  # with fewer, different values in all rows may be a coincidence
+_CODE_WORDS = {"code", "id", "key", "nr", "number", "postcode", "sku", "zip", "zipcode"}
+_BLANK = 32
+
+
+def choose_kind(name: str, cells: Cells, options: ColumnOptions) -> tuple[str, str]:
+    """Return the kind of a column, and why it is left out.
+
+    Parameters
+    ----------
+    name : str
+        The column. Whole numbers are categories where its last word says that they are codes.
+    cells : Column, Lists or Vectors
+        Its cells.
+    options : ColumnOptions
+        ``max_categories`` and ``separator``.
+
+    Returns
+    -------
+    kind : str
+        "skip" for a column that is left out.
+    reason : str
+        Why; empty for other kinds.
+    """
+    if isinstance(cells, Vectors):
+        return "embedding", ""
+    if isinstance(cells, Lists):
+        return "tags", ""
+    if cells.kind == "null" or (cells.null is not None and cells.null.all()):
+        return "skip", "nulls only"
+    if cells.kind.startswith("datetime64"):
+        return "date", ""
+    if cells.kind in ("str", "bytes"):
+        return _kind_of_text(cells, options)
+    if is_flag(cells):
+        return "flag", ""
+    words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower())
+    if cells.kind in ("int", "uint") and words and words[-1] in _CODE_WORDS:
+        return _kind_of_categories(cells, options)
+    return "numeric", ""
+
+
+def _kind_of_categories(
+    cells: Column, options: ColumnOptions, distinct: Column | None = None
+) -> tuple[str, str]:
+    """Return the kind of a column of names or codes."""
+    if distinct is None:
+        distinct = codes_of(cells, "column", options.n_threads)[1]
+    n_known = cells.n_rows - (0 if cells.null is None else int(cells.null.sum()))
+    if distinct.n_entries == n_known >= _MIN_ROWS:
+        return "skip", "a different value in each row"
+    return ("hash" if distinct.n_entries > options.max_categories else "categorical"), ""
+
+
+def _kind_of_text(cells: Column, options: ColumnOptions) -> tuple[str, str]:
+    _, distinct = codes_of(cells, "column", options.n_threads)
+    if cells.kind == "str":
+        if options.separator is not None or usual_separator(distinct) is not None:
+            return "tags", ""
+        n_known = cells.n_rows - (0 if cells.null is None else int(cells.null.sum()))
+        n_blanks = int(np.count_nonzero(distinct.values == _BLANK))
+        if 2 * distinct.n_entries > n_known >= _MIN_ROWS and n_blanks >= distinct.n_entries:
+            return "text", ""
+    return _kind_of_categories(cells, options, distinct)
