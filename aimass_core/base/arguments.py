@@ -55,8 +55,6 @@ _FOREIGN: dict[str, str] = {
     "value": "rating ratingCol rating_col score_col value_col weight_col",
     "time": "datetime_col time_col timestamp timestamp_col",
     "values": "rating ratings scores",
-    "user_features": "user_attributes",
-    "item_features": "item_attributes",
     "times": "time timestamp timestamps",
 }
 
