@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
 from ..base.csr import renumber_columns, take_rows, transpose
+from ..base.executor import LocalRunner, open_runner
 from ..base.fit_options import FitOptions
 from ..base.lists import Explanation, TopK
 from ..base.progress import logger
@@ -30,6 +31,7 @@ from ._als import (
     random_factors,
     solve_rows,
 )
+from ._als_checkpoint import DATA, Checkpoint, fingerprint
 from ._early_stopping import EarlyStopping
 from ._initial_factors import initial_factors
 from ._joined_data import JoinedData, expand_rows
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..base.progress import Event
-    from ._als import BlockSource
+    from ._als import Block, BlockSource
 
     Array = NDArray[Any]
 
@@ -51,16 +53,27 @@ __all__ = ["ImplicitALS"]
 _MAX_FACTORS_OF_EXACT_END = 256  # with more, the last half-step is not solved exactly
 _MAX_FACTORS_OF_CHOLESKY = 16  # "auto" is "cholesky" up to this number of factors
 _STEPS = {"pcg": 2, "cg": 3, "subspace": 3, "nonnegative": 3}
+_BLOCKS_OF_MEMORY = 32  # blocks that a matrix in memory is written in for an executor
 _STEPS_OF_NEW_ROWS = 50  # sweeps of "nonnegative" for new rows, which start from zeros
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """The least-squares problem of a fit: data in blocks, objective, ridges of users and items."""
+    """The least-squares problem of a fit, and the runner that computes it.
+
+    The data in blocks, the objective, the ridges of users and of items.
+    """
 
     source: BlockSource
     objective: Objective
     ridges: tuple[Array, Array]
+    runner: Any
+
+    def blocks(self, side: str) -> Sequence[Block]:
+        """Return the blocks of "rows" or "columns" as the runner's tasks read them."""
+        if isinstance(self.source, RowBlocks) and not self.runner.is_local:
+            return self.source.named_blocks(side)
+        return self.source.blocks(side)
 
 
 @register("implicit-als")
@@ -177,6 +190,12 @@ class ImplicitALS(FactorModel):
     )
 
     _learned_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    _kept_by_updates: ClassVar[tuple[str, ...]] = (
+        "losses_",
+        "scores_",
+        "n_iter_",
+        "unobserved_weight_",
+    )
 
     losses_: NDArray[np.float64]
     scores_: NDArray[np.float64]
@@ -239,6 +258,8 @@ class ImplicitALS(FactorModel):
         start: Any = None,
         callback: Callable[[Event], Any] | None = None,
         verbose: bool = False,
+        executor: Any = None,
+        place: Any = None,
     ) -> Self:
         """Learn from users x items.
 
@@ -261,6 +282,16 @@ class ImplicitALS(FactorModel):
             be saved.
         verbose : bool, default=False
             Show a progress bar on standard error once the fit has taken two seconds.
+        executor : str or concurrent.futures.Executor, optional
+            Where blocks of rows are solved: "processes:N", "dask://host:port", "ray://host:port",
+            or an object with the method ``submit``, such as Dask's ``Client.get_executor()``. The
+            factors are the same, bit for bit. A task uses `n_threads` threads; by default those of
+            the executor's workers, or 1. Default: this process.
+        place : path-like, optional
+            Folder for the files of an executor, which all workers see under this name. A fit that
+            was interrupted resumes there after its last finished half-step, if it is called again
+            with the same data and parameters and without `validation`. Default: a temporary
+            folder.
 
         Returns
         -------
@@ -271,8 +302,13 @@ class ImplicitALS(FactorModel):
         ------
         NumericalError
             Where a row's system has no finite solution; the message names the row.
+        RuntimeError
+            Where workers of the executor are lost again and again.
         """
-        return self._fit(X, y, FitOptions(X, validation, start, callback, verbose))
+        options = FitOptions(
+            X, validation, start, callback, verbose, executor=executor, place=place
+        )
+        return self._fit(X, y, options)
 
     def _set_training_data(self, X: Any) -> None:
         if not isinstance(X, RowBlocks):
@@ -290,11 +326,24 @@ class ImplicitALS(FactorModel):
 
     def _learn(self, n_threads: int) -> None:
         options = self._options
+        threads = n_threads if options.executor is None else self.n_threads
+        if options.executor is not None and self.device != "cpu":
+            raise ValueError(f"executor works with device='cpu' only, got {self.device!r}")
+        with open_runner(
+            options.executor, options.place, "implicit-als", threads, keeps_place=True
+        ) as runner:
+            self._iterate(runner)
+            if not runner.is_local:  # the files end with the run
+                self.user_factors_ = np.array(self.user_factors_)
+                self.item_factors_ = np.array(self.item_factors_)
+
+    def _iterate(self, runner: Any) -> None:
+        options = self._options
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         tol = as_float(self.tol, "tol", minimum=0.0)
         track_loss = as_bool(self.track_loss, "track_loss") or tol > 0
         self.unobserved_weight_ = self._chosen_unobserved_weight()
-        solver = self._solver(n_threads)
+        solver = self._solver(runner.n_threads)
         if self.solver == "cholesky":
             self._refuse_idle(("n_steps",), "solver='cholesky'")
         if solver.name != "subspace":
@@ -306,15 +355,26 @@ class ImplicitALS(FactorModel):
             solver.name,
             self.unobserved_weight_,
         )
-        problem = self._problem(options.data, n_threads)
+        problem = self._problem(options.data, runner)
         self._last_step = self._exact_end(problem, solver)
         stopping = self._early_stopping(options)
         losses: list[float] = []
+        checkpoint = self._checkpoint(problem, options)
+        n_done = 0
+        if (state := checkpoint.load()) is not None:
+            n_done, losses = state.n_half_steps, state.losses
+            self.user_factors_, self.item_factors_ = state.factors
         progress = self._progress(max_iter)
         for epoch in range(1, max_iter + 1):
-            self._half_step("item", problem, solver)
-            self._half_step("user", problem, solver)
-            values = {"loss": self._loss(problem, n_threads)} if track_loss else {}
+            for number, side in ((2 * epoch - 1, "item"), (2 * epoch, "user")):
+                if n_done < number:
+                    former = self._half_step(side, problem, solver)
+                    factors = self.user_factors_, self.item_factors_
+                    checkpoint.save(number, factors, losses)
+                    runner.forget(former)
+            if 2 * epoch < n_done:
+                continue
+            values = {"loss": self._loss(problem)} if track_loss else {}
             losses += values.values()
             stop = tol > 0 and _is_converged(losses, tol)
             self._record(losses, stopping.scores, epoch)
@@ -369,10 +429,18 @@ class ImplicitALS(FactorModel):
         """Set the attributes about the course of the fit."""
         self.losses_, self.scores_, self.n_iter_ = np.array(losses), np.array(scores), epoch
 
-    def _loss(self, problem: _Problem, n_threads: int) -> float:
+    def _checkpoint(self, problem: _Problem, options: FitOptions) -> Checkpoint:
+        """Return what keeps the state of a fit on an executor; none with early stopping."""
+        run = None
+        if isinstance(problem.source, RowBlocks) and options.validation is None:
+            start = [self.user_factors_, self.item_factors_]
+            run = fingerprint(self.get_params(deep=False), problem.source.checksums, start)
+        return Checkpoint(problem.runner, run)
+
+    def _loss(self, problem: _Problem) -> float:
         factors = self.user_factors_, self.item_factors_
-        rows = problem.source.rows()
-        return problem.objective.loss(rows, *factors, problem.ridges, n_threads)
+        blocks = problem.blocks("rows")
+        return problem.objective.loss(blocks, *factors, problem.ridges, problem.runner)
 
     def _first_factors(self, start: Any, solver: Solver) -> list[Array]:
         """Return the factors of users and items that the fit starts from."""
@@ -383,15 +451,21 @@ class ImplicitALS(FactorModel):
             random = [np.abs(side) for side in random]
         return initial_factors(self, start, random)
 
-    def _problem(self, data: Any, n_threads: int) -> _Problem:
+    def _problem(self, data: Any, runner: Any) -> _Problem:
         X, objective = self.user_items_, self._objective()
-        source: BlockSource = (
-            data if isinstance(data, RowBlocks) else InMemory(X, transpose(X, n_threads))
-        )
+        source: BlockSource
+        if isinstance(data, RowBlocks):
+            source = data
+        elif runner.is_local:
+            source = InMemory(X, transpose(X, runner.n_threads))
+        else:
+            nnz = min(max(X.nnz // _BLOCKS_OF_MEMORY, 1 << 16), 4_000_000)
+            source = RowBlocks.from_matrix(X, runner.folder / DATA, dtype=X.dtype, block_nnz=nnz)
         n_users, n_items = X.shape
-        user_ridge = objective.ridge(count_entries(source.rows()), n_items)
-        item_ridge = objective.ridge(count_entries(source.columns()), n_users)
-        return _Problem(source, objective, (user_ridge, item_ridge))
+        problem = _Problem(source, objective, (np.zeros(0), np.zeros(0)), runner)
+        user_ridge = objective.ridge(count_entries(runner, problem.blocks("rows")), n_items)
+        item_ridge = objective.ridge(count_entries(runner, problem.blocks("columns")), n_users)
+        return replace(problem, ridges=(user_ridge, item_ridge))
 
     def _chosen_unobserved_weight(self) -> float:
         if self.unobserved_weight is not None:
@@ -417,21 +491,26 @@ class ImplicitALS(FactorModel):
 
     def _half_step(
         self, side: str, problem: _Problem, solver: Solver, linear: Array | None = None
-    ) -> None:
-        """Replace the factors of users or of items, given those of the other side."""
+    ) -> Array:
+        """Replace the factors of users or of items, given those of the other side.
+
+        Returns the former factors.
+        """
         if side == "user":
             name, others = "user_factors_", self.item_factors_
-            blocks, ridge = problem.source.rows(), problem.ridges[0]
+            blocks, ridge = problem.blocks("rows"), problem.ridges[0]
         else:
             name, others = "item_factors_", self.user_factors_
-            blocks, ridge = problem.source.columns(), problem.ridges[1]
-        objective = problem.objective
-        gramian = objective.gramian(others, solver.n_threads)
-        start = getattr(self, name)
+            blocks, ridge = problem.blocks("columns"), problem.ridges[1]
+        objective, runner = problem.objective, problem.runner
+        gramian = objective.gramian(others, runner)
+        start: Array = getattr(self, name)
         factors = half_step(
-            blocks, others, gramian, start, ridge, objective.weights, solver, side, linear
+            runner, blocks, others, gramian, start, ridge, objective.weights, solver, side, linear
         )
         setattr(self, name, factors)
+        runner.forget(gramian)
+        return start
 
     # ---- new rows ----------------------------------------------------------------------------
 
@@ -460,7 +539,8 @@ class ImplicitALS(FactorModel):
         """Return the weighted Gramian of the fitted factors of "user" or "item"."""
 
         def compute() -> NDArray[np.float64]:
-            return self._objective_of_fit().gramian(self._trained_factors(side), n_threads)
+            runner = LocalRunner(n_threads)
+            return self._objective_of_fit().gramian(self._trained_factors(side), runner)
 
         gramian: NDArray[np.float64] = self._cached(f"{side} gramian", compute)
         return gramian
@@ -652,7 +732,7 @@ class ImplicitALS(FactorModel):
         """Adopt a fresh model of the joined data after new factors of the changed rows."""
         fresh.user_factors_ = expand_rows(self.user_factors_, joined.users, fresh.n_users_)
         fresh.item_factors_ = expand_rows(self.item_factors_, joined.items, fresh.n_items)
-        for name in ("losses_", "scores_", "n_iter_", "unobserved_weight_"):
+        for name in self._kept_by_updates:
             setattr(fresh, name, getattr(self, name))
         fresh._fitted_with = self._fitted_with
         threads = resolve_n_threads(self.n_threads)
@@ -669,7 +749,11 @@ class ImplicitALS(FactorModel):
             )
             setattr(fresh, f"{side}_factors_", factors)
         fresh._prepare(threads)
+        fresh._complete_update(joined, threads)
         return self._adopt_state(fresh)
+
+    def _complete_update(self, joined: JoinedData, n_threads: int) -> None:
+        """Do what a model does after new factors of the changed rows."""
 
 
 def _is_converged(losses: list[float], tol: float) -> bool:

@@ -124,6 +124,7 @@ class HybridALS(FeatureALS):
     feature_regularization_: tuple[float, float]
 
     _state = (*FeatureALS._state, "feature_regularization_")
+    _kept_by_updates = (*FeatureALS._kept_by_updates, "feature_regularization_")
 
     def __init__(
         self,
@@ -229,7 +230,7 @@ class HybridALS(FeatureALS):
 
     def _half_step(
         self, side: str, problem: _Problem, solver: Solver, linear: Array | None = None
-    ) -> None:
+    ) -> Array:
         prior = self._pulled_to(side)
         if prior is not None:
             ridge = problem.ridges[0 if side == "user" else 1]
@@ -238,18 +239,19 @@ class HybridALS(FeatureALS):
         other = "item" if side == "user" else "user"
         if other in self._regressions:  # rows without an entry take no part in training
             getattr(self, f"{other}_factors_")[~self._with_entries(other)] = 0
-        super()._half_step(side, problem, solver, linear)
+        former = super()._half_step(side, problem, solver, linear)
         if side in self._regressions:
             self._regress(side)
+        return former
 
     def _prepare_to_answer(self) -> None:
         super()._prepare_to_answer()
         for side in ("item", "user"):
             self._fill_without_entries(side)
 
-    def _loss(self, problem: _Problem, n_threads: int) -> float:
+    def _loss(self, problem: _Problem) -> float:
         """Return the loss with the squared offsets in place of the squared factors."""
-        loss = super()._loss(problem, n_threads)
+        loss = super()._loss(problem)
         for side, ridge in zip(("user", "item"), problem.ridges, strict=True):
             prior = self._pulled_to(side)
             if prior is None:

@@ -20,6 +20,7 @@ from ..base.lists import Explanation, TopK
 from ..base.ranking import Ranked, rank_by_score
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
+from ..similarity.similarity import Similarity
 from ._knn import Neighborhood
 
 if TYPE_CHECKING:
@@ -50,8 +51,10 @@ class ItemKNN(Neighborhood):
     n_neighbors : int, default=100
         Neighbours kept of each item; for ratings: the k nearest among the items that the user
         rated.
-    similarity : str, callable or Similarity, default="cosine"
-        Name of a measure, a Numba function, or either with options: `Similarity`.
+    similarity : str, callable or Similarity, optional
+        Name of a measure, a Numba function, or either with options: `Similarity`. Default: "cosine"
+        for ratings and with a ``weighting``; else RP3beta (alpha .6, beta .3) of the items that
+        users have, whatever their values, with ``normalize``.
     weighting : {"bm25", "tf_idf", "log", "binarize"} or a weighting, optional
         Learned from the fitted matrix and applied to it before anything is compared, and to the
         profiles of new users; items are the documents. A weighting with options is an object such
@@ -102,7 +105,9 @@ class ItemKNN(Neighborhood):
     items a user has: O(items of the user x n_neighbors). A rating costs one row of similarities
     computed on demand, in float64. `recommend` with ratings predicts every candidate, n_items per
     user, in blocks; it leaves out items without a neighbour. Where nothing is known about the user
-    or the item, the prediction is the mean of all ratings (or the baseline).
+    or the item, the prediction is the mean of all ratings (or the baseline). The default of
+    ``similarity`` was chosen on a random fifth of the train items of each user of seven data sets;
+    the table is in the documentation.
 
     References
     ----------
@@ -123,6 +128,10 @@ class ItemKNN(Neighborhood):
     """
 
     _entities: ClassVar[str] = "items"
+    _ranks_by: ClassVar[tuple[Similarity, str] | None] = (
+        Similarity("rp3beta", alpha=0.6, beta=0.3),
+        "binarize",
+    )
 
     def _requires_training(self) -> bool:
         return self._rates  # lists for given profiles need the similarities only

@@ -54,8 +54,9 @@ class UserKNN(Neighborhood):
     n_neighbors : int, default=100
         Neighbours kept of each user; for ratings: the k nearest among the users who rated the
         item.
-    similarity : str, callable or Similarity, default="cosine"
-        Name of a measure, a Numba function, or either with options: `Similarity`.
+    similarity : str, callable or Similarity, optional
+        Name of a measure, a Numba function, or either with options: `Similarity`. Default:
+        "cosine".
     weighting : {"bm25", "tf_idf", "log", "binarize"} or a weighting, optional
         Learned from the fitted matrix and applied to it before anything is compared, and to the
         profiles of new users; users are the documents. A weighting with options is an object such
