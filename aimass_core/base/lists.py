@@ -213,8 +213,8 @@ class TopK(Exportable):
             rows.append(f"<tr><th>{escape(str(query))}</th>{cells}</tr>")
         width = min(self.indices.shape[1], _SHOWN_ITEMS)
         head = "".join(f"<th>{rank + 1}</th>" for rank in range(width))
-        left = len(self) - len(rows)
-        more = f"<p>and {left:,} more lists</p>" if left > 0 else ""
+        n_hidden = len(self) - len(rows)
+        more = f"<p>and {n_hidden:,} more lists</p>" if n_hidden > 0 else ""
         return (
             f"<table><thead><tr><th>{escape(self.query_name)}</th>{head}</tr></thead>"
             f"<tbody>{''.join(rows)}</tbody></table>{more}"

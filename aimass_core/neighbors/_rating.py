@@ -169,11 +169,11 @@ class RatingEngine:
         if not n_used[0]:
             return np.empty(0, np.int32), np.empty(0)
         sims = self.similarities(np.array([entity]), raters, n_threads, self.k)
-        found, s = sims[0][0], sims[1][0]
-        kept = (found >= 0) & (s > 0 if self.positive_only else np.isfinite(s))
-        found, s = found[kept][: self.k], s[kept][: self.k]
-        values = contributed[np.searchsorted(raters, found)]
-        return found, s * values / np.abs(s).sum() * self.scale[entity]
+        neighbors, s = sims[0][0], sims[1][0]
+        kept = (neighbors >= 0) & (s > 0 if self.positive_only else np.isfinite(s))
+        neighbors, s = neighbors[kept][: self.k], s[kept][: self.k]
+        values = contributed[np.searchsorted(raters, neighbors)]
+        return neighbors, s * values / np.abs(s).sum() * self.scale[entity]
 
     def similarities(
         self, entities: Array, among: Array | None, n_threads: int, k: int | None = None

@@ -48,8 +48,8 @@ def csr_check(
     outside = (indices < 0) | (indices >= n_cols)
     bad = outside | ~np.isfinite(data)
     if bad.any():
-        place = int(bad.argmax())
-        return 2 if outside[place] else 3, place, False, False
+        position = int(bad.argmax())
+        return 2 if outside[position] else 3, position, False, False
     rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     same_row, step = np.diff(rows) == 0, np.diff(indices.astype(np.int64))
     return 0, 0, not (same_row & (step < 0)).any(), bool((same_row & (step == 0)).any())
