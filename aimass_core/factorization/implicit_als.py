@@ -483,7 +483,8 @@ class ImplicitALS(FactorModel):
     def _solver(self, n_threads: int) -> Solver:
         name = self.solver
         if name == "auto":
-            name = "cholesky" if self.n_factors <= _MAX_FACTORS_OF_CHOLESKY else "pcg"
+            n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
+            name = "cholesky" if n_factors <= _MAX_FACTORS_OF_CHOLESKY else "pcg"
         n_steps = self.n_steps
         if n_steps is None and isinstance(name, str):
             n_steps = _STEPS.get(name, 1)

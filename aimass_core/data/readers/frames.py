@@ -76,6 +76,13 @@ class FrameReader(Reader):
         schema = nanoarrow.c_array_stream(table).get_schema()
         return [schema.child(i).name for i in range(schema.n_children)]
 
+    def where_else(self, name: Any) -> str:
+        """Return the remedy where a pandas table has the column in its index."""
+        index = getattr(self.table, "index", None) if is_pandas(self.table) else None
+        if name in list(getattr(index, "names", ())):
+            return "; it is in the index: pass table.reset_index()"
+        return ""
+
     def read(self, wanted: Wanted, labels: Mapping[str, str]) -> dict[str, Column]:
         """Read the wanted columns."""
         table = self.table
