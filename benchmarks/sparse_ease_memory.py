@@ -2,7 +2,7 @@
 
 Usage: ``python benchmarks/sparse_ease_memory.py [--items N] [--users N] [--interactions N]
 [--neighbors N] [--limit GIB]``. Prints seconds, CPU seconds, the peak of the process above the
-data, the residual of the normal equations and the agreement with the exact weights. It exits with 1
+data, the residual of the normal equations and the agreement with the exact weights; exits with 1
 where the peak exceeds the limit. A dense model of 100,000 items would need 37 GiB for one matrix.
 """
 

@@ -113,6 +113,15 @@ def test_check(device):
     assert cuda.device_info(device)["free_memory"] is None
 
 
+def test_the_comparison_of_similarity(monkeypatch):
+    from aimass_core.cuda import _similarity
+
+    rng = np.random.default_rng(0)
+    result = _similarity("cpu", 1, rng, np.float32, 200)
+    assert result.is_equal
+    assert result.error == 0
+
+
 def test_check_finds_wrong_results(monkeypatch):
     from aimass_core import array_api
 

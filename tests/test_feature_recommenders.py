@@ -10,12 +10,17 @@ import pytest
 from aimass_core import (
     BPR,
     ColdStart,
+    ContentBased,
     FeatureRecommender,
     Features,
     FeatureTable,
+    HybridALS,
+    HybridBPR,
+    HybridWARP,
     Interactions,
     ItemKNN,
     Popularity,
+    VectorMap,
     load,
     register,
 )
@@ -53,6 +58,11 @@ FEATURED = [
     ByFeatures(),
     ColdStart(model=ItemKNN(n_neighbors=12)),
     ColdStart(model=ByFeatures()),
+    ContentBased(),
+    HybridALS(n_factors=6, regularization=0.05),
+    HybridBPR(n_factors=4, max_iter=10),
+    HybridWARP(n_factors=4, max_iter=10),
+    VectorMap(n_factors=6, regularization=0.05),
 ]
 
 every = pytest.mark.parametrize("model", FEATURED, ids=repr)

@@ -247,12 +247,12 @@ class Explanation:
         The model's score or predicted rating (before it is clipped to the rating scale).
     offset : float
         The part that no contributor adds: a mean or baseline, 0 for ranking models.
-    of : {"items", "users"}
-        What contributes: items of the user, or similar users.
+    of : {"items", "users", "features"}
+        What contributes: items of the user, similar users, or features of the item.
     indices : ndarray of int64, shape (n,)
-        Row numbers of the contributors.
+        Row numbers of the contributors, or numbers of the features.
     ids : ndarray of shape (n,)
-        Their ids; without ids: ``indices``.
+        Their ids, or names of the features; without ids: ``indices``.
     contributions : ndarray of float64, shape (n,)
         What each adds to the score, largest absolute value first.
     """

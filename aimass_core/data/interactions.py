@@ -1066,7 +1066,7 @@ def _as_mask(keep: Any, n: int) -> NDArray[np.bool_]:
 def _renumber(
     wanted: Any, ids: IdMap, codes: NDArray[np.int32], kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], IdMap]:
-    """Return the new number of each old one (-1: none) and the new map; narrow ``kept``."""
+    """Return the new number of each old one (-1: none) and the map; narrow ``kept`` in place."""
     if wanted is None:
         return np.arange(len(ids), dtype=np.int32), ids
     wanted = np.asarray(wanted)

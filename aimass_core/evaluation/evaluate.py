@@ -40,6 +40,8 @@ def evaluate(
     fallback: str = "popular",
     unknown_items: str = "miss",
     item_features: Any = None,
+    user_features: Any = None,
+    candidates: str = "all",
     popularity: Any = None,
     intervals: bool | None = None,
     confidence: float = 0.95,
@@ -92,8 +94,15 @@ def evaluate(
     unknown_items : {"miss", "drop"}, default="miss"
         Whether relevant items without an entry in train count as misses, or are left out. They are
         counted in both cases.
-    item_features : matrix of shape (n_items, n_features) or Interactions, optional
-        For "diversity": features by which items are compared. The rows of `Interactions` are items.
+    item_features : table, FeatureTable, matrix of shape (n_items, n_features), optional
+        Given to the models that use features of items, at the fit and, for items that train does
+        not number, with each query. For "diversity": what items are compared by. The rows of
+        `Interactions` are item ids. A table is encoded by `Features`, on all of its rows.
+    user_features : table, FeatureTable or matrix of shape (n_users, n_features), optional
+        Given to the models that use features of users. With ``fallback="model"`` these serve users
+        without an entry in train by their features.
+    candidates : {"all", "new"}, default="all"
+        "new": lists hold only items without an entry in train, as for `split.cold_items`.
     popularity : array of float, shape (n_items,), optional
         For "novelty" and "popularity_complement": share of users who have each item. Default:
         counted in train.
@@ -167,6 +176,8 @@ def evaluate(
             "fallback": fallback,
             "unknown_items": unknown_items,
             "item_features": item_features,
+            "user_features": user_features,
+            "candidates": candidates,
             "popularity": popularity,
             "n_threads": n_threads,
         },
@@ -291,7 +302,7 @@ class _Run:
         model = model if hasattr(model, "recommend") else as_recommender(model)
         start = time.perf_counter()
         if self.fit:
-            model = _unfitted(model).fit(task.train)
+            model = _unfitted(model).fit(task.train, **task.features.for_fit(model))
         else:
             table.leaks[name] = task.fitted_test_entries(model)
         seconds = {"fit_s": time.perf_counter() - start}

@@ -41,9 +41,9 @@ class ColdStart(FeatureRecommender):
        country=DE");
     4. the popularity of items among all users ("popular").
 
-    The lists say which it was: ``recommend(...).reasons``. Items that were not in the fit are
-    scored by the model where it uses their features. Else a new item gets the mean score of the
-    items of its category, for each user; without a category, of all items.
+    The lists say which it was: ``recommend(...).reasons``. Items without interactions, in the fit
+    or not, are scored by the model where it uses their features. Else such an item gets the mean
+    score of the other items of its categories, for each user; without a category, of all items.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ class ColdStart(FeatureRecommender):
 
     Notes
     -----
-    Costs a fit of the model and O(nnz). A query of new items that the model has no features of
-    computes dense scores, in blocks of users.
+    Costs a fit of the model and O(nnz). Where items without interactions are scored by their
+    category, a query computes dense scores, in blocks of users.
 
     Examples
     --------
@@ -259,35 +259,46 @@ class ColdStart(FeatureRecommender):
         counts = self.item_counts_.astype(np.float64)
         popular = np.where(counts > 0, counts, -np.inf)
         scores[np.flatnonzero(sources == _POPULAR), : self.n_items] = popular
-        if inner.n_items == query.n_items and query.item_features is None:
+        is_cold = self._cold_items(query)
+        if not is_cold.any():
             return scores
-        is_fallback = sources > _FEATURES
-        if inner.n_items < query.n_items or is_fallback.any():
-            known = np.concatenate(
-                [scores[:, : self.n_items], self._scores_of_new(scores, query.item_features)],
-                axis=1,
-            )
-            if inner.n_items == query.n_items:
-                known[~is_fallback] = scores[~is_fallback]
-            scores = known
-        return scores
+        filled = np.full((len(query), query.n_items), -np.inf)
+        filled[:, : inner.n_items] = scores
+        by_category = self._scores_by_category(scores, query.item_features, is_cold)
+        if self.model_.item_features_ is None:
+            filled[:, is_cold] = by_category
+        else:
+            fallback = np.flatnonzero(sources > _FEATURES)
+            filled[np.ix_(fallback, is_cold)] = by_category[fallback]
+        return filled
 
-    def _scores_of_new(self, scores: Floats, features: Any) -> Floats:
-        """Return the mean score of the items of the same categories as each new item."""
+    def _cold_items(self, query: Query) -> NDArray[np.bool_]:
+        """Return which items of a query have no interactions but may have features."""
+        if self.item_features_ is None:
+            return np.zeros(query.n_items, dtype=bool)
+        is_cold = np.ones(query.n_items, dtype=bool)
+        is_cold[: self.n_items] = self.item_counts_ == 0
+        return is_cold
+
+    def _scores_by_category(
+        self, scores: Floats, features: Any, is_cold: NDArray[np.bool_]
+    ) -> Floats:
+        """Return the mean score of the other items of its categories for each cold item."""
         columns = self._item_columns()
-        finite = np.where(np.isfinite(scores[:, : self.n_items]), scores[:, : self.n_items], 0.0)
-        means = finite.mean(axis=1) if self.n_items else np.zeros(len(scores))
-        n_new = features.shape[0] - self.n_items
-        out = np.repeat(means[:, None], n_new, axis=1)
+        warm = np.flatnonzero(~is_cold[: self.n_items])
+        finite = np.where(np.isfinite(scores[:, warm]), scores[:, warm], 0.0)
+        means = finite.mean(axis=1) if len(warm) else np.zeros(len(scores))
+        out = np.repeat(means[:, None], int(is_cold.sum()), axis=1)
         if not len(columns):
             return out
-        known = _ones(self.item_features_[:, columns])
-        new = _ones(features[self.n_items :, columns])
+        features = self.item_features_ if features is None else features
+        own = _ones(features[:, columns])
+        known, new = own[warm], own[np.flatnonzero(is_cold)]
         sizes = np.maximum(np.asarray(known.sum(axis=0)).ravel(), 1.0)
         of_category = np.asarray(known.T @ finite.T).T / sizes
         n_own = np.diff(new.indptr)
-        own = np.asarray(new @ of_category.T).T / np.maximum(n_own, 1)
-        out[:, n_own > 0] = own[:, n_own > 0]
+        means_of_own = np.asarray(new @ of_category.T).T / np.maximum(n_own, 1)
+        out[:, n_own > 0] = means_of_own[:, n_own > 0]
         return out
 
     def rank(self, query: Query) -> Ranked:
@@ -305,8 +316,10 @@ class ColdStart(FeatureRecommender):
         """
         sources, _ = self._sources(query)
         indices, scores = padding(len(query), query.k)
-        is_plain = self._inner(query).n_items == query.n_items
-        by_model = np.flatnonzero(sources <= _FEATURES) if is_plain else np.empty(0, dtype=np.int64)
+        ranks_all = self.model_.item_features_ is not None or not self._cold_items(query).any()
+        by_model = (
+            np.flatnonzero(sources <= _FEATURES) if ranks_all else np.empty(0, dtype=np.int64)
+        )
         others = np.setdiff1d(np.arange(len(query)), by_model)
         if len(by_model):
             indices[by_model], scores[by_model] = self.model_.rank(

@@ -320,10 +320,10 @@ class FactorizationMachine(FeatureRecommender, RatingModel):
         for array, shape in shapes:
             if array.shape != shape or not np.isfinite(array).all():
                 raise ValueError(f"draws of shape {array.shape} instead of {shape}")
-        for array in (self.user_coefficients_, self.item_coefficients_):
-            if array.ndim != 3 or array.shape[::2] != (n_draws, 1 + f):
-                raise ValueError(f"coefficients of features of shape {array.shape}")
-            if not np.isfinite(array).all():
+        for table in (self.user_coefficients_, self.item_coefficients_):
+            if table.ndim != 3 or table.shape[::2] != (n_draws, 1 + f):
+                raise ValueError(f"coefficients of features of shape {table.shape}")
+            if not np.isfinite(table).all():
                 raise ValueError("coefficients of features that are not finite numbers")
         if self.item_factors_.shape[1] != n_draws * f:
             raise ValueError("factors that are not those of the draws")
