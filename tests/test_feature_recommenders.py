@@ -10,12 +10,18 @@ import pytest
 from aimass_core import (
     BPR,
     ColdStart,
+    ContentBased,
+    FactorizationMachine,
     FeatureRecommender,
     Features,
     FeatureTable,
+    HybridALS,
+    HybridBPR,
+    HybridWARP,
     Interactions,
     ItemKNN,
     Popularity,
+    VectorMap,
     load,
     register,
 )
@@ -49,8 +55,15 @@ class ByFeatures(FeatureRecommender):
         return scores
 
 
+STEPS = {"n_factors": 4, "max_iter": 60}
 FEATURED = [
     ByFeatures(),
+    ContentBased(),
+    FactorizationMachine(n_factors=4, n_negatives=3),
+    VectorMap(n_factors=4),
+    HybridALS(n_factors=4, regularization=0.1),
+    HybridBPR(**STEPS),
+    HybridWARP(**STEPS),
     ColdStart(model=ItemKNN(n_neighbors=12)),
     ColdStart(model=ByFeatures()),
 ]
