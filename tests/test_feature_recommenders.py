@@ -11,6 +11,7 @@ from aimass_core import (
     BPR,
     ColdStart,
     ContentBased,
+    FactorizationMachine,
     FeatureRecommender,
     Features,
     FeatureTable,
@@ -54,15 +55,17 @@ class ByFeatures(FeatureRecommender):
         return scores
 
 
+STEPS = {"n_factors": 4, "max_iter": 60}
 FEATURED = [
     ByFeatures(),
+    ContentBased(),
+    FactorizationMachine(n_factors=4, n_negatives=3),
+    VectorMap(n_factors=4),
+    HybridALS(n_factors=4, regularization=0.1),
+    HybridBPR(**STEPS),
+    HybridWARP(**STEPS),
     ColdStart(model=ItemKNN(n_neighbors=12)),
     ColdStart(model=ByFeatures()),
-    ContentBased(),
-    HybridALS(n_factors=6, regularization=0.05),
-    HybridBPR(n_factors=4, max_iter=10),
-    HybridWARP(n_factors=4, max_iter=10),
-    VectorMap(n_factors=6, regularization=0.05),
 ]
 
 every = pytest.mark.parametrize("model", FEATURED, ids=repr)
