@@ -66,6 +66,27 @@ void add_band(const FmVectors& s, Index from, Index width, double* moments) {
   }
 }
 
+// Adds the last two bands in one pass, where registers hold their sums: rows of the diagonal vector
+// `from` with two vectors, and the rows of the next one with one.
+void add_last_bands(const FmVectors& s, Index from, Index width, double* moments) {
+  V<double> upper[2 * kWide] = {}, lower[kWide] = {};
+  const Index first = from * kWide, second = first + kWide;
+  for (Index k = 0; k < s.n; ++k) {
+    const double* o = s.base + s.indices[k] * s.stride;
+    const V<double> left = at(o, from), right = at(o, from + 1);
+    for (Index i = 0; i < kWide; ++i) {
+      upper[2 * i] += o[first + i] * left;
+      upper[2 * i + 1] += o[first + i] * right;
+      lower[i] += o[second + i] * right;
+    }
+  }
+  for (Index i = 0; i < kWide; ++i) {
+    at(moments + (first + i) * width, from) += upper[2 * i];
+    at(moments + (first + i) * width, from + 1) += upper[2 * i + 1];
+    at(moments + (second + i) * width, from + 1) += lower[i];
+  }
+}
+
 // Adds the sums of o e, nv vectors from `from` on.
 template <Index nv>
 void add_errors(const FmVectors& s, Index from, const double* errors, double* sums) {
@@ -94,7 +115,12 @@ void moments(const FmVectors& s, Index width, Index used, const double* errors, 
     if (left == 1) {
       add_band<1>(s, from, width, moments);
     } else if (left == 2) {
-      add_band<2>(s, from, width, moments);
+      if constexpr (kVector >= 32) {
+        add_last_bands(s, from, width, moments);
+        ++from;
+      } else {
+        add_band<2>(s, from, width, moments);
+      }
     } else if (left == 3) {
       add_band<3>(s, from, width, moments);
     } else {
