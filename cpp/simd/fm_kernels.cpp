@@ -8,11 +8,12 @@ namespace {
 
 constexpr Index kWide = kLanes<double>;  // numbers of a vector
 
-void add(double x, const double* row_moments, const double* c, Index width, double* moments) {
-  const Index nv = width / kWide;
+void add(double x, const double* row_moments, const double* c, Index width, Index used,
+         double* moments) {
+  const Index nv = (used + kWide - 1) / kWide;
   const double square = x * x;
   const double *m = row_moments, *t = m + width * width;
-  for (Index i = 0; i < width; ++i) {
+  for (Index i = 0; i < used; ++i) {
     const double own = square * c[i], first = square * (m[i] + m[0] * c[i]);
     for (Index v = 0; v < nv; ++v) {
       at(moments + i * width, v) +=
@@ -22,12 +23,12 @@ void add(double x, const double* row_moments, const double* c, Index width, doub
   for (Index v = 0; v < nv; ++v) at(moments + width * width, v) += x * (at(t, v) + t[0] * at(c, v));
 }
 
-void move(const double* u, Index width, double* row_moments, double* total) {
-  const Index nv = width / kWide;
+void move(const double* u, Index width, Index used, double* row_moments, double* total) {
+  const Index nv = (used + kWide - 1) / kWide;
   double* t = row_moments + width * width;
   for (Index v = 0; v < nv; ++v) {
     V<double> sum = {};
-    for (Index i = 0; i < width; ++i) sum += u[i] * at(row_moments + i * width, v);
+    for (Index i = 0; i < used; ++i) sum += u[i] * at(row_moments + i * width, v);
     at(t, v) -= sum;
     at(total, v) += at(u, v);
   }
