@@ -9,8 +9,9 @@
 // Monte Carlo (ICML 2008).
 #pragma once
 
+#include <vector>
+
 #include "fm_draw.hpp"
-#include "parallel.hpp"
 
 namespace aimass {
 

@@ -185,7 +185,7 @@ class RelationSweep {
       sums = of_row;
     } else {
       std::fill(sums, sums + size_of_sums(w_), 0.0);
-      simd::fm_kernels().add(x, of_row, c, w_, sums);
+      simd::fm_kernels().add(x, of_row, c, w_, m_.last(block), sums);
     }
     draw(m_, column, block, sums, s.factor.data(), change);
     steps(row, x, block, c, change, u);
@@ -240,7 +240,7 @@ class RelationSweep {
     const double x = static_cast<double>(m_.columns.data[entry]);
     double c[kMaxWidth];
     rest(row, x, block, v, c);
-    simd::fm_kernels().add(x, moments(row), c, w_, sums);
+    simd::fm_kernels().add(x, moments(row), c, w_, m_.last(block), sums);
   }
 
   void move(std::int64_t entry, std::int64_t block, const double* old, const double* change) {
@@ -249,7 +249,7 @@ class RelationSweep {
     double c[kMaxWidth], u[kMaxWidth] = {};
     rest(row, x, block, old, c);
     steps(row, x, block, c, change, u);
-    simd::fm_kernels().move(u, w_, moments(row), total(row));
+    simd::fm_kernels().move(u, w_, m_.last(block), moments(row), total(row));
   }
 
   // e -= u'o for the cases of a row.

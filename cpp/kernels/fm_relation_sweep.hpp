@@ -15,11 +15,9 @@
 // Rendle, Scaling factorization machines to relational data (VLDB 2013).
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "fm_draw.hpp"
-#include "parallel.hpp"
 
 namespace aimass {
 

@@ -8,11 +8,12 @@ namespace {
 
 constexpr Index kWide = kLanes<double>;  // numbers of a vector
 
-void add(double x, const double* row_moments, const double* c, Index width, double* moments) {
-  const Index nv = width / kWide;
+void add(double x, const double* row_moments, const double* c, Index width, Index used,
+         double* moments) {
+  const Index nv = (used + kWide - 1) / kWide;
   const double square = x * x;
   const double *m = row_moments, *t = m + width * width;
-  for (Index i = 0; i < width; ++i) {
+  for (Index i = 0; i < used; ++i) {
     const double own = square * c[i], first = square * (m[i] + m[0] * c[i]);
     for (Index v = 0; v < nv; ++v) {
       at(moments + i * width, v) +=
@@ -22,12 +23,12 @@ void add(double x, const double* row_moments, const double* c, Index width, doub
   for (Index v = 0; v < nv; ++v) at(moments + width * width, v) += x * (at(t, v) + t[0] * at(c, v));
 }
 
-void move(const double* u, Index width, double* row_moments, double* total) {
-  const Index nv = width / kWide;
+void move(const double* u, Index width, Index used, double* row_moments, double* total) {
+  const Index nv = (used + kWide - 1) / kWide;
   double* t = row_moments + width * width;
   for (Index v = 0; v < nv; ++v) {
     V<double> sum = {};
-    for (Index i = 0; i < width; ++i) sum += u[i] * at(row_moments + i * width, v);
+    for (Index i = 0; i < used; ++i) sum += u[i] * at(row_moments + i * width, v);
     at(t, v) -= sum;
     at(total, v) += at(u, v);
   }
@@ -66,6 +67,27 @@ void add_band(const FmVectors& s, Index from, Index width, double* moments) {
   }
 }
 
+// Adds the last two bands in one pass, where registers hold their sums: rows of the diagonal vector
+// `from` with two vectors, and the rows of the next one with one.
+void add_last_bands(const FmVectors& s, Index from, Index width, double* moments) {
+  V<double> upper[2 * kWide] = {}, lower[kWide] = {};
+  const Index first = from * kWide, second = first + kWide;
+  for (Index k = 0; k < s.n; ++k) {
+    const double* o = s.base + s.indices[k] * s.stride;
+    const V<double> left = at(o, from), right = at(o, from + 1);
+    for (Index i = 0; i < kWide; ++i) {
+      upper[2 * i] += o[first + i] * left;
+      upper[2 * i + 1] += o[first + i] * right;
+      lower[i] += o[second + i] * right;
+    }
+  }
+  for (Index i = 0; i < kWide; ++i) {
+    at(moments + (first + i) * width, from) += upper[2 * i];
+    at(moments + (first + i) * width, from + 1) += upper[2 * i + 1];
+    at(moments + (second + i) * width, from + 1) += lower[i];
+  }
+}
+
 // Adds the sums of o e, nv vectors from `from` on.
 template <Index nv>
 void add_errors(const FmVectors& s, Index from, const double* errors, double* sums) {
@@ -94,7 +116,12 @@ void moments(const FmVectors& s, Index width, Index used, const double* errors, 
     if (left == 1) {
       add_band<1>(s, from, width, moments);
     } else if (left == 2) {
-      add_band<2>(s, from, width, moments);
+      if constexpr (kVector >= 32) {
+        add_last_bands(s, from, width, moments);
+        ++from;
+      } else {
+        add_band<2>(s, from, width, moments);
+      }
     } else if (left == 3) {
       add_band<3>(s, from, width, moments);
     } else {
