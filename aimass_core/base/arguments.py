@@ -43,6 +43,8 @@ _FOREIGN: dict[str, str] = {
     "filter_viewed remove_seen",
     "exclude": "blacklist exclude_items filter_items",
     "candidates": "item_candidates items items_to_recommend whitelist",
+    "user_features": "user_attributes",
+    "item_features": "item_attributes",
     "n_trials": "max_evals n_calls n_iter num_trials",
     "metrics": "measures metric",
     "metric": "metrics scoring",
@@ -53,8 +55,6 @@ _FOREIGN: dict[str, str] = {
     "value": "rating ratingCol rating_col score_col value_col weight_col",
     "time": "datetime_col time_col timestamp timestamp_col",
     "values": "rating ratings scores",
-    "user_features": "user_attributes",
-    "item_features": "item_attributes",
     "times": "time timestamp timestamps",
 }
 

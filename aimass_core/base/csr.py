@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
     "renumber_columns",
     "row_numbers",
     "row_range",
+    "row_ranges",
     "share_with_scipy",
     "spgemm_topk",
     "stack_rows",
@@ -60,6 +62,16 @@ def transpose(X: sp.csr_array, n_threads: int) -> sp.csr_array:
     """Return the transposed matrix as canonical CSR."""
     parts = kernels.csr_transpose(*csr_parts(X), X.shape[1], n_threads)
     return wrap_csr(*parts, (X.shape[1], X.shape[0]))
+
+
+def row_ranges(indptr: NDArray[Any], nnz: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of rows with at most ``nnz`` entries, or of one row."""
+    begin, n = 0, len(indptr) - 1
+    while begin < n:
+        last = int(np.searchsorted(indptr, indptr[begin] + nnz, side="right")) - 1
+        end = min(n, max(begin + 1, last))
+        yield begin, end
+        begin = end
 
 
 def row_numbers(X: sp.csr_array) -> NDArray[np.int32]:

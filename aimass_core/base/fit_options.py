@@ -33,6 +33,10 @@ class FitOptions:
         Whether to show a progress bar.
     item_features, user_features : FeatureTable, table or matrix, optional
         Features of items and of users as given.
+    executor : str or object with ``submit``, optional
+        Where the blocks of the fit are computed; see `open_executor`. Default: in this process.
+    place : path-like, optional
+        Folder for the files of an executor.
     """
 
     data: Any = None
@@ -42,6 +46,8 @@ class FitOptions:
     verbose: bool = False
     item_features: Any = None
     user_features: Any = None
+    executor: Any = field(default=None, repr=False)
+    place: Any = None
 
     def progress(self, n_steps: int) -> Progress:
         """Return the reporter of these options.

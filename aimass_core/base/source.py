@@ -8,7 +8,12 @@ and rows with missing values all go through the same loop, and the result is rep
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from .executor import LOCAL
+
+if TYPE_CHECKING:
+    from .executor import Runner
 
 __all__ = ["Source", "reduce_blocks"]
 
@@ -58,7 +63,8 @@ def add_statistics(total: StatisticT, more: StatisticT) -> StatisticT:
 
 def reduce_blocks(
     source: Source[BlockT],
-    statistic: Callable[[BlockT], StatisticT],
+    statistic: Callable[..., StatisticT],
+    *arguments: Any,
     combine: Callable[[StatisticT, StatisticT], StatisticT] = add_statistics,
 ) -> StatisticT:
     """Combine the statistics of all blocks of a source.
@@ -66,9 +72,12 @@ def reduce_blocks(
     Parameters
     ----------
     source : Source
-        The matrix; its blocks are read once, and only one is held at a time.
+        The matrix; its blocks are read once, and only one is held at a time. If it has an attribute
+        ``runner``, that computes the statistics, such as on the workers of an executor.
     statistic : callable
-        Takes a block and returns a tuple, usually of arrays.
+        Takes a block and the arguments, and returns a tuple, usually of arrays.
+    *arguments
+        Further arguments of the statistic.
     combine : callable, optional
         Takes the result so far and that of the next block. By default the members are added.
 
@@ -95,9 +104,16 @@ def reduce_blocks(
     [10.0, 4.0]
     """
     total: StatisticT | None = None
-    for block in source.blocks():
-        part = statistic(block)
+    runner: Runner = getattr(source, "runner", LOCAL)
+    for part in runner.map(_statistic_of_block, source.blocks(), statistic, arguments):
         total = part if total is None else combine(total, part)
     if total is None:
         raise ValueError("the source has no blocks of rows")
     return total
+
+
+def _statistic_of_block(
+    block: Any, statistic: Callable[..., Any], arguments: tuple[Any, ...]
+) -> Any:
+    """Return the statistic of a block, which is loaded first if it is the name of one."""
+    return statistic(block.load() if hasattr(block, "load") else block, *arguments)

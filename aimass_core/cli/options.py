@@ -31,6 +31,7 @@ _FORMAT_PANEL = "Format of input files"
 _COLUMN_PANEL = "Columns and rows"
 _MODEL_PANEL = "Model"
 _GENERAL_PANEL = "General"
+_EXECUTOR_PANEL = "Workers"
 _OUTPUT_PANEL = "Output"
 _LISTS_PANEL = "Lists"
 _TITLES_PANEL = "Titles of items"
@@ -571,6 +572,41 @@ class OutputOptions:
     ]
     out_format: _OutFormat = None
     out_table: _OutTable = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorOptions:
+    """Where the work is done, if not in this process."""
+
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            "--executor",
+            metavar="WHERE",
+            help="Worker processes that fit implicit-als and write the lists of a folder: "
+            "processes:4, dask://host:8786 or ray://host:10001. The result is the same.",
+            rich_help_panel=_EXECUTOR_PANEL,
+        ),
+    ] = None
+    place: Annotated[
+        Path | None,
+        typer.Option(
+            "--place",
+            metavar="FOLDER",
+            help="Folder that all workers see, for their files; a command that was interrupted "
+            "resumes there if it is given again. Default: a temporary folder.",
+            rich_help_panel=_EXECUTOR_PANEL,
+        ),
+    ] = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The options as arguments of `fit`; empty without an executor."""
+        if self.executor is None:
+            if self.place is not None:
+                raise ValueError("--place has no effect without --executor")
+            return {}
+        return {"executor": self.executor, "place": self.place}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Reporter
+from .console import Reporter, shown_events
+from .features import FeatureOptions
 from .fitted import ModelSource
 from .groups import with_option_groups
 from .options import (
     ColumnOptions,
     ExcludeSeenOption,
+    ExecutorOptions,
     GeneralOptions,
     KOption,
     ModelOptions,
@@ -135,8 +138,10 @@ def recommend(
     lists: ListOptions,
     titles: TitleOptions,
     sentences: ReasonOptions,
+    features: FeatureOptions,
     save: SaveModelOption = None,
     model: ModelOptions,
+    workers: ExecutorOptions,
     columns: ColumnOptions,
     tables: TableOptions,
     general: GeneralOptions,
@@ -145,7 +150,8 @@ def recommend(
 
     The output has one row for each user and rank: the user column, the item column, rank, score.
     With --model-file and RATINGS, the lists are for the users of RATINGS by their interactions
-    there, whether or not the model knows them.
+    there, whether or not the model knows them. With --item-features, items of that table without
+    interactions are ranked, too. An --out that ends in / is a folder of Parquet files.
     """
     from ..base.validation import as_int
 
@@ -153,29 +159,42 @@ def recommend(
     as_int(sentences.reasons, "--reasons", minimum=1)
     reporter = Reporter(general, output.out)
     source = ModelSource(
-        ratings, columns, tables, model, default="item-knn", ratings_with_file=True
+        ratings,
+        columns,
+        tables,
+        model,
+        default="item-knn",
+        ratings_with_file=True,
+        features=features,
     )
     target = _output(output, source)
     source.check_save(save, [] if output.out == "-" else [target.path])
+    executor = workers.arguments
     with reporter.steps() as steps:
-        fitted = source.get(steps)
+        fitted = source.get(steps, executor)
         started = perf_counter()
         job = _Lists(fitted, lists)
         job.set_filters()
         job.set_texts(titles, sentences, tables.encoding)
         steps.begin("recommending")
-        with target.writer(job.schema) as writer:
-            for block in job.blocks():
-                writer.write(job.table(block, steps))
-                steps.at(job.n_done, job.n_users)
-            if save is not None:  # so that an output file means that everything is written
+        if isinstance(target, OutputFolder):
+            if save is not None:
                 fitted.model.save(save)
+            n_rows = job.write_folder(target.path, executor, steps)
+        else:
+            with target.writer(job.schema) as writer:
+                for block in job.blocks():
+                    writer.write(job.table(block, steps))
+                    steps.at(job.n_done, job.n_users)
+                if save is not None:  # so that an output file means that everything is written
+                    fitted.model.save(save)
+            n_rows = writer.rows
         recommend_s = perf_counter() - started
     summary = {
         **fitted.facts(),
         **{f"unknown_{name}": n for name, n in job.n_unknown.items()},
         "lists_written": job.n_users,
-        "rows_written": writer.rows,
+        "rows_written": n_rows,
         "read_seconds": fitted.read_seconds,
         "fit_seconds": fitted.fit_seconds,
         "recommend_seconds": recommend_s,
@@ -192,7 +211,18 @@ def recommend(
 def _output(options: OutputOptions, source: ModelSource) -> Any:
     from .output import Output
 
+    if options.out.endswith("/"):
+        if options.out_format not in (None, "parquet") or options.out_table is not None:
+            raise ValueError("--out: a folder is written as Parquet files only")
+        return OutputFolder(Path(options.out))
     return Output(options, source.paths, "recommend")
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """A folder of Parquet files as the output."""
+
+    path: Path
 
 
 class _Lists:
@@ -215,6 +245,7 @@ class _Lists:
         self._options: dict[str, Any] = {
             "k": options.k,
             "exclude_seen": options.exclude_seen,
+            **fitted.features,
         }
         self._texts: dict[str, Any] | None = None
         self._titles: dict[str, str] = {}
@@ -299,8 +330,32 @@ class _Lists:
             lists = lists[np.asarray(data.users.get(self._chosen))]
         yield lists
 
+    def write_folder(self, path: Path, executor: dict[str, Any], steps: Steps) -> int:
+        """Write the lists to a folder, by workers if there are some; return the rows written."""
+        from ..retrieval import write_recommendations
+
+        if self._is_new:
+            raise ValueError(
+                "--out: lists of a saved model for the users of RATINGS go to a file, not a folder"
+            )
+        if self._fitted.features:
+            raise ValueError("--item-features and --user-features go with a file as --out")
+        if len(self.schema) > 4:
+            raise ValueError("--items and --explain go with a file as --out, not with a folder")
+        return write_recommendations(
+            self._fitted.model,
+            path,
+            users=self._chosen,
+            unknown=self._given.unknown,
+            schema=self.schema,
+            callback=shown_events(steps),
+            **self._options,
+            **executor,
+        )
+
     def table(self, lists: TopK, steps: Steps) -> pa.Table:
         """Return lists as a table, with titles and reasons."""
+        import numpy as np
         import pyarrow as pa
 
         from .output import append_texts, lists_table
@@ -313,7 +368,10 @@ class _Lists:
         if "title" in self.schema.names[4:]:
             texts["title"] = [self._titles.get(str(item)) for item in items]
         if self._texts is not None:
-            texts["reason"] = reasons(self._fitted.model, users, items, steps=steps, **self._texts)
+            of_pair = np.repeat(np.arange(len(lists)), lists.lengths)
+            sources = None if lists.reasons is None else lists.reasons[of_pair].tolist()
+            model = self._fitted.model
+            texts["reason"] = reasons(model, users, items, sources, steps=steps, **self._texts)
         return append_texts(table, texts)
 
 

@@ -28,6 +28,8 @@ SPLITS = (
     "k-fold",
     "k-fold-per-user",
     "k-fold-items",
+    "cold-items",
+    "cold-users",
     "column:NAME",
 )
 _BY_TIME = ("leave-last", "temporal", "expanding", "rolling")
@@ -53,8 +55,8 @@ class SplitOptions:
         typer.Option(
             "--test-size",
             metavar="SHARE",
-            help="Share of the rows (random, temporal), of each user's rows (per-user) or of "
-            "the users (strong) in the test part.",
+            help="Share of the rows (random, temporal), of each user's rows (per-user), of "
+            "the users (strong, cold-users) or of the items (cold-items) in the test part.",
             rich_help_panel=_PANEL,
         ),
     ] = 0.2
@@ -153,10 +155,12 @@ class SplitOptions:
             "strong": lambda: split.strong_generalization(data, test_users=size, **draws),
             "k-fold": lambda: split.k_fold(data, **folds, **draws),
             "k-fold-per-user": lambda: split.k_fold_per_user(data, **folds, **draws),
+            "cold-items": lambda: split.cold_items(data, test_size=size, **draws),
+            "cold-users": lambda: split.cold_users(data, test_size=size, **draws),
             "k-fold-items": lambda: split.k_fold_items(data, **folds, **draws),
         }
-        made = makers[self.split]()
-        return [made] if hasattr(made, "train") else list(made)
+        result = makers[self.split]()
+        return [result] if hasattr(result, "train") else list(result)
 
     def _moment(self) -> dict[str, Any]:
         """Return the arguments of `split.temporal` that say where the test part begins."""
@@ -181,5 +185,5 @@ def _official(ratings: Ratings, column: str) -> list[Split]:
             f"--split column:{column}: it has {len(labels)} labels; expected 'test' among them, or "
             f"2 to {_MAX_LABELS} folds each of which is the test part in turn"
         )
-    found = split.folds_by_column(ratings.table, column=column, **ratings.arguments())
-    return list(found.values())
+    folds = split.folds_by_column(ratings.table, column=column, **ratings.arguments())
+    return list(folds.values())

@@ -180,7 +180,7 @@ def _datetimes(
 def _fixed_size(
     schema: Any, data: NDArray[np.uint8], start: int, n: int, null: NDArray[np.bool_] | None
 ) -> Column:
-    """Byte strings of one length; UUIDs as their usual text."""
+    """Return byte strings of one length; UUIDs as their usual text."""
     size = int(schema.format[2:])
     data = data[start * size : (start + n) * size]
     metadata = schema.metadata
@@ -210,17 +210,17 @@ def _decimals(form: str, view: Any, start: int, n: int, null: NDArray[np.bool_] 
         words = _buffer(view, 1, np.uint64).reshape(-1, width // 64)[start : start + n]
     low = words[:, 0].view(np.int64)
     is_short = (words[:, 1:].view(np.int64) == (low >> 63)[:, None]).all(axis=1)
-    whole = words[:, -1].view(np.int64).astype(np.float64)
+    high = words[:, -1].view(np.int64).astype(np.float64)
     for word in words.T[-2::-1]:
-        whole = whole * 2.0**64 + word
-    whole = np.where(is_short, low, whole)  # what fits in 64 bits is rounded once only
-    return Column("decimal", whole / 10.0**scale, null=null, words=words, scale=scale)
+        high = high * 2.0**64 + word
+    high = np.where(is_short, low, high)  # what fits in 64 bits is rounded once only
+    return Column("decimal", high / 10.0**scale, null=null, words=words, scale=scale)
 
 
 def _from_views(
     view: Any, start: int, n: int, null: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """String views (polars) as offsets and bytes: short ones sit in the view itself."""
+    """Return string views (polars) as offsets and bytes; short strings are in the view itself."""
     views = _buffer(view, 1, np.uint8).reshape(-1, 16)[start : start + n]
     words = views.view(np.int32)
     lengths = words[:, 0] if null is None else np.where(null, 0, words[:, 0])

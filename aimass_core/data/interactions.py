@@ -863,11 +863,11 @@ class Interactions(MatrixWithIds):
             indptr, indices, _ = csr_parts(matrix)
             row_of = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(indptr))
             at = np.searchsorted(row_of * n_items + indices, shared)
-            left = ~np.isin(keys, shared)
-            rows = np.concatenate([rows[left], (shared // n_items).astype(np.int32)])
-            columns = np.concatenate([columns[left], (shared % n_items).astype(np.int32)])
-            values = np.concatenate([values[left], matrix.data[at]])
-            times = np.concatenate([times[left], last[at]])
+            is_unshared = ~np.isin(keys, shared)
+            rows = np.concatenate([rows[is_unshared], (shared // n_items).astype(np.int32)])
+            columns = np.concatenate([columns[is_unshared], (shared % n_items).astype(np.int32)])
+            values = np.concatenate([values[is_unshared], matrix.data[at]])
+            times = np.concatenate([times[is_unshared], last[at]])
         return UngroupedEvents(rows, columns, values, times, kept, resolve_n_threads(None))
 
     def merge_onto(
@@ -1066,7 +1066,7 @@ def _as_mask(keep: Any, n: int) -> NDArray[np.bool_]:
 def _renumber(
     wanted: Any, ids: IdMap, codes: NDArray[np.int32], kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], IdMap]:
-    """New number of each old one (-1: left out) and the new map; narrows ``kept`` in place."""
+    """Return the new number of each old one (-1: none) and the map; narrow ``kept`` in place."""
     if wanted is None:
         return np.arange(len(ids), dtype=np.int32), ids
     wanted = np.asarray(wanted)

@@ -125,14 +125,14 @@ def compare(samples: list[Sample], options: IntervalOptions) -> ModelComparison 
         for titles, weights in _groups(sample):
             arguments = _arguments(sample, weights, options)
             roots = {title: "root_mean" for title in titles if title in sample.roots}
-            found = compare_models(
+            comparison = compare_models(
                 {model: {t: row[t] for t in titles} for model, row in sample.values.items()},
                 statistics=roots,
                 **arguments,
             )
-            for model, row in found.intervals.items():
+            for model, row in comparison.intervals.items():
                 intervals[model].update(row)
-            tests += found.tests
+            tests += comparison.tests
         _add_single(sample, intervals, options)
     if not any(intervals.values()):
         return None
@@ -179,7 +179,7 @@ def _n_users(sample: Sample, counts: NDArray[np.bool_]) -> int:
 def _add_single(
     sample: Sample, intervals: dict[str, dict[str, Interval]], options: IntervalOptions
 ) -> None:
-    """Intervals without tests of the columns for which the models have values of other users."""
+    """Add intervals without tests for the columns whose models have values of different users."""
     for model, row in sample.values.items():
         for title, values in row.items():
             if title in intervals[model] or _n_users(sample, ~np.isnan(values)) < 2:

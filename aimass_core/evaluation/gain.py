@@ -27,14 +27,14 @@ def _discounts(n: int) -> Floats:
 
 
 def _ndcg(lists: Judged) -> Floats:
-    found = lists.hits @ _discounts(lists.gains.shape[1])
+    gain = lists.hits @ _discounts(lists.gains.shape[1])
     n_ideal = np.minimum(lists.n_relevant, lists.k)
     ideal = np.concatenate([[0.0], np.cumsum(_discounts(int(n_ideal.max(initial=0))))])
-    return np.asarray(found / np.where(n_ideal > 0, ideal[n_ideal], 1.0))
+    return np.asarray(gain / np.where(n_ideal > 0, ideal[n_ideal], 1.0))
 
 
 def _sorted_ranks(values: Floats, rows: Ints, starts: Ints) -> Ints:
-    """Place (from 0) of each entry within its row, by value descending."""
+    """Return the rank (from 0) of each entry within its row, by value descending."""
     order = np.lexsort((-values, rows))
     ranks = np.empty(len(values), dtype=np.int64)
     ranks[order] = np.arange(len(values)) - starts[rows[order]]
@@ -52,7 +52,7 @@ def _ndcg_graded(lists: Judged, gain: str = "linear") -> Floats:
     def value(grades: Floats) -> Floats:
         return grades if gain == "linear" else np.exp2(grades) - 1
 
-    found = value(lists.gains) @ _discounts(lists.gains.shape[1])
+    total = value(lists.gains) @ _discounts(lists.gains.shape[1])
     rows = np.repeat(np.arange(len(lists.n_relevant)), lists.n_relevant)
     grades = truth.data.astype(np.float64)
     ranks = _sorted_ranks(grades, rows, truth.indptr[:-1].astype(np.int64))
@@ -63,12 +63,12 @@ def _ndcg_graded(lists: Judged, gain: str = "linear") -> Floats:
         value(grades[counted]) * discounts[ranks[counted]],
         minlength=len(lists.n_relevant),
     )
-    return np.asarray(found / np.where(ideal > 0, ideal, 1.0))
+    return np.asarray(total / np.where(ideal > 0, ideal, 1.0))
 
 
 @explains_names
 def ndcg(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True) -> Any:
-    """Normalised discounted cumulative gain with binary relevance.
+    """Return the normalised discounted cumulative gain with binary relevance.
 
     Each hit at rank p (from 1) gains 1 / log2(1 + p); the sum is divided by that of an ideal
     list of min(k, number of relevant) hits.
@@ -121,7 +121,7 @@ def ndcg_graded(
     mean: bool = True,
     gain: str = "linear",
 ) -> Any:
-    """Normalised discounted cumulative gain with graded relevance.
+    """Return the normalised discounted cumulative gain with graded relevance.
 
     The grades are the values of the matrix `relevant` (lists of items have grade 1).
 

@@ -283,7 +283,7 @@ class _Options:
 def _checked(
     values: Any, name: str, weights: Any, statistic: str, length: int | None = None
 ) -> tuple[Floats, Floats | None]:
-    """Per-user values and weights; NaN values are allowed, but not all of them."""
+    """Return per-user values and weights; NaN values are allowed, but not all of them."""
     root = statistic == "root_mean"
     array = as_vector(values, name, length=length, allow_nan=True, minimum=0.0 if root else None)
     if weights is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import array_api, kernels
+from ..base.array_files import opened, stored
 from ..base.csr import row_numbers
 from ..base.validation import as_choice, as_float, as_int, csr_parts
 from ..exceptions import NumericalError
@@ -17,12 +18,14 @@ from ..exceptions import NumericalError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..base.array_files import Shared
+    from ..base.executor import Runner
+
     Array = NDArray[Any]
-    # First row of each block, and its rows as canonical CSR.
-    Blocks = Iterable[tuple[int, sp.csr_array]]
 
 __all__ = [
     "MAX_FACTORS",
+    "Block",
     "BlockSource",
     "InMemory",
     "Solver",
@@ -38,16 +41,37 @@ MAX_FACTORS = 1 << 14
 _CHUNK = 1 << 22  # values handled at once
 
 
+class Block(Protocol):
+    """Some rows of a matrix."""
+
+    @property
+    def begin(self) -> int:
+        """Number of the first row."""
+        ...
+
+    def load(self) -> sp.csr_array:
+        """Return the rows as canonical CSR."""
+        ...
+
+
 class BlockSource(Protocol):
     """A users x items matrix that is read in blocks of rows and in blocks of columns."""
 
-    def rows(self) -> Blocks:
-        """Return blocks of users."""
+    def blocks(self, side: str) -> Sequence[Block]:
+        """Return the blocks of "rows", or of "columns" as rows of the transpose."""
         ...
 
-    def columns(self) -> Blocks:
-        """Return blocks of items, as rows of the transpose."""
-        ...
+
+@dataclass(frozen=True)
+class MemoryBlock:
+    """Rows in memory."""
+
+    begin: int
+    rows: sp.csr_array
+
+    def load(self) -> sp.csr_array:
+        """Return the rows."""
+        return self.rows
 
 
 @dataclass(frozen=True)
@@ -57,13 +81,9 @@ class InMemory:
     X: sp.csr_array
     T: sp.csr_array
 
-    def rows(self) -> Blocks:
-        """Return all users as one block."""
-        return [(0, self.X)]
-
-    def columns(self) -> Blocks:
-        """Return all items as one block."""
-        return [(0, self.T)]
+    def blocks(self, side: str) -> list[MemoryBlock]:
+        """Return all users, or all items, as one block."""
+        return [MemoryBlock(0, self.X if side == "rows" else self.T)]
 
 
 @dataclass(frozen=True)
@@ -98,9 +118,13 @@ def n_entries(X: sp.csr_array) -> NDArray[np.float64]:
     return counts.astype(np.float64)
 
 
-def count_entries(blocks: Blocks) -> NDArray[np.float64]:
+def count_entries(runner: Runner, blocks: Sequence[Block]) -> NDArray[np.float64]:
     """Return the number of entries of each row of all blocks; a stored zero is no entry."""
-    return np.concatenate([n_entries(block) for _, block in blocks] or [np.zeros(0)])
+    return np.concatenate([np.zeros(0), *runner.map(_count_of_block, blocks)])
+
+
+def _count_of_block(block: Block) -> NDArray[np.float64]:
+    return n_entries(block.load())
 
 
 def mean_absolute_value(data: Array) -> tuple[int, float]:
@@ -198,8 +222,28 @@ def solve_rows(
     return solution
 
 
+@dataclass(frozen=True)
+class HalfStep:
+    """What the blocks of a half-step have in common; the members are those of `solve_rows`.
+
+    ``target`` is the start of the names of the files for the results, None for results in memory.
+    """
+
+    factors: Shared
+    gramian: Shared
+    start: Shared
+    ridge: Shared
+    linear: Shared | None
+    common_ridge: float
+    weights: dict[str, Any]
+    solver: Solver
+    side: str
+    target: str | None
+
+
 def half_step(
-    blocks: Blocks,
+    runner: Runner,
+    blocks: Sequence[Block],
     factors: Array,
     gramian: Array,
     start: Array,
@@ -212,24 +256,39 @@ def half_step(
     """Return the factors of all rows of one side, given the factors of the other side.
 
     The arguments are those of `solve_rows`, for all rows. A row's result depends on that row
-    alone, so the division into blocks does not change any bit of it. Takes memory for the result
-    and one block.
+    alone, so neither the division into blocks nor the runner changes any bit of it. Takes memory
+    for the result and one block.
     """
-    solution = np.empty_like(start)
-    common_ridge = float(ridge.min(initial=np.inf)) if len(ridge) else 0.0
-    for begin, block in blocks:
-        part = slice(begin, begin + block.shape[0])
-        solution[part] = solve_rows(
-            block,
-            factors,
-            gramian,
-            start[part],
-            ridge[part],
-            common_ridge,
-            weights,
-            solver,
-            side,
-            begin,
-            None if linear is None else linear[part],
-        )
-    return solution
+    step = HalfStep(
+        runner.share(factors),
+        runner.share(gramian),
+        runner.share(start),
+        runner.share(ridge),
+        None if linear is None else runner.share(linear),
+        float(ridge.min(initial=np.inf)) if len(ridge) else 0.0,
+        weights,
+        solver,
+        side,
+        runner.target(side),
+    )
+    parts = runner.map(_solution_of_block, blocks, step)
+    return runner.concatenate(parts, start.shape, start.dtype)
+
+
+def _solution_of_block(block: Block, step: HalfStep) -> Shared:
+    rows, begin = block.load(), block.begin
+    part = slice(begin, begin + rows.shape[0])
+    solution = solve_rows(
+        rows,
+        opened(step.factors),
+        opened(step.gramian),
+        opened(step.start)[part],
+        opened(step.ridge)[part],
+        step.common_ridge,
+        step.weights,
+        step.solver,
+        step.side,
+        begin,
+        None if step.linear is None else opened(step.linear)[part],
+    )
+    return stored(solution, None if step.target is None else f"{step.target}.{begin}.npy")

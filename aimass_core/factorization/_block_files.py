@@ -19,16 +19,29 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from ..base.array_files import read_entries, reserve_array, write_array
+from ..base.csr import row_ranges, transpose
 from ..base.persistence import replacing
-from ..base.validation import _as_values
+from ..base.threads import resolve_n_threads
+from ..base.validation import _as_values, wrap_csr
 
 if TYPE_CHECKING:
+    import scipy.sparse as sp
     from numpy.typing import NDArray
 
     Array: TypeAlias = NDArray[Any]
     Triplets: TypeAlias = Iterable[tuple[Array, Array, Array]]
 
-__all__ = ["PARTS", "SIDES", "Manifest", "Parquet", "Writer", "checksum", "row_ranges"]
+__all__ = [
+    "PARTS",
+    "SIDES",
+    "CsrBlock",
+    "Manifest",
+    "Parquet",
+    "Writer",
+    "checksum",
+    "write_matrix",
+]
 
 SIDES, PARTS = ("rows", "columns"), ("indptr", "indices", "data")
 MANIFEST = "row_blocks.json"
@@ -38,14 +51,75 @@ _HASHED_AT_ONCE = 1 << 20  # bytes
 _CHANGED = "triplets gave other entries in another pass: they must not change while they are read"
 
 
-def row_ranges(indptr: Array, nnz: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of rows with at most ``nnz`` entries, or of one row."""
-    begin, n = 0, len(indptr) - 1
-    while begin < n:
-        last = int(np.searchsorted(indptr, indptr[begin] + nnz, side="right")) - 1
-        end = min(n, max(begin + 1, last))
-        yield begin, end
-        begin = end
+@dataclass(frozen=True)
+class CsrBlock:
+    """Some rows of a matrix in files: what a task needs to read them.
+
+    Parameters
+    ----------
+    begin, end : int
+        Rows.
+    first, last : int
+        Their entries.
+    n_columns : int
+        Columns of the matrix.
+    files : tuple of str
+        Files of indptr, indices and data.
+    checksums : tuple of int
+        CRC-32 of the indices and the data of these rows.
+    """
+
+    begin: int
+    end: int
+    first: int
+    last: int
+    n_columns: int
+    files: tuple[str, ...]
+    checksums: tuple[int, ...]
+
+    def load(self) -> sp.csr_array:
+        """Return the rows, read into memory and verified."""
+        indptr = read_entries(self.files[0], self.begin, self.end + 1)
+        indices, data = (
+            read_entries(file, self.first, self.last, checksum)
+            for file, checksum in zip(self.files[1:], self.checksums, strict=True)
+        )
+        return wrap_csr(indptr - self.first, indices, data, (self.end - self.begin, self.n_columns))
+
+
+def write_matrix(X: sp.csr_array, folder: Path) -> None:
+    """Write a canonical matrix and its transpose as row blocks, unless the folder holds them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    matrices = (X, transpose(X, resolve_n_threads(None)))
+    arrays = {
+        f"{side}.{part}": np.asarray(array, dtype=dtype)
+        for side, matrix in zip(SIDES, matrices, strict=True)
+        for part, array, dtype in (
+            ("indptr", matrix.indptr, np.int64),
+            ("indices", matrix.indices, np.int32),
+            ("data", matrix.data, matrix.dtype),
+        )
+    }
+    checksums = {name: checksum(array) for name, array in arrays.items()}
+    shape = (int(X.shape[0]), int(X.shape[1]))
+    older: list[str] = []
+    with contextlib.suppress(OSError, ValueError):
+        manifest = Manifest.read(folder)
+        if (manifest.shape, manifest.checksums) == (shape, checksums):
+            return
+        older = list(manifest.files.values())
+    token = secrets.token_hex(8)
+    files = {name: f"{name}.{token}.npy" for name in arrays}
+    try:
+        for name, array in arrays.items():
+            write_array(str(folder / files[name]), array)
+        Manifest(shape, files, checksums).write(folder)
+    except BaseException:
+        for file in files.values():
+            (folder / file).unlink(missing_ok=True)
+        raise
+    for file in older:
+        (folder / file).unlink(missing_ok=True)
 
 
 class Parquet:
@@ -199,7 +273,7 @@ class Writer:
                 (self._folder / file).unlink(missing_ok=True)
 
     def _count(self, triplets: Triplets) -> tuple[list[Array], int]:
-        """First pass: return the indptr of both sides and the fingerprint of the stream."""
+        """Return the indptr of both sides and the fingerprint of the stream (first pass)."""
         counts = [np.zeros(n + 1, dtype=np.int64) for n in self._shape]
         fingerprint = 0
         for part in triplets:
@@ -212,11 +286,10 @@ class Writer:
     def _scatter(
         self, triplets: Triplets, side: str, own: int, indptr: Array, expected: int
     ) -> None:
-        """One pass: write the entries of each row together, in any order."""
-        open_ = np.lib.format.open_memmap
+        """Write the entries of each row together, in any order (one pass)."""
         nnz = (int(indptr[-1]),)
-        indices = open_(self._path(f"{side}.indices"), mode="w+", dtype=np.int32, shape=nnz)
-        data = open_(self._path(f"{side}.data"), mode="w+", dtype=self._dtype, shape=nnz)
+        indices = reserve_array(str(self._path(f"{side}.indices")), nnz, np.int32)
+        data = reserve_array(str(self._path(f"{side}.data")), nnz, self._dtype)
         next_ = indptr[:-1]
         fingerprint = 0
         for part in triplets:
@@ -249,9 +322,9 @@ class Writer:
             columns = indices[entries][order]
             is_repeated = (columns[1:] == columns[:-1]) & (rows[1:] == rows[:-1])
             if is_repeated.any():
-                what = "user" if own == 0 else "item"
+                kind = "user" if own == 0 else "item"
                 raise ValueError(
-                    f"triplets hold a pair of {what} {begin + rows[:-1][is_repeated][0]} twice: "
+                    f"triplets hold a pair of {kind} {begin + rows[:-1][is_repeated][0]} twice: "
                     "sum them first"
                 )
             indices[entries], data[entries] = columns, data[entries][order]

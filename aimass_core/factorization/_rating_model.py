@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..base.executor import LOCAL
 from ..base.validation import wrap_csr
-from ._als import Solver, half_step
+from ._als import MemoryBlock, Solver, half_step
 from ._model import FactorModel
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ OBSERVED: dict[str, Any] = {
 
 def deviations(rows: sp.csr_array, mean: float, column_bias: Array) -> NDArray[np.float64]:
     """Return the stored values less the mean and the biases of their columns."""
-    left: NDArray[np.float64] = rows.data - np.float64(mean) - column_bias[rows.indices]
-    return left
+    residuals: NDArray[np.float64] = rows.data - np.float64(mean) - column_bias[rows.indices]
+    return residuals
 
 
 def with_ones(factors: Array) -> Array:
@@ -75,8 +76,10 @@ def solve_ratings(
         Zero without ``biases``.
     """
     n, width = rows.shape[0], factors.shape[1]
+    rated = wrap_csr(rows.indptr, rows.indices, targets.astype(factors.dtype), rows.shape)
     solution = half_step(
-        [(0, wrap_csr(rows.indptr, rows.indices, targets.astype(factors.dtype), rows.shape))],
+        LOCAL,
+        [MemoryBlock(0, rated)],
         factors,
         np.zeros((width, width)),
         np.zeros((n, width), dtype=factors.dtype),

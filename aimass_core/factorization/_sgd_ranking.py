@@ -10,11 +10,12 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.csr import keep_entries, take_rows
+from ..base.executor import LOCAL
 from ..base.fit_options import FitOptions
 from ..base.random import as_generator
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_float, as_int
-from ._als import MAX_FACTORS, Solver, half_step, random_factors
+from ._als import MAX_FACTORS, MemoryBlock, Solver, half_step, random_factors
 from ._initial_factors import initial_biases, initial_factors
 from ._joined_data import JoinedData, expand_rows, keep_rows
 from ._model import FactorModel
@@ -76,6 +77,10 @@ class SgdRanking(FactorModel):
     def _step(self, X: sp.csr_array, optimizer: Optimizer, n_threads: int) -> Step:
         """Return the function that takes an epoch over the positives X."""
         raise NotImplementedError
+
+    def _negative_weights(self) -> NDArray[np.float64]:
+        """Return the weights of items as negatives; none where all are alike."""
+        return negative_weights(self)
 
     def _has_biases(self) -> bool:
         return as_bool(getattr(self, "biases", True), "biases")
@@ -225,7 +230,8 @@ class SgdRanking(FactorModel):
             factors = np.ascontiguousarray(self.item_factors_)
             self._gramian = kernels.als_gramian(factors, n_threads)
         solved = half_step(
-            [(0, profiles)],
+            LOCAL,
+            [MemoryBlock(0, profiles)],
             self.item_factors_,
             weight * self._gramian,
             np.zeros((profiles.shape[0], self.item_factors_.shape[1]), self.item_factors_.dtype),

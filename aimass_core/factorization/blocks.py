@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,25 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
-from ..base.validation import as_int, wrap_csr
-from ._block_files import PARTS, SIDES, Manifest, Parquet, Writer, checksum, row_ranges
+from ..base.array_files import checksum_of
+from ..base.csr import row_ranges
+from ..base.validation import as_csr, as_int, wrap_csr
+from ._block_files import (
+    PARTS,
+    SIDES,
+    CsrBlock,
+    Manifest,
+    Parquet,
+    Writer,
+    checksum,
+    write_matrix,
+)
 from ._model import as_factor_dtype
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ._als import Block
     from ._block_files import Triplets
 
     Array = NDArray[Any]
@@ -76,6 +89,13 @@ class RowBlocks:
         self._rows, self._columns = (
             tuple(arrays[f"{side}.{part}"] for part in PARTS) for side in SIDES
         )
+        self._files = {
+            side: tuple(
+                str((self.folder / manifest.files[f"{side}.{part}"]).absolute()) for part in PARTS
+            )
+            for side in SIDES
+        }
+        self.checksums = dict(manifest.checksums)
         for parts in (self._rows, self._columns):
             if not _has_types(*parts) or parts[2].dtype != self._rows[2].dtype:
                 raise ValueError(f"{self.folder} holds other arrays than RowBlocks writes")
@@ -83,8 +103,10 @@ class RowBlocks:
         self.nnz = int(self._rows[0][-1])
         if self.shape != manifest.shape:
             raise ValueError(f"{self.folder} is damaged: its arrays are not of its shape")
-        for parts, n_cols in ((self._rows, self.shape[1]), (self._columns, self.shape[0])):
-            self._check(parts, n_cols)
+        self._descriptions = {
+            "rows": self._check("rows", self._rows, self.shape[1]),
+            "columns": self._check("columns", self._columns, self.shape[0]),
+        }
         for name, array in arrays.items():
             if checksum(array) != manifest.checksums[name]:
                 raise ValueError(
@@ -191,6 +213,36 @@ class RowBlocks:
         stream = Parquet(path, user, item, value)
         return cls.from_triplets(stream, folder, shape=shape, dtype=dtype, block_nnz=block_nnz)
 
+    @classmethod
+    def from_matrix(
+        cls,
+        X: Any,
+        folder: str | os.PathLike[str],
+        *,
+        dtype: Any = np.float32,
+        block_nnz: int = 4_000_000,
+    ) -> RowBlocks:
+        """Write a matrix in memory to disk, for workers that read it.
+
+        Parameters
+        ----------
+        X : Interactions, sparse matrix or 2-D array of shape (n_users, n_items)
+            The matrix.
+        folder : path-like
+            Where to write; made if missing. If it holds this very matrix, it is left as it is.
+        dtype : float32 or float64, default=float32
+            Type of the values.
+        block_nnz : int, default=4_000_000
+            Maximum number of entries of a block of rows.
+
+        Returns
+        -------
+        RowBlocks
+        """
+        block_nnz = as_int(block_nnz, "block_nnz", minimum=1)
+        write_matrix(as_csr(X, dtype=as_factor_dtype(dtype)), Path(folder))
+        return cls(folder, block_nnz=block_nnz)
+
     def rows(self) -> Iterator[tuple[int, sp.csr_array]]:
         """Yield blocks of users.
 
@@ -232,8 +284,41 @@ class RowBlocks:
         indptr, indices, data = self._rows
         return wrap_csr(indptr, indices, data, self.shape)
 
-    def _check(self, parts: Any, n_cols: int) -> None:
+    def blocks(self, side: str) -> list[Block]:
+        """Return the blocks of users or of items, read from the mapped files.
+
+        Parameters
+        ----------
+        side : {"rows", "columns"}
+            Users, or items as rows of the transpose.
+
+        Returns
+        -------
+        list of Block
+            Each with ``begin``, its first row, and ``load()``, its rows in memory.
+        """
+        parts = self._rows if side == "rows" else self._columns
+        n_cols = self.shape[1 if side == "rows" else 0]
+        return [_MappedBlock(b.begin, b.end, parts, n_cols) for b in self._descriptions[side]]
+
+    def named_blocks(self, side: str) -> list[CsrBlock]:
+        """Return the same blocks by the names of their files, as tasks on workers get them.
+
+        Parameters
+        ----------
+        side : {"rows", "columns"}
+            Users, or items as rows of the transpose.
+
+        Returns
+        -------
+        list of CsrBlock
+        """
+        return self._descriptions[side]
+
+    def _check(self, side: str, parts: Any, n_cols: int) -> list[CsrBlock]:
+        """Check the files of a side, and return the descriptions of its blocks."""
         indptr, indices, data = parts
+        blocks = []
         if not (len(indices) == len(data) == indptr[-1] == self.nnz):
             raise ValueError(f"{self.folder}: the arrays of rows and columns differ in length")
         if indptr[0] != 0 or (np.diff(indptr) < 0).any():
@@ -247,18 +332,39 @@ class RowBlocks:
                     f"{self.folder} is damaged: numbers out of range or order, nan or inf from row "
                     f"or column {begin} on; build it again"
                 )
+            entries = slice(int(indptr[begin]), int(indptr[begin + block.shape[0]]))
+            sums = tuple(checksum_of(array) for array in (block.indices, block.data))
+            end = begin + block.shape[0]
+            blocks.append(
+                CsrBlock(begin, end, entries.start, entries.stop, n_cols, self._files[side], sums)
+            )
+        return blocks
 
     def _blocks(self, parts: Any, n_cols: int) -> Iterator[tuple[int, sp.csr_array]]:
-        indptr, indices, data = parts
-        for begin, end in row_ranges(indptr, self.block_nnz):
-            entries = slice(int(indptr[begin]), int(indptr[end]))
-            block = wrap_csr(
-                np.asarray(indptr[begin : end + 1] - indptr[begin]),
-                np.array(indices[entries]),
-                np.array(data[entries]),
-                (end - begin, n_cols),
-            )
-            yield begin, block
+        for begin, end in row_ranges(parts[0], self.block_nnz):
+            yield begin, _MappedBlock(begin, end, parts, n_cols).load()
+
+
+@dataclass(frozen=True)
+class _MappedBlock:
+    """Some rows of mapped arrays, which stay valid if the files are removed."""
+
+    begin: int
+    end: int
+    parts: tuple[Array, ...]
+    n_columns: int
+
+    def load(self) -> sp.csr_array:
+        """Return the rows, read into memory."""
+        indptr, indices, data = self.parts
+        begin, end = self.begin, self.end
+        entries = slice(int(indptr[begin]), int(indptr[end]))
+        return wrap_csr(
+            np.asarray(indptr[begin : end + 1] - indptr[begin]),
+            np.array(indices[entries]),
+            np.array(data[entries]),
+            (end - begin, self.n_columns),
+        )
 
 
 def _mapped(path: Path) -> Any:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
 from ..base.csr import renumber_columns, take_rows, transpose
+from ..base.executor import LocalRunner, open_runner
 from ..base.fit_options import FitOptions
 from ..base.lists import Explanation, TopK
 from ..base.progress import logger
@@ -30,6 +31,7 @@ from ._als import (
     random_factors,
     solve_rows,
 )
+from ._als_checkpoint import DATA, Checkpoint, fingerprint
 from ._early_stopping import EarlyStopping
 from ._initial_factors import initial_factors
 from ._joined_data import JoinedData, expand_rows
@@ -42,25 +44,36 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..base.progress import Event
-    from ._als import BlockSource
+    from ._als import Block, BlockSource
 
     Array = NDArray[Any]
 
 __all__ = ["ImplicitALS"]
 
-_MAX_FACTORS_OF_EXACT_END = 256  # with more factors the last half-step is not exact
-_MAX_FACTORS_OF_CHOLESKY = 16  # with up to so many factors "auto" is "cholesky"
+_MAX_FACTORS_OF_EXACT_END = 256  # with more, the last half-step is not solved exactly
+_MAX_FACTORS_OF_CHOLESKY = 16  # "auto" is "cholesky" up to this number of factors
 _STEPS = {"pcg": 2, "cg": 3, "subspace": 3, "nonnegative": 3}
-_STEPS_OF_NEW_ROWS = 50  # of "nonnegative", which starts from zeros there
+_BLOCKS_OF_MEMORY = 32  # blocks that a matrix in memory is written in for an executor
+_STEPS_OF_NEW_ROWS = 50  # sweeps of "nonnegative" for new rows, which start from zeros
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """What a fit minimises: the data in blocks, the objective, the ridges of users and items."""
+    """The least-squares problem of a fit, and the runner that computes it.
+
+    The data in blocks, the objective, the ridges of users and of items.
+    """
 
     source: BlockSource
     objective: Objective
     ridges: tuple[Array, Array]
+    runner: Any
+
+    def blocks(self, side: str) -> Sequence[Block]:
+        """Return the blocks of "rows" or "columns" as the runner's tasks read them."""
+        if isinstance(self.source, RowBlocks) and not self.runner.is_local:
+            return self.source.named_blocks(side)
+        return self.source.blocks(side)
 
 
 @register("implicit-als")
@@ -93,14 +106,14 @@ class ImplicitALS(FactorModel):
         as in iALS; "linear": :math:`(w_0 + \alpha |v|) (p - s)^2`, as in Hu, Koren and Volinsky
         with :math:`w_0 = 1`; "total": :math:`\alpha |v| (p - s)^2`, as in the implicit library.
     nu : float, default=1.0
-        Exponent with which regularisation grows with the number of entries; 0: the same for every
-        row.
+        Exponent :math:`\nu` by which the regularisation of a row grows with its number of entries;
+        0: the same for every row.
     max_iter : int, default=16
-        Epochs: items, then users.
+        Epochs; each solves for the items' factors, then for the users'.
     solver : {"auto", "cholesky", "pcg", "cg", "subspace", "nonnegative"}, default="auto"
-        "cholesky" is exact. "cg" takes `n_steps` steps of conjugate gradient from the last factors;
-        "pcg" preconditions them by what all rows have in common. "subspace" is iALS++: sweeps over
-        blocks of `block_size` factors. "nonnegative" is coordinate descent with factors >= 0.
+        "cholesky" is exact. "cg" takes `n_steps` conjugate gradient steps from the last factors;
+        "pcg" preconditions them by the Gramian that all rows share. "subspace" is iALS++: sweeps
+        over blocks of `block_size` factors. "nonnegative" is coordinate descent with factors >= 0.
         "auto" is "cholesky" up to 16 factors, else "pcg".
     n_steps : int, optional
         Steps or sweeps of a half-step. Default: 2 for "pcg", 3 for others.
@@ -109,9 +122,10 @@ class ImplicitALS(FactorModel):
     init_scale : float, default=0.1
         The first factors are normal with standard deviation ``init_scale / sqrt(n_factors)``.
     track_loss : bool, default=False
-        Compute the loss after each epoch, which takes about 10 % of the epoch's time.
+        Compute the loss after each epoch. This adds about 10 % to the time of an epoch.
     tol : float, default=0.0
-        Above 0: compute the loss, and end when it falls by less than this share of itself.
+        Above 0: compute the loss after each epoch, and end the fit when the loss falls by less than
+        this share of itself.
     metric : str, default="ndcg@10"
         Metric on the validation part of `fit`.
     patience : int, default=3
@@ -169,6 +183,14 @@ class ImplicitALS(FactorModel):
 
     _state: ClassVar[tuple[str, ...]] = (
         *FactorModel._state,
+        "losses_",
+        "scores_",
+        "n_iter_",
+        "unobserved_weight_",
+    )
+
+    _learned_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    _kept_by_updates: ClassVar[tuple[str, ...]] = (
         "losses_",
         "scores_",
         "n_iter_",
@@ -236,6 +258,8 @@ class ImplicitALS(FactorModel):
         start: Any = None,
         callback: Callable[[Event], Any] | None = None,
         verbose: bool = False,
+        executor: Any = None,
+        place: Any = None,
     ) -> Self:
         """Learn from users x items.
 
@@ -258,6 +282,16 @@ class ImplicitALS(FactorModel):
             be saved.
         verbose : bool, default=False
             Show a progress bar on standard error once the fit has taken two seconds.
+        executor : str or concurrent.futures.Executor, optional
+            Where blocks of rows are solved: "processes:N", "dask://host:port", "ray://host:port",
+            or an object with the method ``submit``, such as Dask's ``Client.get_executor()``. The
+            factors are the same, bit for bit. A task uses `n_threads` threads; by default those of
+            the executor's workers, or 1. Default: this process.
+        place : path-like, optional
+            Folder for the files of an executor, which all workers see under this name. A fit that
+            was interrupted resumes there after its last finished half-step, if it is called again
+            with the same data and parameters and without `validation`. Default: a temporary
+            folder.
 
         Returns
         -------
@@ -268,8 +302,13 @@ class ImplicitALS(FactorModel):
         ------
         NumericalError
             Where a row's system has no finite solution; the message names the row.
+        RuntimeError
+            Where workers of the executor are lost again and again.
         """
-        return self._fit(X, y, FitOptions(X, validation, start, callback, verbose))
+        options = FitOptions(
+            X, validation, start, callback, verbose, executor=executor, place=place
+        )
+        return self._fit(X, y, options)
 
     def _set_training_data(self, X: Any) -> None:
         if not isinstance(X, RowBlocks):
@@ -287,11 +326,24 @@ class ImplicitALS(FactorModel):
 
     def _learn(self, n_threads: int) -> None:
         options = self._options
+        threads = n_threads if options.executor is None else self.n_threads
+        if options.executor is not None and self.device != "cpu":
+            raise ValueError(f"executor works with device='cpu' only, got {self.device!r}")
+        with open_runner(
+            options.executor, options.place, "implicit-als", threads, keeps_place=True
+        ) as runner:
+            self._iterate(runner)
+            if not runner.is_local:  # the files end with the run
+                self.user_factors_ = np.array(self.user_factors_)
+                self.item_factors_ = np.array(self.item_factors_)
+
+    def _iterate(self, runner: Any) -> None:
+        options = self._options
         max_iter = as_int(self.max_iter, "max_iter", minimum=1)
         tol = as_float(self.tol, "tol", minimum=0.0)
         track_loss = as_bool(self.track_loss, "track_loss") or tol > 0
         self.unobserved_weight_ = self._chosen_unobserved_weight()
-        solver = self._solver(n_threads)
+        solver = self._solver(runner.n_threads)
         if self.solver == "cholesky":
             self._refuse_idle(("n_steps",), "solver='cholesky'")
         if solver.name != "subspace":
@@ -303,15 +355,26 @@ class ImplicitALS(FactorModel):
             solver.name,
             self.unobserved_weight_,
         )
-        problem = self._problem(options.data, n_threads)
+        problem = self._problem(options.data, runner)
         self._last_step = self._exact_end(problem, solver)
         stopping = self._early_stopping(options)
         losses: list[float] = []
+        checkpoint = self._checkpoint(problem, options)
+        n_done = 0
+        if (state := checkpoint.load()) is not None:
+            n_done, losses = state.n_half_steps, state.losses
+            self.user_factors_, self.item_factors_ = state.factors
         progress = self._progress(max_iter)
         for epoch in range(1, max_iter + 1):
-            self._half_step("item", problem, solver)
-            self._half_step("user", problem, solver)
-            values = {"loss": self._loss(problem, n_threads)} if track_loss else {}
+            for number, side in ((2 * epoch - 1, "item"), (2 * epoch, "user")):
+                if n_done < number:
+                    former = self._half_step(side, problem, solver)
+                    factors = self.user_factors_, self.item_factors_
+                    checkpoint.save(number, factors, losses)
+                    runner.forget(former)
+            if 2 * epoch < n_done:
+                continue
+            values = {"loss": self._loss(problem)} if track_loss else {}
             losses += values.values()
             stop = tol > 0 and _is_converged(losses, tol)
             self._record(losses, stopping.scores, epoch)
@@ -350,6 +413,7 @@ class ImplicitALS(FactorModel):
         return {n: v for n, v in super().__getstate__().items() if n != "_last_step"}
 
     def _early_stopping(self, options: FitOptions) -> EarlyStopping:
+        """Return the monitor of the validation metric; it is unused without validation data."""
         is_blocks = isinstance(options.data, RowBlocks)
         return EarlyStopping(
             self,
@@ -358,18 +422,28 @@ class ImplicitALS(FactorModel):
             metric=self.metric,
             patience=self.patience,
             interval=1,
-            attributes=("user_factors_", "item_factors_"),
+            attributes=self._learned_arrays,
         )
 
     def _record(self, losses: list[float], scores: list[float], epoch: int) -> None:
+        """Set the attributes about the course of the fit."""
         self.losses_, self.scores_, self.n_iter_ = np.array(losses), np.array(scores), epoch
 
-    def _loss(self, problem: _Problem, n_threads: int) -> float:
+    def _checkpoint(self, problem: _Problem, options: FitOptions) -> Checkpoint:
+        """Return what keeps the state of a fit on an executor; none with early stopping."""
+        run = None
+        if isinstance(problem.source, RowBlocks) and options.validation is None:
+            start = [self.user_factors_, self.item_factors_]
+            run = fingerprint(self.get_params(deep=False), problem.source.checksums, start)
+        return Checkpoint(problem.runner, run)
+
+    def _loss(self, problem: _Problem) -> float:
         factors = self.user_factors_, self.item_factors_
-        rows = problem.source.rows()
-        return problem.objective.loss(rows, *factors, problem.ridges, n_threads)
+        blocks = problem.blocks("rows")
+        return problem.objective.loss(blocks, *factors, problem.ridges, problem.runner)
 
     def _first_factors(self, start: Any, solver: Solver) -> list[Array]:
+        """Return the factors of users and items that the fit starts from."""
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         rng, X = as_generator(self.random_state), self.user_items_
         random = [random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape]
@@ -377,15 +451,21 @@ class ImplicitALS(FactorModel):
             random = [np.abs(side) for side in random]
         return initial_factors(self, start, random)
 
-    def _problem(self, data: Any, n_threads: int) -> _Problem:
+    def _problem(self, data: Any, runner: Any) -> _Problem:
         X, objective = self.user_items_, self._objective()
-        source: BlockSource = (
-            data if isinstance(data, RowBlocks) else InMemory(X, transpose(X, n_threads))
-        )
+        source: BlockSource
+        if isinstance(data, RowBlocks):
+            source = data
+        elif runner.is_local:
+            source = InMemory(X, transpose(X, runner.n_threads))
+        else:
+            nnz = min(max(X.nnz // _BLOCKS_OF_MEMORY, 1 << 16), 4_000_000)
+            source = RowBlocks.from_matrix(X, runner.folder / DATA, dtype=X.dtype, block_nnz=nnz)
         n_users, n_items = X.shape
-        user_ridge = objective.ridge(count_entries(source.rows()), n_items)
-        item_ridge = objective.ridge(count_entries(source.columns()), n_users)
-        return _Problem(source, objective, (user_ridge, item_ridge))
+        problem = _Problem(source, objective, (np.zeros(0), np.zeros(0)), runner)
+        user_ridge = objective.ridge(count_entries(runner, problem.blocks("rows")), n_items)
+        item_ridge = objective.ridge(count_entries(runner, problem.blocks("columns")), n_users)
+        return replace(problem, ridges=(user_ridge, item_ridge))
 
     def _chosen_unobserved_weight(self) -> float:
         if self.unobserved_weight is not None:
@@ -410,21 +490,34 @@ class ImplicitALS(FactorModel):
             n_steps = _STEPS.get(name, 1)
         return Solver.from_parameters(name, n_steps, self.block_size, n_threads, self.device)
 
-    def _half_step(self, side: str, problem: _Problem, solver: Solver) -> None:
-        """Replace the factors of users or of items, given those of the other side."""
+    def _half_step(
+        self, side: str, problem: _Problem, solver: Solver, linear: Array | None = None
+    ) -> Array:
+        """Replace the factors of users or of items, given those of the other side.
+
+        Returns the former factors.
+        """
         if side == "user":
             name, others = "user_factors_", self.item_factors_
-            blocks, ridge = problem.source.rows(), problem.ridges[0]
+            blocks, ridge = problem.blocks("rows"), problem.ridges[0]
         else:
             name, others = "item_factors_", self.user_factors_
-            blocks, ridge = problem.source.columns(), problem.ridges[1]
-        objective = problem.objective
-        gramian = objective.gramian(others, solver.n_threads)
-        start = getattr(self, name)
-        factors = half_step(blocks, others, gramian, start, ridge, objective.weights, solver, side)
+            blocks, ridge = problem.blocks("columns"), problem.ridges[1]
+        objective, runner = problem.objective, problem.runner
+        gramian = objective.gramian(others, runner)
+        start: Array = getattr(self, name)
+        factors = half_step(
+            runner, blocks, others, gramian, start, ridge, objective.weights, solver, side, linear
+        )
         setattr(self, name, factors)
+        runner.forget(gramian)
+        return start
 
     # ---- new rows ----------------------------------------------------------------------------
+
+    def _pulled_to(self, side: str, rows: NDArray[np.int64] | None = None) -> Array | None:
+        """Return what the ridge pulls the factors of some rows towards; None: zero."""
+        return None
 
     def _check_state(self) -> None:
         super()._check_state()
@@ -445,30 +538,45 @@ class ImplicitALS(FactorModel):
 
     def _gramian_of_fit(self, side: str, n_threads: int) -> NDArray[np.float64]:
         """Return the weighted Gramian of the fitted factors of "user" or "item"."""
-        factors = self.user_factors_ if side == "user" else self.item_factors_
-        gramian: NDArray[np.float64] = self._cached(
-            f"{side} gramian", lambda: self._objective_of_fit().gramian(factors, n_threads)
-        )
+
+        def compute() -> NDArray[np.float64]:
+            runner = LocalRunner(n_threads)
+            return self._objective_of_fit().gramian(self._trained_factors(side), runner)
+
+        gramian: NDArray[np.float64] = self._cached(f"{side} gramian", compute)
         return gramian
 
-    def _solve_exactly(self, rows: sp.csr_array, side: str, n_threads: int) -> Array:
-        """Return factors of users (or items) from their entries and the other side's factors."""
+    def _trained_factors(self, side: str) -> Array:
+        """Return the factors of "user" or "item" that the other side was trained with."""
+        return self.user_factors_ if side == "user" else self.item_factors_
+
+    def _solve_exactly(
+        self, rows: sp.csr_array, side: str, n_threads: int, pulled_to: Array | None = None
+    ) -> Array:
+        """Return factors of users (or items) from their entries and the other side's factors.
+
+        The ridge pulls the factors towards ``pulled_to``; None: zero.
+        """
         other = "item" if side == "user" else "user"
         factors = self.user_factors_ if other == "user" else self.item_factors_
         objective = self._objective_of_fit()
         solver = Solver("cholesky", n_threads=n_threads)
         if self._fitted_parameters()["solver"] == "nonnegative":
             solver = Solver("nonnegative", n_steps=_STEPS_OF_NEW_ROWS, n_threads=n_threads)
+        ridge = objective.ridge(n_entries(rows), len(factors))
         return solve_rows(
             rows,
             factors,
             self._gramian_of_fit(other, n_threads),
             np.zeros((rows.shape[0], factors.shape[1]), dtype=factors.dtype),
-            objective.ridge(n_entries(rows), len(factors)),
+            ridge,
             0.0,  # no preconditioner
             objective.weights,
             solver,
             side,
+            linear=None
+            if pulled_to is None
+            else (ridge[:, None] * pulled_to).astype(factors.dtype),
         )
 
     def _solve_users(self, profiles: sp.csr_array, n_threads: int) -> Array:
@@ -619,9 +727,13 @@ class ImplicitALS(FactorModel):
         joined = JoinedData.join(self, X, duplicates)
         fresh = type(self)(**self._fitted_with)
         fresh._set_training_data(joined.data)
+        return self._update(fresh, joined)
+
+    def _update(self, fresh: Self, joined: JoinedData) -> Self:
+        """Adopt a fresh model of the joined data after new factors of the changed rows."""
         fresh.user_factors_ = expand_rows(self.user_factors_, joined.users, fresh.n_users_)
         fresh.item_factors_ = expand_rows(self.item_factors_, joined.items, fresh.n_items)
-        for name in ("losses_", "scores_", "n_iter_", "unobserved_weight_"):
+        for name in self._kept_by_updates:
             setattr(fresh, name, getattr(self, name))
         fresh._fitted_with = self._fitted_with
         threads = resolve_n_threads(self.n_threads)
@@ -633,12 +745,18 @@ class ImplicitALS(FactorModel):
         ):
             fresh._prepare(threads)  # drops the Gramians of earlier factors
             factors = getattr(fresh, f"{side}_factors_").copy()
-            factors[changed] = fresh._solve_exactly(take_rows(rows, changed), side, threads)
+            factors[changed] = fresh._solve_exactly(
+                take_rows(rows, changed), side, threads, fresh._pulled_to(side, changed)
+            )
             setattr(fresh, f"{side}_factors_", factors)
         fresh._prepare(threads)
+        fresh._complete_update(joined, threads)
         return self._adopt_state(fresh)
+
+    def _complete_update(self, joined: JoinedData, n_threads: int) -> None:
+        """Do what a model does after new factors of the changed rows."""
 
 
 def _is_converged(losses: list[float], tol: float) -> bool:
-    """Return whether the last loss is not lower than the one before by a share of it."""
+    """Return whether the last epoch lowered the loss by at most the share ``tol`` of it."""
     return len(losses) > 1 and losses[-2] - losses[-1] <= tol * abs(losses[-2])

@@ -9,10 +9,11 @@ import scipy.sparse as sp
 
 from .. import kernels
 from ..base.csr import transpose
+from ..base.executor import LOCAL
 from ..base.random import as_generator
 from ..base.registry import register
 from ..base.validation import as_float, as_int, csr_parts
-from ._als import MAX_FACTORS, Solver, half_step
+from ._als import MAX_FACTORS, MemoryBlock, Solver, half_step
 from ._model import FactorModel
 
 if TYPE_CHECKING:
@@ -176,4 +177,5 @@ def _half_step(
 ) -> Array:
     """Return the factors of all rows, given those of the columns and their Gramian."""
     ridges = np.full(rows.shape[0], ridge)
-    return half_step([(0, rows)], factors, gramian, start, ridges, _FROBENIUS, solver, side)
+    blocks = [MemoryBlock(0, rows)]
+    return half_step(LOCAL, blocks, factors, gramian, start, ridges, _FROBENIUS, solver, side)

@@ -8,6 +8,8 @@ import numpy as np
 
 from .. import kernels
 from ..base.validation import csr_parts
+from ..exceptions import NumericalError
+from ._fm_design import score_cases
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,13 +59,14 @@ class Sweeper:
         self.design, self.layout, self.groups = design, layout, groups
         self.coefficients, self.intercept = coefficients, intercept
         self._weights, self._n_threads = weights, n_threads
-        self._total_weight = weights.sum() if len(weights) else float(design.n_cases)
+        self.total_weight = weights.sum() if len(weights) else float(design.n_cases)
         n_groups = int(groups.max(initial=-1)) + 1
         self.counts = np.bincount(groups, minlength=n_groups).astype(np.float64)
         shape = (n_groups, layout.width)
         self.prior_mean, self.prior_precision = np.zeros(shape), np.ones(shape)
-        self.errors = np.empty(0)
+        self.errors = self.latent = np.empty(0)
         self._sums: list[Array] = []
+        self._noise: dict[int, Array] = {}
         # Rows of the other relations in the order of each relation's cases.
         self._other_rows = [
             {
@@ -76,17 +79,21 @@ class Sweeper:
 
     def start(self, targets: Array) -> None:
         """Compute sums of factors and errors anew, for new targets or against rounding errors."""
-        self._sums = []
-        for part in self.design.parts:
-            sums = np.asarray(part.X @ self.coefficients[part.own])
-            sums[:, :: self.layout.block_width] = 1.0
-            self._sums.append(np.ascontiguousarray(sums))
-        self.errors = targets - self.predictions()
+        self._sums, self.latent = [], targets
+        with np.errstate(over="ignore", invalid="ignore"):
+            for part in self.design.parts:
+                sums = np.asarray(part.X @ self.coefficients[part.own])
+                sums[:, :: self.layout.block_width] = 1.0
+                self._sums.append(np.ascontiguousarray(sums))
+            self.errors = targets - self.predictions()
+        if not np.isfinite(self.errors).all():
+            raise NumericalError(
+                "predictions are not finite: the values of X are too large or too far apart; "
+                "standardise its columns"
+            )
 
     def predictions(self) -> Array:
         """Return the prediction of every case, intercept included, from the coefficients."""
-        from ._fm_design import score_cases
-
         factors = self.coefficients[:, self.layout.factors]
         scores: Array = score_cases(self.design.matrices, self.coefficients[:, 0], factors)
         return scores + self.intercept
@@ -108,7 +115,7 @@ class Sweeper:
         """
         for place, part in enumerate(self.design.parts):
             own = self.coefficients[part.own]
-            noise = _NO_NOISE if rng is None else rng.standard_normal(own.shape)
+            noise = _NO_NOISE if rng is None else self._draw_noise(place, rng)
             arguments = (
                 *csr_parts(part.columns),
                 part.runs,
@@ -124,6 +131,17 @@ class Sweeper:
             else:
                 self._sweep_relation(place, part, arguments)
 
+    def _draw_noise(self, place: int, rng: np.random.Generator) -> Array:
+        """Return standard normal numbers in the slots that hold coefficients."""
+        part, layout = self.design.parts[place], self.layout
+        if place not in self._noise:
+            self._noise[place] = np.zeros((part.X.shape[1], layout.width))
+        noise = self._noise[place]
+        n_used = 1 + layout.n_factors
+        used: Any = slice(n_used) if n_used <= layout.block_width else layout.used
+        noise[:, used] = rng.standard_normal((len(noise), n_used))
+        return noise
+
     def _sweep_design(self, place: int, arguments: tuple[Any, ...]) -> None:
         others = [
             (sums, part.rows)
@@ -131,12 +149,13 @@ class Sweeper:
             if part.rows is not None
         ]
         sums = self._sums[place]
-        rest = np.zeros((1, 1))
+        rest: Any = np.zeros((1, 1))
         if others:  # the sums of all features of each case
-            rest = sum((table[rows] for table, rows in others), start=np.zeros(1))
+            rest = np.add.reduce([table[rows] for table, rows in others])
             sums += rest
             sums[:, :: self.layout.block_width] = 1.0
-        kernels.fm_design_sweep(
+        sweep: Any = kernels.fm_design_sweep
+        sweep(
             *arguments,
             sums,
             self.errors,
@@ -154,7 +173,8 @@ class Sweeper:
             for number, sums in enumerate(self._sums)
             if number != place
         ]
-        kernels.fm_relation_sweep(
+        sweep: Any = kernels.fm_relation_sweep
+        sweep(
             *arguments,
             self._sums[place],
             self.errors,
@@ -168,9 +188,11 @@ class Sweeper:
 
     def move_intercept(self, alpha: float, penalty: float, rng: np.random.Generator | None) -> None:
         """Draw the intercept from its conditional distribution, or take the mean."""
+        if self.total_weight <= 0:
+            return
         weighted = (self.errors * self._weights if len(self._weights) else self.errors).sum()
-        precision = alpha * self._total_weight + penalty
-        mean = alpha * (weighted + self._total_weight * self.intercept) / precision
+        precision = alpha * self.total_weight + penalty
+        mean = alpha * (weighted + self.total_weight * self.intercept) / precision
         drawn = mean if rng is None else mean + rng.standard_normal() * precision**-0.5
         self.errors -= drawn - self.intercept
         self.intercept = float(drawn)

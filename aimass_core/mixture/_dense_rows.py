@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import kernels
-from ._rows import EmSums
+from ._rows import EmSums, block_ranges
 from ._standardizer import measure_shifted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
     from ._parameters import Parameters
     from ._standardizer import Standardizer
@@ -26,7 +25,7 @@ _PART_ROWS = 9600  # rows at a time where responsibilities come from Python
 
 
 class DenseRows:
-    """A matrix without missing values, as a source of a single block.
+    """A matrix without missing values, as a source of blocks of consecutive rows.
 
     Parameters
     ----------
@@ -51,9 +50,15 @@ class DenseRows:
         """Whether E-steps may compute in float32."""
         return bool(self.X.dtype == np.float32)
 
-    def blocks(self) -> Iterator[Self]:
-        """Return an iterator over the only block: the kernels divide it among threads."""
-        yield self
+    def blocks(self) -> Iterator[DenseRows]:
+        """Return an iterator over blocks of consecutive rows; see `block_ranges`."""
+        ranges = block_ranges(self.n_rows, self.n_columns)
+        if len(ranges) == 1:
+            yield self
+            return
+        for begin, end in ranges:
+            weight = None if self.weight is None else self.weight[begin:end]
+            yield DenseRows(self.X[begin:end], weight, self.n_threads)
 
     def measure(self, common: bool) -> Standardizer:
         """Return the standardiser of the columns."""

@@ -16,12 +16,11 @@ import numpy as np
 
 from ._dense_rows import DenseRows, column_bounds
 from ._parameters import full_covariances, triangle
-from ._rows import EmSums, best_component
+from ._rows import EmSums, best_component, block_ranges
 from ._standardizer import measure_shifted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
     from ._mixed_rows import Codes
     from ._parameters import Parameters
@@ -69,7 +68,7 @@ def conditional_of(parameters: Parameters, known: NDArray[np.bool_]) -> Conditio
 
 
 class MissingRows:
-    """A matrix with NaN, as a source of a single block.
+    """A matrix with NaN, as a source of blocks of consecutive rows.
 
     Starting values come from the rows with the column means filled in.
 
@@ -83,6 +82,8 @@ class MissingRows:
         Threads of the kernels that find starting values.
     fill : ndarray of float64, shape (d,), optional
         Values to fill in for the start; by default the means of the known values.
+    filled : ndarray of shape (n, d), optional
+        The rows with these values filled in, if they are known.
     """
 
     can_shift = True
@@ -95,6 +96,7 @@ class MissingRows:
         weight: Array | None,
         n_threads: int,
         fill: Array | None = None,
+        filled: NDArray[Any] | None = None,
     ) -> None:
         is_known = ~np.isnan(X)
         self.patterns, pattern_of = np.unique(is_known, axis=0, return_inverse=True)
@@ -109,12 +111,23 @@ class MissingRows:
             self.known_weight = w @ is_known
             if fill is None:
                 fill = np.where(is_known, X, 0).T @ w / np.maximum(self.known_weight, 1e-300)
-        self.filled = DenseRows(np.where(is_known, X, fill).astype(X.dtype), weight, n_threads)
+        if filled is None:
+            filled = np.where(is_known, X, fill).astype(X.dtype)
+        self.fill, self.filled = np.asarray(fill), DenseRows(filled, weight, n_threads)
+        self._blocks: list[MissingRows] | None = None
         self.total_weight = self.filled.total_weight
 
-    def blocks(self) -> Iterator[Self]:
-        """Return an iterator over the only block."""
-        yield self
+    def blocks(self) -> Iterator[MissingRows]:
+        """Return an iterator over blocks of consecutive rows; see `block_ranges`."""
+        if self._blocks is None:
+            ranges = block_ranges(self.n_rows, self.n_columns)
+            self._blocks = [] if len(ranges) == 1 else [self._part(*part) for part in ranges]
+        return iter(self._blocks or [self])
+
+    def _part(self, begin: int, end: int) -> MissingRows:
+        weight = None if self.weight is None else self.weight[begin:end]
+        filled = self.filled.X[begin:end]
+        return MissingRows(self.X_missing[begin:end], weight, self.n_threads, self.fill, filled)
 
     def measure(self, common: bool) -> Standardizer:
         """Return mean and deviation of the known values."""
@@ -204,9 +217,9 @@ class MissingRows:
         if codes is not None:
             sums = np.hstack([sums, value_sums])
         # The scale of a column counts for its known values only.
-        known_share = self.known_weight / self.total_weight
-        known_log_det = float(known_share @ np.log(standardizer.scale)) - standardizer.log_det
-        return EmSums(sums, log_likelihood + self.total_weight * known_log_det, total)
+        known_log_det = float(self.known_weight @ np.log(standardizer.scale))
+        known_log_det -= self.total_weight * standardizer.log_det
+        return EmSums(sums, log_likelihood + known_log_det, total)
 
     def score(
         self,

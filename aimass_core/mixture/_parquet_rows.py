@@ -64,8 +64,13 @@ class ParquetRows:
     @property
     def allows_float32(self) -> bool:
         """Whether E-steps may compute in float32: where all columns are float32 or narrower."""
+        return not self.allows_missing and self.is_float32
+
+    @property
+    def is_float32(self) -> bool:
+        """Whether all columns are float32 or narrower."""
         types = {str(self.schema.field(name).type) for name in self.columns}
-        return not self.allows_missing and types <= {"float", "halffloat"}
+        return types <= {"float", "halffloat"}
 
     def batches(self) -> Iterator[tuple[NDArray[Any], Array | None]]:
         """Return an iterator over rows and weights, in the order of the file."""
@@ -101,7 +106,7 @@ class ParquetRows:
         """Return an iterator over the batches as blocks."""
         for X, weight in self.batches():
             if self.allows_missing:
-                yield MissingRows(X, weight, self.n_threads, self._known_means)
+                yield MissingRows(X, weight, self.n_threads, self.known_means)
             else:
                 yield DenseRows(X, weight, self.n_threads)
 
@@ -129,7 +134,7 @@ class ParquetRows:
                 block = MissingRows(X, weight, self.n_threads)
             low, high = block.bounds()
             self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
-        self._known_means = known_sum / np.maximum(known_weight, 1e-300)
+        self.known_means = known_sum / np.maximum(known_weight, 1e-300)
         if not self.total_weight > 0:
             raise ValueError("sample_weight is zero for every row: at least one must be above 0")
 
@@ -152,7 +157,7 @@ class ParquetRows:
             first, last = np.searchsorted(chosen, begin), np.searchsorted(chosen, end)
             here = weighted[chosen[first:last] - begin]
             part = X[here].astype(np.float64)
-            rows.append(np.where(np.isnan(part), self._known_means, part))
+            rows.append(np.where(np.isnan(part), self.known_means, part))
             weights.append(np.ones(len(here)) if weight is None else weight[here])
             begin = end
         weight = None if self.weight_column is None else np.concatenate(weights)

@@ -1,8 +1,8 @@
 """What a fit needs of its data: the protocols of blocks of rows and of their sources.
 
-Five kinds of data fulfil them: `DenseRows` and `SparseRows` in memory, `MissingRows` with NaN,
-`MixedRows` with category codes, and `ParquetRows`, whose blocks are dense rows or rows with missing
-values.
+Six kinds of data fulfil them: `DenseRows` and `SparseRows` in memory, `MissingRows` with NaN,
+`MixedRows` with category codes, `ParquetRows`, whose blocks are dense rows or rows with missing
+values, and `ExecutorRows`, whose blocks are names of files.
 """
 
 from __future__ import annotations
@@ -27,12 +27,18 @@ __all__ = [
     "RowBlock",
     "RowSource",
     "best_component",
+    "block_ranges",
     "centre_sums",
+    "column_moments",
     "em_sums",
     "nearest_sums",
     "random_sums",
+    "reduced",
     "second_moments",
 ]
+
+_UNIT_ROWS = 65_280  # a multiple of the parts that the kernels work on
+_BLOCK_VALUES = 1 << 23
 
 
 class EmSums(NamedTuple):
@@ -127,37 +133,63 @@ def best_component(scores: Array) -> NDArray[np.int64]:
     return np.where(is_finite, scores.argmax(axis=1), -1).astype(np.int64)
 
 
+def block_ranges(n_rows: int, n_columns: int) -> list[tuple[int, int]]:
+    """Return the ranges of rows that make the blocks of a matrix in memory.
+
+    They depend on the shape alone, so that sums over the blocks have the same bits everywhere.
+    """
+    step = max(1, _BLOCK_VALUES // max(1, n_columns) // _UNIT_ROWS) * _UNIT_ROWS
+    ranges = [(begin, min(begin + step, n_rows)) for begin in range(0, n_rows, step)]
+    return ranges or [(0, 0)]
+
+
+def reduced(source: Any, method: str, *arguments: Any) -> tuple[Any, ...]:
+    """Return the sums of the statistics ``block.method(*arguments)`` over all blocks."""
+    same = (np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a for a in arguments)
+    return reduce_blocks(source, _statistic, method, *same)
+
+
+def _statistic(block: Any, method: str, *arguments: Any) -> tuple[Any, ...]:
+    value = getattr(block, method)(*arguments)
+    return tuple(value) if isinstance(value, tuple) else (value,)
+
+
+def _sums(source: Any, method: str, *arguments: Any) -> tuple[Any, ...]:
+    """Return the sums over all blocks, by the source itself if it keeps them."""
+    if hasattr(source, "kept"):
+        kept: tuple[Any, ...] = source.kept(method, arguments)
+        return kept
+    return reduced(source, method, *arguments)
+
+
+def column_moments(source: RowSource, standardizer: Standardizer) -> Array:
+    """Return the weight, the sum and the sum of squares of each column, shape (3, d)."""
+    moments: Array = _sums(source, "moments", standardizer)[0]
+    return moments
+
+
 def em_sums(
     source: RowSource, standardizer: Standardizer, parameters: Parameters, exact: bool
 ) -> EmSums:
     """Return the statistics of an E-step over all blocks."""
-    total = reduce_blocks(
-        source, lambda block: tuple(block.em_sums(standardizer, parameters, exact))
-    )
-    return EmSums(*total)
+    return EmSums(*_sums(source, "em_sums", standardizer, parameters, exact))
 
 
 def second_moments(source: RowSource, standardizer: Standardizer, form: str) -> Array:
     """Return the sums of z_i z_j for i <= j ("full") or of z_i^2 ("diag") over all blocks."""
-    sums: Array = reduce_blocks(source, lambda block: (block.second_moments(standardizer, form),))[
-        0
-    ]
+    sums: Array = _sums(source, "second_moments", standardizer, form)[0]
     return sums
 
 
 def nearest_sums(source: RowSource, standardizer: Standardizer, centres: Array, form: str) -> Array:
     """Return the sums of the rows nearest to each centre over all blocks."""
-    sums: Array = reduce_blocks(
-        source, lambda block: (block.nearest_sums(standardizer, centres, form),)
-    )[0]
+    sums: Array = _sums(source, "nearest_sums", standardizer, centres, form)[0]
     return sums
 
 
 def centre_sums(source: RowSource, standardizer: Standardizer, centres: Array) -> Array:
     """Return weights and sums of the coordinates of the rows nearest to each centre."""
-    sums: Array = reduce_blocks(source, lambda block: (block.centre_sums(standardizer, centres),))[
-        0
-    ]
+    sums: Array = _sums(source, "centre_sums", standardizer, centres)[0]
     return sums
 
 
@@ -168,8 +200,10 @@ def random_sums(
     n_components: int,
     form: str,
 ) -> Array:
-    """Return sums with random responsibilities over all blocks."""
-    sums: Array = reduce_blocks(
-        source, lambda block: (block.random_sums(standardizer, rng, n_components, form),)
-    )[0]
+    """Return sums with random responsibilities over all blocks.
+
+    The generator runs through the blocks in their order, so this process does this one pass.
+    """
+    local: Any = getattr(source, "local", source)
+    sums: Array = reduced(local, "random_sums", standardizer, rng, n_components, form)[0]
     return sums

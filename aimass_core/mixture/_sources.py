@@ -24,7 +24,7 @@ from ._validation import as_device_matrix, as_matrix, as_weights, column_names, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RowsInMemory", "category_columns", "names_of", "rows_in_memory", "source_of"]
+__all__ = ["RowsInMemory", "category_columns", "is_path", "names_of", "rows_in_memory", "source_of"]
 
 RowsInMemory: TypeAlias = DenseRows | SparseRows | MissingRows | MixedRows
 
@@ -70,6 +70,11 @@ def category_columns(
     return dict(sorted(positions.items()))
 
 
+def is_path(X: Any) -> bool:
+    """Return whether rows are given as the name of a file."""
+    return isinstance(X, (str, os.PathLike))
+
+
 def source_of(
     X: Any,
     sample_weight: Any,
@@ -83,13 +88,13 @@ def source_of(
 
     Dense rows are moved to ``device`` unless that is "cpu".
     """
-    place = Device.unless_cpu(device)
-    if isinstance(X, (str, os.PathLike)):
+    on_device = Device.unless_cpu(device)
+    if is_path(X):
         path = Path(X)
         if not path.exists():
             raise FileNotFoundError(f"X: there is no file {path}")
         if path.suffix != ".npy":
-            if place is not None:
+            if on_device is not None:
                 raise ValueError(
                     f"device={device!r} needs rows in memory: read the Parquet file and give the "
                     "table"
@@ -109,7 +114,7 @@ def source_of(
         missing,
         categorical_features=categorical_features,
     )
-    return source if place is None else _on_device(source, place)
+    return source if on_device is None else _on_device(source, on_device)
 
 
 def _on_device(source: RowsInMemory, device: Device) -> DeviceRows:

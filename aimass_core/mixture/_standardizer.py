@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.source import reduce_blocks
+from ._rows import column_moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,12 +95,6 @@ def measure(source: RowSource, common: bool) -> Standardizer:
             "square of that overflows or underflows float64: change its unit"
         )
     return standardizer
-
-
-def column_moments(source: RowSource, standardizer: Standardizer) -> Array:
-    """Return the weight, the sum and the sum of squares of each column, shape (3, d)."""
-    moments: Array = reduce_blocks(source, lambda block: (block.moments(standardizer),))[0]
-    return moments
 
 
 def measure_shifted(source: RowSource, common: bool) -> Standardizer:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..array_api import like
 from ..base.estimator import Estimator
+from ..base.executor import open_runner
 from ..base.optional import import_optional
 from ..base.progress import log_duration, logger
 from ..base.random import as_generator
@@ -21,6 +22,7 @@ from ..base.transform_output import TransformOutput
 from ..base.validation import as_float, as_int
 from ..exceptions import ConvergenceWarning, NotFittedError, NumericalError
 from ._em import Problem, Result
+from ._executor_rows import ExecutorRows
 from ._fit import Reporter, best_fit
 from ._missing_rows import MissingRows, conditional_of
 from ._mixed_rows import Codes, MixedRows
@@ -34,7 +36,7 @@ from ._parameters import (
     n_covariance_parameters,
 )
 from ._settings import Settings
-from ._sources import category_columns, names_of, rows_in_memory, source_of
+from ._sources import category_columns, is_path, names_of, rows_in_memory, source_of
 from ._sparse_rows import SparseRows
 from ._standardizer import Standardizer
 from ._validation import as_weights, column_names
@@ -305,7 +307,15 @@ class GaussianMixture(TransformOutput, Estimator):
 
     # ---- learning --------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: None = None, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        sample_weight: Any = None,
+        *,
+        executor: Any = None,
+        place: Any = None,
+    ) -> Self:
         """Fit the mixture to rows.
 
         Parameters
@@ -320,6 +330,16 @@ class GaussianMixture(TransformOutput, Estimator):
             Ignored; scikit-learn passes it.
         sample_weight : array-like of shape (n_samples,), optional
             How often each row counts; at least 0. For a Parquet file, the name of a column.
+        executor : str or concurrent.futures.Executor, optional
+            Where the statistics of blocks of rows are computed: "processes:N",
+            "dask://host:port", "ray://host:port", or an object with the method ``submit``, such as
+            Dask's ``Client.get_executor()``. The parameters are the same, bit for bit. A task uses
+            `n_threads` threads; by default those of the executor's workers, or 1. Rows must be
+            dense, without categorical columns. Default: this process.
+        place : path-like, optional
+            Folder for the files of an executor, which all workers see under this name. A fit that
+            was interrupted resumes there after its last finished pass, if it is called again with
+            the same data, parameters and integer `random_state`. Default: a temporary folder.
 
         Returns
         -------
@@ -333,20 +353,29 @@ class GaussianMixture(TransformOutput, Estimator):
             than components.
         NumericalError
             If a covariance is not positive definite in spite of ``reg_covar``.
+        RuntimeError
+            Where workers of the executor are lost again and again.
         """
         settings = Settings.of(self)
-        threads = resolve_n_threads(self.n_threads)
-        source = source_of(
-            X,
-            sample_weight,
-            threads,
-            settings.covariance_type,
-            self.missing,
-            self.categorical_features,
-            self.device,
-        )
-        columns = self._columns_of(X, source)
-        result, problem = self._best_fit(settings, source, columns, resumes=self.warm_start)
+        if executor is not None and self.device != "cpu":
+            raise ValueError(f"executor works with device='cpu' only, got {self.device!r}")
+        with open_runner(
+            executor, place, "gaussian-mixture", self.n_threads, keeps_place=True
+        ) as runner:
+            source: Any = source_of(
+                X,
+                sample_weight,
+                runner.n_threads,
+                settings.covariance_type,
+                self.missing,
+                self.categorical_features,
+                self.device,
+            )
+            columns = self._columns_of(X, source)
+            names = names_of(X, source)
+            if not runner.is_local:
+                source = ExecutorRows(source, X if is_path(X) else None, runner)
+            result, problem = self._best_fit(settings, source, columns, resumes=self.warm_start)
         if not result.converged and self.callback is None:
             warnings.warn(
                 f"EM did not converge in {result.n_iter} passes: raise max_iter or tol, set "
@@ -355,7 +384,7 @@ class GaussianMixture(TransformOutput, Estimator):
                 stacklevel=2,
             )
         self._adopt_result(result.parameters, problem, result, columns)
-        self._note_columns(names_of(X, source), source.n_columns + len(columns))
+        self._note_columns(names, source.n_columns + len(columns))
         self._online = None
         return self
 
@@ -471,7 +500,7 @@ class GaussianMixture(TransformOutput, Estimator):
         return result, problem
 
     def _fits(self, settings: Settings, source: Any) -> bool:
-        """Whether the parameters of the last fit are of the kind that the settings name."""
+        """Return whether the parameters of the last fit are of the kind that the settings name."""
         return (
             self.means_.shape == (settings.n_components, source.n_columns)
             and self._n_values == source.n_values

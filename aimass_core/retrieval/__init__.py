@@ -8,15 +8,18 @@ from ..base.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from ._approximate import ApproximateIndex
+    from ._arrow_batches import ArrowRecommender
     from ._audience import audience
     from ._audience_index import AudienceIndex
     from ._hashed_ids import HashedIds
     from ._index import FactorIndex, score_topk
+    from ._partitions import write_recommendations
     from ._stream import recommend_blocks, write_topk
     from ._user_lists import Audience, ReverseTopK
 
 __all__ = [
     "ApproximateIndex",
+    "ArrowRecommender",
     "Audience",
     "AudienceIndex",
     "FactorIndex",
@@ -25,6 +28,7 @@ __all__ = [
     "audience",
     "recommend_blocks",
     "score_topk",
+    "write_recommendations",
     "write_topk",
 ]
 
@@ -32,6 +36,7 @@ __getattr__ = lazy_attributes(
     __name__,
     {
         "ApproximateIndex": "_approximate",
+        "ArrowRecommender": "_arrow_batches",
         "Audience": "_user_lists",
         "AudienceIndex": "_audience_index",
         "FactorIndex": "_index",
@@ -40,6 +45,7 @@ __getattr__ = lazy_attributes(
         "audience": "_audience",
         "recommend_blocks": "_stream",
         "score_topk": "_index",
+        "write_recommendations": "_partitions",
         "write_topk": "_stream",
     },
 )

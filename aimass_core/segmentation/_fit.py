@@ -77,7 +77,7 @@ class _Rows:
 
 
 def _checked(params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters as plain numbers and words within bounds."""
+    """Return the parameters as plain numbers and words within bounds."""
     p = dict(params)
     if p["n_segments"] is not None:
         p["n_segments"] = as_int(p["n_segments"], "n_segments", minimum=1)
@@ -98,7 +98,7 @@ def _checked(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _options(p: dict[str, Any], rows: _Rows) -> dict[str, Any]:
-    """Parameters of every mixture of a fit."""
+    """Return the parameters of every mixture of a fit."""
     categorical = dict(enumerate(rows.n_values, rows.n_continuous)) or None
     allows_missing = p["missing"] == "marginalize" or categorical is not None
     return {
@@ -395,18 +395,18 @@ def fit_segments(
     rows = _rows_of(p, people, scales)
     with _one_blas_thread():
         choice = _choose(p, rows, notes, stages)
-        found = _described(p, people, scales, rows, choice, table, previous)
+        described = _described(p, people, scales, rows, choice, table, previous)
         stages.note("describing the segments")
-        _add_stability(p, rows, choice, found, stages)
+        _add_stability(p, rows, choice, described, stages)
     logger.info(
         "segments: %d %s in %d segments by %d columns, %s covariances",
         people.n_rows,
         p["unit"],
-        len(found["names_"]),
+        len(described["names_"]),
         len(scales),
         choice.mixture.covariance_type,
     )
-    return found
+    return described
 
 
 @contextmanager
@@ -435,7 +435,7 @@ def _described(
     table: Any,
     previous: Segmentation | None,
 ) -> dict[str, Any]:
-    """Everything about the segments but their stability, the largest segment first."""
+    """Return the description of the segments without their stability, the largest segment first."""
     mixture, notes = choice.mixture, people.notes
     k = len(mixture.weights_)
     is_inside = choice.labels >= 0

@@ -527,7 +527,7 @@ class Segmentation(TransformOutput, Estimator):
         return Z, is_complete, ids
 
     def _memberships(self, table: Table, id: str | None = None) -> tuple[Floats, Any]:
-        """Memberships (n, K), rows of NaN where a null was dropped; and the ids."""
+        """Return memberships (n, K), with rows of NaN where a null was dropped, and the ids."""
         Z, is_complete, ids = self._scaled(table, id)
         p = np.full((len(Z), len(self._labels)), np.nan)
         for rows in _blocks(np.flatnonzero(is_complete)):

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from ..base.arguments import unknown_argument
+from ..base.array_files import ArrayFile, opened, stored
 from ..base.baselines import baseline_of, entity_offsets
-from ..base.csr import as_lists, spgemm_topk, transpose, with_scipy_indices
+from ..base.csr import as_lists, row_ranges, spgemm_topk, transpose, with_scipy_indices
+from ..base.executor import open_runner
 from ..base.progress import log_duration
 from ..base.threads import resolve_n_threads
-from ..base.validation import as_choice, as_csr, as_int
+from ..base.validation import as_choice, as_csr, as_int, csr_parts, wrap_csr
 from ._compare import epilogue, features_of, gram_topk, prepare
 from ._measures import MEASURES, Measure
 from .similarity import Similarity, as_measure
 
+if TYPE_CHECKING:
+    from ..base.array_files import Shared
+
 __all__ = ["measures", "topk"]
+
+_RANGE_NNZ = 1 << 20  # entries of the rows that a task compares
 
 
 def measures() -> list[str]:
@@ -47,6 +55,9 @@ def topk(
     k: int = 100,
     sort_by: str = "index",
     n_threads: int | None = None,
+    device: str = "cpu",
+    executor: Any = None,
+    place: Any = None,
     **options: Any,
 ) -> sp.csr_array:
     """Find the k most similar rows for every row of a sparse matrix.
@@ -68,6 +79,19 @@ def topk(
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. The result's bits do not
         depend on it.
+    device : str, default="cpu"
+        "cuda" or "cuda:1" is an NVIDIA GPU, for one matrix and a measure of the table. It needs a
+        build with ``AIMASS_CUDA``. Scores agree to rounding, and are the same bits in every run.
+    executor : str or concurrent.futures.Executor, optional
+        Where ranges of rows are compared: "processes:N", "dask://host:port", "ray://host:port", or
+        an object with the method ``submit``. The bits do not depend on the number of workers. Where
+        ``Y`` is not given they differ from those of one process by rounding, since the sums of a
+        pair run in another order, and the work is twice that of one process. A task uses
+        `n_threads` threads; by default those of the executor's workers, or 1. Default: this
+        process.
+    place : path-like, optional
+        Folder for the files of an executor, which all workers see under this name. Default: a
+        temporary folder.
     **options
         Options of the measure, as in `Similarity`: ``shrink``, ``alpha``, ``min_support``, ...
 
@@ -82,7 +106,9 @@ def topk(
         For an unknown measure or an option out of range, broken or non-finite input, unequal
         numbers of columns, values whose products overflow.
     TypeError
-        For arguments of a wrong type.
+        For arguments of a wrong type, or a function as the measure on an executor.
+    RuntimeError
+        If the device is not there; the message says what is missing.
 
     Notes
     -----
@@ -154,6 +180,11 @@ def topk(
     k = as_int(k, "k", minimum=1)
     as_choice(sort_by, "sort_by", ("index", "score"))
     threads = resolve_n_threads(n_threads)
+    gpu = _number_of_gpu(device, Y)
+    if gpu is not None and executor is not None:
+        raise ValueError("device and executor exclude each other: an executor has processors only")
+    if executor is not None and m.function is not None:
+        raise TypeError("executor needs a named measure: workers cannot get a compiled function")
     A = _features_by_rows(X, "X", threads)
     B = A if Y is None else _features_by_rows(Y, "Y", threads)
     if A.shape[0] != B.shape[0]:
@@ -166,8 +197,11 @@ def topk(
     if 0 in A.shape or 0 in B.shape:
         return sp.csr_array((A.shape[1], B.shape[1]), dtype=A.dtype)
     shape = (A.shape[1], B.shape[1], A.shape[0])
-    with log_duration("similarity.topk: %d x %d rows of %d features, %s", *shape, m.name):
-        lists = _search(A, None if Y is None else B, m, k, threads)
+    with (
+        log_duration("similarity.topk: %d x %d rows of %d features, %s", *shape, m.name),
+        open_runner(executor, place, "similarity", n_threads) as runner,
+    ):
+        lists = _search(A, None if Y is None else B, m, k, threads, gpu, runner)
     return with_scipy_indices(
         lists if sort_by == "score" else transpose(transpose(lists, threads), threads)
     )
@@ -186,21 +220,105 @@ def _refuse_unknown_options(options: dict[str, Any]) -> None:
             raise unknown_argument(None, "topk", name, list(known))
 
 
+def _number_of_gpu(device: str, Y: Any) -> int | None:
+    """Return the number of the GPU that a parameter ``device`` names; None for "cpu"."""
+    if not isinstance(device, str):
+        raise TypeError(f"device must be a string such as 'cpu' or 'cuda', got {device!r}")
+    if device == "cpu":
+        return None
+    name, _, number = device.partition(":")
+    if name != "cuda" or not (number or "0").isdecimal():
+        raise ValueError(f"device must be 'cpu', 'cuda', 'cuda:1' and so on, got {device!r}")
+    if Y is not None:
+        raise ValueError("device='cuda' compares the rows of one matrix: leave Y out, or use 'cpu'")
+    return int(number or 0)
+
+
 def _search(
-    A: sp.csr_array, B: sp.csr_array | None, m: Measure, k: int, threads: int
+    A: sp.csr_array,
+    B: sp.csr_array | None,
+    m: Measure,
+    k: int,
+    threads: int,
+    gpu: int | None,
+    runner: Any,
 ) -> sp.csr_array:
     """Return ranked lists of the columns of A among themselves, or of those of B."""
+    is_same = B is None
     of_y = None
     if m.name == "pearson_baseline":
         of_y = baseline_of(A if B is None else B)
     if B is None:
-        return gram_topk(prepare(A, m, baseline=of_y), m, k, threads)
-    of_x = None if of_y is None else entity_offsets(A, of_y)
-    y = prepare(B, m, baseline=of_y)
-    x = prepare(A, m, features=features_of(B), baseline=of_x)
-    rows = transpose(x.scaled(), threads)
-    best = spgemm_topk(rows, y.scaled(), min(k, B.shape[1]), threads, score=epilogue(m, x, y))
-    return as_lists(*best, B.shape[1])
+        x = y = prepare(A, m, baseline=of_y)
+        if runner.is_local:
+            return gram_topk(x, m, k, threads, gpu)
+    else:
+        of_x = None if of_y is None else entity_offsets(A, of_y)
+        y = prepare(B, m, baseline=of_y)
+        x = prepare(A, m, features=features_of(B), baseline=of_x)
+    rows, columns = transpose(x.scaled(), threads), y.scaled()
+    n, n_columns = rows.shape[0], columns.shape[1]
+    score = epilogue(m, x, y)
+    common = _Compared(
+        tuple(runner.share(part) for part in csr_parts(rows)),
+        tuple(runner.share(part) for part in csr_parts(columns)),
+        rows.shape[1],
+        n_columns,
+        min(k, max(n_columns - is_same, 1)),
+        {name: runner.share(v) if isinstance(v, np.ndarray) else v for name, v in score.items()},
+        is_same,
+        runner.n_threads,
+        runner.target("lists"),
+    )
+    ranges = [(0, n)] if runner.is_local else list(row_ranges(rows.indptr, _RANGE_NNZ))
+    files = list(runner.map(_lists_of_range, ranges, common))
+    shape = n, common.k
+    indices = runner.concatenate((pair[0] for pair in files), shape, np.int32)
+    scores = runner.concatenate((pair[1] for pair in files), shape, columns.dtype)
+    return as_lists(indices, scores, n_columns)
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """What the ranges of rows of a search have in common."""
+
+    rows: tuple[Shared, ...]
+    columns: tuple[Shared, ...]
+    n_features: int
+    n_columns: int
+    k: int
+    score: dict[str, Any]
+    is_same: bool
+    n_threads: int
+    target: str | None
+
+
+def _lists_of_range(rows: tuple[int, int], common: _Compared) -> tuple[Shared, Shared]:
+    """Return the padded lists of some rows."""
+    begin, end = rows
+    indptr, indices, data = (opened(part) for part in common.rows)
+    entries = slice(int(indptr[begin]), int(indptr[end]))
+    shape = end - begin, common.n_features
+    X = wrap_csr(indptr[begin : end + 1] - indptr[begin], indices[entries], data[entries], shape)
+    columns = [opened(part) for part in common.columns]
+    Y = wrap_csr(columns[0], columns[1], columns[2], (common.n_features, common.n_columns))
+    score = {name: opened(v) if isinstance(v, ArrayFile) else v for name, v in common.score.items()}
+    if score["p"] is not None:
+        score["p"] = score["p"][begin:end]
+    own = None
+    if common.is_same:
+        n = end - begin
+        own = wrap_csr(
+            np.arange(n + 1, dtype=np.int64),
+            np.arange(begin, end, dtype=np.int32),
+            np.ones(n, dtype=Y.dtype),
+            (n, common.n_columns),
+        )
+    best, scores = spgemm_topk(X, Y, common.k, common.n_threads, exclude=own, score=score)
+    if common.target is None:
+        return best, scores
+    names = (f"{common.target}.{begin}.{part}.npy" for part in ("indices", "scores"))
+    return stored(best, next(names)), stored(scores, next(names))
 
 
 def _features_by_rows(X: Any, name: str, n_threads: int) -> sp.csr_array:

@@ -325,10 +325,10 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
 
 
 def suits_search(cls: Any, is_rating: bool) -> bool:
-    """Whether a model can be searched without further input."""
+    """Return whether a model can be searched without further input."""
     if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
         return False
-    if getattr(cls, "requires", ()) or cls.__name__ == "ContextKNN":
+    if cls.requires or cls.needs_features or cls.__name__ == "ContextKNN":
         return False
     rates = getattr(cls, "predicts_ratings", False)
     return bool(rates) if is_rating else rates is False or not isinstance(rates, bool)

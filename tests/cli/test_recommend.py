@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from aimass_core.base.registry import model_names
+from aimass_core.base.registry import find, model_names
 
 pa = pytest.importorskip("pyarrow")
 csv = pytest.importorskip("pyarrow.csv")
 feather = pytest.importorskip("pyarrow.feather")
 pq = pytest.importorskip("pyarrow.parquet")
 
-MODELS = [name for name in model_names() if name != "context-knn"]
+MODELS = [name for name in model_names() if name != "context-knn" and not find(name).needs_features]
 
 
 def seen(shop: Path) -> set[tuple[str, int]]:
@@ -160,3 +160,30 @@ def test_columns_named_rank_and_score(aimass: Callable[..., Any], tmp_path: Path
     named = ("--user", "rank", "--item", "score")
     assert aimass("recommend", source, *named, "--out", out).exit_code == 0
     assert csv.read_csv(out).schema.names == ["user", "item", "rank", "score"]
+
+
+def test_workers_write_a_folder_with_the_same_rows(
+    aimass: Callable[..., Any],
+    aimass_json: Callable[..., dict[str, Any]],
+    shop: Path,
+    tmp_path: Path,
+) -> None:
+    common = ["recommend", shop, "--duplicates", "last", "--model", "implicit-als:n_factors=4"]
+    one = aimass_json(*common, "--out", tmp_path / "one.parquet")
+    workers = ["--executor", "processes:2", "--place", tmp_path / "place"]
+    many = aimass_json(*common, *workers, "--out", f"{tmp_path}/many/")
+    assert many["rows_written"] == one["rows_written"]
+    paths = sorted((tmp_path / "many").glob("*.parquet"))
+    tables = [pq.read_table(path) for path in paths]
+    assert pa.concat_tables(tables) == pq.read_table(tmp_path / "one.parquet")
+    here = aimass_json(*common, "--out", f"{tmp_path}/here/", "--k", 2)
+    assert here["rows_written"] == 120
+    for words, message in (
+        (["--place", tmp_path, "--out", tmp_path / "x.parquet"], "--place has no effect without"),
+        (["--executor", "spark", "--out", tmp_path / "x.parquet"], "executor must be 'processes"),
+        (["--explain", "--out", f"{tmp_path}/x/"], "go with a file as --out, not with a folder"),
+        (["--out-format", "csv", "--out", f"{tmp_path}/x/"], "as Parquet files only"),
+    ):
+        result = aimass(*common, *words)
+        assert result.exit_code == 2, result.output
+        assert message in result.output

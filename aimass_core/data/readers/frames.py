@@ -66,11 +66,11 @@ class FrameReader(Reader):
         if hasattr(table, "collect_schema"):  # polars, without the warning of LazyFrame.columns
             return list(table.collect_schema().names())
         for attribute in ("column_names", "columns", "schema"):
-            found: Any = getattr(table, attribute, None)
-            if attribute == "schema" and hasattr(found, "names"):
-                return list(found.names)
-            if found is not None and not callable(found) and attribute != "schema":
-                return list(found)
+            names: Any = getattr(table, attribute, None)
+            if attribute == "schema" and hasattr(names, "names"):
+                return list(names.names)
+            if names is not None and not callable(names) and attribute != "schema":
+                return list(names)
         import nanoarrow
 
         schema = nanoarrow.c_array_stream(table).get_schema()

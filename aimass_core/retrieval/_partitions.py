@@ -1,0 +1,289 @@
+"""Lists of all users in a folder of Parquet files, one file for each block of users."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..base.array_files import checksum_of
+from ..base.csr import row_range
+from ..base.executor import open_runner
+from ..base.foreign import as_recommender
+from ..base.optional import import_optional
+from ..base.persistence import load, replacing, save
+from ..base.progress import Progress
+from ..base.recommender import UNKNOWN
+from ..base.validation import as_bool, as_choice, as_int
+from ._stream import _block_rows, _schema_of, recommend_blocks, write_topk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+__all__ = ["write_recommendations"]
+
+_MARKER = "_SUCCESS"  # written last, as by Spark
+_RUN = "run.json"
+
+# The model that this process read last: (path, time of change, size) and the model.
+_loaded: list[tuple[tuple[str, int, int], Any]] = []
+
+
+@dataclass(frozen=True)
+class _UserRange:
+    """Users whose lists are one file: their number, and what `recommend` takes for them."""
+
+    number: int
+    begin: int
+    end: int
+    users: NDArray[Any] | None  # None: those of the model's rows
+    candidates: Any
+    exclude: Any
+
+
+def write_recommendations(
+    model: Any,
+    folder: str | os.PathLike[str],
+    *,
+    users: Any = None,
+    k: int = 10,
+    exclude_seen: bool = True,
+    candidates: Any = None,
+    exclude: Any = None,
+    unknown: str = "error",
+    block_size: int | None = None,
+    schema: Any = None,
+    executor: Any = None,
+    place: Any = None,
+    n_threads: int | None = None,
+    callback: Callable[[Any], Any] | None = None,
+    verbose: bool = False,
+) -> int:
+    """Write the lists of all users to a folder of Parquet files, on one or many processes.
+
+    Parameters
+    ----------
+    model : fitted recommender
+        On an executor it is saved once, and each worker maps the file.
+    folder : path-like
+        Holds ``part-00000.parquet`` and so on, and ``_SUCCESS``. It appears, or replaces an older
+        such folder, only when it is complete. All workers see it under this name.
+    users : array-like of ids, optional
+        As in ``recommend``. Default: all users, in row order.
+    k, exclude_seen, candidates, exclude, unknown
+        As in ``recommend``; a matrix has a row for each of all queried users.
+    block_size : int, optional
+        Users in a file. Default: as many as have 2,600,000 list entries, but at least 256.
+    schema : pyarrow.Schema, optional
+        As in `write_topk`.
+    executor : str or concurrent.futures.Executor, optional
+        "processes:N", "dask://host:port", "ray://host:port", or an object with the method
+        ``submit``. The lists are the same. Default: this process.
+    place : path-like, optional
+        Folder for the file of the model, which all workers see. With it, a call that was
+        interrupted resumes: it writes the missing files only. Default: a temporary folder.
+    n_threads : int, optional
+        Threads of a task. Default: those of the executor's workers, or 1; without an executor
+        ``AIMASS_NUM_THREADS``, else the CPUs of this process.
+    callback : callable, optional
+        Called with an `Event` after each file, in their order; a true result ends the work, and
+        the folder does not appear.
+    verbose : bool, default=False
+        Show a progress bar on standard error once the work has taken two seconds.
+
+    Returns
+    -------
+    int
+        Rows written.
+
+    Raises
+    ------
+    FileExistsError
+        For a folder that holds other files.
+    ImportError
+        Without pyarrow: ``pip install aimass_core[io]``.
+    KeyError
+        For an unknown user.
+    OSError
+        Where a file cannot be written.
+    TypeError
+        For a model that cannot be saved, on an executor.
+
+    Notes
+    -----
+    A worker takes memory for the model's mapped file and the lists of one file. Columns are those
+    of `write_topk`. ``pyarrow.dataset``, DuckDB, Dask, Ray and Spark read the folder as one table.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from aimass_core import ImplicitALS, datasets
+    >>> from aimass_core.retrieval import write_recommendations
+    >>> store = datasets.make_store(random_state=0).to_interactions()
+    >>> model = ImplicitALS(n_factors=8, max_iter=2).fit(store)
+    >>> folder = tempfile.mkdtemp() + "/lists"
+    >>> write_recommendations(model, folder, k=5) == 5 * len(store.users)
+    True
+    """
+    import_optional("pyarrow", "writing tables", "io")
+    model = as_recommender(model)
+    model._check_fitted()
+    options = {
+        "k": as_int(k, "k", minimum=1),
+        "exclude_seen": as_bool(exclude_seen, "exclude_seen"),
+        "unknown": as_choice(unknown, "unknown", UNKNOWN),
+    }
+    if block_size is None:
+        block_size = 10 * _block_rows(max(1, min(k, model.n_items)))
+    target = _as_target(folder)
+    rows, queries = model._queried_users(users, unknown)
+    model._filters(candidates, exclude, queries)  # raises what a block would raise
+    ranges = _ranges(
+        None if users is None else queries,
+        len(rows),
+        as_int(block_size, "block_size", minimum=1),
+        candidates,
+        exclude,
+    )
+    if schema is None:
+        schema = _schema_of(model.recommend(queries[:1], k=1, exclude_seen=False, unknown="skip"))
+    with open_runner(executor, place, "recommendations", n_threads) as runner:
+        shared: Any = model
+        run = None
+        if not runner.is_local:
+            shared = str(runner.folder / "model.safetensors")
+            save(model, shared)
+            if place is not None:
+                run = [checksum_of(np.memmap(shared, np.uint8, mode="r")), repr(options)]
+                run += [repr((r.begin, r.end)) for r in ranges] + [
+                    repr((users, candidates, exclude))
+                ]
+        with _staged(target, run) as stage:
+            common = shared, str(stage), options, schema, runner.n_threads
+            n_rows = 0
+            with Progress("lists", len(ranges), callback=callback, verbose=verbose) as progress:
+                for i, n in enumerate(runner.map(_write_part, ranges, *common), 1):
+                    n_rows += n
+                    if progress.step(i, {"rows": float(n_rows)}):
+                        raise InterruptedError("the callback ended the work: no folder was written")
+    return n_rows
+
+
+def _ranges(
+    users: NDArray[Any] | None, n: int, size: int, candidates: Any, exclude: Any
+) -> list[_UserRange]:
+    """Return the ranges of users, each with its rows of the filters."""
+
+    def part(filter_: Any, begin: int, end: int) -> Any:
+        return row_range(filter_.tocsr(), begin, end) if sp.issparse(filter_) else filter_
+
+    return [
+        _UserRange(
+            number,
+            begin,
+            min(begin + size, n),
+            None if users is None else users[begin : begin + size],
+            part(candidates, begin, min(begin + size, n)),
+            part(exclude, begin, min(begin + size, n)),
+        )
+        for number, begin in enumerate(range(0, max(n, 1), size))
+    ]
+
+
+def _write_part(
+    block: _UserRange,
+    shared: Any,
+    stage: str,
+    options: dict[str, Any],
+    schema: Any,
+    n_threads: int,
+) -> int:
+    """Write the file of some users, unless it is there; return its number of rows."""
+    import pyarrow.parquet as pq
+
+    path = Path(stage) / f"part-{block.number:05d}.parquet"
+    if path.exists():
+        return int(pq.read_metadata(path).num_rows)
+    model = _load_once(shared) if isinstance(shared, str) else shared
+    users = block.users
+    if users is None:
+        users = np.arange(block.begin, block.end)
+        users = users if model.users_ is None else model.users_.ids[users]
+    filters = {"candidates": block.candidates, "exclude": block.exclude}
+    lists = recommend_blocks(model, users, **filters, **options, n_threads=n_threads)
+    return write_topk(lists, path, schema=schema)
+
+
+def _load_once(path: str) -> Any:
+    """Return the model of a file; a process reads it once."""
+    status = os.stat(path)
+    key = path, status.st_mtime_ns, status.st_size
+    if not _loaded or _loaded[0][0] != key:
+        _loaded[:] = [(key, load(path))]
+    return _loaded[0][1]
+
+
+def _as_target(folder: Any) -> Path:
+    """Return the folder as a path, refused where it holds anything but lists."""
+    target = Path(folder).absolute()
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"folder: there is no folder '{target.parent}': make it first or write elsewhere"
+        )
+    if target.exists():
+        if not target.is_dir():
+            raise FileExistsError(f"folder: '{target}' is a file: give the name of a folder")
+        others = [p.name for p in target.iterdir() if not _is_ours(p.name)]
+        if others:
+            raise FileExistsError(
+                f"folder: '{target}' holds {others[0]!r}, which is not a file of lists: give a new "
+                "or empty folder"
+            )
+    return target
+
+
+def _is_ours(name: str) -> bool:
+    return name == _MARKER or (name.startswith("part-") and name.endswith(".parquet"))
+
+
+@contextlib.contextmanager
+def _staged(target: Path, run: Any) -> Iterator[Path]:
+    """A folder beside the target, which takes its name when the body ends without an error.
+
+    It stays after an error where ``run`` tells which call it belongs to.
+    """
+    stage = target.with_name(f".{target.name}.partial")
+    with contextlib.suppress(OSError, ValueError):
+        if run is None or json.loads((stage / _RUN).read_text()) != run:
+            shutil.rmtree(stage, ignore_errors=True)
+    if not (stage / _RUN).exists():
+        shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir(exist_ok=True)
+    try:
+        if run is not None and not (stage / _RUN).exists():
+            with replacing(stage / _RUN) as file:
+                file.write(json.dumps(run).encode())
+        yield stage
+        for path in stage.iterdir():  # those of workers that were lost
+            if not _is_ours(path.name):
+                path.unlink()
+        (stage / _MARKER).touch()
+    except BaseException:
+        if run is None:
+            shutil.rmtree(stage, ignore_errors=True)
+        raise
+    older = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+    if target.exists():
+        target.rename(older)
+    stage.rename(target)
+    shutil.rmtree(older, ignore_errors=True)
