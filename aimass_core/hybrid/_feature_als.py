@@ -224,8 +224,8 @@ class FeatureALS(FeatureFactors, ImplicitALS):
     def _check_state(self) -> None:
         super()._check_state()
         for side in ("item", "user"):
-            B, features = self._feature_factors(side), self._features(side)
-            n = 0 if features is None else features.shape[1] + 1
+            B, encoder = self._feature_factors(side), getattr(self, f"{side}_encoder_")
+            n = 0 if encoder is None else len(encoder.names) + 1
             shape = (n, self.item_factors_.shape[1])
             if B.shape != shape or B.dtype.kind != "f" or not np.isfinite(B).all():
                 raise ValueError(f"factors of {side} features that do not fit the model")

@@ -115,9 +115,9 @@ class FeatureRanking(FeatureFactors, SgdRanking):
     def _check_state(self) -> None:
         super()._check_state()
         f = self.item_factors_.shape[1]
-        for name, features in (("item", self.item_features_), ("user", self.user_features_)):
+        for name, encoder in (("item", self.item_encoder_), ("user", self.user_encoder_)):
             B = getattr(self, f"{name}_feature_factors_")
-            n = 0 if features is None else features.shape[1]
+            n = 0 if encoder is None else len(encoder.names)
             if B.shape != (n, f) or B.dtype.kind != "f" or not np.isfinite(B).all():
                 raise ValueError(f"factors of {name} features that do not fit the model")
         bias = self.item_feature_bias_
