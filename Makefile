@@ -6,14 +6,14 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 NATIVE := $(VENV)/native
 CCACHE := $(shell command -v ccache)
-CXX_FILES = $(shell find cpp -name '*.hpp' -o -name '*.cpp')
+CXX_FILES = $(shell find cpp -name '*.hpp' -o -name '*.cpp' -o -name '*.cu')
 TEST_FLAGS ?=
 # A part of the tests is done before further processes would have started.
 TEST_JOBS ?= $(if $(filter -k% tests/%,$(TEST_FLAGS)),0,auto)
 BENCH_FLAGS ?=
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help demo test bench native lint format types docs site notebooks tidy sanitize weak-symbols portable stubs check-stubs clean
+.PHONY: help demo test bench native lint format types docs site notebooks tidy sanitize weak-symbols portable cuda stubs check-stubs clean
 
 help:
 	@echo "make demo      set up and run the main job on generated data"
@@ -21,7 +21,7 @@ help:
 	@echo "make bench     set up and run the benchmarks, print the table (AIMASS_BENCH_SCALE=small|medium|full)"
 	@echo "make native    compile the extension into aimass_core/, only what changed"
 	@echo "make site      build the documentation into build/site; 'make site SITE=serve' shows it at http://127.0.0.1:8000"
-	@echo "make lint format types docs tidy sanitize weak-symbols portable stubs check-stubs clean"
+	@echo "make lint format types docs tidy sanitize weak-symbols portable cuda stubs check-stubs clean"
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
@@ -101,6 +101,9 @@ weak-symbols:
 portable: $(VENV)/.group-build
 	tools/portable.sh
 	tools/aarch64.sh
+
+cuda: $(VENV)/.installed-test $(VENV)/.group-build native
+	tools/cuda.sh
 
 # Write the outputs of the notebooks that are committed.
 notebooks: $(VENV)/.installed-test $(VENV)/.group-site native

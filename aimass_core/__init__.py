@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         evaluation,
         factorization,
         fusion,
+        hybrid,
         linear,
         mixture,
         neighbors,
@@ -53,7 +54,15 @@ if TYPE_CHECKING:
         SampledSoftmaxMF,
         SVDpp,
     )
-    from .fusion import Bagging, RankFusion, ScoreFusion, Stacking
+    from .fusion import Bagging, ColdStart, RankFusion, ScoreFusion, Stacking
+    from .hybrid import (
+        ContentBased,
+        FactorizationMachine,
+        HybridALS,
+        HybridBPR,
+        HybridWARP,
+        VectorMap,
+    )
     from .linear import EASE, EDLAE, SLIM, SparseEASE
     from .mixture import GaussianMixture
     from .neighbors import BaselineOnly, ContextKNN, ItemKNN, Popularity, SlopeOne, UserKNN
@@ -82,6 +91,7 @@ _NAMES = {
     "factorization": "factorization",
     "linear": "linear",
     "fusion": "fusion",
+    "hybrid": "hybrid",
     "load": "base.persistence",
     "mixture": "mixture",
     "neighbors": "neighbors",

@@ -36,7 +36,7 @@ def _version_of(distribution: str) -> str | None:
 
 
 def _blas() -> str:
-    """Name and version of the BLAS that NumPy was built with."""
+    """Return name and version of the BLAS that NumPy was built with."""
     import numpy as np
 
     config: Any = np.show_config(mode="dicts")

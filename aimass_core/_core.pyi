@@ -18,6 +18,8 @@ __all__: list[str] = [
     "csr_transpose",
     "factorize_bytes",
     "factorize_int64",
+    "fm_design_sweep",
+    "fm_relation_sweep",
     "force_isa",
     "gmm_em_step",
     "gmm_score",
@@ -264,6 +266,100 @@ def factorize_int64(
 ) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.int64]]:
     """
     Codes of integers in ascending order, and the distinct values: (codes, uniques).
+    """
+
+@typing.overload
+def fm_design_sweep(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    runs: numpy.typing.NDArray[numpy.int64],
+    groups: numpy.typing.NDArray[numpy.int32],
+    coefficients: numpy.typing.NDArray[numpy.float64],
+    prior: tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]],
+    noise: numpy.typing.NDArray[numpy.float64],
+    alpha: typing.SupportsFloat | typing.SupportsIndex,
+    weights: numpy.typing.NDArray[numpy.float32],
+    sums: numpy.typing.NDArray[numpy.float32],
+    errors: numpy.typing.NDArray[numpy.float32],
+    block_width: typing.SupportsInt | typing.SupportsIndex,
+    n_factors: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Draw the coefficients of a design matrix once; coefficients, sums and errors are changed.
+    """
+
+@typing.overload
+def fm_design_sweep(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    runs: numpy.typing.NDArray[numpy.int64],
+    groups: numpy.typing.NDArray[numpy.int32],
+    coefficients: numpy.typing.NDArray[numpy.float64],
+    prior: tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]],
+    noise: numpy.typing.NDArray[numpy.float64],
+    alpha: typing.SupportsFloat | typing.SupportsIndex,
+    weights: numpy.typing.NDArray[numpy.float64],
+    sums: numpy.typing.NDArray[numpy.float64],
+    errors: numpy.typing.NDArray[numpy.float64],
+    block_width: typing.SupportsInt | typing.SupportsIndex,
+    n_factors: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Draw the coefficients of a design matrix once; coefficients, sums and errors are changed.
+    """
+
+@typing.overload
+def fm_relation_sweep(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float32],
+    runs: numpy.typing.NDArray[numpy.int64],
+    groups: numpy.typing.NDArray[numpy.int32],
+    coefficients: numpy.typing.NDArray[numpy.float64],
+    prior: tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]],
+    noise: numpy.typing.NDArray[numpy.float64],
+    alpha: typing.SupportsFloat | typing.SupportsIndex,
+    weights: numpy.typing.NDArray[numpy.float32],
+    sums: numpy.typing.NDArray[numpy.float32],
+    errors: numpy.typing.NDArray[numpy.float32],
+    case_indptr: numpy.typing.NDArray[numpy.int64],
+    case_indices: numpy.typing.NDArray[numpy.int32],
+    others: list[tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int32]]],
+    block_width: typing.SupportsInt | typing.SupportsIndex,
+    n_factors: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Draw the coefficients of a relation once; coefficients, sums and errors are changed.
+    """
+
+@typing.overload
+def fm_relation_sweep(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    runs: numpy.typing.NDArray[numpy.int64],
+    groups: numpy.typing.NDArray[numpy.int32],
+    coefficients: numpy.typing.NDArray[numpy.float64],
+    prior: tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]],
+    noise: numpy.typing.NDArray[numpy.float64],
+    alpha: typing.SupportsFloat | typing.SupportsIndex,
+    weights: numpy.typing.NDArray[numpy.float64],
+    sums: numpy.typing.NDArray[numpy.float64],
+    errors: numpy.typing.NDArray[numpy.float64],
+    case_indptr: numpy.typing.NDArray[numpy.int64],
+    case_indices: numpy.typing.NDArray[numpy.int32],
+    others: list[tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.int32]]],
+    block_width: typing.SupportsInt | typing.SupportsIndex,
+    n_factors: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Draw the coefficients of a relation once; coefficients, sums and errors are changed.
     """
 
 def force_isa(level: str) -> None:

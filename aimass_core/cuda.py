@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
 from . import array_api, kernels
 from .array_api import Device
 from .base.threads import resolve_n_threads
+from .kernels import cuda as cuda_kernels
 from .retrieval import FactorIndex
+from .similarity import topk as similar_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +63,8 @@ def device_info(device: str = "cuda") -> dict[str, Any]:
     -------
     dict
         "device", "library", "library_version", "free_memory" and "total_memory" in bytes (None
-        where they are not known), "name" of the GPU (None for other devices).
+        where they are not known), "name" of the GPU (None for other devices), "similarity" (whether
+        `similarity.topk` can use it).
 
     Raises
     ------
@@ -77,6 +81,7 @@ def device_info(device: str = "cuda") -> dict[str, Any]:
         "free_memory": found.free_memory(),
         "total_memory": None,
         "name": None,
+        "similarity": _kernels_for(device) or "ready",
     }
     if library == "torch" and str(found.place).startswith("cuda"):
         properties = module.cuda.get_device_properties(found.place)
@@ -86,6 +91,17 @@ def device_info(device: str = "cuda") -> dict[str, Any]:
         info["name"] = properties["name"].decode()
         info["total_memory"] = int(properties["totalGlobalMem"])
     return info
+
+
+def _kernels_for(device: str) -> str | None:
+    """Return why the kernels for GPUs cannot use a device; None where they can."""
+    if not device.startswith("cuda"):
+        return "only for 'cuda'"
+    try:
+        cuda_kernels.device_info(int(device.partition(":")[2] or 0))
+    except RuntimeError as error:
+        return str(error)
+    return None
 
 
 class Comparison(NamedTuple):
@@ -135,8 +151,8 @@ def check(
     Yields
     ------
     Comparison
-        For E-steps of a mixture, half-steps of ALS and lists of the best items, each in float32
-        and float64, small and large.
+        For E-steps of a mixture, half-steps of ALS, lists of the best items and, where the kernels
+        for GPUs are built, similarity, each in float32 and float64, small and large.
 
     Raises
     ------
@@ -151,12 +167,15 @@ def check(
     True
     """
     place, threads = Device.of(device), resolve_n_threads(n_threads)
+    has_kernels = _kernels_for(device) is None
     rng = np.random.default_rng(0)
     for dtype in (np.float32, np.float64):
         for share in (0.05, 1.0):
             yield _mixture(place, threads, rng, dtype, _scaled(200_000, share * scale))
             yield _als(place, threads, rng, dtype, _scaled(20_000, share * scale))
             yield _topk(place, threads, rng, dtype, _scaled(10_000, share * scale))
+            if has_kernels:
+                yield _similarity(device, threads, rng, dtype, _scaled(20_000, share * scale))
 
 
 def _scaled(n: int, scale: float) -> int:
@@ -240,6 +259,28 @@ def _topk(
         dtype,
         lambda: there.rank(U, 10, None, None, n_threads)[1],
         lambda: here.rank(U, 10, None, None, n_threads)[1],
+    )
+
+
+def _similarity(
+    device: str, n_threads: int, rng: np.random.Generator, dtype: Any, n: int
+) -> Comparison:
+    n_items = max(30, n // 4)
+    popularity = 1 / np.arange(1.0, n_items + 1) ** 0.8
+    counts = rng.poisson(np.minimum(60 * popularity / popularity.mean() * n / n_items, n / 2))
+    rows = np.concatenate([rng.choice(n, min(size, n), replace=False) for size in counts])
+    columns = np.repeat(np.arange(n_items), np.minimum(counts, n))
+    X = sp.csr_array((np.ones(len(rows), dtype), (columns, rows)), shape=(n_items, n))
+
+    def scores(where: str) -> NDArray[Any]:
+        best = similar_rows(X, k=50, sort_by="score", n_threads=n_threads, device=where)
+        return np.asarray(best.data)
+
+    return _compared(
+        f"best 50 of {n_items:,} items by cosine, {len(rows):,} entries",
+        dtype,
+        lambda: scores(device),
+        lambda: scores("cpu"),
     )
 
 

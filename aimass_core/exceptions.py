@@ -6,7 +6,7 @@ __all__ = ["ConvergenceWarning", "DamagedFileError", "NotFittedError", "Numerica
 
 
 class NotFittedError(ValueError, AttributeError):
-    """A model was asked for an answer before ``fit``."""
+    """Raised when a call needs a fitted model and ``fit`` was not called."""
 
 
 class NumericalError(ArithmeticError):
@@ -49,4 +49,4 @@ class DamagedFileError(ValueError):
 
 
 class ConvergenceWarning(UserWarning):
-    """Iterations ended before the asked tolerance was reached."""
+    """Iterations ended before the requested tolerance was reached."""

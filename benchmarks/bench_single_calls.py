@@ -152,7 +152,9 @@ def neighbors(kind: str, scale: str) -> Any:
     """Return a fitted neighbourhood model."""
     n_items = ITEMS[scale][0]
     if kind == "item":
-        return ItemKNN(n_neighbors=50).fit(ratings(n_items, n_items, 50 * n_items))
+        return ItemKNN(n_neighbors=50, similarity="cosine").fit(
+            ratings(n_items, n_items, 50 * n_items)
+        )
     return UserKNN(n_neighbors=50).fit(ratings(n_items // 4, n_items // 5, 20 * n_items))
 
 

@@ -1,8 +1,10 @@
 """A grid of 30 settings with shared fits beside independent fits of the same settings.
 
-ImplicitALS shares one training of the largest number of epochs, ItemKNN one fit of the largest
-number of neighbours and one pass over the data for the lists of all numbers (`nested_topk`): on
-MovieLens 1M the evaluation of long lists takes most of the time of independent fits.
+ImplicitALS shares one training of the largest number of epochs, with the exact step of users that
+ends a fit taken after each number of epochs in question: 30 settings take 96 epochs instead of 252.
+ItemKNN shares one fit of the largest number of neighbours and one pass over the data for the lists
+of all numbers (`nested_topk`): on MovieLens 1M the evaluation of long lists takes most of the time
+of independent fits.
 """
 
 from __future__ import annotations
@@ -120,7 +122,7 @@ def bench_nested_topk(measure: Callable[..., Any], member: str, scale: str, n_th
         pytest.skip("dense products of NumPy take minutes")
     lengths = LEVELS[scale]
     train = parts(scale).train.matrix
-    model = ItemKNN(n_neighbors=lengths[-1]).fit(train)
+    model = ItemKNN(n_neighbors=lengths[-1], similarity="cosine").fit(train)
     lists = model.similarity_
     ranks = ranks_in_lists(lists)
 

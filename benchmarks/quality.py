@@ -152,7 +152,7 @@ def ncf_published() -> dict[str, tuple[Any, float, float, float]]:
         "popularity": (Popularity(), 0.4533, 0.2542, 5e-4),
         "item-kNN cosine, BM25, k 111, shrink 298": (item, 0.6694, 0.3979, 5e-5),
         "item-kNN plain cosine, k 100": (
-            ItemKNN(n_neighbors=100, profile="raw", neighbors_of="target"),
+            ItemKNN(n_neighbors=100, similarity="cosine", profile="raw", neighbors_of="target"),
             0.6623,
             0.3905,
             5e-4,
@@ -226,8 +226,16 @@ def shown(options: dict[str, Any]) -> str:
 def gowalla_models(n_items: int) -> dict[str, tuple[Any, float, float]]:
     """Model, Recall@20 and NDCG@20 as measured before on this copy of the data."""
     return {
-        "cosine, all neighbours": (ItemKNN(n_neighbors=n_items), 0.1273, 0.0944),
-        "cosine, top 100": (ItemKNN(n_neighbors=100, neighbors_of="target"), 0.1270, 0.0936),
+        "cosine, all neighbours": (
+            ItemKNN(n_neighbors=n_items, similarity="cosine"),
+            0.1273,
+            0.0944,
+        ),
+        "cosine, top 100": (
+            ItemKNN(n_neighbors=100, similarity="cosine", neighbors_of="target"),
+            0.1270,
+            0.0936,
+        ),
         "asymmetric cosine, alpha .7": (
             ItemKNN(similarity=Similarity("asymmetric_cosine", alpha=0.7), n_neighbors=n_items),
             0.1552,
@@ -382,7 +390,7 @@ def retail(quick: bool) -> list[Figure]:
     common = [str(path.resolve()), *columns, "--nulls", "drop", "--json"]
     models = [
         "popularity",
-        "item-knn",
+        "item-knn:similarity=cosine",
         "item-knn:measure=rp3beta,alpha=0.6,beta=0.3,neighbors_of=seen",
         "user-knn",
         "user-knn:neighbors_of=seen",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from aimass_core import GaussianMixture, ImplicitALS, cuda, load
+from aimass_core import GaussianMixture, ImplicitALS, cuda, load, similarity
 from aimass_core.exceptions import NumericalError
 from aimass_core.retrieval import FactorIndex
 
@@ -113,6 +113,15 @@ def test_check(device):
     assert cuda.device_info(device)["free_memory"] is None
 
 
+def test_the_comparison_of_similarity(monkeypatch):
+    from aimass_core.cuda import _similarity
+
+    rng = np.random.default_rng(0)
+    result = _similarity("cpu", 1, rng, np.float32, 200)
+    assert result.is_equal
+    assert result.error == 0
+
+
 def test_check_finds_wrong_results(monkeypatch):
     from aimass_core import array_api
 
@@ -126,3 +135,14 @@ def test_check_finds_wrong_results(monkeypatch):
     results = list(cuda.check("numpy", scale=0.002))
     assert [r.is_equal for r in results if r.name.startswith("best")] == [False] * 4
     assert all(r.is_equal for r in results if not r.name.startswith("best"))
+
+
+def test_similarity_without_the_extension_says_how_to_build_it(X, monkeypatch):
+    import importlib
+
+    def missing(name):
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    with pytest.raises(RuntimeError, match="AIMASS_CUDA=ON; device='cpu' computes the same"):
+        similarity.topk(X, device="cuda")

@@ -15,13 +15,14 @@ PACKAGE = Path(aimass_core.__file__).parent
 # From the lowest layer up; a package imports from lower layers only, at run time and for types.
 # Packages of one layer do not import each other, except where `BESIDE` allows it.
 LAYERS = [
-    {"_version", "exceptions", "_core"},
+    {"_version", "exceptions", "_core", "_cuda"},
     {"kernels"},
     {"jit"},
     {"base"},
     {"data", "array_api"},
     {"similarity", "retrieval", "evaluation"},
     {"neighbors", "factorization", "linear", "mixture", "effects"},
+    {"hybrid"},
     {"segmentation", "tuning", "fusion"},
     {"_config", "cuda"},
     {"cli"},

@@ -207,3 +207,22 @@ def test_progress_in_a_notebook(monkeypatch: pytest.MonkeyPatch, capsys: Any) ->
     with Progress("fit", 2, verbose=True) as progress:
         progress.step(2)
     assert "2/2" in capsys.readouterr().err
+
+
+def test_labels_of_points_do_not_cover_each_other(pyplot: Any) -> None:
+    from aimass_core.base.figures import draw_points, new_axes
+
+    names = ["a model with a long name", "item-kNN", "another long name", "ALS"]
+    ax = draw_points(new_axes(), names, [0.1, 0.4, 0.42, 1.0], [0.4, 0.39, 0.4, 0.1], ("x", "y"))
+    ax.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert [text.get_text() for text in ax.texts] == names
+    assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
+
+
+def test_labels_of_neighbors_keep_what_differs(pyplot: Any) -> None:
+    from aimass_core.base.figures import draw_neighborhood, new_axes
+
+    names = [f"a product with a very long title, size {n}" for n in range(5)]
+    ax = draw_neighborhood(new_axes(), names, np.ones((5, 5)))
+    assert len({text.get_text() for text in ax.texts}) == 5

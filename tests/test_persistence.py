@@ -29,6 +29,7 @@ from aimass_core import (
     ContextKNN,
     CosineContrastiveMF,
     ExplicitALS,
+    FactorizationMachine,
     ImplicitALS,
     Interactions,
     ItemKNN,
@@ -77,6 +78,7 @@ MODELS = [
     CosineContrastiveMF(n_factors=4, max_iter=2),
     CoClustering(max_iter=2),
     RatingNMF(n_factors=4, max_iter=2),
+    FactorizationMachine(n_factors=4, max_iter=10, n_burn_in=5, n_draws=5),
     RatingNMF(n_factors=4, max_iter=2, biases=True),
 ]
 
@@ -108,7 +110,8 @@ def answers(model):
 @pytest.mark.parametrize("model", MODELS, ids=repr)
 @pytest.mark.parametrize("users", ["int", "str", "matrix"])
 def test_the_same_answers_after_loading(model, users, tmp_path):
-    if users == "matrix" and (getattr(model, "start", None) or getattr(model, "half_life", None)):
+    needs_times = ("start", "half_life", "n_time_bins", "user_drift")
+    if users == "matrix" and any(getattr(model, name, None) for name in needs_times):
         pytest.skip("a matrix has no times")
     X = data().matrix if users == "matrix" else data(users)
     save(model.fit(X), tmp_path / "m")

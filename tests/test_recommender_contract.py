@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 
 import numpy as np
@@ -21,9 +22,14 @@ from aimass_core import (
     Bagging,
     BaselineOnly,
     CoClustering,
+    ColdStart,
     ContextKNN,
     CosineContrastiveMF,
     ExplicitALS,
+    FactorizationMachine,
+    HybridALS,
+    HybridBPR,
+    HybridWARP,
     ImplicitALS,
     Interactions,
     ItemKNN,
@@ -40,14 +46,18 @@ from aimass_core import (
     Stacking,
     SVDpp,
     UserKNN,
+    VectorMap,
     load,
     similarity,
 )
 from aimass_core.base import registry
+from aimass_core.base.arguments import FOREIGN_NAMES
+from aimass_core.data import split
 from aimass_core.data.weighting import BM25, TfIdf
-from aimass_core.evaluation import evaluate
+from aimass_core.evaluation import evaluate, recall
 from aimass_core.exceptions import NotFittedError
 from aimass_core.retrieval import FactorIndex, audience, score_topk
+from aimass_core.tuning import tune
 
 SUMS = [
     ItemKNN(n_neighbors=12),
@@ -95,7 +105,12 @@ FACTORS += [
     LogisticMF(**STEPS),
     SampledSoftmaxMF(**STEPS, n_negatives=12, temperature=0.5),
     CosineContrastiveMF(**STEPS, n_negatives=12, margin=0.4, negative_weight=1, dtype="float64"),
+    HybridALS(n_factors=8, regularization=0.1),
+    HybridBPR(**STEPS),
+    HybridWARP(**STEPS, dtype="float64"),
+    VectorMap(n_factors=8, regularization=0.1),
 ]
+RATINGS += [FactorizationMachine(n_factors=3, max_iter=60, n_draws=10, n_negatives=1)]
 RATED = {"n_factors": 3, "max_iter": 60, "learning_rate": 0.02}
 RATINGS += [
     SVD(**RATED),
@@ -115,6 +130,9 @@ STOCHASTIC = (  # trained by steps in a random order
     SVD,
     SVDpp,
     AsymmetricSVD,
+    FactorizationMachine,
+    HybridBPR,
+    HybridWARP,
 )
 MEMBERS = {"knn": ItemKNN(n_neighbors=12), "als": ImplicitALS(n_factors=8, regularization=0.1)}
 FUSED = [
@@ -130,6 +148,7 @@ FUSED = [
         estimator={"steps": [["DecisionTreeClassifier", {"max_depth": 4, "random_state": 0}]]},
     ),
 ]
+FUSED += [ColdStart(model=ItemKNN(n_neighbors=12)), ColdStart(model="implicit-als")]
 UNCLIPPED = [ExplicitALS(n_factors=3, clip=False), BaselineOnly(clip=False)]
 RATINGS += [ScoreFusion(models=UNCLIPPED, scale="none")]
 SHARED = [BaselineOnly(), BaselineOnly(method="sgd"), Popularity(), Popularity(by="mean")]
@@ -137,7 +156,10 @@ ALL = SUMS + RATINGS + FACTORS + FUSED + SHARED
 
 
 def test_every_registered_model_is_tested():
-    missing = {registry.find(name) for name in registry.model_names()} - {type(m) for m in ALL}
+    known = {registry.find(name) for name in registry.model_names()}
+    missing = {cls for cls in known if not getattr(cls, "needs_features", ())} - {
+        type(m) for m in ALL
+    }
     assert not {cls for cls in missing if cls.__module__.startswith("aimass_core.")}
 
 
@@ -495,9 +517,33 @@ def test_names_of_other_libraries(model, blocks):
         type(model)(nonsense=3)
 
 
+@pytest.mark.parametrize("name", registry.model_names())
+def test_every_name_of_other_libraries_is_told_ours(name):
+    cls = registry.find(name)
+    unfitted = cls.__new__(cls)
+    calls = {"": cls} | {
+        method: getattr(unfitted, method)
+        for method in ("fit", "recommend", "recommend_new", "similar_items", "predict", "explain")
+        if hasattr(cls, method)
+    }
+    for call in calls.values():
+        known = inspect.signature(call).parameters
+        for foreign, names in FOREIGN_NAMES.items():
+            ours = [own for own in names if own in known]
+            if foreign in known or not ours:
+                continue
+            with pytest.raises(TypeError, match=f"{foreign}'; here it is called '{ours[0]}'"):
+                call(**{foreign: 1})
+
+
 @pytest.mark.parametrize(
     ("call", "name", "ours"),
     [
+        (split.random, "test_ratio", "test_size"),
+        (split.k_fold, "n_folds", "n_splits"),
+        (recall, "topk", "k"),
+        (tune, "n_iter", "n_trials"),
+        (Interactions.from_table, "user_col", "user"),
         (similarity.topk, "K", "k"),
         (similarity.topk, "num_threads", "n_threads"),
         (evaluate, "K", "k"),

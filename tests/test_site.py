@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from aimass_core.base import registry
+from aimass_core.base.arguments import FOREIGN_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -49,6 +50,12 @@ def test_each_model_is_in_the_table_of_choice(name: str) -> None:
     assert row in table or row.replace("[", "").replace(f"](concepts/{name}.md)", "") in table, (
         f"add a row for {name} to the table 'Every model' of docs/choose.md"
     )
+
+
+def test_the_glossary_has_the_names_of_other_libraries() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (`.*`) \|$", (DOCS / "glossary.md").read_text(), re.M))
+    shown = {(own, name) for own, names in rows.items() for name in names.strip("`").split("`, `")}
+    assert shown == {(own, name) for name, ours in FOREIGN_NAMES.items() for own in ours}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -14,42 +14,61 @@ __all__ = ["FOREIGN_NAMES", "explains_names", "features_refused", "unknown_argum
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Name in implicit, LightFM, Surprise, Spark or RecTools -> name here.
-FOREIGN_NAMES = {
-    "K": ("k", "n_neighbors"),
-    "N": ("k",),
-    "epochs": ("max_iter",),
-    "factors": ("n_factors",),
-    "filter_already_liked_items": ("exclude_seen",),
-    "filter_items": ("exclude",),
-    "filter_query_items": ("exclude_seen",),
-    "filter_viewed": ("exclude_seen",),
-    "exclude_items": ("exclude",),
-    "items_to_recommend": ("candidates",),
-    "iterations": ("max_iter",),
-    "learning_rate_init": ("learning_rate",),
-    "lr_all": ("learning_rate",),
-    "maxIter": ("max_iter",),
-    "n_components": ("n_factors",),
-    "n_epochs": ("max_iter",),
-    "n_iter": ("max_iter",),
-    "n_jobs": ("n_threads",),
-    "no_components": ("n_factors",),
-    "num_factors": ("n_factors",),
-    "num_iterations": ("max_iter",),
-    "num_threads": ("n_threads",),
-    "rank": ("n_factors",),
-    "reg": ("regularization",),
-    "regParam": ("regularization",),
-    "reg_all": ("regularization",),
-    "seed": ("random_state",),
-    "show_progress": ("verbose",),
-    "top_k": ("k",),
-    "topk": ("k",),
-    "user_attributes": ("user_features",),
-    "item_attributes": ("item_features",),
-    "userid": ("users",),
+# Name here -> names in implicit, LightFM, Surprise, scikit-learn, Spark, RecTools, LensKit, Cornac,
+# RecBole and in common papers. A name of other libraries may stand for several of ours; the first
+# that the called function has is the one that is named.
+_FOREIGN: dict[str, str] = {
+    "k": "K N at at_k cutoff limit n_items n_recs num_items num_recommendations top_k top_n topk "
+    "topn",
+    "n_neighbors": "K k max_nbrs n_nbrs neighborhood_size neighbors nnbrs num_neighbors",
+    "min_k": "min_nbrs",
+    "n_factors": "K k dim embedding_dim embedding_size factors features latent_dim n_components "
+    "n_latent_factors no_components num_factors rank",
+    "n_components": "K k n_clusters",
+    "n_segments": "K k n_clusters n_components",
+    "max_iter": "epochs iterations maxIter max_epochs n_epochs n_iter n_iterations n_iters niter "
+    "num_epochs num_iterations num_iters",
+    "learning_rate": "eta learning_rate_init lr lr_all",
+    "regularization": "l2 l2_reg lambda_ lambda_reg reg regParam reg_all reg_param weight_decay",
+    "regularization_item": "item_alpha",
+    "regularization_user": "user_alpha",
+    "biases": "biased use_bias",
+    "random_state": "random_seed rng seed",
+    "n_threads": "n_jobs n_workers nthreads num_threads num_workers threads workers",
+    "verbose": "show_progress progress progress_bar",
+    "X": "R coo data dataset interactions ratings train trainset user_item_matrix user_items",
+    "users": "uid user_id user_ids userid userids",
+    "items": "iid item_id item_ids itemid itemids",
+    "exclude_seen": "exclude_known filter_already_liked_items filter_query_items filter_seen "
+    "filter_viewed remove_seen",
+    "exclude": "blacklist exclude_items filter_items",
+    "candidates": "item_candidates items items_to_recommend whitelist",
+    "user_features": "user_attributes",
+    "item_features": "item_attributes",
+    "n_trials": "max_evals n_calls n_iter num_trials",
+    "metrics": "measures metric",
+    "metric": "metrics scoring",
+    "n_splits": "cv k_folds n_folds",
+    "test_size": "fraction ratio test_fraction test_percentage test_ratio test_share",
+    "user": "userCol user_col user_column",
+    "item": "itemCol item_col item_column",
+    "value": "rating ratingCol rating_col score_col value_col weight_col",
+    "time": "datetime_col time_col timestamp timestamp_col",
+    "values": "rating ratings scores",
+    "times": "time timestamp timestamps",
 }
+
+
+def _by_foreign_name() -> dict[str, tuple[str, ...]]:
+    names: dict[str, list[str]] = {}
+    for own, others in _FOREIGN.items():
+        for other in others.split():
+            names.setdefault(other, []).append(own)
+    return {other: tuple(own) for other, own in names.items()}
+
+
+# Name in other libraries -> names here.
+FOREIGN_NAMES = _by_foreign_name()
 
 # Arguments of other libraries for what is a call of its own here.
 OTHER_CALLS = {"recalculate_user": "recommend_new", "user_items": "recommend_new"}
@@ -60,7 +79,7 @@ def explains_names(function: F) -> F:
     known = inspect.signature(function).parameters
     if any(p.kind is p.VAR_KEYWORD for p in known.values()):
         return function
-    is_method = next(iter(known), None) == "self"
+    is_method = next(iter(known), None) in ("self", "cls")
     own_names = [*known][is_method:]
 
     @functools.wraps(function)
@@ -68,7 +87,8 @@ def explains_names(function: F) -> F:
         if not kwargs.keys() <= known.keys():
             for name in kwargs:
                 if name not in known:
-                    cls = type(args[0]) if is_method else None
+                    owner = args[0] if is_method else None
+                    cls = owner if owner is None or isinstance(owner, type) else type(owner)
                     raise unknown_argument(cls, function.__name__, name, own_names)
         return function(*args, **kwargs)
 

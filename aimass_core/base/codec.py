@@ -24,7 +24,7 @@ __all__ = ["decode", "encode"]
 
 
 def _class(name: str) -> Any:
-    """The registered class that a file names; a file can name no other."""
+    """Return the registered class that a file names; a file can name no other."""
     try:
         return find(name)
     except KeyError as error:
@@ -32,7 +32,7 @@ def _class(name: str) -> Any:
 
 
 def encode(thing: Any, arrays: Arrays) -> dict[str, Any]:
-    """A tree for JSON; the arrays go into ``arrays``."""
+    """Return a tree for JSON; put the arrays into ``arrays``."""
     named = thing.model if isinstance(thing, AdaptedModel) else thing
     if name_of(type(named)) is None:
         raise TypeError(
@@ -43,7 +43,7 @@ def encode(thing: Any, arrays: Arrays) -> dict[str, Any]:
 
 
 def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
-    """One node; ``at`` is the prefix of the names of its arrays."""
+    """Return one node; ``at`` is the prefix of the names of its arrays."""
     if isinstance(thing, AdaptedModel):
         thing._check_fitted()
         parameters = {n: _plain(v, n) for n, v in thing._foreign_parameters().items()}
@@ -84,6 +84,12 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
         if thing.events is not None:
             parts["events"] = _encode(thing.events.to_arrays(), f"{at}events.", arrays)
         return {"class": name, "parts": parts, "unit": thing.time_unit, "report": thing.report}
+    if name == "feature-table":
+        parts = {
+            part: _encode(getattr(thing, part), f"{at}{part}.", arrays)
+            for part in ("ids", "matrix", "encoder")
+        }
+        return {"class": name, "parts": parts}
     if isinstance(thing, dict):
         entries = [
             [_plain(key, "context"), _encode(value, f"{at}{place}.", arrays)]
@@ -94,7 +100,7 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
 
 
 def _plain(value: Any, name: str) -> Any:
-    """A parameter as JSON."""
+    """Return a parameter as JSON."""
     if isinstance(value, Estimator) and name_of(type(value)) is not None:
         own = {n: _plain(v, n) for n, v in value.get_params(deep=False).items()}
         return {"model": name_of(type(value)), "parameters": own}
@@ -133,7 +139,7 @@ def _unplain(value: Any) -> Any:
 
 
 def decode(node: dict[str, Any], arrays: Arrays) -> Any:
-    """The object that `encode` took apart, with everything checked that its arrays claim."""
+    """Return the object that `encode` took apart; check everything that its arrays claim."""
     if "array" in node:
         return arrays[node["array"]]
     if "csr" in node:
@@ -151,6 +157,8 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
     if node["class"] == "interactions":
         parts = {name: decode(part, arrays) for name, part in node["parts"].items()}
         return cls(**parts, time_unit=node["unit"], report=node["report"])
+    if node["class"] == "feature-table":
+        return cls(**{name: decode(part, arrays) for name, part in node["parts"].items()})
     model = cls(**{name: _unplain(value) for name, value in node["parameters"].items()})
     if set(node["state"]) != set(cls._state):
         raise DamagedFileError(f"the state of {node['class']} is not complete")
@@ -161,7 +169,7 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
 
 
 def _decode_adapted(node: dict[str, Any], arrays: Arrays) -> AdaptedModel:
-    """A model of another author: its class must be registered, so its module was imported."""
+    """Return a model of another author, whose class was registered when its module was imported."""
     cls = _class(node["adapted"])
     if issubclass(cls, Estimator):
         raise DamagedFileError(f"{node['adapted']!r} is not a model of another author")

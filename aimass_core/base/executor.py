@@ -12,7 +12,6 @@ Tasks are idempotent. A task whose worker is lost is submitted again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 import shutil
@@ -528,6 +527,8 @@ def open_runner(
 @contextlib.contextmanager
 def _run_folder(folder: Path, keeps_place: bool) -> Iterator[Path]:
     """Make the folder of a run; remove it at the end, after an error only if nothing resumes."""
+    import fcntl  # not on Windows, where everything else works
+
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
         try:

@@ -339,5 +339,5 @@ def check_features(features: Any, encoder: Any, n: int, side: str) -> None:
     """
     if features is None:
         return
-    if encoder is None or as_csr(features).shape != (n, len(encoder.names)):
+    if encoder is None or as_csr(features).shape != (n, encoder.n_features):
         raise ValueError(f"features of {side}s of shape {features.shape} that do not fit the model")

@@ -93,14 +93,50 @@ def draw_points(
     matplotlib.axes.Axes
         The same axes.
     """
-    for position, (name, across, up) in enumerate(zip(names, x, y, strict=True)):
+    for position, (across, up) in enumerate(zip(x, y, strict=True)):
         if np.isfinite(across) and np.isfinite(up):
             ax.scatter([across], [up], color=f"C{position % 10}")
-            ax.annotate(name, (across, up), xytext=(5, 4), textcoords="offset points")
     ax.set_xlabel(titles[0])
     ax.set_ylabel(titles[1])
     ax.margins(x=0.2, y=0.15)
+    ax.figure.figure.draw_without_rendering()  # fixes the layout, which the labels depend on
+    placed: list[Any] = []
+    for name, across, up in zip(names, x, y, strict=True):
+        if np.isfinite(across) and np.isfinite(up):
+            placed.append(_free_label(ax, name, (across, up), placed))
     return ax
+
+
+def _free_label(ax: Any, name: str, point: tuple[float, float], placed: list[Any]) -> Any:
+    """Write a label beside a point, where it covers none of the other labels, and return it."""
+    inside = ax.get_window_extent()
+    label, best = None, None
+    for side, up in ((1, 4), (-1, 4), (1, -14), (-1, -14), (1, 16), (-1, 16), (1, -26), (-1, -26)):
+        tried = ax.annotate(
+            name,
+            point,
+            xytext=(5 * side, up),
+            textcoords="offset points",
+            ha="left" if side > 0 else "right",
+        )
+        box = tried.get_window_extent()
+        cost = sum(box.overlaps(other.get_window_extent()) for other in placed)
+        cost += box.x0 < inside.x0 or box.x1 > inside.x1
+        if best is not None and cost >= best:
+            tried.remove()
+            continue
+        if label is not None:
+            label.remove()
+        label, best = tried, cost
+        if cost == 0:
+            break
+    return label
+
+
+def _shortened(name: str) -> str:
+    """Return a label of limited length, with its beginning and its end."""
+    half = (_LABEL - 3) // 2
+    return name if len(name) <= _LABEL else f"{name[:half]}...{name[-half:]}"
 
 
 def draw_bars(ax: Any, names: Sequence[str], values: Sequence[float], title: str) -> Any:
@@ -157,7 +193,8 @@ def draw_neighborhood(ax: Any, names: Sequence[str], similarity: NDArray[Any]) -
     radius = 0.35 + 0.65 * (1 - np.clip(to_centre / largest, 0, 1))
     order = np.argsort(_angles(similarity[1:, 1:]), kind="stable")
     angle = np.empty(len(order))
-    angle[order] = 2 * np.pi * np.arange(len(order)) / max(len(order), 1)
+    # Half a step off the horizontal line, so that no two labels are at one height.
+    angle[order] = 2 * np.pi * (np.arange(len(order)) + 0.25) / max(len(order), 1)
     x = np.concatenate([[0.0], radius * np.cos(angle)])
     y = np.concatenate([[0.0], radius * np.sin(angle)])
     strongest = max(float(np.abs(similarity).max(initial=0.0)), 1e-300)
@@ -171,13 +208,14 @@ def draw_neighborhood(ax: Any, names: Sequence[str], similarity: NDArray[Any]) -
     for number, (name, across, up) in enumerate(zip(names, x, y, strict=True)):
         side = -1 if across < -0.05 else 1
         ax.annotate(
-            name if len(name) <= _LABEL else f"{name[: _LABEL - 3]}...",
+            _shortened(name),
             (across, up),
-            xytext=(5 * side, 5),
+            xytext=(0, -8) if number == 0 else (5 * side, 5),
             textcoords="offset points",
             fontsize="small",
             fontweight="bold" if number == 0 else "normal",
-            ha="left" if side > 0 else "right",
+            ha="center" if number == 0 else "left" if side > 0 else "right",
+            va="top" if number == 0 else "baseline",
         )
     ax.margins(0.15)
     ax.set_aspect("equal")

@@ -27,7 +27,7 @@ Filter: TypeAlias = "NDArray[np.uint8] | sp.csr_array | None"
 
 @dataclass(frozen=True)
 class Catalog:
-    """What the ids in a filter refer to.
+    """The items (or users) that the ids in a filter refer to.
 
     Parameters
     ----------
@@ -48,7 +48,9 @@ class Catalog:
 
 
 def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
-    """Return the columns of ids; ids that the model does not know have no effect and are logged.
+    """Return the columns of ids, without those that the model does not know.
+
+    The number of unknown ids is logged.
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
 
 
 def _rows_of_ids(values: Any, name: str, catalog: Catalog, ids: IdMap) -> NDArray[np.int64]:
-    """Return the rows of ids, -1 for unknown ones; refuse ids of another kind than the known."""
+    """Return the rows of ids, -1 for unknown ones; raise TypeError for ids of another kind."""
     try:
         rows = ids.get(values)
     except (TypeError, ValueError) as error:
@@ -108,6 +110,7 @@ def _rows_of_ids(values: Any, name: str, catalog: Catalog, ids: IdMap) -> NDArra
 
 
 def _as_numbers(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
+    """Return column numbers as an array, -1 for those outside the catalogue."""
     array = np.atleast_1d(np.asarray(values))
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise TypeError(
@@ -176,7 +179,7 @@ def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any])
 def _matrix_by_id(
     values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any]
 ) -> sp.csr_array:
-    """Return Interactions as a filter: their users are queries, their items columns."""
+    """Return `Interactions` as a matrix filter: their users are the queries."""
     if catalog.ids is None:
         raise TypeError(
             f"{name}: Interactions are matched by id, but the model was fitted on a matrix and has "

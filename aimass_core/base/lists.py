@@ -49,7 +49,7 @@ class TopK(Exportable):
     Parameters
     ----------
     queries : ndarray of shape (n,)
-        Whom or what the lists are for: ids, or row numbers where the model has no ids.
+        Users or items that the lists are for: ids, or row numbers where the model has no ids.
     indices : ndarray of int32, shape (n, k)
         Row numbers of the ranked items (or users), -1 after the end of a shorter list.
     scores : ndarray of float, shape (n, k)
@@ -60,6 +60,9 @@ class TopK(Exportable):
         Column names in tables and files.
     titles : mapping of id to str, optional
         Titles shown beside the ids in notebooks.
+    reasons : ndarray of str, shape (n,), optional
+        What each list is based on: "history", "features", "popular in country=DE", "popular", or
+        "none" for an empty list. Set by models that use features, and for ``unknown="popular"``.
 
     Attributes
     ----------
@@ -88,6 +91,7 @@ class TopK(Exportable):
     query_name: str = "user"
     item_name: str = "item"
     titles: Mapping[Any, str] | None = field(default=None, repr=False)
+    reasons: NDArray[Any] | None = None
 
     @cached_property
     def ids(self) -> NDArray[Any]:
@@ -115,7 +119,11 @@ class TopK(Exportable):
             if not len(rows):
                 raise IndexError(f"there are {len(self)} lists")
         return replace(
-            self, queries=self.queries[rows], indices=self.indices[rows], scores=self.scores[rows]
+            self,
+            queries=self.queries[rows],
+            indices=self.indices[rows],
+            scores=self.scores[rows],
+            reasons=None if self.reasons is None else self.reasons[rows],
         )
 
     def __repr__(self) -> str:
@@ -124,8 +132,8 @@ class TopK(Exportable):
             for query, (items, _) in zip(self.queries[:3].tolist(), self[:3], strict=True)
         )
         more = "; ..." if len(self) > 3 else ""
-        size = f"{len(self)} lists of up to {self.indices.shape[1]} {self.item_name}s"
-        return f"TopK({size}: {shown}{more})"
+        size = f"lists: {len(self)}, k: {self.indices.shape[1]}, of: {self.item_name}"
+        return f"TopK({size}; {shown}{more})"
 
     def with_titles(self, titles: Mapping[Any, str]) -> TopK:
         """Return the same lists with titles for display.
@@ -152,10 +160,10 @@ class TopK(Exportable):
             named by ``query_name`` and ``item_name``.
         """
         rows, ranks = np.nonzero(self.indices >= 0)
-        found = self.indices[rows, ranks]
+        items = self.indices[rows, ranks]
         return {
             self.query_name: self.queries[rows],
-            self.item_name: found if self.id_map is None else self.id_map.ids[found],
+            self.item_name: items if self.id_map is None else self.id_map.ids[items],
             "rank": (ranks + 1).astype(np.int32),
             "score": self.scores[rows, ranks],
         }
@@ -214,6 +222,7 @@ class TopK(Exportable):
 
 
 def _cell(item: Any, score: float, share: float, titles: Mapping[Any, str] | None) -> str:
+    """Return a table cell with id, title, score, and a bar that fills a share of the width."""
     from html import escape
 
     title = (titles or {}).get(item)
@@ -227,7 +236,7 @@ def _cell(item: Any, score: float, share: float, titles: Mapping[Any, str] | Non
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Why a model gives a user an item this score.
+    """The parts of the score that a model gives to a pair of a user and an item.
 
     ``offset + contributions.sum()`` is the score when all contributions are requested
     (``k=None``); otherwise the k largest in absolute value are listed.
@@ -237,13 +246,13 @@ class Explanation:
     score : float
         The model's score or predicted rating (before it is clipped to the rating scale).
     offset : float
-        The part that no neighbour contributes: a mean or baseline, 0 for ranking models.
-    of : {"items", "users"}
-        What contributes: items of the user, or similar users.
+        The part that no contributor adds: a mean or baseline, 0 for ranking models.
+    of : {"items", "users", "features"}
+        What contributes: items of the user, similar users, or features of the item.
     indices : ndarray of int64, shape (n,)
-        Row numbers of the contributors.
+        Row numbers of the contributors, or numbers of the features.
     ids : ndarray of shape (n,)
-        Their ids; without ids: ``indices``.
+        Their ids, or names of the features; without ids: ``indices``.
     contributions : ndarray of float64, shape (n,)
         What each adds to the score, largest absolute value first.
     """

@@ -39,7 +39,7 @@ _ALIGN = 64
 _MAX_HEADER = 100_000_000  # the limit of the safetensors library
 _BLANK = "0" * 128
 _CHUNK = 1 << 24
-# What decoding meets in a file that is whole but made by another hand.
+# Errors of decoding a complete file whose contents do not fit together.
 _MISFITS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
@@ -86,7 +86,7 @@ def save(thing: Any, path: str | os.PathLike[str]) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A new binary file that takes the place of `path` once it is complete and on disk."""
+    """Yield a new binary file that replaces `path` once it is complete and on disk."""
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:
@@ -150,7 +150,7 @@ def _bytes(array: NDArray[Any]) -> memoryview:
 
 
 def _header(manifest: str, arrays: Arrays) -> tuple[bytes, list[NDArray[Any]]]:
-    """The header with a blank checksum, and all arrays with the padding between them."""
+    """Return the header with a blank checksum, and all arrays with the padding between them."""
     entries: dict[str, Any] = {}
     placed: list[NDArray[Any]] = []
     offset = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ import scipy.sparse as sp
 from .csr import row_numbers, row_range, take_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 __all__ = ["Query"]
@@ -91,38 +92,40 @@ class Query:
         """
         if begin == 0 and end >= len(self):
             return self
-        return self._of(slice(begin, end), lambda X: row_range(X, begin, end))
+        return self._select(slice(begin, end), lambda matrix: row_range(matrix, begin, end))
 
     def take(self, rows: NDArray[np.int64]) -> Query:
-        """Return the query of some users.
+        """Return the query of some of its users.
 
         Parameters
         ----------
         rows : ndarray of int64
-            Numbers of users in this query, in the order wanted.
+            Numbers of the users within this query.
 
         Returns
         -------
         Query
-            A new one.
+            Holds copies of their rows.
         """
-        return self._of(rows, lambda X: take_rows(X, rows))
+        return self._select(rows, lambda matrix: take_rows(matrix, rows))
 
-    def _of(self, users: Any, rows_of: Callable[[sp.csr_array], sp.csr_array]) -> Query:
-        """Return the query of the users that an index and the rows of a matrix stand for."""
+    def _select(self, rows: Any, rows_of: Callable[[sp.csr_array], sp.csr_array]) -> Query:
+        """Return the query of some users: ``rows`` indexes arrays, ``rows_of`` cuts matrices."""
         own, excluded = self.candidate_lists, self.exclude
         profiles = rows_of(self.profiles)
-        if excluded is not None:  # the profiles themselves stay recognisable as such
-            excluded = profiles if excluded is self.profiles else rows_of(excluded)
+        if excluded is self.profiles:  # stays one object: models test whether seen items are out
+            excluded = profiles
+        elif excluded is not None:
+            excluded = rows_of(excluded)
         return replace(
             self,
             profiles=profiles,
-            users=None if self.users is None else self.users[users],
+            users=None if self.users is None else self.users[rows],
             user_features=rows_of(self.user_features)
             if sp.issparse(self.user_features)
             else None
             if self.user_features is None
-            else self.user_features[users],
+            else self.user_features[rows],
             candidates=self.candidates if own is None else rows_of(own),
             exclude=excluded,
         )

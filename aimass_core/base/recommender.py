@@ -140,16 +140,16 @@ class Recommender(Estimator):
     user_encoder_: Any = None
     # Fields of a Query that must be given, beside profiles.
     requires: ClassVar[tuple[str, ...]] = ()
-    # Whether a user without any interaction has no list of its own.
+    # Whether the model cannot rank items for a user without any interaction.
     needs_history: ClassVar[bool] = True
-    # Whether answers for users of the fit read the training matrix.
+    # Whether answers for users of the fit need the training matrix.
     needs_training: bool = True
-    _dtype: ClassVar[Any] = None  # of the values, None: as given
+    _dtype: ClassVar[Any] = None  # type of the values of user_items_; None: as given
     # Whether the state has timestamps_, time_unit_ and events_.
     _keeps_times: ClassVar[bool] = False
     # Whether the model of an event can answer, and a true result of the callback ends the fit.
     learns_in_epochs: ClassVar[bool] = False
-    # Of the call of `fit` that is under way.
+    # The arguments and the progress reporter of the call of `fit` that is under way.
     _options: FitOptions = FitOptions()
     _reporter: Progress | None = None
 
@@ -223,10 +223,10 @@ class Recommender(Estimator):
         """Set the learned attributes from ``user_items_``; other arguments are in ``_options``."""
 
     def _progress(self, n_steps: int) -> Progress:
-        """Return the reporter of the call of `fit` that is under way, for so many steps.
+        """Return the progress reporter of the call of `fit` that is under way.
 
-        A model that does not learn in epochs has one more step, which `_fit` reports: the complete
-        model.
+        ``n_steps`` are those that the model reports itself. For a model that does not learn in
+        epochs `_fit` reports one more, which holds the complete model.
         """
         if self._reporter is None:
             return self._options.progress(n_steps)
@@ -234,10 +234,10 @@ class Recommender(Estimator):
         return self._reporter
 
     def _prepare(self, n_threads: int) -> None:
-        """Set what is derived from the learned attributes; also called after loading."""
+        """Compute what answering derives from the learned attributes; also called after loading."""
 
     def _check_state(self) -> None:
-        """Raise ValueError where the learned attributes do not fit together (a file by others)."""
+        """Raise ValueError where the learned attributes of a loaded file do not fit together."""
         n_items = len(self.item_counts_)
         if self.item_counts_.ndim != 1 or self.item_counts_.dtype.kind not in "iu":
             raise ValueError("item counts that are not whole numbers")
@@ -263,6 +263,7 @@ class Recommender(Estimator):
             check_events(events, self.user_items_.nnz, self.user_items_.dtype)
 
     def _facts(self) -> dict[str, str]:
+        """Return the facts about the fit that a notebook shows."""
         facts = {"users": f"{self.n_users_:,}", "items": f"{self.n_items:,}"}
         if self.user_items_ is not None:
             facts["interactions"] = f"{self.user_items_.nnz:,}"
@@ -408,11 +409,11 @@ class Recommender(Estimator):
         self.n_users_, self.n_features_in_ = X.shape
 
     def _requires_training(self) -> bool:
-        """Whether the model cannot answer anything without the training matrix."""
+        """Return whether the model cannot answer anything without the training matrix."""
         return self.needs_training
 
     def _joined(self, X: Any, duplicates: str) -> Any:
-        """Return old and new interactions as one, as `fit` takes them."""
+        """Return the interactions of the fit and new ones together, in a form that `fit` takes."""
         as_choice(duplicates, "duplicates", DUPLICATE_RULES)
         refuse_table(X, "X")
         if self.user_items_ is None:
@@ -770,7 +771,7 @@ class Recommender(Estimator):
     # ---- helpers -----------------------------------------------------------------------------
 
     def _require_training(self, purpose: str) -> None:
-        """Raise ValueError where the model was saved without what it needs for this purpose."""
+        """Raise ValueError for a model that was saved without its training data."""
         if self.user_items_ is None:
             raise ValueError(
                 f"the model was saved without its training data (training=False) and cannot "
@@ -828,7 +829,7 @@ class Recommender(Estimator):
         return rows, queries
 
     def _profiles_of(self, rows: NDArray[np.int64]) -> sp.csr_array:
-        """Return interactions of users of the fit; none for row -1 or where they are not stored."""
+        """Return the interactions of users of the fit: empty for row -1 and where none are kept."""
         X = self.user_items_
         if X is None:
             return wrap_csr(
@@ -843,7 +844,7 @@ class Recommender(Estimator):
 
     @property
     def _score_dtype(self) -> Any:
-        """Type of the scores of lists that are empty for want of a history."""
+        """Type of the scores of empty lists, where no user of the call has a history."""
         if self.predicts_ratings or self.user_items_ is None:
             return np.float64
         return self.user_items_.dtype
@@ -884,6 +885,7 @@ class Recommender(Estimator):
 
     @staticmethod
     def _warn_of_items(n_unknown: int, n: int) -> None:
+        """Warn that some items of new users' profiles are unknown to the model."""
         if n_unknown:
             warnings.warn(
                 f"user_items: {n_unknown} of {n} items are unknown to the model and are dropped; "
@@ -987,12 +989,25 @@ class Recommender(Estimator):
         )
 
     def _lists(self, query: Query, queries: NDArray[Any], popular: bool, catalog: Catalog) -> TopK:
-        """Answer a query; users without history get an empty list or the most popular items."""
+        """Return the lists of a query; users without history get none or the most popular items."""
         indices, scores = self._ranked(query, popular)
         user, item = self._names
-        return TopK(queries, indices, scores, catalog.ids, user, item)
+        reasons = self._reasons(query, popular)
+        return TopK(queries, indices, scores, catalog.ids, user, item, reasons=reasons)
+
+    def _reasons(self, query: Query, popular: bool) -> NDArray[Any] | None:
+        """Return what the list of each user is based on; None where it is the history of all."""
+        uses_features = self.user_features_ is not None or query.user_features is not None
+        if not popular and not uses_features:
+            return None
+        without = self._without_history(query)
+        reasons = np.full(len(query), "history", dtype=object)
+        reasons[np.diff(query.profiles.indptr) == 0] = "features" if uses_features else "model"
+        reasons[without] = "popular" if popular else "none"
+        return reasons
 
     def _ranked(self, query: Query, popular: bool) -> Ranked:
+        """Return what `rank` returns, and empty or popular lists for users without history."""
         n = len(query)
         if not n or not query.k:
             return padding(n, query.k, self._score_dtype)
@@ -1014,7 +1029,7 @@ class Recommender(Estimator):
         return indices, scores
 
     def _without_history(self, query: Query) -> NDArray[np.bool_]:
-        """Return flags of the users of a query that the model knows nothing about."""
+        """Return a flag for each user of a query: whether the model cannot rank items for it."""
         nothing: NDArray[np.bool_] = np.diff(query.profiles.indptr) == 0
         unknown = nothing if query.users is None else query.users < 0
         if self.uses_user_features and query.user_features is not None:

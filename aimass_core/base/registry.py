@@ -11,7 +11,7 @@ __all__ = ["find", "model_modules", "model_names", "models_with", "name_of", "re
 T = TypeVar("T", bound=type)
 
 # Packages of models. Each lists its classes in ``MODELS``: class name -> module name.
-_MODEL_PACKAGES = ("neighbors", "factorization", "linear", "fusion")
+_MODEL_PACKAGES = ("neighbors", "factorization", "linear", "hybrid", "fusion")
 _OTHER_PACKAGES = ("data", "similarity", "mixture", "segmentation")
 
 _classes: dict[str, type] = {}
@@ -111,7 +111,8 @@ def find(name: str) -> Any:
     """
     if name not in _classes:
         stem = str(name).replace("-", "_")
-        for module in _modules(_MODEL_PACKAGES + _OTHER_PACKAGES).values():
+        modules = _modules(_MODEL_PACKAGES + _OTHER_PACKAGES) | _modules(("hybrid",), "ESTIMATORS")
+        for module in modules.values():
             if module.rpartition(".")[2] == stem:
                 importlib.import_module(f"aimass_core.{module}")
     if name not in _classes:
@@ -131,7 +132,7 @@ def name_of(cls: type) -> str | None:
 
 
 def _is_plug_in(cls: type) -> bool:
-    """Whether a registered class is a recommender of another author."""
+    """Return whether a registered class is a recommender of another author."""
     return (
         not cls.__module__.startswith("aimass_core.")
         and hasattr(cls, "score")
@@ -139,9 +140,11 @@ def _is_plug_in(cls: type) -> bool:
     )
 
 
-def _modules(packages: tuple[str, ...]) -> dict[str, str]:
+def _modules(packages: tuple[str, ...], table: str = "MODELS") -> dict[str, str]:
     return {
         name: f"{package}.{module}"
         for package in packages
-        for name, module in importlib.import_module(f"aimass_core.{package}").MODELS.items()
+        for name, module in getattr(
+            importlib.import_module(f"aimass_core.{package}"), table
+        ).items()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["aligned", "interval_text", "p_value_text", "short_number"]
+__all__ = ["aligned", "counted", "interval_text", "p_value_text", "short_number"]
 
 
 def short_number(value: float) -> str:
@@ -27,6 +27,26 @@ def short_number(value: float) -> str:
     if 1000 <= abs(value) < 1e9:
         return f"{value:,.1f}"
     return f"{value:.4g}"
+
+
+def counted(n: int, noun: str, form: str = "") -> str:
+    """Return a number with its noun, such as "1 user" and "2 users".
+
+    Parameters
+    ----------
+    n : int
+        A count.
+    noun : str
+        In the singular; "entry" becomes "entries".
+    form : str, default=""
+        Format of the number, such as ",".
+
+    Returns
+    -------
+    str
+    """
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{n:{form}} {noun if n == 1 else plural}"
 
 
 def interval_text(estimate: float, lower: float, upper: float) -> str:

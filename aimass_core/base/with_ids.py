@@ -6,9 +6,12 @@ nothing from the layer of data.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import scipy.sparse as sp
     from numpy.typing import NDArray
@@ -56,6 +59,7 @@ class MatrixWithIds:
         timestamps: NDArray[np.int64] | None,
         time_unit: str | None,
         duplicates: str,
+        events: Mapping[str, Any] | None = None,
     ) -> MatrixWithIds:
         """Return older interactions and these together, rows and columns matched by id."""
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,8 @@ from .options import (
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
+
+_DECIMAL = re.compile(r"-?(0|[1-9]\d*)\.\d+")
 
 __all__ = ["audience"]
 
@@ -431,6 +434,7 @@ class _Campaign:
         import pyarrow as pa
 
         from ..data.idmap import IdMap
+        from ..data.readers.text import TextReader
         from .files import check_names, open_input
 
         source = self._options.join
@@ -441,11 +445,15 @@ class _Campaign:
         read = table.read({"user": self._user_name})
         ids, keep = self._known(read["user"], "--join", self._fitted.users)
         arrays = {self._user_name: pa.array(ids)}
+        is_text = all(isinstance(reader, TextReader) for reader in table.readers)
         for name in (other for other in names if other != self._user_name):
             column = table.read({"context": name})["context"]
             codes, values = IdMap._number(column, f"column {name!r}", 1)
             taken = [None if code < 0 else code for code in codes[keep].tolist()]
-            arrays[name] = pa.array(values.ids.tolist()).take(pa.array(taken, pa.int64()))
+            distinct = pa.array(values.ids.tolist())
+            if is_text:
+                distinct = _decimals(distinct)
+            arrays[name] = distinct.take(pa.array(taken, pa.int64()))
         return pa.table(arrays)
 
     def table(self, chosen: Any, attributes: Any) -> Any:
@@ -464,9 +472,19 @@ class _Campaign:
             schema = schema.set(1, schema.field(1).with_type(pa.string()))
         table = lists_table(chosen, schema)
         if joined is not None:
-            for name in joined.column_names[4:]:
+            for name in joined.column_names[len(chosen.columns()) :]:
                 table = table.append_column(name, joined[name])
         return table
+
+
+def _decimals(values: Any) -> Any:
+    """Return texts as numbers where each is a decimal number without leading zeros."""
+    import pyarrow as pa
+
+    if not pa.types.is_string(values.type) or not len(values):
+        return values
+    is_number = all(_DECIMAL.fullmatch(text) for text in values.to_pylist())
+    return values.cast(pa.float64()) if is_number else values
 
 
 def _as_number(text: str) -> float | None:
@@ -500,6 +518,7 @@ def _quotas(text: str, labels: set[Any]) -> Any:
 def _show(
     reporter: Reporter, summary: dict[str, Any], shown: list[dict[str, Any]], item_name: str
 ) -> None:
+    from ..base.text import counted
     from .ratings import facts_shown
 
     rows = facts_shown(summary)
@@ -519,7 +538,9 @@ def _show(
         "choose": f"{summary['choose_seconds']:.2f} s",
         "written": f"{summary['rows_written']:,} rows to {summary['out']}",
     }
-    reporter.facts(f"{summary['model']}: audiences of {summary['target_items']:,} items", rows)
+    reporter.facts(
+        f"{summary['model']}: audiences of {counted(summary['target_items'], 'item', ',')}", rows
+    )
     title = "Audiences" if len(shown) <= _MAX_SHOWN else f"The first {_MAX_SHOWN} audiences"
     reporter.grid(
         title,

@@ -22,7 +22,7 @@ _ENTRY = Path("suite") / "run.py"
 
 
 def _found(suite: Path | None) -> Path:
-    """The program of the suite."""
+    """Return the program of the suite."""
     beside = Path(__file__).resolve().parents[2] / "benchmarks"
     places = [suite] if suite is not None else [beside, Path.cwd() / "benchmarks"]
     for place in places:

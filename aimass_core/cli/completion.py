@@ -12,6 +12,7 @@ _SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 
 def completion(
+    context: typer.Context,
     shell: Annotated[
         str,
         typer.Argument(metavar="SHELL", help=f"One of {', '.join(_SHELLS)}."),
@@ -21,10 +22,10 @@ def completion(
 
     'aimass --install-completion' installs it for the shell that is running.
     """
-    from typer.completion import get_completion_script
+    from typer.completion import shell_complete
 
     from ..base.validation import as_choice
 
     as_choice(shell, "SHELL", _SHELLS)
-    script = get_completion_script(prog_name="aimass", complete_var="_AIMASS_COMPLETE", shell=shell)
-    typer.echo(script)
+    command = context.find_root().command
+    shell_complete(command, {}, "aimass", "_AIMASS_COMPLETE", f"source_{shell}")

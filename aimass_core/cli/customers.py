@@ -218,16 +218,15 @@ class Customers:
             self._source,
             {f"--{name}": getattr(options, name) for name in ("user", "time", "order")},
         )
-        factors = [part.strip() for part in amount.split("*")]
-        is_one_column = amount in names  # a column may have a star in its name
-        if not is_one_column:
+        if amount not in names:  # a column may have a star in its name
+            factors = [part.strip() for part in amount.split("*")]
             check_names(self.table, self._source, {f"--amount {name}": name for name in factors})
         found = rfm(
             self.table,
             user=str(options.user),
             time=str(options.time),
             order=options.order,
-            amount=amount if is_one_column else tuple(factors),  # type: ignore[arg-type]
+            amount=amount,
             now=_as_time(options.now),
             nulls=options.nulls,
         )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import Reporter, Steps, shown_events
+from .features import FeatureOptions
 from .groups import with_option_groups
-from .models import ModelSpec, parse_models
+from .models import ModelSpec, model_class, parse_models
 from .options import (
     ColumnOptions,
     GeneralOptions,
@@ -119,6 +120,14 @@ class MetricOptions:
             rich_help_panel=_METRIC_PANEL,
         ),
     ] = "popular"
+    new_items_only: Annotated[
+        bool,
+        typer.Option(
+            "--new-items-only",
+            help="Lists hold only items without an entry in train (--split cold-items).",
+            rich_help_panel=_METRIC_PANEL,
+        ),
+    ] = False
     intervals: Annotated[
         bool | None,
         typer.Option(
@@ -153,6 +162,7 @@ class MetricOptions:
             "threshold": self.threshold,
             "repeats": self.rule_of_repeats(),
             "fallback": self.fallback,
+            "candidates": "new" if self.new_items_only else "all",
             "intervals": self.intervals,
             "confidence": self.confidence,
         }
@@ -173,6 +183,7 @@ def evaluate(
     models: ModelsOptions,
     rule: SplitOptions,
     metrics: MetricOptions,
+    features: FeatureOptions,
     output: OptionalOutputOptions,
     columns: ColumnOptions,
     tables: TableOptions,
@@ -195,9 +206,11 @@ def evaluate(
     source = open_ratings(ratings, columns, tables)
     if not files:
         rule.check(source)
+        features.check([model_class(spec.name) for spec in specs])
     target = None
     if output.out is not None:
-        target = Output(output, [*source.paths, *(files or ())], "evaluate")
+        inputs = [*source.paths, *(files or ()), *features.paths]
+        target = Output(output, inputs, "evaluate")
     with reporter.steps() as steps:
         steps.begin(f"reading {source.name}")
         data = source.read()
@@ -210,6 +223,7 @@ def evaluate(
             named,
             parts if len(parts) > 1 else parts[0],
             fit=not files,
+            **_features(features, named, data, tables.encoding, fitted=bool(files)),
             random_state=seed,
             callback=shown_events(steps),
             **metrics.as_arguments(),
@@ -231,6 +245,24 @@ def evaluate(
         shown["written"] = str(target)
     reporter.facts(source.name, shown)
     reporter.text(text)
+
+
+def _features(
+    features: FeatureOptions, named: dict[str, Any], data: Any, encoding: str | None, fitted: bool
+) -> dict[str, Any]:
+    """Return the features of the command line, encoded once; as in the fit of a loaded model."""
+    if not features.are_given:
+        return {}
+    if not fitted:
+        return dict(features.read(data.items, data.users, encoding))
+    features.check(list(named.values()))
+    encoders = {id(getattr(model, "item_encoder_", None)) for model in named.values()}
+    if len(encoders) > 1:
+        raise ValueError(
+            "--model-file: with features, evaluate one file at a time: each encodes them itself"
+        )
+    model = next(iter(named.values()))
+    return dict(features.read(data.items, data.users, encoding, model))
 
 
 def _sizes(part: Any) -> dict[str, int]:

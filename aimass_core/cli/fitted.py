@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .console import shown_events
 from .files import check_output, load_saved
-from .models import parse_models
+from .models import model_class, parse_models
 from .ratings import Ratings, data_facts, open_ratings
 
 if TYPE_CHECKING:
     from ..data import IdMap, Interactions
     from .console import Steps
+    from .features import FeatureOptions
     from .models import ModelSpec
     from .options import ColumnOptions, ModelOptions, TableOptions
 
@@ -40,6 +41,8 @@ class FittedModel:
         Whether the model was read from a file; then the interactions were not used for it.
     read_seconds, fit_seconds : float
         Time for reading and fitting.
+    features : dict of str to FeatureTable
+        Features of items and users of the command line.
     """
 
     model: Any
@@ -49,6 +52,7 @@ class FittedModel:
     is_loaded: bool
     read_seconds: float
     fit_seconds: float
+    features: dict[str, Any] = field(default_factory=dict)
 
     @property
     def users(self) -> IdMap:
@@ -57,7 +61,10 @@ class FittedModel:
 
     @property
     def items(self) -> IdMap:
-        """Ids of the items of the model; column numbers where it has none."""
+        """Ids of the items that are ranked; column numbers where the model has none."""
+        if "item_features" in self.features:
+            catalog = self.model._catalog(self.features["item_features"])
+            return _ids(catalog.ids, catalog.size)
         return _ids(self.model.items_, self.model.n_items)
 
     @property
@@ -127,6 +134,8 @@ class ModelSource:
         Name of the model if none is given.
     ratings_with_file : bool, default=False
         Whether a model file and a table of interactions go together.
+    features : FeatureOptions, optional
+        Tables of features.
 
     Raises
     ------
@@ -143,8 +152,11 @@ class ModelSource:
         *,
         default: str,
         ratings_with_file: bool = False,
+        features: FeatureOptions | None = None,
     ) -> None:
         options = _with_file(options)
+        self._features = features
+        self._encoding = tables.encoding
         self._file = options.model_file
         self._spec: ModelSpec | None = None
         if self._file is None:
@@ -152,6 +164,8 @@ class ModelSource:
                 raise ValueError("RATINGS is needed, or --model-file with a fitted model")
             name = options.model or default
             (self._spec,) = parse_models([name], options.settings, {"random_state": options.seed})
+            if features is not None:
+                features.check([model_class(self._spec.name)])
         else:
             if options.model is not None or options.settings:
                 raise ValueError(
@@ -170,6 +184,7 @@ class ModelSource:
         return [
             *(() if self.ratings is None else self.ratings.paths),
             *(() if self._file is None else [self._file]),
+            *(() if self._features is None else self._features.paths),
         ]
 
     def check_save(self, save: Path | None, others: list[Path]) -> None:
@@ -217,8 +232,10 @@ class ModelSource:
             model = load_model(self._file)
             read_s = perf_counter() - started
             label = f"{name_of_model(model)} of {self._file}"
-            return FittedModel(model, label, self.ratings, data, True, read_s, 0.0)
+            features = self._read_features(model.items_, model.users_, model)
+            return FittedModel(model, label, self.ratings, data, True, read_s, 0.0, features)
         assert self._spec is not None
+        features = self._read_features(getattr(data, "items", None), getattr(data, "users", None))
         read_s = perf_counter() - started
         steps.begin(f"fitting {self._spec.name}")
         started = perf_counter()
@@ -226,9 +243,20 @@ class ModelSource:
         options: dict[str, Any] = {}
         if executor and "executor" in inspect.signature(unfitted.fit).parameters:
             options = {**executor, "callback": shown_events(steps)}
-        model = unfitted.fit(data, **options)
+        model = unfitted.fit(data, **features, **options)
         fit_s = perf_counter() - started
-        return FittedModel(model, self._spec.label, self.ratings, data, False, read_s, fit_s)
+        label = self._spec.label
+        return FittedModel(model, label, self.ratings, data, False, read_s, fit_s, features)
+
+    def _read_features(
+        self, items: IdMap | None, users: IdMap | None, model: Any = None
+    ) -> dict[str, Any]:
+        """Return the features of the command line, encoded as in the fit of a loaded model."""
+        if self._features is None or not self._features.are_given:
+            return {}
+        if model is not None:
+            self._features.check([model])
+        return dict(self._features.read(items, users, self._encoding, model))
 
 
 def _with_file(options: ModelOptions) -> ModelOptions:
@@ -255,7 +283,8 @@ def name_of_model(model: Any) -> str:
     str
         The name of its class where it is not registered.
     """
+    from ..base.foreign import AdaptedModel
     from ..base.registry import name_of
 
-    inner = getattr(model, "model", model)
+    inner = model.model if isinstance(model, AdaptedModel) else model
     return name_of(type(inner)) or type(inner).__name__

@@ -68,7 +68,7 @@ def _check_device(reporter: Reporter, device: str) -> None:
     with reporter.steps() as steps:
         steps.begin("comparing")
         for done, result in enumerate(check(device), 1):
-            steps.at(done, 12)
+            steps.at(done, 16)
             results.append(result)
     if reporter.is_json:
         reporter.json(facts | {"results": [r._asdict() | {"ratio": r.ratio} for r in results]})

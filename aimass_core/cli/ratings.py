@@ -261,6 +261,8 @@ def facts_shown(facts: dict[str, Any]) -> dict[str, Any]:
     dict
         Title of a line to its value; empty if nothing was read.
     """
+    from ..base.text import counted
+
     rows: dict[str, Any] = {}
     if "rows_read" not in facts:
         return rows
@@ -274,7 +276,8 @@ def facts_shown(facts: dict[str, Any]) -> dict[str, Any]:
     rows["rows dropped"] = f"{sum(dropped.values()):,}" + (f" ({causes})" if causes else "")
     rows["rows merged"] = f"{merged:,}" + (f" (rule: {facts['duplicates']})" if merged else "")
     rows["matrix"] = (
-        f"{facts['users']:,} users x {facts['items']:,} items, {facts['interactions']:,} entries"
+        f"{counted(facts['users'], 'user', ',')} x {counted(facts['items'], 'item', ',')}, "
+        f"{counted(facts['interactions'], 'entry', ',')}"
     )
     for number, note in enumerate(facts.get("notes", ()), 1):
         rows[f"note {number}"] = note

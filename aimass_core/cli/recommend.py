@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import Reporter, shown_events
+from .features import FeatureOptions
 from .fitted import ModelSource
 from .groups import with_option_groups
 from .options import (
@@ -137,6 +138,7 @@ def recommend(
     lists: ListOptions,
     titles: TitleOptions,
     sentences: ReasonOptions,
+    features: FeatureOptions,
     save: SaveModelOption = None,
     model: ModelOptions,
     workers: ExecutorOptions,
@@ -148,8 +150,8 @@ def recommend(
 
     The output has one row for each user and rank: the user column, the item column, rank, score.
     With --model-file and RATINGS, the lists are for the users of RATINGS by their interactions
-    there, whether or not the model knows them. An --out that ends in / is a folder of Parquet
-    files.
+    there, whether or not the model knows them. With --item-features, items of that table without
+    interactions are ranked, too. An --out that ends in / is a folder of Parquet files.
     """
     from ..base.validation import as_int
 
@@ -157,7 +159,13 @@ def recommend(
     as_int(sentences.reasons, "--reasons", minimum=1)
     reporter = Reporter(general, output.out)
     source = ModelSource(
-        ratings, columns, tables, model, default="item-knn", ratings_with_file=True
+        ratings,
+        columns,
+        tables,
+        model,
+        default="item-knn",
+        ratings_with_file=True,
+        features=features,
     )
     target = _output(output, source)
     source.check_save(save, [] if output.out == "-" else [target.path])
@@ -237,6 +245,7 @@ class _Lists:
         self._options: dict[str, Any] = {
             "k": options.k,
             "exclude_seen": options.exclude_seen,
+            **fitted.features,
         }
         self._texts: dict[str, Any] | None = None
         self._titles: dict[str, str] = {}
@@ -329,6 +338,8 @@ class _Lists:
             raise ValueError(
                 "--out: lists of a saved model for the users of RATINGS go to a file, not a folder"
             )
+        if self._fitted.features:
+            raise ValueError("--item-features and --user-features go with a file as --out")
         if len(self.schema) > 4:
             raise ValueError("--items and --explain go with a file as --out, not with a folder")
         return write_recommendations(
@@ -344,6 +355,7 @@ class _Lists:
 
     def table(self, lists: TopK, steps: Steps) -> pa.Table:
         """Return lists as a table, with titles and reasons."""
+        import numpy as np
         import pyarrow as pa
 
         from .output import append_texts, lists_table
@@ -356,11 +368,15 @@ class _Lists:
         if "title" in self.schema.names[4:]:
             texts["title"] = [self._titles.get(str(item)) for item in items]
         if self._texts is not None:
-            texts["reason"] = reasons(self._fitted.model, users, items, steps=steps, **self._texts)
+            of_pair = np.repeat(np.arange(len(lists)), lists.lengths)
+            sources = None if lists.reasons is None else lists.reasons[of_pair].tolist()
+            model = self._fitted.model
+            texts["reason"] = reasons(model, users, items, sources, steps=steps, **self._texts)
         return append_texts(table, texts)
 
 
 def _show(reporter: Reporter, summary: dict[str, Any]) -> None:
+    from ..base.text import counted
     from .ratings import facts_shown
 
     rows = facts_shown(summary)
@@ -380,4 +396,4 @@ def _show(reporter: Reporter, summary: dict[str, Any]) -> None:
     }
     if summary["save"] is not None:
         rows["model saved"] = str(summary["save"])
-    reporter.facts(f"{summary['model']} for {summary['lists_written']:,} users", rows)
+    reporter.facts(f"{summary['model']} for {counted(summary['lists_written'], 'user', ',')}", rows)

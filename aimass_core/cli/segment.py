@@ -356,6 +356,8 @@ def _fit(
 
 
 def _show(reporter: Reporter, model: Segmentation, summary: dict[str, Any]) -> None:
+    from ..base.text import counted
+
     table = model.summary()
     rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
     rand = model.stability_["rand"]
@@ -387,7 +389,7 @@ def _show(reporter: Reporter, model: Segmentation, summary: dict[str, Any]) -> N
         for row in rows
     ]
     n = int(model.sizes_.sum()) + model.n_outliers_
-    reporter.grid(f"{n:,} {model.unit} in {len(model.names_)} segments", header, cells)
+    reporter.grid(f"{n:,} {model.unit} in {counted(len(model.names_), 'segment')}", header, cells)
     scales: dict[str, list[str]] = {}
     for name, kind in model.scaling_.items():
         scales.setdefault(kind, []).append(name)

@@ -28,6 +28,8 @@ SPLITS = (
     "k-fold",
     "k-fold-per-user",
     "k-fold-items",
+    "cold-items",
+    "cold-users",
     "column:NAME",
 )
 _BY_TIME = ("leave-last", "temporal", "expanding", "rolling")
@@ -53,8 +55,8 @@ class SplitOptions:
         typer.Option(
             "--test-size",
             metavar="SHARE",
-            help="Share of the rows (random, temporal), of each user's rows (per-user) or of "
-            "the users (strong) in the test part.",
+            help="Share of the rows (random, temporal), of each user's rows (per-user), of "
+            "the users (strong, cold-users) or of the items (cold-items) in the test part.",
             rich_help_panel=_PANEL,
         ),
     ] = 0.2
@@ -153,6 +155,8 @@ class SplitOptions:
             "strong": lambda: split.strong_generalization(data, test_users=size, **draws),
             "k-fold": lambda: split.k_fold(data, **folds, **draws),
             "k-fold-per-user": lambda: split.k_fold_per_user(data, **folds, **draws),
+            "cold-items": lambda: split.cold_items(data, test_size=size, **draws),
+            "cold-users": lambda: split.cold_users(data, test_size=size, **draws),
             "k-fold-items": lambda: split.k_fold_items(data, **folds, **draws),
         }
         made = makers[self.split]()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .files import check_names, open_input, read_pairs
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ __all__ = ["DEFAULT_REASON", "read_titles", "reasons", "title_of"]
 
 DEFAULT_REASON = "because you bought {items}"
 _USUAL_TITLES = ("title", "name", "description", "product_name", "item_name")
+_SOURCES = {"history": None, "features": "by the features of the customer"}
 _OF_USERS = "because customers with similar purchases chose it"
 
 
@@ -78,6 +81,7 @@ def reasons(
     model: Any,
     users: list[Any],
     items: list[Any],
+    sources: list[str] | None = None,
     *,
     n: int,
     template: str,
@@ -92,6 +96,8 @@ def reasons(
         With ``explain``.
     users, items : list
         Ids of the pairs.
+    sources : list of str, optional
+        What the list of each pair is based on (`TopK.reasons`); "history" by default.
     n : int
         Largest number of items that a sentence names.
     template : str
@@ -111,7 +117,7 @@ def reasons(
     ValueError
         For a model that gives no reasons, or a template with other names in braces.
     """
-    if not hasattr(model, "explain"):
+    if not hasattr(model, "explain") and sources is None:
         raise ValueError(
             "--explain: this model gives no reasons; use item-knn, user-knn or implicit-als"
         )
@@ -122,7 +128,15 @@ def reasons(
             f"--reason: write {{items}} and {{item}} in braces and nothing else, got {template!r}"
         ) from None
     sentences: list[str | None] = []
+    is_new = np.zeros(len(items), dtype=bool)
+    if items and model.items_ is not None:
+        is_new = model.items_.get(items) < 0
     for number, (user, item) in enumerate(zip(users, items, strict=True), 1):
+        source = "history" if sources is None else sources[number - 1]
+        if source != "history" or is_new[number - 1] or not hasattr(model, "explain"):
+            text = "new: by its features" if is_new[number - 1] else _SOURCES.get(source, source)
+            sentences.append(text)
+            continue
         explanation = model.explain(user, item, k=n)
         if explanation.of == "users":
             positive = any(part > 0 for part in explanation.contributions.tolist())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import Reporter
+from .features import FeatureOptions
 from .files import check_output
 from .groups import with_option_groups
 from .options import (
@@ -87,6 +88,7 @@ def update(
             help="Also fit a new model on all interactions, and report how much its lists differ.",
         ),
     ] = False,
+    features: FeatureOptions,
     columns: ColumnOptions,
     tables: TableOptions,
     general: GeneralOptions,
@@ -104,7 +106,8 @@ def update(
         as_choice(repeats, "--repeats", _RULES)
     reporter = Reporter(general, output.out)
     job = _Job(model_file, new, columns, tables)
-    check_output(save, "--save", job.ratings.paths)
+    features.check([job.model])
+    check_output(save, "--save", [*job.ratings.paths, *features.paths])
     target = None
     if output.out is not None:
         target = Output(output, [*job.ratings.paths, save, model_file], "recommend")
@@ -112,7 +115,7 @@ def update(
         repeats = "sum" if columns.value is None else "error"
     with reporter.steps() as steps:
         before = job.lists(k, exclude_seen)
-        job.update(repeats, steps)
+        job.update(repeats, features, tables.encoding, steps)
         after = job.lists(k, exclude_seen)
         facts = job.facts() | {"repeats": repeats, "k": k, "users_compared": len(before)}
         facts["lists_changed"] = _share_changed(before, after)
@@ -169,7 +172,9 @@ class _Job:
         step = max(1, -(-n // _N_COMPARED))
         self._compared = self.model.users_.ids[::step]
 
-    def update(self, repeats: str, steps: Steps) -> None:
+    def update(
+        self, repeats: str, features: FeatureOptions, encoding: str | None, steps: Steps
+    ) -> None:
         """Read the new interactions and add them to the model."""
         steps.begin(f"reading {self.ratings.name}")
         started = perf_counter()
@@ -179,11 +184,12 @@ class _Job:
         self._seconds["read_seconds"] = perf_counter() - started
         self._data = data
         model = self.model
+        given = features.read(model.items_, model.users_, encoding, model)
         before = (model.n_users_, model.n_items, model.user_items_.nnz)
         steps.begin("updating")
         started = perf_counter()
         try:
-            model.partial_fit(data, duplicates=repeats)
+            model.partial_fit(data, duplicates=repeats, **given)
         except ValueError as error:
             if repeats != "error" or "duplicates" not in str(error):
                 raise

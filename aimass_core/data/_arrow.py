@@ -180,7 +180,7 @@ def _datetimes(
 def _fixed_size(
     schema: Any, data: NDArray[np.uint8], start: int, n: int, null: NDArray[np.bool_] | None
 ) -> Column:
-    """Byte strings of one length; UUIDs as their usual text."""
+    """Return byte strings of one length; UUIDs as their usual text."""
     size = int(schema.format[2:])
     data = data[start * size : (start + n) * size]
     metadata = schema.metadata
@@ -220,7 +220,7 @@ def _decimals(form: str, view: Any, start: int, n: int, null: NDArray[np.bool_] 
 def _from_views(
     view: Any, start: int, n: int, null: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """String views (polars) as offsets and bytes: short ones sit in the view itself."""
+    """Return string views (polars) as offsets and bytes; short strings are in the view itself."""
     views = _buffer(view, 1, np.uint8).reshape(-1, 16)[start : start + n]
     words = views.view(np.int32)
     lengths = words[:, 0] if null is None else np.where(null, 0, words[:, 0])

@@ -1,4 +1,4 @@
-"""One check for every function of `Interactions`: that it was given one."""
+"""What every function of `Interactions` checks: its first argument and names of arguments."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+from ..base.arguments import explains_names
 from .interactions import Interactions
 
 __all__ = ["takes_interactions"]
@@ -15,7 +16,7 @@ R = TypeVar("R")
 
 
 def takes_interactions(function: Callable[P, R]) -> Callable[P, R]:
-    """Refuse anything but `Interactions` as the first argument, ``x``."""
+    """Refuse other arguments than `Interactions` as ``x``, and explain names of other libraries."""
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -27,4 +28,4 @@ def takes_interactions(function: Callable[P, R]) -> Callable[P, R]:
             )
         return function(*args, **kwargs)
 
-    return checked
+    return explains_names(checked)

@@ -72,7 +72,7 @@ class Column:
         return self.n_entries if self.codes is None else len(self.codes)
 
     def strings(self) -> Iterator[str | bytes]:
-        """Each entry of a string column as a Python object."""
+        """Return each entry of a string column as a Python object."""
         assert self.offsets is not None
         raw = self.values.tobytes()
         if self.kind == "bytes":

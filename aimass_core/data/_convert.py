@@ -77,7 +77,7 @@ def from_numpy(array: NDArray[Any], name: str) -> Column:
 
 
 def from_objects(values: Sequence[Any], name: str) -> Column:
-    """Python objects of one type (nulls aside); what they are is found by looking at all."""
+    """Return Python objects of one type (nulls aside) as a column; all of them are looked at."""
     values = list(values)
     if not values:
         return Column("null", np.zeros(0, dtype=np.int64))
@@ -188,7 +188,7 @@ def _join_strings(values: list[Any]) -> Column | None:
 
 
 def _encode(values: list[Any], kind: str) -> Column:
-    """Python strings as offsets and UTF-8 bytes (lone surrogates survive the round trip)."""
+    """Return Python strings as offsets and UTF-8 bytes; lone surrogates are kept."""
     offsets = np.zeros(len(values) + 1, dtype=np.int64)
     np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=offsets[1:])
     if kind == "bytes":

@@ -55,7 +55,7 @@ def factorize(column: Column, name: str, n_threads: int) -> tuple[NDArray[np.int
 
 
 def compact(codes: NDArray[np.int32], ids: Column) -> tuple[NDArray[np.int32], Column]:
-    """Renumber so that only ids that occur are left; -1 stays -1."""
+    """Renumber the ids that occur and drop the others; -1 stays -1."""
     used = np.zeros(ids.n_entries + 1, dtype=bool)
     used[codes] = True
     used[-1] = False

@@ -244,7 +244,7 @@ def dates_of_text(column: Column, name: str, date_format: str | None, where: Whe
 
 
 def _quick_iso(texts: list[str]) -> NDArray[np.int64] | None:
-    """ISO 8601 by pyarrow, where it is there and all texts have one form; else None."""
+    """Return ISO 8601 times parsed by pyarrow, else None: not installed, or of several forms."""
     if len(texts) < 1000:
         return None
     try:
@@ -351,7 +351,7 @@ def _by_names(fields: dict[str, Any]) -> tuple[int, int, bool] | None:
 
 
 def _no_date(name: str, text: str, texts: list[str], date_format: str | None, where: Where) -> str:
-    """Why a text is refused, and the format that would read the column."""
+    """Return the error for a text that is no date, with the format that would read the column."""
     form = (
         "written as in ISO 8601 (2024-01-31 18:30:00)"
         if date_format is None

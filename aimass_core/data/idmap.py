@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..base.registry import register
+from ..base.text import counted
 from ..base.threads import resolve_n_threads
 from ._column import Column
 from ._convert import from_any
@@ -430,11 +431,12 @@ class IdMap:
 
     def __repr__(self) -> str:
         shown = ", ".join(repr(x) for x in self.take(np.arange(min(3, len(self)))).ids.tolist())
-        return f"IdMap({len(self)} ids of kind {self._kind!r}: {shown}{', ...' * (len(self) > 3)})"
+        more = ", ..." * (len(self) > 3)
+        return f"IdMap({counted(len(self), 'id')} of kind {self._kind!r}: {shown}{more})"
 
 
 def _of_one_kind(mine: Column, added: Column) -> tuple[Column, Column]:
-    """Both columns as one kind; whole numbers may be written as floats or without a sign."""
+    """Return both columns as one kind; integers may be floats or unsigned."""
     if mine.kind == added.kind:
         return mine, added
     kinds = {mine.kind, added.kind}

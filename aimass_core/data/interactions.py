@@ -10,10 +10,12 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import kernels
+from ..base.arguments import explains_names
 from ..base.csr import keep_entries, with_scipy_indices
 from ..base.html import details, named_values, table
 from ..base.optional import import_optional
 from ..base.registry import register
+from ..base.text import counted
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_csr, csr_parts, wrap_csr
 from ..base.with_ids import MatrixWithIds
@@ -118,6 +120,7 @@ class Interactions(MatrixWithIds):
     # ---- construction ------------------------------------------------------------------------
 
     @classmethod
+    @explains_names
     def from_table(
         cls,
         table: Table,
@@ -312,6 +315,7 @@ class Interactions(MatrixWithIds):
         return cls._of(triplets)
 
     @classmethod
+    @explains_names
     def from_arrays(
         cls,
         users: ArrayLike,
@@ -387,6 +391,7 @@ class Interactions(MatrixWithIds):
         return cls._of(triplets)
 
     @classmethod
+    @explains_names
     def from_csr(
         cls,
         X: Any,
@@ -503,7 +508,8 @@ class Interactions(MatrixWithIds):
     def __repr__(self) -> str:
         times = ", with times" if self.timestamps is not None else ""
         return (
-            f"Interactions({self.n_users} users x {self.n_items} items, {self.nnz} interactions, "
+            f"Interactions({counted(self.n_users, 'user')} x {counted(self.n_items, 'item')}, "
+            f"{counted(self.nnz, 'interaction')}, "
             f"{self.matrix.dtype}{times})"
         )
 
@@ -1060,7 +1066,7 @@ def _as_mask(keep: Any, n: int) -> NDArray[np.bool_]:
 def _renumber(
     wanted: Any, ids: IdMap, codes: NDArray[np.int32], kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], IdMap]:
-    """New number of each old one (-1: left out) and the new map; narrows ``kept`` in place."""
+    """Return the new number of each old one (-1: none) and the map; narrow ``kept`` in place."""
     if wanted is None:
         return np.arange(len(ids), dtype=np.int32), ids
     wanted = np.asarray(wanted)

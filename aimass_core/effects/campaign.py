@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from ..base.arrays import as_labels, as_vector
+from ..base.tested import TestedDifference
 from ..base.text import aligned, interval_text, p_value_text
 from ..base.validation import as_choice, as_float
 from ..evaluation.resampling import CORRECTIONS, adjust_p_values
@@ -30,7 +31,7 @@ ADJUSTMENTS = ("none", "cuped", "regression")
 
 
 @dataclass(frozen=True, repr=False)
-class Effect:
+class Effect(TestedDifference):
     """The effect of one arm on one outcome.
 
     Parameters
@@ -81,26 +82,12 @@ class Effect:
     interval: str
     variance_reduction: float
 
-    @property
-    def is_significant(self) -> bool:
-        """Whether the adjusted p-value is at most 1 - `confidence`."""
-        return self.adjusted_p_value <= 1 - self.confidence + 1e-12
-
     def __repr__(self) -> str:
         return (
             f"{self.outcome}, {self.arm} - {self.control}: "
             f"{interval_text(self.difference, self.lower, self.upper)}, "
             f"p {p_value_text(self.adjusted_p_value)}"
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields and `is_significant` as a dictionary.
-
-        Returns
-        -------
-        dict
-        """
-        return {**asdict(self), "is_significant": self.is_significant}
 
 
 @dataclass(frozen=True, repr=False)

@@ -13,12 +13,13 @@ Its p-value is that of the mixture sequential probability ratio test with a norm
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..base.arrays import as_labels, as_vector
+from ..base.tested import TestedDifference
 from ..base.text import interval_text, p_value_text
 from ..base.validation import as_float, as_int
 
@@ -26,7 +27,7 @@ __all__ = ["SequentialResult", "SequentialTest"]
 
 
 @dataclass(frozen=True, repr=False)
-class SequentialResult:
+class SequentialResult(TestedDifference):
     """The state of a sequential test after a look.
 
     Parameters
@@ -69,15 +70,6 @@ class SequentialResult:
             f"p {p_value_text(self.p_value)}, {state} "
             f"({self.n_treated:,} treated, {self.n_control:,} control)"
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields and `is_significant` as a dictionary.
-
-        Returns
-        -------
-        dict
-        """
-        return {**asdict(self), "is_significant": self.is_significant}
 
 
 class SequentialTest:

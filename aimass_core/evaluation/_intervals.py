@@ -179,7 +179,7 @@ def _n_users(sample: Sample, counts: NDArray[np.bool_]) -> int:
 def _add_single(
     sample: Sample, intervals: dict[str, dict[str, Interval]], options: IntervalOptions
 ) -> None:
-    """Intervals without tests of the columns for which the models have values of other users."""
+    """Add intervals without tests for the columns whose models have values of different users."""
     for model, row in sample.values.items():
         for title, values in row.items():
             if title in intervals[model] or _n_users(sample, ~np.isnan(values)) < 2:

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
+from ..base.csr import keep_entries
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_int, csr_parts
 from ..base.with_ids import matrix_of
@@ -209,9 +210,7 @@ def judge(recommended: Any, relevant: Any, k: int | None = None) -> Judged:
             "give one row per user in both, in the same order"
         )
     if truth.nnz and truth.data.min() <= 0:
-        truth = truth.copy()
-        truth.data[truth.data < 0] = 0
-        truth.eliminate_zeros()
+        truth = keep_entries(truth, truth.data > 0)
     counts = np.diff(truth.indptr).astype(np.int64)
     cutoff = lists.shape[1] if k is None else as_int(k, "k", minimum=1)
     return Judged(_gains(lists, truth), truth, counts, cutoff)

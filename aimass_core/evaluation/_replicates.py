@@ -120,7 +120,7 @@ class RatioColumns:
         return self._transformed(ratios + deviations)
 
     def influence(self, column: int) -> Floats:
-        """Influence of each row on the statistic of a column (up to the factor n_rows)."""
+        """Return the influence of each row on the statistic of a column (up to a factor)."""
         denominator = self.denominators[self.which[column]]
         total = denominator.sum()
         ratio = self.numerators[column].sum() / total
@@ -142,7 +142,7 @@ def sign_flip_sums(columns: Floats, n_resamples: int, seed: int, n_threads: int)
 def confidence_limits(
     method: str, estimate: float, replicates: Floats, influence: Any, confidence: float
 ) -> tuple[float, float]:
-    """Percentile or BCa limits of one statistic; NaN replicates are left out.
+    """Return percentile or BCa limits of one statistic; NaN replicates are left out.
 
     `influence` (ndarray or a function that returns it) gives the acceleration of BCa.
     """

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.csr import row_numbers
+from ..base.csr import keep_entries, row_numbers
 from ..base.validation import as_choice, as_csr, as_float, refuse_table
 from ..base.with_ids import MatrixWithIds
 from . import catalog, variety
+from ._features import Features
 from ._judged import as_lists, judge
 from ._judged import per_user as user_values
 from ._metrics import COUNT_METRICS, LIST_METRICS, SCORE_METRICS, TRAIN_METRICS, Column
@@ -30,6 +31,7 @@ WARM = ":warm"  # suffix of the columns of users with an entry in train
 REPEATS = ("exclude", "include", "only")
 FALLBACKS = ("popular", "empty", "model")
 UNKNOWN_ITEMS = ("miss", "drop")
+CANDIDATES = ("all", "new")
 N_PAIRS = 1 << 20  # rating pairs per call of predict
 N_SCORES = 1 << 24  # scores of a block of users over all items
 
@@ -92,19 +94,20 @@ class Task:
     columns: list[Column]
     repeats: str
     fallback: str
-    item_features: Any
+    item_features: Any  # of the items of train, for metrics
     item_shares: Floats | None
     options: dict[str, Any]
-    times: NDArray[Any] | None = None  # of the entries of `truth`, where test has times
+    times: NDArray[Any] | None  # of the entries of `truth`, where test has times
+    items: Any  # ids of the columns, or None
+    features: Features
+    candidates: str
 
     def _users(self, rows: Ints) -> Any:
         """Return rows in the terms in which a model fitted on `train` is queried."""
-        has_ids = isinstance(self.train, MatrixWithIds)
-        return self.train.users.to_ids(rows) if has_ids else rows
+        return rows if self.users is None else self.users.to_ids(rows)
 
     def _items(self, columns: Ints) -> Any:
-        has_ids = isinstance(self.train, MatrixWithIds)
-        return self.train.items.to_ids(columns) if has_ids else columns
+        return columns if self.items is None else self.items.to_ids(columns)
 
     @property
     def warm_rows(self) -> Ints:
@@ -140,9 +143,29 @@ class Task:
         }
         if self.repeats == "only":
             options["candidates"] = self.shown[block][:, : self.n_items]
+        elif self.candidates == "new":
+            options["candidates"] = self._items(np.flatnonzero(self.popularity == 0))
+        extends = self.features.extend(model) and self.items is not None
+        if extends and self.repeats != "only" and len(self.popularity) > self.n_items:
+            options["item_features"] = self.features.item_features
+            options.setdefault("candidates", self.items.ids)
+        if self.features.serve(model) and self.users is not None:
+            options["user_features"] = self.features.user_features
         if self.profiles is not None:
-            return model.recommend_new(self.profiles[block], **options)
-        return model.recommend(self._users(block), **options)
+            if "user_features" in options:
+                ids = self.users.to_ids(block)
+                options["user_features"] = options["user_features"].rows_of(ids)
+            found = model.recommend_new(self.profiles[block], **options)
+        else:
+            if "user_features" in options:
+                options["unknown"] = "popular"
+            found = model.recommend(self._users(block), **options)
+        return self._in_common_numbers(found) if "item_features" in options else found
+
+    def _in_common_numbers(self, lists: Any) -> Any:
+        """Return lists of a model that numbers new items itself in the numbers of this task."""
+        number_of = np.append(self.items._find(lists.id_map._column()), -1)
+        return replace(lists, indices=number_of[lists.indices].astype(np.int32), id_map=self.items)
 
     @cached_property
     def popular(self) -> Ints:
@@ -155,7 +178,8 @@ class Task:
         if self.fallback == "popular":
             return np.tile(self.popular, (len(block), 1))
         lists = np.full((len(block), max(self.k, 1)), -1, dtype=np.int64)
-        queried = np.flatnonzero(self._is_numbered(block) & (self.fallback == "model"))
+        is_known = self._is_numbered(block) | self.features.serve(model)
+        queried = np.flatnonzero(is_known & (self.fallback == "model"))
         if len(queried):
             found = as_lists(self.lists(model, block[queried], self.k))
             lists[queried, : found.shape[1]] = found
@@ -170,15 +194,16 @@ class Task:
         """Return the users' values, or the items' counts, of each column that needs lists."""
         truth = self.relevant[block]
         judged = judge(lists, truth, self.k)
+        of_train = np.where(lists < self.n_items, lists, -1) if lists.dtype.kind in "iu" else lists
         values: dict[str, Any] = {}
         for column in self.columns:
             name = column.metric
             if callable(name):
                 found: Any = np.asarray(name(lists, truth, k=column.k, mean=False))
             elif name in COUNT_METRICS:
-                found = catalog.item_counts(lists, self.n_items, k=column.k)
+                found = catalog.item_counts(of_train, self.n_items, k=column.k)
             elif name in TRAIN_METRICS:
-                found = self._train_metric(name, lists, truth, column.k)
+                found = self._train_metric(name, of_train, truth, column.k)
             elif name in LIST_METRICS:
                 found = user_values(LIST_METRICS[name], judged.at(column.k))
             else:
@@ -259,7 +284,7 @@ class Task:
         return rows, columns, has_entries[rows] & (self.popularity[columns] > 0)
 
     def predictions(self, model: Any) -> Floats:
-        """Predicted ratings of all test entries; the mean of train for ids it does not number."""
+        """Return predicted ratings of all test entries; the mean of train for unknown ids."""
         rows, columns, _ = self.pairs()
         matrix = self._known_train
         mean = float(matrix.data.mean(dtype=np.float64)) if matrix.nnz else 0.0
@@ -284,6 +309,8 @@ def make_task(
     fallback: str = "popular",
     unknown_items: str = "miss",
     item_features: Any = None,
+    user_features: Any = None,
+    candidates: str = "all",
     popularity: Any = None,
     n_threads: int | None = None,
 ) -> Task:
@@ -297,6 +324,7 @@ def make_task(
     as_choice(repeats, "repeats", REPEATS)
     as_choice(fallback, "fallback", FALLBACKS)
     as_choice(unknown_items, "unknown_items", UNKNOWN_ITEMS)
+    as_choice(candidates, "candidates", CANDIDATES)
     train, test = split if isinstance(split, tuple) else (split.train, split.test)
     fold_in = getattr(split, "fold_in", None)
     for part, name in ((train, "train"), (test, "test")):
@@ -305,14 +333,14 @@ def make_task(
     n_items = seen.shape[1]
     profiles = None if fold_in is None else as_csr(fold_in, "split.fold_in")
     held = test if fold_in is None else split.holdout
-    users, shown, truth, order = _joined(train if fold_in is None else fold_in, held)
+    (users, column_ids), shown, truth, order = _joined(train if fold_in is None else fold_in, held)
     times = _times(held, order)
     item_counts = np.bincount(seen.indices, minlength=truth.shape[1]).astype(np.float64)
     is_repeat = _stored_in(truth, shown)
     n_repeats = int(is_repeat.sum())
     if repeats != "include":
         counted = ~is_repeat if repeats == "exclude" else is_repeat
-        truth = _kept(truth, counted)
+        truth = keep_entries(truth, counted)
         times = None if times is None else times[counted]
     limit = None if threshold is None else as_float(threshold, "threshold")
     good = truth.data > 0 if limit is None else (truth.data > 0) & (truth.data >= limit)
@@ -320,7 +348,7 @@ def make_task(
     of_unknown = items * (item_counts == 0)
     if unknown_items == "drop":
         good &= item_counts[truth.indices] > 0
-    relevant = _kept(truth, good)
+    relevant = keep_entries(truth, good)
     rows = np.flatnonzero(np.diff(relevant.indptr))
     is_warm = np.diff(shown.indptr)[rows] > 0
     counts = Counts(
@@ -333,6 +361,7 @@ def make_task(
         n_repeats,
     )
     metrics = {column.metric for column in columns}
+    features = Features.of(item_features, user_features, train)
     return Task(
         train,
         users,
@@ -348,10 +377,13 @@ def make_task(
         columns,
         repeats,
         fallback,
-        _features(item_features, train, n_items, "diversity" in metrics),
+        _item_features(features.item_features, train, n_items, "diversity" in metrics),
         _shares(popularity, n_items),
         {} if n_threads is None else {"n_threads": n_threads},
         times,
+        column_ids,
+        features,
+        candidates,
     )
 
 
@@ -366,8 +398,8 @@ def _times(test: Any, order: Ints | slice) -> NDArray[Any] | None:
 
 def _joined(
     shown: Any, test: Any
-) -> tuple[Any, sp.csr_array, sp.csr_array, NDArray[np.int64] | slice]:
-    """Return ids of the rows, both parts as matrices of one shape, and the order of test's entries.
+) -> tuple[tuple[Any, Any], sp.csr_array, sp.csr_array, NDArray[np.int64] | slice]:
+    """Return ids of rows and columns, both parts in one shape, and the order of test's entries.
 
     The parts are joined by id.
     """
@@ -375,7 +407,7 @@ def _joined(
     mine, theirs = isinstance(shown, MatrixWithIds), isinstance(test, MatrixWithIds)
     if mine and theirs:
         if shown.users == test.users and shown.items == test.items:
-            return shown.users, known, truth, slice(None)
+            return (shown.users, shown.items), known, truth, slice(None)
         row_of, users = shown.users._merge(test.users)
         column_of, items = shown.items._merge(test.items)
         rows = row_numbers(truth)
@@ -385,7 +417,7 @@ def _joined(
         joined.sort_indices()
         order = joined.data
         joined.data = truth.data[order]
-        return users, _resized(known, shape), joined, order
+        return (users, items), _resized(known, shape), joined, order
     for part, has_ids, name in ((shown, mine, "train"), (test, theirs, "test")):
         if has_ids and not (part.users.kind == part.items.kind == "range"):
             other = "test" if name == "train" else "train"
@@ -399,7 +431,7 @@ def _joined(
             f"test has shape {truth.shape}, train {known.shape}: both need the same users and "
             "items; make them with one of the split functions, or give both the full shape"
         )
-    return None, known, truth, slice(None)
+    return (None, None), known, truth, slice(None)
 
 
 def _resized(matrix: sp.csr_array, shape: tuple[int, int]) -> sp.csr_array:
@@ -423,42 +455,28 @@ def _stored_in(entries: sp.csr_array, matrix: sp.csr_array) -> NDArray[np.bool_]
     return np.asarray(theirs[positions] == mine)
 
 
-def _kept(matrix: sp.csr_array, keep: NDArray[np.bool_]) -> sp.csr_array:
-    """Return some of the stored entries."""
-    if keep.all():
-        return matrix
-    before = np.zeros(len(keep) + 1, dtype=np.int64)
-    np.cumsum(keep, out=before[1:])
-    return sp.csr_array(
-        (matrix.data[keep], matrix.indices[keep], before[matrix.indptr]), shape=matrix.shape
-    )
-
-
-def _features(features: Any, train: Any, n_items: int, needed: bool) -> Any:
-    """Item features with one row for each column of train."""
+def _item_features(features: Any, train: Any, n_items: int, needed: bool) -> Any:
+    """Return item features with one row for each column of train."""
     if features is None:
         if needed:
             raise ValueError(
                 "the metric 'diversity' compares items by their features: pass item_features=, a "
-                "matrix of shape (n_items, n_features); train.T compares them by common users"
+                "table of items or a matrix of shape (n_items, n_features); train.T compares them "
+                "by common users"
             )
         return None
-    if isinstance(features, MatrixWithIds) and isinstance(train, MatrixWithIds):
-        rows = features.users.get(train.items.ids)  # its rows are item ids
-        empty = sp.csr_array((1, features.matrix.shape[1]), dtype=features.matrix.dtype)
-        table = sp.vstack([features.matrix, empty], format="csr")
-        return sp.csr_array(table[np.where(rows < 0, table.shape[0] - 1, rows)])
-    table = as_csr(features, "item_features")
-    if table.shape[0] != n_items:
+    if features.ids is not None and isinstance(train, MatrixWithIds):
+        return features.rows_of(train.items.ids)
+    if len(features) != n_items:
         raise ValueError(
-            f"item_features has {table.shape[0]} rows, but train has {n_items} items: give one row "
+            f"item_features has {len(features)} rows, but train has {n_items} items: give one row "
             "for each item, in the order of the columns of train"
         )
-    return table
+    return features.matrix
 
 
 def _shares(popularity: Any, n_items: int) -> Floats | None:
-    """Popularity of each item as a share of users within (0, 1]."""
+    """Return the popularity of each item as a share of users within (0, 1]."""
     if popularity is None:
         return None
     shares = np.asarray(popularity, dtype=np.float64)
@@ -476,5 +494,5 @@ def _shares(popularity: Any, n_items: int) -> Floats | None:
 
 
 def row_blocks(rows: Ints, size: int) -> list[Ints]:
-    """Consecutive blocks of rows."""
+    """Return consecutive blocks of rows."""
     return [rows[at : at + size] for at in range(0, len(rows), size)]

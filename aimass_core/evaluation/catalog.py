@@ -224,7 +224,7 @@ def gini_normalized(recommended: Any, n_items: int, *, k: int | None = None) -> 
 
 
 def entropy(recommended: Any, n_items: int, *, k: int | None = None) -> float:
-    """Shannon entropy, in bits, of the distribution of recommendations over items.
+    """Return the Shannon entropy, in bits, of the distribution of recommendations over items.
 
     Parameters
     ----------

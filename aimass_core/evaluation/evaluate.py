@@ -40,6 +40,8 @@ def evaluate(
     fallback: str = "popular",
     unknown_items: str = "miss",
     item_features: Any = None,
+    user_features: Any = None,
+    candidates: str = "all",
     popularity: Any = None,
     intervals: bool | None = None,
     confidence: float = 0.95,
@@ -69,30 +71,38 @@ def evaluate(
         ``split.fold_in``, users are unknown to the model: lists come from ``fold_in`` and are
         judged on ``split.holdout``. Several splits are folds: the result holds the means over the
         folds, their standard deviations and the table of each fold.
-    metrics : str, callable or list of these, default ("recall", "ndcg")
+    metrics : str, callable or list of these, default=("recall", "ndcg")
         Names of this package's metrics, optionally with a cut-off ("recall@20"). Usual names such
         as "map", "mrr" and "hr" work. A callable is called per block as
         ``f(lists, relevant, k=k, mean=False)`` and returns one value per user.
-    k : int or list of int, default 10
+    k : int or list of int, default=10
         Cut-offs for metrics without their own.
     threshold : float, optional
-        Test entries of at least this value, and above 0, are relevant; default all above 0.
+        Test entries of at least this value, and above 0, are relevant; default: all above 0.
         Rating metrics use all test entries.
     repeats : {"exclude", "include", "only"}, optional
-        Test entries of a user and item that train holds, too. "exclude": they are not relevant, and
-        lists leave out the items of train. "include": they are relevant, and lists may hold
-        them. "only": nothing else is relevant, and lists hold only items that the user has in
-        train. Default: the ``repeats`` of the split, else "exclude".
+        What to do with test entries whose user and item are a pair of train, too. "exclude": they
+        are not relevant, and lists leave out the user's items of train. "include": they are
+        relevant, and lists may hold items of train. "only": no other entries are relevant, and
+        lists hold only items that the user has in train. Default: the ``repeats`` of
+        the split, else "exclude".
     exclude_seen : bool, optional
         True is ``repeats="exclude"``, False is ``repeats="include"``.
-    fallback : {"popular", "empty", "model"}, default "popular"
+    fallback : {"popular", "empty", "model"}, default="popular"
         Lists of cold users: the most popular items of train, empty lists, or
-        what the model itself returns (empty for users whom train does not number).
-    unknown_items : {"miss", "drop"}, default "miss"
+        what the model itself returns (empty for users who have no row in train).
+    unknown_items : {"miss", "drop"}, default="miss"
         Whether relevant items without an entry in train count as misses, or are left out. They are
         counted in both cases.
-    item_features : matrix of shape (n_items, n_features) or Interactions, optional
-        For "diversity": what items are compared by. The rows of `Interactions` are item ids.
+    item_features : table, FeatureTable, matrix of shape (n_items, n_features), optional
+        Given to the models that use features of items, at the fit and, for items that train does
+        not number, with each query. For "diversity": what items are compared by. The rows of
+        `Interactions` are item ids. A table is encoded by `Features`, on all of its rows.
+    user_features : table, FeatureTable or matrix of shape (n_users, n_features), optional
+        Given to the models that use features of users. With ``fallback="model"`` these serve users
+        without an entry in train by their features.
+    candidates : {"all", "new"}, default="all"
+        "new": lists hold only items without an entry in train, as for `split.cold_items`.
     popularity : array of float, shape (n_items,), optional
         For "novelty" and "popularity_complement": share of users who have each item. Default:
         counted in train.
@@ -100,26 +110,26 @@ def evaluate(
         Whether the result has confidence intervals and tests between the models (paired over
         users, Holm's correction over the pairs of models). Default: for up to 10 models, computed
         when the result is first shown, if they are cheap.
-    confidence : float, default 0.95
+    confidence : float, default=0.95
         Level of the intervals.
-    n_resamples : int, default 10000
+    n_resamples : int, default=10000
         Bootstrap replicates and random permutations.
-    fit : bool, default True
+    fit : bool, default=True
         False for models that are fitted already, on `split.train`. The result warns of a model that
         was fitted on test entries.
-    per_user : bool, default False
+    per_user : bool, default=False
         Keep the values of each user in ``per_user``.
-    block_size : int, default 4096
+    block_size : int, default=4096
         Users per call of ``recommend``.
-    random_state : int or Generator, default 0
+    random_state : int or Generator, default=0
         Seed of the resampling.
     n_threads : int, optional
-        Handed to ``recommend`` and to the resampling.
+        Threads of ``recommend`` and of the resampling.
     callback : callable, optional
         Called with an `Event` after each block of users: the stage is the name of the model, the
         steps are test users (and one step for all rating metrics). A true result ends the
         evaluation after the model that is under way, for several splits after the fold.
-    verbose : bool, default False
+    verbose : bool, default=False
         Show a progress bar for each model that takes more than two seconds.
 
     Returns
@@ -166,6 +176,8 @@ def evaluate(
             "fallback": fallback,
             "unknown_items": unknown_items,
             "item_features": item_features,
+            "user_features": user_features,
+            "candidates": candidates,
             "popularity": popularity,
             "n_threads": n_threads,
         },
@@ -194,6 +206,7 @@ def evaluate(
 
 
 def _named(models: Any) -> dict[str, Any]:
+    """Return models by name; names of classes are numbered where they repeat."""
     if isinstance(models, Mapping):
         return {str(name): model for name, model in models.items()}
     named: dict[str, Any] = {}
@@ -225,7 +238,7 @@ def _unfitted(model: Any) -> Any:
 
 @dataclass
 class _Run:
-    """The arguments of one call of `evaluate`, checked."""
+    """The checked arguments of one call of `evaluate`."""
 
     columns: list[Column]
     rated: list[Column]
@@ -289,7 +302,7 @@ class _Run:
         model = model if hasattr(model, "recommend") else as_recommender(model)
         start = time.perf_counter()
         if self.fit:
-            model = _unfitted(model).fit(task.train)
+            model = _unfitted(model).fit(task.train, **task.features.for_fit(model))
         else:
             table.leaks[name] = task.fitted_test_entries(model)
         seconds = {"fit_s": time.perf_counter() - start}
@@ -310,6 +323,7 @@ class _Run:
         table.rows[name] = {**plain, **row, **seconds}
 
     def _check(self, task: Task) -> None:
+        """Raise ValueError for a split that the metrics cannot be computed on."""
         if self.rated and task.profiles is not None:
             raise ValueError(
                 f"{self.rated[0].title} needs known users; use a split with users in both parts"
@@ -342,7 +356,7 @@ class _Run:
             size = max(1, min(size, N_SCORES // max(task.n_items, 1)))
         for is_cold, rows in ((False, task.warm_rows), (True, task.cold_rows)):
             for block in row_blocks(rows, size):
-                found: dict[str, Any] = {}
+                values_of_block: dict[str, Any] = {}
                 if task.needs_lists:
                     start = time.perf_counter()
                     result = (
@@ -351,11 +365,11 @@ class _Run:
                         else task.lists(model, block, task.k)
                     )
                     seconds += time.perf_counter() - start
-                    found = task.values(as_lists(result), block)
+                    values_of_block = task.values(as_lists(result), block)
                 for column in self.columns:
                     if column.metric in SCORE_METRICS:
-                        found[column.title] = task.area_under_curve(model, block, is_cold)
-                for title, values in found.items():
+                        values_of_block[column.title] = task.area_under_curve(model, block, is_cold)
+                for title, values in values_of_block.items():
                     parts[title][is_cold].append(values)
                 done += len(block)
                 self.is_ended |= progress.step(done, model=model)
@@ -395,14 +409,14 @@ class _Run:
 
 
 def _combined(column: Column, parts: list[Any]) -> Any:
-    """Return the blocks of a column joined: values of users, or sums of counts."""
+    """Return the values of a column over all blocks: joined values of users, or sums of counts."""
     if not parts:
         return None
     return np.sum(parts, axis=0) if column.metric in COUNT_METRICS else np.concatenate(parts)
 
 
 def _means(task: Task, values: dict[str, tuple[Any, Any]], row: dict[str, float]) -> dict[str, Any]:
-    """Set the columns of a row; return the values of each user, NaN where a user does not count."""
+    """Set the means of a row; return each user's values, NaN for users who are not counted."""
     per_user: dict[str, Any] = {}
     has_cold = not task.is_warm.all()
     n_warm = int(task.is_warm.sum())
@@ -410,8 +424,8 @@ def _means(task: Task, values: dict[str, tuple[Any, Any]], row: dict[str, float]
         warm, cold = values[column.title]
         if column.metric in COUNT_METRICS:
             metric = COUNT_METRICS[str(column.metric)]
-            every = sum(part for part in (warm, cold) if part is not None)
-            row[column.title] = metric(every, len(task.rows), column.k)
+            total = sum(part for part in (warm, cold) if part is not None)
+            row[column.title] = metric(total, len(task.rows), column.k)
             if has_cold and warm is not None:
                 row[column.title + WARM] = metric(warm, n_warm, column.k)
             continue
@@ -429,5 +443,6 @@ def _means(task: Task, values: dict[str, tuple[Any, Any]], row: dict[str, float]
 
 
 def _mean(values: Any) -> float:
+    """Return the mean of the values that are not NaN; NaN where there is none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.arguments import explains_names
 from ..base.validation import as_choice
 from ._judged import Judged, list_metric
 
@@ -33,7 +34,7 @@ def _ndcg(lists: Judged) -> Floats:
 
 
 def _sorted_ranks(values: Floats, rows: Ints, starts: Ints) -> Ints:
-    """Place (from 0) of each entry within its row, by value descending."""
+    """Return the rank (from 0) of each entry within its row, by value descending."""
     order = np.lexsort((-values, rows))
     ranks = np.empty(len(values), dtype=np.int64)
     ranks[order] = np.arange(len(values)) - starts[rows[order]]
@@ -65,8 +66,9 @@ def _ndcg_graded(lists: Judged, gain: str = "linear") -> Floats:
     return np.asarray(found / np.where(ideal > 0, ideal, 1.0))
 
 
+@explains_names
 def ndcg(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True) -> Any:
-    """Normalised discounted cumulative gain with binary relevance.
+    """Return the normalised discounted cumulative gain with binary relevance.
 
     Each hit at rank p (from 1) gains 1 / log2(1 + p); the sum is divided by that of an ideal
     list of min(k, number of relevant) hits.
@@ -110,6 +112,7 @@ def ndcg(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = 
     return list_metric(_ndcg, recommended, relevant, k, mean)
 
 
+@explains_names
 def ndcg_graded(
     recommended: Any,
     relevant: Any,
@@ -118,7 +121,7 @@ def ndcg_graded(
     mean: bool = True,
     gain: str = "linear",
 ) -> Any:
-    """Normalised discounted cumulative gain with graded relevance.
+    """Return the normalised discounted cumulative gain with graded relevance.
 
     The grades are the values of the matrix `relevant` (lists of items have grade 1).
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.arguments import explains_names
 from ._judged import Judged, list_metric
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def _f1(lists: Judged) -> Floats:
     return np.asarray(2 * _n_hits(lists) / (np.maximum(lists.n_relevant, 1) + lists.k))
 
 
+@explains_names
 def hit_rate(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True) -> Any:
     """Return the share of users with at least one relevant item in the list.
 
@@ -81,6 +83,7 @@ def hit_rate(recommended: Any, relevant: Any, *, k: int | None = None, mean: boo
     return list_metric(_hit_rate, recommended, relevant, k, mean)
 
 
+@explains_names
 def precision(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True) -> Any:
     """Return the share of the `k` positions that hold a relevant item.
 
@@ -125,6 +128,7 @@ def precision(recommended: Any, relevant: Any, *, k: int | None = None, mean: bo
     return list_metric(_precision, recommended, relevant, k, mean)
 
 
+@explains_names
 def recall(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True) -> Any:
     """Return the share of the relevant items that are in the list.
 
@@ -165,6 +169,7 @@ def recall(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool 
     return list_metric(_recall, recommended, relevant, k, mean)
 
 
+@explains_names
 def recall_capped(
     recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True
 ) -> Any:
@@ -204,6 +209,7 @@ def recall_capped(
     return list_metric(_recall_capped, recommended, relevant, k, mean)
 
 
+@explains_names
 def f1(recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True) -> Any:
     """Return the harmonic mean of `precision` and `recall` of each user.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.arguments import explains_names
 from ._judged import Judged, list_metric
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def _reciprocal_rank(lists: Judged) -> Floats:
     return np.where(hits.any(axis=1), 1.0 / (1 + hits.argmax(axis=1)), 0.0)
 
 
+@explains_names
 def average_precision(
     recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True
 ) -> Any:
@@ -96,6 +98,7 @@ def average_precision(
     return list_metric(_average_precision, recommended, relevant, k, mean)
 
 
+@explains_names
 def average_precision_capped(
     recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True
 ) -> Any:
@@ -138,6 +141,7 @@ def average_precision_capped(
     return list_metric(_average_precision_capped, recommended, relevant, k, mean)
 
 
+@explains_names
 def average_precision_hits(
     recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True
 ) -> Any:
@@ -180,6 +184,7 @@ def average_precision_hits(
     return list_metric(_average_precision_hits, recommended, relevant, k, mean)
 
 
+@explains_names
 def reciprocal_rank(
     recommended: Any, relevant: Any, *, k: int | None = None, mean: bool = True
 ) -> Any:

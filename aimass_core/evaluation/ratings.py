@@ -200,7 +200,7 @@ def accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
 def roc_curve(
     y_true: Any, y_score: Any, *, sample_weight: Any = None
 ) -> tuple[Floats, Floats, Floats]:
-    """Receiver operating characteristic: false and true positive rate at each distinct score.
+    """Return the ROC curve: false and true positive rate at each distinct score.
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ def roc_curve(
 
 
 def roc_auc(y_true: Any, y_score: Any, *, sample_weight: Any = None) -> float:
-    """Area under the ROC curve: chance that a positive scores above a negative, ties one half.
+    """Return the area under the ROC curve: P(positive scores above negative), ties one half.
 
     For the AUC of each user's ranking see `auc`.
 

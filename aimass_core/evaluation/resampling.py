@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import as_labels, as_seed, as_vector
+from ..base.tested import TestedDifference
 from ..base.text import aligned, interval_text, p_value_text
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_float, as_int
@@ -98,7 +99,7 @@ class Interval:
 
 
 @dataclass(frozen=True, repr=False)
-class PairedTest:
+class PairedTest(TestedDifference):
     """The difference of two models on the same users, with its interval and p-value.
 
     Parameters
@@ -149,11 +150,6 @@ class PairedTest:
     b: str = "b"
     metric: str = ""
 
-    @property
-    def is_significant(self) -> bool:
-        """Whether the adjusted p-value is at most 1 - `confidence`."""
-        return self.adjusted_p_value <= 1 - self.confidence + 1e-12
-
     def __repr__(self) -> str:
         metric = f"{self.metric}: " if self.metric else ""
         adjusted = self.adjusted_p_value != self.p_value
@@ -163,15 +159,6 @@ class PairedTest:
             f"{metric}{self.a} - {self.b} = {sign}{interval}, "
             f"p {p_value_text(self.adjusted_p_value)}{' (adjusted)' if adjusted else ''}"
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields and `is_significant` as a dictionary.
-
-        Returns
-        -------
-        dict
-        """
-        return {**asdict(self), "is_significant": self.is_significant}
 
 
 @dataclass(frozen=True, repr=False)
@@ -296,7 +283,7 @@ class _Options:
 def _checked(
     values: Any, name: str, weights: Any, statistic: str, length: int | None = None
 ) -> tuple[Floats, Floats | None]:
-    """Per-user values and weights; NaN values are allowed, but not all of them."""
+    """Return per-user values and weights; NaN values are allowed, but not all of them."""
     root = statistic == "root_mean"
     array = as_vector(values, name, length=length, allow_nan=True, minimum=0.0 if root else None)
     if weights is not None:

@@ -270,7 +270,7 @@ class EvaluationTable:
 
     @property
     def _shown(self) -> ModelComparison | None:
-        """The comparison, where it is shown without being asked for."""
+        """The comparison where the printed table shows it, else None."""
         if self._options is None or not self._options.are_shown(self._samples):
             return None
         return self.comparison

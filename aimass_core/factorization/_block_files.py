@@ -273,7 +273,7 @@ class Writer:
                 (self._folder / file).unlink(missing_ok=True)
 
     def _count(self, triplets: Triplets) -> tuple[list[Array], int]:
-        """First pass: return the indptr of both sides and the fingerprint of the stream."""
+        """Return the indptr of both sides and the fingerprint of the stream (first pass)."""
         counts = [np.zeros(n + 1, dtype=np.int64) for n in self._shape]
         fingerprint = 0
         for part in triplets:
@@ -286,7 +286,7 @@ class Writer:
     def _scatter(
         self, triplets: Triplets, side: str, own: int, indptr: Array, expected: int
     ) -> None:
-        """One pass: write the entries of each row together, in any order."""
+        """Write the entries of each row together, in any order (one pass)."""
         nnz = (int(indptr[-1]),)
         indices = reserve_array(str(self._path(f"{side}.indices")), nnz, np.int32)
         data = reserve_array(str(self._path(f"{side}.data")), nnz, self._dtype)

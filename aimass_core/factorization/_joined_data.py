@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.validation import as_csr, wrap_csr
+from ..base.csr import keep_entries
+from ..base.validation import as_csr
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -69,7 +70,4 @@ def expand_rows(factors: NDArray[Any], rows: Rows, n: int) -> NDArray[Any]:
 
 def keep_rows(X: sp.csr_array, kept: NDArray[np.bool_]) -> sp.csr_array:
     """Return a matrix of the same shape with the entries of some rows only."""
-    counts = np.diff(X.indptr)
-    entries = np.repeat(kept, counts)
-    indptr = np.concatenate([[0], np.cumsum(np.where(kept, counts, 0))]).astype(np.int64)
-    return wrap_csr(indptr, X.indices[entries], X.data[entries], X.shape)
+    return keep_entries(X, np.repeat(kept, np.diff(X.indptr)))

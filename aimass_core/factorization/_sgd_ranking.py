@@ -9,12 +9,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
-from ..base.csr import row_numbers, take_rows
+from ..base.csr import keep_entries, take_rows
 from ..base.executor import LOCAL
 from ..base.fit_options import FitOptions
 from ..base.random import as_generator
 from ..base.threads import resolve_n_threads
-from ..base.validation import as_bool, as_choice, as_float, as_int, wrap_csr
+from ..base.validation import as_bool, as_choice, as_float, as_int
 from ._als import MAX_FACTORS, MemoryBlock, Solver, half_step, random_factors
 from ._initial_factors import initial_biases, initial_factors
 from ._joined_data import JoinedData, expand_rows, keep_rows
@@ -77,6 +77,10 @@ class SgdRanking(FactorModel):
     def _step(self, X: sp.csr_array, optimizer: Optimizer, n_threads: int) -> Step:
         """Return the function that takes an epoch over the positives X."""
         raise NotImplementedError
+
+    def _negative_weights(self) -> NDArray[np.float64]:
+        """Return the weights of items as negatives; none where all are alike."""
+        return negative_weights(self)
 
     def _has_biases(self) -> bool:
         return as_bool(getattr(self, "biases", True), "biases")
@@ -322,11 +326,7 @@ class SgdRanking(FactorModel):
 def positives(X: sp.csr_array) -> sp.csr_array:
     """Return the matrix of the entries above 0; the same one where all are."""
     keep = X.data > 0
-    if keep.all():
-        return X
-    rows = row_numbers(X)[keep]
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=X.shape[0]))])
-    return wrap_csr(indptr.astype(np.int64), X.indices[keep], X.data[keep], X.shape)
+    return X if keep.all() else keep_entries(X, keep)
 
 
 def as_penalties(model: Any) -> tuple[float, float, float, float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .. import kernels
 from ..base.registry import register
 from ..base.validation import as_int, csr_parts
-from ._sgd_ranking import SgdRanking, as_penalties, negative_weights
+from ._sgd_ranking import SgdRanking, as_penalties
 from ._sgd_state import number_of_strata
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class BPR(SgdRanking):
         indptr, indices, _ = csr_parts(X)
         n_candidates = as_int(self.n_candidates, "n_candidates", minimum=1, maximum=1 << 20)
         strata = number_of_strata(X)
-        penalties, weights = as_penalties(self), negative_weights(self)
+        penalties, weights = as_penalties(self), self._negative_weights()
 
         def epoch(users: Any, items: Any, number: int, seed: int) -> tuple[float, int, int, int]:
             return kernels.pairwise_epoch(

@@ -50,18 +50,18 @@ if TYPE_CHECKING:
 
 __all__ = ["ImplicitALS"]
 
-_MAX_FACTORS_OF_EXACT_END = 256  # with more factors the last half-step is not exact
-_MAX_FACTORS_OF_CHOLESKY = 16  # with up to so many factors "auto" is "cholesky"
+_MAX_FACTORS_OF_EXACT_END = 256  # with more, the last half-step is not solved exactly
+_MAX_FACTORS_OF_CHOLESKY = 16  # "auto" is "cholesky" up to this number of factors
 _STEPS = {"pcg": 2, "cg": 3, "subspace": 3, "nonnegative": 3}
 _BLOCKS_OF_MEMORY = 32  # blocks that a matrix in memory is written in for an executor
-_STEPS_OF_NEW_ROWS = 50  # of "nonnegative", which starts from zeros there
+_STEPS_OF_NEW_ROWS = 50  # sweeps of "nonnegative" for new rows, which start from zeros
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """What a fit minimises, and where it is computed.
+    """The least-squares problem of a fit, and the runner that computes it.
 
-    The data in blocks, the objective, the ridges of users and items, and the runner.
+    The data in blocks, the objective, the ridges of users and of items.
     """
 
     source: BlockSource
@@ -106,14 +106,14 @@ class ImplicitALS(FactorModel):
         as in iALS; "linear": :math:`(w_0 + \alpha |v|) (p - s)^2`, as in Hu, Koren and Volinsky
         with :math:`w_0 = 1`; "total": :math:`\alpha |v| (p - s)^2`, as in the implicit library.
     nu : float, default=1.0
-        Exponent with which regularisation grows with the number of entries; 0: the same for every
-        row.
+        Exponent :math:`\nu` by which the regularisation of a row grows with its number of entries;
+        0: the same for every row.
     max_iter : int, default=16
-        Epochs: items, then users.
+        Epochs; each solves for the items' factors, then for the users'.
     solver : {"auto", "cholesky", "pcg", "cg", "subspace", "nonnegative"}, default="auto"
-        "cholesky" is exact. "cg" takes `n_steps` steps of conjugate gradient from the last factors;
-        "pcg" preconditions them by what all rows have in common. "subspace" is iALS++: sweeps over
-        blocks of `block_size` factors. "nonnegative" is coordinate descent with factors >= 0.
+        "cholesky" is exact. "cg" takes `n_steps` conjugate gradient steps from the last factors;
+        "pcg" preconditions them by the Gramian that all rows share. "subspace" is iALS++: sweeps
+        over blocks of `block_size` factors. "nonnegative" is coordinate descent with factors >= 0.
         "auto" is "cholesky" up to 16 factors, else "pcg".
     n_steps : int, optional
         Steps or sweeps of a half-step. Default: 2 for "pcg", 3 for others.
@@ -122,9 +122,10 @@ class ImplicitALS(FactorModel):
     init_scale : float, default=0.1
         The first factors are normal with standard deviation ``init_scale / sqrt(n_factors)``.
     track_loss : bool, default=False
-        Compute the loss after each epoch, which takes about 10 % of the epoch's time.
+        Compute the loss after each epoch. This adds about 10 % to the time of an epoch.
     tol : float, default=0.0
-        Above 0: compute the loss, and end when it falls by less than this share of itself.
+        Above 0: compute the loss after each epoch, and end the fit when the loss falls by less than
+        this share of itself.
     metric : str, default="ndcg@10"
         Metric on the validation part of `fit`.
     patience : int, default=3
@@ -182,6 +183,14 @@ class ImplicitALS(FactorModel):
 
     _state: ClassVar[tuple[str, ...]] = (
         *FactorModel._state,
+        "losses_",
+        "scores_",
+        "n_iter_",
+        "unobserved_weight_",
+    )
+
+    _learned_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    _kept_by_updates: ClassVar[tuple[str, ...]] = (
         "losses_",
         "scores_",
         "n_iter_",
@@ -380,7 +389,7 @@ class ImplicitALS(FactorModel):
         self._record(losses, stopping.scores, stopping.restore(epoch))
         if self._last_step is not None:
             self._half_step("user", *self._last_step)
-            self._last_step = None
+        del self._last_step
 
     def _exact_end(self, problem: _Problem, solver: Solver) -> tuple[_Problem, Solver] | None:
         """Return the exact step of users that ends a fit by iterations, or None."""
@@ -404,6 +413,7 @@ class ImplicitALS(FactorModel):
         return {n: v for n, v in super().__getstate__().items() if n != "_last_step"}
 
     def _early_stopping(self, options: FitOptions) -> EarlyStopping:
+        """Return the monitor of the validation metric; it is unused without validation data."""
         is_blocks = isinstance(options.data, RowBlocks)
         return EarlyStopping(
             self,
@@ -412,10 +422,11 @@ class ImplicitALS(FactorModel):
             metric=self.metric,
             patience=self.patience,
             interval=1,
-            attributes=("user_factors_", "item_factors_"),
+            attributes=self._learned_arrays,
         )
 
     def _record(self, losses: list[float], scores: list[float], epoch: int) -> None:
+        """Set the attributes about the course of the fit."""
         self.losses_, self.scores_, self.n_iter_ = np.array(losses), np.array(scores), epoch
 
     def _checkpoint(self, problem: _Problem, options: FitOptions) -> Checkpoint:
@@ -432,6 +443,7 @@ class ImplicitALS(FactorModel):
         return problem.objective.loss(blocks, *factors, problem.ridges, problem.runner)
 
     def _first_factors(self, start: Any, solver: Solver) -> list[Array]:
+        """Return the factors of users and items that the fit starts from."""
         n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
         rng, X = as_generator(self.random_state), self.user_items_
         random = [random_factors(rng, n, n_factors, self.init_scale, X.dtype) for n in X.shape]
@@ -477,7 +489,9 @@ class ImplicitALS(FactorModel):
             n_steps = _STEPS.get(name, 1)
         return Solver.from_parameters(name, n_steps, self.block_size, n_threads, self.device)
 
-    def _half_step(self, side: str, problem: _Problem, solver: Solver) -> Array:
+    def _half_step(
+        self, side: str, problem: _Problem, solver: Solver, linear: Array | None = None
+    ) -> Array:
         """Replace the factors of users or of items, given those of the other side.
 
         Returns the former factors.
@@ -492,13 +506,17 @@ class ImplicitALS(FactorModel):
         gramian = objective.gramian(others, runner)
         start: Array = getattr(self, name)
         factors = half_step(
-            runner, blocks, others, gramian, start, ridge, objective.weights, solver, side
+            runner, blocks, others, gramian, start, ridge, objective.weights, solver, side, linear
         )
         setattr(self, name, factors)
         runner.forget(gramian)
         return start
 
     # ---- new rows ----------------------------------------------------------------------------
+
+    def _pulled_to(self, side: str, rows: NDArray[np.int64] | None = None) -> Array | None:
+        """Return what the ridge pulls the factors of some rows towards; None: zero."""
+        return None
 
     def _check_state(self) -> None:
         super()._check_state()
@@ -519,31 +537,45 @@ class ImplicitALS(FactorModel):
 
     def _gramian_of_fit(self, side: str, n_threads: int) -> NDArray[np.float64]:
         """Return the weighted Gramian of the fitted factors of "user" or "item"."""
-        factors = self.user_factors_ if side == "user" else self.item_factors_
-        gramian: NDArray[np.float64] = self._cached(
-            f"{side} gramian",
-            lambda: self._objective_of_fit().gramian(factors, LocalRunner(n_threads)),
-        )
+
+        def compute() -> NDArray[np.float64]:
+            runner = LocalRunner(n_threads)
+            return self._objective_of_fit().gramian(self._trained_factors(side), runner)
+
+        gramian: NDArray[np.float64] = self._cached(f"{side} gramian", compute)
         return gramian
 
-    def _solve_exactly(self, rows: sp.csr_array, side: str, n_threads: int) -> Array:
-        """Return factors of users (or items) from their entries and the other side's factors."""
+    def _trained_factors(self, side: str) -> Array:
+        """Return the factors of "user" or "item" that the other side was trained with."""
+        return self.user_factors_ if side == "user" else self.item_factors_
+
+    def _solve_exactly(
+        self, rows: sp.csr_array, side: str, n_threads: int, pulled_to: Array | None = None
+    ) -> Array:
+        """Return factors of users (or items) from their entries and the other side's factors.
+
+        The ridge pulls the factors towards ``pulled_to``; None: zero.
+        """
         other = "item" if side == "user" else "user"
         factors = self.user_factors_ if other == "user" else self.item_factors_
         objective = self._objective_of_fit()
         solver = Solver("cholesky", n_threads=n_threads)
         if self._fitted_parameters()["solver"] == "nonnegative":
             solver = Solver("nonnegative", n_steps=_STEPS_OF_NEW_ROWS, n_threads=n_threads)
+        ridge = objective.ridge(n_entries(rows), len(factors))
         return solve_rows(
             rows,
             factors,
             self._gramian_of_fit(other, n_threads),
             np.zeros((rows.shape[0], factors.shape[1]), dtype=factors.dtype),
-            objective.ridge(n_entries(rows), len(factors)),
+            ridge,
             0.0,  # no preconditioner
             objective.weights,
             solver,
             side,
+            linear=None
+            if pulled_to is None
+            else (ridge[:, None] * pulled_to).astype(factors.dtype),
         )
 
     def _solve_users(self, profiles: sp.csr_array, n_threads: int) -> Array:
@@ -694,9 +726,13 @@ class ImplicitALS(FactorModel):
         joined = JoinedData.join(self, X, duplicates)
         fresh = type(self)(**self._fitted_with)
         fresh._set_training_data(joined.data)
+        return self._update(fresh, joined)
+
+    def _update(self, fresh: Self, joined: JoinedData) -> Self:
+        """Adopt a fresh model of the joined data after new factors of the changed rows."""
         fresh.user_factors_ = expand_rows(self.user_factors_, joined.users, fresh.n_users_)
         fresh.item_factors_ = expand_rows(self.item_factors_, joined.items, fresh.n_items)
-        for name in ("losses_", "scores_", "n_iter_", "unobserved_weight_"):
+        for name in self._kept_by_updates:
             setattr(fresh, name, getattr(self, name))
         fresh._fitted_with = self._fitted_with
         threads = resolve_n_threads(self.n_threads)
@@ -708,12 +744,18 @@ class ImplicitALS(FactorModel):
         ):
             fresh._prepare(threads)  # drops the Gramians of earlier factors
             factors = getattr(fresh, f"{side}_factors_").copy()
-            factors[changed] = fresh._solve_exactly(take_rows(rows, changed), side, threads)
+            factors[changed] = fresh._solve_exactly(
+                take_rows(rows, changed), side, threads, fresh._pulled_to(side, changed)
+            )
             setattr(fresh, f"{side}_factors_", factors)
         fresh._prepare(threads)
+        fresh._complete_update(joined, threads)
         return self._adopt_state(fresh)
+
+    def _complete_update(self, joined: JoinedData, n_threads: int) -> None:
+        """Do what a model does after new factors of the changed rows."""
 
 
 def _is_converged(losses: list[float], tol: float) -> bool:
-    """Return whether the last loss is not lower than the one before by a share of it."""
+    """Return whether the last epoch lowered the loss by at most the share ``tol`` of it."""
     return len(losses) > 1 and losses[-2] - losses[-1] <= tol * abs(losses[-2])

@@ -9,7 +9,7 @@ import numpy as np
 from .. import kernels
 from ..base.registry import register
 from ..base.validation import as_float, as_int, csr_parts
-from ._sgd_ranking import SgdRanking, as_penalties, negative_weights
+from ._sgd_ranking import SgdRanking, as_penalties
 from ._sgd_state import number_of_strata
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class WARP(SgdRanking):
         n_positives = as_int(self.n_positives, "n_positives", minimum=1, maximum=1 << 20)
         k_positive = as_int(self.k_positive, "k_positive", minimum=1, maximum=n_positives)
         margin = as_float(self.margin, "margin", above=0.0)
-        penalties, weights = as_penalties(self), negative_weights(self)
+        penalties, weights = as_penalties(self), self._negative_weights()
         strata = min(number_of_strata(X), _MOST_STRATA)
         if n_positives > 1:  # a user has about so many positives in a part
             filled = max(int(np.count_nonzero(np.diff(X.indptr))), 1)

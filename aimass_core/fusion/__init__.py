@@ -1,4 +1,4 @@
-"""Models made of several models: fused rankings, bagging, and a second stage over candidates."""
+"""Models made of models: fused rankings, bagging, fallbacks, a second stage over candidates."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from ..base.lazy import lazy_attributes
 if TYPE_CHECKING:
     from .bagging import Bagging
     from .candidates import CandidateTable, candidate_table
+    from .cold_start import ColdStart
     from .rank_fusion import RankFusion
     from .score_fusion import ScoreFusion
     from .stacking import Stacking
 
 MODELS = {
     "Bagging": "bagging",
+    "ColdStart": "cold_start",
     "RankFusion": "rank_fusion",
     "ScoreFusion": "score_fusion",
     "Stacking": "stacking",
@@ -24,6 +26,7 @@ _NAMES = {**MODELS, "CandidateTable": "candidates", "candidate_table": "candidat
 __all__ = [
     "Bagging",
     "CandidateTable",
+    "ColdStart",
     "RankFusion",
     "ScoreFusion",
     "Stacking",

@@ -189,9 +189,9 @@ def make_pool(
     scores = np.full((len(members), len(keys)), -np.inf)
     references = np.full((len(members), n, depth), -np.inf)
     if width:
-        asked = replace(query, candidates=own, exclude=None, k=width)
+        all_candidates = replace(query, candidates=own, exclude=None, k=width)
         for m, model in enumerate(members.values()):
-            scores[m] = _scores_at(keys, model._ranked(asked, False), n_items)
+            scores[m] = _scores_at(keys, model._ranked(all_candidates, False), n_items)
             listed = lists[m] >= 0
             references[m][listed] = scores[m][np.searchsorted(keys, reference_keys[m])]
         references = -np.sort(-references, axis=2)

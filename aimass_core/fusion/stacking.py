@@ -44,17 +44,17 @@ class Stacking(FusedModel):
         Recommenders or registered names; a string holds names joined by "+". They are copied, and
         fitted members are fitted anew.
     estimator : {"logistic", "boosting", "forest"} or scikit-learn estimator, default="logistic"
-        A classifier or regressor; it is cloned. The score is its probability of the label 1, else
-        its decision function, else its prediction. Needs scikit-learn at the fit.
+        A classifier or regressor; it is cloned. The score is its probability of the label 1 where
+        it has one, else its decision function, else its prediction. `fit` needs scikit-learn.
     depth : int, default=200
         Each member contributes this many candidates.
     n_folds : int, default=5
-        At least 2.
+        Number of folds of the interactions, at least 2.
     validation : {"folds", "latest"}, default="folds"
         "folds": every interaction is in one of `n_folds` random folds. "latest": the second stage
         learns from the newest ``1 / n_folds`` of the interactions only, with members fitted on
-        those before; needs `Interactions` with times. It is honest where preferences change, and
-        costs one fit of each member instead of `n_folds`.
+        those before; needs `Interactions` with times. This avoids learning from the future where
+        preferences change, and costs one fit of each member instead of `n_folds`.
     max_rows : int, default=500_000
         Bound on the candidates that the second stage learns from; users are sampled.
     random_state : int, numpy.random.Generator or None, default=0
@@ -202,7 +202,7 @@ class Stacking(FusedModel):
         return scores
 
     def _fitted_parameters(self) -> dict[str, Any]:
-        """The parameters of the last fit, with the estimator as a file describes it."""
+        """Return the parameters of the last fit, with the estimator as a file describes it."""
         parameters = super()._fitted_parameters()
         return {**parameters, "estimator": described(parameters["estimator"])}
 
@@ -240,7 +240,7 @@ class Stacking(FusedModel):
 
 
 def _cross_fitted_auc(template: Any, table: CandidateTable) -> float:
-    """AUC on candidates of users that the second stage did not learn from."""
+    """Return the AUC on candidates of users that the second stage did not learn from."""
     half = np.zeros(int(table.users.max()) + 1, dtype=np.int64)
     present = np.unique(table.users)
     half[np.random.default_rng(0).permutation(present)[: len(present) // 2]] = 1
@@ -259,7 +259,7 @@ def _cross_fitted_auc(template: Any, table: CandidateTable) -> float:
 
 
 def area_under_roc(scores: Floats, labels: NDArray[np.bool_]) -> float:
-    """Chance that a label of 1 scores above a label of 0, ties one half."""
+    """Return the probability that a label of 1 scores above a label of 0; a tie counts one half."""
     n_positive = int(labels.sum())
     n_negative = len(labels) - n_positive
     ranks = rankdata(scores)

@@ -2,46 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from ..base.memory import available_memory
 
 __all__ = ["available_memory", "check_dense_memory", "fits_in_memory"]
 
-_CGROUP = Path("/sys/fs/cgroup")
 _OTHER = 1.1  # the matrix, its panels and what else a fit holds at once
 _GIB = 1 << 30
-
-
-def available_memory() -> float:
-    """Return the bytes that this process may still allocate; infinite where nothing tells."""
-    return min(_system_memory(), _cgroup_memory())
-
-
-def _system_memory() -> float:
-    try:
-        with open("/proc/meminfo") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return float(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, OSError, ValueError):
-        return float("inf")
-
-
-def _cgroup_memory() -> float:
-    """What the limit of the control group leaves; its file cache is given back on demand."""
-    try:
-        limit = (_CGROUP / "memory.max").read_text().strip()
-        if limit == "max":
-            return float("inf")
-        used = int((_CGROUP / "memory.current").read_text())
-        stat = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
-        return float(int(limit) - used + int(stat.get("inactive_file", 0)))
-    except (OSError, ValueError):
-        return float("inf")
 
 
 def fits_in_memory(n_items: int, itemsize: int, *, share: float = 1.0) -> bool:

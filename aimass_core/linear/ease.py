@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EASE"]
 
-_SHARE = 4  # an update of a rank up to 1/4 of the items costs less than half of a fit
+_MIN_ITEMS_PER_CHANGED_ROW = 4  # then an update of low rank costs less than half of a fit
 
 
 @register("ease")
@@ -198,7 +198,7 @@ class EASE(RidgeModel):
         return super()._remains()
 
     def _can_update(self) -> bool:
-        """Whether P can be had from the weights, and the parameters are those of the fit."""
+        """Return whether the weights determine P, and the parameters are those of the fit."""
         return (
             not self._is_sparse
             and self.weighting is None
@@ -206,7 +206,7 @@ class EASE(RidgeModel):
         )
 
     def _keeps_rows(self, fresh: Self) -> bool:
-        """Whether users and items of the fit have the same row numbers in the joined data."""
+        """Return whether users and items of the fit keep their row numbers in the joined data."""
         pairs = ((self.users_, fresh.users_), (self.items_, fresh.items_))
         return all(
             old is None or (new is not None and np.array_equal(old.ids, new.ids[: len(old)]))
@@ -214,14 +214,16 @@ class EASE(RidgeModel):
         )
 
     def _update_weights(self, fresh: Self, added: sp.csr_array, removed: sp.csr_array) -> bool:
-        """Set the weights of a fresh model by an update of low rank; False where a fit is better.
+        """Set the weights of a fresh model by an update of low rank (Woodbury identity).
 
-        New items are first items without users: rows of P with 1 / regularization alone.
+        Return False where a fit is better: for many changed rows or a badly conditioned update. A
+        new item starts as an item without users: its row of P is 1 / regularization on the
+        diagonal.
         """
         n, n_old = fresh.n_items, self.n_items
         rank = added.shape[0] + removed.shape[0]
         dtype = self.weights_.dtype
-        if rank * _SHARE > n or not fits_in_memory(n, dtype.itemsize):
+        if rank * _MIN_ITEMS_PER_CHANGED_ROW > n or not fits_in_memory(n, dtype.itemsize):
             return False
         threads = resolve_n_threads(self.n_threads)
         ridge = self._ridge(np.zeros(n))
@@ -254,7 +256,7 @@ class EASE(RidgeModel):
 
 
 def _changed_rows(old: sp.csr_array, new: sp.csr_array) -> NDArray[np.int64]:
-    """Return the rows of ``old`` whose entries are others in ``new``."""
+    """Return the rows of ``old`` whose entries differ from those in ``new``."""
     n = old.shape[0]
     lengths = np.diff(old.indptr), np.diff(new.indptr)[:n]
     same = np.flatnonzero(lengths[0] == lengths[1])

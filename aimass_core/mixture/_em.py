@@ -261,7 +261,7 @@ class _Run:
         self.parameters, self.fallback, self.cycle = self.fallback, None, []
 
     def _is_lost_in_rounding(self, bound: float) -> bool:
-        """Whether the gain of a float32 pass is within its error, where convergence needs less."""
+        """Return whether the gain of a float32 pass is rounding, and convergence needs less."""
         if not self.bounds:
             return False
         error = _FLOAT32_ERROR * (1 + abs(bound - self.problem.standardizer.log_det))

@@ -18,6 +18,7 @@ from ..base.progress import log_duration, logger
 from ..base.random import as_generator
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
+from ..base.transform_output import TransformOutput
 from ..base.validation import as_float, as_int
 from ..exceptions import ConvergenceWarning, NotFittedError, NumericalError
 from ._em import Problem, Result
@@ -66,7 +67,7 @@ _SHARED_ATTRIBUTES = (
 
 
 @register("gaussian-mixture")
-class GaussianMixture(Estimator):
+class GaussianMixture(TransformOutput, Estimator):
     """Mixture of Gaussian distributions, fitted by EM.
 
     Attributes, methods and defaults are those of ``sklearn.mixture.GaussianMixture``. The
@@ -499,7 +500,7 @@ class GaussianMixture(Estimator):
         return result, problem
 
     def _fits(self, settings: Settings, source: Any) -> bool:
-        """Whether the parameters of the last fit are of the kind that the settings name."""
+        """Return whether the parameters of the last fit are of the kind that the settings name."""
         return (
             self.means_.shape == (settings.n_components, source.n_columns)
             and self._n_values == source.n_values
@@ -603,6 +604,43 @@ class GaussianMixture(Estimator):
             rounding between batches.
         """
         return like(X, self._evaluate(X, "resp"))
+
+    def transform(self, X: Any) -> Any:
+        """Return the same as `predict_proba`: features for the next step of a Pipeline.
+
+        scikit-learn's class has no ``transform`` and can only be the last step.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components), with noise (n_samples, n_components + 1)
+            Probability of each component; a data frame after ``set_output(transform="pandas")``.
+        """
+        return self._as_output(X, self.predict_proba(X))
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Return the names of the columns of `transform`.
+
+        Parameters
+        ----------
+        input_features : object
+            Ignored; a Pipeline passes the names of the input.
+
+        Returns
+        -------
+        ndarray of object, shape (n_components,), with noise (n_components + 1,)
+            "gaussianmixture0", "gaussianmixture1", ..., "gaussianmixture_noise".
+        """
+        self._check_fitted()
+        prefix = type(self).__name__.lower()
+        names = [f"{prefix}{number}" for number in range(len(self.weights_))]
+        if self._noise is not None:
+            names.append(f"{prefix}_noise")
+        return np.array(names, dtype=object)
 
     def score_samples(self, X: Any) -> Array:
         """Return the log-density of each row.
@@ -1125,6 +1163,9 @@ class GaussianMixture(Estimator):
         tags = super().__sklearn_tags__()
         tags.estimator_type = "density_estimator"
         tags.input_tags.sparse = False
+        from sklearn.utils import TransformerTags
+
+        tags.transformer_tags = TransformerTags(preserves_dtype=[])
         return tags
 
     def _check_fitted(self) -> None:

@@ -53,6 +53,8 @@ class Neighborhood(Recommender):
     )
     _per_user: ClassVar[tuple[str, ...]] = ("user_bias_",)
     _entities: ClassVar[str]
+    # Similarity and weighting of a model that ranks and has neither; its lists are normalised.
+    _ranks_by: ClassVar[tuple[Similarity, str] | None] = None
 
     similarity_: sp.csr_array | None
     mean_: float
@@ -65,7 +67,7 @@ class Neighborhood(Recommender):
         self,
         *,
         n_neighbors: int = 100,
-        similarity: str | Callable[..., float] | Similarity = "cosine",
+        similarity: str | Callable[..., float] | Similarity | None = None,
         weighting: str | Weighting | None = None,
         profile: str = "weighted",
         normalize: bool = False,
@@ -102,6 +104,31 @@ class Neighborhood(Recommender):
     def _dtype(self) -> Any:
         return np.float64 if self._rates else None
 
+    @property
+    def _uses_defaults(self) -> bool:
+        """Whether the model ranks by the similarity, weighting and normalisation of its class."""
+        is_bare = self.similarity is None and self.weighting is None
+        return is_bare and self._ranks_by is not None and not self._rates
+
+    @property
+    def _normalizes(self) -> bool:
+        """Whether weights are divided by the sum of those that start from the same entity."""
+        return self._uses_defaults or bool(self.normalize)
+
+    @property
+    def _chosen_weighting(self) -> str | Weighting | None:
+        if self._uses_defaults:
+            assert self._ranks_by is not None
+            return self._ranks_by[1]
+        return self.weighting
+
+    def _measure(self) -> Measure:
+        """Return the measure that is given, else the default."""
+        if self._uses_defaults:
+            assert self._ranks_by is not None
+            return as_measure(self._ranks_by[0])
+        return as_measure("cosine" if self.similarity is None else self.similarity)
+
     def _checked_measure(self) -> Measure:
         as_choice(self.aggregation, "aggregation", ("sum", *AGGREGATIONS))
         as_choice(self.neighbors_of, "neighbors_of", ("seen", "target"))
@@ -112,7 +139,7 @@ class Neighborhood(Recommender):
         as_bool(self.positive_only, "positive_only")
         as_bool(self.clip, "clip")
         as_bool(self.normalize, "normalize")
-        m = as_measure(self.similarity)
+        m = self._measure()
         self._refuse_idle_options(m)
         if self._rates and m.function is not None:
             raise ValueError(
@@ -158,7 +185,7 @@ class Neighborhood(Recommender):
         m = self._checked_measure()
         X = self.user_items_
         self.similarity_ = self.user_bias_ = self.item_bias_ = None
-        self.weighting_ = as_weighting(self.weighting, documents=self._entities)
+        self.weighting_ = as_weighting(self._chosen_weighting, documents=self._entities)
         if self.weighting_ is not None:
             self.weighting_.fit(X)
         self.mean_, self.rating_range_ = global_mean(X), rating_range(self.rating_scale, X)
@@ -201,7 +228,7 @@ class Neighborhood(Recommender):
         lists = gram_topk(compared, m, self.n_neighbors, n_threads)
         lists.data = lists.data.astype(self.user_items_.dtype, copy=False)
         lists = transpose(transpose(lists, n_threads), n_threads)
-        return self._normalized(lists) if self.normalize else lists
+        return self._normalized(lists) if self._normalizes else lists
 
     def _normalized(self, lists: sp.csr_array) -> sp.csr_array:
         """Return the lists with the weights that start from one entity divided by their L1 norm."""
@@ -220,7 +247,7 @@ class Neighborhood(Recommender):
         X = self.user_items_
         self._engine: RatingEngine | None = None
         if not self._rates:
-            self._multiplied = None if X is None else self._profiles(X)
+            self._weighted_training = None if X is None else self._profiles(X)
             return
         assert X is not None
         ratings = transpose(X, n_threads) if self._entities == "items" else X

@@ -40,8 +40,10 @@ class ContextKNN(Recommender):
     Parameters
     ----------
     base : {"item", "user"}, ItemKNN or UserKNN, default="item"
-        The neighbourhood model of each context; "item" and "user" stand for one with defaults. Its
-        weighting comes after the decay, and its profile "raw" is the decayed values.
+        The neighbourhood model of each context; "item" and "user" stand for one with cosine
+        similarity. Its weighting comes after the decay, and its profile "raw" is the decayed
+        values. With a half-life, a model without ``similarity`` uses cosine, because the default of
+        `ItemKNN` does not see values.
     half_life : timedelta or number, optional
         After this time an interaction counts half; needs `Interactions` with times. A timedelta
         where the times are datetimes, else a number in their unit.
@@ -102,12 +104,15 @@ class ContextKNN(Recommender):
         """Return a fresh, unfitted model of one context."""
         if isinstance(self.base, str):
             kind = as_choice(self.base, "base", ("item", "user"))
-            return ItemKNN() if kind == "item" else UserKNN()
+            return ItemKNN(similarity="cosine") if kind == "item" else UserKNN()
         if not isinstance(self.base, (ItemKNN, UserKNN)):
             raise TypeError(
                 f"base must be 'item', 'user', an ItemKNN or a UserKNN, got {self.base!r}"
             )
-        return type(self.base)(**self.base.get_params(deep=False))
+        params = self.base.get_params(deep=False)
+        if self.half_life is not None and self.base._uses_defaults:
+            params["similarity"] = "cosine"
+        return type(self.base)(**params)
 
     @property
     def needs_training(self) -> bool:  # type: ignore[override]

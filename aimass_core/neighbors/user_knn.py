@@ -54,8 +54,9 @@ class UserKNN(Neighborhood):
     n_neighbors : int, default=100
         Neighbours kept of each user; for ratings: the k nearest among the users who rated the
         item.
-    similarity : str, callable or Similarity, default="cosine"
-        Name of a measure, a Numba function, or either with options: `Similarity`.
+    similarity : str, callable or Similarity, optional
+        Name of a measure, a Numba function, or either with options: `Similarity`. Default:
+        "cosine".
     weighting : {"bm25", "tf_idf", "log", "binarize"} or a weighting, optional
         Learned from the fitted matrix and applied to it before anything is compared, and to the
         profiles of new users; users are the documents. A weighting with options is an object such
@@ -180,7 +181,7 @@ class UserKNN(Neighborhood):
         """
         if self._neighbors is None:
             return self._rating_scores(query)
-        return dense_scores(self._neighbors_of(query) @ self._multiplied)
+        return dense_scores(self._neighbors_of(query) @ self._weighted_training)
 
     def rank(self, query: Query) -> Ranked:
         """Return the k best items of each user of a query under its filters.
@@ -197,10 +198,10 @@ class UserKNN(Neighborhood):
         """
         if self._neighbors is None or query.candidate_lists is not None:
             return rank_by_score(query, self.score)
-        assert self._multiplied is not None
+        assert self._weighted_training is not None
         return spgemm_topk(
             self._neighbors_of(query),
-            self._multiplied,
+            self._weighted_training,
             query.k,
             query.n_threads,
             exclude=query.exclude,
@@ -233,8 +234,8 @@ class UserKNN(Neighborhood):
     def _owners(self) -> sp.csr_array:
         """Return what is multiplied, items x users; made once."""
         if self._item_owners is None:
-            assert self._multiplied is not None
-            self._item_owners = transpose(self._multiplied, 1)
+            assert self._weighted_training is not None
+            self._item_owners = transpose(self._weighted_training, 1)
         return self._item_owners
 
     def _forget_rows(self, kept: NDArray[np.int64]) -> None:

@@ -13,6 +13,8 @@ from .csr_check import csr_check
 from .csr_transpose import csr_transpose
 from .factorize_bytes import factorize_bytes
 from .factorize_int64 import factorize_int64
+from .fm_design_sweep import fm_design_sweep
+from .fm_relation_sweep import fm_relation_sweep
 from .gmm_em_step import gmm_em_step
 from .gmm_score import gmm_score
 from .gram_matrix import gram_matrix
@@ -49,6 +51,8 @@ __all__ = [
     "csr_transpose",
     "factorize_bytes",
     "factorize_int64",
+    "fm_design_sweep",
+    "fm_relation_sweep",
     "gmm_em_step",
     "gmm_score",
     "gram_matrix",

@@ -16,7 +16,7 @@ def list_gains(
     n_cols: int,
     n_threads: int,
 ) -> NDArray[np.float64]:
-    """Relevance of the item at each rank of each list.
+    """Return the relevance of the item at each rank of each list.
 
     Parameters
     ----------

@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 
 __all__ = ["FactorIndex", "score_topk"]
 
-_NO_LISTS: tuple[None, None] = (None, None)
+_NO_PATTERN: tuple[None, None] = (None, None)  # of a filter that is not given
 
 
 class FactorIndex:
     """Items packed for exact top-k: the best items by ``bias + query . item`` or by cosine.
 
-    Packing sorts the items by length, so that a scan ends as soon as no later item can reach a
-    query's k-th score (Cauchy-Schwarz), and gives them codes of 8 bits, whose products bound the
-    scores. The results are exact all the same. An index is never changed afterwards and may be
-    used by several threads at once.
+    Packing sorts the items by the norms of their factors, so that a scan ends as soon as no later
+    item can reach a query's k-th score (Cauchy-Schwarz inequality). It also stores the factors in
+    8 bits; products of these codes bound the scores, and only items whose bound is high enough are
+    scored. The results are exact. An index never changes and may be used by several threads.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class FactorIndex:
     item_biases : array-like of shape (n_items,), optional
         Added to the products; only with ``metric="dot"``.
     metric : {"dot", "cosine"}, default="dot"
-        Cosine is the product of the rows scaled to length one; a row of zeros has cosine 0.
+        "cosine" is the product of rows scaled to norm 1; a row of zeros has cosine 0.
     ids : IdMap or array-like of shape (n_items,), optional
         Ids of the items, for filters and results. Default: their row numbers.
     device : str, default="cpu"
@@ -191,8 +191,8 @@ class FactorIndex:
         Notes
         -----
         O(n * scanned items * n_factors) time, O(n * k) memory. How many items are scanned depends
-        on how fast their lengths fall: a fifth on usual trained factors, all on random ones, most
-        of them by their codes only.
+        on how fast their norms fall: about a fifth for usual trained factors, all for random ones.
+        Most of them are scanned by their codes only.
         """
         queries = as_factors(queries, "queries", self.dtype, n_factors=self.n_factors)
         names = as_query_ids(query_ids, len(queries))
@@ -204,9 +204,9 @@ class FactorIndex:
     def _catalog(self) -> Catalog:
         return Catalog(self.ids, self.n_items, "item")
 
-    def _lists(self, names: NDArray[Any], indices: Any, scores: Any) -> TopK:
+    def _lists(self, query_ids: NDArray[Any], indices: Any, scores: Any) -> TopK:
         item_name = getattr(self.ids, "name", None) or "item"
-        return TopK(names, indices, scores, self.ids, item_name=item_name)
+        return TopK(query_ids, indices, scores, self.ids, item_name=item_name)
 
     def rank(
         self,
@@ -269,10 +269,10 @@ class FactorIndex:
         scores : ndarray, shape (1, k)
             -inf after the end of a shorter list.
         """
-        lists: Any = _NO_LISTS
+        lists: Any = _NO_PATTERN
         if exclude is not None:
             lists = np.array([0, len(exclude)], dtype=np.int64), exclude
-        return self._rank(query, k, self._packed, (*lists, *_NO_LISTS), n_threads)
+        return self._rank(query, k, self._packed, (*lists, *_NO_PATTERN), n_threads)
 
     def _restricted(self, is_candidate: NDArray[np.bool_], n_queries: int) -> Any:
         """Return the packed items without those that are no candidates."""
@@ -334,7 +334,7 @@ class FactorIndex:
         allowed, excluded = as_filters(candidates, exclude, self._catalog, names)
         threads = resolve_n_threads(n_threads)
         packed = self._packed
-        if isinstance(allowed, np.ndarray):  # once for all blocks
+        if isinstance(allowed, np.ndarray):  # packed once for all blocks
             packed, allowed = self._restricted(allowed.astype(bool), len(queries)), None
         for begin in range(0, len(queries), size):
             end = min(begin + size, len(queries))
@@ -396,9 +396,9 @@ def _squares(rows: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _pattern(matrix: sp.csr_array | None) -> tuple[Any, Any]:
-    """Return indptr and indices as the kernel takes them."""
+    """Return indptr and indices in the types of the kernel; (None, None) without a matrix."""
     if matrix is None:
-        return _NO_LISTS
+        return _NO_PATTERN
     return (
         np.ascontiguousarray(matrix.indptr, dtype=np.int64),
         np.ascontiguousarray(matrix.indices, dtype=np.int32),

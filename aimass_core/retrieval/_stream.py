@@ -34,6 +34,8 @@ def recommend_blocks(
     candidates: Any = None,
     exclude: Any = None,
     unknown: str = "error",
+    item_features: Any = None,
+    user_features: Any = None,
     block_size: int | None = None,
     n_threads: int | None = None,
 ) -> Iterator[TopK]:
@@ -47,6 +49,8 @@ def recommend_blocks(
         As in ``recommend``. Default: all users, in row order.
     k, exclude_seen, candidates, exclude, unknown
         As in ``recommend``; a matrix has a row for each of all queried users.
+    item_features, user_features : FeatureTable or table, optional
+        As in ``recommend``, matched by id.
     block_size : int, optional
         Users in a block. Default: as many as have 260,000 list entries, but at least 256.
     n_threads : int, optional
@@ -79,13 +83,15 @@ def recommend_blocks(
     options = {"k": as_int(k, "k", minimum=1), "n_threads": resolve_n_threads(n_threads)}
     as_bool(exclude_seen, "exclude_seen")
     empty = model.recommend([], k=k, exclude_seen=exclude_seen)  # raises what a block would raise
+    catalog = model._catalog(item_features)
     if block_size is None:
-        size = _block_rows(max(1, min(k, model.n_items)))
+        size = _block_rows(max(1, min(k, catalog.size)))
     else:
         size = as_int(block_size, "block_size", minimum=1)
     rows, queries = model._queried_users(users, as_choice(unknown, "unknown", UNKNOWN))
     n = len(rows)
-    filters = model._filters(candidates, exclude, queries)
+    filters = model._filters(candidates, exclude, queries, catalog)
+    encoded = None if user_features is None else model._encoded_users(user_features)
     if not n:
         return iter([replace(empty, queries=_no_ids(model.users_))])
 
@@ -100,6 +106,8 @@ def recommend_blocks(
                     row_range(f, part.start, part.stop) if sp.issparse(f) else f for f in filters
                 ],
                 popular=unknown == "popular",
+                features=model._query_features(encoded, queries[part], rows[part], catalog),
+                catalog=catalog,
                 **options,
             )
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..base.export import Exportable
 from ..base.optional import import_optional
+from ..base.text import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -166,12 +167,14 @@ class UserLists(Exportable):
         Returns
         -------
         pandas.DataFrame, polars.DataFrame or pyarrow.Table
-            Of the same library; attributes of users without a row are null.
+            Of the same library; attributes of users without a row are null. An attribute that has
+            the name of a column of the lists, such as "score", gets the name of the users' column
+            in front: "user_score".
 
         Raises
         ------
         ValueError
-            For a missing column, or a user that has several rows.
+            For a missing column, a user that has several rows, or names that are not unique.
         TypeError
             For another kind of table.
 
@@ -198,16 +201,26 @@ class UserLists(Exportable):
             )
         rows = _rows_of_users(self.users, attributes[on], on)
         kept = [name for name in names if name != on]
+        taken = list(self.columns())
+        new_names = [f"{self.user_name}_{name}" if name in taken else name for name in kept]
+        if len({*taken, *new_names}) < len(taken) + len(kept):
+            every = ", ".join(map(str, [*taken, *new_names]))
+            raise ValueError(
+                f"the names of columns are not unique: {every}; rename columns of attributes"
+            )
         if library == "pandas":
             pd = import_optional("pandas")
-            own = attributes[kept].reset_index(drop=True).reindex(rows).reset_index(drop=True)
+            own = attributes[kept].set_axis(new_names, axis=1).reset_index(drop=True)
+            if (rows < 0).any():
+                own = own.astype(_nullable_types(own))
+            own = own.reindex(rows).reset_index(drop=True)
             return pd.concat([self.to_pandas(), own], axis=1)
         pa = import_optional("pyarrow")
         table = attributes if library == "pyarrow" else attributes.to_arrow()
         own = table.select(kept).take(pa.array(rows, mask=rows < 0))
         joined = self.to_arrow() if library == "pyarrow" else self.to_polars().to_arrow()
-        for name in kept:
-            joined = joined.append_column(name, own[name])
+        for name, new_name in zip(kept, new_names, strict=True):
+            joined = joined.append_column(new_name, own[name])
         return joined if library == "pyarrow" else import_optional("polars").from_arrow(joined)
 
     def with_hashed_users(
@@ -245,7 +258,8 @@ class UserLists(Exportable):
 
     def __repr__(self) -> str:
         name = type(self).__name__
-        return f"{name}({len(self.scores):,} users of {len(self):,} {self.item_name}s)"
+        size = f"lists: {len(self):,}, of: {self.user_name}, entries: {len(self.scores):,}"
+        return f"{name}({size})"
 
     def _repr_html_(self) -> str:
         """Return a table of the first lists for a notebook."""
@@ -260,8 +274,20 @@ class UserLists(Exportable):
             rows.append(f"<tr><th>{html.escape(str(item))}</th><td>{len(users):,}</td>{cells}</tr>")
         n_hidden = len(self) - len(rows)
         more = f"<p>and {n_hidden:,} more lists</p>" if n_hidden > 0 else ""
-        head = f"<th>{html.escape(self.item_name)}</th><th>{html.escape(self.user_name)}s</th>"
+        head = f"<th>{html.escape(self.item_name)}</th><th>{html.escape(self.user_name)}</th>"
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{more}"
+
+
+def _nullable_types(frame: Any) -> dict[Any, str]:
+    """Return the types that hold a null and whole numbers, or a null and truth values."""
+    names = {"i": "Int", "u": "UInt"}
+    types = {}
+    for name, dtype in frame.dtypes.items():
+        if isinstance(dtype, np.dtype) and dtype.kind in "iu":
+            types[name] = f"{names[dtype.kind]}{8 * dtype.itemsize}"
+        elif dtype == np.bool_:
+            types[name] = "boolean"
+    return types
 
 
 def _rows_of_users(users: NDArray[Any], ids: Any, name: str) -> NDArray[np.int64]:
@@ -272,7 +298,7 @@ def _rows_of_users(users: NDArray[Any], ids: Any, name: str) -> NDArray[np.int64
     if len(known) < len(codes):
         repeated = known.ids[int(np.bincount(codes).argmax())]
         raise ValueError(
-            f"attributes has {len(codes) - len(known)} users with several rows, such as "
+            f"attributes has several rows for {counted(len(codes) - len(known), 'user')}, such as "
             f"{repeated!r} in column {name!r}: keep one row for each user"
         )
     row_of_code = np.empty(len(known), dtype=np.int64)

@@ -77,7 +77,7 @@ class _Rows:
 
 
 def _checked(params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters as plain numbers and words within bounds."""
+    """Return the parameters as plain numbers and words within bounds."""
     p = dict(params)
     if p["n_segments"] is not None:
         p["n_segments"] = as_int(p["n_segments"], "n_segments", minimum=1)
@@ -98,7 +98,7 @@ def _checked(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _options(p: dict[str, Any], rows: _Rows) -> dict[str, Any]:
-    """Parameters of every mixture of a fit."""
+    """Return the parameters of every mixture of a fit."""
     categorical = dict(enumerate(rows.n_values, rows.n_continuous)) or None
     allows_missing = p["missing"] == "marginalize" or categorical is not None
     return {
@@ -435,7 +435,7 @@ def _described(
     table: Any,
     previous: Segmentation | None,
 ) -> dict[str, Any]:
-    """Everything about the segments but their stability, the largest segment first."""
+    """Return the description of the segments without their stability, the largest segment first."""
     mixture, notes = choice.mixture, people.notes
     k = len(mixture.weights_)
     is_inside = choice.labels >= 0
@@ -455,8 +455,8 @@ def _described(
     n_outliers = int((~is_inside).sum())
     if p["noise"] > 0:
         notes.append(
-            f"{n_outliers:,} {p['unit']} are outliers: they belong to no segment, and no profile "
-            "counts them"
+            f"{n_outliers:,} of the {p['unit']} are outliers: they belong to no segment, and no "
+            "profile counts them"
         )
     is_tied = mixture.covariance_type in ("tied", "tied_diag")
     covariances = np.asarray(mixture.covariances_, np.float64)

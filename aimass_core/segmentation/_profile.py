@@ -37,7 +37,7 @@ def _by_segment(labels: NDArray[np.int64], k: int) -> list[NDArray[np.intp]]:
 
 
 def _moments(values: Floats) -> tuple[float, float, float]:
-    """Number, mean and variance of the known values."""
+    """Return number, mean and variance of the known values."""
     seen = values[~np.isnan(values)]
     if not seen.size:
         return 0.0, np.nan, np.nan
@@ -75,7 +75,7 @@ def _center(values: Floats) -> tuple[float, float]:
 
 
 def _share_above(values: Floats, limit: float) -> float:
-    """Share of the known values above a limit."""
+    """Return the share of the known values above a limit."""
     seen = values[~np.isnan(values)]
     return float(np.mean(seen > limit)) if seen.size else np.nan
 
@@ -225,7 +225,7 @@ def name_segments(
 
 
 def _phrases(effects: Floats, texts: list[str]) -> tuple[list[str], int]:
-    """Phrases of the largest effects, the largest first, and how many of them make a name."""
+    """Return phrases of the largest effects, largest first, and how many of them make a name."""
     # Effects that are equal except for rounding keep the order of the columns.
     order = np.argsort(-np.round(np.abs(effects), 6), kind="stable")[:_MAX_PHRASES]
     phrases = []
@@ -271,7 +271,7 @@ def unique_names(phrases: list[tuple[list[str], int]]) -> list[str]:
 
 
 def _contained(names: list[str]) -> list[int]:
-    """Positions of names that another name equals or contains."""
+    """Return the positions of names that another name equals or contains."""
     return [
         i
         for i, name in enumerate(names)

@@ -123,14 +123,14 @@ def _cards(segmentation: Segmentation) -> str:
             facts += f" · stability {stability:.2f}, {words}"
         cards.append(
             f'<section class="card" style="--own: {colour(i)}"><h3>{_key(segmentation, i)} '
-            f'{escape(name)}</h3><span class="big">{rows["size"][i]:,}</span> {unit}, '
+            f'{escape(name)}</h3><span class="big">{rows["size"][i]:,}</span> of the {unit}, '
             f'{share:.1%}<div class="bar"><i style="width: {share:.1%}"></i></div>'
             f'<div class="soft">{facts}</div><ul class="what">{items}</ul></section>'
         )
     if segmentation._noise:
         cards.append(
             '<section class="card"><h3>Outliers</h3>'
-            f'<span class="big">{segmentation.n_outliers_:,}</span> {unit}, '
+            f'<span class="big">{segmentation.n_outliers_:,}</span> of the {unit}, '
             f'{rows["share"][-1]:.1%}<div class="soft">unlike every segment; certainty '
             f"{rows['certainty'][-1]:.2f}</div></section>"
         )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..data._column import Column
-    from ..data.tables import Table
+    from ..data.tables import OpenTable, Table
 
 __all__ = ["rfm"]
 
@@ -56,7 +56,8 @@ def rfm(
     user, time : str
         Columns of customers and of times: datetimes, also as text, or whole numbers.
     amount : str or pair of str
-        Column of what was paid, or two columns to be multiplied: quantity and price.
+        Column of what was paid, or two columns to be multiplied: ``("quantity", "price")``, also
+        as ``"quantity*price"`` (where no column has this name).
     order : str, optional
         Column of orders (invoices), to count each once. Without it frequency counts the different
         days with a purchase (different times, where these are numbers).
@@ -112,14 +113,13 @@ def rfm(
     as_choice(nulls, "nulls", ("error", "drop"))
     if user in ("recency", "frequency", "monetary"):
         raise ValueError(f"user={user!r} is a name of the result: rename the column")
-    factors = (amount,) if isinstance(amount, str) else tuple(amount)
-    if not 1 <= len(factors) <= 2:
-        raise ValueError(f"amount must be a column or a pair of columns, got {amount!r}")
+    source = opened(table, ReadOptions())
+    factors = _factors(amount, [str(name) for name in source.names()])
     wanted = {"user": user, "time": time}
     wanted |= {("amount", "price")[i]: name for i, name in enumerate(factors)}
     if order is not None:
         wanted["order"] = order
-    lines = _read_lines(table, wanted, nulls, date_format, resolve_n_threads(n_threads))
+    lines = _read_lines(source, wanted, nulls, date_format, resolve_n_threads(n_threads))
     if now is None:
         _warn_of_future(lines.times, lines.unit, f"time={time!r}")
         last = end = int(lines.times.max())
@@ -192,10 +192,9 @@ class _Lines:
 
 
 def _read_lines(
-    table: Any, wanted: dict[str, str], nulls: str, date_format: str | None, n_threads: int
+    source: OpenTable, wanted: dict[str, str], nulls: str, date_format: str | None, n_threads: int
 ) -> _Lines:
     """Read the wanted columns of a table, by role; lines with nulls are refused or left out."""
-    source = opened(table, ReadOptions())
     options = source.options
     if date_format is not None:
         options = options.replaced(date_format=date_format)
@@ -221,6 +220,18 @@ def _read_lines(
     if not len(times):
         raise ValueError("no line of the table can be used: it is empty or has nulls in each line")
     return _Lines(ids, codes[keep], times, unit, paid, orders)
+
+
+def _factors(amount: Any, names: list[str]) -> tuple[str, ...]:
+    """Return the columns whose product is the amount."""
+    factors = (amount,) if isinstance(amount, str) else tuple(amount)
+    if isinstance(amount, str) and amount not in names and "*" in amount:
+        factors = tuple(part.strip() for part in amount.split("*"))
+    if not 1 <= len(factors) <= 2 or not all(factors):
+        raise ValueError(
+            f"amount must be a column, a pair of columns or 'quantity*price', got {amount!r}"
+        )
+    return factors
 
 
 def _complete(columns: dict[str, Column], labels: dict[str, str], nulls: str) -> NDArray[np.bool_]:

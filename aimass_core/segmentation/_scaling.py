@@ -78,7 +78,7 @@ def _skewness(x: Floats) -> float:
 
 
 def _quantile(x: Floats, q: float) -> float:
-    """Linear between the neighbours; `x` is sorted."""
+    """Return a quantile of sorted values by linear interpolation."""
     return float(np.quantile(x, q))
 
 

@@ -539,7 +539,7 @@ def _as_category(column: Column, name: str, n_threads: int) -> Category | None:
 
 
 def _words_of(column: Column, name: str, n_threads: int) -> tuple[NDArray[np.int32], list[str]]:
-    """Each row's number among the different values, -1 for a null, and the values as text."""
+    """Return each row's number among the different values (-1: null), and the values as text."""
     if column.kind == "null":
         return np.full(column.n_rows, -1, np.int32), []
     if column.kind == "bool":
@@ -563,7 +563,7 @@ def _texts(ids: NDArray[Any]) -> list[str]:
 
 
 def _labelled(codes: NDArray[np.int32], texts: list[str]) -> Category:
-    """Values as labels, the most frequent first and the rare ones together."""
+    """Return values as labels, the most frequent first and the rare ones together."""
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     order = np.argsort(-counts, kind="stable")
     ranks = np.empty(len(texts) + 1, dtype=np.int32)

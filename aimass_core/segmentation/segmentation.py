@@ -13,6 +13,7 @@ from ..base.estimator import Estimator
 from ..base.optional import import_optional
 from ..base.registry import register
 from ..base.text import aligned
+from ..base.transform_output import TransformOutput
 from ..mixture._parameters import covariance_shape
 from . import _pictures, _report
 from ._fit import fit_segments, scaled_columns
@@ -35,7 +36,7 @@ _BLOCK_ROWS = 1 << 16
 
 
 @register("segmentation")
-class Segmentation(Estimator):
+class Segmentation(TransformOutput, Estimator):
     """Customer segments by a Gaussian mixture: named, described and checked for stability.
 
     Columns are put on one scale, mixtures of 1 to `max_segments` components are compared by BIC or
@@ -312,7 +313,7 @@ class Segmentation(Estimator):
         self._restore()
         return self
 
-    def fit_transform(self, table: Table, y: object = None) -> Floats:
+    def fit_transform(self, table: Table, y: object = None) -> Any:
         """Fit the segments, and return the memberships of the same customers.
 
         Parameters
@@ -364,7 +365,7 @@ class Segmentation(Estimator):
         """
         return self._memberships(table)[0]
 
-    def transform(self, table: Table) -> Floats:
+    def transform(self, table: Table) -> Any:
         """Return the same as `predict_proba`, for a Pipeline.
 
         Parameters
@@ -375,9 +376,9 @@ class Segmentation(Estimator):
         Returns
         -------
         ndarray of float64, shape (n, K), with `noise` (n, K + 1)
-            Probability of each segment.
+            Probability of each segment; a data frame after ``set_output(transform="pandas")``.
         """
-        return self.predict_proba(table)
+        return self._as_output(table, self.predict_proba(table))
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Return the names of the columns of `transform`.
@@ -526,7 +527,7 @@ class Segmentation(Estimator):
         return Z, is_complete, ids
 
     def _memberships(self, table: Table, id: str | None = None) -> tuple[Floats, Any]:
-        """Memberships (n, K), rows of NaN where a null was dropped; and the ids."""
+        """Return memberships (n, K), with rows of NaN where a null was dropped, and the ids."""
         Z, is_complete, ids = self._scaled(table, id)
         p = np.full((len(Z), len(self._labels)), np.nan)
         for rows in _blocks(np.flatnonzero(is_complete)):

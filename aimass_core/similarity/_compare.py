@@ -1,4 +1,4 @@
-"""From a matrix and a measure to the arguments of the native similarity kernels."""
+"""The arguments of the native similarity kernels, made from a matrix and a measure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .. import kernels
 from ..base.baselines import Baseline
 from ..base.csr import keep_entries, row_numbers
 from ..base.validation import csr_parts, wrap_csr
+from ..kernels import cuda
 from ._custom import function_address
 from ._measures import Measure, Sums
 
@@ -27,7 +28,7 @@ _CHUNK = 1 << 20  # entries handled at once, so that temporary arrays stay small
 
 @dataclass(frozen=True)
 class Features:
-    """What a measure may know of each feature: mean of its entries and their sum."""
+    """Statistics of each feature that a measure may use: mean and sum of its entries."""
 
     mean: Array
     total: Array
@@ -36,7 +37,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Compared:
-    """A features x entities matrix made ready for one measure.
+    """A features x entities matrix prepared for one measure.
 
     The value that is compared is ``matrix * feature_scale[row] * entity_scale[column]``.
     """
@@ -63,7 +64,7 @@ class Compared:
 
 
 def _sum_by(owner: Array, values: Array, n: int, *, squared: bool = False) -> Array:
-    """Sum of the values (or of their squares) of each owner, in double, chunk by chunk."""
+    """Return the sum of the values (or of their squares) of each owner, in double, by chunks."""
     sums = np.zeros(n)
     for begin in range(0, len(values), _CHUNK):
         part = values[begin : begin + _CHUNK].astype(np.float64)
@@ -74,7 +75,7 @@ def _sum_by(owner: Array, values: Array, n: int, *, squared: bool = False) -> Ar
 
 
 def _norms(owner: Array, values: Array, n: int) -> Array:
-    """Return Euclidean norms, without overflow or underflow where squares leave float64."""
+    """Return Euclidean norms, also where squares overflow or underflow in float64."""
     with np.errstate(over="ignore", under="ignore"):
         norms: Array = np.sqrt(_sum_by(owner, values, n, squared=True))
     if values.dtype == np.float32:  # squares of float32 fit float64
@@ -112,6 +113,7 @@ def features_of(matrix: sp.csr_array) -> Features:
 
 
 def _without_zeros(matrix: sp.csr_array) -> sp.csr_array:
+    """Return the matrix without its stored zeros."""
     if matrix.data.all():
         return matrix
     return keep_entries(matrix, matrix.data != 0)
@@ -152,7 +154,7 @@ def _values(
 
 
 def _check_range(m: Measure, norm: Array, dtype: Any) -> None:
-    """Refuse values whose products would leave the range of the type."""
+    """Raise ValueError for values whose products overflow the type."""
     largest = float(norm.max(initial=0.0))
     with np.errstate(over="ignore"):
         finite = np.isfinite(np.asarray(largest, dtype=dtype) ** 2)
@@ -170,10 +172,10 @@ def prepare(
     features: Features | None = None,
     baseline: Baseline | None = None,
 ) -> Compared:
-    """Make a features x entities matrix ready for a measure.
+    """Return a features x entities matrix prepared for a measure.
 
-    ``features`` are those of another matrix when two are compared, so that both are seen in the
-    same light; by default the matrix' own.
+    ``features`` are statistics of the features. Where two matrices are compared, both use those
+    of the second one; by default they are computed from ``matrix``.
     """
     if m.function is not None:
         data = matrix.data.astype(np.float64)
@@ -252,18 +254,25 @@ def epilogue(m: Measure, x: Compared, y: Compared) -> dict[str, Any]:
     }
 
 
-def gram_topk(compared: Compared, m: Measure, k: int, n_threads: int) -> sp.csr_array:
-    """Return the k best other columns of each column; rows of the result are in order of rank."""
+def gram_topk(
+    compared: Compared, m: Measure, k: int, n_threads: int, gpu: int | None = None
+) -> sp.csr_array:
+    """Return the k best other columns of each column; rows of the result are in order of rank.
+
+    ``gpu`` is the number of the GPU that computes them; None: the processor does.
+    """
     A, n = compared.matrix, compared.matrix.shape[1]
-    indptr, indices, scores = kernels.gram_topk(
-        *csr_parts(A),
-        n_cols=n,
-        k=min(k, max(n - 1, 1)),
-        row_scale=compared.feature_scale,
-        col_scale=compared.entity_scale,
-        n_threads=n_threads,
+    arguments: Any = {
+        "n_cols": n,
+        "k": min(k, max(n - 1, 1)),
+        "row_scale": compared.feature_scale,
+        "col_scale": compared.entity_scale,
         **epilogue(m, compared, compared),
-    )
+    }
+    if gpu is None:
+        indptr, indices, scores = kernels.gram_topk(*csr_parts(A), **arguments, n_threads=n_threads)
+    else:
+        indptr, indices, scores = cuda.gram_topk(*csr_parts(A), **arguments, device=gpu)
     lists = sp.csr_array((n, n), dtype=scores.dtype)
     lists.indptr, lists.indices, lists.data = indptr, indices, scores
     return lists

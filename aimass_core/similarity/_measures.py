@@ -1,5 +1,4 @@
-"""Every similarity measure in one table: which values are compared, how they are scaled, which
-formula of the kernels makes the score.
+"""The table of similarity measures: the values compared, their scaling, and the kernel's formula.
 
 Written for a matrix whose *entities* (what is compared) are its columns and whose *features* are
 its rows; `prepare` turns one such matrix into the arguments of the native kernels.
@@ -26,7 +25,7 @@ __all__ = ["MEASURES", "Measure", "Sums", "make_measure"]
 
 @dataclass(frozen=True)
 class Sums:
-    """What a measure may know of each entity: entries, Euclidean norm, sum; and the features."""
+    """Statistics of each entity that a measure may use: entries, Euclidean norm and sum."""
 
     count: Array
     norm: Array
@@ -151,6 +150,7 @@ _CUSTOM = Spec(formula="custom", p=_packed, q=_packed)
 
 
 def _option(value: float | None, name: str, measure: str, default: float | None) -> float:
+    """Return an option or its default; raise ValueError where the measure does not have it."""
     if default is None:
         if value is not None:
             raise ValueError(f"{name} is no option of measure {measure!r}: leave it out")
@@ -172,7 +172,7 @@ def make_measure(
     amplification: float = 1.0,
     threshold: float | None = None,
 ) -> Measure:
-    """Return a measure with its options checked; `Similarity` says what each means."""
+    """Return a measure with its options checked; `Similarity` documents the options."""
     if callable(measure):
         name, spec = "custom", _CUSTOM
     else:

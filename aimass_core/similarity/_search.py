@@ -55,6 +55,7 @@ def topk(
     k: int = 100,
     sort_by: str = "index",
     n_threads: int | None = None,
+    device: str = "cpu",
     executor: Any = None,
     place: Any = None,
     **options: Any,
@@ -78,6 +79,9 @@ def topk(
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. The result's bits do not
         depend on it.
+    device : str, default="cpu"
+        "cuda" or "cuda:1" is an NVIDIA GPU, for one matrix and a measure of the table. It needs a
+        build with ``AIMASS_CUDA``. Scores agree to rounding, and are the same bits in every run.
     executor : str or concurrent.futures.Executor, optional
         Where ranges of rows are compared: "processes:N", "dask://host:port", "ray://host:port", or
         an object with the method ``submit``. The bits do not depend on the number of workers. Where
@@ -103,6 +107,8 @@ def topk(
         numbers of columns, values whose products overflow.
     TypeError
         For arguments of a wrong type, or a function as the measure on an executor.
+    RuntimeError
+        If the device is not there; the message says what is missing.
 
     Notes
     -----
@@ -174,6 +180,9 @@ def topk(
     k = as_int(k, "k", minimum=1)
     as_choice(sort_by, "sort_by", ("index", "score"))
     threads = resolve_n_threads(n_threads)
+    gpu = _number_of_gpu(device, Y)
+    if gpu is not None and executor is not None:
+        raise ValueError("device and executor exclude each other: an executor has processors only")
     if executor is not None and m.function is not None:
         raise TypeError("executor needs a named measure: workers cannot get a compiled function")
     A = _features_by_rows(X, "X", threads)
@@ -192,7 +201,7 @@ def topk(
         log_duration("similarity.topk: %d x %d rows of %d features, %s", *shape, m.name),
         open_runner(executor, place, "similarity", n_threads) as runner,
     ):
-        lists = _search(A, None if Y is None else B, m, k, threads, runner)
+        lists = _search(A, None if Y is None else B, m, k, threads, gpu, runner)
     return with_scipy_indices(
         lists if sort_by == "score" else transpose(transpose(lists, threads), threads)
     )
@@ -211,8 +220,28 @@ def _refuse_unknown_options(options: dict[str, Any]) -> None:
             raise unknown_argument(None, "topk", name, list(known))
 
 
+def _number_of_gpu(device: str, Y: Any) -> int | None:
+    """Return the number of the GPU that a parameter ``device`` names; None for "cpu"."""
+    if not isinstance(device, str):
+        raise TypeError(f"device must be a string such as 'cpu' or 'cuda', got {device!r}")
+    if device == "cpu":
+        return None
+    name, _, number = device.partition(":")
+    if name != "cuda" or not (number or "0").isdecimal():
+        raise ValueError(f"device must be 'cpu', 'cuda', 'cuda:1' and so on, got {device!r}")
+    if Y is not None:
+        raise ValueError("device='cuda' compares the rows of one matrix: leave Y out, or use 'cpu'")
+    return int(number or 0)
+
+
 def _search(
-    A: sp.csr_array, B: sp.csr_array | None, m: Measure, k: int, threads: int, runner: Any
+    A: sp.csr_array,
+    B: sp.csr_array | None,
+    m: Measure,
+    k: int,
+    threads: int,
+    gpu: int | None,
+    runner: Any,
 ) -> sp.csr_array:
     """Return ranked lists of the columns of A among themselves, or of those of B."""
     is_same = B is None
@@ -222,7 +251,7 @@ def _search(
     if B is None:
         x = y = prepare(A, m, baseline=of_y)
         if runner.is_local:
-            return gram_topk(x, m, k, threads)
+            return gram_topk(x, m, k, threads, gpu)
     else:
         of_x = None if of_y is None else entity_offsets(A, of_y)
         y = prepare(B, m, baseline=of_y)

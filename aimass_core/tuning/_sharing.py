@@ -34,7 +34,8 @@ def shared_parameter(model: type, params: dict[str, Any]) -> str | None:
     if "n_neighbors" in signature and "aggregation" in signature:
         used = {name: parameter.default for name, parameter in signature.items()} | params
         # Ratings compare anew for each prediction; normalized lists depend on their length.
-        if used["aggregation"] == "sum" and not used.get("normalize") and "n_neighbors" in params:
+        normalizes = getattr(model(**params), "_normalizes", used.get("normalize"))
+        if used["aggregation"] == "sum" and not normalizes and "n_neighbors" in params:
             return "n_neighbors"
     # A solver may end a fit by an exact step: the model must say what its epochs would have given.
     completes = "solver" not in signature or hasattr(model, "_model_of_epoch")

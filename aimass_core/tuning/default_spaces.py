@@ -28,6 +28,7 @@ def _similarities() -> Choice:
             "jaccard",
             Similarity("asymmetric_cosine", alpha=0.3),
             Similarity("rp3beta", alpha=1.0, beta=0.4),
+            Similarity("rp3beta", alpha=0.6, beta=0.3),
         ]
     )
 

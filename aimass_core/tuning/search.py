@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.arguments import explains_names
 from ..base.executor import LOCAL, open_runner
 from ..base.foreign import as_recommender
 from ..base.progress import Progress, logger
@@ -84,6 +85,7 @@ class _Search:
         return trial.score if self.lower_is_better else -trial.score
 
 
+@explains_names
 def tune(
     models: Any,
     data: Any,
@@ -244,6 +246,7 @@ def tune(
     return _finished(search, candidates, train, test_split, refit)
 
 
+@explains_names
 def nested_tune(
     models: Any, outer: Iterable[Split], **options: Any
 ) -> tuple[list[SearchResult], float]:
@@ -344,10 +347,10 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
 
 
 def suits_search(cls: Any, is_rating: bool) -> bool:
-    """Whether a model can be searched without further input."""
+    """Return whether a model can be searched without further input."""
     if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
         return False
-    if getattr(cls, "requires", ()) or cls.__name__ == "ContextKNN":
+    if cls.requires or cls.needs_features or cls.__name__ == "ContextKNN":
         return False
     rates = getattr(cls, "predicts_ratings", False)
     return bool(rates) if is_rating else rates is False or not isinstance(rates, bool)

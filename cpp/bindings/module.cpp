@@ -17,6 +17,7 @@ void bind_retrieval(py::module_& m);
 void bind_gmm(py::module_& m);
 void bind_linear(py::module_& m);
 void bind_resample(py::module_& m);
+void bind_fm(py::module_& m);
 }  // namespace aimass::py_border
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
@@ -57,4 +58,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   aimass::py_border::bind_gmm(m);
   aimass::py_border::bind_linear(m);
   aimass::py_border::bind_resample(m);
+  aimass::py_border::bind_fm(m);
 }

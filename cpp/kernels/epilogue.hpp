@@ -13,6 +13,7 @@
 
 #include "errors.hpp"
 #include "pair_sums.hpp"
+#include "portable.hpp"
 
 namespace aimass {
 
@@ -51,8 +52,8 @@ struct Epilogue {
   T threshold = -std::numeric_limits<T>::infinity();
   Custom custom = nullptr;
 
-  T p_of(std::int64_t row) const { return p ? p[row] : T(1); }
-  T q_of(std::int64_t candidate) const { return q ? q[candidate] : T(1); }
+  AIMASS_DEVICE T p_of(std::int64_t row) const { return p ? p[row] : T(1); }
+  AIMASS_DEVICE T q_of(std::int64_t candidate) const { return q ? q[candidate] : T(1); }
 
   bool uses_support() const { return min_support > 1 || support_shrink > 0 || significance > 0; }
 
@@ -79,11 +80,11 @@ namespace epilogue_detail {
 template <class T>
 constexpr T kNone = std::numeric_limits<T>::quiet_NaN();
 
-inline double x_log_x(double x) { return x > 0 ? x * std::log(x) : 0.0; }
+AIMASS_DEVICE inline double x_log_x(double x) { return x > 0 ? x * std::log(x) : 0.0; }
 
 // Dunning's G2 of the 2x2 table (n, p - n; q - n, total - p - q + n); 0 without positive
 // association. T. Dunning, Accurate methods for the statistics of surprise and coincidence, 1993.
-inline double log_likelihood_ratio(double n, double p, double q, double total) {
+AIMASS_DEVICE inline double log_likelihood_ratio(double n, double p, double q, double total) {
   if (n * total <= p * q) return 0.0;
   const double cells = x_log_x(n) + x_log_x(p - n) + x_log_x(q - n) + x_log_x(total - p - q + n);
   const double margins = x_log_x(p) + x_log_x(total - p) + x_log_x(q) + x_log_x(total - q);
@@ -92,7 +93,7 @@ inline double log_likelihood_ratio(double n, double p, double q, double total) {
 
 // A variance below the rounding of its sums counts as zero: the correlation is then 0.
 template <class T>
-double pearson(const Moments<T>& s) {
+AIMASS_DEVICE double pearson(const Moments<T>& s) {
   constexpr double kRounding = std::max(1e-12, 16.0 * std::numeric_limits<T>::epsilon());
   const double n = s.n, sx = s.sx, sy = s.sy, sxx = s.sxx, syy = s.syy;
   const double vx = n * sxx - sx * sx;
@@ -103,18 +104,18 @@ double pearson(const Moments<T>& s) {
 
 // Mean squared difference over common entries, as a similarity.
 template <class T>
-double msd_similarity(const Moments<T>& s) {
+AIMASS_DEVICE double msd_similarity(const Moments<T>& s) {
   const double sum = static_cast<double>(s.sxx) - 2.0 * s.sxy + s.syy;
   return 1.0 / (1.0 + std::max(0.0, sum) / s.n);
 }
 
 // The number of common entries; for a Dot (counting formulas, or nobody asks) the dot itself.
 template <class T>
-T count_of(const Dot<T>& s) {
+AIMASS_DEVICE T count_of(const Dot<T>& s) {
   return s.d;
 }
 template <class Sums>
-auto count_of(const Sums& s) {
+AIMASS_DEVICE auto count_of(const Sums& s) {
   return s.n;
 }
 
@@ -123,12 +124,12 @@ auto count_of(const Sums& s) {
 // nothing cancels; (1 - weight_p - weight_q) d + weight_p p + weight_q q would lose as many digits
 // as the weights have. With equal weights, p and q may change places without changing a bit.
 template <class T>
-T ratio_denominator(const Epilogue<T>& e, T p, T q, T d) {
+AIMASS_DEVICE T ratio_denominator(const Epilogue<T>& e, T p, T q, T d) {
   return (d + e.shrink) + (e.weight_p * (p - d) + e.weight_q * (q - d));
 }
 
 template <class T, class Sums>
-T formula_dot(const Epilogue<T>& e, T p, T q, const Sums& s) {
+AIMASS_DEVICE T formula_dot(const Epilogue<T>& e, T p, T q, const Sums& s) {
   if (s.d == T(0)) return kNone<T>;
   switch (e.formula) {
     case Formula::product:
@@ -147,7 +148,7 @@ T formula_dot(const Epilogue<T>& e, T p, T q, const Sums& s) {
 
 // In double: the sums of integer ratings are exact and their products stay so.
 template <class T>
-T formula_moments(const Epilogue<T>& e, const Moments<T>& s) {
+AIMASS_DEVICE T formula_moments(const Epilogue<T>& e, const Moments<T>& s) {
   if (s.n == T(0)) return kNone<T>;
   switch (e.formula) {
     case Formula::corated_cosine:
@@ -160,7 +161,7 @@ T formula_moments(const Epilogue<T>& e, const Moments<T>& s) {
 }
 
 template <class T>
-T post(const Epilogue<T>& e, T score, T n) {
+AIMASS_DEVICE T post(const Epilogue<T>& e, T score, T n) {
   if (e.min_support > T(1) && n < e.min_support) return kNone<T>;
   if (e.support_shrink > T(0)) {
     const T extra = n - e.support_offset;
@@ -176,7 +177,7 @@ T post(const Epilogue<T>& e, T score, T n) {
 
 // The score of one pair by a built-in formula; NaN when it is not a candidate.
 template <class Sums, class T = typename Sums::Value>
-T score_of(const Epilogue<T>& e, T p, T q, const Sums& s) {
+AIMASS_DEVICE T score_of(const Epilogue<T>& e, T p, T q, const Sums& s) {
   namespace d = epilogue_detail;
   T score;
   if constexpr (requires { s.sxy; }) {

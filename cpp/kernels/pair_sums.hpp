@@ -2,6 +2,8 @@
 // product, with the count of entries, or all moments up to the second.
 #pragma once
 
+#include "portable.hpp"
+
 namespace aimass {
 
 // The sums of one pair. add(x, y) takes one common entry: x of the row, y of the candidate.
@@ -9,8 +11,8 @@ template <class T>
 struct Dot {
   using Value = T;
   T d;
-  void add(T x, T y) { d += x * y; }
-  bool touched() const { return d != T(0); }
+  AIMASS_DEVICE void add(T x, T y) { d += x * y; }
+  AIMASS_DEVICE bool touched() const { return d != T(0); }
   Dot swapped() const { return *this; }
 };
 
@@ -18,11 +20,11 @@ template <class T>
 struct DotCount {
   using Value = T;
   T d, n;
-  void add(T x, T y) {
+  AIMASS_DEVICE void add(T x, T y) {
     d += x * y;
     n += T(1);
   }
-  bool touched() const { return n != T(0); }
+  AIMASS_DEVICE bool touched() const { return n != T(0); }
   DotCount swapped() const { return *this; }
 };
 
@@ -30,7 +32,7 @@ template <class T>
 struct alignas(8 * sizeof(T)) Moments {
   using Value = T;
   T n, sx, sy, sxy, sxx, syy, unused[2];
-  void add(T x, T y) {
+  AIMASS_DEVICE void add(T x, T y) {
     n += T(1);
     sx += x;
     sy += y;
@@ -38,7 +40,7 @@ struct alignas(8 * sizeof(T)) Moments {
     sxx += x * x;
     syy += y * y;
   }
-  bool touched() const { return n != T(0); }
+  AIMASS_DEVICE bool touched() const { return n != T(0); }
   Moments swapped() const { return {n, sy, sx, sxy, syy, sxx, {}}; }
 };
 

@@ -6,6 +6,7 @@
 #include "../kernels/errors.hpp"
 #include "als_kernels.hpp"
 #include "code_kernels.hpp"
+#include "fm_kernels.hpp"
 #include "levels.hpp"
 #include "linear_kernels.hpp"
 #include "mixture.hpp"
@@ -103,6 +104,7 @@ AIMASS_TABLE_IN_USE(ScoreTable, score_table)
 AIMASS_TABLE_IN_USE(LinearTable, linear_table)
 AIMASS_TABLE_IN_USE(SgdTable, sgd_table)
 AIMASS_TABLE_IN_USE(RatingTable, rating_table)
+AIMASS_TABLE_IN_USE(FmTable, fm_table)
 
 #ifdef AIMASS_X86
 extern const CodeTable level_code_table_v4_vnni;
@@ -150,6 +152,12 @@ const SgdKernels<T>& sgd_kernels() {
   return of_type<T>(sgd_table());
 }
 
+template <class T>
+const FmPanels<T>& fm_panels() {
+  return of_type<T>(fm_table());
+}
+const FmKernels& fm_kernels() { return fm_table().systems; }
+
 template const Kernels<float>& kernels<float>();
 template const Kernels<double>& kernels<double>();
 template const AlsSystems<float>& als_systems<float>();
@@ -166,6 +174,8 @@ template const RatingKernels<float>& rating_kernels<float>();
 template const RatingKernels<double>& rating_kernels<double>();
 template const SgdKernels<float>& sgd_kernels<float>();
 template const SgdKernels<double>& sgd_kernels<double>();
+template const FmPanels<float>& fm_panels<float>();
+template const FmPanels<double>& fm_panels<double>();
 
 AIMASS_TABLE_IN_USE(ResampleTable, resample_table)
 

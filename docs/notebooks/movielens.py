@@ -1,7 +1,8 @@
 # %% [markdown]
 # # MovieLens 100K: predicted ratings, similar films, learning curves
 #
-# 100,000 ratings of 1,682 films by 943 people.
+# This notebook predicts ratings, finds similar films and draws a learning curve. The data are 100,000 ratings of 1,682
+# films by 943 users.
 
 # %%
 import os
@@ -60,7 +61,7 @@ ax = model.plot(50, k=12, titles=titles)
 # %% [markdown]
 # ## A learning curve
 #
-# The validation part ends the training where the metric stops to rise.
+# Training stops early where the metric of the validation part no longer rises (`patience`).
 
 # %%
 parts = split.per_user(liked, test_size=0.2, random_state=0)

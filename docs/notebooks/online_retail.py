@@ -1,7 +1,9 @@
 # %% [markdown]
 # # Online Retail II: from transactions to lists, audiences and segments
 #
-# Sales of a British wholesaler of gifts, December 2010 to December 2011. A quarter of the lines has no customer.
+# This notebook starts from a table of transactions, and ends with recommendations, target audiences and segments. The data
+# are the sales of a British wholesaler of gifts from December 2010 to December 2011. A quarter of the lines have no
+# customer id and are dropped.
 
 # %%
 import os
@@ -19,7 +21,7 @@ folder = os.path.join(os.environ["AIMASS_DATA"], "online-retail-ii")
 path = os.path.join(folder, "transactions_2010_2011_sales.parquet")
 
 # %% [markdown]
-# ## Read
+# ## Read the transactions
 
 # %%
 x = Interactions.from_table(
@@ -30,7 +32,8 @@ x
 # %% [markdown]
 # ## Compare models on the newest fifth of the purchases
 #
-# Columns `:warm` are of the customers with a purchase before the split, the others of all customers.
+# Columns with `:warm` hold the metrics of the customers who made a purchase before the split. The other columns hold
+# those of all customers.
 
 # %%
 parts = split.temporal(x, test_size=0.2)
@@ -55,7 +58,7 @@ model.recommend(x.users.ids[:3], k=4).with_titles(titles)
 ax = model.plot("85123A", k=10, titles=titles)
 
 # %% [markdown]
-# ## Customers for three products, 500 each, nobody twice
+# ## Choose 500 customers for each of three products, each customer at most once
 
 # %%
 als = ImplicitALS(n_factors=64, random_state=0).fit(x)

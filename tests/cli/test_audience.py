@@ -135,6 +135,21 @@ def test_quotas_opt_outs_hashes_and_attributes(
     assert csv.read_csv(out)["user_id"].to_pylist() == hashes
 
 
+def test_types_of_joined_attributes(aimass: Callable[..., Any], shop: Path, tmp_path: Path) -> None:
+    """Numbers of a CSV file are written as it has them, also where some are missing."""
+    people, out = tmp_path / "people.csv", tmp_path / "a.csv"
+    rows = [f"c{n:02d},{n if n % 3 else ''},{n}.5,0{n},{n}" for n in range(60)]
+    people.write_text("\n".join(["user_id,age,spent,zip,score", *rows]) + "\n")
+    done = aimass("audience", shop, "--items", "103", "--out", out, *SMALL, "--join", people)
+    assert done.exit_code == 0, done.output
+    header, *lines = out.read_text().replace('"', "'").splitlines()
+    assert header == "'item_id','user_id','rank','score','age','spent','zip','user_id_score'"
+    for line in lines:
+        cells = line.split(",")
+        n = int(cells[1].strip("'")[1:])
+        assert cells[4:] == [f"{n}" if n % 3 else "", f"{n}.5", f"'0{n}'", f"{n}"]
+
+
 def test_strangers_in_an_opt_out_list(
     aimass_json: Callable[..., dict[str, Any]], shop: Path, tmp_path: Path
 ) -> None:

@@ -86,7 +86,7 @@ def test_movielens_1m_published_item_knn(ncf):
 
 
 def test_movielens_1m_plain_cosine(ncf):
-    model = ItemKNN(n_neighbors=100, neighbors_of="target")
+    model = ItemKNN(n_neighbors=100, similarity="cosine", neighbors_of="target")
     np.testing.assert_allclose(hit_rate_and_ndcg(model, ncf), [0.6623, 0.3905], atol=5e-4)
 
 
@@ -100,8 +100,8 @@ def test_movielens_1m_user_knn_within_the_published_figure(ncf):
 
 ALL = 40_981
 GOWALLA = {
-    "cosine, all": (ItemKNN(n_neighbors=ALL), 0.1273, 0.0944),
-    "cosine, top 100": (ItemKNN(neighbors_of="target"), 0.1270, 0.0936),
+    "cosine, all": (ItemKNN(n_neighbors=ALL, similarity="cosine"), 0.1273, 0.0944),
+    "cosine, top 100": (ItemKNN(similarity="cosine", neighbors_of="target"), 0.1270, 0.0936),
     "asymmetric": (
         ItemKNN(n_neighbors=ALL, similarity=Similarity("asymmetric_cosine", alpha=0.7)),
         0.1552,

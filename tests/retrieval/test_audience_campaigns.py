@@ -231,16 +231,37 @@ def test_join_of_attributes(index: AudienceIndex, library: str) -> None:
     for row in rows:
         expected = age.get(row["user"])
         if expected is None:
-            assert row["age"] is None or np.isnan(row["age"])
+            assert row["age"] is None or row["age"] is module.NA
         else:
             assert row["age"] == expected
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_attributes_keep_their_types_and_names(index: AudienceIndex, library: str) -> None:
+    """Whole numbers stay whole where users lack attributes; names of the lists stay theirs."""
+    module = pytest.importorskip(library)
+    pa = pytest.importorskip("pyarrow")
+    columns = {"user": ["u01", "u02"], "age": [1, 2], "is_new": [True, False], "score": [0.5, 7.0]}
+    table = module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
+    joined = audience(index, ["i01"], size=40).join(table)
+    found = pa.Table.from_pandas(joined) if library == "pandas" else pa.table(joined)
+    names = ["item", "user", "rank", "score", "age", "is_new", "user_score"]
+    assert found.column_names == names
+    types = [str(found.schema.field(name).type) for name in names[4:]]
+    assert types == ["int64", "bool", "double"]
+    assert found["user_score"].null_count == len(found) - 2
+    columns["user_score"] = [1, 2]
+    table = module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
+    chosen = audience(index, ["i01"], size=2)
+    with pytest.raises(ValueError, match="not unique: item, user, rank, score, age, "):
+        chosen.join(table)
 
 
 def test_attributes_of_a_user_with_two_rows(index: AudienceIndex) -> None:
     pd = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
     chosen = audience(index, ["i01"], size=2)
-    with pytest.raises(ValueError, match="1 users with several rows, such as 'u01'"):
+    with pytest.raises(ValueError, match="several rows for 1 user, such as 'u01'"):
         chosen.join(pd.DataFrame({"user": ["u01", "u01"], "age": [1, 2]}))
     with pytest.raises(ValueError, match="no column 'user'"):
         chosen.join(pd.DataFrame({"id": ["u01"], "age": [1]}))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aimass_core import Segmentation
+from aimass_core import GaussianMixture, Segmentation
 
 sklearn = pytest.importorskip("sklearn")
 pd = pytest.importorskip("pandas")
@@ -92,3 +92,52 @@ def test_bank_marketing(real_data: Callable[[str], Path]) -> None:
     assert 0.74 < auc["with"] < 0.80
     assert auc["low"] < auc["difference"] < auc["high"]
     assert abs(auc["difference"]) < 0.03
+
+
+def test_mixture_in_the_middle_of_a_pipeline() -> None:
+    """Membership probabilities are features; scikit-learn's own class has no ``transform``."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y = shop()
+    mixture = GaussianMixture(3, n_init=3, random_state=0)
+    model = make_pipeline(StandardScaler(), mixture, LogisticRegression())
+    name = "gaussianmixture__n_components"
+    search = GridSearchCV(model, {name: [1, 3]}, scoring="roc_auc", cv=3).fit(X, y)
+    assert search.best_params_ == {name: 3}
+    assert search.best_score_ > 0.75
+    best = search.best_estimator_
+    names = [f"gaussianmixture{n}" for n in range(3)]
+    assert best[:-1].get_feature_names_out().tolist() == names
+    mixture.fit(X)
+    np.testing.assert_array_equal(mixture.transform(X), mixture.predict_proba(X))
+    noisy = GaussianMixture(2, noise=0.05, random_state=0).fit(X)
+    assert noisy.get_feature_names_out()[-1] == "gaussianmixture_noise"
+    assert noisy.transform(X).shape == (400, 3)
+
+
+@pytest.mark.parametrize(
+    "step", [GaussianMixture(3, random_state=0), Segmentation(n_segments=3, n_bootstrap=0)]
+)
+def test_results_as_data_frames(step: Any) -> None:
+    from sklearn import config_context
+    from sklearn.base import clone
+    from sklearn.pipeline import make_pipeline
+
+    pl = pytest.importorskip("polars")
+    X = shop()[0].set_axis(np.arange(1000, 1400))
+    model = make_pipeline(clone(step)).set_output(transform="pandas").fit(X)
+    found = model.transform(X)
+    assert found.columns.tolist() == model.get_feature_names_out().tolist()
+    assert found.index.equals(X.index)
+    np.testing.assert_array_equal(found.to_numpy(), model[-1].predict_proba(X))
+    again = clone(model[-1]).fit(X)  # keeps the choice, as scikit-learn's own estimators do
+    assert isinstance(again.transform(X), pd.DataFrame)
+    assert isinstance(again.set_output(transform="polars").transform(X), pl.DataFrame)
+    assert isinstance(again.set_output(transform="default").transform(X), np.ndarray)
+    with config_context(transform_output="pandas"):
+        assert isinstance(clone(step).fit(X).transform(X), pd.DataFrame)
+    with pytest.raises(ValueError, match="transform"):
+        again.set_output(transform="arrow")

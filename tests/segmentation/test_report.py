@@ -185,3 +185,23 @@ def test_nowhere_to_write(found: Segmentation, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="folder"):
         found.report(tmp_path / "folder")
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("n_segments", [2, 4])
+def test_no_text_of_a_picture_is_cut(
+    customers: Any, monkeypatch: pytest.MonkeyPatch, n_segments: int
+) -> None:
+    """Labels and legends lie inside of the figure, with long names of columns, too."""
+    from aimass_core.segmentation import _pictures
+
+    names = {"spend": "total_spending_of_the_last_three_years", "visits": "v", "age": "age"}
+    table = {names[name]: customers[0][name] for name in names}
+    found = segments(table, n_segments=n_segments, n_init=1, n_bootstrap=0)
+    monkeypatch.setattr(_pictures, "_png", lambda figure: figure)
+    for kind in ("map", "profile", "selection"):
+        figure: Any = _pictures.picture(found, kind, None, (1, 2), False)
+        figure.draw_without_rendering()
+        box = figure.get_tightbbox()
+        width, height = figure.get_size_inches()
+        edges = (box.x0, width - box.x1, box.y0, height - box.y1)
+        assert min(edges) > -0.02, (kind, edges)

@@ -204,3 +204,19 @@ def test_no_lines() -> None:
 def test_segments_take_it() -> None:
     found = segments(rfm(lines(), **NAMES), id="who", n_segments=2, n_bootstrap=0)
     assert found.columns_ == ["recency", "frequency", "monetary"]
+
+
+def test_amount_as_a_product() -> None:
+    """The same in the command and in Python; a column of this very name comes first."""
+    table = lines()
+    names = {key: value for key, value in NAMES.items() if key != "amount"}
+    expected = rfm(table, **names, amount=("quantity", "price"))
+    for amount in ("quantity*price", "quantity * price"):
+        found = rfm(table, **names, amount=amount)
+        assert found["monetary"].tolist() == expected["monetary"].tolist()
+    own = {**table, "quantity*price": np.ones(len(table["who"]))}
+    assert rfm(own, **names, amount="quantity*price")["monetary"].max() < 100
+    with pytest.raises(ValueError, match=r"or 'quantity\*price', got 'a\*b\*c'"):
+        rfm(table, **names, amount="a*b*c")
+    with pytest.raises(ValueError, match="no such column"):
+        rfm(table, **names, amount="quantity*rebate")

@@ -118,7 +118,7 @@ def min_support(x: Interactions, *, users: int = 0, items: int = 0) -> Interacti
 def cap_users(
     x: Interactions, n: int, *, keep: str = "last", random_state: Any = None
 ) -> Interactions:
-    """At most n entries of each user.
+    """Keep at most n entries of each user.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def cap_users(
 def cap_items(
     x: Interactions, n: int, *, keep: str = "last", random_state: Any = None
 ) -> Interactions:
-    """At most n entries of each item.
+    """Keep at most n entries of each item.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ def _by_segment(
 def draw_features(
     shape: Shape, customers: Customers, start: int, rng: np.random.Generator
 ) -> dict[str, NDArray[Any]]:
-    """Features that follow the segments, and so the tastes, but do not give them away."""
+    """Draw features that depend on the segments, and so on the tastes, without revealing them."""
     n, n_segments = shape.n_users, shape.n_segments
     age = _by_segment(len(AGE_BANDS), 1.0, customers, n_segments, rng)
     region = _by_segment(len(REGIONS), 4.0, customers, n_segments, rng)

@@ -121,7 +121,7 @@ def _parse(text: bytes, names: list[str], delimiter: str, encoding: str, header:
 
 
 def _read_100k(path: Path, folder: str) -> tuple[Table, Table, Table]:
-    """Ratings with GroupLens's five folds as a column, films with their genres, users."""
+    """Read ratings with GroupLens's five folds as a column, films with their genres, users."""
     pa = import_pyarrow()
 
     def ratings(name: str) -> Table:
@@ -155,7 +155,7 @@ def _read_100k(path: Path, folder: str) -> tuple[Table, Table, Table]:
 
 
 def _read(path: Path, folder: str) -> tuple[Table, Table, Table | None]:
-    """Ratings, films and users of one release."""
+    """Read ratings, films and users of one release."""
     if folder == "ml-100k":
         return _read_100k(path, folder)
     films = ["item_id", "title", "genres"]

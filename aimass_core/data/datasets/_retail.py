@@ -94,7 +94,7 @@ def _read_sheets(workbook: bytes) -> list[Table]:
 
 
 def clean_transactions(years: list[Table]) -> tuple[Table, Table]:
-    """Purchase lines and items from the yearly sheets of Online Retail II.
+    """Return purchase lines and items from the yearly sheets of Online Retail II.
 
     Parameters
     ----------

@@ -87,7 +87,7 @@ class Items:
     price: Floats
 
     def factors(self, moment: float, period: int, drift: float) -> Floats:
-        """Chance of each item within each factor at a moment in [-.5, .5]; columns sum to 1."""
+        """Return the probability of each item in each factor at a time in [-.5, .5] (sum 1)."""
         weight = self.weight * np.exp(drift * moment * self.trend) * (self.first_period <= period)
         share = self.membership * weight[:, None]
         return np.asarray(share / share.sum(axis=0))
@@ -114,7 +114,7 @@ def _first_periods(n: int, shape: Shape, rng: np.random.Generator) -> Ints:
 
 
 def draw_items(shape: Shape, rng: np.random.Generator) -> Items:
-    """Popularity ranks, clusters, trends, launch periods and prices."""
+    """Draw popularity ranks, clusters, trends, launch periods and prices."""
     n, n_factors = shape.n_items, shape.n_factors
     ranks = rng.permutation(n) + 1.0
     weight = ranks**-shape.popularity_exponent
@@ -145,7 +145,7 @@ def _dirichlet(alpha: Floats, rng: np.random.Generator) -> Floats:
 
 
 def draw_customers(shape: Shape, items: Items, rng: np.random.Generator) -> Customers:
-    """Segments, tastes, activity, first periods and inclination to buy."""
+    """Draw segments, tastes, activity, first periods and inclination to buy."""
     n = shape.n_users
     demand = (items.membership * items.weight[:, None]).sum(axis=0)
     size = rng.dirichlet(np.full(shape.n_segments, 5.0))
@@ -177,7 +177,7 @@ def _days(shape: Shape, rng: np.random.Generator) -> Ints:
 def events_of(
     shape: Shape, items: Items, customers: Customers, start: int, rng: np.random.Generator
 ) -> tuple[dict[str, NDArray[np.generic]], Floats, Floats]:
-    """All events in order of time, the expected events of each user, and of each item."""
+    """Return all events in order of time, and the expected events of each user and of each item."""
     n, n_factors = shape.n_interactions, shape.n_factors
     columns: dict[str, NDArray[np.generic]] = {
         "user_id": np.empty(n, np.int32),
@@ -225,7 +225,7 @@ def events_of(
 
 
 def _choose(table: Floats, rows: Ints, rng: np.random.Generator) -> Ints:
-    """For each entry of `rows` a column of that row of `table`, by its chances.
+    """Draw for each entry of `rows` a column of that row of `table`, by its probabilities.
 
     One binary search in the rows' cumulative chances laid end to end: row r fills (r, r + 1].
     """

@@ -55,7 +55,7 @@ def _category_names(n: int) -> NDArray[np.str_]:
 
 
 def _titles(cluster: NDArray[np.int64], n_styles: int) -> NDArray[np.str_]:
-    """Readable names such as "Coffee rustic 0042", from which the latent style can be seen."""
+    """Return readable names such as "Coffee rustic 0042", which show the latent style."""
     names = _category_names(int(cluster.max()) // n_styles + 1)[cluster // n_styles]
     styles = np.array([*STYLES, *(f"style {i + 1}" for i in range(len(STYLES), n_styles))])
     words = np.char.add(np.char.add(names, " "), styles[cluster % n_styles])

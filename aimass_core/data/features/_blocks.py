@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Block", "Dense", "OneEach", "Sparse", "join_blocks"]
 
+_ROWS = 1 << 13  # rows that are written at once
+
 
 @dataclass(frozen=True)
 class OneEach:
@@ -137,15 +139,18 @@ def _join_equal(
     per_row = sum(lengths)
     indices = np.empty((n_rows, per_row), dtype=np.int32)
     data = np.empty((n_rows, per_row), dtype=np.float32)
-    at = 0
-    for block, length, offset in zip(blocks, lengths, offsets.tolist(), strict=False):
-        if isinstance(block, OneEach):
-            np.add(block.columns, offset, out=indices[:, at])
-            data[:, at] = 1.0 if block.values is None else block.values
-        elif isinstance(block, Dense):
-            indices[:, at : at + length] = np.arange(offset, offset + length, dtype=np.int32)
-            data[:, at : at + length] = block.values
-        at += length
+    for begin in range(0, n_rows, _ROWS):  # so that the rows stay in the cache
+        rows = slice(begin, min(begin + _ROWS, n_rows))
+        at = 0
+        for block, length, offset in zip(blocks, lengths, offsets.tolist(), strict=False):
+            if isinstance(block, OneEach):
+                np.add(block.columns[rows], offset, out=indices[rows, at])
+                data[rows, at] = 1.0 if block.values is None else block.values[rows]
+            elif isinstance(block, Dense):
+                columns = np.arange(offset, offset + length, dtype=np.int32)
+                indices[rows, at : at + length] = columns
+                data[rows, at : at + length] = block.values[rows]
+            at += length
     indptr = np.arange(n_rows + 1, dtype=np.int64) * per_row
     return wrap_csr(indptr, indices.reshape(-1), data.reshape(-1), (n_rows, n_columns))
 

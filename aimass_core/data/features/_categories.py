@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ...base.progress import logger
 from .._column import Column
 from ..idmap import IdMap
 from ._blocks import OneEach
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ._blocks import Block
     from ._cells import Cells
 
-__all__ = ["CategoryEncoder", "rows_of_categories", "text_of"]
+__all__ = ["CategoryEncoder", "report_new", "rows_of_categories", "text_of"]
 
 
 def text_of(value: Any) -> str:
@@ -38,6 +39,15 @@ def rows_of_categories(known: IdMap, values: Column) -> NDArray[np.int64]:
         return known._find(values)
     except (TypeError, ValueError):  # of another kind than those of the fit
         return np.full(values.n_entries, -1, dtype=np.int64)
+
+
+def report_new(rows: NDArray[np.int64], codes: NDArray[np.int32], name: str) -> None:
+    """Log how many rows have categories that the fit did not have."""
+    if len(rows) and rows.min() < 0:
+        n = int(np.count_nonzero(np.append(rows < 0, False)[codes]))
+        logger.info(
+            "%s: %d of %d rows have categories that the fit did not have", name, n, len(codes)
+        )
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,7 @@ class CategoryEncoder(ColumnEncoder):
             raise wrong_cells(name, "one category in each cell", cells)
         codes, values = codes_of(cells, name, options.n_threads)
         column_of = rows_of_categories(self.categories, values)
+        report_new(column_of, codes, name)
         new = len(self.categories) if self.has_other else -1
         column_of = np.where(column_of >= 0, column_of, new).astype(np.int32)
         null = self.width - 1 if self.has_null else -1

@@ -159,7 +159,10 @@ def as_vectors(lists: Lists, name: str) -> Lists | Vectors:
     if size < 2 or lists.entries.kind != "float" or (lengths[known] != size).any():
         return lists
     values = np.zeros((len(lengths), size), dtype=lists.entries.values.dtype)
-    values[known] = lists.entries.numbers().reshape(-1, size)
+    entries = lists.entries.numbers()
+    if lists.entries.null is not None:
+        entries = np.where(lists.entries.null, np.nan, entries)
+    values[known] = entries.reshape(-1, size)
     return _vectors(values, lists.null, name)
 
 

@@ -115,7 +115,7 @@ def read_features(
                 f"it has {', '.join(map(repr, names))}"
             )
     chosen = [n for n in names if n != ids_at] if wanted is None else wanted
-    cells = _read(table, [*chosen, *([] if ids_at is None else [ids_at])])
+    cells = _read(table, chosen, ids_at)
     sizes = {name: column.n_rows for name, column in cells.items()}
     if len(set(sizes.values())) > 1:
         shown = ", ".join(f"{name!r} {n}" for name, n in sizes.items())
@@ -137,10 +137,14 @@ def _check_unique(names: list[Any]) -> None:
         seen.add(str(name))
 
 
-def _read(table: Any, names: list[Any]) -> dict[Any, Cells]:
+def _read(table: Any, chosen: list[Any], ids_at: Any) -> dict[Any, Cells]:
+    """Return the chosen columns and that of the ids, which a text file keeps as text."""
     if isinstance(table, Mapping) or is_pandas(table):
+        names = [*chosen, *([] if ids_at is None else [ids_at])]
         return {name: cells_of(table[name], f"column {name!r}") for name in names}
-    wanted = {f"{FEATURE_ROLE} {place}": name for place, name in enumerate(names)}
+    wanted = {f"{FEATURE_ROLE} {place}": name for place, name in enumerate(chosen)}
+    if ids_at is not None:
+        wanted["column"] = ids_at
     found = table.read(wanted)
     return {name: cells_of(found[role], f"column {name!r}") for role, name in wanted.items()}
 

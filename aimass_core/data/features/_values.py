@@ -26,7 +26,7 @@ from ...base.random import as_generator
 from .._column import Column
 from ..idmap import IdMap
 from ._blocks import OneEach
-from ._categories import rows_of_categories
+from ._categories import report_new, rows_of_categories
 from ._encoder import ColumnEncoder, ColumnOptions, codes_of, wrong_cells
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class _ValueEncoder(ColumnEncoder):
         codes, distinct = codes_of(cells, name, options.n_threads)
         n = len(self.categories)
         rows = rows_of_categories(self.categories, distinct)
+        report_new(rows, codes, name)
         rows = np.append(np.where(rows >= 0, rows, n + 1), n)  # code -1, null, is the last
         return self._standardised(self.values[rows[codes]])
 

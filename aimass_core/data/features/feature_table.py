@@ -77,9 +77,9 @@ class FeatureTable:
             from .features import Features
 
             encoder = Features._of_matrix(self.matrix.shape[1], names, groups)
-        elif len(encoder.names) != self.matrix.shape[1]:
+        elif encoder.n_features != self.matrix.shape[1]:
             raise ValueError(
-                f"matrix has {self.matrix.shape[1]} columns, but encoder makes {len(encoder.names)}"
+                f"matrix has {self.matrix.shape[1]} columns, but encoder makes {encoder.n_features}"
             )
         self.encoder = encoder
 

@@ -283,6 +283,14 @@ class Features(Estimator):
         return self._learned_names
 
     @property
+    def n_features(self) -> int:
+        """Number of encoded columns."""
+        self._check_fitted()
+        if self.matrix_names_ is not None:
+            return len(self.matrix_names_)
+        return sum(encoder.width for encoder in self._encoders.values())
+
+    @property
     def groups(self) -> NDArray[np.int32]:
         """Number of the column of the table that each encoded column comes from."""
         self._check_fitted()
@@ -295,7 +303,7 @@ class Features(Estimator):
     def _facts(self) -> dict[str, str]:
         kinds = [state["kind"] for state in self.columns_.values()]
         counted = ", ".join(f"{kinds.count(k)} {k}" for k in dict.fromkeys(kinds))
-        facts = {"columns": counted or "a matrix", "features": f"{len(self.names):,}"}
+        facts = {"columns": counted or "a matrix", "features": f"{self.n_features:,}"}
         if self.skipped_:
             facts["left out"] = "; ".join(f"{n} ({why})" for n, why in self.skipped_.items())
         return facts
@@ -304,9 +312,8 @@ class Features(Estimator):
         self._fitted_with = self.get_params(deep=False)
         if not all(isinstance(part, dict) for part in (self.columns_, self.skipped_)):
             raise DamagedFileError("the columns of features are not complete")
-        n = len(self.names)
-        if len(self.groups) != n:
-            raise DamagedFileError(f"{len(self.groups)} groups for {n} features")
+        if len(self.groups) != self.n_features:
+            raise DamagedFileError(f"{len(self.groups)} groups for {self.n_features} features")
 
     @classmethod
     def _of_matrix(cls, n_features: int, names: Any = None, groups: Any = None) -> Features:
@@ -342,10 +349,10 @@ class Features(Estimator):
                 f"FeatureTable(ids, matrix); got {type(table).__name__}"
             )
         matrix = as_csr(table, "table", dtype=np.float32)
-        if matrix.shape[1] != len(self.names):
+        if matrix.shape[1] != self.n_features:
             raise ValueError(
                 f"table has {matrix.shape[1]} columns, but the features of the fit have "
-                f"{len(self.names)}"
+                f"{self.n_features}"
             )
         return FeatureTable(None, with_scipy_indices(matrix), encoder=self)
 

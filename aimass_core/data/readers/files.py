@@ -76,7 +76,7 @@ def is_url(source: Any) -> bool:
 
 
 def unreadable(name: str, kind: str, error: Exception) -> Exception:
-    """Damage as a ValueError; what the system refused (no permission, ...) as it is."""
+    """Return damage as a ValueError; errors of the system (no permission, ...) as they are."""
     if is_refusal(error):
         return error
     return ValueError(f"{name} cannot be read as {kind}: {error}")
@@ -391,7 +391,7 @@ def _of_glob(text: str, options: ReadOptions) -> list[File]:
 
 
 def _of_folder(folder: Path, options: ReadOptions) -> list[File]:
-    """All data files of a folder, in order of their names."""
+    """Return all data files of a folder, in order of their names."""
     if (folder / "_delta_log").is_dir():
         raise ValueError(
             f"{folder} is a Delta table, whose folder also holds rows that were deleted: pass "

@@ -8,6 +8,8 @@ the test part, too. Cost is linear in the entries, with one sort for the splits 
 from __future__ import annotations
 
 from ._chance import (
+    cold_items,
+    cold_users,
     k_fold,
     k_fold_items,
     k_fold_per_user,
@@ -24,6 +26,8 @@ __all__ = [
     "NestedSplit",
     "Split",
     "by_column",
+    "cold_items",
+    "cold_users",
     "expanding",
     "folds_by_column",
     "k_fold",

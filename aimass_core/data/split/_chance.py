@@ -16,6 +16,8 @@ from ..interactions import Interactions
 from ._parts import Split, cut, ratio
 
 __all__ = [
+    "cold_items",
+    "cold_users",
     "k_fold",
     "k_fold_items",
     "k_fold_per_user",
@@ -319,6 +321,95 @@ def k_fold_items(
     columns = x.matrix.indices
     fold = _dealt(columns, x.n_items, n_splits, "items", random_state)
     return (cut(x, fold[columns] == i) for i in range(n_splits))
+
+
+@takes_interactions
+def cold_items(x: Interactions, *, test_size: float = 0.2, random_state: Any = None) -> Split:
+    """Hold out all entries of some items, as if they were new.
+
+    Parameters
+    ----------
+    x : Interactions
+        To be split.
+    test_size : float in (0, 1), default 0.2
+        Share of the items with entries that are held out, at least one.
+    random_state : int or numpy.random.Generator, optional
+        Seed.
+
+    Returns
+    -------
+    Split
+        Train keeps the ids of the held-out items, without entries. Only models that use features
+        of items can recommend them: ``evaluate(..., item_features=table, candidates="new")``.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two items with entries.
+
+    Examples
+    --------
+    >>> from aimass_core import Interactions
+    >>> from aimass_core.data import split
+    >>> x = Interactions.from_csr([[1, 1, 1, 1], [0, 1, 1, 0]])
+    >>> part = split.cold_items(x, test_size=0.25, random_state=0)
+    >>> len(set(part.test.matrix.indices) & set(part.train.matrix.indices))
+    0
+    """
+    columns = x.matrix.indices
+    return cut(x, _drawn(columns, x.n_items, test_size, "items", random_state)[columns])
+
+
+@takes_interactions
+def cold_users(x: Interactions, *, test_size: float = 0.2, random_state: Any = None) -> Split:
+    """Hold out all entries of some users, as if they came for the first time.
+
+    Parameters
+    ----------
+    x : Interactions
+        To be split.
+    test_size : float in (0, 1), default 0.2
+        Share of the users with entries that are held out, at least one.
+    random_state : int or numpy.random.Generator, optional
+        Seed.
+
+    Returns
+    -------
+    Split
+        Train keeps the ids of the held-out users, without entries. Models that use features of
+        users serve them: ``evaluate(..., user_features=table, fallback="model")``. For users
+        with a part of their history see `strong_generalization`.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two users with entries.
+
+    Examples
+    --------
+    >>> from aimass_core import Interactions
+    >>> from aimass_core.data import split
+    >>> x = Interactions.from_csr([[1, 1], [0, 1], [1, 0], [1, 1]])
+    >>> part = split.cold_users(x, test_size=0.5, random_state=0)
+    >>> part.train.nnz + part.test.nnz, len(set(part.test.row_indices()))
+    (6, 2)
+    """
+    rows = x.row_indices()
+    return cut(x, _drawn(rows, x.n_users, test_size, "users", random_state)[rows])
+
+
+def _drawn(
+    codes: NDArray[Any], n: int, test_size: float, name: str, random_state: Any
+) -> NDArray[np.bool_]:
+    """Return which users or items are held out."""
+    share = ratio(test_size, "test_size")
+    active = np.flatnonzero(np.bincount(codes, minlength=n))
+    if len(active) < 2:
+        raise ValueError(f"holding out {name} needs two of them with entries, got {len(active)}")
+    n_held_out = min(max(round(share * len(active)), 1), len(active) - 1)
+    drawn = np.zeros(n, dtype=bool)
+    drawn[as_generator(random_state).choice(active, n_held_out, replace=False)] = True
+    return drawn
 
 
 @takes_interactions

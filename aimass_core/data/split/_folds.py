@@ -131,7 +131,7 @@ def rolling(
 def _periods(
     x: Interactions, name: str, n_splits: Any, at: Any, test_size: Any, horizon: Any
 ) -> list[tuple[int, int | None]]:
-    """First moment of each test period and the first one after it (None: to the end)."""
+    """Return the first time of each test period and the first one after it (None: to the end)."""
     needed_times(x, name)
     n_splits = as_int(n_splits, "n_splits", minimum=1)
     times = x.single_events().times

@@ -1,0 +1,129 @@
+"""Tables of features in the commands: fit, new items and users, reasons, evaluation, update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pa = pytest.importorskip("pyarrow")
+csv = pytest.importorskip("pyarrow.csv")
+pq = pytest.importorskip("pyarrow.parquet")
+
+Run = Callable[..., Any]
+RunJson = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> tuple[Path, Path]:
+    """Items 100 to 135, the last six of them new; customers with a segment, one of them new."""
+    numbers = list(range(100, 136))
+    half = ["a" if (n - 100) % 30 < 15 else "b" for n in numbers]
+    items = tmp_path / "items.parquet"
+    pq.write_table(pa.table({"item_id": pa.array(numbers, pa.int32()), "half": half}), items)
+    users = tmp_path / "users.csv"
+    rows = [f"c{n:02d},{'even' if n % 2 == 0 else 'odd'}" for n in range(61)]
+    users.write_text("\n".join(["user_id,segment", *rows]) + "\n")
+    return items, users
+
+
+def test_new_items_and_new_users(
+    aimass: Run, aimass_json: RunJson, shop: Path, features: tuple[Path, Path], tmp_path: Path
+) -> None:
+    items, users = features
+    tables = ("--item-features", items, "--user-features", users)
+    out, saved = tmp_path / "lists.csv", tmp_path / "model.aimass"
+    chosen = ("--users", "c00,c60", "--unknown", "popular", "--explain")
+    options = ("--model", "cold-start", *tables, *chosen, "--out", out, "--save", saved)
+    assert aimass("recommend", shop, *options, "--k", 40).exit_code == 0
+    rows = csv.read_csv(out).to_pylist()
+    new = [row for row in rows if row["item_id"] >= 130]
+    assert {row["item_id"] for row in new} == set(range(130, 136))
+    assert {row["reason"] for row in new} == {"new: by its features"}
+    of_new_user = {row["reason"] for row in rows if row["user_id"] == "c60"}
+    assert of_new_user == {"new: by its features", "popular in segment=even"}
+    out2 = tmp_path / "second.parquet"
+    words = ("--candidates", "130,131", "--item-features", items, "--out", out2)
+    found = aimass_json("recommend", "--model-file", saved, *words)
+    assert found["model"].startswith("cold-start of")
+    assert set(pq.read_table(out2)["item_id"].to_pylist()) == {130, 131}
+
+
+def test_columns_and_keys(aimass: Run, shop: Path, tmp_path: Path) -> None:
+    items = tmp_path / "products.csv"
+    lines = [f"{n},{'x' if n < 115 else 'y'},{n / 7}" for n in range(100, 130)]
+    items.write_text("\n".join(["thing,group,price", *lines]) + "\n")
+    out = tmp_path / "lists.csv"
+    words = ("--model", "cold-start", "--item-features", items, "--out", out)
+    failed = aimass("recommend", shop, *words)
+    assert failed.exit_code == 2
+    assert "--item-features" in failed.output
+    good = (*words, "--item-key", "thing", "--item-columns", "group:categorical,price")
+    assert aimass("recommend", shop, *good).exit_code == 0
+    wrong = (*words, "--item-key", "thing", "--item-columns", "group:categoric")
+    failed = aimass("recommend", shop, *wrong)
+    assert failed.exit_code == 2
+    assert "categorical" in failed.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--model", "item-knn"), "the model does not use them"),
+        (("--model", "cold-start", "--user-key", "x"), "--user-key needs --user-features"),
+    ],
+)
+def test_features_without_use(
+    aimass: Run,
+    shop: Path,
+    features: tuple[Path, Path],
+    tmp_path: Path,
+    words: tuple[str, ...],
+    message: str,
+) -> None:
+    out = tmp_path / "lists.csv"
+    failed = aimass("recommend", shop, "--item-features", features[0], "--out", out, *words)
+    assert failed.exit_code == 2
+    assert message in failed.output
+    assert not out.exists()
+
+
+def test_a_missing_file(aimass: Run, shop: Path, tmp_path: Path) -> None:
+    words = ("--model", "cold-start", "--item-features", tmp_path / "no.csv")
+    failed = aimass("recommend", shop, *words, "--out", tmp_path / "lists.csv")
+    assert failed.exit_code == 2
+    assert "--item-features" in failed.output
+
+
+def test_evaluation_of_cold_items(
+    aimass_json: RunJson, shop: Path, features: tuple[Path, Path]
+) -> None:
+    words = ("--split", "cold-items", "--new-items-only", "--item-features", features[0])
+    found = aimass_json(
+        "evaluate", shop, "--model", "cold-start", "--model", "item-knn", *words, "--k", 6
+    )
+    assert found["split"] == "cold-items"
+    recall = {name: row["recall@6"] for name, row in found["models"].items()}
+    assert recall["cold-start"] > recall["item-knn"] == 0
+
+
+def test_an_update_with_new_items(
+    aimass: Run, aimass_json: RunJson, shop: Path, features: tuple[Path, Path], tmp_path: Path
+) -> None:
+    items, _ = features
+    saved = tmp_path / "model.aimass"
+    words = ("--model", "cold-start", "--item-features", items)
+    assert aimass("recommend", shop, *words, "--out", tmp_path / "a.csv", "--save", saved)
+    new = tmp_path / "new.csv"
+    new.write_text("user_id,item_id\nc00,133\nc99,101\n")
+    updated = tmp_path / "updated.aimass"
+    found = aimass_json(
+        "update", "--model-file", saved, "--new", new, "--save", updated, "--item-features", items
+    )
+    assert found["new_items"] == 1
+    from aimass_core import load
+
+    model = load(updated)
+    assert (model.item_features_.indptr[1:] > model.item_features_.indptr[:-1]).all()

@@ -1,0 +1,111 @@
+"""The command that makes the table of all models, on a tiny table; nothing is timed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+all_models = pytest.importorskip("all_models")  # benchmarks/, on the path of the tests
+tasks = pytest.importorskip("standard_tasks")
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "ratings.csv"
+    rows = [
+        f"{user},{item},{rng.integers(1, 6)}"
+        for user in range(40)
+        for item in rng.choice(20, 8, replace=False)
+    ]
+    path.write_text("\n".join(["user,item,rating", *rows]) + "\n")
+    return path
+
+
+def words(table, out, *more):
+    return ["--data", str(table), "--value", "rating", "--out", str(out), *more]
+
+
+def test_models_in_processes_are_kept_and_shown(table, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    chosen = ["--models", "popularity", "baseline"]
+    assert all_models.main(words(table, out, *chosen)) == 0
+    results = json.loads((out / "results.json").read_text())["ratings.csv"]
+    assert set(results) == {"popularity", "baseline"}
+    assert all(one["status"] == "done" for one in results.values())
+    value, lower, upper = results["baseline"]["values"]["rmse"]
+    assert lower < value < upper
+    assert "rmse" not in results["popularity"]["values"]
+    text = (out / "table.md").read_text()
+    assert "| `baseline` |" in text
+    assert "rmse [95 %]" in text
+    monkeypatch.setattr(all_models, "start", lambda *a: pytest.fail("measured again"))
+    assert all_models.main(words(table, out, *chosen)) == 0
+
+
+def test_failures_are_results_and_can_be_repeated(table, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    asked = []
+    found = [{"status": "failed", "note": "no memory"}, {"status": "timed out", "note": "slow"}]
+
+    def start(words, limit):
+        asked.append(words)
+        return found[len(asked) - 1]
+
+    monkeypatch.setattr(all_models, "start", start)
+    one = words(table, out, "--models", "popularity")
+    assert all_models.main(one) == 0
+    assert all_models.main(one) == 0
+    assert len(asked) == 1
+    assert all_models.main([*one, "--again"]) == 0
+    assert len(asked) == 2
+    assert "`popularity`: slow" in (out / "table.md").read_text()
+
+
+def test_an_interruption_loses_nothing_finished(table, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    done = {
+        "status": "done",
+        "values": {"recall@20": [0.5, 0.4, 0.6], "ndcg@20": [0.5, None, None]},
+        "fit_s": 1.0,
+        "recommend_s": 1.0,
+        "cpu_s": 1.0,
+        "peak_mib": 1.0,
+    }
+    calls = []
+
+    def start(words, limit):
+        calls.append(words)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(all_models, "start", start)
+    some = words(table, out, "--models", "popularity", "baseline")
+    assert all_models.main(some) == 130
+    assert len(json.loads((out / "results.json").read_text())["ratings.csv"]) == 1
+    assert all_models.main(some) == 0
+    assert len(calls) == 3
+
+
+def test_models_of_ratings_are_left_out_where_there_are_none():
+    task = tasks.TASKS["gowalla"]
+    names = all_models.models_of(task, [])
+    assert {"item-knn", "ease", "stacking"} <= set(names)
+    assert not {"svd", "slope-one", "explicit-als"} & set(names)
+    rated = all_models.models_of(tasks.TASKS["movielens-100k"], [])
+    assert {"svd", "slope-one", "explicit-als"} <= set(rated)
+
+
+def test_published_values_have_a_value_for_each_metric():
+    for task in tasks.TASKS.values():
+        assert all(len(values) == len(task.metrics) for values in task.published.values())
+
+
+def test_bad_options(tmp_path, capsys):
+    for bad in (["--tasks", "netflix"], ["--data", str(tmp_path / "missing.csv")]):
+        with pytest.raises(SystemExit):
+            all_models.main(bad)
+    assert "is not a file" in capsys.readouterr().err

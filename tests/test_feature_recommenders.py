@@ -1,0 +1,326 @@
+"""The contract of every recommender that uses features of items or users."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+from aimass_core import (
+    BPR,
+    ColdStart,
+    ContentBased,
+    FeatureRecommender,
+    Features,
+    FeatureTable,
+    HybridALS,
+    HybridBPR,
+    HybridWARP,
+    Interactions,
+    ItemKNN,
+    Popularity,
+    VectorMap,
+    load,
+    register,
+)
+from aimass_core.base import registry
+from aimass_core.retrieval import recommend_blocks
+
+N_USERS, N_ITEMS, N_NEW = 36, 24, 6
+GENRES = np.array(["drama", "crime", "comedy"])
+
+
+@register("test-by-features")
+class ByFeatures(FeatureRecommender):
+    """Scores by the features that a user's items, and the user, have in common with an item."""
+
+    uses_item_features = True
+    uses_user_features = True
+
+    def __init__(self, *, weight: float = 1.0):
+        self.weight = weight
+
+    def score(self, query):
+        """Return inner products of tastes and items."""
+        known = self.item_features_
+        if known is None:
+            return np.tile(self.item_counts_.astype(float), (len(query), 1))
+        items = known if query.item_features is None else query.item_features
+        scores = (query.profiles[:, : self.n_items] @ known @ items.T).toarray().astype(float)
+        if query.user_features is not None:
+            own = np.asarray(query.user_features.sum(axis=1)).reshape(-1, 1)
+            scores += self.weight * own * np.arange(1, scores.shape[1] + 1)
+        return scores
+
+
+FEATURED = [
+    ByFeatures(),
+    ColdStart(model=ItemKNN(n_neighbors=12)),
+    ColdStart(model=ByFeatures()),
+    ContentBased(),
+    HybridALS(n_factors=6, regularization=0.05),
+    HybridBPR(n_factors=4, max_iter=10),
+    HybridWARP(n_factors=4, max_iter=10),
+    VectorMap(n_factors=6, regularization=0.05),
+]
+
+every = pytest.mark.parametrize("model", FEATURED, ids=repr)
+of_users = pytest.mark.parametrize("model", [m for m in FEATURED if m.uses_user_features], ids=repr)
+
+
+def test_every_registered_model_with_features_is_tested():
+    missing = {registry.find(n) for n in registry.model_names()} - {type(m) for m in FEATURED}
+    assert not {c for c in missing if getattr(c, "uses_item_features", False)}
+
+
+@pytest.fixture
+def interactions(rng):
+    """Users who take items of one genre: genre g has the items with number % 3 == g."""
+    users = np.repeat(np.arange(N_USERS), 4)
+    genres = users % 3
+    items = np.concatenate(
+        [rng.choice(np.arange(g, N_ITEMS, 3), 4, replace=False) for g in genres[::4]]
+    )
+    return Interactions.from_arrays(
+        [f"user-{u:02}" for u in users], [f"item-{i:02}" for i in items]
+    )
+
+
+def item_table(numbers):
+    """Genres and a price of items by number."""
+    return {
+        "item": [f"item-{i:02}" for i in numbers],
+        "genre": GENRES[np.array(numbers) % 3].tolist(),
+        "tags": [["all", f"t{i % 3}"] for i in numbers],
+        "year": [2000 + i % 7 for i in numbers],
+    }
+
+
+def user_table(numbers):
+    """Favourite genres of users by number."""
+    return {
+        "user": [f"user-{u:02}" for u in numbers],
+        "likes": GENRES[np.array(numbers) % 3].tolist(),
+    }
+
+
+ITEMS = item_table(range(N_ITEMS))
+NEW = item_table(range(N_ITEMS, N_ITEMS + N_NEW))
+USERS = user_table(range(N_USERS))
+
+
+def fitted(model, X, **features):
+    """Return a copy fitted with the features that the model uses."""
+    given = {"item_features": ITEMS, "user_features": USERS, **features}
+    used = {n: f for n, f in given.items() if getattr(model, f"uses_{n}") and f is not None}
+    return copy.deepcopy(model).fit(X, **used)
+
+
+def same(a, b):
+    """Assert that two results have the same bits."""
+    np.testing.assert_array_equal(a.ids, b.ids)
+    np.testing.assert_array_equal(a.scores, b.scores)
+
+
+@every
+def test_features_are_matched_by_id(model, interactions):
+    expected = fitted(model, interactions).recommend(k=5)
+    order = np.random.default_rng(1).permutation(N_ITEMS)
+    shuffled = item_table(order.tolist())
+    same(fitted(model, interactions, item_features=shuffled).recommend(k=5), expected)
+    table = Features().fit_transform(ITEMS)
+    same(fitted(model, interactions, item_features=table).recommend(k=5), expected)
+    for library in ("pandas", "polars"):
+        frame = pytest.importorskip(library).DataFrame(ITEMS)
+        same(fitted(model, interactions, item_features=frame).recommend(k=5), expected)
+    matrix = table.rows_of(interactions.items.ids)
+    by_row = fitted(model, interactions, item_features=matrix)
+    same(by_row.recommend(k=5), expected)
+
+
+@every
+def test_new_items_are_ranked(model, interactions):
+    if not model.uses_item_features:
+        pytest.skip("uses features of users only")
+    model = fitted(model, interactions)
+    users = [f"user-{u:02}" for u in range(6)]
+    lists = model.recommend(users, k=4, candidates=NEW["item"], item_features=NEW)
+    assert set(lists.ids.ravel()) - {None} <= set(NEW["item"])
+    assert (lists.lengths == 4).all()
+    own = [f"item-{i:02}" for i in range(N_ITEMS, N_ITEMS + N_NEW)]
+    for u, (items, _) in enumerate(lists):
+        numbers = [N_ITEMS + own.index(item) for item in items[:2]]
+        assert [number % 3 for number in numbers] == [u % 3] * 2  # both of the user's genre
+    assert lists.to_dict()["item"][0].startswith("item-")
+    one = model.recommend(users, k=1, candidates=NEW["item"][2:3], item_features=item_table([26]))
+    every_score = dict(zip(lists.ids[0], lists.scores[0], strict=True))
+    if "item-26" in every_score:  # whatever other new items there are
+        assert one.scores[0, 0] == every_score["item-26"]
+    among_all = model.recommend(users, k=N_ITEMS + N_NEW, item_features=NEW)
+    assert set(NEW["item"]) <= set(among_all.ids[0])
+    known = model.recommend(users, k=N_ITEMS)
+    for row in range(len(users)):
+        old = [i for i in among_all.ids[row] if i in set(ITEMS["item"])]
+        assert old == [i for i in known.ids[row] if i is not None]
+    same(model.recommend(users, k=5), model.recommend(users, k=5, item_features=ITEMS))
+
+
+@every
+def test_the_bits_do_not_depend_on_the_batch(model, interactions):
+    model = fitted(model, interactions)
+    options = {"item_features": NEW} if model.uses_item_features else {}
+    together = model.recommend(k=7, **options)
+    for row in range(0, N_USERS, 7):
+        alone = model.recommend(together.queries[[row]], k=7, **options)
+        np.testing.assert_array_equal(alone.ids[0], together.ids[row])
+        np.testing.assert_array_equal(alone.scores[0], together.scores[row])
+    for n_threads in (1, 2):
+        same(model.recommend(k=7, n_threads=n_threads, **options), together)
+    plain = model.recommend(k=5)
+    blocks = list(recommend_blocks(model, k=5, block_size=10))
+    np.testing.assert_array_equal(np.concatenate([b.scores for b in blocks]), plain.scores)
+
+
+@every
+def test_files_keep_the_features(model, interactions, tmp_path):
+    model = fitted(model, interactions)
+    options = {"item_features": NEW} if model.uses_item_features else {}
+    model.save(tmp_path / "model")
+    same(load(tmp_path / "model").recommend(k=6, **options), model.recommend(k=6, **options))
+    if model._requires_training():
+        return
+    model.save(tmp_path / "bare", training=False)
+    bare = load(tmp_path / "bare")
+    assert bare.user_features_ is None
+    new = interactions.subset(users=["user-03"])
+    same(bare.recommend_new(new, k=6, **options), model.recommend_new(new, k=6, **options))
+
+
+@every
+def test_items_without_features_and_rows_without_items(model, interactions):
+    if not model.uses_item_features:
+        pytest.skip("uses features of users only")
+    some = item_table(range(0, N_ITEMS + N_NEW, 2))
+    model = fitted(model, interactions, item_features=some)
+    has_features = np.diff(model.item_features_.indptr) > 0
+    numbers = np.array([int(i.removeprefix("item-")) for i in model.items_.ids])
+    np.testing.assert_array_equal(has_features, numbers % 2 == 0)
+    assert np.isfinite(model.recommend(k=3).scores[:, 0]).any()
+
+
+@every
+def test_wrong_features(model, interactions):
+    names = [n for n in ("item", "user") if getattr(model, f"uses_{n}_features")]
+    for name in names:
+        argument = f"{name}_features"
+        with pytest.raises(ValueError, match="none of its 2 ids"):
+            fitted(model, interactions, **{argument: {name: ["x", "y"], "a": [1, 2]}})
+        with pytest.raises(ValueError, match=f"{argument} has 3 rows"):
+            fitted(model, interactions, **{argument: np.eye(3)})
+        with pytest.raises(ValueError, match="more than once"):
+            fitted(model, interactions, **{argument: {name: ["x", "x"], "a": [1, 2]}})
+        with pytest.raises(TypeError):
+            fitted(model, interactions, **{argument: 7})
+    before = fitted(model, interactions)
+    answer = before.recommend(k=3)
+    with pytest.raises(ValueError, match="none of its 2 ids"):
+        before.fit(interactions, **{f"{names[0]}_features": {names[0]: ["x", "y"], "a": [1, 2]}})
+    same(before.recommend(k=3), answer)
+    if "item" in names:
+        with pytest.raises(ValueError, match="no column 'genre'"):
+            before.recommend(item_features={"item": ["z"], "year": [2000], "tags": [["all"]]})
+        other = FeatureTable(["z"], np.ones((1, 2)))
+        with pytest.raises(ValueError, match="2 columns that are not the"):
+            before.recommend(item_features=other)
+        with pytest.raises(TypeError, match="knows items by id"):
+            before.recommend(item_features=before.item_features_[:1])
+
+
+@every
+def test_features_that_are_missing_at_fit(model, interactions):
+    if model.needs_features:
+        with pytest.raises(TypeError, match=f"needs {model.needs_features[0]}"):
+            copy.deepcopy(model).fit(interactions)
+        return
+    plain = copy.deepcopy(model).fit(interactions)
+    assert plain.recommend(k=3).indices.shape == (N_USERS, 3)
+    for name in ("item_features", "user_features"):
+        if getattr(model, f"uses_{name}"):
+            with pytest.raises(ValueError, match=f"fitted without {name}"):
+                plain.recommend(**{name: {"item": ["x"], "user": ["y"]}})
+
+
+@every
+def test_new_interactions_bring_new_features(model, interactions):
+    model = fitted(model, interactions)
+    new = Interactions.from_arrays(["user-99", "user-99"], ["item-00", "item-25"])
+    options = {"item_features": NEW} if model.uses_item_features else {}
+    if model.uses_user_features:
+        options["user_features"] = user_table([99])
+    model.partial_fit(new, **options)
+    assert "item-25" in model.items_
+    if model.uses_item_features:
+        assert model.item_features_.shape[0] == model.n_items
+        assert (np.diff(model.item_features_.indptr) > 0).all()
+        row = model.item_encoder_.transform(item_table([25])).matrix.toarray()
+        found = model.item_features_[model.items_.get(["item-25"])].toarray()
+        np.testing.assert_array_equal(found, row)
+    if model.uses_user_features:
+        assert (np.diff(model.user_features_.indptr) > 0).all()
+    again = copy.deepcopy(model).partial_fit(Interactions.from_arrays(["user-98"], ["item-01"]))
+    assert again.recommend(["user-99"], k=3).indices.shape == (1, 3)
+
+
+@of_users
+def test_new_users_are_served_by_their_features(model, interactions):
+    model = fitted(model, interactions)
+    new = user_table([36, 37])
+    lists = model.recommend_new(None, user_features=new, k=4)
+    assert lists.queries.tolist() == new["user"]
+    assert (lists.lengths == 4).all()
+    same(model.recommend_new(None, user_features=user_table([37]), k=4), lists[1:])
+    by_id = model.recommend(["user-03", "user-37"], unknown="popular", user_features=new, k=4)
+    np.testing.assert_array_equal(by_id.scores[1], lists.scores[1])
+    same(by_id[:1], model.recommend(["user-03"], k=4))
+    with_history = model.recommend_new(
+        interactions.subset(users=["user-03"]), user_features=user_table([3]), k=4
+    )
+    assert (with_history.lengths == 4).all()
+    with pytest.raises(TypeError):
+        model.recommend_new(None, k=4)
+    kept = model.forget(["user-00"])
+    assert kept.n_users == 1
+    assert model.user_features_.shape[0] == N_USERS - 1
+    expected = fitted(model, interactions).user_features_[1:]
+    np.testing.assert_array_equal(model.user_features_.toarray(), expected.toarray())
+
+
+@every
+def test_models_on_matrices(model, interactions):
+    if not model.uses_item_features:
+        pytest.skip("uses features of users only")
+    encoder = Features()
+    known = encoder.fit_transform(ITEMS).rows_of(interactions.items.ids)
+    new = encoder.transform(NEW).matrix
+    users = encoder.fit(ITEMS) and Features().fit_transform(USERS).rows_of(interactions.users.ids)
+    model = fitted(model, interactions.matrix, item_features=known, user_features=users)
+    lists = model.recommend(
+        [0, 1], k=3, candidates=range(N_ITEMS, N_ITEMS + N_NEW), item_features=new
+    )
+    assert lists.indices.min() >= N_ITEMS
+    with pytest.raises(TypeError, match="must be a matrix"):
+        model.recommend([0], item_features=FeatureTable(["a"], new[:1]))
+
+
+def test_models_without_features_name_those_that_use_them(interactions):
+    for model in (ItemKNN(), Popularity(), BPR(n_factors=2, max_iter=2)):
+        for name in ("item_features", "user_features"):
+            message = f"{type(model).__name__} does not use {name}.*ByFeatures"
+            with pytest.raises(TypeError, match=message):
+                model.fit(interactions, **{name: ITEMS})
+            model.fit(interactions)
+            with pytest.raises(TypeError, match=message):
+                model.recommend(**{name: ITEMS})
+            with pytest.raises(TypeError, match=message):
+                model.recommend_new(interactions, **{name: ITEMS})
