@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .files import check_names, open_input, read_pairs
 
 if TYPE_CHECKING:
@@ -128,6 +126,8 @@ def reasons(
             f"--reason: write {{items}} and {{item}} in braces and nothing else, got {template!r}"
         ) from None
     sentences: list[str | None] = []
+    import numpy as np
+
     is_new = np.zeros(len(items), dtype=bool)
     if items and model.items_ is not None:
         is_new = model.items_.get(items) < 0
