@@ -125,9 +125,9 @@ def reasons(
         raise ValueError(
             f"--reason: write {{items}} and {{item}} in braces and nothing else, got {template!r}"
         ) from None
-    sentences: list[str | None] = []
     import numpy as np
 
+    sentences: list[str | None] = []
     is_new = np.zeros(len(items), dtype=bool)
     if items and model.items_ is not None:
         is_new = model.items_.get(items) < 0
