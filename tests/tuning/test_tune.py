@@ -188,6 +188,10 @@ class TestSharing:
             for name in ("user_factors_", "item_factors_"):
                 np.testing.assert_array_equal(getattr(found[i], name), getattr(alone, name))
 
+    def test_normalised_lists_are_not_shared(self):
+        assert shared_parameter(ItemKNN, {"n_neighbors": 3}) is None  # its default normalises
+        assert shared_parameter(ItemKNN, {"n_neighbors": 3, "similarity": "cosine"}) is not None
+
     def test_random_search_takes_all_numbers_of_neighbours_from_a_fit(self, shop, monkeypatch):
         fits = []
         original = ItemKNN.fit
