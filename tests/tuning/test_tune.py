@@ -132,7 +132,7 @@ class TestSharing:
     @pytest.mark.parametrize("neighbors_of", ["target", "seen"])
     @pytest.mark.parametrize("weighting", [None, "bm25"])
     def test_cut_lists_are_those_of_a_fit(self, cls, neighbors_of, weighting, shop):
-        base = {"neighbors_of": neighbors_of, "weighting": weighting}
+        base = {"similarity": "cosine", "neighbors_of": neighbors_of, "weighting": weighting}
         settings = [{**base, "n_neighbors": n} for n in (3, 30, 7)]
         models = {}
         fit_settings(cls, settings, "n_neighbors", shop, models.__setitem__)
