@@ -149,9 +149,9 @@ def measure_mixture(folder: Path, small: bool) -> None:
 
 def faults(folder: Path, seconds: float) -> None:
     """Kill a worker every few seconds during a fit; check its bits and that nothing is left."""
-    X = matrix(30_000, 6_000, 2_000_000)
+    X = matrix(10_000, 2_000, 600_000)
     blocks = RowBlocks.from_matrix(X, folder / "x", block_nnz=X.nnz // 20)
-    options = {"n_factors": 64, "max_iter": 8, "solver": "cholesky"}
+    options = {"n_factors": 64, "max_iter": 20, "solver": "cholesky"}
     expected = ImplicitALS(**options).fit(blocks)
     n_killed, ended = 0, threading.Event()
     with ProcessExecutor(2, 1) as pool:

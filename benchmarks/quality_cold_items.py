@@ -2,7 +2,8 @@
 
 A fifth of the items with at least five users is hidden from training, with all their interactions
 ("cold"). Models rank the hidden items for the users who have some. Another tenth of the other
-interactions is held out and ranked among the known items ("warm"). Intervals are of 95 %, over
+interactions is held out and ranked among the known items ("warm"). Users of whom nothing is left
+for training are left out of both figures. Intervals are of 95 %, over
 users; those of differences to the peers are paired.
 
 Usage: ``python benchmarks/quality_cold_items.py lastfm|movielens|steam ... [--seed N]`` with
@@ -140,12 +141,14 @@ def cut(X: sp.csr_array, seed: int) -> Parts:
     rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     cold = is_cold[X.indices]
     warm = ~cold & (rng.random(X.nnz) < 0.1)
+    in_train = np.bincount(rows[~cold & ~warm], minlength=X.shape[0]) > 0
+    known = in_train[rows]  # users whom training does not know are left out of the figures
 
     def part(keep: np.ndarray) -> sp.csr_array:
         entries = X.data[keep], (rows[keep], X.indices[keep])
         return sp.csr_array(sp.coo_array(entries, shape=X.shape))
 
-    return Parts(part(~cold & ~warm), part(warm), part(cold), is_cold)
+    return Parts(part(~cold & ~warm), part(warm & known), part(cold & known), is_cold)
 
 
 def recalls(lists: np.ndarray, test: sp.csr_array) -> np.ndarray:

@@ -290,7 +290,7 @@ class ExecutorRunner:
                     f"a worker was lost, and {type(self.executor).__name__} cannot replace it: use "
                     "executor='processes:N', or call again with the same place to resume"
                 ) from error
-            restart()
+            restart(is_lost=True)
         return losses
 
     def share(self, array: Array) -> ArrayFile:

@@ -243,7 +243,8 @@ def test_factors_of_known_items_solve_their_systems(X):
     weight, target = objective.weights_and_targets(own.data)
     y = Y[own.indices]
     ridge = objective.ridge(np.array([own.nnz]), 30)[0]
-    system = objective.gramian(Y, 1) + ridge * np.eye(6) + y.T @ (weight[:, None] * y)
+    system = objective.unobserved_weight * Y.T @ Y + ridge * np.eye(6)
+    system += y.T @ (weight[:, None] * y)
     np.testing.assert_allclose(system @ model.user_factors_[user], y.T @ target, atol=1e-9)
 
 
