@@ -193,6 +193,7 @@ def csr_check(
     indices: numpy.typing.NDArray[numpy.int32],
     data: numpy.typing.NDArray[numpy.float32],
     n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex = 1,
 ) -> tuple[int, int, bool, bool]:
     """
     Status of a CSR triple: (status, position, is_sorted, has_duplicates).
@@ -204,6 +205,7 @@ def csr_check(
     indices: numpy.typing.NDArray[numpy.int32],
     data: numpy.typing.NDArray[numpy.float64],
     n_cols: typing.SupportsInt | typing.SupportsIndex,
+    n_threads: typing.SupportsInt | typing.SupportsIndex = 1,
 ) -> tuple[int, int, bool, bool]:
     """
     Status of a CSR triple: (status, position, is_sorted, has_duplicates).
@@ -617,6 +619,7 @@ def knn_predict(
     query_other: numpy.typing.NDArray[numpy.int32],
     k: typing.SupportsInt | typing.SupportsIndex,
     min_k: typing.SupportsInt | typing.SupportsIndex,
+    positive_only: bool,
     formula: str,
     p: numpy.typing.NDArray[numpy.float32] | None,
     q: numpy.typing.NDArray[numpy.float32] | None,
@@ -631,7 +634,7 @@ def knn_predict(
     significance: typing.SupportsFloat | typing.SupportsIndex,
     amplification: typing.SupportsFloat | typing.SupportsIndex,
     threshold: typing.SupportsFloat | typing.SupportsIndex,
-    positive_only: bool,
+    function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> tuple[
     numpy.typing.NDArray[numpy.float32],
@@ -660,6 +663,7 @@ def knn_predict(
     query_other: numpy.typing.NDArray[numpy.int32],
     k: typing.SupportsInt | typing.SupportsIndex,
     min_k: typing.SupportsInt | typing.SupportsIndex,
+    positive_only: bool,
     formula: str,
     p: numpy.typing.NDArray[numpy.float64] | None,
     q: numpy.typing.NDArray[numpy.float64] | None,
@@ -674,7 +678,7 @@ def knn_predict(
     significance: typing.SupportsFloat | typing.SupportsIndex,
     amplification: typing.SupportsFloat | typing.SupportsIndex,
     threshold: typing.SupportsFloat | typing.SupportsIndex,
-    positive_only: bool,
+    function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> tuple[
     numpy.typing.NDArray[numpy.float64],

@@ -95,7 +95,7 @@ def start(words: list[str], limit: float) -> dict[str, Any]:
         return {"status": "timed out", "note": f"took more than {limit:g} s"}
     if run.returncode:
         lines = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
-        return {"status": "failed", "note": lines[-1][:300]}
+        return {"status": "failed", "note": lines[-1][:120]}
     return {"status": "done", **json.loads(run.stdout.splitlines()[-1])}
 
 
@@ -171,21 +171,28 @@ def ranked(task: Task, models: dict[str, dict[str, Any]]) -> list[tuple[str, dic
 
 def markdown(tasks: dict[str, Task], results: Results) -> str:
     """A table for each task, with published values of the same split below."""
-    lines = ["# All models", ""]
+    lines = [
+        "# All models",
+        "",
+        "Seconds of fit and lists are wall time. CPU seconds count all threads and the evaluation.",
+        "MiB is the peak of the process above the loaded data.",
+        "",
+    ]
     for name, task in tasks.items():
         models = results.get(name, {})
         if not models:
             continue
-        head = ["model", *(f"{m} [95 %]" for m in task.metrics), "fit s", "lists s", "MiB"]
+        head = ["model", *(f"{m} [95 %]" for m in task.metrics), "fit s", "lists s", "CPU s", "MiB"]
         lines += [f"## {name}", "", f"Test part: {task.split}.", ""]
         lines += ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
         for model, one in ranked(task, models):
             values = [cell(one["values"].get(metric)) for metric in task.metrics]
-            costs = [f"{one['fit_s']:.2f}", f"{one['recommend_s']:.2f}", f"{one['peak_mib']:.0f}"]
+            costs = [f"{one[name]:.2f}" for name in ("fit_s", "recommend_s", "cpu_s")]
+            costs.append(f"{one['peak_mib']:.0f}")
             lines.append("| " + " | ".join([f"`{model}`", *values, *costs]) + " |")
         for label, published in task.published.items():
             values = [number(value) for value in published]
-            lines.append("| " + " | ".join([f"published: {label}", *values, "", "", ""]) + " |")
+            lines.append("| " + " | ".join([f"published: {label}", *values, "", "", "", ""]) + " |")
         bad = [f"`{m}`: {o['note']}" for m, o in models.items() if o["status"] != "done"]
         lines += ["", *(["Without a result: " + "; ".join(bad), ""] if bad else [])]
     return "\n".join(lines)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from data import SIZES, power_law
 from peers import require
 
-from aimass_core import _core, reference
+from aimass_core import UserKNN, _core, reference
 
 # Users, items, ratings; and how many of the test fifth are asked for.
 SHAPES = {"small": (300, 200, 9_000), "medium": SIZES["ml1m"], "full": SIZES["ml1m"]}
 QUERIES = {"small": 500, "medium": 20_000, "full": 200_000}
 MEASURES = {"msd": "corated_msd", "pearson": "corated_pearson", "cosine": "corated_cosine"}
+OURS = {"msd": "msd", "pearson": "pearson_corated", "cosine": "cosine_corated"}
 K = 40
 MEMBERS = ["native", "reference", "peer:surprise"]
 # Minutes per call: timed once; the reference only where it does not take hours.
@@ -60,6 +63,7 @@ def fit_and_predict(home: Any, scale: str, formula: str | None, n_threads: int) 
         "significance": 0.0,
         "amplification": 1.0,
         "threshold": -np.inf,
+        "function": 0,
         "positive_only": True,
     }
     return home.knn_predict(
@@ -137,6 +141,49 @@ def bench_knn_predict(
     group = f"knn_predict: user {name}, fit and {len(fold(scale)[1][0]):,} pairs"
     rounds = {"rounds": ROUNDS[member]} if member in ROUNDS else {}
     measure(group, member, calls[member], equals(native, weighted_mean), **rounds)
+
+
+@cache
+def fitted(scale: str, name: str) -> tuple[Any, Any]:
+    """UserKNN and Surprise's KNNBasic, fitted on the same ratings."""
+    surprise = require("surprise", "scikit-surprise")
+    X = sp.csr_array(sp.coo_array((fold(scale)[0][2], fold(scale)[0][:2]), shape=SHAPES[scale][:2]))
+    ours = UserKNN(
+        n_neighbors=K, similarity=OURS[name], aggregation="mean", clip=False, n_threads=1
+    ).fit(X)
+    theirs = surprise.KNNBasic(k=K, sim_options={"name": name, "user_based": True}, verbose=False)
+    theirs.trainset = trainset(scale)
+    theirs.fit(trainset(scale))
+    return ours, theirs
+
+
+@pytest.mark.parametrize("name", sorted(MEASURES))
+@pytest.mark.parametrize("member", ["native", "peer:surprise"])
+def bench_fitted_predictions(
+    measure: Callable[..., Any], member: str, name: str, scale: str, n_threads: int
+) -> None:
+    """Predictions of models that are fitted already."""
+    users, items = fold(scale)[1]
+    ours, theirs = fitted(scale, name)
+
+    def native() -> np.ndarray:
+        return np.asarray(ours.predict(users, items, n_threads=n_threads))
+
+    def by_peer() -> np.ndarray:
+        impossible = require("surprise", "scikit-surprise").PredictionImpossible
+        out = np.full(len(users), np.nan)
+        for row, (u, i) in enumerate(zip(users.tolist(), items.tolist(), strict=True)):
+            with contextlib.suppress(impossible):
+                out[row] = theirs.estimate(u, i)[0]
+        return out
+
+    def check(result: np.ndarray) -> None:
+        known = np.isfinite(result)
+        np.testing.assert_allclose(result[known], native()[known], rtol=0, atol=1e-6)
+
+    group = f"user {name}, fitted: {len(users):,} predictions"
+    rounds = {"rounds": ROUNDS[member]} if member in ROUNDS else {}
+    measure(group, member, {"native": native, "peer:surprise": by_peer}[member], check, **rounds)
 
 
 @pytest.mark.parametrize("member", MEMBERS)

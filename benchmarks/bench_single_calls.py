@@ -180,6 +180,39 @@ def bench_neighbors(measure: Callable[..., Any], kind: str, call: str, scale: st
     measure(f"{name}.{call}, one user", "native", calls[call], check, rounds=ROUNDS[scale])
 
 
+@cache
+def rating_neighbors(kind: str, aggregation: str, scale: str) -> Any:
+    """Return a fitted neighbourhood model that predicts ratings."""
+    n_items = ITEMS[scale][0]
+    if kind == "item":
+        X = ratings(n_items // 4, n_items, 12 * n_items)
+        return ItemKNN(n_neighbors=50, aggregation=aggregation).fit(X)
+    X = ratings(n_items // 4, n_items // 5, 20 * n_items)
+    return UserKNN(n_neighbors=50, aggregation=aggregation).fit(X)
+
+
+@pytest.mark.parametrize("aggregation", ["mean", "centered", "zscore", "baseline"])
+@pytest.mark.parametrize("kind", ["item", "user"])
+def bench_rating_neighbors(
+    measure: Callable[..., Any], kind: str, aggregation: str, scale: str
+) -> None:
+    """The ten items of one user with the highest predicted ratings."""
+    model = rating_neighbors(kind, aggregation, scale)
+
+    def check(lists: Any) -> None:
+        found = lists.indices[0]
+        predicted = [model.predict([3], [item], n_threads=1)[0] for item in found[:3]]
+        np.testing.assert_allclose(lists.scores[0, :3], predicted, rtol=1e-12)
+
+    measure(
+        f"{type(model).__name__}({aggregation}).recommend, one user",
+        "native",
+        lambda: model.recommend([3], k=10, n_threads=1),
+        check,
+        rounds=max(3, ROUNDS[scale] // 30),
+    )
+
+
 @pytest.mark.parametrize("call", ["predict", "recommend", "similar_items"])
 def bench_factor_model(measure: Callable[..., Any], call: str, scale: str) -> None:
     """Calls of a factor model for one user or item."""

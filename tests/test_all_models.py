@@ -71,6 +71,7 @@ def test_an_interruption_loses_nothing_finished(table, tmp_path, monkeypatch):
         "values": {"recall@20": [0.5, 0.4, 0.6], "ndcg@20": [0.5, None, None]},
         "fit_s": 1.0,
         "recommend_s": 1.0,
+        "cpu_s": 1.0,
         "peak_mib": 1.0,
     }
     calls = []

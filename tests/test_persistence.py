@@ -29,6 +29,7 @@ from aimass_core import (
     ContextKNN,
     CosineContrastiveMF,
     ExplicitALS,
+    FactorizationMachine,
     ImplicitALS,
     Interactions,
     ItemKNN,
@@ -77,6 +78,7 @@ MODELS = [
     CosineContrastiveMF(n_factors=4, max_iter=2),
     CoClustering(max_iter=2),
     RatingNMF(n_factors=4, max_iter=2),
+    FactorizationMachine(n_factors=4, max_iter=10, n_burn_in=5, n_draws=5),
     RatingNMF(n_factors=4, max_iter=2, biases=True),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 
 import numpy as np
@@ -149,3 +150,21 @@ def test_blocks_of_users_have_their_own_filters(x, monkeypatch) -> None:
     expected = [model.recommend([u], k=2, candidates=own[u]).ids[0].tolist() for u in own]
     monkeypatch.setattr(ranking, "_BLOCK", 3)  # one user in a block
     assert model.recommend(list(own), k=2, candidates=own).ids.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n in registry.model_names() if registry.find(n).__module__.startswith("aimass_core.")],
+)
+def test_parameters_of_a_wrong_type_are_refused_by_name(name: str) -> None:
+    """In ``fit``, and with the parameter in the message; the command prints it as one line."""
+    model = registry.find(name)
+    parameters = inspect.signature(model).parameters
+    members = {"models": [registry.find("popularity")()] * 2} if "models" in parameters else {}
+    X = np.random.default_rng(0).integers(0, 3, (12, 8)).astype(float)
+    for parameter in parameters:
+        if parameter in ("models", "metric", "similarity"):  # read where there is a validation part
+            continue
+        for value in ("abc", object()):
+            with pytest.raises((ValueError, TypeError), match=parameter):
+                model(**{**members, parameter: value}).fit(X)

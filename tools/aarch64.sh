@@ -12,7 +12,7 @@ python=$(command -v python || command -v python3)
 flags=(-std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wshadow -Werror -Wno-psabi -DAIMASS_LEVEL=baseline
   -fvisibility=hidden -isystem "$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')"
   -isystem "$("$python" -c 'import pybind11; print(pybind11.get_include())')")
-for source in cpp/simd/*.cpp cpp/tests/*.cpp; do
+for source in cpp/simd/*.cpp cpp/kernels/*.cpp cpp/tests/*.cpp; do
   "$cross" "${flags[@]}" "$source"
 done
 # The bindings in one go, as in a wheel: pybind11 is parsed once.

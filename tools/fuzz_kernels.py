@@ -370,12 +370,50 @@ def fuzz_reverse_topk(rng: Rng) -> None:
         )
 
 
+def fuzz_knn_predict(rng: Rng) -> None:
+    """Predictions for all entities of a few columns are those of single queries."""
+    dtype = pick(rng, np.float32, np.float64)
+    n_entities, n_others = int(rng.integers(1, 150)), int(rng.integers(1, 60))
+    counts = rng.random() < 0.5
+    ratings = sparse(rng, n_entities, n_others, dtype, counts=counts)
+    compared = sparse(rng, n_entities, n_others, dtype, counts=counts)
+    norm = np.diff(compared.indptr) + 1.0
+    arguments = epilogue(rng, dtype, norm, norm)
+    matrices = [
+        part
+        for x in (ratings, compared)
+        for part in (*csr_parts(x), *kernels.csr_transpose(*csr_parts(x), n_others, 1))
+    ]
+    columns = rng.integers(0, n_others, int(rng.integers(1, 4)))
+    entities = np.tile(np.arange(n_entities), len(columns)).astype(np.int32)
+    others = columns.repeat(n_entities).astype(np.int32)
+    k, positive_only = int(rng.integers(1, n_entities + 1)), bool(rng.random() < 0.5)
+
+    def call(rows: Any, n_threads: int) -> Result:
+        return kernels.knn_predict(
+            *matrices,
+            entities[rows],
+            others[rows],
+            k,
+            1,
+            positive_only,
+            n_threads=n_threads,
+            **arguments,
+        )
+
+    found = with_threads(rng, f"knn_predict k={k}", lambda n: call(slice(None), n))
+    for row in rng.integers(0, len(entities), 8):
+        rows = slice(row, row + 1)
+        same(f"knn_predict k={k}, alone", call(rows, 1), tuple(a[rows] for a in found))
+
+
 KERNELS = {
     "gram_topk": fuzz_gram_topk,
     "spgemm_topk": fuzz_spgemm_topk,
     "spmm_topk": fuzz_spmm_topk,
     "score_topk": fuzz_score_topk,
     "reverse_topk": fuzz_reverse_topk,
+    "knn_predict": fuzz_knn_predict,
 }
 
 

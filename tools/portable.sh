@@ -3,7 +3,7 @@
 # parsed and instantiated as if this processor had none.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-for source in cpp/tests/stress*.cpp cpp/simd/*.cpp; do
+for source in cpp/kernels/*.cpp cpp/tests/stress*.cpp cpp/simd/*.cpp; do
   "${CXX:-g++}" -std=c++20 -fsyntax-only -Wall -Wextra -Werror -U__SSE2__ -DAIMASS_LEVEL=baseline \
     "$source"
 done

@@ -74,8 +74,8 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
     if name == "idmap":
         parts = thing.to_arrays()
         arrays.update({f"{at}{part}": array for part, array in parts.items()})
-        places = {part: at + part for part in parts}
-        return {"class": name, "kind": thing.kind, "arrays": places, "name": thing.name}
+        names = {part: at + part for part in parts}
+        return {"class": name, "kind": thing.kind, "arrays": names, "name": thing.name}
     if name == "interactions":
         parts = {
             part: _encode(getattr(thing, part), f"{at}{part}.", arrays)
@@ -92,8 +92,8 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
         return {"class": name, "parts": parts}
     if isinstance(thing, dict):
         entries = [
-            [_plain(key, "context"), _encode(value, f"{at}{place}.", arrays)]
-            for place, (key, value) in enumerate(thing.items())
+            [_plain(key, "context"), _encode(value, f"{at}{number}.", arrays)]
+            for number, (key, value) in enumerate(thing.items())
         ]
         return {"map": entries}
     return {"plain": _plain(thing, at)}
@@ -152,7 +152,7 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
         return _decode_adapted(node, arrays)
     cls = _class(node["class"])
     if node["class"] == "idmap":
-        parts = {part: arrays[place] for part, place in node["arrays"].items()}
+        parts = {part: arrays[array_name] for part, array_name in node["arrays"].items()}
         return cls.from_arrays(node["kind"], parts, node.get("name"))
     if node["class"] == "interactions":
         parts = {name: decode(part, arrays) for name, part in node["parts"].items()}

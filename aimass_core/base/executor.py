@@ -12,7 +12,6 @@ Tasks are idempotent. A task whose worker is lost is submitted again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 import shutil
@@ -291,7 +290,7 @@ class ExecutorRunner:
                     f"a worker was lost, and {type(self.executor).__name__} cannot replace it: use "
                     "executor='processes:N', or call again with the same place to resume"
                 ) from error
-            restart()
+            restart(is_lost=True)
         return losses
 
     def share(self, array: Array) -> ArrayFile:
@@ -528,6 +527,8 @@ def open_runner(
 @contextlib.contextmanager
 def _run_folder(folder: Path, keeps_place: bool) -> Iterator[Path]:
     """Make the folder of a run; remove it at the end, after an error only if nothing resumes."""
+    import fcntl  # not on Windows, where everything else works
+
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
         try:

@@ -231,8 +231,8 @@ def _strongest(similarity: NDArray[Any], n: int) -> NDArray[np.bool_]:
     columns = np.argsort(-without_centre, axis=1, kind="stable")[:, :n]
     chosen = np.zeros(similarity.shape, dtype=bool)
     np.put_along_axis(chosen, columns, True, axis=1)
-    found: NDArray[np.bool_] = chosen | chosen.T
-    return found
+    is_chosen: NDArray[np.bool_] = chosen | chosen.T
+    return is_chosen
 
 
 def _angles(similarity: NDArray[Any]) -> NDArray[np.float64]:
@@ -244,5 +244,5 @@ def _angles(similarity: NDArray[Any]) -> NDArray[np.float64]:
     np.fill_diagonal(matrix, 0.0)
     laplacian = np.diag(matrix.sum(axis=1)) - matrix
     vectors = np.linalg.eigh(laplacian)[1]
-    found: NDArray[np.float64] = np.arctan2(vectors[:, 2], vectors[:, 1])
-    return found
+    angles: NDArray[np.float64] = np.arctan2(vectors[:, 2], vectors[:, 1])
+    return angles

@@ -132,8 +132,13 @@ def as_recommender(model: Any) -> Recommender:
     missing = [name for name in ("fit", "score") if not callable(getattr(model, name, None))]
     if missing or isinstance(model, type):
         raise TypeError(
-            f"model must be a recommender, or an object with fit(X) and score(query); got "
-            f"{'the class ' if isinstance(model, type) else ''}"
-            f"{model.__name__ if isinstance(model, type) else type(model).__name__}"
+            "model must be a recommender such as Popularity(), or an object with fit(X) and "
+            f"score(query); got {_shown(model)}"
         )
     return AdaptedModel(model=model)
+
+
+def _shown(model: Any) -> str:
+    if isinstance(model, type):
+        return f"the class {model.__name__}: write {model.__name__}()"
+    return repr(model) if isinstance(model, str) else type(model).__name__

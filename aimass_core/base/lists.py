@@ -213,8 +213,8 @@ class TopK(Exportable):
             rows.append(f"<tr><th>{escape(str(query))}</th>{cells}</tr>")
         width = min(self.indices.shape[1], _SHOWN_ITEMS)
         head = "".join(f"<th>{rank + 1}</th>" for rank in range(width))
-        left = len(self) - len(rows)
-        more = f"<p>and {left:,} more lists</p>" if left > 0 else ""
+        n_hidden = len(self) - len(rows)
+        more = f"<p>and {n_hidden:,} more lists</p>" if n_hidden > 0 else ""
         return (
             f"<table><thead><tr><th>{escape(self.query_name)}</th>{head}</tr></thead>"
             f"<tbody>{''.join(rows)}</tbody></table>{more}"
@@ -247,12 +247,12 @@ class Explanation:
         The model's score or predicted rating (before it is clipped to the rating scale).
     offset : float
         The part that no contributor adds: a mean or baseline, 0 for ranking models.
-    of : {"items", "users"}
-        What contributes: items of the user, or similar users.
+    of : {"items", "users", "features"}
+        What contributes: items of the user, similar users, or features of the item.
     indices : ndarray of int64, shape (n,)
-        Row numbers of the contributors.
+        Row numbers of the contributors, or numbers of the features.
     ids : ndarray of shape (n,)
-        Their ids; without ids: ``indices``.
+        Their ids, or names of the features; without ids: ``indices``.
     contributions : ndarray of float64, shape (n,)
         What each adds to the score, largest absolute value first.
     """

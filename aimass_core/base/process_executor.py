@@ -48,6 +48,7 @@ class ProcessExecutor(Executor):
             n_threads = max(1, available_cpus() // self.n_workers)
         self.n_threads = resolve_n_threads(n_threads)
         self._pool: ProcessPoolExecutor | None = None
+        self._lock = threading.Lock()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a function on a worker.
@@ -63,21 +64,30 @@ class ProcessExecutor(Executor):
         -------
         concurrent.futures.Future
         """
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self.n_workers,
-                multiprocessing.get_context("spawn"),
-                initializer=_start_worker,
-                initargs=(self.n_threads,),
-            )
-        with _few_threads(self.n_threads):
+        with self._lock, _few_threads(self.n_threads):
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(
+                    self.n_workers,
+                    multiprocessing.get_context("spawn"),
+                    initializer=_start_worker,
+                    initargs=(self.n_threads,),
+                )
             return self._pool.submit(fn, *args, **kwargs)
 
-    def restart(self) -> None:
-        """Replace all workers after the loss of one; their unfinished tasks are lost."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            _end(pool)
+    def restart(self, *, is_lost: bool = False) -> None:
+        """Replace all workers; their unfinished tasks are lost.
+
+        Parameters
+        ----------
+        is_lost : bool, default=False
+            Do it only if a worker was lost since the last start.
+        """
+        with self._lock:
+            pool = self._pool
+            if pool is None or (is_lost and not getattr(pool, "_broken", True)):
+                return
+            self._pool = None
+        _end(pool)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the workers.

@@ -180,8 +180,8 @@ class Progress:
             figures = "".join(f", {name} {value:.6g}" for name, value in values.items())
             remaining = ""
             if number:
-                left = max(self._end_of_steps(number) - now, 0.0)
-                remaining = f", {left:.0f} s left"
+                seconds_left = max(self._end_of_steps(number) - now, 0.0)
+                remaining = f", {seconds_left:.0f} s left"
             text = f"{number}/{self._n_steps}{figures}, {seconds:.0f} s{remaining}"
             if self._display is not None:
                 self._draw_in_notebook(number, text)

@@ -101,15 +101,15 @@ def scores_of_pairs(
     n_items: int,
 ) -> NDArray[np.float64]:
     """Return the score of each (user, item) pair from dense scores of blocks of distinct users."""
-    distinct, place = np.unique(users, return_inverse=True)
+    distinct, row = np.unique(users, return_inverse=True)
     out = np.empty(len(users), dtype=np.float64)
     size = max(1, _BLOCK // max(n_items, 1))
-    order = np.argsort(place, kind="stable")
-    ends = np.searchsorted(place[order], np.arange(0, len(distinct) + size, size))
+    order = np.argsort(row, kind="stable")
+    ends = np.searchsorted(row[order], np.arange(0, len(distinct) + size, size))
     for block, begin in enumerate(range(0, len(distinct), size)):
         pairs = order[ends[block] : ends[block + 1]]
         scores = score_users(distinct[begin : begin + size])
-        out[pairs] = scores[place[pairs] - begin, items[pairs]]
+        out[pairs] = scores[row[pairs] - begin, items[pairs]]
     return out
 
 
@@ -166,11 +166,11 @@ def filter_lists(
             listed = np.arange(len(indices))[:, None] * n_columns + safe
             kept &= np.isin(listed, stored) == is_wanted
     out_indices, out_scores = padding(len(indices), k, scores.dtype)
-    place = np.cumsum(kept, axis=1) - 1
-    kept &= place < k
+    rank = np.cumsum(kept, axis=1) - 1
+    kept &= rank < k
     at = np.nonzero(kept)
-    out_indices[at[0], place[at]] = indices[at]
-    out_scores[at[0], place[at]] = scores[at]
+    out_indices[at[0], rank[at]] = indices[at]
+    out_scores[at[0], rank[at]] = scores[at]
     return out_indices, out_scores
 
 
@@ -205,6 +205,6 @@ def rank_shared(item_scores: NDArray[Any], query: Query) -> Ranked:
             kept = (step < k) & (ranks < len(order))
             skipped += np.bincount(rows[kept] * np.int64(k) + step[kept], minlength=len(skipped))
         positions[begin:end] = np.arange(k) + np.cumsum(skipped.reshape(-1, k), axis=1)
-    found = positions < len(order)
-    indices = np.where(found, order[np.minimum(positions, len(order) - 1)], -1).astype(np.int32)
-    return indices, np.where(found, item_scores[indices], -np.inf)
+    is_item = positions < len(order)
+    indices = np.where(is_item, order[np.minimum(positions, len(order) - 1)], -1).astype(np.int32)
+    return indices, np.where(is_item, item_scores[indices], -np.inf)

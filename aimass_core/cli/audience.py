@@ -362,17 +362,17 @@ class _Campaign:
     def limits(self, options: LimitOptions) -> dict[str, Any]:
         """Return the limits that are read from files."""
         cost, item_values, groups = options.cost, options.item_values, options.groups
-        found: dict[str, Any] = {}
+        limits: dict[str, Any] = {}
         if cost is not None:
             number = _as_number(cost)
-            found["cost"] = self._numbers(cost, "--cost", "cost") if number is None else number
+            limits["cost"] = self._numbers(cost, "--cost", "cost") if number is None else number
         if item_values is not None:
-            found["item_values"] = self._numbers(item_values, "--item-values", "value")
+            limits["item_values"] = self._numbers(item_values, "--item-values", "value")
         if groups is not None and options.max_per_group is not None:
-            found["groups"] = self._groups(groups)
-            labels = set(found["groups"].values())
-            found["max_per_group"] = _quotas(options.max_per_group, labels)
-        return found
+            limits["groups"] = self._groups(groups)
+            labels = set(limits["groups"].values())
+            limits["max_per_group"] = _quotas(options.max_per_group, labels)
+        return limits
 
     def _numbers(self, source: str, option: str, name: str) -> dict[Any, float]:
         """Return a number for each known item of a table."""

@@ -24,12 +24,12 @@ _ENTRY = Path("suite") / "run.py"
 def _found(suite: Path | None) -> Path:
     """Return the program of the suite."""
     beside = Path(__file__).resolve().parents[2] / "benchmarks"
-    places = [suite] if suite is not None else [beside, Path.cwd() / "benchmarks"]
-    for place in places:
-        if (place / _ENTRY).is_file():
-            return place / _ENTRY
+    folders = [suite] if suite is not None else [beside, Path.cwd() / "benchmarks"]
+    for folder in folders:
+        if (folder / _ENTRY).is_file():
+            return folder / _ENTRY
     raise FileNotFoundError(
-        f"no benchmark suite in {places[-1]}: aimass bench runs the suite of the source tree. Run "
+        f"no benchmark suite in {folders[-1]}: aimass bench runs the suite of the source tree. Run "
         "it inside a clone of aimass_core, or pass --suite CLONE/benchmarks"
     )
 

@@ -102,14 +102,14 @@ def _commands(context: typer.Context) -> dict[str, Any]:
 
 def _options(command: Any) -> dict[str, Any]:
     """Return the parameters of a command by the words that a file uses for them."""
-    found = {}
+    options = {}
     for parameter in command.params:
         words = [w for w in parameter.opts if w.startswith("--")] or [parameter.name or ""]
         for word in words:
-            found[_plain(word)] = parameter
+            options[_plain(word)] = parameter
     for word in ("config", "help", "install-completion", "show-completion"):
-        found.pop(word, None)
-    return found
+        options.pop(word, None)
+    return options
 
 
 def _plain(word: str) -> str:

@@ -221,7 +221,7 @@ class Customers:
         if amount not in names:  # a column may have a star in its name
             factors = [part.strip() for part in amount.split("*")]
             check_names(self.table, self._source, {f"--amount {name}": name for name in factors})
-        found = rfm(
+        table = rfm(
             self.table,
             user=str(options.user),
             time=str(options.time),
@@ -230,10 +230,10 @@ class Customers:
             now=_as_time(options.now),
             nulls=options.nulls,
         )
-        self._extra = {name: found[name] for name in _RFM_NAMES}
+        self._extra = {name: table[name] for name in _RFM_NAMES}
         if options.scores:
-            self._extra |= rfm_scores(found)
-        self.table, self.id = found, options.user
+            self._extra |= rfm_scores(table)
+        self.table, self.id = table, options.user
 
     def with_columns(self, rows: pa.Table) -> pa.Table:
         """Return the output with recency, frequency, monetary value and scores."""

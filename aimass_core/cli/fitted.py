@@ -81,10 +81,10 @@ class FittedModel:
         -------
         dict
         """
-        found: dict[str, Any] = {"model": self.label}
+        facts: dict[str, Any] = {"model": self.label}
         if self.data is not None and self.ratings is not None:
-            found |= data_facts(self.data, self.ratings.columns)
-        return found
+            facts |= data_facts(self.data, self.ratings.columns)
+        return facts
 
 
 def _ids(ids: IdMap | None, n: int) -> IdMap:

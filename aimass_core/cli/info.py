@@ -37,23 +37,23 @@ def info(
     if cuda_check:
         _check_device(reporter, device)
         return
-    found = show_config()
+    config = show_config()
     if reporter.is_json:
-        reporter.json(found)
+        reporter.json(config)
         return
-    threads = found["n_threads_env"]
+    threads = config["n_threads_env"]
     source = f"AIMASS_NUM_THREADS={threads}" if threads else "the CPUs of this process"
     reporter.facts(
-        f"aimass_core {found['version']}",
+        f"aimass_core {config['version']}",
         {
-            "Python": f"{found['python']} on {found['platform']}",
-            "instruction set": f"{found['isa']} of {', '.join(found['isa_available'])}",
-            "threads": f"{found['n_threads']} (from {source})",
-            "BLAS": found["blas"],
-            **{name: version or "missing" for name, version in found["required"].items()},
+            "Python": f"{config['python']} on {config['platform']}",
+            "instruction set": f"{config['isa']} of {', '.join(config['isa_available'])}",
+            "threads": f"{config['n_threads']} (from {source})",
+            "BLAS": config["blas"],
+            **{name: version or "missing" for name, version in config["required"].items()},
             **{
                 f"{name} (optional)": version or "not installed"
-                for name, version in found["optional"].items()
+                for name, version in config["optional"].items()
             },
         },
     )

@@ -32,7 +32,7 @@ def similar(
     tables: TableOptions,
     general: GeneralOptions,
 ) -> None:
-    """Show the K items most similar to ITEM, and how similar they are."""
+    """Show the K items most similar to ITEM, by default by cosine, and how similar they are."""
     from ..base.validation import as_int
     from .ids import known_ids
     from .titles import title_of
@@ -40,7 +40,9 @@ def similar(
     as_int(k, "--k", minimum=1)
     reporter = Reporter(general)
     ratings, (wanted,) = split_words(words, ["ITEM"], model)
-    source = ModelSource(ratings, columns, tables, model, default="item-knn")
+    given = {text.partition("=")[0] for text in model.settings or []}
+    default = "item-knn" if "similarity" in given else "item-knn:similarity=cosine"
+    source = ModelSource(ratings, columns, tables, model, default=default)
     with reporter.steps() as steps:
         fitted = source.get(steps)
         if not hasattr(fitted.model, "similar_items"):

@@ -159,8 +159,8 @@ class SplitOptions:
             "cold-users": lambda: split.cold_users(data, test_size=size, **draws),
             "k-fold-items": lambda: split.k_fold_items(data, **folds, **draws),
         }
-        made = makers[self.split]()
-        return [made] if hasattr(made, "train") else list(made)
+        result = makers[self.split]()
+        return [result] if hasattr(result, "train") else list(result)
 
     def _moment(self) -> dict[str, Any]:
         """Return the arguments of `split.temporal` that say where the test part begins."""
@@ -185,5 +185,5 @@ def _official(ratings: Ratings, column: str) -> list[Split]:
             f"--split column:{column}: it has {len(labels)} labels; expected 'test' among them, or "
             f"2 to {_MAX_LABELS} folds each of which is the test part in turn"
         )
-    found = split.folds_by_column(ratings.table, column=column, **ratings.arguments())
-    return list(found.values())
+    folds = split.folds_by_column(ratings.table, column=column, **ratings.arguments())
+    return list(folds.values())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .files import check_names, open_input, read_pairs
 
 if TYPE_CHECKING:
@@ -127,6 +125,8 @@ def reasons(
         raise ValueError(
             f"--reason: write {{items}} and {{item}} in braces and nothing else, got {template!r}"
         ) from None
+    import numpy as np
+
     sentences: list[str | None] = []
     is_new = np.zeros(len(items), dtype=bool)
     if items and model.items_ is not None:

@@ -210,11 +210,11 @@ def _decimals(form: str, view: Any, start: int, n: int, null: NDArray[np.bool_] 
         words = _buffer(view, 1, np.uint64).reshape(-1, width // 64)[start : start + n]
     low = words[:, 0].view(np.int64)
     is_short = (words[:, 1:].view(np.int64) == (low >> 63)[:, None]).all(axis=1)
-    whole = words[:, -1].view(np.int64).astype(np.float64)
+    high = words[:, -1].view(np.int64).astype(np.float64)
     for word in words.T[-2::-1]:
-        whole = whole * 2.0**64 + word
-    whole = np.where(is_short, low, whole)  # what fits in 64 bits is rounded once only
-    return Column("decimal", whole / 10.0**scale, null=null, words=words, scale=scale)
+        high = high * 2.0**64 + word
+    high = np.where(is_short, low, high)  # what fits in 64 bits is rounded once only
+    return Column("decimal", high / 10.0**scale, null=null, words=words, scale=scale)
 
 
 def _from_views(

@@ -177,8 +177,8 @@ class Lookup:
             return column.values.astype(np.int64)
         if column.kind != "float":
             return np.full(column.n_entries, -1, dtype=np.int64)
-        whole = (np.abs(column.values) < 2.0**63) & (column.values == np.floor(column.values))
-        return np.where(whole, column.values, -1).astype(np.int64)
+        is_integer = (np.abs(column.values) < 2.0**63) & (column.values == np.floor(column.values))
+        return np.where(is_integer, column.values, -1).astype(np.int64)
 
     def _search(
         self, values: NDArray[np.generic], same: NDArray[np.bool_] | bool

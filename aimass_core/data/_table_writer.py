@@ -275,9 +275,9 @@ def _database_file(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except BaseException:
-        for left in (temporary, Path(f"{temporary}.wal"), Path(f"{temporary}-journal")):
+        for unfinished in (temporary, Path(f"{temporary}.wal"), Path(f"{temporary}-journal")):
             with contextlib.suppress(OSError):
-                left.unlink()
+                unfinished.unlink()
         raise
 
 

@@ -128,11 +128,11 @@ def numbers_of_text(
     """
     codes, texts = _distinct(column, name)
     mark = re.escape(decimal)
-    whole = r"\d+"
+    digits = r"\d+"
     if thousands is not None:
         group = re.escape(thousands)
-        whole = rf"(?:\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d+)"
-    pattern = re.compile(rf"[+-]?(?:{whole}(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+        digits = rf"(?:\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d+)"
+    pattern = re.compile(rf"[+-]?(?:{digits}(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d+)?", re.ASCII)
     unreadable = [i for i, text in enumerate(texts) if not pattern.fullmatch(text.strip())]
     if unreadable:
         text = texts[_earliest(codes, unreadable)]
@@ -184,12 +184,12 @@ def looks_like_dates(numbers: NDArray[Any]) -> bool:
 def dates_of_numbers(column: Column, name: str, date_format: str, where: Where) -> Column:
     """Read whole numbers as dates: serial numbers of days ("excel"), or digits (20240131)."""
     if date_format != "excel":
-        whole = column.values.astype(np.int64)
-        if not np.array_equal(whole, column.values):
+        integers = column.values.astype(np.int64)
+        if not np.array_equal(integers, column.values):
             raise ValueError(
                 f"{name} holds fractions, which date_format={date_format!r} cannot read"
             )
-        texts = text_of_numbers(Column("int", whole, None, column.codes, column.null))
+        texts = text_of_numbers(Column("int", integers, None, column.codes, column.null))
         return dates_of_text(texts, name, date_format, where)
     days = column.values.astype(np.float64)
     known = (
@@ -223,18 +223,18 @@ def dates_of_text(column: Column, name: str, date_format: str | None, where: Whe
     times = _quick_iso(texts) if date_format is None else None
     if times is None:
         parsed = [_parsed(text, date_format) for text in texts]
-        unreadable = [i for i, found in enumerate(parsed) if found is None]
+        unreadable = [i for i, time in enumerate(parsed) if time is None]
         if unreadable:
             text = texts[_earliest(codes, unreadable)]
             raise ValueError(_no_date(name, text, texts, date_format, where))
-        if len({found[2] for found in parsed if found is not None}) > 1:
-            bare = next(t for t, found in zip(texts, parsed, strict=True) if found and not found[2])
+        if len({time[2] for time in parsed if time is not None}) > 1:
+            bare = next(t for t, time in zip(texts, parsed, strict=True) if time and not time[2])
             raise ValueError(
                 f"{name} holds dates with an offset from UTC and some without, such as {bare!r}"
                 f"{where(bare)}: write all of them in one form"
             )
-        for text, found in zip(texts, parsed, strict=True):
-            if found is not None and not -_SECONDS < found[0] < _SECONDS:
+        for text, time in zip(texts, parsed, strict=True):
+            if time is not None and not -_SECONDS < time[0] < _SECONDS:
                 raise ValueError(
                     f"{name} holds {text!r}{where(text)}, outside of 1678 to 2261, which "
                     "nanoseconds cannot count"
@@ -257,8 +257,8 @@ def _quick_iso(texts: list[str]) -> NDArray[np.int64] | None:
             stamps = pa.compute.cast(pa.array(texts, pa.string()), kind)
         except pa.ArrowInvalid:
             continue
-        found: NDArray[np.int64] = stamps.cast(pa.int64()).to_numpy()
-        return found
+        times: NDArray[np.int64] = stamps.cast(pa.int64()).to_numpy()
+        return times
     return None
 
 

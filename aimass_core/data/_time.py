@@ -59,11 +59,11 @@ def column_times(
 
 
 def _whole(numbers: NDArray[Any], name: str) -> NDArray[np.int64]:
-    whole = (np.abs(numbers) < 2.0**63) & (numbers == np.floor(numbers))
-    if whole.all():
+    is_integer = (np.abs(numbers) < 2.0**63) & (numbers == np.floor(numbers))
+    if is_integer.all():
         return np.asarray(numbers.astype(np.int64))
     raise ValueError(
-        f"{name} holds {numbers[~whole][0]}, not a whole number: round the times, or convert "
+        f"{name} holds {numbers[~is_integer][0]}, not a whole number: round the times, or convert "
         "them to datetimes (date_format='excel' reads serial numbers of days)"
     )
 

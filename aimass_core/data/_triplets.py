@@ -409,11 +409,11 @@ def _as_whole_ids(column: Column, name: str, notes: list[str]) -> Column:
     values = column.values
     if column.null is not None and column.codes is None:
         values = np.where(column.null, 0.0, values)
-    whole = Lookup.exact_ints(Column("float", values))
-    if not (whole == values).all():
+    integers = Lookup.exact_ints(Column("float", values))
+    if not (integers == values).all():
         return column
     notes.append(f"{name}: ids such as 1.0 are read as the whole number 1")
-    return Column("int", whole, None, column.codes, column.null)
+    return Column("int", integers, None, column.codes, column.null)
 
 
 def _frequent_placeholders(codes: NDArray[np.int32], ids: Column, name: str) -> list[str]:

@@ -393,8 +393,8 @@ class IdMap:
 
     def _compact(self, codes: NDArray[np.int32]) -> tuple[NDArray[np.int32], IdMap]:
         """Return the map of the rows that occur among the codes, and the codes in it."""
-        codes, left = compact(codes, self._column())
-        return codes, IdMap._of(left, self._name)
+        codes, kept = compact(codes, self._column())
+        return codes, IdMap._of(kept, self._name)
 
     def _merge(self, other: IdMap) -> tuple[NDArray[np.int64], IdMap]:
         """Return the rows of the other's ids in this map with its new ids, and that map."""
@@ -444,8 +444,8 @@ def _of_one_kind(mine: Column, added: Column) -> tuple[Column, Column]:
         given = added if added.kind == "float" else mine
         exact = Lookup.exact_ints(given)
         if (exact == given.values).all():
-            whole = Column("int", exact)
-            return (mine, whole) if given is added else (whole, added)
+            integers = Column("int", exact)
+            return (mine, integers) if given is added else (integers, added)
     if kinds == {"int", "uint"}:
         given = added if added.kind == "int" else mine
         if (given.values >= 0).all():

@@ -863,11 +863,11 @@ class Interactions(MatrixWithIds):
             indptr, indices, _ = csr_parts(matrix)
             row_of = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(indptr))
             at = np.searchsorted(row_of * n_items + indices, shared)
-            left = ~np.isin(keys, shared)
-            rows = np.concatenate([rows[left], (shared // n_items).astype(np.int32)])
-            columns = np.concatenate([columns[left], (shared % n_items).astype(np.int32)])
-            values = np.concatenate([values[left], matrix.data[at]])
-            times = np.concatenate([times[left], last[at]])
+            is_unshared = ~np.isin(keys, shared)
+            rows = np.concatenate([rows[is_unshared], (shared // n_items).astype(np.int32)])
+            columns = np.concatenate([columns[is_unshared], (shared % n_items).astype(np.int32)])
+            values = np.concatenate([values[is_unshared], matrix.data[at]])
+            times = np.concatenate([times[is_unshared], last[at]])
         return UngroupedEvents(rows, columns, values, times, kept, resolve_n_threads(None))
 
     def merge_onto(

@@ -314,7 +314,7 @@ def _check_names(reader: Reader, wanted: Wanted) -> dict[str, Any]:
             hint = "; the name has blanks around it: separator=', ' may be what the file uses"
         raise ValueError(
             f"{role}={name!r}: {reader.source} has no such column; it has "
-            f"{listed or 'no columns'}{hint}"
+            f"{listed or 'no columns'}{reader.where_else(name) or hint}"
         )
     return exact
 

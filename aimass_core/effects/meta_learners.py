@@ -16,6 +16,7 @@ from scipy.special import ndtri
 
 from ..base.arrays import as_labels, as_vector
 from ..base.estimator import Estimator
+from ..base.fit_options import FitOptions
 from ..base.optional import import_optional
 from ..base.random import as_seed
 from ..base.validation import as_float, as_int
@@ -24,9 +25,12 @@ from ..exceptions import NotFittedError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
     from typing_extensions import Self
+
+    from ..base.progress import Event, Progress
 
     Floats = NDArray[np.float64]
 
@@ -136,7 +140,7 @@ def _folds(
 
 
 class _Learner(Estimator):
-    """What the learners share."""
+    """Base class of the learners."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Refuse: the base models are scikit-learn's, for which there is no file format.
@@ -193,7 +197,15 @@ class SLearner(_Learner):
     def __init__(self, model: Any = None) -> None:
         self.model = model
 
-    def fit(self, X: Any, treatment: Any, y: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        treatment: Any,
+        y: Any,
+        *,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
+    ) -> Self:
         """Fit the model of the outcome.
 
         Parameters
@@ -204,13 +216,19 @@ class SLearner(_Learner):
             Who was treated.
         y : array-like of float, shape (n_customers,)
             Outcome.
+        callback : callable, optional
+            Called with an `Event` after each step; its result has no effect.
+        verbose : bool, default=False
+            Show a progress bar once the fit has taken two seconds.
 
         Returns
         -------
         Self
         """
         X, treated, y = _checked(X, treatment, y)
-        model = _fit(self.model, _with_column(X, treated.astype(np.float64)), y)
+        with FitOptions(callback=callback, verbose=verbose).progress(1) as progress:
+            model = _fit(self.model, _with_column(X, treated.astype(np.float64)), y)
+            progress.step(1)
         self.model_, self.n_features_in_ = model, int(X.shape[1])
         return self
 
@@ -259,7 +277,15 @@ class TLearner(_Learner):
     def __init__(self, model: Any = None) -> None:
         self.model = model
 
-    def fit(self, X: Any, treatment: Any, y: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        treatment: Any,
+        y: Any,
+        *,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
+    ) -> Self:
         """Fit the two models of the outcome.
 
         Parameters
@@ -270,16 +296,22 @@ class TLearner(_Learner):
             Who was treated.
         y : array-like of float, shape (n_customers,)
             Outcome.
+        callback : callable, optional
+            Called with an `Event` after each step; its result has no effect.
+        verbose : bool, default=False
+            Show a progress bar once the fit has taken two seconds.
 
         Returns
         -------
         Self
         """
         X, treated, y = _checked(X, treatment, y)
-        models = tuple(
-            _fit(self.model, _take(X, np.flatnonzero(arm)), y[arm]) for arm in (~treated, treated)
-        )
-        self.models_, self.n_features_in_ = models, int(X.shape[1])
+        models = []
+        with FitOptions(callback=callback, verbose=verbose).progress(2) as progress:
+            for step, arm in enumerate((~treated, treated), 1):
+                models.append(_fit(self.model, _take(X, np.flatnonzero(arm)), y[arm]))
+                progress.step(step)
+        self.models_, self.n_features_in_ = tuple(models), int(X.shape[1])
         return self
 
     def predict(self, X: Any) -> Floats:
@@ -358,7 +390,15 @@ class XLearner(_Learner):
         self.effect_model = effect_model
         self.propensity = propensity
 
-    def fit(self, X: Any, treatment: Any, y: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        treatment: Any,
+        y: Any,
+        *,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
+    ) -> Self:
         """Fit the models of outcome and effect.
 
         Parameters
@@ -369,6 +409,10 @@ class XLearner(_Learner):
             Who was treated.
         y : array-like of float, shape (n_customers,)
             Outcome.
+        callback : callable, optional
+            Called with an `Event` after each step; its result has no effect.
+        verbose : bool, default=False
+            Show a progress bar once the fit has taken two seconds.
 
         Returns
         -------
@@ -377,16 +421,20 @@ class XLearner(_Learner):
         X, treated, y = _checked(X, treatment, y)
         arms = [np.flatnonzero(~treated), np.flatnonzero(treated)]
         parts = [_take(X, rows) for rows in arms]
-        outcomes = [_fit(self.outcome_model, part, y[rows]) for part, rows in zip(parts, arms)]
-        imputed = [
-            _predict(outcomes[1], parts[0]) - y[arms[0]],
-            y[arms[1]] - _predict(outcomes[0], parts[1]),
-        ]
-        effects = tuple(
-            _fit(self.effect_model, part, values, outcome=False)
-            for part, values in zip(parts, imputed)
-        )
-        propensities = _Propensities(self.propensity, X, treated)
+        with FitOptions(callback=callback, verbose=verbose).progress(3) as progress:
+            outcomes = [_fit(self.outcome_model, part, y[rows]) for part, rows in zip(parts, arms)]
+            progress.step(1)
+            imputed = [
+                _predict(outcomes[1], parts[0]) - y[arms[0]],
+                y[arms[1]] - _predict(outcomes[0], parts[1]),
+            ]
+            effects = tuple(
+                _fit(self.effect_model, part, values, outcome=False)
+                for part, values in zip(parts, imputed)
+            )
+            progress.step(2)
+            propensities = _Propensities(self.propensity, X, treated)
+            progress.step(3)
         self.effect_models_, self.propensities_ = effects, propensities
         self.n_features_in_ = int(X.shape[1])
         return self
@@ -469,7 +517,15 @@ class DRLearner(_Learner):
         self.confidence = confidence
         self.random_state = random_state
 
-    def fit(self, X: Any, treatment: Any, y: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        treatment: Any,
+        y: Any,
+        *,
+        callback: Callable[[Event], Any] | None = None,
+        verbose: bool = False,
+    ) -> Self:
         """Cross-fit the models of outcome and propensity, then fit the model of the effect.
 
         Parameters
@@ -480,6 +536,10 @@ class DRLearner(_Learner):
             Who was treated.
         y : array-like of float, shape (n_customers,)
             Outcome.
+        callback : callable, optional
+            Called with an `Event` after each step; its result has no effect.
+        verbose : bool, default=False
+            Show a progress bar once the fit has taken two seconds.
 
         Returns
         -------
@@ -498,8 +558,30 @@ class DRLearner(_Learner):
             )
         rng = np.random.default_rng(as_seed(self.random_state))
         fold = _folds(treated, y, n_folds, rng)
+        with FitOptions(callback=callback, verbose=verbose).progress(n_folds + 1) as progress:
+            pseudo = self._pseudo_outcomes(X, treated, y, fold, progress)
+            model = _fit(self.effect_model, X, pseudo, outcome=False)
+            progress.step(n_folds + 1)
+        mean, error = float(pseudo.mean()), float(pseudo.std(ddof=1) / np.sqrt(len(y)))
+        half = float(ndtri((1 + level) / 2)) * error
+        self.average_effect_ = Interval(
+            mean, mean - half, mean + half, error, level, "normal", len(y), 0
+        )
+        self.pseudo_outcomes_, self.model_ = pseudo, model
+        self.n_features_in_ = int(X.shape[1])
+        return self
+
+    def _pseudo_outcomes(
+        self,
+        X: Any,
+        treated: NDArray[np.bool_],
+        y: Floats,
+        fold: NDArray[np.int64],
+        progress: Progress,
+    ) -> Floats:
+        """Return the doubly robust pseudo-outcome of each customer, by models of other folds."""
         pseudo = np.empty(len(y))
-        for f in range(n_folds):
+        for f in range(int(fold.max()) + 1):
             held, train = np.flatnonzero(fold == f), np.flatnonzero(fold != f)
             part = _take(X, held)
             predicted = []
@@ -511,15 +593,8 @@ class DRLearner(_Learner):
             used = np.where(is_treated, predicted[1], predicted[0])
             weight = np.where(is_treated, 1 / share, -1 / (1 - share))
             pseudo[held] = predicted[1] - predicted[0] + weight * (y[held] - used)
-        model = _fit(self.effect_model, X, pseudo, outcome=False)
-        mean, error = float(pseudo.mean()), float(pseudo.std(ddof=1) / np.sqrt(len(y)))
-        half = float(ndtri((1 + level) / 2)) * error
-        self.average_effect_ = Interval(
-            mean, mean - half, mean + half, error, level, "normal", len(y), 0
-        )
-        self.pseudo_outcomes_, self.model_ = pseudo, model
-        self.n_features_in_ = int(X.shape[1])
-        return self
+            progress.step(f + 1)
+        return pseudo
 
     def predict(self, X: Any) -> Floats:
         """Predict the uplift of customers.

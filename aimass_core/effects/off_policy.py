@@ -52,7 +52,7 @@ class EffectiveSampleSizeWarning(UserWarning):
 
 
 class EffectiveSampleSizeError(ValueError):
-    """The effective sample size is too small, and the caller asked for an error."""
+    """The effective sample size is too small, and ``on_small_sample="raise"``."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -125,14 +125,14 @@ def compare(samples: list[Sample], options: IntervalOptions) -> ModelComparison 
         for titles, weights in _groups(sample):
             arguments = _arguments(sample, weights, options)
             roots = {title: "root_mean" for title in titles if title in sample.roots}
-            found = compare_models(
+            comparison = compare_models(
                 {model: {t: row[t] for t in titles} for model, row in sample.values.items()},
                 statistics=roots,
                 **arguments,
             )
-            for model, row in found.intervals.items():
+            for model, row in comparison.intervals.items():
                 intervals[model].update(row)
-            tests += found.tests
+            tests += comparison.tests
         _add_single(sample, intervals, options)
     if not any(intervals.values()):
         return None

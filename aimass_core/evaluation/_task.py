@@ -181,8 +181,8 @@ class Task:
         is_known = self._is_numbered(block) | self.features.serve(model)
         queried = np.flatnonzero(is_known & (self.fallback == "model"))
         if len(queried):
-            found = as_lists(self.lists(model, block[queried], self.k))
-            lists[queried, : found.shape[1]] = found
+            own = as_lists(self.lists(model, block[queried], self.k))
+            lists[queried, : own.shape[1]] = own
         return lists
 
     def _is_numbered(self, block: Ints) -> NDArray[np.bool_]:
@@ -216,17 +216,17 @@ class Task:
             matrix = catalog.incidence(lists, self.n_items, k)
             return np.asarray(np.diff(matrix.indptr) > 0, dtype=np.float64)
         if name == "serendipity":
-            found = variety.serendipity(lists, truth, self._known_train, k=k, mean=False)
+            result = variety.serendipity(lists, truth, self._known_train, k=k, mean=False)
         elif name == "diversity":
-            found = variety.diversity(lists, self.item_features, k=k, mean=False)
+            result = variety.diversity(lists, self.item_features, k=k, mean=False)
         elif self.item_shares is not None:
             shares = self.item_shares
             values = -np.log2(shares) + 0.0 if name == "novelty" else 1 - shares
-            found = variety.item_means(lists, values, k, False)
+            result = variety.item_means(lists, values, k, False)
         else:
             metric = variety.novelty if name == "novelty" else variety.popularity_complement
-            found = metric(lists, self._known_train, k=k, mean=False)
-        return np.asarray(found)
+            result = metric(lists, self._known_train, k=k, mean=False)
+        return np.asarray(result)
 
     @cached_property
     def _known_train(self) -> sp.csr_array:

@@ -210,7 +210,9 @@ def _named(models: Any) -> dict[str, Any]:
     if isinstance(models, Mapping):
         return {str(name): model for name, model in models.items()}
     named: dict[str, Any] = {}
-    for model in models if isinstance(models, Iterable) else [models]:
+    for model in (
+        models if isinstance(models, Iterable) and not isinstance(models, str) else [models]
+    ):
         name, n = type(model).__name__, 1
         while name in named:
             n += 1
@@ -299,7 +301,8 @@ class _Run:
         progress: Progress,
     ) -> None:
         """Add the row of a model to a table, and its values to the samples of lists and errors."""
-        model = model if hasattr(model, "recommend") else as_recommender(model)
+        if not hasattr(model, "recommend") or isinstance(model, type):
+            model = as_recommender(model)
         start = time.perf_counter()
         if self.fit:
             model = _unfitted(model).fit(task.train, **task.features.for_fit(model))

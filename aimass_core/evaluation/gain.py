@@ -27,10 +27,10 @@ def _discounts(n: int) -> Floats:
 
 
 def _ndcg(lists: Judged) -> Floats:
-    found = lists.hits @ _discounts(lists.gains.shape[1])
+    gain = lists.hits @ _discounts(lists.gains.shape[1])
     n_ideal = np.minimum(lists.n_relevant, lists.k)
     ideal = np.concatenate([[0.0], np.cumsum(_discounts(int(n_ideal.max(initial=0))))])
-    return np.asarray(found / np.where(n_ideal > 0, ideal[n_ideal], 1.0))
+    return np.asarray(gain / np.where(n_ideal > 0, ideal[n_ideal], 1.0))
 
 
 def _sorted_ranks(values: Floats, rows: Ints, starts: Ints) -> Ints:
@@ -52,7 +52,7 @@ def _ndcg_graded(lists: Judged, gain: str = "linear") -> Floats:
     def value(grades: Floats) -> Floats:
         return grades if gain == "linear" else np.exp2(grades) - 1
 
-    found = value(lists.gains) @ _discounts(lists.gains.shape[1])
+    total = value(lists.gains) @ _discounts(lists.gains.shape[1])
     rows = np.repeat(np.arange(len(lists.n_relevant)), lists.n_relevant)
     grades = truth.data.astype(np.float64)
     ranks = _sorted_ranks(grades, rows, truth.indptr[:-1].astype(np.int64))
@@ -63,7 +63,7 @@ def _ndcg_graded(lists: Judged, gain: str = "linear") -> Floats:
         value(grades[counted]) * discounts[ranks[counted]],
         minlength=len(lists.n_relevant),
     )
-    return np.asarray(found / np.where(ideal > 0, ideal, 1.0))
+    return np.asarray(total / np.where(ideal > 0, ideal, 1.0))
 
 
 @explains_names

@@ -330,7 +330,7 @@ def sample_size(
         tried.append(_estimate(pilot, n, alpha, n_simulations, seed))
         if tried[-1].lower <= target <= tried[-1].upper:
             return tried[-1]
-        found = float(np.clip(tried[-1].power, 0.01, 0.999))
-        ratio = (ndtri(1 - alpha / 2) + ndtri(target)) / (ndtri(1 - alpha / 2) + ndtri(found))
+        estimate = float(np.clip(tried[-1].power, 0.01, 0.999))
+        ratio = (ndtri(1 - alpha / 2) + ndtri(target)) / (ndtri(1 - alpha / 2) + ndtri(estimate))
         n = max(4, int(np.ceil(n * float(np.clip(ratio, 0.5, 2.0)) ** 2)))
     return min(tried, key=lambda one: abs(one.power - target))

@@ -159,10 +159,10 @@ def r2(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
     0.5
     """
     truth, predicted, weights = _pair(y_true, y_pred, sample_weight)
-    spread = weights @ (truth - np.average(truth, weights=weights)) ** 2
+    total = weights @ (truth - np.average(truth, weights=weights)) ** 2
     if np.ptp(truth[weights > 0]) == 0:
         raise ValueError("y_true holds one value only, so r2 is not defined")
-    return float(1 - weights @ (truth - predicted) ** 2 / spread)
+    return float(1 - weights @ (truth - predicted) ** 2 / total)
 
 
 def accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:

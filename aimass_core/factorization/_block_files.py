@@ -322,9 +322,9 @@ class Writer:
             columns = indices[entries][order]
             is_repeated = (columns[1:] == columns[:-1]) & (rows[1:] == rows[:-1])
             if is_repeated.any():
-                what = "user" if own == 0 else "item"
+                kind = "user" if own == 0 else "item"
                 raise ValueError(
-                    f"triplets hold a pair of {what} {begin + rows[:-1][is_repeated][0]} twice: "
+                    f"triplets hold a pair of {kind} {begin + rows[:-1][is_repeated][0]} twice: "
                     "sum them first"
                 )
             indices[entries], data[entries] = columns, data[entries][order]

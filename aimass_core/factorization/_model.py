@@ -484,6 +484,7 @@ def as_factor_dtype(dtype: Any) -> Any:
         known = np.dtype(dtype)
     except TypeError:
         known = None
-    if dtype is None or known not in (np.dtype(np.float32), np.dtype(np.float64)):
+    # A type equals None where NumPy's default is that type, so None is excluded by itself.
+    if dtype is None or known is None or known not in (np.dtype("f4"), np.dtype("f8")):
         raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
     return known

@@ -30,8 +30,8 @@ OBSERVED: dict[str, Any] = {
 
 def deviations(rows: sp.csr_array, mean: float, column_bias: Array) -> NDArray[np.float64]:
     """Return the stored values less the mean and the biases of their columns."""
-    left: NDArray[np.float64] = rows.data - np.float64(mean) - column_bias[rows.indices]
-    return left
+    residuals: NDArray[np.float64] = rows.data - np.float64(mean) - column_bias[rows.indices]
+    return residuals
 
 
 def with_ones(factors: Array) -> Array:

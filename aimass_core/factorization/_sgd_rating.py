@@ -212,14 +212,16 @@ class SgdRating(RatingModel):
 
     def _residuals(self, profiles: sp.csr_array, vectors: Array | None = None) -> Array:
         """Return ratings less mean and item biases, and less the products with some vectors."""
-        left = deviations(profiles, self.mean_, self.item_bias_)
+        residuals = deviations(profiles, self.mean_, self.item_bias_)
         if vectors is not None:
             rows = row_numbers(profiles)
             for begin in range(0, len(rows), 1 << 16):
                 part = slice(begin, begin + (1 << 16))
                 items = self.item_factors_[profiles.indices[part]]
-                left[part] -= np.einsum("ij,ij->i", vectors[rows[part]], items, dtype=np.float64)
-        return left
+                residuals[part] -= np.einsum(
+                    "ij,ij->i", vectors[rows[part]], items, dtype=np.float64
+                )
+        return residuals
 
     def _ridge(
         self, profiles: sp.csr_array, targets: Array, penalty: float, n_threads: int

@@ -214,11 +214,11 @@ class AsymmetricSVD(SgdRating):
 
     def _sums(self, X: sp.csr_array, user_bias: Array) -> Array:
         """Return the vectors of users from their ratings and biases."""
-        left = X.data.astype(np.float64) - self.mean_ - np.repeat(user_bias, np.diff(X.indptr))
-        left -= self.item_bias_[X.indices]
+        residuals = X.data.astype(np.float64) - self.mean_ - np.repeat(user_bias, np.diff(X.indptr))
+        residuals -= self.item_bias_[X.indices]
         ones = np.ones(X.nnz)
         sums: Array = scaled_sums(X, ones, self.implicit_factors_)
-        return sums + scaled_sums(X, left, self.residual_factors_)
+        return sums + scaled_sums(X, residuals, self.residual_factors_)
 
     def _user_vectors(self, arrays: dict[str, Array], X: sp.csr_array) -> Array:
         return self._sums(X, self.user_bias_)

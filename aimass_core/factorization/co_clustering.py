@@ -266,10 +266,10 @@ class _Ratings:
     def cluster_means(self, clusters: list[Array], sizes: tuple[int, int]) -> Array:
         """Return the means of co-clusters, with those of clusters and of all as the margins."""
         a, b = (clusters[side][self.rows[side]] for side in (0, 1))
-        place = a * sizes[1] + b
+        cell = a * sizes[1] + b
         n = sizes[0] * sizes[1]
-        count = np.bincount(place, minlength=n).reshape(sizes)
-        total = np.bincount(place, self.values, minlength=n).reshape(sizes)
+        count = np.bincount(cell, minlength=n).reshape(sizes)
+        total = np.bincount(cell, self.values, minlength=n).reshape(sizes)
         means = np.full((sizes[0] + 1, sizes[1] + 1), self.mean)
         means[:-1, :-1] = _means(total, count, self.mean)
         means[:-1, -1] = _means(total.sum(axis=1), count.sum(axis=1), self.mean)
@@ -282,12 +282,12 @@ class _Ratings:
         if side == 1:
             means = means.T
         theirs = clusters[other][self.rows[other]]
-        left = self.values - self.means[0][self.rows[0]] - self.means[1][self.rows[1]]
-        left += means[-1, theirs]
+        residuals = self.values - self.means[0][self.rows[0]] - self.means[1][self.rows[1]]
+        residuals += means[-1, theirs]
         n = len(clusters[side])
         errors = np.empty((n, len(means) - 1))
         for own in range(len(means) - 1):
-            rest = left - means[own, theirs] + means[own, -1]
+            rest = residuals - means[own, theirs] + means[own, -1]
             errors[:, own] = np.bincount(self.rows[side], rest * rest, minlength=n)
         return errors
 

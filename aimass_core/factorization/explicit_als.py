@@ -239,8 +239,8 @@ class ExplicitALS(RatingModel):
     def _training_error(self, n_threads: int) -> float:
         """Return the root of the mean squared error on the training data."""
         X = self.user_items_
-        left = deviations(X, self.mean_, self.item_bias_) - self.user_bias_[row_numbers(X)]
-        residuals = wrap_csr(X.indptr, X.indices, left.astype(X.dtype), X.shape)
+        errors = deviations(X, self.mean_, self.item_bias_) - self.user_bias_[row_numbers(X)]
+        residuals = wrap_csr(X.indptr, X.indices, errors.astype(X.dtype), X.shape)
         squares: float = kernels.als_loss(
             *csr_parts(residuals),
             self.user_factors_,

@@ -190,6 +190,12 @@ class ImplicitALS(FactorModel):
     )
 
     _learned_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    _kept_by_updates: ClassVar[tuple[str, ...]] = (
+        "losses_",
+        "scores_",
+        "n_iter_",
+        "unobserved_weight_",
+    )
 
     losses_: NDArray[np.float64]
     scores_: NDArray[np.float64]
@@ -477,7 +483,8 @@ class ImplicitALS(FactorModel):
     def _solver(self, n_threads: int) -> Solver:
         name = self.solver
         if name == "auto":
-            name = "cholesky" if self.n_factors <= _MAX_FACTORS_OF_CHOLESKY else "pcg"
+            n_factors = as_int(self.n_factors, "n_factors", minimum=1, maximum=MAX_FACTORS)
+            name = "cholesky" if n_factors <= _MAX_FACTORS_OF_CHOLESKY else "pcg"
         n_steps = self.n_steps
         if n_steps is None and isinstance(name, str):
             n_steps = _STEPS.get(name, 1)
@@ -726,7 +733,7 @@ class ImplicitALS(FactorModel):
         """Adopt a fresh model of the joined data after new factors of the changed rows."""
         fresh.user_factors_ = expand_rows(self.user_factors_, joined.users, fresh.n_users_)
         fresh.item_factors_ = expand_rows(self.item_factors_, joined.items, fresh.n_items)
-        for name in ("losses_", "scores_", "n_iter_", "unobserved_weight_"):
+        for name in self._kept_by_updates:
             setattr(fresh, name, getattr(self, name))
         fresh._fitted_with = self._fitted_with
         threads = resolve_n_threads(self.n_threads)
@@ -743,7 +750,11 @@ class ImplicitALS(FactorModel):
             )
             setattr(fresh, f"{side}_factors_", factors)
         fresh._prepare(threads)
+        fresh._complete_update(joined, threads)
         return self._adopt_state(fresh)
+
+    def _complete_update(self, joined: JoinedData, n_threads: int) -> None:
+        """Do what a model does after new factors of the changed rows."""
 
 
 def _is_converged(losses: list[float], tol: float) -> bool:

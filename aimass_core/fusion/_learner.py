@@ -284,10 +284,10 @@ def convert(estimator: Any, features: Floats) -> Scorer | None:
             return None
         scorer = Scorer({**parts, "shift": shift, "scale": scale}, n_features)
         rows = features[:1000]
-        expected, found = estimator_scores(estimator, rows), scorer(rows)
+        expected, converted = estimator_scores(estimator, rows), scorer(rows)
     except (AttributeError, KeyError, IndexError, TypeError, ValueError):
         return None  # another layout than that of the releases this was written for
-    return scorer if np.allclose(found, expected, rtol=1e-6, atol=1e-9) else None
+    return scorer if np.allclose(converted, expected, rtol=1e-6, atol=1e-9) else None
 
 
 def _converted(last: Any) -> dict[str, Any] | None:

@@ -131,16 +131,16 @@ def blocks_of(query: Query, depth: int, n_models: int) -> Iterator[Query]:
 
 def _keys(indices: NDArray[np.int32], n_items: int) -> NDArray[np.int64]:
     """Return row x n_items + column of each entry of padded lists."""
-    rows, places = np.nonzero(indices >= 0)
-    keys: NDArray[np.int64] = rows * np.int64(n_items) + indices[rows, places]
+    rows, ranks = np.nonzero(indices >= 0)
+    keys: NDArray[np.int64] = rows * np.int64(n_items) + indices[rows, ranks]
     return keys
 
 
 def _scores_at(keys: NDArray[np.int64], ranked: Ranked, n_items: int) -> Floats:
     """Return the scores of sorted keys from ranked lists; -inf where they hold none."""
-    found = _keys(ranked[0], n_items)
+    ranked_keys = _keys(ranked[0], n_items)
     out = np.full(len(keys), -np.inf)
-    out[np.searchsorted(keys, found)] = ranked[1][ranked[0] >= 0]
+    out[np.searchsorted(keys, ranked_keys)] = ranked[1][ranked[0] >= 0]
     return out
 
 
@@ -177,8 +177,8 @@ def make_pool(
         answer_keys = np.unique(np.concatenate(reference_keys))
     else:
         allowed = replace(query, k=min(max(depth, n_answers), n_items))
-        found = [model._ranked(allowed, False)[0] for model in members.values()]
-        answer_keys = np.unique(np.concatenate([_keys(indices, n_items) for indices in found]))
+        ranked = [model._ranked(allowed, False)[0] for model in members.values()]
+        answer_keys = np.unique(np.concatenate([_keys(indices, n_items) for indices in ranked]))
     keys = answer_keys if complete else np.unique(np.concatenate([answer_keys, *reference_keys]))
     rows, items = np.divmod(keys, np.int64(max(n_items, 1)))
     indptr = np.searchsorted(rows, np.arange(n + 1)).astype(np.int64)
@@ -208,9 +208,9 @@ def rank_pool(pool: Pool, fused: Floats, k: int) -> Ranked:
     order = np.lexsort((items, -values, rows))
     rows, items, values = rows[order], items[order], values[order]
     starts = np.searchsorted(rows, np.arange(pool.n_users))
-    places = np.arange(len(rows)) - starts[rows]
-    inside = places < k
+    ranks = np.arange(len(rows)) - starts[rows]
+    inside = ranks < k
     indices, scores = padding(pool.n_users, k)
-    at: Any = rows[inside], places[inside]
+    at: Any = rows[inside], ranks[inside]
     indices[at], scores[at] = items[inside], values[inside]
     return indices, scores

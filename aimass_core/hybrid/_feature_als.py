@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from ..base.csr import take_rows
 from ..base.fit_options import FitOptions
 from ..base.lists import Explanation
-from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice
 from ..factorization._als import n_entries
 from ..factorization._joined_data import JoinedData
@@ -203,12 +202,10 @@ class FeatureALS(FeatureFactors, ImplicitALS):
             setattr(fresh, f"{side}_feature_factors_", self._feature_factors(side))
         return self._update(fresh, joined)
 
-    def _update(self, fresh: Self, joined: JoinedData) -> Self:
-        updated = super()._update(fresh, joined)
+    def _complete_update(self, joined: JoinedData, n_threads: int) -> None:
         for side in ("item", "user"):
-            updated._fill_without_entries(side)
-        updated._prepare(resolve_n_threads(self.n_threads))
-        return updated
+            self._fill_without_entries(side)
+        self._prepare(n_threads)
 
     # ---- new users ---------------------------------------------------------------------------
 
@@ -267,7 +264,10 @@ class FeatureALS(FeatureFactors, ImplicitALS):
         if self.item_features_ is None:
             raise ValueError("the model was fitted without item_features: use by='items'")
         row, column = self._one_pair(self._rows(user, "user"), self._columns(item, "item"))
-        own = design(take_rows(self.item_features_, np.array([column])), bool(self.normalize))
+        own = design(
+            take_rows(self.item_features_, np.array([column])),
+            bool(self._fitted_parameters()["normalize"]),
+        )
         is_feature = own.indices < self.item_features_.shape[1]
         columns, values = own.indices[is_feature], own.data[is_feature]
         x = self.user_factors_[row].astype(np.float64)

@@ -199,7 +199,7 @@ class FactorizationMachineEstimator(Estimator):
 
         def model_of(draws: Draws) -> Any:
             model = type(self)(**self.get_params(deep=False))
-            vars(model).update({n: v for n, v in vars(self).items() if n.endswith("_")})
+            vars(model).update(vars(self))
             model._keep(draws.copy(), np.empty(0))
             return model
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import kernels
 from ..base.validation import csr_parts
+from ..exceptions import NumericalError
 from ._fm_design import score_cases
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Sweeper:
         self.prior_mean, self.prior_precision = np.zeros(shape), np.ones(shape)
         self.errors = self.latent = np.empty(0)
         self._sums: list[Array] = []
+        self._noise: dict[int, Array] = {}
         # Rows of the other relations in the order of each relation's cases.
         self._other_rows = [
             {
@@ -77,13 +79,18 @@ class Sweeper:
 
     def start(self, targets: Array) -> None:
         """Compute sums of factors and errors anew, for new targets or against rounding errors."""
-        self._sums = []
-        for part in self.design.parts:
-            sums = np.asarray(part.X @ self.coefficients[part.own])
-            sums[:, :: self.layout.block_width] = 1.0
-            self._sums.append(np.ascontiguousarray(sums))
-        self.latent = targets
-        self.errors = targets - self.predictions()
+        self._sums, self.latent = [], targets
+        with np.errstate(over="ignore", invalid="ignore"):
+            for part in self.design.parts:
+                sums = np.asarray(part.X @ self.coefficients[part.own])
+                sums[:, :: self.layout.block_width] = 1.0
+                self._sums.append(np.ascontiguousarray(sums))
+            self.errors = targets - self.predictions()
+        if not np.isfinite(self.errors).all():
+            raise NumericalError(
+                "predictions are not finite: the values of X are too large or too far apart; "
+                "standardise its columns"
+            )
 
     def predictions(self) -> Array:
         """Return the prediction of every case, intercept included, from the coefficients."""
@@ -108,7 +115,7 @@ class Sweeper:
         """
         for place, part in enumerate(self.design.parts):
             own = self.coefficients[part.own]
-            noise = _NO_NOISE if rng is None else rng.standard_normal(own.shape)
+            noise = _NO_NOISE if rng is None else self._draw_noise(place, rng)
             arguments = (
                 *csr_parts(part.columns),
                 part.runs,
@@ -124,6 +131,17 @@ class Sweeper:
             else:
                 self._sweep_relation(place, part, arguments)
 
+    def _draw_noise(self, place: int, rng: np.random.Generator) -> Array:
+        """Return standard normal numbers in the slots that hold coefficients."""
+        part, layout = self.design.parts[place], self.layout
+        if place not in self._noise:
+            self._noise[place] = np.zeros((part.X.shape[1], layout.width))
+        noise = self._noise[place]
+        n_used = 1 + layout.n_factors
+        used: Any = slice(n_used) if n_used <= layout.block_width else layout.used
+        noise[:, used] = rng.standard_normal((len(noise), n_used))
+        return noise
+
     def _sweep_design(self, place: int, arguments: tuple[Any, ...]) -> None:
         others = [
             (sums, part.rows)
@@ -133,7 +151,7 @@ class Sweeper:
         sums = self._sums[place]
         rest: Any = np.zeros((1, 1))
         if others:  # the sums of all features of each case
-            rest = sum((table[rows] for table, rows in others), start=np.zeros(1))
+            rest = np.add.reduce([table[rows] for table, rows in others])
             sums += rest
             sums[:, :: self.layout.block_width] = 1.0
         sweep: Any = kernels.fm_design_sweep

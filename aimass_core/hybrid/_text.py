@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,8 +35,8 @@ def text_vectors(
         Folder of a saved model; or a loaded model with a method ``encode``, such as a
         ``model2vec.StaticModel`` or a ``sentence_transformers.SentenceTransformer``.
     library : {"auto", "model2vec", "sentence-transformers"}, default="auto"
-        Library that loads a folder. "auto": sentence-transformers where the folder has a
-        ``modules.json``, else model2vec.
+        Library that loads a folder. "auto": model2vec for a folder of static embeddings, else
+        sentence-transformers.
     batch_size : int, default=256
         Texts encoded at once.
     allow_download : bool, default=False
@@ -108,11 +110,16 @@ def _checked(vectors: Any, n: int) -> NDArray[np.float32]:
     return array
 
 
+def _is_static(path: Path) -> bool:
+    """Return whether a folder holds static embeddings, in the layout of either library."""
+    modules = path / "modules.json"
+    if not modules.is_file():
+        return True
+    return "StaticEmbedding" in modules.read_text(encoding="utf-8", errors="replace")
+
+
 def _loaded(source: Any, library: str, allow_download: bool) -> Any:
     """Return the model of a folder, or of a name where downloads are allowed."""
-    import os
-    from pathlib import Path
-
     path = Path(os.fsdecode(source))
     if not path.is_dir() and not allow_download:
         raise FileNotFoundError(
@@ -121,8 +128,7 @@ def _loaded(source: Any, library: str, allow_download: bool) -> Any:
         )
     name = str(path) if path.is_dir() else os.fsdecode(source)
     if library == "auto":
-        has_modules = (path / "modules.json").is_file() and not (path / "embeddings.npy").is_file()
-        library = "sentence-transformers" if has_modules else "model2vec"
+        library = "model2vec" if _is_static(path) else "sentence-transformers"
     try:
         if library == "model2vec":
             from model2vec import StaticModel

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..base.csr import take_rows
 from ..base.fit_options import FitOptions
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_float
 from ..exceptions import NotFittedError
-from ..factorization._als import n_entries
 from ..factorization.implicit_als import ImplicitALS
 from ._design import design
 from ._feature_als import FeatureALS
@@ -20,6 +20,8 @@ from ._regression import FeatureRegression, as_penalty
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
+
+    from ..factorization._joined_data import JoinedData
 
     Array = NDArray[Any]
 
@@ -99,6 +101,7 @@ class VectorMap(FeatureALS):
     uses_user_features: ClassVar[bool] = False
 
     _state: ClassVar[tuple[str, ...]] = (*FeatureALS._state, "penalty_")
+    _kept_by_updates: ClassVar[tuple[str, ...]] = (*FeatureALS._kept_by_updates, "penalty_")
 
     penalty_: float
 
@@ -239,21 +242,33 @@ class VectorMap(FeatureALS):
         support = as_float(self.support, "support", minimum=0.0)
         self.item_factors_ = self.item_factors_.copy()
         if support > 0:
-            prior = self._prior("item")
-            assert prior is not None
-            counts = np.where(self._with_entries("item"), self.item_counts_, 0)
-            share = (counts / (counts + support))[:, None].astype(self.item_factors_.dtype)
-            with_vector = np.diff(self.item_features_.indptr) > 0
-            mixed = share * self.item_factors_ + (1 - share) * prior
-            self.item_factors_ = np.where(with_vector[:, None], mixed, self.item_factors_)
-            self._solve_all_users(n_threads)
+            self._blend_rows(np.arange(self.n_items), support)
+            self._solve_users_again(np.arange(self.n_users_), n_threads)
         self._fill_without_entries("item")
 
-    def _solve_all_users(self, n_threads: int) -> None:
-        """Solve the factors of all users exactly, for the present factors of items."""
+    def _blend_rows(self, rows: NDArray[np.int64], support: float) -> None:
+        """Replace the factors of some items by the blend with those of their vectors."""
+        rows = rows[np.diff(self.item_features_.indptr)[rows] > 0]
+        prior = self._prior("item", rows)
+        if prior is None:
+            return
+        counts = np.where(self._with_entries("item"), self.item_counts_, 0)[rows]
+        share = (counts / (counts + support))[:, None].astype(prior.dtype)
+        self.item_factors_[rows] = share * self.item_factors_[rows] + (1 - share) * prior
+
+    def _solve_users_again(self, rows: NDArray[np.int64], n_threads: int) -> None:
+        """Solve the factors of some users exactly, for the present factors of items."""
         self._fit_cache.pop("item gramian", None)
-        self.user_factors_ = self._solve_exactly(self.user_items_, "user", n_threads)
-        self.user_factors_[n_entries(self.user_items_) == 0] = 0
+        profiles = take_rows(self.user_items_, rows)
+        self.user_factors_ = self.user_factors_.copy()
+        self.user_factors_[rows] = self._solve_exactly(profiles, "user", n_threads)
+
+    def _complete_update(self, joined: JoinedData, n_threads: int) -> None:
+        support = float(self._fitted_with["support"])
+        if support > 0 and self.item_features_ is not None:
+            self._blend_rows(joined.changed_items, support)
+            self._solve_users_again(joined.changed_users, n_threads)
+        super()._complete_update(joined, n_threads)
 
     def _prior(self, side: str, rows: NDArray[np.int64] | None = None) -> Array | None:
         return super()._prior(side, rows) if side == "item" else None

@@ -124,6 +124,7 @@ class HybridALS(FeatureALS):
     feature_regularization_: tuple[float, float]
 
     _state = (*FeatureALS._state, "feature_regularization_")
+    _kept_by_updates = (*FeatureALS._kept_by_updates, "feature_regularization_")
 
     def __init__(
         self,

@@ -41,8 +41,8 @@ def baseline_sgd(
         Step length and weight of the squared biases.
     """
     for user in range(len(indptr) - 1):
-        for place in range(indptr[user], indptr[user + 1]):
-            item = indices[place]
-            error = data[place] - (mean + bu[user] + bi[item])
+        for entry in range(indptr[user], indptr[user + 1]):
+            item = indices[entry]
+            error = data[entry] - (mean + bu[user] + bi[item])
             bu[user] += learning_rate * (error - regularization * bu[user])
             bi[item] += learning_rate * (error - regularization * bi[item])

@@ -109,6 +109,7 @@ def gram_topk(
         scaled,
         *columns,
         k=k,
+        device=device,
         formula=formula,
         p=p,
         q=q,
@@ -121,7 +122,8 @@ def gram_topk(
         significance=significance,
         amplification=amplification,
         threshold=threshold,
-        device=device,
+        function=0,
+        n_threads=1,
     )
     is_used = np.arange(places) < lengths[:, None]
     ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])

@@ -92,8 +92,8 @@ def normal_residual(precision: Array, X: sp.csr_array, ridge: Array) -> float:
     if n == 0:
         return 0.0
     counts = np.bincount(X.indices, minlength=n)
-    places = np.linspace(0, n - 1, min(_PROBES, n)).astype(np.int64)
-    probes = np.unique(np.argsort(-counts, kind="stable")[places])
+    checked = np.linspace(0, n - 1, min(_PROBES, n)).astype(np.int64)
+    probes = np.unique(np.argsort(-counts, kind="stable")[checked])
     P = precision[probes].T.astype(np.float64)  # symmetric: rows are read at once
     exact = X.astype(np.float64)
     residual = exact.T @ (exact @ P) + ridge[:, None] * P

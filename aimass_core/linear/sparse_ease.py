@@ -190,10 +190,10 @@ def _accuracy(
     residual = np.linalg.norm(product - wanted, axis=0)[known] / sizes[known]
     best = _solve_exactly(exact, ridge, targets)
     shares = []
-    for place in np.flatnonzero(known):
-        length = min(_LIST, int(np.count_nonzero(best[:, place] > 0)))
+    for position in np.flatnonzero(known):
+        length = min(_LIST, int(np.count_nonzero(best[:, position] > 0)))
         if length:
-            a, b = (np.argsort(-w[:, place], kind="stable")[:length] for w in (best, weights))
+            a, b = (np.argsort(-w[:, position], kind="stable")[:length] for w in (best, weights))
             shares.append(len(np.intersect1d(a, b)) / length)
     mean = float(np.mean(residual)) if known.any() else 0.0
     return mean, float(np.mean(shares)) if shares else 1.0

@@ -131,8 +131,13 @@ class Parameters:
         categories: Array | None = None,
     ) -> None:
         self.covariance_type, self.noise, self.categories = covariance_type, noise, categories
-        self.weights, self.means, self.covariances = weights, means, covariances
-        self.precision_roots = precision_roots(covariance_type, covariances, means)
+        # In C order: sums over their axes have the same bits in a process that gets a copy.
+        self.weights, self.means, self.covariances = (
+            np.ascontiguousarray(a) for a in (weights, means, covariances)
+        )
+        self.precision_roots = np.ascontiguousarray(
+            precision_roots(covariance_type, covariances, means)
+        )
 
     @property
     def form(self) -> str:

@@ -145,7 +145,8 @@ def block_ranges(n_rows: int, n_columns: int) -> list[tuple[int, int]]:
 
 def reduced(source: Any, method: str, *arguments: Any) -> tuple[Any, ...]:
     """Return the sums of the statistics ``block.method(*arguments)`` over all blocks."""
-    return reduce_blocks(source, _statistic, method, *arguments)
+    same = (np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a for a in arguments)
+    return reduce_blocks(source, _statistic, method, *same)
 
 
 def _statistic(block: Any, method: str, *arguments: Any) -> tuple[Any, ...]:

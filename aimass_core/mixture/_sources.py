@@ -88,13 +88,13 @@ def source_of(
 
     Dense rows are moved to ``device`` unless that is "cpu".
     """
-    place = Device.unless_cpu(device)
+    on_device = Device.unless_cpu(device)
     if is_path(X):
         path = Path(X)
         if not path.exists():
             raise FileNotFoundError(f"X: there is no file {path}")
         if path.suffix != ".npy":
-            if place is not None:
+            if on_device is not None:
                 raise ValueError(
                     f"device={device!r} needs rows in memory: read the Parquet file and give the "
                     "table"
@@ -114,7 +114,7 @@ def source_of(
         missing,
         categorical_features=categorical_features,
     )
-    return source if place is None else _on_device(source, place)
+    return source if on_device is None else _on_device(source, on_device)
 
 
 def _on_device(source: RowsInMemory, device: Device) -> DeviceRows:

@@ -267,13 +267,13 @@ class Neighborhood(Recommender):
         super()._check_state()
         n_users, n_items = self.n_users_, self.n_items
         n = n_items if self._entities == "items" else n_users
-        for found, expected in (
+        for array, expected in (
             (self.similarity_, (n, n)),
             (self.user_bias_, (n_users,)),
             (self.item_bias_, (n_items,)),
         ):
-            if found is not None and found.shape != expected:
-                raise ValueError(f"an array of shape {found.shape} instead of {expected}")
+            if array is not None and array.shape != expected:
+                raise ValueError(f"an array of shape {array.shape} instead of {expected}")
         if self._rates == (self.similarity_ is not None):
             raise ValueError("the similarity does not fit the parameter aggregation")
         if self.aggregation == "baseline" and (self.user_bias_ is None or self.item_bias_ is None):
@@ -376,8 +376,8 @@ class Neighborhood(Recommender):
         lists = self._similar(members, len(members), ids, None, None)
         similarity = np.zeros((len(members), len(members)))
         position = {int(member): number for number, member in enumerate(members)}
-        for a, (found, scores) in enumerate(zip(lists.indices, lists.scores, strict=True)):
-            for row, score in zip(found.tolist(), scores.tolist(), strict=True):
+        for a, (items, scores) in enumerate(zip(lists.indices, lists.scores, strict=True)):
+            for row, score in zip(items.tolist(), scores.tolist(), strict=True):
                 if row in position:
                     similarity[a, position[row]] = score
         names = [str((titles or {}).get(name, name)) for name in ids]

@@ -107,8 +107,6 @@ class RatingEngine:
                 values = values / sigma[rows]
         R = wrap_csr(ratings.indptr, ratings.indices, values, ratings.shape)
         ST = compared.scaled()
-        score = epilogue(measure, compared, compared)
-        score.pop("function")
         return cls(
             measure=measure,
             k=k,
@@ -119,7 +117,7 @@ class RatingEngine:
             T=transpose(R, n_threads),
             S=transpose(ST, n_threads),
             ST=ST,
-            score=score,
+            score=epilogue(measure, compared, compared),
             offset_entity=offset,
             offset_other=offset_other,
             scale=scale,
@@ -171,11 +169,11 @@ class RatingEngine:
         if not n_used[0]:
             return np.empty(0, np.int32), np.empty(0)
         sims = self.similarities(np.array([entity]), raters, n_threads, self.k)
-        found, s = sims[0][0], sims[1][0]
-        kept = (found >= 0) & (s > 0 if self.positive_only else np.isfinite(s))
-        found, s = found[kept][: self.k], s[kept][: self.k]
-        values = contributed[np.searchsorted(raters, found)]
-        return found, s * values / np.abs(s).sum() * self.scale[entity]
+        neighbors, s = sims[0][0], sims[1][0]
+        kept = (neighbors >= 0) & (s > 0 if self.positive_only else np.isfinite(s))
+        neighbors, s = neighbors[kept][: self.k], s[kept][: self.k]
+        values = contributed[np.searchsorted(raters, neighbors)]
+        return neighbors, s * values / np.abs(s).sum() * self.scale[entity]
 
     def similarities(
         self, entities: Array, among: Array | None, n_threads: int, k: int | None = None
@@ -186,7 +184,7 @@ class RatingEngine:
             allowed = np.zeros(self.S.shape[0], dtype=np.uint8)
             allowed[among] = 1
         p = self.score["p"]
-        score = {**self.score, "function": 0, "p": None if p is None else p[entities]}
+        score = {**self.score, "p": None if p is None else p[entities]}
         itself = wrap_csr(
             np.arange(len(entities) + 1, dtype=np.int64),
             np.asarray(entities, dtype=np.int32),

@@ -105,9 +105,9 @@ class ItemKNN(Neighborhood):
     items a user has: O(items of the user x n_neighbors). A rating costs one row of similarities
     computed on demand, in float64. `recommend` with ratings predicts every candidate, n_items per
     user, in blocks; it leaves out items without a neighbour. Where nothing is known about the user
-    or the item, the prediction is the mean of all ratings (or the baseline).
-    The default of ``similarity`` was chosen on a random fifth of the train items of each user of
-    seven data sets; the table is in the documentation.
+    or the item, the prediction is the mean of all ratings (or the baseline). The default of
+    ``similarity`` was chosen on a random fifth of the train items of each user of seven data sets;
+    the table is in the documentation.
 
     References
     ----------

@@ -209,11 +209,11 @@ class Popularity(Recommender):
         # Items by category, then popularity; the place within the category follows from the start.
         order = np.lexsort((-self.item_scores_, codes))
         sizes = np.bincount(codes, minlength=len(labels))
-        place = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        kept = (place < k) & (self.item_scores_[order] > -np.inf)
+        rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        kept = (rank < k) & (self.item_scores_[order] > -np.inf)
         indices = np.full((len(labels), k), -1, dtype=np.int32)
         scores = np.full((len(labels), k), -np.inf)
-        where = codes[order][kept], place[kept]
+        where = codes[order][kept], rank[kept]
         indices[where] = order[kept]
         scores[where] = self.item_scores_[order[kept]]
         return TopK(labels, indices, scores, self.items_, "category", self._names[1])

@@ -317,9 +317,9 @@ class UserKNN(Neighborhood):
         rows, columns = self._rows(user, "user"), self._columns(item, "item")
         (u, i), threads = self._one_pair(rows, columns), resolve_n_threads(None)
         if self._engine is not None:
-            found, parts = self._engine.contributions(u, i, threads)
+            neighbors, parts = self._engine.contributions(u, i, threads)
             score = float(self._engine.estimate(rows, columns, threads)[0][0])
-            return self._explained(score, score - float(parts.sum()), "users", found, parts, k)
+            return self._explained(score, score - float(parts.sum()), "users", neighbors, parts, k)
         assert self._neighbors is not None
         common, parts = common_products(self._neighbors, u, self._owners(), i)
         kept = parts != 0

@@ -9,7 +9,11 @@ from numpy.typing import NDArray
 
 
 def csr_check(
-    indptr: NDArray[np.int64], indices: NDArray[np.int32], data: NDArray[Any], n_cols: int
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    data: NDArray[Any],
+    n_cols: int,
+    n_threads: int = 1,
 ) -> tuple[int, int, bool, bool]:
     """Return the status of the three arrays of a CSR matrix.
 
@@ -21,6 +25,8 @@ def csr_check(
         Columns and values.
     n_cols : int
         Number of columns.
+    n_threads : int, default=1
+        Not used here.
 
     Returns
     -------
@@ -42,8 +48,8 @@ def csr_check(
     outside = (indices < 0) | (indices >= n_cols)
     bad = outside | ~np.isfinite(data)
     if bad.any():
-        place = int(bad.argmax())
-        return 2 if outside[place] else 3, place, False, False
+        position = int(bad.argmax())
+        return 2 if outside[position] else 3, position, False, False
     rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     same_row, step = np.diff(rows) == 0, np.diff(indices.astype(np.int64))
     return 0, 0, not (same_row & (step < 0)).any(), bool((same_row & (step == 0)).any())

@@ -94,7 +94,7 @@ def gram_topk(
     ones = np.ones(n_cols)
     p_all = ones if p is None else p.astype(np.float64)
     q_all = ones if q is None else q.astype(np.float64)
-    found: list[tuple[Array, Array]] = []
+    lists: list[tuple[Array, Array]] = []
     columns = sp.csc_array(x)
     for begin in range(0, n_cols, 256):
         end = min(begin + 256, n_cols)
@@ -103,10 +103,10 @@ def gram_topk(
             pair_sums(block, x), p_all[begin:end, None], q_all[None, :], epilogue, data.dtype
         )
         score[np.arange(end - begin), np.arange(begin, end)] = np.nan
-        found += [best(row, k, data.dtype) for row in score]
-    lengths = [len(index) for index, _ in found]
+        lists += [best(row, k, data.dtype) for row in score]
+    lengths = [len(index) for index, _ in lists]
     return (
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        np.concatenate([index for index, _ in found] or [np.empty(0)]).astype(np.int32),
-        np.concatenate([value for _, value in found] or [np.empty(0)]).astype(data.dtype),
+        np.concatenate([index for index, _ in lists] or [np.empty(0)]).astype(np.int32),
+        np.concatenate([value for _, value in lists] or [np.empty(0)]).astype(data.dtype),
     )

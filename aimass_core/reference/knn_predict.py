@@ -25,6 +25,7 @@ def knn_predict(
     query_other: Array,
     k: int,
     min_k: int,
+    positive_only: bool,
     formula: str,
     p: Array | None,
     q: Array | None,
@@ -37,7 +38,7 @@ def knn_predict(
     significance: float,
     amplification: float,
     threshold: float,
-    positive_only: bool,
+    function: int,
     n_threads: int,
 ) -> tuple[Array, Array, Array]:
     """Return the sums over the k nearest neighbours of each query.
@@ -59,14 +60,16 @@ def knn_predict(
         Neighbours per query: the largest scores, ties: lower entity first.
     min_k : int
         With fewer neighbours the sums are 0.
+    positive_only : bool
+        Leave out scores <= 0.
     formula, total, weight, shrink : str, float, (float, float), float
         The score, see ``cpp/kernels/epilogue.hpp``.
     p, q : ndarray or None, shape (n_entities,)
         Values of the formula, for the queried entity and for its neighbour; None: all ones.
     min_support, support_shrink, support_offset, significance, amplification, threshold
         Post-processing, applied in this order.
-    positive_only : bool
-        Leave out scores <= 0.
+    function : int
+        Address of a C function when ``formula`` is "custom", else 0.
     n_threads : int
         Not used here.
 
@@ -88,7 +91,7 @@ def knn_predict(
         significance,
         amplification,
         threshold,
-        0,
+        function,
     )
     n_entities, n_others = len(indptr) - 1, len(t_indptr) - 1
     for name, values, limit in (

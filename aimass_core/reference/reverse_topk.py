@@ -16,12 +16,12 @@ def reverse_topk(
     users: Array,
     items: Array,
     biases: Array | None,
-    asked: Array,
+    targets: Array,
     k: int,
     exclude_indptr: Array | None = None,
     exclude_indices: Array | None = None,
 ) -> tuple[Array, Array, Array]:
-    """Return for each asked item the users among whose k best items it is.
+    """Return for each target item the users among whose k best items it is.
 
     The kernel takes the users with their k-th best scores, in the layout of the machine that it
     runs on; `AudienceIndex` of ``aimass_core.retrieval`` makes it from these arguments.
@@ -34,7 +34,7 @@ def reverse_topk(
         Of the same dtype.
     biases : ndarray, shape (n_items,), or None
         Added to the scores. None: 0.
-    asked : ndarray of int, shape (n,)
+    targets : ndarray of int, shape (n,)
         Rows of the items in question.
     k : int
         Length of the users' lists.
@@ -55,15 +55,15 @@ def reverse_topk(
     O(n_users * n_items * depth) time: all lists are computed.
     """
     lists, values = score_topk(users, items, biases, k, exclude_indptr, exclude_indices)
-    indptr, found, scores = [0], [], []
-    for item in asked:
+    indptr, members, scores = [0], [], []
+    for item in targets:
         rows, ranks = np.nonzero(lists == item)
         best = np.lexsort((rows, -values[rows, ranks]))
-        found.append(rows[best])
+        members.append(rows[best])
         scores.append(values[rows, ranks][best])
         indptr.append(indptr[-1] + len(best))
     return (
         np.array(indptr, dtype=np.int64),
-        np.concatenate([*found, np.empty(0)]).astype(np.int32),
+        np.concatenate([*members, np.empty(0)]).astype(np.int32),
         np.concatenate([*scores, np.empty(0)]).astype(users.dtype),
     )

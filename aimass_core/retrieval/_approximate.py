@@ -253,11 +253,11 @@ class ApproximateIndex:
             queries = normalized(queries)
         threads = resolve_n_threads(n_threads)
         exact, _ = self._exact.rank(queries, k, None, None, threads)
-        found = self.topk(queries, k, n_threads=n_threads).indices
+        approximate = self.topk(queries, k, n_threads=n_threads).indices
         if not exact.size:
             return float("nan")
         rows = np.arange(len(exact))[:, None] * self.n_items
-        return float(np.isin(rows + exact, (rows + found)[found >= 0]).mean())
+        return float(np.isin(rows + exact, (rows + approximate)[approximate >= 0]).mean())
 
 
 def _rows_of(matrix: Any, rows: slice) -> Any:

@@ -56,11 +56,11 @@ class GreedyChoice:
         while True:
             self._run()
             pairs = Pairs.join(self._rounds, self._source.dtype)
-            found = np.bincount(pairs.positions, minlength=len(self._sizes))
-            below = np.flatnonzero((found < self._limits.min_size) & (self._sizes > 0))
+            counts = np.bincount(pairs.positions, minlength=len(self._sizes))
+            below = np.flatnonzero((counts < self._limits.min_size) & (self._sizes > 0))
             if not len(below):
                 return self._choice(pairs, np.array(sorted(dropped), dtype=np.int64))
-            smallest = int(below[np.lexsort((-below, found[below]))[0]])
+            smallest = int(below[np.lexsort((-below, counts[below]))[0]])
             dropped.append(smallest)
             self._sizes[smallest] = 0
             self._forget_rounds_of(smallest)

@@ -69,12 +69,12 @@ class Thresholds(NamedTuple):
         for begin in range(0, len(users), _BLOCK):
             end = min(begin + _BLOCK, len(users))
             excluded = None if exclude is None else row_range(exclude, begin, end)
-            found, values = index.rank(users[begin:end], k, None, excluded, n_threads)
-            is_full = found[:, -1] >= 0
+            ranked, values = index.rank(users[begin:end], k, None, excluded, n_threads)
+            is_full = ranked[:, -1] >= 0
             scores[begin:end] = np.where(is_full, values[:, -1], scores[begin:end])
-            items[begin:end] = np.where(is_full, found[:, -1], items[begin:end])
+            items[begin:end] = np.where(is_full, ranked[:, -1], items[begin:end])
             if keep_lists:
-                lists[0][begin:end], lists[1][begin:end] = found, values
+                lists[0][begin:end], lists[1][begin:end] = ranked, values
         return cls(scores, items, lists if keep_lists else None)
 
 

@@ -303,8 +303,8 @@ def _rows_of_users(users: NDArray[Any], ids: Any, name: str) -> NDArray[np.int64
         )
     row_of_code = np.empty(len(known), dtype=np.int64)
     row_of_code[codes] = np.arange(len(codes))
-    found = known.get(users) if len(users) else np.empty(0, dtype=np.int64)
-    return np.where(found >= 0, row_of_code[found] if len(known) else -1, -1)
+    rows = known.get(users) if len(users) else np.empty(0, dtype=np.int64)
+    return np.where(rows >= 0, row_of_code[rows] if len(known) else -1, -1)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -395,18 +395,18 @@ def fit_segments(
     rows = _rows_of(p, people, scales)
     with _one_blas_thread():
         choice = _choose(p, rows, notes, stages)
-        found = _described(p, people, scales, rows, choice, table, previous)
+        described = _described(p, people, scales, rows, choice, table, previous)
         stages.note("describing the segments")
-        _add_stability(p, rows, choice, found, stages)
+        _add_stability(p, rows, choice, described, stages)
     logger.info(
         "segments: %d %s in %d segments by %d columns, %s covariances",
         people.n_rows,
         p["unit"],
-        len(found["names_"]),
+        len(described["names_"]),
         len(scales),
         choice.mixture.covariance_type,
     )
-    return found
+    return described
 
 
 @contextmanager

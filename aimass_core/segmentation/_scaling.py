@@ -134,9 +134,9 @@ def fit_scale(values: Floats, wanted: str, name: str) -> Scale:
     unit = log_unit if kind == "log" else binary_unit
     y = _transformed(x, kind, unit)
     center = float(y.mean())
-    spread = float(np.sqrt(np.mean((y - center) ** 2)))
-    if not spread > 1e-14 * max(1.0, abs(center)):
+    deviation = float(np.sqrt(np.mean((y - center) ** 2)))
+    if not deviation > 1e-14 * max(1.0, abs(center)):
         raise ValueError(
             f"column {name!r}: its values differ by less than rounding: leave it out of columns"
         )
-    return Scale(kind, unit, center, spread, median)
+    return Scale(kind, unit, center, deviation, median)

@@ -12,7 +12,8 @@ from ..base.optional import import_optional
 from ..base.progress import Event
 from ..evaluation import evaluate
 from ._optuna import suggest
-from .search import _candidates, _column, _folds, _outer
+from ._scoring import column_of_metric
+from .search import _candidates, _folds, _outer
 
 __all__ = ["optuna_objective"]
 
@@ -77,7 +78,7 @@ def optuna_objective(
 
     def score(model: Any, fold: Any) -> float:
         table = evaluate({"model": model}, fold, metrics=[metric], fit=False, n_threads=n_threads)
-        return table["model"][_column(table["model"], metric)]
+        return table["model"][column_of_metric(table["model"], metric)]
 
     def objective(trial: Any) -> float:
         params = {**candidate.fixed, **suggest(trial, candidate.space)}

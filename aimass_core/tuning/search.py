@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arguments import explains_names
+from ..base.executor import LOCAL, open_runner
 from ..base.foreign import as_recommender
 from ..base.progress import Progress, logger
 from ..base.random import as_seed
@@ -30,7 +31,8 @@ from ..data.split import Split
 from ..evaluation import bootstrap_interval, evaluate
 from ..evaluation.resampling import LOWER_IS_BETTER
 from ._journal import Journal, fingerprint
-from ._sharing import fit_settings, shared_parameter
+from ._scoring import Folds, column_of_metric, score_settings
+from ._sharing import shared_parameter
 from .default_spaces import default_space
 from .result import SearchResult, Trial
 from .space import Choice, Space, as_space, grid_settings, sample_setting
@@ -66,7 +68,11 @@ class _Search:
     deadline: float
     n_threads: int | None
     progress: Progress
+    runner: Any = LOCAL
     trials: list[Trial] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.shared_folds = Folds(self.runner)
 
     @property
     def is_over(self) -> bool:
@@ -101,6 +107,8 @@ def tune(
     random_state: Any = 0,
     callback: Callable[[Any], Any] | None = None,
     verbose: bool = False,
+    executor: Any = None,
+    place: Any = None,
 ) -> SearchResult:
     """Search for the best setting of one model or of many.
 
@@ -151,6 +159,13 @@ def tune(
         Called with an `Event` after each trial; a true result ends the search.
     verbose : bool, default False
         Show a progress bar.
+    executor : str or concurrent.futures.Executor, optional
+        Where settings are fitted and evaluated: "processes:N", "dask://host:port",
+        "ray://host:port", or an object with the method ``submit``. The trials are the same. At most
+        `n_jobs` run at the same time, or as many as the workers of "processes:N". Default: threads
+        of this process.
+    place : path-like, optional
+        Folder for the folds, which all workers see under this name. Default: a temporary folder.
 
     Returns
     -------
@@ -202,7 +217,13 @@ def tune(
         candidates, method, n_trials, as_int(n_points, "n_points", minimum=1), seed
     )
     n_all = sum(n for _, _, n in settings)
-    with Progress("searching", n_all, callback=callback, verbose=verbose) as progress:
+    with (
+        open_runner(executor, place, "tune", threads) as runner,
+        Progress("searching", n_all, callback=callback, verbose=verbose) as progress,
+    ):
+        if not runner.is_local:
+            n_jobs = max(n_jobs, int(getattr(runner.executor, "n_workers", 1)))
+            threads = runner.n_threads
         search = _Search(
             folds,
             metric,
@@ -212,6 +233,7 @@ def tune(
             math.inf if limit is None else time.monotonic() + limit,
             threads,
             progress,
+            runner,
         )
         if method == "halving":
             _halve(search, [(c, list(g)) for c, g, _ in settings], share, eta, seed)
@@ -328,7 +350,7 @@ def suits_search(cls: Any, is_rating: bool) -> bool:
     """Return whether a model can be searched without further input."""
     if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
         return False
-    if getattr(cls, "requires", ()) or cls.__name__ == "ContextKNN":
+    if cls.requires or cls.needs_features or cls.__name__ == "ContextKNN":
         return False
     rates = getattr(cls, "predicts_ratings", False)
     return bool(rates) if is_rating else rates is False or not isinstance(rates, bool)
@@ -518,17 +540,10 @@ def _evaluate_group(
         start = time.perf_counter()
         params = [{**candidate.fixed, **group[i]} for i in todo]
         shared = shared_parameter(candidate.cls, params[0])
-        scores: list[list[float]] = [[] for _ in todo]
-        error = ""
-        try:
-            for fold in folds:
-
-                def evaluate_model(i: int, model: Any, fold: Split = fold) -> None:
-                    scores[i].append(_score(search, model, fold))
-
-                fit_settings(candidate.cls, params, shared, fold.train, evaluate_model)
-        except Exception as problem:  # a setting that cannot be fitted ends itself, not the search
-            error = f"{type(problem).__name__}: {problem}"
+        arguments = candidate.cls, shared, search.shared_folds.shared(folds)
+        ((scores, error),) = search.runner.map(
+            score_settings, [params], *arguments, search.metric, search.n_threads
+        )
         seconds = (time.perf_counter() - start) / len(todo)
         for i, values in zip(todo, scores):
             failed = error if len(values) < len(folds) else ""
@@ -545,22 +560,6 @@ def _evaluate_group(
             )
             search.journal.add(_entry(trials[i]))
     return [trial for trial in trials if trial is not None]
-
-
-def _score(search: _Search, model: Any, fold: Split) -> float:
-    table = evaluate(
-        {"model": model},
-        fold,
-        metrics=[search.metric],
-        fit=False,
-        n_threads=search.n_threads,
-    )
-    return table["model"][_column(table["model"], search.metric)]
-
-
-def _column(row: Mapping[str, float], metric: str) -> str:
-    """Return the column of a metric, which may be named without its default cut-off."""
-    return next(name for name in row if name == metric or name.startswith(f"{metric}@"))
 
 
 def _entry(trial: Trial | None) -> dict[str, Any]:
@@ -671,7 +670,7 @@ def _test_score(search: _Search, model: Any, test: Split) -> tuple[float, Interv
         per_user=True,
         n_threads=search.n_threads,
     )
-    column = _column(table["model"], search.metric)
+    column = column_of_metric(table["model"], search.metric)
     values = table.per_user.get("model", {}).get(column)
     if values is None or np.sum(~np.isnan(values)) < 2:
         return table["model"][column], None

@@ -307,7 +307,7 @@ def main(words: list[str] | None = None) -> int:
     if options.gate:
         from suite.gate import gate
 
-        return gate(options.threads)
+        return gate()
     from aimass_core import kernels
 
     header = machine(options.threads)

@@ -15,7 +15,7 @@ void bind_csr_for(py::module_& m) {
   m.def(
       "csr_check",
       [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
-         const Array<T>& data, std::int64_t n_cols) {
+         const Array<T>& data, std::int64_t n_cols, int n_threads) {
         require(indptr.ndim() == 1 && indptr.shape(0) >= 1,
                 "indptr must be 1-D with n_rows + 1 entries");
         require_1d(data, "data", indices.size());
@@ -25,11 +25,11 @@ void bind_csr_for(py::module_& m) {
         CsrStatus status;
         {
           const py::gil_scoped_release release;
-          status = csr_check(make_run(1), x, indices.shape(0));
+          status = csr_check(make_run(n_threads), x, indices.shape(0));
         }
         return std::tuple(status.code, status.position, status.is_sorted, status.has_duplicates);
       },
-      exact("indptr"), exact("indices"), exact("data"), py::arg("n_cols"),
+      exact("indptr"), exact("indices"), exact("data"), py::arg("n_cols"), py::arg("n_threads") = 1,
       "Status of a CSR triple: (status, position, is_sorted, has_duplicates).");
   m.def(
       "coo_to_csr",

@@ -1,5 +1,6 @@
 #include <tuple>
 
+#include "../kernels/gmm_em_step.hpp"
 #include "../kernels/gmm_score.hpp"
 #include "gmm_args.hpp"
 

@@ -11,61 +11,54 @@ namespace {
 using Indptr = Array<std::int64_t>;
 using Indices = Array<std::int32_t>;
 template <class T>
+std::tuple<Array<T>, Array<T>, Indices> call_knn_predict(
+    const EpilogueArgs<T>& score, int n_threads, const Indptr& indptr, const Indices& indices,
+    const Array<T>& data, const Indptr& t_indptr, const Indices& t_indices, const Array<T>& t_data,
+    const Indptr& s_indptr, const Indices& s_indices, const Array<T>& s_data,
+    const Indptr& st_indptr, const Indices& st_indices, const Array<T>& st_data,
+    const Indices& query_entity, const Indices& query_other, std::int64_t k, std::int64_t min_k,
+    bool positive_only) {
+  const Csr<T> t = csr_view(t_indptr, t_indices, t_data, indptr.size() - 1);
+  const Csr<T> r = csr_view(indptr, indices, data, t.n_rows);
+  const Csr<T> s = csr_view(s_indptr, s_indices, s_data, t.n_rows);
+  const Csr<T> st = csr_view(st_indptr, st_indices, st_data, t.n_cols);
+  require_transpose(r, t, "t_indptr, t_indices, t_data");
+  require_transpose(s, st, "st_indptr, st_indices, st_data");
+  require(k >= 1, "k must be at least 1, got " + std::to_string(k));
+  const std::int64_t n = query_entity.size();
+  require_1d(query_entity, "query_entity", n);
+  require_1d(query_other, "query_other", n);
+  const Epilogue<T> e = score.view(r.n_rows, r.n_rows);
+  Array<T> sum_weighted(n), sum_abs(n);
+  Indices n_used(n);
+  const KnnPredict<T> x{t,
+                        s,
+                        st,
+                        query_entity.data(),
+                        query_other.data(),
+                        n,
+                        k,
+                        min_k,
+                        positive_only,
+                        sum_weighted.mutable_data(),
+                        sum_abs.mutable_data(),
+                        n_used.mutable_data()};
+  {
+    const py::gil_scoped_release release;
+    knn_predict(make_run(n_threads), x, e);
+  }
+  return {sum_weighted, sum_abs, n_used};
+}
+
+template <class T>
 void bind_predict_for(py::module_& m) {
-  m.def(
-      "knn_predict",
-      [](const Indptr& indptr, const Indices& indices, const Array<T>& data, const Indptr& t_indptr,
-         const Indices& t_indices, const Array<T>& t_data, const Indptr& s_indptr,
-         const Indices& s_indices, const Array<T>& s_data, const Indptr& st_indptr,
-         const Indices& st_indices, const Array<T>& st_data, const Indices& query_entity,
-         const Indices& query_other, std::int64_t k, std::int64_t min_k, const std::string& formula,
-         const Optional<T>& p, const Optional<T>& q, double total,
-         const std::pair<double, double>& weight, double shrink, std::int64_t min_support,
-         double support_shrink, double support_offset, double significance, double amplification,
-         double threshold, bool positive_only, int n_threads) {
-        const Csr<T> t = csr_view(t_indptr, t_indices, t_data, indptr.size() - 1);
-        const Csr<T> r = csr_view(indptr, indices, data, t.n_rows);
-        const Csr<T> s = csr_view(s_indptr, s_indices, s_data, t.n_rows);
-        const Csr<T> st = csr_view(st_indptr, st_indices, st_data, t.n_cols);
-        require_transpose(r, t, "t_indptr, t_indices, t_data");
-        require_transpose(s, st, "st_indptr, st_indices, st_data");
-        require(k >= 1, "k must be at least 1, got " + std::to_string(k));
-        const std::int64_t n = query_entity.size();
-        require_1d(query_entity, "query_entity", n);
-        require_1d(query_other, "query_other", n);
-        Epilogue<T> e =
-            make_epilogue<T>(formula, total, weight, shrink, min_support, support_shrink,
-                             support_offset, significance, amplification, threshold, 0);
-        e.p = optional_view(p, "p", r.n_rows);
-        e.q = optional_view(q, "q", r.n_rows);
-        Array<T> sum_weighted(n), sum_abs(n);
-        Indices n_used(n);
-        const KnnPredict<T> x{t,
-                              s,
-                              st,
-                              query_entity.data(),
-                              query_other.data(),
-                              n,
-                              k,
-                              min_k,
-                              positive_only,
-                              sum_weighted.mutable_data(),
-                              sum_abs.mutable_data(),
-                              n_used.mutable_data()};
-        {
-          const py::gil_scoped_release release;
-          knn_predict(make_run(n_threads), x, e);
-        }
-        return std::tuple(sum_weighted, sum_abs, n_used);
-      },
-      exact("indptr"), exact("indices"), exact("data"), exact("t_indptr"), exact("t_indices"),
-      exact("t_data"), exact("s_indptr"), exact("s_indices"), exact("s_data"), exact("st_indptr"),
-      exact("st_indices"), exact("st_data"), exact("query_entity"), exact("query_other"),
-      py::arg("k"), py::arg("min_k"), py::arg("formula"), exact("p"), exact("q"), py::arg("total"),
-      py::arg("weight"), py::arg("shrink"), py::arg("min_support"), py::arg("support_shrink"),
-      py::arg("support_offset"), py::arg("significance"), py::arg("amplification"),
-      py::arg("threshold"), py::arg("positive_only"), py::arg("n_threads"),
-      "Sums over the k nearest neighbours of each query: (sum_weighted, sum_abs, n_used).");
+  def_scored<T>(
+      m, "knn_predict",
+      "Sums over the k nearest neighbours of each query: (sum_weighted, sum_abs, n_used).",
+      &call_knn_predict<T>, exact("indptr"), exact("indices"), exact("data"), exact("t_indptr"),
+      exact("t_indices"), exact("t_data"), exact("s_indptr"), exact("s_indices"), exact("s_data"),
+      exact("st_indptr"), exact("st_indices"), exact("st_data"), exact("query_entity"),
+      exact("query_other"), py::arg("k"), py::arg("min_k"), py::arg("positive_only"));
   m.def(
       "slope_one_predict",
       [](const Indptr& indptr, const Indices& indices, const Array<T>& data, const Indptr& t_indptr,

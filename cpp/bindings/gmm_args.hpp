@@ -1,7 +1,7 @@
 // Arguments that the bindings of Gaussian mixtures share: checked in O(1) and turned into views.
 #pragma once
 
-#include "../kernels/gmm_full.hpp"
+#include "../kernels/gmm_triangles.hpp"
 #include "arrays.hpp"
 
 namespace aimass::py_border {

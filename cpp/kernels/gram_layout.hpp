@@ -17,18 +17,12 @@
 #include "buffer.hpp"
 #include "counting_sort.hpp"
 #include "csr.hpp"
+#include "gram_topk.hpp"
 #include "parallel.hpp"
 
 namespace aimass {
 
 using simd::RowEntry;
-
-// Factors of rows and columns, multiplied in while the lists are built. Null: ones.
-template <class T>
-struct Scales {
-  const T* row = nullptr;
-  const T* col = nullptr;
-};
 
 struct GroupEntry {
   std::uint32_t row;

@@ -12,18 +12,11 @@
 #include <vector>
 
 #include "counting_sort.hpp"
+#include "gram_topk.hpp"
 #include "parallel.hpp"
 #include "topk.hpp"
 
 namespace aimass {
-
-// Neighbours of all columns: those of j are [indptr[j], indptr[j + 1]), best first.
-template <class T>
-struct GramTopK {
-  std::vector<std::int64_t> indptr;
-  std::vector<std::int32_t> indices;
-  std::vector<T> scores;
-};
 
 template <class T>
 class NeighborLists {

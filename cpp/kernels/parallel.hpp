@@ -68,11 +68,17 @@ class Run {
 
 // Makes sure that this thread can throw; false when memory is too short for that.
 //
-// Throwing needs a few thread-local bytes of the C++ library. The C library allocates them at
-// their first use and ends the process ("cannot allocate memory for thread-local data") when it
-// cannot. So they are used here, after small blocks of every size in question have been allocated
-// and freed: the allocator keeps freed blocks for the thread that freed them.
+// Throwing needs a few thread-local bytes of the C++ library, its only thread-local data that
+// kernels use. The C library allocates them at their first use and ends the process ("cannot
+// allocate memory for thread-local data") when it cannot. So they are used here, when memory has
+// been found to be there: first a block that is large enough for all that the allocator itself
+// needs for a new thread, which takes it when that block is free again; then small blocks of every
+// size in question, which the allocator keeps for the thread that freed them.
 inline bool prepare_to_throw() {
+  constexpr std::size_t kOfThread = 4096;
+  void* volatile first = std::malloc(kOfThread);
+  if (first == nullptr) return false;
+  std::free(first);
   constexpr std::size_t kLargest = 128, kStep = 16;
   for (std::size_t size = kStep; size <= kLargest; size += kStep) {
     void* volatile block = std::malloc(size);  // volatile, or the compiler removes the calls
@@ -169,12 +175,18 @@ inline void run_blocks(const Run& run, std::int64_t n_blocks, const BlockBody& b
     }
   };
   parallel_detail::Finished finished;
+  std::mutex preparing;  // one at a time, or one thread takes the memory that another one found
   std::vector<std::thread> threads;
   threads.reserve(static_cast<std::size_t>(n_threads - 1));
   try {
     for (int t = 1; t < n_threads; ++t) {
       threads.emplace_back([&, t] {
-        if (prepare_to_throw()) work(t);
+        bool can_throw = false;
+        {
+          const std::lock_guard<std::mutex> lock(preparing);
+          can_throw = prepare_to_throw();
+        }
+        if (can_throw) work(t);
         finished.add_one();
       });
     }

@@ -8,11 +8,12 @@ namespace {
 
 constexpr Index kWide = kLanes<double>;  // numbers of a vector
 
-void add(double x, const double* row_moments, const double* c, Index width, double* moments) {
-  const Index nv = width / kWide;
+void add(double x, const double* row_moments, const double* c, Index width, Index used,
+         double* moments) {
+  const Index nv = (used + kWide - 1) / kWide;
   const double square = x * x;
   const double *m = row_moments, *t = m + width * width;
-  for (Index i = 0; i < width; ++i) {
+  for (Index i = 0; i < used; ++i) {
     const double own = square * c[i], first = square * (m[i] + m[0] * c[i]);
     for (Index v = 0; v < nv; ++v) {
       at(moments + i * width, v) +=
@@ -22,12 +23,12 @@ void add(double x, const double* row_moments, const double* c, Index width, doub
   for (Index v = 0; v < nv; ++v) at(moments + width * width, v) += x * (at(t, v) + t[0] * at(c, v));
 }
 
-void move(const double* u, Index width, double* row_moments, double* total) {
-  const Index nv = width / kWide;
+void move(const double* u, Index width, Index used, double* row_moments, double* total) {
+  const Index nv = (used + kWide - 1) / kWide;
   double* t = row_moments + width * width;
   for (Index v = 0; v < nv; ++v) {
     V<double> sum = {};
-    for (Index i = 0; i < width; ++i) sum += u[i] * at(row_moments + i * width, v);
+    for (Index i = 0; i < used; ++i) sum += u[i] * at(row_moments + i * width, v);
     at(t, v) -= sum;
     at(total, v) += at(u, v);
   }
@@ -58,10 +59,52 @@ void add_rows(const FmVectors& s, Index from, Index row, Index width, double* mo
 // Adds the rows whose diagonal is in vector `from`, with the nv vectors from there on.
 template <Index nv>
 void add_band(const FmVectors& s, Index from, Index width, double* moments) {
-  constexpr Index kRows = kWide * nv <= 12 ? kWide : kWide * nv <= 24 ? kWide / 2 : 1;
+  // As many sums as registers hold beside the vectors.
+  constexpr Index kSums = kVector == 64 ? 24 : 12;
+  constexpr Index kRows = kWide * nv <= kSums ? kWide : kWide * nv <= 2 * kSums ? kWide / 2 : 1;
   for (Index row = from * kWide; row < (from + 1) * kWide; row += kRows) {
     add_rows<kRows, nv>(s, from, row, width, moments);
   }
+}
+
+// Adds the last two bands in one pass, where registers hold their sums: rows of the diagonal vector
+// `from` with two vectors, and the rows of the next one with one.
+void add_last_bands(const FmVectors& s, Index from, Index width, double* moments) {
+  V<double> upper[2 * kWide] = {}, lower[kWide] = {};
+  const Index first = from * kWide, second = first + kWide;
+  for (Index k = 0; k < s.n; ++k) {
+    const double* o = s.base + s.indices[k] * s.stride;
+    const V<double> left = at(o, from), right = at(o, from + 1);
+    for (Index i = 0; i < kWide; ++i) {
+      upper[2 * i] += o[first + i] * left;
+      upper[2 * i + 1] += o[first + i] * right;
+      lower[i] += o[second + i] * right;
+    }
+  }
+  for (Index i = 0; i < kWide; ++i) {
+    at(moments + (first + i) * width, from) += upper[2 * i];
+    at(moments + (first + i) * width, from + 1) += upper[2 * i + 1];
+    at(moments + (second + i) * width, from + 1) += lower[i];
+  }
+}
+
+// Adds the sums of o e, nv vectors from `from` on.
+template <Index nv>
+void add_errors(const FmVectors& s, Index from, const double* errors, double* sums) {
+  V<double> even[nv] = {}, odd[nv] = {};
+  Index k = 0;
+  for (; k + 1 < s.n; k += 2) {
+    const double *o = s.base + s.indices[k] * s.stride, *p = s.base + s.indices[k + 1] * s.stride;
+    for (Index v = 0; v < nv; ++v) {
+      even[v] += errors[k] * at(o, from + v);
+      odd[v] += errors[k + 1] * at(p, from + v);
+    }
+  }
+  if (k < s.n) {
+    const double* o = s.base + s.indices[k] * s.stride;
+    for (Index v = 0; v < nv; ++v) even[v] += errors[k] * at(o, from + v);
+  }
+  for (Index v = 0; v < nv; ++v) at(sums, from + v) += even[v] + odd[v];
 }
 
 void moments(const FmVectors& s, Index width, Index used, const double* errors, double* panel,
@@ -73,7 +116,12 @@ void moments(const FmVectors& s, Index width, Index used, const double* errors, 
     if (left == 1) {
       add_band<1>(s, from, width, moments);
     } else if (left == 2) {
-      add_band<2>(s, from, width, moments);
+      if constexpr (kVector >= 32) {
+        add_last_bands(s, from, width, moments);
+        ++from;
+      } else {
+        add_band<2>(s, from, width, moments);
+      }
     } else if (left == 3) {
       add_band<3>(s, from, width, moments);
     } else {
@@ -90,16 +138,11 @@ void moments(const FmVectors& s, Index width, Index used, const double* errors, 
     for (Index j = 0; j < i / kWide * kWide; ++j) moments[i * width + j] = moments[j * width + i];
   }
   for (Index k = 0; k < s.n; ++k) panel[k] = errors[s.cases[k]];
-  for (Index v = 0; v < nv; ++v) {
-    V<double> even = {}, odd = {};
-    Index k = 0;
-    for (; k + 1 < s.n; k += 2) {
-      even += panel[k] * at(s.base + s.indices[k] * s.stride, v);
-      odd += panel[k + 1] * at(s.base + s.indices[k + 1] * s.stride, v);
-    }
-    if (k < s.n) even += panel[k] * at(s.base + s.indices[k] * s.stride, v);
-    at(moments + width * width, v) += even + odd;
-  }
+  double* of_errors = moments + width * width;
+  Index v = 0;
+  for (; v + 3 <= nv; v += 3) add_errors<3>(s, v, panel, of_errors);
+  if (nv - v == 2) add_errors<2>(s, v, panel, of_errors);
+  if (nv - v == 1) add_errors<1>(s, v, panel, of_errors);
 }
 
 void correct(const FmVectors& s, Index used, const double* u, double* errors) {
@@ -137,31 +180,34 @@ void assemble(const FmSystem& s, double* work, double* change) {
   }
 }
 
+// By the factorisation U'DU of the matrix, with ones on the diagonal of U: row i of `work` becomes
+// D_i times row i of U.
 bool draw(const FmSystem& s, double* work, double* change) {
   const Index w = s.width, nv = (s.last + kWide - 1) / kWide;
   assemble(s, work, change);
-  double inverse[64];  // of the diagonal of the factor; 64 is the largest width
+  double inverse[64];  // of D; 64 is the largest width
   for (Index i = 0; i < s.last; ++i) {
-    double* row = work + i * w;
+    const double* row = work + i * w;
     if (!(row[i] > 0)) return false;
-    inverse[i] = 1 / __builtin_sqrt(row[i]);
-    for (Index v = i / kWide; v < nv; ++v) at(row, v) *= inverse[i];
-    change[i] *= inverse[i];
+    inverse[i] = 1 / row[i];
     for (Index j = i + 1; j < s.last; ++j) {
-      const double f = row[j];
+      const double f = row[j] * inverse[i];
       change[j] -= f * change[i];
       for (Index v = j / kWide; v < nv; ++v) at(work + j * w, v) -= f * at(row, v);
     }
   }
+  for (Index i = 0; i < s.last; ++i) {
+    change[i] *= inverse[i];
+    if (s.noise != nullptr && i >= s.first) change[i] += s.noise[i] * __builtin_sqrt(inverse[i]);
+  }
   double finite = 0;  // NaN where any solution is not finite
   for (Index i = s.last - 1; i >= 0; --i) {
-    double value = change[i];
-    if (s.noise != nullptr && i >= s.first) value += s.noise[i];
-    for (Index j = i + 1; j < s.last; ++j) value -= work[i * w + j] * change[j];
-    change[i] = value * inverse[i];
+    double sum = 0;
+    for (Index j = i + 1; j < s.last; ++j) sum += work[i * w + j] * change[j];
+    change[i] -= sum * inverse[i];
     finite += 0 * change[i];
   }
-  for (Index i = 0; i < s.last; ++i) change[i] -= i < s.first ? 0 : s.coefficients[i];
+  for (Index i = s.first; i < s.last; ++i) change[i] -= s.coefficients[i];
   if (s.first > 0) change[0] = 0;
   for (Index i = s.last; i < w; ++i) change[i] = 0;
   return finite == 0;

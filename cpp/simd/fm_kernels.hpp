@@ -36,11 +36,12 @@ struct FmKernels {
   // The error of each case -= u'o.
   void (*correct)(const FmVectors& vectors, std::int64_t used, const double* u, double* errors);
   // moments += x^2 (M + c m' + m c' + c c' M_00) and x (t + c t_0), for (M, t) of a row of a
-  // relation, m column 0 of M, and c with 0 in slot 0.
+  // relation, m column 0 of M, and c with 0 in slot 0; of the first `used` slots.
   void (*add)(double x, const double* row_moments, const double* c, std::int64_t width,
-              double* moments);
-  // t -= M u and total += u.
-  void (*move)(const double* u, std::int64_t width, double* row_moments, double* total);
+              std::int64_t used, double* moments);
+  // t -= M u and total += u, of the first `used` slots; u is 0 in the others.
+  void (*move)(const double* u, std::int64_t width, std::int64_t used, double* row_moments,
+               double* total);
   // change = a draw less the coefficients, zero where there are none. work: width^2. False where
   // the system is not finite or not positive definite.
   bool (*draw)(const FmSystem& system, double* work, double* change);

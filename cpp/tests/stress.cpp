@@ -23,7 +23,7 @@ constexpr void (*kOfEachLevel[])(Rng&) = {
     stress_mixtures<double>, stress_triangles<float>, stress_triangles<double>,
     stress_sgd<float>,       stress_sgd<double>,      stress_ratings<float>,
     stress_ratings<double>,  stress_linear<float>,    stress_linear<double>,
-    stress_resample,
+    stress_fm<float>,        stress_fm<double>,       stress_resample,
 };
 constexpr void (*kOfAnyLevel[])(Rng&) = {
     stress_spgemm<float>,  stress_spgemm<double>,  stress_garbage,      stress_factorize,

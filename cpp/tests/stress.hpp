@@ -54,6 +54,8 @@ void stress_reverse(Rng& rng);
 template <class T>
 void stress_als(Rng& rng);
 template <class T>
+void stress_fm(Rng& rng);
+template <class T>
 void stress_mixtures(Rng& rng);
 template <class T>
 void stress_triangles(Rng& rng);

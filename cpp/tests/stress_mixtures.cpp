@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "../kernels/gmm_em_step.hpp"
 #include "../kernels/gmm_score.hpp"
 #include "stress.hpp"
 

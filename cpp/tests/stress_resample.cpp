@@ -1,5 +1,7 @@
 // Resampling under the sanitizers: random sizes, every law and level; results are compared between
 // thread counts. Kernels: resampled_sums, resampling_weights.
+#include <array>
+
 #include "../kernels/resample.hpp"
 #include "stress.hpp"
 

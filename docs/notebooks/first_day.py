@@ -61,9 +61,7 @@ for name, table in tables.items():
     models = {"hybrid ALS": HybridALS(n_factors=32, random_state=0), "content": ContentBased()}
     if name == "genres":
         models["popularity in genre"] = ColdStart(model=Popularity())
-    found = evaluate(
-        models, parts, metrics="recall", k=20, item_features=table, candidates="new"
-    )
+    found = evaluate(models, parts, metrics="recall", k=20, item_features=table, candidates="new")
     for model in models:
         rows[f"{model}: {name}"] = {
             "recall@20": found[model]["recall@20"],

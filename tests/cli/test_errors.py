@@ -116,6 +116,23 @@ CASES: dict[str, tuple[list[str], str]] = {
         ["recommend", "SHOP", "--event", "part", "--weights", "a=b", "--out", "OUT"],
         "expected a number",
     ),
+    "a word for a number": (
+        ["recommend", "SHOP", "--model", "implicit-als", "--set", "n_factors=abc", "--out", "OUT"],
+        "n_factors must be a whole number, got 'abc'",
+    ),
+    "an option of a model without a value": (
+        ["recommend", "SHOP", "--set", "n_factors", "--out", "OUT"],
+        "expected OPTION=VALUE",
+    ),
+    "a cut-off of 0 in a metric": (
+        ["evaluate", "SHOP", "--model", "popularity", "--metric", "map@0"],
+        "k must be at least 1",
+    ),
+    "an encoding that does not exist": (
+        ["recommend", "SHOP", "--encoding", "utf-99", "--out", "OUT"],
+        "utf-99",
+    ),
+    "a shell without completion": (["completion", "tcsh"], "bash, zsh, fish"),
     "events without weights": (["recommend", "SHOP", "--event", "part", "--out", "OUT"], "weights"),
     "unknown rule for users": (
         ["recommend", "SHOP", "--unknown", "drop", "--out", "OUT"],

@@ -203,14 +203,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 import aimass_core.cli.fitted as fitted
 read = fitted.ModelSource.get
 
-def get(self, steps):
+def get(self, *arguments):
     try:
         os.kill(os.getpid(), signal.SIGINT)
         import time
         time.sleep(10)
     except:
         pass
-    return read(self, steps)
+    return read(self, *arguments)
 
 fitted.ModelSource.get = get
 from aimass_core.cli import main

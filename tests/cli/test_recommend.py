@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from aimass_core.base.registry import model_names
+from aimass_core.base.registry import find, model_names
 
 pa = pytest.importorskip("pyarrow")
 csv = pytest.importorskip("pyarrow.csv")
 feather = pytest.importorskip("pyarrow.feather")
 pq = pytest.importorskip("pyarrow.parquet")
 
-MODELS = [name for name in model_names() if name != "context-knn"]
+MODELS = [name for name in model_names() if name != "context-knn" and not find(name).needs_features]
 
 
 def seen(shop: Path) -> set[tuple[str, int]]:

@@ -32,7 +32,7 @@ def test_neighbours_as_a_table(aimass: Callable[..., Any], shop: Path, products:
 
 
 def test_the_measure_is_an_option(aimass_json: Callable[..., dict[str, Any]], shop: Path) -> None:
-    cosine = aimass_json("similar", shop, "117")
+    cosine = aimass_json("similar", shop, "117", "--set", "measure=cosine")
     jaccard = aimass_json("similar", shop, "117", "--set", "measure=jaccard")
     assert jaccard["neighbours"][0]["score"] < cosine["neighbours"][0]["score"]
 

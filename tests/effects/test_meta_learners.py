@@ -153,6 +153,16 @@ class TestOutOfFold:
         assert uplift_report(scores, treated, y, n_resamples=200).qini.lower > 0
 
 
+@pytest.mark.parametrize(("name", "n_steps"), [("T", 2), ("X", 3), ("DR", 4)])
+def test_a_fit_reports_its_steps(name, n_steps, rng):
+    X, treated, y, _ = data(rng, 100)
+    events = []
+    learners()[name].fit(X, treated, y, callback=events.append)
+    assert [(e.stage, e.step, e.n_steps) for e in events] == [
+        ("fit", step, n_steps) for step in range(1, n_steps + 1)
+    ]
+
+
 def test_scikit_learn_conventions(rng):
     base = pytest.importorskip("sklearn.base")
     learner = DRLearner(Linear(), n_folds=3)

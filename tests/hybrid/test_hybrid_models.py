@@ -165,7 +165,7 @@ def test_bits_do_not_depend_on_threads(model, X):
 
 
 @every
-def test_partial_fit_takes_new_items_with_features(model, X):
+def test_partial_fit_takes_new_items_with_features(model, X, tmp_path):
     first, more = named(X[:50, :29]), named(X)
     more = more.subset(users=more.users.ids[50:])
     rows = {name: values[:29] for name, values in table().items()}
@@ -175,8 +175,15 @@ def test_partial_fit_takes_new_items_with_features(model, X):
     assert fitted.n_users_ == 60
     assert fitted.item_features_.shape[0] == fitted.n_items == 30
     assert np.diff(fitted.item_features_.indptr).min() > 0
-    lists = fitted.recommend([f"u{n:02}" for n in range(50, 60)], k=3)
+    users = [f"u{n:02}" for n in range(50, 60)]
+    lists = fitted.recommend(users, k=3)
     assert (lists.indices >= 0).all()
+    fitted.save(tmp_path / "m")
+    again = load(tmp_path / "m").recommend(users, k=3)
+    np.testing.assert_array_equal(again.ids, lists.ids)
+    assert fitted.forget(users[:3]).n_users == 3
+    left = fitted.recommend(users[3:], k=3)
+    np.testing.assert_array_equal(left.ids, lists.ids[3:])
 
 
 @learned
@@ -236,7 +243,8 @@ def test_factors_of_known_items_solve_their_systems(X):
     weight, target = objective.weights_and_targets(own.data)
     y = Y[own.indices]
     ridge = objective.ridge(np.array([own.nnz]), 30)[0]
-    system = objective.gramian(Y, 1) + ridge * np.eye(6) + y.T @ (weight[:, None] * y)
+    system = objective.unobserved_weight * Y.T @ Y + ridge * np.eye(6)
+    system += y.T @ (weight[:, None] * y)
     np.testing.assert_allclose(system @ model.user_factors_[user], y.T @ target, atol=1e-9)
 
 

@@ -82,3 +82,20 @@ def test_read_only_input():
     for array in x:
         array.flags.writeable = False
     assert _core.csr_check(*x, n_cols=2) == (0, 0, True, False)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_threads_change_nothing(dtype):
+    rng = np.random.default_rng(3)
+    n_rows, nnz = 200_000, 400_000
+    indptr = np.sort(np.concatenate([[0, nnz], rng.integers(0, nnz, n_rows - 1)]))
+    x = triple(indptr, rng.integers(0, 50, nnz), np.ones(nnz), dtype)
+    good = triple(np.arange(n_rows + 1), rng.integers(0, 50, n_rows), np.ones(n_rows), dtype)
+    bad = triple(indptr, rng.integers(0, 50, nnz), np.ones(nnz), dtype)
+    bad[2][[70_000, 390_000]] = np.inf
+    bad[1][300_000] = 50
+    falling = indptr[::-1], *bad[1:]
+    for matrix in (x, good, bad, tuple(map(np.ascontiguousarray, falling))):
+        expected = reference.csr_check(*matrix, n_cols=50)
+        for n_threads in (1, 2, 7):
+            assert _core.csr_check(*matrix, n_cols=50, n_threads=n_threads) == expected

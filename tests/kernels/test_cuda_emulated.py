@@ -133,8 +133,7 @@ def test_what_a_device_does_not_do():
 
 def test_the_arguments_are_checked(emulated):
     X = skewed(10, 8, 0.4, np.float32, seed=9)
-    names = {name: value for name, value in PLAIN.items() if name != "function"}
-    arguments = {"k": 2, "p": None, "q": None, "device": 0, **names}
+    arguments = {"k": 2, "p": None, "q": None, "device": 0, "n_threads": 1, **PLAIN}
     with pytest.raises(ValueError, match="not the transpose of its matrix"):
         emulated.gram_topk(*parts(X), *parts(csr(sp.csr_array(X[:9].T))), **arguments)
     with pytest.raises(ValueError, match="k must be at least 1"):

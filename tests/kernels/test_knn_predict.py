@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from _similarity import DTYPES, FORMULAS, PLAIN, options, parts, skewed
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aimass_core import _core, reference
@@ -15,7 +15,6 @@ CORATED = ("corated_cosine", "corated_pearson", "corated_msd")
 
 def call(kernel, x, s, entities, others, k, *, n_threads=1, **arguments):
     names = {"p": None, "q": None, "min_k": 1, "positive_only": True, **PLAIN, **arguments}
-    del names["function"]
     triples = [parts(m) if m is x or m is s else m for m in (x, s)]
     t, st_ = (_core.csr_transpose(*m, x.shape[1], 1) for m in triples)
     return kernel(
@@ -55,6 +54,7 @@ def test_equals_reference(formula, post, positive_only):
     check(x, s, *queries(x, 400, seed=4), 60, positive_only=positive_only, **arguments)
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 20),
     st.integers(1, 12),
@@ -70,6 +70,43 @@ def test_nearest_of_exact_scores(n, m, density, k, min_k, positive_only, seed):
     s = skewed(n, m, density, np.float64, seed + 1, binary=True)
     arguments = {"min_k": min_k, "positive_only": positive_only}
     check(x, s, *queries(x, 30, seed), k, **arguments)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_all_entities_of_a_column_have_the_bits_of_single_queries(formula, dtype):
+    """They are answered from the rows of the raters, single ones from the rows of the entities."""
+    binary = formula in ("llr", "pmi", "npmi")
+    x = skewed(70, 25, 0.15, dtype, seed=31)
+    s = skewed(70, 25, 0.3, dtype, seed=32, binary=binary)
+    arguments = options(formula, dtype, 70, 70, seed=33, post=True)
+    for other in (0, 7, 24):
+        entities = np.arange(70, dtype=np.int32).repeat(2)
+        others = np.full(140, other, np.int32)
+        together = call(_core.knn_predict, x, s, entities, others, 6, **arguments)
+        alone = [
+            call(_core.knn_predict, x, s, entities[i : i + 1], others[i : i + 1], 6, **arguments)
+            for i in range(140)
+        ]
+        assert_same_bits(together, [np.concatenate(part) for part in zip(*alone, strict=True)])
+        check(x, s, entities, others, 70, **arguments)
+    every = np.arange(70 * 25, dtype=np.int32)
+    for n_threads in (1, 3):
+        got = call(
+            _core.knn_predict, x, s, every % 70, every // 70, 6, n_threads=n_threads, **arguments
+        )
+        assert_same_bits(
+            [part[: 7 * 70 + 70][7 * 70 :] for part in got],
+            call(
+                _core.knn_predict,
+                x,
+                s,
+                np.arange(70, dtype=np.int32),
+                np.full(70, 7, np.int32),
+                6,
+                **arguments,
+            ),
+        )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

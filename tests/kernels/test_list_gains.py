@@ -54,3 +54,23 @@ def test_refusals():
         kernels.list_gains(np.zeros((2, 3), np.int64), *arrays, 4, 1)
     with pytest.raises(TypeError):
         kernels.list_gains(np.zeros((1, 3), np.int32), *arrays, 4, 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_few_lists_of_a_large_catalogue(dtype):
+    """No table of the catalogue is made for them."""
+    relevant = skewed(5, 20_000, 0.01, dtype, seed=4)
+    rng = np.random.default_rng(5)
+    lists = np.array(
+        [
+            rng.permutation(np.repeat(row, 2))[:30]
+            for row in (rng.choice(relevant.indices, 40) for _ in range(5))
+        ]
+    ).astype(np.int64)
+    arguments = (lists, *parts(relevant), 20_000)
+    few = kernels.list_gains(*arguments, 1)
+    np.testing.assert_array_equal(few, reference.list_gains(*arguments, 1))
+    many = np.repeat(lists, 400, axis=1)  # a table is made for these
+    again = kernels.list_gains(many, *parts(relevant), 20_000, 1)
+    np.testing.assert_array_equal(again, reference.list_gains(many, *parts(relevant), 20_000, 1))
+    assert (few > 0).any()

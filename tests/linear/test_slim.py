@@ -93,7 +93,9 @@ def test_solvers_agree(ratings):
 
 def test_candidates_are_the_nearest_items(ratings):
     model = SLIM(alpha=0.05, l1_ratio=0.1, n_candidates=6, **EXACT).fit(ratings)
-    near = ItemKNN(n_neighbors=6).fit(ratings).similarity_.toarray() > 0  # row: target
+    near = (
+        ItemKNN(n_neighbors=6, similarity="cosine").fit(ratings).similarity_.toarray() > 0
+    )  # row: target
     weights = model.weights_.toarray()
     assert not (weights[~near.T] != 0).any()
     dense = ratings.toarray()

@@ -12,6 +12,7 @@ from aimass_core import (
     Interactions,
     ItemKNN,
     Popularity,
+    Similarity,
     SlopeOne,
     UserKNN,
     load,
@@ -338,3 +339,39 @@ def test_popularity_forgets_users():
         later = Interactions.from_arrays(["d"], ["y"], times=[8])
         model.partial_fit(later)
         assert model.recommend(["a"], k=1).ids.tolist() == [["y"]]
+
+
+class TestDefaultSimilarity:
+    def test_of_rankings(self, small_ratings):
+        bare = ItemKNN(n_neighbors=6).fit(small_ratings)
+        named = ItemKNN(
+            n_neighbors=6,
+            similarity=Similarity("rp3beta", alpha=0.6, beta=0.3),
+            weighting="binarize",
+            normalize=True,
+        )
+        assert abs(bare.similarity_ - named.fit(small_ratings).similarity_).max() == 0
+        ours, theirs = (m.recommend(k=9) for m in (bare, named))
+        np.testing.assert_array_equal(ours.indices, theirs.indices)
+        doubled = ItemKNN(n_neighbors=6).fit(2 * small_ratings).recommend(k=9)
+        np.testing.assert_array_equal(ours.scores, doubled.scores)
+
+    @pytest.mark.parametrize(
+        ("cls", "options"),
+        [
+            (ItemKNN, {"weighting": "log"}),
+            (ItemKNN, {"aggregation": "mean"}),
+            (UserKNN, {}),
+        ],
+    )
+    def test_is_cosine_elsewhere(self, cls, options, small_ratings):
+        X = small_ratings.astype(float)
+        bare, named = (cls(**options, **s).fit(X) for s in ({}, {"similarity": "cosine"}))
+        users, items = np.repeat(np.arange(40), 25), np.tile(np.arange(25), 40)
+        np.testing.assert_array_equal(bare.predict(users, items), named.predict(users, items))
+
+    def test_sees_the_decay_of_a_context(self):
+        x = Interactions.from_arrays([1, 1, 2, 2, 3], [1, 2, 1, 3, 1], times=[0, 1, 50, 90, 99])
+        for base in ("item", ItemKNN()):
+            model = ContextKNN(base=base, half_life=10).fit(x)
+            assert model.models_[None].similarity == "cosine"

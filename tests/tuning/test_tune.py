@@ -132,7 +132,7 @@ class TestSharing:
     @pytest.mark.parametrize("neighbors_of", ["target", "seen"])
     @pytest.mark.parametrize("weighting", [None, "bm25"])
     def test_cut_lists_are_those_of_a_fit(self, cls, neighbors_of, weighting, shop):
-        base = {"neighbors_of": neighbors_of, "weighting": weighting}
+        base = {"similarity": "cosine", "neighbors_of": neighbors_of, "weighting": weighting}
         settings = [{**base, "n_neighbors": n} for n in (3, 30, 7)]
         models = {}
         fit_settings(cls, settings, "n_neighbors", shop, models.__setitem__)
@@ -187,6 +187,10 @@ class TestSharing:
             assert found[i].n_iter_ == params["max_iter"]
             for name in ("user_factors_", "item_factors_"):
                 np.testing.assert_array_equal(getattr(found[i], name), getattr(alone, name))
+
+    def test_normalised_lists_are_not_shared(self):
+        assert shared_parameter(ItemKNN, {"n_neighbors": 3}) is None  # its default normalises
+        assert shared_parameter(ItemKNN, {"n_neighbors": 3, "similarity": "cosine"}) is not None
 
     def test_random_search_takes_all_numbers_of_neighbours_from_a_fit(self, shop, monkeypatch):
         fits = []

@@ -236,9 +236,9 @@ def fetch_movielens(
     pa = import_pyarrow()
     folder = prepared_folder(name)
     if folder is not None:
-        found = [folder / f"{part}.parquet" for part in ("interactions", "items", "users")]
+        files = [folder / f"{part}.parquet" for part in ("interactions", "items", "users")]
         ratings, films, people = (
-            pa.parquet.read_table(one) if one.is_file() else None for one in found
+            pa.parquet.read_table(one) if one.is_file() else None for one in files
         )
         return Dataset(name, ratings, films, people, folder, LICENCE, "rating")
     path = fetch_archive(release.archive, cache_dir, base_url, timeout)

@@ -127,8 +127,8 @@ class File:
     def _stat(self) -> tuple[int, int, int] | None:
         if self._path is None:
             return None
-        found = os.stat(self._path)
-        return found.st_size, found.st_mtime_ns, found.st_ino
+        status = os.stat(self._path)
+        return status.st_size, status.st_mtime_ns, status.st_ino
 
     def check_unchanged(self) -> None:
         """Raise ValueError if the file is not what it was when reading began."""
@@ -437,7 +437,7 @@ def _of_one_format(names: list[str], folder: str, options: ReadOptions) -> list[
     if options.format is not None:
         return kinds[options.format]
     if len(kinds) > 1:
-        shown = ", ".join(f"{len(found)} of {kind}" for kind, found in kinds.items())
+        shown = ", ".join(f"{len(files)} of {kind}" for kind, files in kinds.items())
         raise ValueError(
             f"{folder} holds files of several formats ({shown}): give a glob such as "
             f"'{folder}/*.parquet'"
@@ -512,8 +512,8 @@ def _of_arrow_url(url: str, storage: dict[str, Any], options: ReadOptions) -> li
             f"{url} cannot be opened: {error}. For other file systems: pip install fsspec"
         ) from None
     if system.get_file_info(path).type == fs.FileType.Directory:
-        found = system.get_file_info(fs.FileSelector(path, recursive=True))
-        inside = sorted(f.path[len(path) :].lstrip("/") for f in found if f.is_file)
+        entries = system.get_file_info(fs.FileSelector(path, recursive=True))
+        inside = sorted(f.path[len(path) :].lstrip("/") for f in entries if f.is_file)
         inside = [n for n in inside if not any(p.startswith(("_", ".")) for p in n.split("/"))]
         names = [f"{path.rstrip('/')}/{n}" for n in _of_one_format(inside, url, options)]
     else:

@@ -66,15 +66,22 @@ class FrameReader(Reader):
         if hasattr(table, "collect_schema"):  # polars, without the warning of LazyFrame.columns
             return list(table.collect_schema().names())
         for attribute in ("column_names", "columns", "schema"):
-            found: Any = getattr(table, attribute, None)
-            if attribute == "schema" and hasattr(found, "names"):
-                return list(found.names)
-            if found is not None and not callable(found) and attribute != "schema":
-                return list(found)
+            names: Any = getattr(table, attribute, None)
+            if attribute == "schema" and hasattr(names, "names"):
+                return list(names.names)
+            if names is not None and not callable(names) and attribute != "schema":
+                return list(names)
         import nanoarrow
 
         schema = nanoarrow.c_array_stream(table).get_schema()
         return [schema.child(i).name for i in range(schema.n_children)]
+
+    def where_else(self, name: Any) -> str:
+        """Return the remedy where a pandas table has the column in its index."""
+        index = getattr(self.table, "index", None) if is_pandas(self.table) else None
+        if name in list(getattr(index, "names", ())):
+            return "; it is in the index: pass table.reset_index()"
+        return ""
 
     def read(self, wanted: Wanted, labels: Mapping[str, str]) -> dict[str, Column]:
         """Read the wanted columns."""

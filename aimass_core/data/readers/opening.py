@@ -57,6 +57,7 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
     if isinstance(table, (list, tuple)):
         if not table:
             raise ValueError("the list of tables is empty: give at least one")
+        _refuse_rows(table[0])
         return [reader for part in table for reader in open_readers(part, options, notes)]
     if isinstance(table, str) and is_url(table) and options.query is not None:
         return [open_result(table, options, notes)]
@@ -71,6 +72,20 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
         "structured array, a path, URL or open file, a cursor or connection, or a list of these, "
         f"got {type(table).__name__}"
     )
+
+
+def _refuse_rows(first: Any) -> None:
+    """Raise TypeError where a list holds the rows of one table, not several tables."""
+    cells = list(first.values()) if isinstance(first, dict) else first
+    if not isinstance(cells, (list, tuple)) or not cells:
+        return
+    if all(cell is None or isinstance(cell, (str, int, float)) for cell in cells):
+        is_paths = not isinstance(first, dict) and all(isinstance(cell, str) for cell in cells)
+        if not is_paths:
+            raise TypeError(
+                "table is a list of rows: pass pandas.DataFrame(rows), or "
+                "pyarrow.Table.from_pylist(rows) for rows that are dictionaries"
+            )
 
 
 def _is_binary_file(table: Any) -> bool:

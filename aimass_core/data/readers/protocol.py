@@ -54,6 +54,10 @@ class Reader:
         """Return the names of all columns, repeated ones included."""
         raise NotImplementedError
 
+    def where_else(self, name: Any) -> str:
+        """Return where a missing column may be found and how it is reached, or ""."""
+        return ""
+
     def read(self, wanted: Wanted, labels: Mapping[str, str]) -> dict[str, Column]:
         """Return the wanted columns by role; ``labels`` name them in messages."""
         raise NotImplementedError

@@ -283,8 +283,8 @@ class TextReader(Reader):
             if not _is_canonical(column):
                 numbers = None
             elif "." in shown or not _casts(compute, column, pa.int64()):
-                whole = r"^-?(0|[1-9][0-9]*)(\.0)?$"
-                matches = compute.all(compute.match_substring_regex(column, whole)).as_py()
+                integer = r"^-?(0|[1-9][0-9]*)(\.0)?$"
+                matches = compute.all(compute.match_substring_regex(column, integer)).as_py()
                 numbers = compute.replace_substring_regex(column, r"\.0$", "") if matches else None
                 if matches and _casts(compute, numbers, pa.int64()):
                     self._note(f"{label}: ids such as 1.0 are read as the whole number 1")

@@ -65,6 +65,7 @@ class WorkbookReader(Reader):
         self.file = file
         self._names: list[Any] = []
         self._rows: list[tuple[Any, ...]] = []
+        self._unread: list[str] = []
         try:
             with file.open_seekable() as stream:
                 self._read_sheets(stream)
@@ -100,8 +101,16 @@ class WorkbookReader(Reader):
                 f"{', '.join(map(repr, titles))}{suggest(str(missing[0]), titles)}"
             )
         if wanted is None and len(titles) > 1:
+            self._unread = titles[1:]
             others = ", ".join(map(repr, titles[1:]))
             self._note(f"only the sheet {titles[0]!r} is read, not {others}; sheet='*' reads all")
+
+    def where_else(self, name: Any) -> str:
+        """Return the sheets that were not read."""
+        if not self._unread:
+            return ""
+        others = ", ".join(map(repr, self._unread))
+        return f"; only the first sheet was read: pass sheet= for {others}"
 
     def _append(self, title: str, rows: Iterator[tuple[Any, ...]], is_first: bool) -> None:
         for _ in range(self.options.skip_rows):

@@ -1,0 +1,200 @@
+"""ImplicitALS and GaussianMixture on 1, 2, 4 and 8 worker processes: same bits, CPU time, bytes.
+
+Prints, for each number of workers, the CPU seconds of all processes over those of one process, and
+the bytes that workers and coordinator read and wrote over those of the cost model. Run it on a
+quiet machine: ``python benchmarks/bench_executor.py`` (about 8 minutes on two cores; ``--small``
+about 1 minute, whose blocks are too short to judge the overhead). ``--faults`` instead kills a
+worker every few seconds and checks that the bits are the same and that nothing is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from aimass_core import GaussianMixture, ImplicitALS
+from aimass_core.base.process_executor import ProcessExecutor
+from aimass_core.factorization import RowBlocks
+
+
+def cpu_seconds(pool: ProcessExecutor | None = None) -> float:
+    """Return the CPU time of this process and of the workers of a pool."""
+    total = time.process_time()
+    for pid in [] if pool is None else pids_of(pool):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def pids_of(pool: ProcessExecutor) -> list[int]:
+    """Return the process ids of the workers."""
+    processes = list(pool._pool._processes.values()) if pool._pool is not None else []
+    return [p.pid for p in processes if p.pid is not None]
+
+
+def started(n_workers: int) -> ProcessExecutor:
+    """Return a pool whose workers have imported the package and this script."""
+    pool = ProcessExecutor(n_workers, 1)
+    for future in [pool.submit(time.sleep, 0.5) for _ in range(4 * n_workers)]:
+        future.result()
+    return pool
+
+
+def io_of(pid: int | str) -> tuple[int, int]:
+    """Return the bytes that a process has read and written by system calls."""
+    try:
+        lines = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    except (OSError, ValueError):
+        return 0, 0
+    return int(lines["rchar"]), int(lines["wchar"])
+
+
+def bytes_moved(pool: ProcessExecutor) -> np.ndarray[Any, Any]:
+    """Return the bytes read and written by this process and all workers."""
+    return np.array([io_of(pid) for pid in ("self", *pids_of(pool))]).sum(axis=0)
+
+
+def matrix(n_users: int, n_items: int, nnz: int) -> sp.csr_array:
+    """Return a matrix with popular items, float32."""
+    rng = np.random.default_rng(0)
+    items = (n_items * rng.random(nnz) ** 2).astype(np.int64)
+    keys = np.unique(rng.integers(0, n_users, nnz) * n_items + items)
+    data = rng.integers(1, 6, len(keys)).astype(np.float32)
+    X = sp.csr_array((data, (keys // n_items, keys % n_items)), shape=(n_users, n_items))
+    return X
+
+
+def als_bytes(blocks: RowBlocks, n_factors: int) -> tuple[float, float]:
+    """Return the bytes that the cost model says an epoch reads and writes by system calls.
+
+    Each half-step reads its blocks (8 bytes an entry and 8 a row), and the results of the tasks
+    once; it writes each factor twice: the results, and the file that joins them. Factors that
+    tasks use are mapped: their pages are read once on each machine, and are not in these numbers.
+    """
+    rows = sum(blocks.shape)
+    factors = rows * n_factors * 4
+    return 2 * blocks.nnz * 8 + rows * 8 + factors, 2 * factors
+
+
+def measure_als(folder: Path, small: bool) -> None:
+    """Fit on different numbers of workers, and print CPU seconds and bytes."""
+    size = (20_000, 4_000, 1_000_000) if small else (60_000, 10_000, 6_000_000)
+    f = 64 if small else 128
+    options = {"n_factors": f, "max_iter": 2, "solver": "cholesky", "n_threads": 1}
+    X = matrix(*size)
+    blocks = RowBlocks.from_matrix(X, folder / "x", block_nnz=X.nnz // 10)
+    begin = cpu_seconds()
+    expected = ImplicitALS(**options).fit(blocks)
+    one = cpu_seconds() - begin
+    print(f"ImplicitALS, {X.shape[0]:,} x {X.shape[1]:,}, {X.nnz:,} entries: {one:.2f} CPU s here")
+    for n_workers in (1, 2, 4, 8):
+        with started(n_workers) as pool:
+            begin, start = cpu_seconds(pool), time.perf_counter()
+            totals: dict[int, Any] = {}
+
+            def note(event: Any, pool: Any = pool, totals: Any = totals) -> None:
+                totals[event.step] = bytes_moved(pool)
+
+            model = ImplicitALS(**options).fit(
+                blocks, executor=pool, place=folder / "place", callback=note
+            )
+            seconds, wall = cpu_seconds(pool) - begin, time.perf_counter() - start
+        np.testing.assert_array_equal(model.user_factors_, expected.user_factors_)
+        np.testing.assert_array_equal(model.item_factors_, expected.item_factors_)
+        steps = sorted(totals)
+        read, written = (totals[steps[-1]] - totals[steps[0]]) / max(len(steps) - 1, 1)
+        model_read, model_written = als_bytes(blocks, f)
+        print(
+            f"{n_workers} workers: {seconds:.2f} CPU s ({seconds / one:.3f} of one process), "
+            f"{wall:.2f} s; an epoch reads {read / 1e6:.1f} MB ({read / model_read:.3f} of the "
+            f"model) and writes {written / 1e6:.1f} MB ({written / model_written:.3f}); same bits"
+        )
+
+
+def measure_mixture(folder: Path, small: bool) -> None:
+    """Fit a mixture on different numbers of workers, and print CPU seconds."""
+    n, d, k = (300_000, 12, 8) if small else (2_000_000, 24, 16)
+    rng = np.random.default_rng(1)
+    centres = rng.normal(size=(k, d)) * 3
+    path = folder / "rows.npy"
+    np.save(path, centres[rng.integers(0, k, n)] + rng.normal(size=(n, d)))
+    options = {"n_components": k, "random_state": 0, "max_iter": 8, "tol": 0.0, "n_threads": 1}
+    options["callback"] = lambda event: False
+    begin = cpu_seconds()
+    expected = GaussianMixture(**options).fit(path)
+    one = cpu_seconds() - begin
+    print(f"GaussianMixture, {n:,} x {d}, {k} components: {one:.2f} CPU s here")
+    for n_workers in (1, 2, 4, 8):
+        with started(n_workers) as pool:
+            begin, start = cpu_seconds(pool), time.perf_counter()
+            model = GaussianMixture(**options).fit(path, executor=pool)
+            seconds, wall = cpu_seconds(pool) - begin, time.perf_counter() - start
+        np.testing.assert_array_equal(model.means_, expected.means_)
+        np.testing.assert_array_equal(model.covariances_, expected.covariances_)
+        print(
+            f"{n_workers} workers: {seconds:.2f} CPU s ({seconds / one:.3f} of one process), "
+            f"{wall:.2f} s; same bits"
+        )
+
+
+def faults(folder: Path, seconds: float) -> None:
+    """Kill a worker every few seconds during a fit; check its bits and that nothing is left."""
+    X = matrix(10_000, 2_000, 600_000)
+    blocks = RowBlocks.from_matrix(X, folder / "x", block_nnz=X.nnz // 20)
+    options = {"n_factors": 64, "max_iter": 20, "solver": "cholesky"}
+    expected = ImplicitALS(**options).fit(blocks)
+    n_killed, ended = 0, threading.Event()
+    with ProcessExecutor(2, 1) as pool:
+
+        def kill() -> None:
+            nonlocal n_killed
+            rng = np.random.default_rng(0)
+            while not ended.wait(seconds):
+                processes = list(pool._pool._processes.values()) if pool._pool is not None else []
+                if processes and (pid := processes[rng.integers(len(processes))].pid) is not None:
+                    os.kill(pid, signal.SIGKILL)
+                    n_killed += 1
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        try:
+            model = ImplicitALS(**options).fit(blocks, executor=pool, place=folder / "place")
+        finally:
+            ended.set()
+            killer.join()
+    np.testing.assert_array_equal(model.user_factors_, expected.user_factors_)
+    np.testing.assert_array_equal(model.item_factors_, expected.item_factors_)
+    assert not list((folder / "place").iterdir())
+    print(f"{n_killed} workers were killed; the bits are the same, and no file is left")
+
+
+def main() -> None:
+    """Run what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--faults", action="store_true")
+    parser.add_argument("--every", type=float, default=5.0, help="seconds between two kills")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="aimass-bench-"))
+    try:
+        if arguments.faults:
+            faults(folder, arguments.every)
+        else:
+            measure_als(folder, arguments.small)
+            measure_mixture(folder, arguments.small)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
