@@ -184,12 +184,14 @@ class FactorizationMachineClassifier(FactorizationMachineEstimator):
 
         Parameters
         ----------
-        X, relations
-            As in `decision_function`.
+        X : as in `decision_function`
+            Features.
         y : array-like of shape (n,)
             True labels.
         sample_weight : array-like of shape (n,), optional
             Weights of the rows.
+        relations : sequence of RelationBlock, default=()
+            As in `decision_function`.
 
         Returns
         -------

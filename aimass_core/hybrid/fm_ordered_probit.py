@@ -181,12 +181,14 @@ class FactorizationMachineOrderedProbit(FactorizationMachineEstimator):
 
         Parameters
         ----------
-        X, relations
-            As in `predict_proba`.
+        X : as in `predict_proba`
+            Features.
         y : array-like of shape (n,)
             True labels.
         sample_weight : array-like of shape (n,), optional
             Weights of the rows.
+        relations : sequence of RelationBlock, default=()
+            As in `predict_proba`.
 
         Returns
         -------

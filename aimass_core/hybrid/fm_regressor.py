@@ -231,12 +231,14 @@ class FactorizationMachineRegressor(FactorizationMachineEstimator):
 
         Parameters
         ----------
-        X, relations
-            As in `predict`.
+        X : as in `predict`
+            Features.
         y : array-like of shape (n,)
             True targets.
         sample_weight : array-like of shape (n,), optional
             Weights of the rows.
+        relations : sequence of RelationBlock, default=()
+            As in `predict`.
 
         Returns
         -------
