@@ -162,9 +162,10 @@ def test_parameters_of_a_wrong_type_are_refused_by_name(name: str) -> None:
     parameters = inspect.signature(model).parameters
     members = {"models": [registry.find("popularity")()] * 2} if "models" in parameters else {}
     X = np.random.default_rng(0).integers(0, 3, (12, 8)).astype(float)
+    features = dict.fromkeys(getattr(model, "needs_features", ()), np.eye(8))
     for parameter in parameters:
         if parameter in ("models", "metric", "similarity"):  # read where there is a validation part
             continue
         for value in ("abc", object()):
             with pytest.raises((ValueError, TypeError), match=parameter):
-                model(**{**members, parameter: value}).fit(X)
+                model(**{**members, parameter: value}).fit(X, **features)
