@@ -68,6 +68,11 @@ class ColdStart(FeatureRecommender):
     Costs a fit of the model and O(nnz). Where items without interactions are scored by their
     category, a query computes dense scores, in blocks of users.
 
+    References
+    ----------
+    .. [1] A. I. Schein, A. Popescul, L. H. Ungar, D. M. Pennock, "Methods and metrics for
+       cold-start recommendations", SIGIR 2002.
+
     Examples
     --------
     >>> from aimass_core import ColdStart, Interactions
