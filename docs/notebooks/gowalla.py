@@ -24,7 +24,7 @@ parts.train
 # %%
 models = {
     "popular": Popularity(),
-    "cosine": ItemKNN(n_neighbors=100),
+    "cosine": ItemKNN(n_neighbors=100, similarity="cosine"),
     "RP3beta": ItemKNN(
         n_neighbors=200, similarity=Similarity("rp3beta", alpha=0.7, beta=0.2), neighbors_of="seen"
     ),

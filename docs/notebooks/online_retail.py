@@ -39,7 +39,7 @@ x
 parts = split.temporal(x, test_size=0.2)
 models = {
     "popular": Popularity(),
-    "item-kNN": ItemKNN(n_neighbors=100),
+    "item-kNN": ItemKNN(n_neighbors=100, similarity="cosine"),
     "ALS": ImplicitALS(n_factors=64, random_state=0),
 }
 table = evaluate(models, parts, metrics=["recall"], k=10)
@@ -51,7 +51,7 @@ print(table.comparison)
 # %%
 titles = pd.read_parquet(path, columns=["stock_code", "description"]).dropna()
 titles = titles.drop_duplicates("stock_code").set_index("stock_code")["description"].to_dict()
-model = ItemKNN(n_neighbors=100).fit(x)
+model = ItemKNN(n_neighbors=100, similarity="cosine").fit(x)
 model.recommend(x.users.ids[:3], k=4).with_titles(titles)
 
 # %%
