@@ -271,8 +271,12 @@ class FactorizationMachine(FeatureRecommender, RatingModel):
         draws.rescale(offset, scale)
         n_draws, f = len(draws), draws.factors.shape[2]
         own_groups = [2 * _USER + _IDS, 2 * _ITEM + _IDS]
-        self.prior_means_ = draws.prior_means[:, own_groups]
-        self.prior_precisions_ = draws.prior_precisions[:, own_groups]
+        shape = n_draws, max(own_groups) + 1, 1 + f
+        means, precisions = np.zeros(shape), np.ones(shape)
+        n_groups = min(draws.prior_means.shape[1], shape[1])  # none of a side without rows
+        means[:, :n_groups] = draws.prior_means[:, :n_groups]
+        precisions[:, :n_groups] = draws.prior_precisions[:, :n_groups]
+        self.prior_means_, self.prior_precisions_ = means[:, own_groups], precisions[:, own_groups]
         self.intercepts_, self.noise_precisions_ = draws.intercepts, draws.precisions
         self.mean_ = float(draws.intercepts.mean())
         coefficients = np.concatenate([draws.linear[:, :, None], draws.factors], axis=2)

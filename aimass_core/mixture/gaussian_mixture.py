@@ -605,6 +605,25 @@ class GaussianMixture(TransformOutput, Estimator):
         """
         return like(X, self._evaluate(X, "resp"))
 
+    def fit_transform(self, X: Any, y: None = None, sample_weight: Any = None) -> Any:
+        """Fit the mixture to rows, and return the probability of each component for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), sparse matrix, or path
+            Rows, as in `fit`.
+        y : None
+            Ignored; scikit-learn passes it.
+        sample_weight : array-like of shape (n_samples,), optional
+            How often each row counts.
+
+        Returns
+        -------
+        ndarray or DataFrame
+            As from `transform`.
+        """
+        return self.fit(X, y, sample_weight).transform(X)
+
     def transform(self, X: Any) -> Any:
         """Return the same as `predict_proba`: features for the next step of a Pipeline.
 

@@ -63,7 +63,7 @@ def test_an_interrupted_search_goes_on(
     def refuses(*_: object) -> None:
         raise AssertionError("a finished trial was fitted again")
 
-    monkeypatch.setattr("aimass_core.tuning.search.fit_settings", refuses)
+    monkeypatch.setattr("aimass_core.tuning._scoring.fit_settings", refuses)
     assert aimass_json(*words)["trials"] == first["trials"]
 
 
