@@ -79,7 +79,7 @@ class TopK(Exportable):
     [['b']]
     >>> for items, scores in lists:
     ...     print(items, [round(score, 3) for score in scores])
-    ['b'] [0.707]
+    ['b'] [1.0]
     >>> lists.to_dict()["item"]
     ['b']
     """

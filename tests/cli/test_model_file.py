@@ -60,7 +60,7 @@ def test_a_saved_model_and_users_it_does_not_know(
 def test_similar_explain_and_audience(
     aimass_json: RunJson, saved: Callable[[str], Path], shop: Path, tmp_path: Path
 ) -> None:
-    knn, als = saved("item-knn"), saved("implicit-als:n_factors=4")
+    knn, als = saved("item-knn:similarity=cosine"), saved("implicit-als:n_factors=4")
     neighbors = aimass_json("similar", "117", "--model-file", knn)["neighbours"]
     assert neighbors == aimass_json("similar", shop, "117")["neighbours"]
     found = aimass_json("explain", "c00", "114", "--model-file", knn, "--k", 3)
