@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -71,7 +72,7 @@ def _check_device(reporter: Reporter, device: str) -> None:
             steps.at(done, 16)
             results.append(result)
     if reporter.is_json:
-        reporter.json(facts | {"results": [r._asdict() | {"ratio": r.ratio} for r in results]})
+        reporter.json(facts | {"results": [asdict(r) | {"ratio": r.ratio} for r in results]})
     else:
         reporter.facts(
             f"device {device}",
