@@ -17,6 +17,7 @@ from data import SIZES, power_law
 from peers import require
 
 from aimass_core import _core, reference
+from aimass_core.base.csr import row_numbers
 from aimass_core.hybrid import FactorizationMachineRegressor, RelationBlock
 
 # Users, items, ratings.
@@ -27,8 +28,13 @@ FACTORS, SWEEPS, SEED = 10, 20, 1
 @cache
 def cases(scale: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int]:
     """Return user, item and rating of each case, and the numbers of users and items."""
-    X = power_law(*SHAPES[scale]).tocoo()
-    return X.row.astype(np.int64), X.col.astype(np.int64), X.data.astype(float), *X.shape
+    X = power_law(*SHAPES[scale])
+    return (
+        row_numbers(X).astype(np.int64),
+        X.indices.astype(np.int64),
+        X.data.astype(float),
+        *X.shape,
+    )
 
 
 def one_hot(rows: np.ndarray, n: int) -> sp.csr_array:

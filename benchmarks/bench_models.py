@@ -110,6 +110,8 @@ def model(name: str, n_threads: int) -> Any:
         wanted["models"] = ("item-knn", "popularity")
     if name == "bagging":
         wanted |= {"model": "item-knn", "share": 0.8, "n_estimators": 2}
+    if name == "fm":
+        wanted |= {"n_burn_in": 5, "n_draws": 5}
     return cls(**{key: value for key, value in wanted.items() if key in known})
 
 
@@ -206,7 +208,8 @@ def bench_model(
     group = f"model {name}: {stage}, {data}"
     users = asked(train)
     if member == "native":
-        if registry.find(name).requires:
+        cls = registry.find(name)
+        if cls.requires or getattr(cls, "needs_features", ()):
             pytest.skip(f"{name} needs features")
 
         def fit() -> Any:
