@@ -69,7 +69,7 @@ void add_band(const FmVectors& s, Index from, Index width, double* moments) {
 
 // Adds the last two bands in one pass, where registers hold their sums: rows of the diagonal vector
 // `from` with two vectors, and the rows of the next one with one.
-void add_last_bands(const FmVectors& s, Index from, Index width, double* moments) {
+[[maybe_unused]] void add_last_bands(const FmVectors& s, Index from, Index width, double* moments) {
   V<double> upper[2 * kWide] = {}, lower[kWide] = {};
   const Index first = from * kWide, second = first + kWide;
   for (Index k = 0; k < s.n; ++k) {
