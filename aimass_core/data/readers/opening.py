@@ -7,7 +7,7 @@ from typing import Any
 
 from .database import is_database, open_result
 from .files import File, files_of, is_url
-from .frames import FrameReader, is_frame
+from .frames import FrameReader, is_frame, is_pandas
 from .json_lines import JsonReader
 from .options import ReadOptions
 from .parquet import ArrowFileReader, ParquetReader
@@ -67,6 +67,11 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
         return [FrameReader(table, options, notes)]
     if is_database(table):
         return [open_result(table, options, notes)]
+    names = getattr(getattr(table, "index", None), "names", ()) if is_pandas(table) else ()
+    if any(name is not None for name in names):
+        raise ValueError(
+            "table is a pandas Series with columns in the index: pass table.reset_index()"
+        )
     raise TypeError(
         "table must be a pandas, polars, pyarrow or DuckDB table, a mapping of arrays, a "
         "structured array, a path, URL or open file, a cursor or connection, or a list of these, "
