@@ -12,7 +12,9 @@ from aimass_core.retrieval import FactorIndex
 
 pytest.importorskip("array_api_compat")
 pytest.importorskip("array_api_strict")
-DEVICES = ["numpy", "array_api_strict:device1"]
+DEVICES = ["numpy"]
+if np.lib.NumpyVersion(np.__version__) >= "2.0.0":  # array_api_strict moves no arrays with NumPy 1
+    DEVICES.append("array_api_strict:device1")
 NO_GPU = pytest.mark.skipif(cuda.is_available(), reason="there is a GPU")
 
 

@@ -10,6 +10,8 @@ from aimass_core.mixture._sources import source_of
 
 strict = pytest.importorskip("array_api_strict")
 pytest.importorskip("array_api_compat")
+if np.lib.NumpyVersion(np.__version__) < "2.0.0":
+    pytest.skip("array_api_strict moves no arrays with NumPy 1", allow_module_level=True)
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "tied_diag", "spherical")
 
