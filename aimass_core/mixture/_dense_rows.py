@@ -13,6 +13,7 @@ from ._standardizer import measure_shifted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from ._parameters import Parameters
     from ._standardizer import Standardizer
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 __all__ = ["DenseRows"]
-
-_PART_ROWS = 9600  # rows at a time where responsibilities come from Python
 
 
 class DenseRows:
@@ -50,15 +49,14 @@ class DenseRows:
         """Whether E-steps may compute in float32."""
         return bool(self.X.dtype == np.float32)
 
-    def blocks(self) -> Iterator[DenseRows]:
+    def blocks(self) -> Iterator[Self]:
         """Return an iterator over blocks of consecutive rows; see `block_ranges`."""
         ranges = block_ranges(self.n_rows, self.n_columns)
         if len(ranges) == 1:
             yield self
             return
         for begin, end in ranges:
-            weight = None if self.weight is None else self.weight[begin:end]
-            yield DenseRows(self.X[begin:end], weight, self.n_threads)
+            yield self._rows(begin, end)
 
     def measure(self, common: bool) -> Standardizer:
         """Return the standardiser of the columns."""
@@ -100,22 +98,13 @@ class DenseRows:
     ) -> Array:
         """Return sums with random responsibilities."""
         total: Any = 0
-        for X, weight in self._parts():
-            responsibilities = rng.random((len(X), n_components))
+        for part in self._parts():
+            responsibilities = rng.random((part.n_rows, n_components))
             responsibilities /= responsibilities.sum(axis=1, keepdims=True)
-            sums, _ = kernels.gmm_em_step(
-                X,
-                standardizer.shift,
-                standardizer.scale,
-                weight,
-                None,
-                responsibilities,
-                form,
-                form,
-                False,
-                self.n_threads,
+            total = (
+                total
+                + part._em_step(standardizer, None, responsibilities, form, form, hard=False)[0]
             )
-            total = total + sums
         return np.asarray(total)
 
     def step(
@@ -126,19 +115,8 @@ class DenseRows:
         sums_form: str,
         hard: bool,
     ) -> tuple[Array, float]:
-        """Call the kernel `gmm_em_step` on all rows."""
-        return kernels.gmm_em_step(
-            self.X,
-            standardizer.shift,
-            standardizer.scale,
-            self.weight,
-            coefficients,
-            None,
-            score_form,
-            sums_form,
-            hard,
-            self.n_threads,
-        )
+        """Return the sums of an E-step over all rows."""
+        return self._em_step(standardizer, coefficients, None, score_form, sums_form, hard)
 
     def exact_step(
         self,
@@ -154,9 +132,8 @@ class DenseRows:
             return self.step(*arguments)
         total: Any = 0
         log_likelihood = 0.0
-        for X, weight in self._parts():
-            part = DenseRows(X.astype(np.float64), weight, self.n_threads)
-            sums, score = part.step(*arguments)
+        for part in self._parts():
+            sums, score = part._as_float64().step(*arguments)
             total, log_likelihood = total + sums, log_likelihood + score
         return np.asarray(total), log_likelihood
 
@@ -223,11 +200,47 @@ class DenseRows:
         sums: Array = self.step(standardizer, coefficients, "linear", form, False)[0][0]
         return sums
 
-    def _parts(self) -> Iterator[tuple[NDArray[Any], Array | None]]:
-        """Yield rows and weights, some thousand rows at a time."""
-        for begin in range(0, self.n_rows, _PART_ROWS):
-            rows = slice(begin, begin + _PART_ROWS)
-            yield self.X[rows], None if self.weight is None else self.weight[rows]
+    def _em_step(
+        self,
+        standardizer: Standardizer,
+        coefficients: Array | None,
+        resp: Array | None,
+        score_form: str,
+        sums_form: str,
+        hard: bool,
+    ) -> tuple[Array, float]:
+        """Call the kernel `gmm_em_step` on all rows."""
+        return kernels.gmm_em_step(
+            self.X,
+            standardizer.shift,
+            standardizer.scale,
+            self.weight,
+            coefficients,
+            resp,
+            score_form,
+            sums_form,
+            hard,
+            self.n_threads,
+        )
+
+    def _as_float64(self) -> Self:
+        """Return the same rows in float64."""
+        return type(self)(self.X.astype(np.float64), self.weight, self.n_threads)
+
+    def _rows(self, begin: int, end: int) -> Self:
+        """Return some consecutive rows, which share the memory of these."""
+        weight = None if self.weight is None else self.weight[begin:end]
+        return type(self)(self.X[begin:end, :], weight, self.n_threads)
+
+    def _part_size(self) -> int:
+        """Return the number of rows at a time where Python makes arrays beside them."""
+        return 9600
+
+    def _parts(self) -> Iterator[Self]:
+        """Yield all rows, a limited number at a time."""
+        size = self._part_size()
+        for begin in range(0, self.n_rows, size):
+            yield self._rows(begin, min(begin + size, self.n_rows))
 
 
 def column_bounds(X: NDArray[Any], used: Any) -> tuple[Array, Array]:

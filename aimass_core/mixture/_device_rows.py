@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from ._dense_rows import DenseRows, sampled_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from ._parameters import Parameters
     from ._standardizer import Standardizer
@@ -53,60 +53,6 @@ class DeviceRows(DenseRows):
         low, high = (self.device.to_numpy(of(X, axis=0)) for of in (xp.min, xp.max))
         return low.astype(np.float64), high.astype(np.float64)
 
-    def random_sums(
-        self, standardizer: Standardizer, rng: np.random.Generator, n_components: int, form: str
-    ) -> Array:
-        """Return sums with random responsibilities."""
-        total: Any = 0
-        for X, weight in self._parts():
-            responsibilities = rng.random((X.shape[0], n_components))
-            responsibilities /= responsibilities.sum(axis=1, keepdims=True)
-            arguments = standardizer.shift, standardizer.scale, weight, None, responsibilities
-            total = total + gmm_em_step(X, *arguments, form, form, False)[0]
-        return np.asarray(total)
-
-    def step(
-        self,
-        standardizer: Standardizer,
-        coefficients: Array,
-        score_form: str,
-        sums_form: str,
-        hard: bool,
-    ) -> tuple[Array, float]:
-        """Return the sums of an E-step over all rows, computed on the device."""
-        return gmm_em_step(
-            self.X,
-            standardizer.shift,
-            standardizer.scale,
-            self.weight,
-            coefficients,
-            None,
-            score_form,
-            sums_form,
-            hard,
-        )
-
-    def exact_step(
-        self,
-        standardizer: Standardizer,
-        coefficients: Array,
-        score_form: str,
-        sums_form: str,
-        hard: bool,
-    ) -> tuple[Array, float]:
-        """Do the same as `step`, in float64 even where float32 seems safe."""
-        arguments = (standardizer, coefficients, score_form, sums_form, hard)
-        if not self.allows_float32:
-            return self.step(*arguments)
-        xp = self.device.library
-        total: Any = 0
-        log_likelihood = 0.0
-        for X, weight in self._parts():
-            part = DeviceRows(xp.astype(X, xp.float64), weight, self.n_threads)
-            sums, score = part.step(*arguments)
-            total, log_likelihood = total + sums, log_likelihood + score
-        return np.asarray(total), log_likelihood
-
     def sample(self, size: int, rng: np.random.Generator) -> DenseRows:
         """Return at most ``size`` rows with a weight, as float64 on the host."""
         rows, weight = sampled_rows(self.n_rows, self.weight, size, rng)
@@ -124,9 +70,32 @@ class DeviceRows(DenseRows):
         )
         return np.array(self.device.to_numpy(result))
 
-    def _parts(self) -> Iterator[tuple[Any, Array | None]]:
-        """Yield rows and weights, as many at a time as take a quarter of a gigabyte."""
-        step = max(1, (1 << 25) // self.n_columns)
-        for begin in range(0, self.n_rows, step):
-            rows = slice(begin, min(begin + step, self.n_rows))
-            yield self.X[rows, :], None if self.weight is None else self.weight[rows]
+    def _em_step(
+        self,
+        standardizer: Standardizer,
+        coefficients: Array | None,
+        resp: Array | None,
+        score_form: str,
+        sums_form: str,
+        hard: bool,
+    ) -> tuple[Array, float]:
+        """Return the sums of an E-step over all rows, computed on the device."""
+        return gmm_em_step(
+            self.X,
+            standardizer.shift,
+            standardizer.scale,
+            self.weight,
+            coefficients,
+            resp,
+            score_form,
+            sums_form,
+            hard,
+        )
+
+    def _as_float64(self) -> Self:
+        xp = self.device.library
+        return type(self)(xp.astype(self.X, xp.float64), self.weight, self.n_threads)
+
+    def _part_size(self) -> int:
+        size: int = (1 << 25) // self.n_columns  # a quarter of a gigabyte in float64
+        return max(1, size)

@@ -25,6 +25,7 @@ from ..base.array_files import (
 )
 from ..base.persistence import replacing
 from ._dense_rows import DenseRows
+from ._device_rows import DeviceRows
 from ._missing_rows import MissingRows
 from ._parquet_rows import ParquetRows
 from ._rows import block_ranges, reduced
@@ -102,6 +103,8 @@ class ExecutorRows:
     can_shift = True
 
     def __init__(self, local: Any, path: Any, runner: ExecutorRunner) -> None:
+        if isinstance(local, DeviceRows):
+            raise TypeError("executor computes on processors: leave it out for rows on a device")
         if not isinstance(local, (DenseRows, MissingRows, ParquetRows)):
             raise TypeError(
                 "executor needs dense rows without categorical columns: leave executor out"

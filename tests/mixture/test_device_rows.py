@@ -81,6 +81,23 @@ def test_options(X, options):
     np.testing.assert_array_equal(back(device.predict(on_device(X))), host.predict(X))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_blocks_of_rows_stay_on_the_device(X, dtype, monkeypatch):
+    monkeypatch.setattr(
+        "aimass_core.mixture._dense_rows.block_ranges",
+        lambda n_rows, n_columns: [(0, n_rows // 3), (n_rows // 3, n_rows)],
+    )
+    weight = np.random.default_rng(1).integers(0, 3, len(X))
+    X = X.astype(dtype)
+    host, device = (
+        GaussianMixture(3, init_params="random", random_state=0, max_iter=200).fit(
+            rows, sample_weight=weight
+        )
+        for rows in (X, on_device(X))
+    )
+    np.testing.assert_allclose(device.means_, host.means_, rtol=1e-3)
+
+
 def test_outliers_are_marked(X):
     model = GaussianMixture(2, noise=0.1, random_state=0).fit(on_device(X))
     far = on_device([[1e160, 0, 0], [0, 0, 900]])
@@ -109,6 +126,8 @@ def test_the_caller_is_told_what_is_wrong(X):
         GaussianMixture().fit(X).predict(on_device(X[:, :2]))
     with pytest.raises(ValueError, match="must hold real numbers"):
         GaussianMixture().fit(on_device(X.astype(complex)))
+    with pytest.raises(TypeError, match="executor computes on processors"):
+        GaussianMixture().fit(on_device(X), executor="processes:1")
     with pytest.raises(ValueError, match=r"0 sample\(s\)"):
         GaussianMixture().fit(on_device(X[:0]))
 
