@@ -1,7 +1,8 @@
 """Computing on an NVIDIA GPU: what is there, and a check of results and speed.
 
 ``device="cuda"`` of `ImplicitALS`, `GaussianMixture` and `FactorIndex` computes through PyTorch or
-CuPy (see `aimass_core.array_api`). Nothing chooses a GPU by itself.
+CuPy (see `aimass_core.array_api`), that of `similarity.topk` through kernels of this package.
+Nothing chooses a GPU by itself.
 """
 
 from __future__ import annotations

@@ -43,10 +43,13 @@ def is_foreign_array(X: Any) -> bool:
     """
     if isinstance(X, (np.ndarray, np.generic)):
         return False
+    return _torch_of(X) is not None or hasattr(type(X), "__array_namespace__")
+
+
+def _torch_of(X: Any) -> Any:
+    """Return PyTorch where X is one of its tensors, else None; nothing is imported."""
     torch = sys.modules.get("torch")
-    if torch is not None and isinstance(X, torch.Tensor):
-        return True
-    return hasattr(type(X), "__array_namespace__")
+    return torch if torch is not None and isinstance(X, torch.Tensor) else None
 
 
 @dataclass(frozen=True)
@@ -294,8 +297,8 @@ class Device:
             The values at these positions.
         """
         xp = self.library
-        torch = sys.modules.get("torch")
-        if torch is None or not isinstance(scores, torch.Tensor) or k == scores.shape[1]:
+        torch = _torch_of(scores)
+        if torch is None or k == scores.shape[1]:
             order = xp.argsort(scores, axis=1, descending=True, stable=True)[:, :k]
             return order, xp.take_along_axis(scores, order, axis=1)
         values, positions = torch.topk(scores, k, dim=1)
@@ -332,8 +335,8 @@ class Device:
         """
         xp = self.library
         right = xp.expand_dims(b, axis=2)
-        torch = sys.modules.get("torch")
-        if torch is not None and isinstance(A, torch.Tensor):
+        torch = _torch_of(A)
+        if torch is not None:
             roots, info = torch.linalg.cholesky_ex(A)
             if bool((info != 0).any()):
                 raise NumericalError("has a singular system", row=int(torch.nonzero(info)[0, 0]))
@@ -380,8 +383,7 @@ def is_on_host(X: Any) -> bool:
     -------
     bool
     """
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(X, torch.Tensor):
+    if _torch_of(X) is not None:
         return bool(X.device.type == "cpu")
     return str(array_device(X).place) in ("cpu", "array_api_strict.Device('CPU_DEVICE')")
 
@@ -404,8 +406,8 @@ def like(X: Any, values: NDArray[Any]) -> NDArray[Any]:
     """
     if not is_foreign_array(X):
         return values
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(X, torch.Tensor):
+    torch = _torch_of(X)
+    if torch is not None:
         moved: Any = torch.as_tensor(values, device=X.device)
     else:
         moved = array_device(X).array(values)
@@ -425,8 +427,7 @@ def to_numpy(X: Any) -> NDArray[Any]:
     ndarray
         A copy, unless the array is in the memory of the host.
     """
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(X, torch.Tensor):
+    if _torch_of(X) is not None:
         return np.asarray(X.detach().cpu().numpy())
     if hasattr(X, "get"):  # CuPy
         return np.asarray(X.get())

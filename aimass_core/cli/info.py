@@ -69,7 +69,7 @@ def _check_device(reporter: Reporter, device: str) -> None:
     with reporter.steps() as steps:
         steps.begin("comparing")
         for done, result in enumerate(check(device), 1):
-            steps.at(done, 16)
+            steps.at(done, 16 if facts["similarity"] == "ready" else 12)
             results.append(result)
     if reporter.is_json:
         reporter.json(facts | {"results": [asdict(r) | {"ratio": r.ratio} for r in results]})

@@ -15,7 +15,7 @@
 
 namespace aimass::cuda {
 
-// Lists of all columns, each with room for k places.
+// The lists of all columns one after another, each in an array of k entries.
 template <class T>
 struct GramLists {
   std::vector<std::int32_t> lengths;

@@ -104,7 +104,7 @@ GramTopK<T> run_tasks(const Csr<T>& input, const Scales<T>& scales, std::int64_t
     if (worker) worker->deliver();
     worker.reset();
   });
-  a.row = {};  // room for the result
+  a.row = {};  // their memory is free for the result
   a.group = {};
   return lists.join(a.col_of.data(), run);
 }
