@@ -381,7 +381,7 @@ class Recommender(Estimator):
         self._count_items()
 
     def _keeps_events(self) -> bool:
-        """Whether the answers depend on the time of each single event."""
+        """Return whether the answers depend on the time of each single event."""
         return False
 
     def _set_features(self) -> None:
