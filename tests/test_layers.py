@@ -91,10 +91,11 @@ def test_imports_go_downwards(path: Path) -> None:
         assert RANK[target] < RANK[own], f"{own} imports {target}, which is not below it"
 
 
-def test_contributing_names_the_layers() -> None:
-    path = PACKAGE.parent / "CONTRIBUTING.md"
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_pages_for_contributors_name_the_layers(page: str) -> None:
+    path = PACKAGE.parent / page
     if not path.exists():
-        pytest.skip("CONTRIBUTING.md is not beside the package")
+        pytest.skip(f"{page} is not beside the package")
     rows = re.findall(r"^\| (\d+) \| (`.*?`) \|", path.read_text(), re.MULTILINE)
     shown = {int(number): set(re.findall(r"`(\w+)`", names)) for number, names in rows}
     files = {"_version", "exceptions", "_core", "_cuda", "_config"}  # no packages
