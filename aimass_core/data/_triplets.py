@@ -300,7 +300,7 @@ def _drop_nulls(
     for role, column in columns.items():
         if options.null_values:
             _add_null_words(column, options.null_values)
-        if column.null is not None:
+        if column.null is not None and len(column.null):
             if nulls == "error":
                 raise ValueError(_null_message(column.null, labels[role], source))
             drops.add(column.null, f"null {role}")
@@ -348,10 +348,11 @@ class _Drops:
 
 
 def _null_message(null: NDArray[np.bool_], label: str, source: OpenTable | None) -> str:
-    first = int(null.argmax())
+    first, n = int(null.argmax()), int(null.sum())
+    counted = f"{n} null{'s' * (n != 1)}"
     where = "" if source is None else source.where_row(first)
     return (
-        f"{label} holds {int(null.sum())} nulls, the first in row {first}{where}: clean the table "
+        f"{label} holds {counted}, the first in row {first}{where}: clean the table "
         "or pass nulls='drop' to leave their rows out"
     )
 

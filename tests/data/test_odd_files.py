@@ -323,7 +323,20 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "blank before a name": (
         swapped(PLAIN, ",item", ", item"),
         {},
-        "the name has blanks around it: separator=', '",
+        "the name has blanks around it: write item=' item', or separator=', '",
+    ),
+    "unknown separator": (
+        swapped(PLAIN, ",", "^"),
+        {},
+        r"user\^item\^value'; pass separator= if another mark than ',' is used, such as '\^'",
+    ),
+    "no header": ("7,8,2\n7,9,1\n", {}, r"it has '7', '8', '2'; if the first line is data.*names="),
+    "rows by name": ('{"0": {"user": 1}}', {"format": "json"}, r"orient='records', lines=True"),
+    "split": ('{"columns": ["user"], "data": [[1]]}', {"format": "json"}, "orient='records'"),
+    "columns of other rows": (
+        '{"user": {"0": 1}, "item": {"1": 2}, "value": {"0": 1}}',
+        {"format": "json"},
+        "'item' has other rows than the first column",
     ),
     "currency": (PLAIN + "cid,tea,$5\n", {}, r"holds '\$5' \(.*line 5\), which is not a number"),
     "decimal comma": (
@@ -381,3 +394,19 @@ def test_dates_that_are_refused(name: str, tmp_path: Path) -> None:
     path.write_text("user,item,when\n" + "".join(f"{i},x,{c}\n" for i, c in enumerate(cells)))
     with pytest.raises(ValueError, match=message):
         Interactions.from_table(path, user="user", item="item", time="when")
+
+
+def test_header_without_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("user,item,value,day\n")
+    x = Interactions.from_table(path, user="user", item="item", value="value", time="day")
+    assert x.shape == (0, 0)
+    assert x.report["rows_read"] == 0
+
+
+def test_json_of_columns(tmp_path: Path) -> None:
+    """`DataFrame.to_json` writes it by default."""
+    path = tmp_path / "a.json"
+    path.write_text('{"user": {"0": "ann", "1": "bob"}, "item": {"0": 7, "1": 8}}')
+    x = Interactions.from_table(path, user="user", item="item")
+    assert list(x) == [("ann", 7, 1.0), ("bob", 8, 1.0)]
