@@ -226,7 +226,7 @@ def test_usual_words_for_missing_values(word: str, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(PLAIN + f"{word},tea,1\n")
     with pytest.raises(
-        ValueError, match=r"user='user' holds 1 nulls, .*a.csv, line 5.*nulls='drop'"
+        ValueError, match=r"user='user' holds 1 null, .*a.csv, line 5.*nulls='drop'"
     ):
         read(path)
     x = read(path, nulls="drop")

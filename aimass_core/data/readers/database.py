@@ -1,4 +1,4 @@
-"""Results of databases: cursors, connections (DB-API, ADBC, SQLAlchemy, DuckDB), and their files."""
+"""Databases: cursors, connections (DB-API, ADBC, SQLAlchemy, DuckDB) and files (SQLite, DuckDB)."""
 
 from __future__ import annotations
 

@@ -192,7 +192,9 @@ class TextReader(Reader):
         header = self._names
         if len(header) == 1 and isinstance(name, str) and name in header[0]:
             after = header[0][header[0].index(name) + len(name) :]
-            mark = re.match(r"\W+", after) or re.search(r"\W+(?=" + re.escape(name) + ")", header[0])
+            mark = re.match(r"\W+", after) or re.search(
+                r"\W+(?=" + re.escape(name) + ")", header[0]
+            )
             separator = "" if mark is None else f", such as {mark[0]!r}"
             return f"; pass separator= if another mark than {self.separator!r} is used{separator}"
         if any(_LIKE_DATA.fullmatch(cell) for cell in header):
