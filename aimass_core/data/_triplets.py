@@ -183,8 +183,13 @@ def merge_triplets(
     items: IdMap,
     rule: str,
     n_threads: int,
+    *,
+    of_two: bool = False,
 ) -> tuple[sp.csr_array, NDArray[np.int64] | None]:
-    """Return the canonical CSR of triplets; a forbidden duplicate is named by its ids."""
+    """Return the canonical CSR of triplets; a forbidden duplicate is named by its ids.
+
+    ``of_two``: the triplets are those of two tables, each of which is free of duplicates.
+    """
     shape = (len(users), len(items))
     try:
         indptr, indices, data, times = kernels.coo_to_csr(
@@ -196,11 +201,15 @@ def merge_triplets(
         keys = rows.astype(np.int64) * max(len(items), 1) + cols
         distinct, counts = np.unique(keys, return_counts=True)
         row, col = divmod(int(distinct[counts.argmax()]), max(len(items), 1))
+        n = len(keys) - len(distinct)
+        pair = f"user {users.take([row]).ids.item(0)!r} with item {items.take([col]).ids.item(0)!r}"
+        which = (
+            f"{n} pairs of user and item are both among the old and the new rows, e.g. {pair}"
+            if of_two
+            else f"{n} rows repeat a pair of user and item, e.g. {pair} in {counts.max()} rows"
+        )
         raise ValueError(
-            f"{len(keys) - len(distinct)} rows repeat a pair of user and item, e.g. user "
-            f"{users.take([row]).ids.item(0)!r} with item {items.take([col]).ids.item(0)!r} in "
-            f"{counts.max()} rows: say by duplicates= how they are combined, one of "
-            f"{', '.join(RULES[:-1])}"
+            f"{which}: say by duplicates= how they are combined, one of {', '.join(RULES[:-1])}"
         ) from None
     if rule in ("sum", "mean") and len(data) != len(values) and not np.isfinite(data).all():
         raise ValueError("the sum of repeated rows overflows: scale the values down")
