@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import DTypeLike, NDArray
 
 from .. import kernels
+from ..base.text import counted
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, wrap_csr
 from ._column import Column
@@ -358,10 +359,10 @@ class _Drops:
 
 def _null_message(null: NDArray[np.bool_], label: str, source: OpenTable | None) -> str:
     first, n = int(null.argmax()), int(null.sum())
-    counted = f"{n} null{'s' * (n != 1)}"
+    nulls = counted(n, "null")
     where = "" if source is None else source.where_row(first)
     return (
-        f"{label} holds {counted}, the first in row {first}{where}: clean the table "
+        f"{label} holds {nulls}, the first in row {first}{where}: clean the table "
         "or pass nulls='drop' to leave their rows out"
     )
 
@@ -397,6 +398,7 @@ def _number(
     codes, ids = IdMap._number(column, name, n_threads)
     if ids.kind == "str":
         notes.extend(_frequent_placeholders(codes, ids._column(), name))
+        notes.extend(_blanks_around(ids._column(), name))
     if known is None:
         return codes, ids, None
     rows = known._find(ids._column()).astype(np.int32)
@@ -424,6 +426,22 @@ def _as_whole_ids(column: Column, name: str, notes: list[str]) -> Column:
         return column
     notes.append(f"{name}: ids such as 1.0 are read as the whole number 1")
     return Column("int", integers, None, column.codes, column.null)
+
+
+def _blanks_around(ids: Column, name: str) -> list[str]:
+    """Return a note on ids that begin or end with a blank, which makes other ids of them."""
+    assert ids.offsets is not None
+    filled = np.flatnonzero(np.diff(ids.offsets))
+    ends = np.stack([ids.offsets[filled], ids.offsets[filled + 1] - 1])
+    blank = filled[(ids.values[ends] == ord(" ")).any(axis=0)]
+    if not len(blank):
+        return []
+    entry = int(blank[0])
+    text = bytes(ids.values[ids.offsets[entry] : ids.offsets[entry + 1]]).decode()
+    return [
+        f"{name}: {counted(len(blank), 'id')} with blanks around, such as {text!r}, which is not "
+        f"{text.strip()!r}: strip the column if they are the same"
+    ]
 
 
 def _frequent_placeholders(codes: NDArray[np.int32], ids: Column, name: str) -> list[str]:

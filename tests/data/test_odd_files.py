@@ -410,3 +410,16 @@ def test_json_of_columns(tmp_path: Path) -> None:
     path.write_text('{"user": {"0": "ann", "1": "bob"}, "item": {"0": 7, "1": 8}}')
     x = Interactions.from_table(path, user="user", item="item")
     assert list(x) == [("ann", 7, 1.0), ("bob", 8, 1.0)]
+
+
+def test_blanks_around_ids_are_kept_and_reported(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("user,item\n 1,tea\n1,tea \n2,tea\n")
+    x = Interactions.from_table(path, user="user", item="item")
+    assert x.users.ids.tolist() == [" 1", "1", "2"]
+    assert x.report["notes"] == [
+        "user='user': 1 id with blanks around, such as ' 1', which is not '1': strip the column if "
+        "they are the same",
+        "item='item': 1 id with blanks around, such as 'tea ', which is not 'tea': strip the "
+        "column if they are the same",
+    ]
