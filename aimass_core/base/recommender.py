@@ -366,7 +366,8 @@ class Recommender(Estimator):
 
     def _set_training_data(self, X: Any) -> None:
         refuse_table(X, "X")
-        self.user_items_ = as_csr(X, dtype=self._dtype)
+        threads = getattr(self, "n_threads", None)
+        self.user_items_ = as_csr(X, dtype=self._dtype, n_threads=threads)
         has_ids = isinstance(X, MatrixWithIds)
         self.users_ = X.users if has_ids else None
         self.items_ = X.items if has_ids else None
@@ -422,7 +423,7 @@ class Recommender(Estimator):
                 "interactions cannot be added: call fit on all of them"
             )
         if self.users_ is None or self.items_ is None:
-            new = as_csr(X)
+            new = as_csr(X, n_threads=getattr(self, "n_threads", None))
             if new.shape[1] < self.n_items:
                 raise ValueError(
                     f"X has {new.shape[1]} items, but the model was fitted on {self.n_items}; is "

@@ -324,5 +324,5 @@ def _lists_of_range(rows: tuple[int, int], common: _Compared) -> tuple[Shared, S
 def _features_by_rows(X: Any, name: str, n_threads: int) -> sp.csr_array:
     """Return the transposed matrix as canonical CSR; a CSC matrix is one already."""
     if sp.issparse(X) and X.format == "csc" and len(X.shape) == 2:
-        return as_csr(X.T, name)
-    return transpose(as_csr(X, name), n_threads)
+        return as_csr(X.T, name, n_threads=n_threads)
+    return transpose(as_csr(X, name, n_threads=n_threads), n_threads)
