@@ -297,8 +297,9 @@ class Recommender(Estimator):
         y : None
             Must be None; scikit-learn passes it.
         callback : callable, optional
-            Called with an `Event` after each step. A true result ends the training of a model
-            that learns in epochs; other models complete their fit.
+            Called with an `Event` after each step. Where a fit is one search or one inverse, a step
+            is a hundredth of it, and events come at most ten times in a second. A true result ends
+            the training of a model that learns in epochs; other models complete their fit.
         verbose : bool, default=False
             Show a progress bar on standard error once the fit has taken two seconds.
 
