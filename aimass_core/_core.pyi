@@ -440,6 +440,7 @@ def gram_matrix(
     data: numpy.typing.NDArray[numpy.float32],
     n_cols: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> numpy.typing.NDArray[numpy.float32]:
     """
     X'X of a CSR matrix as a dense symmetric matrix.
@@ -452,6 +453,7 @@ def gram_matrix(
     data: numpy.typing.NDArray[numpy.float64],
     n_cols: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> numpy.typing.NDArray[numpy.float64]:
     """
     X'X of a CSR matrix as a dense symmetric matrix.
@@ -482,6 +484,7 @@ def gram_topk(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -516,6 +519,7 @@ def gram_topk(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -636,6 +640,7 @@ def knn_predict(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.float32],
     numpy.typing.NDArray[numpy.float32],
@@ -680,6 +685,7 @@ def knn_predict(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.float64],
     numpy.typing.NDArray[numpy.float64],
@@ -1052,6 +1058,7 @@ def ridge_lists(
     lists_indices: numpy.typing.NDArray[numpy.int32],
     k: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> numpy.typing.NDArray[numpy.float32]:
     """
     Ridge regression of target items on k items out of lists: the weights, in the order of the lists.
@@ -1070,6 +1077,7 @@ def ridge_lists(
     lists_indices: numpy.typing.NDArray[numpy.int32],
     k: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> numpy.typing.NDArray[numpy.float64]:
     """
     Ridge regression of target items on k items out of lists: the weights, in the order of the lists.
@@ -1135,6 +1143,7 @@ def slim_dense(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -1162,6 +1171,7 @@ def slim_dense(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -1194,6 +1204,7 @@ def slim_sparse(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -1226,6 +1237,7 @@ def slim_sparse(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -1271,7 +1283,9 @@ def slope_one_predict(
 
 @typing.overload
 def spd_inverse(
-    a: numpy.typing.NDArray[numpy.float32], n_threads: typing.SupportsInt | typing.SupportsIndex
+    a: numpy.typing.NDArray[numpy.float32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> None:
     """
     Invert a symmetric positive definite matrix in place; its lower triangle is read.
@@ -1279,7 +1293,9 @@ def spd_inverse(
 
 @typing.overload
 def spd_inverse(
-    a: numpy.typing.NDArray[numpy.float64], n_threads: typing.SupportsInt | typing.SupportsIndex
+    a: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> None:
     """
     Invert a symmetric positive definite matrix in place; its lower triangle is read.
@@ -1314,6 +1330,7 @@ def spgemm_topk(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32]]:
     """
     The k best columns of every row of X Y for CSR X, Y: (indices, scores), padded (-1, -inf).
@@ -1348,6 +1365,7 @@ def spgemm_topk(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float64]]:
     """
     The k best columns of every row of X Y for CSR X, Y: (indices, scores), padded (-1, -inf).

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 MAX_DIM = 2**31 - 1
+_MANY_ENTRIES = 1 << 18  # of a matrix that several threads check
 
 
 def _shown(value: object) -> str:
@@ -222,7 +223,13 @@ def _no_matrix(X: Any, name: str) -> TypeError:
     return TypeError(text)
 
 
-def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr_array:
+def as_csr(
+    X: Any,
+    name: str = "X",
+    *,
+    dtype: DTypeLike | None = None,
+    n_threads: int | None = None,
+) -> sp.csr_array:
     """Turn what users have into the one canonical CSR, checked once and for all.
 
     Parameters
@@ -234,6 +241,9 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
     dtype : float32 or float64, optional
         Wanted type of the values. By default float64 for float64, longdouble and 32- and 64-bit
         integers, float32 for anything smaller.
+    n_threads : int, optional
+        Threads that check and convert a large matrix. Default: ``AIMASS_NUM_THREADS``, else the
+        CPUs of this process.
 
     Returns
     -------
@@ -266,9 +276,10 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
     if X.dtype.kind not in "biuf":
         raise _no_numbers(name, X.dtype)
     if X.format == "csc":
-        return _transposed(as_csr(X.T, f"{name} (CSC)", dtype=dtype))
+        matrix = as_csr(X.T, f"{name} (CSC)", dtype=dtype, n_threads=n_threads)
+        return _transposed(matrix, _threads_for(matrix.nnz, n_threads))
     if X.format == "coo":  # SciPy converts triplets without checking them
-        return _from_triplets(X, name, dtype)
+        return _from_triplets(X, name, dtype, n_threads)
     if X.format != "csr":
         X = X.tocsr()
     indptr = _as_index_array(X.indptr, f"{name}.indptr", np.int64)
@@ -281,7 +292,10 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
             f"{len(indices)})"
         )
     data = _as_values(raw, name, dtype)
-    status, position, is_sorted, has_duplicates = kernels.csr_check(indptr, indices, data, n_cols)
+    threads = _threads_for(max(n_rows, len(data)), n_threads)
+    status, position, is_sorted, has_duplicates = kernels.csr_check(
+        indptr, indices, data, n_cols, threads
+    )
     if status:
         if status == 3 and np.isfinite(raw[position]):
             raise ValueError(
@@ -290,7 +304,7 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
         raise _bad_csr(name, status, position, indices, n_cols)
     if not is_sorted or has_duplicates:
         rows = np.repeat(np.arange(n_rows, dtype=np.int32), np.diff(indptr))
-        return _merged(rows, indices, data, (n_rows, n_cols), name)
+        return _merged(rows, indices, data, (n_rows, n_cols), name, threads)
     return wrap_csr(indptr, indices, data, (n_rows, n_cols))
 
 
@@ -306,24 +320,38 @@ def _from_dense(X: Any, name: str) -> sp.csr_array:
     return sp.csr_array(_as_values(dense, name, None))
 
 
-def _from_triplets(X: Any, name: str, dtype: DTypeLike | None) -> sp.csr_array:
+def _threads_for(n_entries: int, n_threads: int | None) -> int:
+    """Return the threads for a matrix: one where starting others takes longer than the work."""
+    if n_entries < _MANY_ENTRIES:
+        return 1
+    from .threads import resolve_n_threads
+
+    return resolve_n_threads(n_threads)
+
+
+def _from_triplets(
+    X: Any, name: str, dtype: DTypeLike | None, n_threads: int | None
+) -> sp.csr_array:
     rows = _as_index_array(X.row, f"{name}.row", np.int32)
     cols = _as_index_array(X.col, f"{name}.col", np.int32)
     data = _as_values(np.asarray(X.data), name, dtype)
     wrong = np.flatnonzero(~np.isfinite(data))
     if wrong.size:
         raise _bad_csr(name, 3, int(wrong[0]), cols, 0)
-    return _merged(rows, cols, data, X.shape, name)
+    threads = _threads_for(max(len(data), *X.shape), n_threads)
+    return _merged(rows, cols, data, X.shape, name, threads)
 
 
-def _merged(rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str) -> sp.csr_array:
+def _merged(
+    rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str, n_threads: int
+) -> sp.csr_array:
     """Return the matrix of entries in any order; entries of the same row and column are summed."""
     from .. import kernels
 
     n_rows, n_cols = shape
     try:
         indptr, indices, data, _ = kernels.coo_to_csr(
-            rows, cols, data, None, n_rows, n_cols, "sum", 1
+            rows, cols, data, None, n_rows, n_cols, "sum", n_threads
         )
     except ValueError as error:
         raise ValueError(f"{name} is not a valid sparse matrix: {error}") from None
@@ -332,10 +360,10 @@ def _merged(rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str) 
     return wrap_csr(indptr, indices, data, shape)
 
 
-def _transposed(X: sp.csr_array) -> sp.csr_array:
+def _transposed(X: sp.csr_array, n_threads: int) -> sp.csr_array:
     from .. import kernels
 
-    arrays = kernels.csr_transpose(*csr_parts(X), X.shape[1], 1)
+    arrays = kernels.csr_transpose(*csr_parts(X), X.shape[1], n_threads)
     return wrap_csr(*arrays, (X.shape[1], X.shape[0]))
 
 
