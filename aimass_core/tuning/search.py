@@ -148,7 +148,7 @@ def tune(
     refit : bool, default True
         Fit the winner on the whole train part.
     journal : path, optional
-        File that notes every finished trial. A search that was interrupted goes on from it.
+        File with every finished trial. An interrupted search continues from it.
     n_jobs : int, default 1
         Fits at the same time, in threads: kernels release the global interpreter lock.
     n_threads : int, optional
