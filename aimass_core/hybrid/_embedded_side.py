@@ -153,14 +153,14 @@ class EmbeddedSide:
         return factors, bias, first[None], bias_first[None], np.zeros(0, dtype=np.int32)
 
     def close(self, arrays: Arrays, rows: NDArray[np.int64] | None) -> None:
-        """Give the embeddings what a kernel did to the rows."""
+        """Update the embeddings by the changes that a kernel made to the sums of the rows."""
         factors, bias, first, bias_first, _ = arrays
         before, first_before, bias_before, bias_first_before = self._before
-        self._move(
+        self._update(
             rows, factors - before, first[0] - first_before, first_before, *self._factor_arrays()
         )
         if len(bias):
-            self._move(
+            self._update(
                 rows,
                 (bias - bias_before)[:, None],
                 (bias_first[0] - bias_first_before)[:, None],
@@ -200,7 +200,7 @@ class EmbeddedSide:
             r += with_scipy_indices(squared) @ (1 / np.sqrt(squares))
         return factors, 1 / np.maximum(r, _SMALLEST) ** 2
 
-    def _move(
+    def _update(
         self,
         rows: NDArray[np.int64] | None,
         change: Array,
@@ -211,7 +211,7 @@ class EmbeddedSide:
         table: Array,
         squares: Array,
     ) -> None:
-        """Move embeddings in place by the changes of rows and the growth of their accumulators."""
+        """Update embeddings in place from the changes of rows and of their accumulators."""
         index = slice(None) if rows is None else rows
         weight = self._own_weight[index]
         gradient = change * np.sqrt(first)  # change / r
@@ -220,13 +220,13 @@ class EmbeddedSide:
         if self._weights is None:
             return
         if rows is not None:
-            gradient, growth = self._spread(gradient, rows), self._spread(growth, rows)
+            gradient, growth = self._expanded(gradient, rows), self._expanded(growth, rows)
         grown = self._squared_transposed @ growth
         shortened = np.sqrt((squares + grown / self._counts) / (squares + grown))
         table += (self._transposed @ gradient) / np.sqrt(squares) * shortened
         squares += grown
 
-    def _spread(self, values: Array, rows: NDArray[np.int64]) -> Array:
+    def _expanded(self, values: Array, rows: NDArray[np.int64]) -> Array:
         """Return an array of all rows from that of some; the others are 0."""
         out = np.zeros((len(self._own), values.shape[1]), values.dtype)
         out[rows] = values

@@ -107,7 +107,7 @@ def gram_topk(
         scaled *= col_scale[indices]
     scaled = scaled.astype(data.dtype)
     columns = csr_transpose(indptr, indices, scaled, n_cols, 1)
-    places, lengths, found, scores = extension.gram_topk(
+    places, lengths, neighbors, scores = extension.gram_topk(
         indptr,
         indices,
         scaled,
@@ -133,7 +133,7 @@ def gram_topk(
     is_used = np.arange(places) < lengths[:, None]
     ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     used = is_used.reshape(-1)
-    return ends, found[used], scores[used]
+    return ends, neighbors[used], scores[used]
 
 
 def _extension() -> Any:

@@ -1,4 +1,4 @@
-"""What ItemKNN and UserKNN share: parameters, baselines, ratings."""
+"""Base class of ItemKNN and UserKNN: parameters, baselines, ratings."""
 
 from __future__ import annotations
 
