@@ -1113,6 +1113,7 @@ def _renumber(
     if wanted is None:
         return np.arange(len(ids), dtype=np.int32), ids
     wanted = np.asarray(wanted)
+    wanted = wanted.astype(np.int64) if not wanted.size else wanted  # an empty list is of floats
     new = np.full(len(ids), -1, dtype=np.int32)
     new[wanted] = np.arange(len(wanted), dtype=np.int32)
     if np.count_nonzero(new >= 0) != len(wanted):

@@ -317,8 +317,8 @@ def make_task(
     """Join the parts of a split, and find out which users and items train knows."""
     if not (hasattr(split, "train") or (isinstance(split, tuple) and len(split) == 2)):
         raise TypeError(
-            "split must be a Split (from aimass_core.data.split), several of them, or a pair "
-            f"(train, test), got {type(split).__name__}"
+            "split must be a Split such as split.temporal(x) of aimass_core.data, several of them, "
+            f"or a pair (train, test), got {type(split).__name__}"
         )
     repeats = getattr(split, "repeats", "exclude") if repeats is None else repeats
     as_choice(repeats, "repeats", REPEATS)
