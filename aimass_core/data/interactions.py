@@ -228,8 +228,9 @@ class Interactions(MatrixWithIds):
             Names of the columns of a text file, in order.
         date_format : str, optional
             Format of dates in text, such as ``"%d.%m.%Y %H:%M"`` (as for `datetime.strptime`),
+            ``"s"``, ``"ms"``, ``"us"`` or ``"ns"`` for numbers that count from 1970 (Unix time),
             ``"excel"`` for serial numbers of days, or ``"number"`` for whole numbers that only
-            look like dates. Default: ISO 8601.
+            look like dates. Default: ISO 8601; whole numbers stay numbers.
         null_values : sequence of str, optional
             Words that stand for a missing value in columns of text, such as ``["-", "None"]``, in
             addition to the usual ones.
