@@ -491,3 +491,19 @@ def test_texts_of_digits_that_are_no_dates() -> None:
         read_times("1593878903")
     with pytest.raises(ValueError, match="pass date_format='%Y'"):
         read_times("2024")
+
+
+def test_a_saved_model_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    Interactions.from_arrays(["ann"], ["tea"]).save(path)
+    with pytest.raises(ValueError, match="model is a saved model or saved interactions, not a tab"):
+        read(path)
+
+
+def test_ids_that_are_no_numbers_are_named() -> None:
+    old = Interactions.from_arrays([1, 2], ["tea", "tea"])
+    new = Interactions.from_arrays(["1", "A12"], ["tea", "tea"])
+    with pytest.raises(
+        TypeError, match="of kind str, such as 'A12', cannot be added to ids of kind"
+    ):
+        old.merge(new)
