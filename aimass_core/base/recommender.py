@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -440,7 +440,7 @@ class Recommender(Estimator):
         self._count_items()
 
     def _keeps_events(self) -> bool:
-        """Whether the answers depend on the time of each single event."""
+        """Return whether the answers depend on the time of each single event."""
         return False
 
     def _set_features(self) -> None:
@@ -1073,6 +1073,7 @@ class Recommender(Estimator):
         n = len(query)
         if not n or not query.k:
             return padding(n, query.k, self._score_dtype)
+        query = self._in_own_dtype(query)
         without = self._without_history(query)
         if not without.any():
             return self.rank(query)
@@ -1089,6 +1090,20 @@ class Recommender(Estimator):
             counts[: self.n_items][known_items] = self.item_counts_[known_items]
             indices[others], scores[others] = rank_shared(counts, query.take(others))
         return indices, scores
+
+    def _in_own_dtype(self, query: Query) -> Query:
+        """Return a query whose profiles have the type of the values that this model computes with.
+
+        A model that answers for another model gets profiles of the type that the other one takes.
+        """
+        dtype = self._dtype if self.user_items_ is None else self.user_items_.dtype
+        profiles = query.profiles
+        if dtype is None or profiles.dtype == dtype:
+            return query
+        data = profiles.data.astype(dtype)
+        own = wrap_csr(profiles.indptr, profiles.indices, data, profiles.shape)
+        exclude = own if query.exclude is profiles else query.exclude
+        return replace(query, profiles=own, exclude=exclude)
 
     def _without_history(self, query: Query) -> NDArray[np.bool_]:
         """Return a flag for each user of a query: whether the model cannot rank items for it."""

@@ -233,7 +233,7 @@ def prepare(
     options: ReadOptions,
     source: OpenTable | None = None,
 ) -> Triplets:
-    """Number the ids, leave out rows by the rules, and convert values and times to numbers."""
+    """Return numbered rows: ids as codes, without dropped rows, values and times as numbers."""
     as_choice(nulls, "nulls", ("error", "drop"))
     as_choice(unknown, "unknown", ("error", "drop"))
     as_bool(keep_events, "keep_events")
@@ -248,54 +248,64 @@ def prepare(
     n = columns["user"].n_rows
     drops = _Drops(n)
     _drop_nulls(columns, labels, nulls, options, source, drops)
-    rows, user_map, new = _number(
-        columns.pop("user"), labels["user"], users, unknown, n_threads, notes
-    )
-    if new is not None:
-        drops.add(new, "unknown user")
-    cols, item_map, new = _number(
-        columns.pop("item"), labels["item"], items, unknown, n_threads, notes
-    )
-    if new is not None:
-        drops.add(new, "unknown item")
+    numbered = {}
+    for role, known in (("user", users), ("item", items)):
+        codes, ids, is_unknown = _number(
+            columns.pop(role), labels[role], known, unknown, n_threads, notes
+        )
+        numbered[role] = _Ids(codes, ids, is_given=known is not None)
+        if is_unknown is not None:
+            drops.add(is_unknown, f"unknown {role}")
     factors = None
     if weights is not None:
         factors = event_weight_of_rows(columns.pop("event"), labels["event"], weights, n_threads)
         drops.add(factors == 0, "event of weight 0")
-    extra, extra_map = None, None
     if "label" in columns:
-        extra, extra_map = IdMap._number(columns.pop("label"), labels["label"], n_threads)
+        numbered["label"] = _Ids(*IdMap._number(columns.pop("label"), labels["label"], n_threads))
     keep = drops.keep
     if keep is not None:
-        rows, cols = rows[keep], cols[keep]
-        if users is None:
-            rows, user_map = user_map._compact(rows)
-        if items is None:
-            cols, item_map = item_map._compact(cols)
-        if extra is not None and extra_map is not None:
-            extra, extra_map = extra_map._compact(extra[keep])
+        numbered = {role: ids.kept(keep) for role, ids in numbered.items()}
         factors = factors if factors is None else factors[keep]
-    values, times, time_unit = _values_and_times(columns, labels, keep, len(rows), options, source)
+    by_user, by_item, label = numbered["user"], numbered["item"], numbered.get("label")
+    values, times, time_unit = _values_and_times(
+        columns, labels, keep, len(by_user.codes), options, source
+    )
     if factors is not None:
         values = values * factors
     log_notes(notes)
     return Triplets(
-        rows,
-        cols,
-        narrow(values, dtype, labels.get("value", "value")),
-        times,
-        time_unit,
-        user_map,
-        item_map,
-        duplicates,
-        n,
-        n_threads,
-        keep_events,
-        drops.causes,
-        notes,
-        extra,
-        extra_map,
+        rows=by_user.codes,
+        cols=by_item.codes,
+        values=narrow(values, dtype, labels.get("value", "value")),
+        times=times,
+        time_unit=time_unit,
+        users=by_user.ids,
+        items=by_item.ids,
+        rule=duplicates,
+        n_read=n,
+        n_threads=n_threads,
+        keep_events=keep_events,
+        dropped=drops.causes,
+        notes=notes,
+        label_codes=None if label is None else label.codes,
+        labels=None if label is None else label.ids,
     )
+
+
+@dataclass(frozen=True)
+class _Ids:
+    """The ids of one column of a table: the code of each row, and the id of each code."""
+
+    codes: NDArray[np.int32]
+    ids: IdMap
+    is_given: bool = False  # by the caller, so that it keeps ids without a row
+
+    def kept(self, keep: NDArray[np.bool_]) -> _Ids:
+        """Return the ids of some rows; a map that was made of the rows loses what none has."""
+        codes = self.codes[keep]
+        if self.is_given:
+            return _Ids(codes, self.ids, is_given=True)
+        return _Ids(*self.ids._compact(codes))
 
 
 def _drop_nulls(

@@ -77,7 +77,7 @@ class IdMap:
     def from_values(
         cls, values: ArrayLike, *, n_threads: int | None = None
     ) -> tuple[IdMap, NDArray[np.int32]]:
-        """Number the distinct values in ascending order.
+        """Return the distinct values, numbered in ascending order.
 
         Parameters
         ----------
