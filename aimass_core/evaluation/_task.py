@@ -315,15 +315,7 @@ def make_task(
     n_threads: int | None = None,
 ) -> Task:
     """Join the parts of a split, and find out which users and items train knows."""
-<<<<<<< HEAD
-    if not (hasattr(split, "train") or (isinstance(split, tuple) and len(split) == 2)):
-        raise TypeError(
-            "split must be a Split such as split.temporal(x) of aimass_core.data, several of them, "
-            f"or a pair (train, test), got {type(split).__name__}"
-        )
-=======
     train, test, fold_in = _parts(split)
->>>>>>> main
     repeats = getattr(split, "repeats", "exclude") if repeats is None else repeats
     as_choice(repeats, "repeats", REPEATS)
     as_choice(fallback, "fallback", FALLBACKS)
@@ -393,8 +385,8 @@ def _parts(split: Any) -> tuple[Any, Any, Any]:
         test = split.test if fold_in is None else split.holdout
     else:
         raise TypeError(
-            "split must be a Split (from aimass_core.data.split), several of them, or a pair "
-            f"(train, test), got {type(split).__name__}"
+            "split must be a Split such as split.temporal(x) of aimass_core.data, several of them, "
+            f"or a pair (train, test), got {type(split).__name__}"
         )
     refuse_table(train, "train")
     refuse_table(test, "test")
