@@ -108,6 +108,9 @@ def as_bool(value: Any, name: str) -> bool:
     return bool(value)
 
 
+_FLOATS = np.dtype(np.float32), np.dtype(np.float64)
+
+
 def _no_numbers(name: str, dtype: np.dtype[Any]) -> TypeError:
     """Return the error for values that are not real numbers."""
     is_ids = dtype.kind in "USO" and name in ("X", "user_items")
@@ -122,10 +125,18 @@ def _as_values(data: NDArray[Any], name: str, dtype: DTypeLike | None) -> NDArra
     if dtype is None:
         dtype = np.float32 if np.can_cast(data.dtype, np.float32, "safe") else np.float64
     dtype = np.dtype(dtype)
-    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+    if dtype not in _FLOATS:
         raise TypeError(f"{name} can be used as float32 or float64, not as {dtype}")
+    if data.dtype == dtype:
+        return np.ascontiguousarray(data)
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(data, dtype=dtype)
+
+
+_INDEX_BOUNDS = {
+    np.dtype(np.int32): (-(1 << 31), (1 << 31) - 1),
+    np.dtype(np.int64): (-(1 << 63), (1 << 63) - 1),
+}
 
 
 def _as_index_array(array: Any, name: str, target: DTypeLike) -> NDArray[Any]:
@@ -137,9 +148,10 @@ def _as_index_array(array: Any, name: str, target: DTypeLike) -> NDArray[Any]:
     if array.dtype == target:
         return np.ascontiguousarray(array)
     if array.size and not np.can_cast(array.dtype, target, "safe"):
-        bounds = np.iinfo(target)
-        for extreme in (array.min(), array.max()):
-            if not bounds.min <= extreme <= bounds.max:
+        least, most = _INDEX_BOUNDS[np.dtype(target)]
+        # The reductions, because the methods take twice as long for few numbers.
+        for extreme in (int(np.minimum.reduce(array)), int(np.maximum.reduce(array))):
+            if not least <= extreme <= most:
                 raise ValueError(f"{name} holds {extreme}, which is out of range")
     return np.ascontiguousarray(array, dtype=target)
 
