@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from _als import SOLVERS, WEIGHTS, problem
+from _interrupts import stops_within_half_a_second
 from _levels import LEVELS, at_level
 from _similarity import DTYPES
 from hypothesis import given, settings
@@ -281,31 +279,24 @@ def test_long_work_in_pieces(solver, n_steps):
 
 # A row in one of two ways: little data and many steps, or so many entries that one pass over them
 # takes long (they repeat a few columns, which the kernel does not mind).
-INTERRUPTED = """
-import numpy as np, os, signal, sys, threading, time
+LONG_ROW = """
+import numpy as np
 from aimass_core import _core
-solver, n = sys.argv[1], int(sys.argv[2])
-f = 1024
+f, n = 1024, {n}
 rng = np.random.default_rng(0)
 root = rng.standard_normal((f, f))
 columns = min(n, 500)
 indices = np.sort(rng.integers(0, columns, n, dtype=np.int32))
 row = np.array([0, n]), indices, np.ones(n, np.float32)
 y = rng.standard_normal((columns, f)).astype(np.float32)
-times = []
-def press():
-    times.append(time.process_time())  # not the seconds that other programs take
-    os.kill(os.getpid(), signal.SIGINT)
-threading.Timer(0.5, press).start()
-try:
-    _core.als_solve(
-        *row, y, root @ root.T, abs(y[:1]), np.ones(1), y[:0], 0.0,
-        alpha=float(n > 1), weight_shift=0.0,
-        target_shift=0.0, preferences=n > 1, solver=solver, n_steps=10**6, block_size=64,
-        n_threads=1,
-    )
-except KeyboardInterrupt:
-    print(time.process_time() - times[0])
+gramian, start = root @ root.T, abs(y[:1])
+"""
+LONG_SOLVE = """
+_core.als_solve(
+    *row, y, gramian, start.copy(), np.ones(1), y[:0], 0.0, alpha=float(n > 1), weight_shift=0.0,
+    target_shift=0.0, preferences=n > 1, solver="{solver}", n_steps=10**6, block_size=64,
+    n_threads=1,
+)
 """
 
 
@@ -314,11 +305,5 @@ except KeyboardInterrupt:
     [("nonnegative", 1), ("subspace", 1), *((solver, 4_000_000) for solver in SOLVERS)],
 )
 def test_ctrl_c_within_a_row(solver, n):
-    out = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, solver, str(n)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    ).stdout
-    assert float(out.split()[-1]) < 0.5
+    prepare, call = LONG_ROW.format(n=n), LONG_SOLVE.format(solver=solver)
+    assert stops_within_half_a_second(prepare, call, wait=0.5)
