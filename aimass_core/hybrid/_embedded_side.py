@@ -149,14 +149,15 @@ class EmbeddedSide:
         self._weights = Weights(n, self.n_features, dtype)
         if features is not None and self.n_features and share > 0:
             self._weights.set_features(features, share, n_threads)
-        tables = [aligned_zeros((len(rows), width), dtype) for rows in (own, of_features)]
-        for table, rows in zip(tables, (own, of_features), strict=True):
-            table[:, : self.n_factors] = rows
-        self._factors = EmbeddingSums(*tables, self._weights, n_threads)
+        own_rows = aligned_zeros((n, width), dtype)
+        own_rows[:, : self.n_factors] = own
+        table = aligned_zeros((self.n_features, width), dtype)
+        table[:, : self.n_factors] = of_features
+        self._factors = EmbeddingSums(own_rows, table, self._weights, n_threads)
         self._biases: EmbeddingSums | None = None
         if has_biases:
-            zeros = np.zeros((n, 1), dtype), np.zeros((self.n_features, 1), dtype)
-            self._biases = EmbeddingSums(*zeros, self._weights, n_threads)
+            own_rows, table = np.zeros((n, 1), dtype), np.zeros((self.n_features, 1), dtype)
+            self._biases = EmbeddingSums(own_rows, table, self._weights, n_threads)
 
     @staticmethod
     def sums_of_features(features: sp.csr_array, table: Array, share: float) -> Array:
@@ -200,11 +201,11 @@ class EmbeddedSide:
         """Return the arrays that a kernel trains for some rows, in ascending order."""
         factors, squares = self._factors.open(rows)
         dtype = factors.dtype
-        bias, bias_squares = np.zeros(0, dtype), np.zeros((1, 0), dtype)
+        bias, bias_squares = np.zeros((0, 1), dtype), np.zeros((0, 1), dtype)
         if self._biases is not None:
-            bias, bias_squares = (a.reshape(-1) for a in self._biases.open(rows))
-            bias_squares = bias_squares[None]
-        return factors, bias, squares[None], bias_squares, np.zeros(0, dtype=np.int32)
+            bias, bias_squares = self._biases.open(rows)
+        counts = np.zeros(0, dtype=np.int32)
+        return factors, bias[:, 0], squares[None], bias_squares.reshape(1, -1), counts
 
     def close(self, rows: NDArray[np.int32]) -> None:
         """Give the embeddings what a kernel did to the rows since `open`."""

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["FeatureRanking"]
 
 _ENTRY_WEIGHTS = {"alpha": 0.0, "weight_shift": 1.0, "target_shift": 1.0, "preferences": True}
-_STEP_COST = 6  # of a pair in products of rows, about
-_PASS_COST = 4  # of an entry of the features, for each part of an epoch
+# Steps that take four times as long as the sums of an item and of an entry of its features.
+_ITEM_STEPS, _ENTRY_STEPS = 2.5, 1.2
 _FEWEST_PARTS, _MOST_PARTS = 4, 64
 
 
@@ -266,7 +266,7 @@ class FeatureRanking(FeatureFactors, SgdRanking):
         n_entries = sum(table.nnz for table in tables if table is not None)
         if not n_entries:
             return 1
-        wanted = _STEP_COST * X.nnz // (_PASS_COST * n_entries)
+        wanted = X.nnz / (_ITEM_STEPS * X.shape[1] + _ENTRY_STEPS * n_entries)
         return int(min(max(wanted, _FEWEST_PARTS), _MOST_PARTS, max(X.shape[0] // 16, 1)))
 
     _weights_of_negatives: NDArray[np.float64]
@@ -299,8 +299,8 @@ class FeatureRanking(FeatureFactors, SgdRanking):
             order = np.random.default_rng([seed, number]).permutation(X.shape[0])
             sums = np.zeros(3)
             for part in range(n_parts):
-                rows = np.sort(order[part::n_parts]).astype(np.int32)
-                block = take_rows(X, rows)
+                chosen = np.sort(order[part::n_parts])
+                rows, block = chosen.astype(np.int32), take_rows(X, chosen)
                 if not block.nnz:
                     continue
                 step: Step = self._step(block, optimizer, n_threads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from _interrupts import stops_within_half_a_second
 from _levels import LEVELS, at_level
 from _similarity import DTYPES
 from hypothesis import given, settings
@@ -180,3 +181,23 @@ def test_refusals(change, message):
         change |= {"accumulators": change["factors"].copy()}
     with pytest.raises(ValueError, match=message):
         _core.embedding_sums(**a | change, n_threads=1)
+
+
+PREPARED = """
+import numpy as np
+from aimass_core import _core
+n, entries, width = 20_000, 100, 64
+embeddings = (np.ones(n, "f4"), *np.ones((4, n, width), "f4"))
+indptr = np.arange(n + 1) * entries
+indices = np.random.default_rng(0).integers(0, n, n * entries).astype(np.int32)
+weights = indptr, indices, np.full(n * entries, 0.1, "f4")
+rows = np.arange(n, dtype=np.int32)
+arrays = np.ones((4, n, width), "f4")
+"""
+
+
+@pytest.mark.parametrize("name", ["embedding_sums", "embedding_moves"])
+def test_ctrl_c(name):
+    taken = "*arrays[:2]" if name == "embedding_sums" else "*arrays"
+    call = f"_core.{name}(embeddings, weights, rows, {taken}, 1)"
+    assert stops_within_half_a_second(PREPARED, call)
