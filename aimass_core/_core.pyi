@@ -16,6 +16,8 @@ __all__: list[str] = [
     "coo_to_csr",
     "csr_check",
     "csr_transpose",
+    "embedding_moves",
+    "embedding_sums",
     "factorize_bytes",
     "factorize_int64",
     "fm_design_sweep",
@@ -241,6 +243,102 @@ def csr_transpose(
 ]:
     """
     CSR of the transpose: (indptr, indices, data).
+    """
+
+@typing.overload
+def embedding_moves(
+    embeddings: tuple[
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+    ],
+    transposed: tuple[
+        numpy.typing.NDArray[numpy.int64],
+        numpy.typing.NDArray[numpy.int32],
+        numpy.typing.NDArray[numpy.float32],
+    ],
+    rows: numpy.typing.NDArray[numpy.int32],
+    factors: numpy.typing.NDArray[numpy.float32],
+    accumulators: numpy.typing.NDArray[numpy.float32],
+    factors_before: numpy.typing.NDArray[numpy.float32],
+    accumulators_before: numpy.typing.NDArray[numpy.float32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Give embeddings the moves of their rows; the arrays of embeddings, factors and accumulators are changed.
+    """
+
+@typing.overload
+def embedding_moves(
+    embeddings: tuple[
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+    ],
+    transposed: tuple[
+        numpy.typing.NDArray[numpy.int64],
+        numpy.typing.NDArray[numpy.int32],
+        numpy.typing.NDArray[numpy.float64],
+    ],
+    rows: numpy.typing.NDArray[numpy.int32],
+    factors: numpy.typing.NDArray[numpy.float64],
+    accumulators: numpy.typing.NDArray[numpy.float64],
+    factors_before: numpy.typing.NDArray[numpy.float64],
+    accumulators_before: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Give embeddings the moves of their rows; the arrays of embeddings, factors and accumulators are changed.
+    """
+
+@typing.overload
+def embedding_sums(
+    embeddings: tuple[
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+    ],
+    weights: tuple[
+        numpy.typing.NDArray[numpy.int64],
+        numpy.typing.NDArray[numpy.int32],
+        numpy.typing.NDArray[numpy.float32],
+    ],
+    rows: numpy.typing.NDArray[numpy.int32],
+    factors: numpy.typing.NDArray[numpy.float32],
+    accumulators: numpy.typing.NDArray[numpy.float32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Factors of rows that are sums of embeddings, and their accumulators; both are written.
+    """
+
+@typing.overload
+def embedding_sums(
+    embeddings: tuple[
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+    ],
+    weights: tuple[
+        numpy.typing.NDArray[numpy.int64],
+        numpy.typing.NDArray[numpy.int32],
+        numpy.typing.NDArray[numpy.float64],
+    ],
+    rows: numpy.typing.NDArray[numpy.int32],
+    factors: numpy.typing.NDArray[numpy.float64],
+    accumulators: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Factors of rows that are sums of embeddings, and their accumulators; both are written.
     """
 
 @typing.overload
