@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import (
         cuda,
         data,
+        deep,
         effects,
         evaluation,
         factorization,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .base.recommender import Recommender
     from .base.registry import register
     from .data import Features, FeatureTable, IdMap, Interactions, datasets
+    from .deep import GRU4Rec, SASRec, TwoTower
     from .factorization import (
         BPR,
         NMF,
@@ -86,6 +88,7 @@ _NAMES = {
     "as_recommender": "base.foreign",
     "data": "data",
     "datasets": "data.datasets",
+    "deep": "deep",
     "effects": "effects",
     "evaluation": "evaluation",
     "factorization": "factorization",
