@@ -29,6 +29,7 @@ from aimass_core import (
     ContextKNN,
     CosineContrastiveMF,
     ExplicitALS,
+    GRU4Rec,
     ImplicitALS,
     ItemKNN,
     LogisticMF,
@@ -37,12 +38,14 @@ from aimass_core import (
     RankFusion,
     RatingNMF,
     SampledSoftmaxMF,
+    SASRec,
     ScoreFusion,
     Similarity,
     SlopeOne,
     SparseEASE,
     Stacking,
     SVDpp,
+    TwoTower,
     UserKNN,
     similarity,
 )
@@ -153,7 +156,14 @@ FUSED = [
         estimator={"steps": [["DecisionTreeClassifier", {"max_depth": 4, "random_state": 0}]]},
     ),
 ]
-MODELS = NEIGHBORS + FACTORS + LISTWISE + CLUSTERED + LINEAR + FUSED
+DEEP = [
+    SASRec(**FEW, n_heads=5, max_length=9),
+    SASRec(n_factors=6, max_iter=2, n_layers=1, n_heads=2, n_negatives=20),
+    GRU4Rec(**FEW, n_hidden=7),
+    GRU4Rec(**FEW, n_hidden=4, n_layers=2, max_length=9),
+    TwoTower(**FEW, n_hidden=6),
+]
+MODELS = NEIGHBORS + FACTORS + LISTWISE + CLUSTERED + LINEAR + DEEP + FUSED
 
 
 @pytest.fixture(scope="module")

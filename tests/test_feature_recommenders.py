@@ -21,6 +21,7 @@ from aimass_core import (
     Interactions,
     ItemKNN,
     Popularity,
+    TwoTower,
     VectorMap,
     load,
     register,
@@ -64,6 +65,7 @@ FEATURED = [
     HybridALS(n_factors=4, regularization=0.1),
     HybridBPR(**STEPS),
     HybridWARP(**STEPS),
+    TwoTower(**STEPS, n_hidden=4, learning_rate=0.02),
     ColdStart(model=ItemKNN(n_neighbors=12)),
     ColdStart(model=ByFeatures()),
 ]

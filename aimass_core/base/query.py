@@ -97,7 +97,9 @@ class Query:
         """
         if begin == 0 and end >= len(self):
             return self
-        return self._select(slice(begin, min(end, len(self))), lambda matrix: row_range(matrix, begin, end))
+        return self._select(
+            slice(begin, min(end, len(self))), lambda matrix: row_range(matrix, begin, end)
+        )
 
     def take(self, rows: NDArray[np.int64]) -> Query:
         """Return the query of some of its users.

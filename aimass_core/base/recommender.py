@@ -900,7 +900,8 @@ class Recommender(Estimator):
         numbers = wrap_csr(X.indptr, X.indices, np.arange(X.nnz, dtype=np.float64), X.shape)
         columns = self.items_.get(user_items.items.ids)
         kept = renumber_columns(numbers, columns, self.n_items).data
-        return times[kept.astype(np.int64)]
+        ordered: NDArray[np.int64] = times[kept.astype(np.int64)]
+        return ordered
 
     @staticmethod
     def _warn_of_items(n_unknown: int, n: int) -> None:

@@ -29,7 +29,8 @@ def dense(x: Array, weights: Weights, name: str) -> Array:
     x : ndarray of shape (n, length, n_in)
         Stacks of rows.
     weights : mapping of str to ndarray
-        Has ``{name}weight`` of shape (n_out, n_in) and ``{name}bias`` of shape (n_out,).
+        Has ``{name}weight`` of shape (n_out, n_in), and ``{name}bias`` of shape (n_out,) unless the
+        map is linear.
     name : str
         Prefix of both.
 
@@ -37,8 +38,9 @@ def dense(x: Array, weights: Weights, name: str) -> Array:
     -------
     ndarray of shape (n, length, n_out)
     """
-    product: Array = np.matmul(x, weights[f"{name}weight"].T) + weights[f"{name}bias"]
-    return product
+    product: Array = np.matmul(x, weights[f"{name}weight"].T)
+    bias = weights.get(f"{name}bias")
+    return product if bias is None else product + bias
 
 
 def relu(x: Array) -> Array:
@@ -137,9 +139,7 @@ def gru(x: Array, weights: Weights, n_layers: int) -> Array:
     """
     for layer in range(n_layers):
         own = {
-            part: {
-                kind: weights[f"gru.{kind}_{part}_l{layer}"] for kind in ("weight", "bias")
-            }
+            part: {kind: weights[f"gru.{kind}_{part}_l{layer}"] for kind in ("weight", "bias")}
             for part in ("ih", "hh")
         }
         inputs = dense(x, own["ih"], "")

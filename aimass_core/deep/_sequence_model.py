@@ -247,9 +247,7 @@ class SequenceModel(FactorModel):
                     x = torch.nn.functional.embedding(inputs, table) * self.n_factors**0.5
                     outputs = self._outputs(torch, network, x, lengths)
                     outputs = outputs[torch.as_tensor(is_input, **on_device)]
-                    loss = softmax_loss(
-                        torch, outputs, table, targets, negatives, self.n_items
-                    )
+                    loss = softmax_loss(torch, outputs, table, targets, negatives, self.n_items)
                     (loss / n_targets).backward()
                     total += float(loss.detach())
                 optimizer.step()

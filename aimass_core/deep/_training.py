@@ -99,8 +99,8 @@ def trainer(
         n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if devices[0] >= n_devices:
             raise RuntimeError(
-                f"device={device!r} needs that NVIDIA GPU and PyTorch built for CUDA; PyTorch finds "
-                f"{n_devices} of them. device='cpu' trains here"
+                f"device={device!r} needs that NVIDIA GPU and PyTorch built for CUDA; PyTorch "
+                f"finds {n_devices} of them. device='cpu' trains here"
             )
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads if products_of_step >= _PARALLEL else 1)

@@ -59,10 +59,10 @@ class TwoTower(FeatureFactors):
         x_i = e_i + B^T \frac{g_i}{|g_i|}, \quad
         t(x) = x + W_2 \max(W_1 x + b_1, 0) + b_2
 
-    Each side has its own network t. A score is the inner product of both outputs. Training
-    maximises a softmax over items, with the target left out of :math:`S_u`. New items and users have
-    the vectors of their features. `fit` needs PyTorch (``pip install 'aimass_core[deep]'``).
-    Answers, saving and loading do not.
+    Each side has its own network t; that of items has no :math:`b_2`. A score is the inner product
+    of both outputs. Training maximises a softmax over items, with the target left out of
+    :math:`S_u`. New items and users have the vectors of their features. `fit` needs PyTorch
+    (``pip install 'aimass_core[deep]'``). Answers, saving and loading do not.
 
     Parameters
     ----------
@@ -212,7 +212,8 @@ class TwoTower(FeatureFactors):
         shapes: dict[str, tuple[int, ...]] = {}
         for side in ("item", "user"):
             shapes |= {f"{side}.0.weight": (h, f), f"{side}.0.bias": (h,)}
-            shapes |= {f"{side}.3.weight": (f, h), f"{side}.3.bias": (f,)}
+            shapes[f"{side}.3.weight"] = (f, h)
+        shapes["user.3.bias"] = (f,)  # one of items would add the same to all scores of a user
         return shapes
 
     # ---- learning ----------------------------------------------------------------------------
@@ -379,7 +380,10 @@ class _Training:
         self.towers = nn.ModuleDict(
             {
                 side: nn.Sequential(
-                    nn.Linear(f, h), nn.ReLU(), nn.Dropout(model.dropout), nn.Linear(h, f)
+                    nn.Linear(f, h),
+                    nn.ReLU(),
+                    nn.Dropout(model.dropout),
+                    nn.Linear(h, f, bias=side == "user"),
                 )
                 for side in ("item", "user")
             }
