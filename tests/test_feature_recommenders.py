@@ -65,7 +65,7 @@ FEATURED = [
     HybridALS(n_factors=4, regularization=0.1),
     HybridBPR(**STEPS),
     HybridWARP(**STEPS),
-    TwoTower(**STEPS, n_hidden=4, learning_rate=0.02),
+    TwoTower(n_factors=8, n_hidden=8, max_iter=150, learning_rate=0.02, id_dropout=0.5),
     ColdStart(model=ItemKNN(n_neighbors=12)),
     ColdStart(model=ByFeatures()),
 ]
