@@ -476,6 +476,22 @@ def test_forgotten_users(model, named):
 
 
 @every
+def test_saved_and_loaded(model, named, tmp_path):
+    model.fit(named)
+    model.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    assert type(again) is type(model)
+    new = named.subset(users=["user-03", "user-20"])
+    for a, b in (
+        (again.recommend(k=4), model.recommend(k=4)),
+        (again.recommend_new(new, k=4), model.recommend_new(new, k=4)),
+    ):
+        assert a.queries.tolist() == b.queries.tolist()
+        np.testing.assert_array_equal(a.indices, b.indices)
+        np.testing.assert_array_equal(a.scores, b.scores)
+
+
+@every
 def test_saved_without_training_data(model, named, tmp_path):
     model.fit(named)
     file = tmp_path / "model.safetensors"
@@ -674,6 +690,26 @@ def test_recommend_new_of_known_rows(model, blocks):
     known = model.fit(blocks).recommend(k=5)
     folded = model.recommend_new(blocks, k=5)
     np.testing.assert_array_equal(folded.indices, known.indices)
+
+
+@every
+def test_new_users_may_have_values_of_any_type(model, blocks):
+    model = copy.deepcopy(model).fit(blocks.astype(np.float64))
+    expected = model.recommend_new(blocks[:3], k=4)
+    for dtype in (np.float64, np.int64):
+        lists = model.recommend_new(blocks[:3].astype(dtype), k=4)
+        np.testing.assert_array_equal(lists.indices, expected.indices)
+        np.testing.assert_array_equal(lists.scores, expected.scores)
+
+
+@every
+def test_predictions_do_not_depend_on_the_batch(model, blocks):
+    model.fit(blocks)
+    users, items = np.arange(0, 36, 5), np.arange(0, 30, 4)
+    together = model.predict(users, items)
+    for at in range(len(users)):
+        alone = model.predict(users[at], items[at])
+        np.testing.assert_array_equal(alone, together[[at]])
 
 
 @every

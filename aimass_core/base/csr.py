@@ -229,7 +229,9 @@ def products_of_rows(
 ) -> NDArray[np.float64]:
     """Return the inner product of row ``x_rows[i]`` of X and row ``y_rows[i]`` of Y for each i.
 
-    The rows must be sorted. Costs the entries of the rows involved, in blocks of bounded memory.
+    The rows must be sorted. Products are added in float64 in the order of the columns, so that a
+    result has the same bits alone and among others. Costs the entries of the rows involved, in
+    blocks of bounded memory.
     """
     products = np.empty(len(x_rows), dtype=np.float64)
     if len(x_rows) == 1:
@@ -237,8 +239,10 @@ def products_of_rows(
         return products
     for begin in range(0, len(x_rows), _PAIRS):
         part = slice(begin, begin + _PAIRS)
-        both = take_rows(X, x_rows[part]).multiply(take_rows(Y, y_rows[part]))
-        products[part] = both.sum(axis=1)
+        rows = take_rows(X, x_rows[part])
+        rows.data = rows.data.astype(np.float64)
+        both = sp.csr_array(rows.multiply(take_rows(Y, y_rows[part])))
+        products[part] = np.bincount(row_numbers(both), both.data, minlength=both.shape[0])
     return products
 
 
@@ -253,4 +257,5 @@ def _product_of_two_rows(X: sp.csr_array, x_row: int, Y: sp.csr_array, y_row: in
         return 0.0
     positions = long.searchsorted(short)
     is_in = long.take(positions, mode="clip") == short
-    return float(x[is_in].astype(np.float64) @ y[positions[is_in]])
+    products = x[is_in].astype(np.float64) * y[positions[is_in]]
+    return float(products.cumsum()[-1]) if len(products) else 0.0

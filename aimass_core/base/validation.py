@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import math
 import operator
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "as_bool",
     "as_choice",
+    "as_collection",
     "as_csr",
     "as_float",
     "as_indices",
@@ -105,10 +107,17 @@ def as_bool(value: Any, name: str) -> bool:
     return bool(value)
 
 
+def _no_numbers(name: str, dtype: np.dtype[Any]) -> TypeError:
+    """Return the error for values that are not real numbers."""
+    is_ids = dtype.kind in "USO" and name in ("X", "user_items")
+    hint = ": ids go to Interactions.from_arrays(users, items)" if is_ids else ""
+    return TypeError(f"{name} must hold real numbers, got dtype {dtype}{hint}")
+
+
 def _as_values(data: NDArray[Any], name: str, dtype: DTypeLike | None) -> NDArray[Any]:
     """Return stored values as contiguous, native float32 or float64."""
     if data.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {data.dtype}")
+        raise _no_numbers(name, data.dtype)
     if dtype is None:
         dtype = np.float32 if np.can_cast(data.dtype, np.float32, "safe") else np.float64
     dtype = np.dtype(dtype)
@@ -155,11 +164,18 @@ _COLUMN_WORDS = {
 
 def refuse_table(X: Any, name: str) -> None:
     """Raise TypeError for a data frame or Arrow table, with the call that reads it."""
-    is_table = hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__")
+    is_table = any(
+        hasattr(X, attribute)
+        for attribute in ("__arrow_c_stream__", "__dataframe__", "collect_schema")
+    ) or (isinstance(X, np.ndarray) and X.dtype.names is not None)
     if not is_table or isinstance(X, MatrixWithIds):
         return
-    names = getattr(X, "column_names", None)  # Arrow
-    names = [str(column) for column in (X.columns if names is None else names)]
+    names = _column_names(X)
+    if names is None:
+        raise TypeError(
+            f"{name} is one column ({type(X).__name__}): Interactions.from_arrays(users, items, "
+            "values) takes columns of users, items and values"
+        )
     chosen: dict[str, str] = {}
     for role, words in _COLUMN_WORDS.items():
         for column in names:
@@ -175,6 +191,35 @@ def refuse_table(X: Any, name: str) -> None:
         f"read it with Interactions.from_table(table, {call}) first. A table of users x items is "
         "given as table.to_numpy(), with 0 where there is no interaction"
     )
+
+
+def _column_names(X: Any) -> list[str] | None:
+    """Return the names of a table's columns, None for a single column."""
+    if isinstance(X, np.ndarray):
+        return list(X.dtype.names or ())
+    if hasattr(X, "collect_schema"):  # polars, without the warning of LazyFrame.columns
+        return list(X.collect_schema().names())
+    for names in (
+        getattr(X, "column_names", None),  # Arrow
+        getattr(X, "columns", None),
+        getattr(getattr(X, "schema", None), "names", None),
+    ):
+        if names is not None and not callable(names):
+            return [str(column) for column in names]
+    return None
+
+
+def _no_matrix(X: Any, name: str) -> TypeError:
+    """Return the error for what is no matrix, with the call that makes one of it."""
+    text = f"{name} must be a sparse matrix, a 2-D array or Interactions, got {_shown(X)}"
+    if isinstance(X, (str, os.PathLike)):
+        return TypeError(f"{text}: Interactions.from_table(path, user=..., item=...) reads a file")
+    if isinstance(X, Mapping):
+        return TypeError(
+            f"{text}: Interactions.from_table(columns, user=..., item=...) reads a dictionary of "
+            "columns, and Interactions.from_arrays(users, items) takes one id for each interaction"
+        )
+    return TypeError(text)
 
 
 def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr_array:
@@ -207,8 +252,8 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
 
     X = matrix_of(X)
     if not sp.issparse(X):
-        if isinstance(X, (str, bytes)) or X is None:
-            raise TypeError(f"{name} must be a sparse matrix, a 2-D array or Interactions")
+        if X is None or isinstance(X, (str, bytes, os.PathLike, Mapping)):
+            raise _no_matrix(X, name)
         X = _from_dense(X, name)
     if len(X.shape) != 2:
         raise ValueError(f"{name} must be 2-D (users x items), got {len(X.shape)}-D")
@@ -219,7 +264,7 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
             "are possible: build it through Interactions, which numbers the ids that occur"
         )
     if X.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {X.dtype}")
+        raise _no_numbers(name, X.dtype)
     if X.format == "csc":
         return _transposed(as_csr(X.T, f"{name} (CSC)", dtype=dtype))
     if X.format == "coo":  # SciPy converts triplets without checking them
@@ -332,12 +377,21 @@ def csr_parts(X: sp.csr_array) -> CsrParts:
     )
 
 
+def as_collection(values: Any) -> Any:
+    """Return a set, a view or a generator as a list, and anything else as it is."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        return values
+    if isinstance(values, Sequence) or hasattr(values, "__array__"):
+        return values
+    return values if hasattr(values, "__arrow_c_stream__") else list(values)
+
+
 def as_indices(values: Any, name: str, n: int | None, *, what: str) -> NDArray[np.int64]:
     """Return row or column numbers as int64, each within ``[0, n)`` where n is given.
 
     ``what`` says what they number, e.g. ``"users"``; a scalar becomes an array of one.
     """
-    array = np.atleast_1d(np.asarray(values))
+    array = np.atleast_1d(np.asarray(as_collection(values)))
     if array.size == 0 and array.ndim == 1:
         return np.empty(0, dtype=np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":

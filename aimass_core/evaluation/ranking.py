@@ -27,7 +27,7 @@ __all__ = [
 
 
 def _sum_precision(lists: Judged) -> Floats:
-    """Sum of the precision at each hit."""
+    """Return the sum of the precision at each hit."""
     hits = lists.hits
     ranks = np.arange(1, hits.shape[1] + 1)
     return np.asarray((np.cumsum(hits, axis=1) / ranks * hits).sum(axis=1))

@@ -226,7 +226,7 @@ class ColdStart(FeatureRecommender):
         if n_items < query.n_items:
             query = _first_columns(query, n_items)
         return replace(
-            query,
+            model._in_own_dtype(query),
             item_features=query.item_features if model.item_features_ is not None else None,
             user_features=query.user_features if model.user_features_ is not None else None,
         )

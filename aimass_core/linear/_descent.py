@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
+from ..base.caller import warn_caller
 from ..base.csr import PRODUCT, transpose
 from ..base.validation import csr_parts, wrap_csr
 from ..exceptions import ConvergenceWarning
@@ -156,12 +156,11 @@ def warn_of_violations(violation: NDArray[np.float64], tol: float, max_iter: int
     """Warn of items that did not converge."""
     late = int(np.count_nonzero(violation > tol))
     if late:
-        warnings.warn(
+        warn_caller(
             f"{late:,} of {len(violation):,} items ended after {max_iter} sweeps with violations "
             f"of optimality up to {violation.max():.2g} (tol={tol:g}): raise max_iter, tol or the "
             "regularization",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
 

@@ -79,7 +79,7 @@ class _Search:
         return time.monotonic() >= self.deadline
 
     def key(self, trial: Trial) -> float:
-        """Sort key of a trial: smaller is better, failures last."""
+        """Return the key by which trials are sorted: smaller is better, failures last."""
         if math.isnan(trial.score):
             return math.inf
         return trial.score if self.lower_is_better else -trial.score
@@ -612,8 +612,11 @@ def _halve(
 
 
 def _some_users(fold: Split, share: float, seed: int) -> Split:
-    """The entries of a share of the users, the same users for the same seed; larger shares hold
-    the smaller ones. Shapes and ids stay."""
+    """Return the entries of a share of the users.
+
+    One seed gives the same users, and a larger share contains the smaller ones. Shapes and ids
+    stay.
+    """
     if share >= 1:
         return fold
     key = np.random.default_rng(seed).random(fold.train.n_users)

@@ -226,7 +226,7 @@ def test_usual_words_for_missing_values(word: str, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(PLAIN + f"{word},tea,1\n")
     with pytest.raises(
-        ValueError, match=r"user='user' holds 1 nulls, .*a.csv, line 5.*nulls='drop'"
+        ValueError, match=r"user='user' holds 1 null, .*a.csv, line 5.*nulls='drop'"
     ):
         read(path)
     x = read(path, nulls="drop")
@@ -323,7 +323,20 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "blank before a name": (
         swapped(PLAIN, ",item", ", item"),
         {},
-        "the name has blanks around it: separator=', '",
+        "the name has blanks around it: write item=' item', or separator=', '",
+    ),
+    "unknown separator": (
+        swapped(PLAIN, ",", "^"),
+        {},
+        r"user\^item\^value'; pass separator= if another mark than ',' is used, such as '\^'",
+    ),
+    "no header": ("7,8,2\n7,9,1\n", {}, r"it has '7', '8', '2'; if the first line is data.*names="),
+    "rows by name": ('{"0": {"user": 1}}', {"format": "json"}, r"orient='records', lines=True"),
+    "split": ('{"columns": ["user"], "data": [[1]]}', {"format": "json"}, "orient='records'"),
+    "columns of other rows": (
+        '{"user": {"0": 1}, "item": {"1": 2}, "value": {"0": 1}}',
+        {"format": "json"},
+        "'item' has other rows than the first column",
     ),
     "currency": (PLAIN + "cid,tea,$5\n", {}, r"holds '\$5' \(.*line 5\), which is not a number"),
     "decimal comma": (
@@ -381,3 +394,32 @@ def test_dates_that_are_refused(name: str, tmp_path: Path) -> None:
     path.write_text("user,item,when\n" + "".join(f"{i},x,{c}\n" for i, c in enumerate(cells)))
     with pytest.raises(ValueError, match=message):
         Interactions.from_table(path, user="user", item="item", time="when")
+
+
+def test_header_without_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("user,item,value,day\n")
+    x = Interactions.from_table(path, user="user", item="item", value="value", time="day")
+    assert x.shape == (0, 0)
+    assert x.report["rows_read"] == 0
+
+
+def test_json_of_columns(tmp_path: Path) -> None:
+    """`DataFrame.to_json` writes it by default."""
+    path = tmp_path / "a.json"
+    path.write_text('{"user": {"0": "ann", "1": "bob"}, "item": {"0": 7, "1": 8}}')
+    x = Interactions.from_table(path, user="user", item="item")
+    assert list(x) == [("ann", 7, 1.0), ("bob", 8, 1.0)]
+
+
+def test_blanks_around_ids_are_kept_and_reported(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("user,item\n 1,tea\n1,tea \n2,tea\n")
+    x = Interactions.from_table(path, user="user", item="item")
+    assert x.users.ids.tolist() == [" 1", "1", "2"]
+    assert x.report["notes"] == [
+        "user='user': 1 id with blanks around, such as ' 1', which is not '1': strip the column if "
+        "they are the same",
+        "item='item': 1 id with blanks around, such as 'tea ', which is not 'tea': strip the "
+        "column if they are the same",
+    ]

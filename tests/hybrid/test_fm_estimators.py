@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from _interrupts import stops_within_half_a_second
 
 from aimass_core import load
 from aimass_core.exceptions import ConvergenceWarning, NotFittedError, NumericalError
@@ -312,13 +310,28 @@ def test_als_that_does_not_converge_warns():
         FactorizationMachineRegressor(solver="als", max_iter=1).fit(X, y)
 
 
-def test_interruption_is_heard():
-    X, y = products(4000, 14)
-    model = FactorizationMachineRegressor(n_factors=30, max_iter=100_000, n_burn_in=99_990)
-    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
-    timer.start()
+def test_an_interrupted_fit_leaves_nothing_fitted():
+    X, y = products(400, 14)
+    model = FactorizationMachineRegressor(max_iter=100, n_burn_in=10)
     with pytest.raises(KeyboardInterrupt):
-        model.fit(X, y)
-    timer.join()
+        model.fit(X, y, callback=interrupt)
     with pytest.raises(NotFittedError):
         model.predict(X)
+
+
+def interrupt(event):
+    if event.step == 3:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_within_half_a_second():
+    prepare = """
+import numpy as np
+from aimass_core.hybrid import FactorizationMachineRegressor
+rng = np.random.default_rng(14)
+X, y = rng.normal(size=(4000, 20)), rng.normal(size=4000)
+"""
+    call = (
+        "FactorizationMachineRegressor(n_factors=30, max_iter=100_000, n_burn_in=99_990).fit(X, y)"
+    )
+    assert stops_within_half_a_second(prepare, call, wait=0.5)

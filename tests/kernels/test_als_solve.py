@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from _als import SOLVERS, WEIGHTS, problem
+from _interrupts import stops_within_half_a_second
 from _levels import LEVELS, at_level
 from _similarity import DTYPES
 from hypothesis import given, settings
@@ -172,18 +170,43 @@ def test_bits_do_not_depend_on_threads(solver, dtype):
         np.testing.assert_array_equal(one, more)
 
 
-def test_a_row_does_not_depend_on_the_others():
-    a = problem(60, 50, 20, np.float32, 7)
-    whole = _core.als_solve(**a, solver="cg", **OPTIONS)
-    begin, end = a["indptr"][20], a["indptr"][31]
-    part = a | {
-        "indptr": a["indptr"][20:32] - begin,
-        "indices": a["indices"][begin:end].copy(),
-        "data": a["data"][begin:end].copy(),
-        "start": a["start"][20:31].copy(),
-        "ridge": a["ridge"][20:31].copy(),
+def rows_of(a, begin, end):
+    """The same problem with some of its rows."""
+    first, last = a["indptr"][begin], a["indptr"][end]
+    return a | {
+        "indptr": a["indptr"][begin : end + 1] - first,
+        "indices": a["indices"][first:last].copy(),
+        "data": a["data"][first:last].copy(),
+        "start": a["start"][begin:end].copy(),
+        "ridge": a["ridge"][begin:end].copy(),
     }
-    np.testing.assert_array_equal(_core.als_solve(**part, solver="cg", **OPTIONS), whole[20:31])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_row_does_not_depend_on_the_others(solver, dtype, level):
+    """Groups of every size, at either end of which rows are left out."""
+    for f, common_ridge in ((20, 0.5), (70, 0.0)):
+        a = problem(60, 50, f, dtype, 7, density=0.08) | {"common_ridge": common_ridge}
+        complete = _core.als_solve(**a, solver=solver, **OPTIONS)
+        for begin, end in ((20, 31), (0, 1), (1, 3), (7, 11), (30, 35), (41, 48), (3, 60)):
+            part = _core.als_solve(**rows_of(a, begin, end), solver=solver, **OPTIONS)
+            np.testing.assert_array_equal(part, complete[begin:end])
+
+
+def test_rows_that_cannot_be_solved_leave_their_group_alone(level):
+    a = problem(40, 50, 20, np.float32, 7, density=0.1)
+    expected = _core.als_solve(**a, solver="pcg", **OPTIONS)
+    begin, end = a["indptr"][17:19]
+    assert end > begin
+    a["data"][begin:end] = 3e38
+    with pytest.raises(NumericalError, match="row 17 "):
+        _core.als_solve(**a, solver="pcg", **OPTIONS)
+    a["data"][begin:end] = 0  # nothing to solve for
+    got = _core.als_solve(**a, solver="pcg", **OPTIONS)
+    assert (got[17] == 0).all()
+    others = np.arange(40) != 17
+    np.testing.assert_array_equal(got[others], expected[others])
 
 
 @pytest.mark.parametrize("n_threads", [1, 4])
@@ -281,31 +304,24 @@ def test_long_work_in_pieces(solver, n_steps):
 
 # A row in one of two ways: little data and many steps, or so many entries that one pass over them
 # takes long (they repeat a few columns, which the kernel does not mind).
-INTERRUPTED = """
-import numpy as np, os, signal, sys, threading, time
+LONG_ROW = """
+import numpy as np
 from aimass_core import _core
-solver, n = sys.argv[1], int(sys.argv[2])
-f = 1024
+f, n = 1024, {n}
 rng = np.random.default_rng(0)
 root = rng.standard_normal((f, f))
 columns = min(n, 500)
 indices = np.sort(rng.integers(0, columns, n, dtype=np.int32))
 row = np.array([0, n]), indices, np.ones(n, np.float32)
 y = rng.standard_normal((columns, f)).astype(np.float32)
-times = []
-def press():
-    times.append(time.process_time())  # not the seconds that other programs take
-    os.kill(os.getpid(), signal.SIGINT)
-threading.Timer(0.5, press).start()
-try:
-    _core.als_solve(
-        *row, y, root @ root.T, abs(y[:1]), np.ones(1), y[:0], 0.0,
-        alpha=float(n > 1), weight_shift=0.0,
-        target_shift=0.0, preferences=n > 1, solver=solver, n_steps=10**6, block_size=64,
-        n_threads=1,
-    )
-except KeyboardInterrupt:
-    print(time.process_time() - times[0])
+gramian, start = root @ root.T, abs(y[:1])
+"""
+LONG_SOLVE = """
+_core.als_solve(
+    *row, y, gramian, start.copy(), np.ones(1), y[:0], 0.0, alpha=float(n > 1), weight_shift=0.0,
+    target_shift=0.0, preferences=n > 1, solver="{solver}", n_steps=10**6, block_size=64,
+    n_threads=1,
+)
 """
 
 
@@ -314,11 +330,5 @@ except KeyboardInterrupt:
     [("nonnegative", 1), ("subspace", 1), *((solver, 4_000_000) for solver in SOLVERS)],
 )
 def test_ctrl_c_within_a_row(solver, n):
-    out = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, solver, str(n)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    ).stdout
-    assert float(out.split()[-1]) < 0.5
+    prepare, call = LONG_ROW.format(n=n), LONG_SOLVE.format(solver=solver)
+    assert stops_within_half_a_second(prepare, call, wait=0.5)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
-from collections import deque
-
 import numpy as np
 import pytest
+from _interrupts import stops_within_half_a_second
 from _levels import LEVELS, at_level
 from _mixtures import DTYPES, FORMS, problem
 from hypothesis import assume, given
@@ -152,16 +148,14 @@ def test_no_hidden_copy():
             )
 
 
+LONG_STEP = """
+import numpy as np
+from test_gmm_em_step import problem
+from aimass_core import _core
+X, shift, scale, coefficients = problem(60_000, 100, 64, "full", np.float64)
+arguments = X, shift, scale, None, coefficients, None, "full", "full", False, 2
+"""
+
+
 def test_ctrl_c_stops_it():
-    X, shift, scale, coefficients = problem(60_000, 100, 64, "full", np.float64)
-    arguments = (X, shift, scale, None, coefficients, None, "full", "full", False, 2)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
-    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
-    timer.start()
-    begin = time.perf_counter()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            deque((_core.gmm_em_step(*arguments) for _ in range(20)), maxlen=0)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert time.perf_counter() - begin < 5
+    assert stops_within_half_a_second(LONG_STEP, "_core.gmm_em_step(*arguments)")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from _interrupts import stops_within_half_a_second
 
 from aimass_core.exceptions import NumericalError
 
@@ -117,10 +118,8 @@ def test_signal_handlers_see_denormal_numbers(n_threads):
 
 
 IN_A_SORT = """
-import os, signal, threading, time
 import numpy as np
 from aimass_core import _core
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 n = 48 * 25_000  # one item that all users have in their lists: 1.2 million scores to sort
 rng = np.random.default_rng(0)
 users = rng.standard_normal((n // 48, 1, 48)).astype(np.float32)
@@ -130,34 +129,12 @@ arguments = (
     np.arange(n, dtype=np.int32), np.full(n, -9, np.float32), np.zeros(n, np.int32), limits, n,
     None, None,
 )
-def seconds():
-    begin = time.perf_counter()
-    _core.reverse_topk(*arguments, 1)
-    return time.perf_counter() - begin
-whole = min(seconds() for _ in range(3))
-waits = []
-def press():
-    global pressed
-    pressed = time.process_time()  # not the seconds that other programs take
-    os.kill(os.getpid(), signal.SIGINT)
-for part in (0.3, 0.5, 0.7):
-    for _ in range(5):  # a call may end before the signal comes
-        timer = threading.Timer(part * whole, press)
-        try:
-            timer.start()
-            _core.reverse_topk(*arguments, 1)
-            timer.cancel()
-        except KeyboardInterrupt:
-            waits.append(time.process_time() - pressed)
-            break
-print(len(waits), max(waits))
 """
 
 
-def test_ctrl_c_while_users_are_sorted():
-    n, longest = run(IN_A_SORT)
-    assert int(n) >= 2  # the last one may come too late
-    assert float(longest) < 0.5
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+def test_ctrl_c_while_users_are_sorted(share):
+    assert stops_within_half_a_second(IN_A_SORT, "_core.reverse_topk(*arguments, 1)", share=share)
 
 
 def test_numerical_errors_survive_pickling():

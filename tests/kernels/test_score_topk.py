@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tracemalloc
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from _interrupts import stops_within_half_a_second
 from _levels import LEVELS, at_level
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -229,43 +228,18 @@ def test_refusals(rng):
         call(_core.score_topk, U.astype(np.float64), V, 2)
 
 
-INTERRUPTED = """
-import os, signal, sys, threading, time
+LONG_LISTS = """
 import numpy as np
 from aimass_core.retrieval import FactorIndex
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
-n, level, share = 3_000_000, float(sys.argv[1]), float(sys.argv[2])
+n, level = 3_000_000, {level}
 index = FactorIndex(np.random.default_rng(0).normal(size=(n, 1)).astype(np.float32))
-times = []
-def press():
-    times.append(time.process_time())  # not the seconds that other programs take
-    os.kill(os.getpid(), signal.SIGINT)
-def call():
-    index.topk(np.full((4, 1), level, np.float32), n if level else n // 2, n_threads=1)
-begin = time.perf_counter()
-call()
-whole = time.perf_counter() - begin
-try:
-    for _ in range(5):  # a call may end before the signal comes
-        timer = threading.Timer(share * whole, press)
-        timer.start()
-        call()
-        timer.cancel()
-except KeyboardInterrupt:
-    print(time.process_time() - times[-1])
 """
+LONG_CALL = "index.topk(np.full((4, 1), level, np.float32), n if level else n // 2, n_threads=1)"
 
 
 @pytest.mark.parametrize(("level", "share"), [(1, 0.3), (1, 0.6), (0, 0.3)])
 def test_ctrl_c_within_long_lists(level, share):
-    out = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, str(level), str(share)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    ).stdout
-    assert float(out.split()[-1]) < 0.5
+    assert stops_within_half_a_second(LONG_LISTS.format(level=level), LONG_CALL, share=share)
 
 
 def test_codes_of_many_factors_take_little_memory(rng):

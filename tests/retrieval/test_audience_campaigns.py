@@ -96,7 +96,7 @@ def test_the_value_of_an_item_decides_between_items() -> None:
         ({"budget": -1.0, "cost": 1.0}, "budget must be at least 0"),
         ({"budget": 5.0, "cost": 0.0}, "cost must be positive"),
         ({"budget": 5.0, "cost": {"i01": 1.0}}, "cost must name every item"),
-        ({"size": 3, "item_values": [1.0]}, "item_values must be one number or have shape"),
+        ({"size": 3, "item_values": [1.0]}, "item_values must be one number, or one for each item"),
         ({"size": 3, "item_values": float("nan")}, "item_values must be positive"),
         ({"size": 3, "groups": {"u01": "a"}}, "belong together"),
         ({"size": 3, "groups": ["a"], "max_per_group": 1}, "one label for each of the 40 users"),

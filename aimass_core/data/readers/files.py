@@ -491,11 +491,14 @@ def _of_url(url: str, options: ReadOptions) -> list[File]:
     def shown(name: str) -> str:
         return name if "://" in name else f"{protocol}://{name.lstrip('/')}"
 
-    return [
-        file
-        for name in names
-        for file in _members(shown(name), opener(name), None, options, _partitions(name))
-    ]
+    try:
+        return [
+            file
+            for name in names
+            for file in _members(shown(name), opener(name), None, options, _partitions(name))
+        ]
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no such file: {url}") from None
 
 
 def _of_arrow_url(url: str, storage: dict[str, Any], options: ReadOptions) -> list[File]:

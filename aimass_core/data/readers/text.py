@@ -55,6 +55,7 @@ _SNIFFED_LINES = 50
 _LONGEST_LINE = 1 << 24
 _BLOCK = 1 << 20  # bytes that pyarrow parses at once
 _UNIT = "\x1f"  # stands for a separator of several characters; Unicode's unit separator
+_LIKE_DATA = re.compile(r"\s*[-+]?\d+([.,]\d+)*\s*|\s*\d{1,4}[-/.]\d\d?[-/.]\d{1,4}.*")
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)(\.0)?")
 
 
@@ -183,6 +184,22 @@ class TextReader(Reader):
     def names(self) -> list[Any]:
         """Return the names of the columns; numbers from 0 where the file has none."""
         return [*self._names, *self.partitions]
+
+    def where_else(self, name: Any) -> str:
+        """Return the option to pass where another separator, or no header, explains a name."""
+        if not self.options.has_header:
+            return ""
+        header = self._names
+        if len(header) == 1 and isinstance(name, str) and name in header[0]:
+            after = header[0][header[0].index(name) + len(name) :]
+            mark = re.match(r"\W+", after) or re.search(
+                r"\W+(?=" + re.escape(name) + ")", header[0]
+            )
+            separator = "" if mark is None else f", such as {mark[0]!r}"
+            return f"; pass separator= if another mark than {self.separator!r} is used{separator}"
+        if any(_LIKE_DATA.fullmatch(cell) for cell in header):
+            return "; if the first line is data, name the columns: names=['user', 'item', ...]"
+        return ""
 
     def read(self, wanted: Wanted, labels: Mapping[str, str]) -> dict[str, Column]:
         """Read the wanted columns."""
