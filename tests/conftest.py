@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from _small_models import missing_library
 
 import aimass_core
 from aimass_core.base import registry
@@ -46,9 +46,6 @@ def real_data() -> Callable[[str], Path]:
     return folder
 
 
-LIBRARIES = {"deep": "torch"}  # extra of this package: module that it installs
-
-
 @pytest.fixture(autouse=True)
 def _library_of_the_model(request: pytest.FixtureRequest) -> None:
     """Skip a test of a model whose fit needs a library that is not installed."""
@@ -56,9 +53,9 @@ def _library_of_the_model(request: pytest.FixtureRequest) -> None:
     model = None if callspec is None else callspec.params.get("model")
     if isinstance(model, str) and model in registry.model_names():
         model = registry.find(model)
-    extra = getattr(model, "needs_extra", None)
-    if extra is not None and find_spec(LIBRARIES[extra]) is None:
-        pytest.skip(f"{LIBRARIES[extra]} is not installed: pip install 'aimass_core[{extra}]'")
+    reason = missing_library(model)
+    if reason is not None:
+        pytest.skip(reason)
 
 
 @pytest.fixture

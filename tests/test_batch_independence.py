@@ -16,7 +16,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from _small_models import NOT_VARIED, VALUES, own_names, small_model
+from _small_models import NOT_VARIED, VALUES, missing_library, own_names, small_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -328,6 +328,8 @@ def fitted_with(model, options, x, features):
 def test_any_options(name, events, data):
     x, features = events
     model = small_model(name)
+    if reason := missing_library(model):
+        pytest.skip(reason)
     pairs = [(o, v) for o in options_of(model) if o not in NOT_VARIED for v in VALUES[o]]
     options = data.draw(st.lists(st.sampled_from(pairs), max_size=4), label="options")
     with_features = data.draw(st.booleans(), label="features") or bool(model.needs_features)

@@ -99,7 +99,7 @@ class SequenceModel(FactorModel):
         """Return the network as a module of PyTorch."""
         raise NotImplementedError
 
-    def _outputs(self, torch: Any, network: Any, x: Any, lengths: Any) -> Any:
+    def _outputs(self, torch: Any, network: Any, x: Any) -> Any:
         """Return the vector after each position of some sequences, in training.
 
         Parameters
@@ -110,8 +110,6 @@ class SequenceModel(FactorModel):
             From `_network`.
         x : tensor of shape (n, length, n_factors)
             Vectors of the items, padded at the end.
-        lengths : tensor of int64, shape (n, 1)
-            Lengths without the padding.
 
         Returns
         -------
@@ -243,9 +241,8 @@ class SequenceModel(FactorModel):
                     positions, is_input = windows.take(batch[part])
                     inputs = torch.as_tensor(items[positions], **on_device)
                     targets = torch.as_tensor(items[positions + 1][is_input], **on_device)
-                    lengths = torch.as_tensor(windows.lengths[batch[part]][:, None], **on_device)
                     x = torch.nn.functional.embedding(inputs, table) * self.n_factors**0.5
-                    outputs = self._outputs(torch, network, x, lengths)
+                    outputs = self._outputs(torch, network, x)
                     outputs = outputs[torch.as_tensor(is_input, **on_device)]
                     loss = softmax_loss(torch, outputs, table, targets, negatives, self.n_items)
                     (loss / n_targets).backward()

@@ -172,7 +172,7 @@ class GRU4Rec(SequenceModel):
         )
         return nn.ModuleDict({"gru": units, "output": nn.Linear(self.n_hidden, self.n_factors)})
 
-    def _outputs(self, torch: Any, network: Any, x: Any, lengths: Any) -> Any:
+    def _outputs(self, torch: Any, network: Any, x: Any) -> Any:
         dropout = torch.nn.functional.dropout
         states, _ = network["gru"](dropout(x, self.dropout))
         return network["output"](dropout(states, self.dropout))

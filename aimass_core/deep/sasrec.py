@@ -23,9 +23,9 @@ __all__ = ["SASRec"]
 class SASRec(SequenceModel):
     r"""Self-attentive sequential recommendation: a causal transformer over the items of a user.
 
-    The input at position t is the vector of the item there plus a vector of its position, counted
-    back from the last one. Each layer adds attention over the earlier positions and a network of
-    two layers. With the output :math:`h_t` of the last layer, the probability of the next item is
+    The input at position t is the vector of the item there plus a vector of the position. Each
+    layer adds attention over the earlier positions and a network of two layers. With the output
+    :math:`h_t` of the last layer, the probability of the next item is
 
     .. math:: p(i \mid i_1, \dots, i_t) = \frac{\exp(h_t^T y_i)}{\sum_j \exp(h_t^T y_j)}
 
@@ -93,8 +93,9 @@ class SASRec(SequenceModel):
     An epoch costs O(n L (n_items f + n_layers (f^2 + L f))) for n windows of length L; memory is
     bounded, because a batch is computed in parts. A new user costs O(n_layers L f (f + L)) and one
     exact search, which is that of `FactorIndex`. An item counts once for a user, at the time of its
-    entry. Position vectors are counted from the end, so padding has no effect. The answer for a
-    user has the same bits alone and in any batch.
+    entry. Positions are counted from the oldest item of a window, so that the network meets each
+    length of a history in training; the paper counts them from the newest. The answer for a user
+    has the same bits alone and in any batch.
 
     References
     ----------
@@ -199,11 +200,10 @@ class SASRec(SequenceModel):
             }
         )
 
-    def _outputs(self, torch: Any, network: Any, x: Any, lengths: Any) -> Any:
+    def _outputs(self, torch: Any, network: Any, x: Any) -> Any:
         length = x.shape[1]
-        steps = torch.arange(length, device=x.device)[None]
-        distance = (lengths - 1 - steps).clamp(min=0)  # from the last item; padding is never read
-        x = torch.nn.functional.dropout(x + network["position"](distance), self.dropout)
+        positions = network["position"](torch.arange(length, device=x.device))
+        x = torch.nn.functional.dropout(x + positions, self.dropout)
         is_later = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
         for layer in network["layers"]:
             x = layer(x, src_mask=is_later, is_causal=True)
@@ -211,7 +211,7 @@ class SASRec(SequenceModel):
 
     def _last_output(self, x: Array, parameters: dict[str, Any]) -> Array:
         weights = self.weights_
-        x = x + weights["position.weight"][: x.shape[1]][::-1]
+        x = x + weights["position.weight"][: x.shape[1]]
         for layer in range(parameters["n_layers"]):
             name = f"layers.{layer}."
             last_only = layer == parameters["n_layers"] - 1

@@ -112,11 +112,10 @@ def test_numpy_gives_what_pytorch_gives(model, random_events, monkeypatch):
     for users, items in sequences.newest(model.max_length):
         x = torch.tensor(model.item_factors_[items]) * model.n_factors**0.5
         x = torch.nn.functional.pad(x, (0, 0, 0, 3), value=1.0)  # padding has no effect
-        lengths = torch.full((len(users), 1), items.shape[1])
         if items.shape[1] + 3 > model.max_length:
             x = x[:, : items.shape[1]]
         with torch.no_grad():
-            outputs = model._outputs(torch, network, x, lengths)[:, items.shape[1] - 1].numpy()
+            outputs = model._outputs(torch, network, x)[:, items.shape[1] - 1].numpy()
         np.testing.assert_allclose(outputs, model.user_factors_[users], atol=1e-5)
     assert {n: w.shape for n, w in model.weights_.items()} == model._shapes()
 
