@@ -40,6 +40,7 @@ from aimass_core.data import split
 from aimass_core.evaluation import bootstrap_interval
 
 K = 10
+FULL_SOFTMAX = 5000  # items from which the softmax is taken over drawn ones
 FILES = {
     "movielens-100k": ("interactions.parquet", "user_id", "item_id", "timestamp"),
     "movielens-latest-small": ("interactions.parquet", "user_id", "item_id", "timestamp"),
@@ -96,10 +97,11 @@ class MarkovChain(Recommender):
         return scores + 1e-9 * self.item_counts_
 
 
-def settings(max_iter: int, threads: int) -> dict[str, list[Any]]:
+def settings(n_items: int, max_iter: int, threads: int) -> dict[str, list[Any]]:
     """Return the models and the settings that each is chosen from."""
     one = {"n_threads": threads}
-    network = {**one, "max_iter": max_iter, "patience": 5}
+    n_negatives = None if n_items < FULL_SOFTMAX else 1000
+    network = {**one, "max_iter": max_iter, "patience": 5, "n_negatives": n_negatives}
     rp3beta = Similarity("rp3beta", alpha=0.6, beta=0.3)
     return {
         "Popularity": [Popularity()],
@@ -196,7 +198,9 @@ def main() -> int:
         print(f"\n{name}: {parts.train.n_items} items, {parts.train.nnz} interactions, {n} users\n")
         print("| model | NDCG@10 [95 %] | recall@10 [95 %] | fit s | with choice s | chosen |")
         print("|---|---|---|---|---|---|", flush=True)
-        for label, candidates in settings(options.max_iter, options.threads).items():
+        for label, candidates in settings(
+            parts.train.n_items, options.max_iter, options.threads
+        ).items():
             if options.models is not None and label not in options.models:
                 continue
             model, (ndcg, recall), fit_s, all_s = measured(parts, candidates)
