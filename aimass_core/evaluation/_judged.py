@@ -1,8 +1,8 @@
 """Recommended lists joined with the relevant items: the one input of all list metrics.
 
 Every list metric is a function of two things: the value of the item at each rank of each list
-(zero for a miss), and the number and values of the user's relevant items. `judge` finds both in
-one vectorised pass, whatever form the lists have, and the metrics stay formulas.
+(zero for a miss), and the number and values of the user's relevant items. `judge` computes both in
+one vectorised pass from lists of any form, so that a metric is only a formula.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Judged", "as_lists", "average", "judge", "list_metric", "per_user"]
 
-_SERIAL = 1 << 18  # places that one thread looks up in a few milliseconds
+_SERIAL = 1 << 18  # ranks that one thread looks up in a few milliseconds
 
 
 @dataclass(frozen=True)

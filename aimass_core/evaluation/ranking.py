@@ -27,7 +27,7 @@ __all__ = [
 
 
 def _sum_precision(lists: Judged) -> Floats:
-    """Sum of the precision at each hit."""
+    """Return the sum of the precision at each hit."""
     hits = lists.hits
     n_users, width = hits.shape
     flat = np.flatnonzero(hits)
