@@ -18,7 +18,6 @@ can answer the question at all; they are part of every result.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from ..base.arrays import as_labels, as_vector
+from ..base.caller import warn_caller
 from ..base.text import aligned, interval_text, short_number
 from ..base.validation import as_choice, as_float
 
@@ -304,7 +304,7 @@ def off_policy_value(
         if on_small_sample == "raise":
             raise EffectiveSampleSizeError(message)
         if on_small_sample == "warn":
-            warnings.warn(message, EffectiveSampleSizeWarning, stacklevel=2)
+            warn_caller(message, EffectiveSampleSizeWarning)
     z = float(ndtri((1 + level) / 2))
     estimates = {}
     for name in names:

@@ -211,7 +211,7 @@ def judge(recommended: Any, relevant: Any, k: int | None = None) -> Judged:
         )
     if truth.nnz and truth.data.min() <= 0:
         truth = keep_entries(truth, truth.data > 0)
-    counts = np.diff(truth.indptr).astype(np.int64)
+    counts = np.asarray(truth.indptr[1:] - truth.indptr[:-1], dtype=np.int64)
     cutoff = lists.shape[1] if k is None else as_int(k, "k", minimum=1)
     return Judged(_gains(lists, truth), truth, counts, cutoff)
 
@@ -238,7 +238,7 @@ def average(values: Floats, mean: bool, none: str = NO_TRUTH) -> Any:
     known = values[~np.isnan(values)]
     if not known.size:
         raise ValueError(none)
-    return float(known.mean())
+    return float(np.add.reduce(known) / known.size)
 
 
 def list_metric(
@@ -246,6 +246,9 @@ def list_metric(
 ) -> Any:
     """Evaluate a formula on judged lists; users without relevant items get NaN."""
     judged = judge(recommended, relevant, k)
+    if mean and judged.n_relevant.size and judged.n_relevant.all():  # nobody is left out
+        values = formula(judged)
+        return float(np.add.reduce(values) / values.size)
     return average(per_user(formula, judged), mean)
 
 

@@ -385,8 +385,8 @@ def _parts(split: Any) -> tuple[Any, Any, Any]:
         test = split.test if fold_in is None else split.holdout
     else:
         raise TypeError(
-            "split must be a Split (from aimass_core.data.split), several of them, or a pair "
-            f"(train, test), got {type(split).__name__}"
+            "split must be a Split such as split.temporal(x) of aimass_core.data, several of them, "
+            f"or a pair (train, test), got {type(split).__name__}"
         )
     refuse_table(train, "train")
     refuse_table(test, "test")

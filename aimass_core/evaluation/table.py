@@ -162,6 +162,8 @@ class EvaluationTable:
 
     def __getitem__(self, model: str) -> dict[str, float]:
         """Return the values of one model."""
+        if model not in self.rows:
+            raise KeyError(f"the table has no model {model!r}; it has {', '.join(self.rows)}")
         return self.rows[model]
 
     def __len__(self) -> int:

@@ -113,6 +113,10 @@ class ColdStart(FeatureRecommender):
         return bool(self.model_._requires_training())
 
     @property
+    def _orders_profiles(self) -> bool:  # type: ignore[override]
+        return hasattr(self, "model_") and bool(self.model_._orders_profiles)
+
+    @property
     def _score_dtype(self) -> Any:
         return np.float64
 

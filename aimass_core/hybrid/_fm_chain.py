@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.caller import warn_caller
 from ..base.memory import available_memory
 from ..exceptions import ConvergenceWarning, NumericalError
 from ._fm_design import Layout, score_cases
@@ -247,11 +247,10 @@ def run_chain(
             break
     else:
         if source is None and settings.tol > 0:
-            warnings.warn(
+            warn_caller(
                 f"max_iter={settings.max_iter} sweeps did not reach tol={settings.tol}: raise "
                 "max_iter or tol",
                 ConvergenceWarning,
-                stacklevel=4,
             )
     if n_kept == 0:
         draws.put(0, sweeper, alpha, target.cutpoints)

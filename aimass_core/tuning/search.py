@@ -350,7 +350,7 @@ def suits_search(cls: Any, is_rating: bool) -> bool:
     """Return whether a model can be searched without further input."""
     if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
         return False
-    if cls.requires or cls.needs_features or cls.__name__ == "ContextKNN":
+    if cls.requires or cls.needs_features or cls.needs_extra or cls.__name__ == "ContextKNN":
         return False
     rates = getattr(cls, "predicts_ratings", False)
     return bool(rates) if is_rating else rates is False or not isinstance(rates, bool)

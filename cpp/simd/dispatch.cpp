@@ -6,6 +6,7 @@
 #include "../kernels/errors.hpp"
 #include "als_kernels.hpp"
 #include "code_kernels.hpp"
+#include "embedding_kernels.hpp"
 #include "fm_kernels.hpp"
 #include "levels.hpp"
 #include "linear_kernels.hpp"
@@ -99,10 +100,12 @@ void init() {
 AIMASS_TABLE_IN_USE(Table, table)
 AIMASS_TABLE_IN_USE(AlsSystemsTable, als_systems_table)
 AIMASS_TABLE_IN_USE(AlsPassesTable, als_passes_table)
+AIMASS_TABLE_IN_USE(AlsProductsTable, als_products_table)
 AIMASS_TABLE_IN_USE(CodeTable, level_code_table)
 AIMASS_TABLE_IN_USE(ScoreTable, score_table)
 AIMASS_TABLE_IN_USE(LinearTable, linear_table)
 AIMASS_TABLE_IN_USE(SgdTable, sgd_table)
+AIMASS_TABLE_IN_USE(EmbeddingTable, embedding_table)
 AIMASS_TABLE_IN_USE(RatingTable, rating_table)
 AIMASS_TABLE_IN_USE(FmTable, fm_table)
 
@@ -132,6 +135,10 @@ const AlsPasses<T>& als_passes() {
   return of_type<T>(als_passes_table());
 }
 template <class T>
+const AlsProducts<T>& als_products() {
+  return of_type<T>(als_products_table());
+}
+template <class T>
 const CodeScans<T>& code_scans() {
   return of_type<T>(code_table());
 }
@@ -151,6 +158,10 @@ template <class T>
 const SgdKernels<T>& sgd_kernels() {
   return of_type<T>(sgd_table());
 }
+template <class T>
+const EmbeddingKernels<T>& embedding_kernels() {
+  return of_type<T>(embedding_table());
+}
 
 template <class T>
 const FmPanels<T>& fm_panels() {
@@ -164,6 +175,8 @@ template const AlsSystems<float>& als_systems<float>();
 template const AlsSystems<double>& als_systems<double>();
 template const AlsPasses<float>& als_passes<float>();
 template const AlsPasses<double>& als_passes<double>();
+template const AlsProducts<float>& als_products<float>();
+template const AlsProducts<double>& als_products<double>();
 template const CodeScans<float>& code_scans<float>();
 template const CodeScans<double>& code_scans<double>();
 template const ScoreKernels<float>& score_kernels<float>();
@@ -174,6 +187,8 @@ template const RatingKernels<float>& rating_kernels<float>();
 template const RatingKernels<double>& rating_kernels<double>();
 template const SgdKernels<float>& sgd_kernels<float>();
 template const SgdKernels<double>& sgd_kernels<double>();
+template const EmbeddingKernels<float>& embedding_kernels<float>();
+template const EmbeddingKernels<double>& embedding_kernels<double>();
 template const FmPanels<float>& fm_panels<float>();
 template const FmPanels<double>& fm_panels<double>();
 
