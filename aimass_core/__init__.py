@@ -15,6 +15,7 @@ from .base.registry import model_modules
 if TYPE_CHECKING:  # for type checkers, to which a name with an alias is public
     from . import cuda as cuda
     from . import data as data
+    from . import deep as deep
     from . import effects as effects
     from . import evaluation as evaluation
     from . import factorization as factorization
@@ -41,6 +42,9 @@ if TYPE_CHECKING:  # for type checkers, to which a name with an alias is public
     from .data import IdMap as IdMap
     from .data import Interactions as Interactions
     from .data import datasets as datasets
+    from .deep import GRU4Rec as GRU4Rec
+    from .deep import SASRec as SASRec
+    from .deep import TwoTower as TwoTower
     from .factorization import BPR as BPR
     from .factorization import NMF as NMF
     from .factorization import SVD as SVD
@@ -99,6 +103,7 @@ _NAMES = {
     "as_recommender": "base.foreign",
     "data": "data",
     "datasets": "data.datasets",
+    "deep": "deep",
     "effects": "effects",
     "evaluation": "evaluation",
     "factorization": "factorization",

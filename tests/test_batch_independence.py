@@ -16,7 +16,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from _small_models import NOT_VARIED, VALUES, own_names, small_model
+from _small_models import NOT_VARIED, VALUES, missing_library, own_names, small_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +35,7 @@ from aimass_core import (
     ContextKNN,
     CosineContrastiveMF,
     ExplicitALS,
+    GRU4Rec,
     ImplicitALS,
     Interactions,
     ItemKNN,
@@ -44,12 +45,14 @@ from aimass_core import (
     RankFusion,
     RatingNMF,
     SampledSoftmaxMF,
+    SASRec,
     ScoreFusion,
     Similarity,
     SlopeOne,
     SparseEASE,
     Stacking,
     SVDpp,
+    TwoTower,
     UserKNN,
     similarity,
 )
@@ -160,7 +163,14 @@ FUSED = [
         estimator={"steps": [["DecisionTreeClassifier", {"max_depth": 4, "random_state": 0}]]},
     ),
 ]
-MODELS = NEIGHBORS + FACTORS + LISTWISE + CLUSTERED + LINEAR + FUSED
+DEEP = [
+    SASRec(**FEW, n_heads=5, max_length=9),
+    SASRec(n_factors=6, max_iter=2, n_layers=1, n_heads=2, n_negatives=20),
+    GRU4Rec(**FEW, n_hidden=7),
+    GRU4Rec(**FEW, n_hidden=4, n_layers=2, max_length=9),
+    TwoTower(**FEW, n_hidden=6),
+]
+MODELS = NEIGHBORS + FACTORS + LISTWISE + CLUSTERED + LINEAR + DEEP + FUSED
 
 
 @pytest.fixture(scope="module")
@@ -318,6 +328,8 @@ def fitted_with(model, options, x, features):
 def test_any_options(name, events, data):
     x, features = events
     model = small_model(name)
+    if reason := missing_library(model):
+        pytest.skip(reason)
     pairs = [(o, v) for o in options_of(model) if o not in NOT_VARIED for v in VALUES[o]]
     options = data.draw(st.lists(st.sampled_from(pairs), max_size=4), label="options")
     with_features = data.draw(st.booleans(), label="features") or bool(model.needs_features)

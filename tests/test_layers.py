@@ -24,6 +24,7 @@ LAYERS = [
     {"similarity", "retrieval", "evaluation"},
     {"neighbors", "factorization", "linear", "mixture", "effects"},
     {"hybrid"},
+    {"deep"},
     {"segmentation", "tuning", "fusion"},
     {"_config", "cuda"},
     {"cli"},

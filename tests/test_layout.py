@@ -20,7 +20,7 @@ MAX_STATEMENT_LINES = 60  # of a function without its signature and docstring
 
 # Nothing of this may be loaded by `import aimass_core`: it would pass the 0.3 s that it may take.
 HEAVY = {"numba", "pandas", "polars", "pyarrow", "nanoarrow", "duckdb", "sklearn"}
-HEAVY |= {"matplotlib", "typer", "rich"}
+HEAVY |= {"matplotlib", "typer", "rich", "torch"}
 
 
 def functions(path: Path) -> dict[str, list[list[str]]]:

@@ -27,6 +27,7 @@ from aimass_core import (
     CosineContrastiveMF,
     ExplicitALS,
     FactorizationMachine,
+    GRU4Rec,
     HybridALS,
     HybridBPR,
     HybridWARP,
@@ -39,12 +40,14 @@ from aimass_core import (
     RankFusion,
     RatingNMF,
     SampledSoftmaxMF,
+    SASRec,
     ScoreFusion,
     Similarity,
     SlopeOne,
     SparseEASE,
     Stacking,
     SVDpp,
+    TwoTower,
     UserKNN,
     VectorMap,
     load,
@@ -111,6 +114,12 @@ FACTORS += [
     VectorMap(n_factors=8, regularization=0.1),
 ]
 RATINGS += [FactorizationMachine(n_factors=3, max_iter=60, n_draws=10, n_negatives=1)]
+NETWORK = {"n_factors": 8, "max_iter": 60, "learning_rate": 0.02}
+FACTORS += [
+    SASRec(**NETWORK, n_layers=1, n_heads=2),
+    GRU4Rec(**NETWORK, n_hidden=6, n_negatives=12),
+    TwoTower(**NETWORK, n_hidden=6),
+]
 RATED = {"n_factors": 3, "max_iter": 60, "learning_rate": 0.02}
 RATINGS += [
     SVD(**RATED),
@@ -133,6 +142,9 @@ STOCHASTIC = (  # trained by steps in a random order
     FactorizationMachine,
     HybridBPR,
     HybridWARP,
+    SASRec,
+    GRU4Rec,
+    TwoTower,
 )
 MEMBERS = {"knn": ItemKNN(n_neighbors=12), "als": ImplicitALS(n_factors=8, regularization=0.1)}
 FUSED = [

@@ -194,6 +194,8 @@ class Recommender(Estimator):
     user_features_: Any = None
     item_encoder_: Any = None
     user_encoder_: Any = None
+    # Extra of this package that `fit` needs, such as "deep"; answers and files do without it.
+    needs_extra: ClassVar[str | None] = None
     # Fields of a Query that must be given, beside profiles.
     requires: ClassVar[tuple[str, ...]] = ()
     # Whether the model cannot rank items for a user without any interaction.
@@ -201,6 +203,8 @@ class Recommender(Estimator):
     # Whether answers for users of the fit need the training matrix.
     needs_training: bool = True
     _dtype: ClassVar[Any] = None  # type of the values of user_items_; None: as given
+    # Whether lists for new users depend on the times of their interactions.
+    _orders_profiles: bool = False
     # Whether the state has timestamps_, time_unit_ and events_.
     _keeps_times: ClassVar[bool] = False
     # Whether the model of an event can answer, and a true result of the callback ends the fit.
@@ -364,8 +368,9 @@ class Recommender(Estimator):
         y : None
             Must be None; scikit-learn passes it.
         callback : callable, optional
-            Called with an `Event` after each step. A true result ends the training of a model
-            that learns in epochs; other models complete their fit.
+            Called with an `Event` after each step. Where a fit is one search or one inverse, a step
+            is a hundredth of it, and events come at most ten times in a second. A true result ends
+            the training of a model that learns in epochs; other models complete their fit.
         verbose : bool, default=False
             Show a progress bar on standard error once the fit has taken two seconds.
 
@@ -434,7 +439,8 @@ class Recommender(Estimator):
     def _set_training_data(self, X: Any) -> None:
         refuse_table(X, "X")
         _warn_of_pairs(X)
-        self.user_items_ = as_csr(X, dtype=self._dtype)
+        threads = getattr(self, "n_threads", None)
+        self.user_items_ = as_csr(X, dtype=self._dtype, n_threads=threads)
         has_ids = isinstance(X, MatrixWithIds)
         self.users_ = X.users if has_ids else None
         self.items_ = X.items if has_ids else None
@@ -490,7 +496,7 @@ class Recommender(Estimator):
                 "interactions cannot be added: call fit on all of them"
             )
         if self.users_ is None or self.items_ is None:
-            new = as_csr(X)
+            new = as_csr(X, n_threads=getattr(self, "n_threads", None))
             if new.shape[1] < self.n_items:
                 raise ValueError(
                     f"X has {new.shape[1]} items, but the model was fitted on {self.n_items}; is "
@@ -801,6 +807,8 @@ class Recommender(Estimator):
         filters = self._filters(candidates, exclude, queries, catalog)
         features = self._query_features(user_features, queries, None, catalog, context)
         query = self._query(profiles, None, k, exclude_seen, filters, features, catalog, n_threads)
+        if self._orders_profiles:
+            query = replace(query, times=self._new_times(user_items))
         return self._lists(query, queries, unknown == "popular", catalog)
 
     def predict(self, users: Any, items: Any, *, n_threads: int | None = None) -> NDArray[Any]:
@@ -954,6 +962,20 @@ class Recommender(Estimator):
                 f"{self.n_items}; is it transposed? Rows are users, columns are items"
             )
         return profiles, queries
+
+    def _new_times(self, user_items: Any) -> NDArray[np.int64] | None:
+        """Return the times of the entries of what `_new_profiles` returns; None without times."""
+        if not isinstance(user_items, MatrixWithIds) or user_items.timestamps is None:
+            return None
+        times: NDArray[np.int64] = user_items.timestamps
+        if self.items_ is None:
+            return times
+        X = user_items.matrix
+        numbers = wrap_csr(X.indptr, X.indices, np.arange(X.nnz, dtype=np.float64), X.shape)
+        columns = self.items_.get(user_items.items.ids)
+        kept = renumber_columns(numbers, columns, self.n_items).data
+        ordered: NDArray[np.int64] = times[kept.astype(np.int64)]
+        return ordered
 
     @staticmethod
     def _warn_of_items(n_unknown: int, n: int) -> None:

@@ -390,8 +390,8 @@ def _no_date(name: str, text: str, texts: list[str], date_format: str | None, wh
         if date_format is None
         else f"of the format {date_format!r}"
     )
-    some = texts[:200] + texts[-200:]
-    fitting = [g for g in _GUESSES if all(_fits(t, g) for t in some)]
+    sample = texts[:200] + texts[-200:]
+    fitting = [g for g in _GUESSES if all(_fits(t, g) for t in sample)]
     remedy = "correct it, or name it in null_values if it stands for a missing value"
     if len(fitting) == 1:
         remedy = f"pass date_format={fitting[0]!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from importlib.util import find_spec
 from typing import Any
 
 from aimass_core import ImplicitALS, ItemKNN, Popularity, Similarity, UserKNN
@@ -19,6 +20,7 @@ SMALL = {
     "n_estimators": 2,
     "n_folds": 2,
     "share": 0.8,
+    "n_hidden": 4,
     "n_threads": 2,
     "models": [Popularity(), ItemKNN(n_neighbors=7)],
     "model": ItemKNN(n_neighbors=7),
@@ -32,6 +34,7 @@ VALUES: dict[str, list[Any]] = {
     "alpha": [0.05, 1.5],
     "base": ["user", ItemKNN(n_neighbors=5, weighting="bm25"), UserKNN(n_neighbors=5)],
     "baseline": ["sgd"],
+    "batch_size": [7],
     "bias_share": [0.6],
     "biases": [True, False],
     "block_size": [2],
@@ -51,6 +54,7 @@ VALUES: dict[str, list[Any]] = {
     "feature_regularization": [0.1],
     "feature_share": [0.2],
     "half_life": [300.0],
+    "id_dropout": [0.0, 1.0],
     "idf": [False],
     "init_high": [2.0],
     "init_low": [0.5],
@@ -67,6 +71,7 @@ VALUES: dict[str, list[Any]] = {
     "learning_rate_user_bias": [0.01],
     "margin": [0.5],
     "max_iter": [1, 5],
+    "max_length": [3, 90],
     "method": ["sgd", "borda", "vote"],
     "min_k": [2],
     "model": [ImplicitALS(n_factors=3, max_iter=2), Popularity()],
@@ -79,7 +84,10 @@ VALUES: dict[str, list[Any]] = {
     "n_estimators": [3],
     "n_factors": [1, 9],
     "n_folds": [3],
+    "n_heads": [2],
+    "n_hidden": [1, 9],
     "n_item_clusters": [2],
+    "n_layers": [1, 3],
     "n_negatives": [1, 4],
     "n_neighbors": [2, 15],
     "n_oversamples": [4],
@@ -160,6 +168,17 @@ def small_model(name: str) -> Any:
     known = inspect.signature(cls).parameters
     sizes = SMALL | LONGER.get(name, {})
     return cls(**{option: value for option, value in sizes.items() if option in known})
+
+
+LIBRARIES = {"deep": "torch"}  # extra of this package: module that it installs
+
+
+def missing_library(model: Any) -> str | None:
+    """Return why a model cannot be fitted here: its library is not installed; else None."""
+    extra = getattr(model, "needs_extra", None)
+    if extra is None or find_spec(LIBRARIES[extra]) is not None:
+        return None
+    return f"{LIBRARIES[extra]} is not installed: pip install 'aimass_core[{extra}]'"
 
 
 def own_names() -> list[str]:
