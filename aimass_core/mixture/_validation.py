@@ -151,8 +151,8 @@ def _check_shape(X: Any, n_columns: int | None, model: str) -> None:
 
 def _columns_of_text(X: Any) -> str:
     """Return which columns of a pandas data frame are not of numbers, for a message."""
-    dtypes = getattr(X, "dtypes", None)
-    if not hasattr(dtypes, "items"):
+    dtypes: Any = getattr(X, "dtypes", None)
+    if dtypes is None or not hasattr(dtypes, "items"):
         return ""
     names = [
         str(name) for name, dtype in dtypes.items() if getattr(dtype, "kind", "O") not in "biuf"
