@@ -16,6 +16,8 @@ __all__: list[str] = [
     "coo_to_csr",
     "csr_check",
     "csr_transpose",
+    "embedding_moves",
+    "embedding_sums",
     "factorize_bytes",
     "factorize_int64",
     "fm_design_sweep",
@@ -244,6 +246,102 @@ def csr_transpose(
     """
 
 @typing.overload
+def embedding_moves(
+    embeddings: tuple[
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+    ],
+    transposed: tuple[
+        numpy.typing.NDArray[numpy.int64],
+        numpy.typing.NDArray[numpy.int32],
+        numpy.typing.NDArray[numpy.float32],
+    ],
+    rows: numpy.typing.NDArray[numpy.int32],
+    factors: numpy.typing.NDArray[numpy.float32],
+    accumulators: numpy.typing.NDArray[numpy.float32],
+    factors_before: numpy.typing.NDArray[numpy.float32],
+    accumulators_before: numpy.typing.NDArray[numpy.float32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Give embeddings the moves of their rows; the arrays of embeddings, factors and accumulators are changed.
+    """
+
+@typing.overload
+def embedding_moves(
+    embeddings: tuple[
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+    ],
+    transposed: tuple[
+        numpy.typing.NDArray[numpy.int64],
+        numpy.typing.NDArray[numpy.int32],
+        numpy.typing.NDArray[numpy.float64],
+    ],
+    rows: numpy.typing.NDArray[numpy.int32],
+    factors: numpy.typing.NDArray[numpy.float64],
+    accumulators: numpy.typing.NDArray[numpy.float64],
+    factors_before: numpy.typing.NDArray[numpy.float64],
+    accumulators_before: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Give embeddings the moves of their rows; the arrays of embeddings, factors and accumulators are changed.
+    """
+
+@typing.overload
+def embedding_sums(
+    embeddings: tuple[
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.float32],
+    ],
+    weights: tuple[
+        numpy.typing.NDArray[numpy.int64],
+        numpy.typing.NDArray[numpy.int32],
+        numpy.typing.NDArray[numpy.float32],
+    ],
+    rows: numpy.typing.NDArray[numpy.int32],
+    factors: numpy.typing.NDArray[numpy.float32],
+    accumulators: numpy.typing.NDArray[numpy.float32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Factors of rows that are sums of embeddings, and their accumulators; both are written.
+    """
+
+@typing.overload
+def embedding_sums(
+    embeddings: tuple[
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+        numpy.typing.NDArray[numpy.float64],
+    ],
+    weights: tuple[
+        numpy.typing.NDArray[numpy.int64],
+        numpy.typing.NDArray[numpy.int32],
+        numpy.typing.NDArray[numpy.float64],
+    ],
+    rows: numpy.typing.NDArray[numpy.int32],
+    factors: numpy.typing.NDArray[numpy.float64],
+    accumulators: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Factors of rows that are sums of embeddings, and their accumulators; both are written.
+    """
+
+@typing.overload
 def factorize_bytes(
     offsets: numpy.typing.NDArray[numpy.int64],
     data: numpy.typing.NDArray[numpy.uint8],
@@ -440,6 +538,7 @@ def gram_matrix(
     data: numpy.typing.NDArray[numpy.float32],
     n_cols: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> numpy.typing.NDArray[numpy.float32]:
     """
     X'X of a CSR matrix as a dense symmetric matrix.
@@ -452,6 +551,7 @@ def gram_matrix(
     data: numpy.typing.NDArray[numpy.float64],
     n_cols: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> numpy.typing.NDArray[numpy.float64]:
     """
     X'X of a CSR matrix as a dense symmetric matrix.
@@ -482,6 +582,7 @@ def gram_topk(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -516,6 +617,7 @@ def gram_topk(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -636,6 +738,7 @@ def knn_predict(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.float32],
     numpy.typing.NDArray[numpy.float32],
@@ -680,6 +783,7 @@ def knn_predict(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.float64],
     numpy.typing.NDArray[numpy.float64],
@@ -1052,6 +1156,7 @@ def ridge_lists(
     lists_indices: numpy.typing.NDArray[numpy.int32],
     k: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> numpy.typing.NDArray[numpy.float32]:
     """
     Ridge regression of target items on k items out of lists: the weights, in the order of the lists.
@@ -1070,6 +1175,7 @@ def ridge_lists(
     lists_indices: numpy.typing.NDArray[numpy.int32],
     k: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> numpy.typing.NDArray[numpy.float64]:
     """
     Ridge regression of target items on k items out of lists: the weights, in the order of the lists.
@@ -1135,6 +1241,7 @@ def slim_dense(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -1162,6 +1269,7 @@ def slim_dense(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -1194,6 +1302,7 @@ def slim_sparse(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -1226,6 +1335,7 @@ def slim_sparse(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -1271,7 +1381,9 @@ def slope_one_predict(
 
 @typing.overload
 def spd_inverse(
-    a: numpy.typing.NDArray[numpy.float32], n_threads: typing.SupportsInt | typing.SupportsIndex
+    a: numpy.typing.NDArray[numpy.float32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> None:
     """
     Invert a symmetric positive definite matrix in place; its lower triangle is read.
@@ -1279,7 +1391,9 @@ def spd_inverse(
 
 @typing.overload
 def spd_inverse(
-    a: numpy.typing.NDArray[numpy.float64], n_threads: typing.SupportsInt | typing.SupportsIndex
+    a: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> None:
     """
     Invert a symmetric positive definite matrix in place; its lower triangle is read.
@@ -1314,6 +1428,7 @@ def spgemm_topk(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32]]:
     """
     The k best columns of every row of X Y for CSR X, Y: (indices, scores), padded (-1, -inf).
@@ -1348,6 +1463,7 @@ def spgemm_topk(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float64]]:
     """
     The k best columns of every row of X Y for CSR X, Y: (indices, scores), padded (-1, -inf).

@@ -149,6 +149,46 @@ def bench_pairwise_epoch(
 # --- losses over lists of negatives ---
 
 
+# --- sums of embeddings ---
+
+
+def embedded(kernels: Any, scale: str, n_threads: int) -> Parameters:
+    """Return the embeddings after a part of an epoch: sums, a step of each item, moves."""
+    X, f = ratings(scale), FACTORS[scale]
+    rng = np.random.default_rng(SEED)
+    weights = sp.csr_array(X.T)  # the users of an item as its features
+    weights.sort_indices()
+    n, n_features = weights.shape
+    own, own_squares = rng.normal(size=(n, f)).astype("f4"), np.ones((n, f), "f4")
+    table, squares = rng.normal(size=(n_features, f)).astype("f4"), np.ones((n_features, f), "f4")
+    embeddings = np.ones(n, "f4"), own, own_squares, table, squares
+    parts = [csr_parts(matrix, np.float32) for matrix in (weights, X)]
+    rows = np.arange(n, dtype=np.int32)
+    factors, accumulators = np.zeros((2, n, f), "f4")
+    kernels.embedding_sums(embeddings, parts[0], rows, factors, accumulators, n_threads)
+    before = factors.copy(), accumulators.copy()
+    gradients = rng.normal(size=(n, f)).astype("f4")
+    accumulators += gradients**2
+    factors += 0.05 * gradients / np.sqrt(accumulators)
+    kernels.embedding_moves(embeddings, parts[1], rows, factors, accumulators, *before, n_threads)
+    return embeddings[1:]
+
+
+@pytest.mark.parametrize("member", ["native", "reference"])
+def bench_embeddings(measure: Callable[..., Any], member: str, scale: str, n_threads: int) -> None:
+    if member == "reference":
+        reference_or_skip(scale)
+    kernels = {"native": _core, "reference": reference}
+
+    def check(result: Parameters) -> None:
+        for ours, theirs in zip(result, embedded(_core, scale, n_threads), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+
+    n_features = ratings(scale).nnz
+    group = f"embedding_sums and embedding_moves: {n_features:,} features, {FACTORS[scale]} factors"
+    measure(group, member, lambda: embedded(kernels[member], scale, n_threads), check)
+
+
 @pytest.mark.parametrize("member", ["native", "reference"])
 def bench_listwise_epoch(
     measure: Callable[..., Any], member: str, scale: str, n_threads: int

@@ -57,6 +57,16 @@ _FOREIGN: dict[str, str] = {
     "time": "datetime_col time_col timestamp timestamp_col",
     "values": "rating ratings scores",
     "times": "time timestamp timestamps",
+    "separator": "delim delimiter sep",
+    "thousands": "thousands_sep",
+    "quote": "quote_char quotechar",
+    "escape": "escapechar",
+    "skip_rows": "skiprows",
+    "header": "has_header",
+    "names": "column_names new_columns",
+    "date_format": "datetime_format parse_dates timestamp_format",
+    "null_values": "na_values nulls_values",
+    "sheet": "sheet_id sheet_name",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,8 +161,12 @@ def spgemm_topk(
     exclude: sp.csr_array | None = None,
     candidates: NDArray[np.uint8] | None = None,
     score: dict[str, Any] = PRODUCT,
+    report: Callable[[int, int], None] | None = None,
 ) -> Ranked:
-    """Return the k largest entries of each row of X Y: (columns, values), padded by (-1, -inf)."""
+    """Return the k largest entries of each row of X Y: (columns, values), padded by (-1, -inf).
+
+    ``report`` is that of the kernels, such as `Progress.within` returns.
+    """
     if X.dtype != Y.dtype:
         dtype = np.result_type(X.dtype, Y.dtype)
         X, Y = X.astype(dtype), Y.astype(dtype)
@@ -176,6 +180,7 @@ def spgemm_topk(
         excluded,
         candidates,
         n_threads=n_threads,
+        report=report,
         **score,
     )
     return indices, scores

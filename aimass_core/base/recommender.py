@@ -359,8 +359,9 @@ class Recommender(Estimator):
         y : None
             Must be None; scikit-learn passes it.
         callback : callable, optional
-            Called with an `Event` after each step. A true result ends the training of a model
-            that learns in epochs; other models complete their fit.
+            Called with an `Event` after each step. Where a fit is one search or one inverse, a step
+            is a hundredth of it, and events come at most ten times in a second. A true result ends
+            the training of a model that learns in epochs; other models complete their fit.
         verbose : bool, default=False
             Show a progress bar on standard error once the fit has taken two seconds.
 
@@ -429,7 +430,8 @@ class Recommender(Estimator):
     def _set_training_data(self, X: Any) -> None:
         refuse_table(X, "X")
         _warn_of_pairs(X)
-        self.user_items_ = as_csr(X, dtype=self._dtype)
+        threads = getattr(self, "n_threads", None)
+        self.user_items_ = as_csr(X, dtype=self._dtype, n_threads=threads)
         has_ids = isinstance(X, MatrixWithIds)
         self.users_ = X.users if has_ids else None
         self.items_ = X.items if has_ids else None
@@ -485,7 +487,7 @@ class Recommender(Estimator):
                 "interactions cannot be added: call fit on all of them"
             )
         if self.users_ is None or self.items_ is None:
-            new = as_csr(X)
+            new = as_csr(X, n_threads=getattr(self, "n_threads", None))
             if new.shape[1] < self.n_items:
                 raise ValueError(
                     f"X has {new.shape[1]} items, but the model was fitted on {self.n_items}; is "

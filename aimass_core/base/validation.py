@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 MAX_DIM = 2**31 - 1
+_MANY_ENTRIES = 1 << 18  # of a matrix that several threads check
 
 
 def _shown(value: object) -> str:
@@ -107,6 +108,9 @@ def as_bool(value: Any, name: str) -> bool:
     return bool(value)
 
 
+_FLOATS = np.dtype(np.float32), np.dtype(np.float64)
+
+
 def _no_numbers(name: str, dtype: np.dtype[Any]) -> TypeError:
     """Return the error for values that are not real numbers."""
     is_ids = dtype.kind in "USO" and name in ("X", "user_items")
@@ -121,10 +125,18 @@ def _as_values(data: NDArray[Any], name: str, dtype: DTypeLike | None) -> NDArra
     if dtype is None:
         dtype = np.float32 if np.can_cast(data.dtype, np.float32, "safe") else np.float64
     dtype = np.dtype(dtype)
-    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+    if dtype not in _FLOATS:
         raise TypeError(f"{name} can be used as float32 or float64, not as {dtype}")
+    if data.dtype == dtype:
+        return np.ascontiguousarray(data)
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(data, dtype=dtype)
+
+
+_INDEX_BOUNDS = {
+    np.dtype(np.int32): (-(1 << 31), (1 << 31) - 1),
+    np.dtype(np.int64): (-(1 << 63), (1 << 63) - 1),
+}
 
 
 def _as_index_array(array: Any, name: str, target: DTypeLike) -> NDArray[Any]:
@@ -136,9 +148,10 @@ def _as_index_array(array: Any, name: str, target: DTypeLike) -> NDArray[Any]:
     if array.dtype == target:
         return np.ascontiguousarray(array)
     if array.size and not np.can_cast(array.dtype, target, "safe"):
-        bounds = np.iinfo(target)
-        for extreme in (array.min(), array.max()):
-            if not bounds.min <= extreme <= bounds.max:
+        least, most = _INDEX_BOUNDS[np.dtype(target)]
+        # The reductions, because the methods take twice as long for few numbers.
+        for extreme in (int(np.minimum.reduce(array)), int(np.maximum.reduce(array))):
+            if not least <= extreme <= most:
                 raise ValueError(f"{name} holds {extreme}, which is out of range")
     return np.ascontiguousarray(array, dtype=target)
 
@@ -222,7 +235,13 @@ def _no_matrix(X: Any, name: str) -> TypeError:
     return TypeError(text)
 
 
-def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr_array:
+def as_csr(
+    X: Any,
+    name: str = "X",
+    *,
+    dtype: DTypeLike | None = None,
+    n_threads: int | None = None,
+) -> sp.csr_array:
     """Turn what users have into the one canonical CSR, checked once and for all.
 
     Parameters
@@ -234,6 +253,9 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
     dtype : float32 or float64, optional
         Wanted type of the values. By default float64 for float64, longdouble and 32- and 64-bit
         integers, float32 for anything smaller.
+    n_threads : int, optional
+        Threads that check and convert a large matrix. Default: ``AIMASS_NUM_THREADS``, else the
+        CPUs of this process.
 
     Returns
     -------
@@ -266,9 +288,10 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
     if X.dtype.kind not in "biuf":
         raise _no_numbers(name, X.dtype)
     if X.format == "csc":
-        return _transposed(as_csr(X.T, f"{name} (CSC)", dtype=dtype))
+        matrix = as_csr(X.T, f"{name} (CSC)", dtype=dtype, n_threads=n_threads)
+        return _transposed(matrix, _threads_for(matrix.nnz, n_threads))
     if X.format == "coo":  # SciPy converts triplets without checking them
-        return _from_triplets(X, name, dtype)
+        return _from_triplets(X, name, dtype, n_threads)
     if X.format != "csr":
         X = X.tocsr()
     indptr = _as_index_array(X.indptr, f"{name}.indptr", np.int64)
@@ -281,7 +304,10 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
             f"{len(indices)})"
         )
     data = _as_values(raw, name, dtype)
-    status, position, is_sorted, has_duplicates = kernels.csr_check(indptr, indices, data, n_cols)
+    threads = _threads_for(max(n_rows, len(data)), n_threads)
+    status, position, is_sorted, has_duplicates = kernels.csr_check(
+        indptr, indices, data, n_cols, threads
+    )
     if status:
         if status == 3 and np.isfinite(raw[position]):
             raise ValueError(
@@ -290,7 +316,7 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
         raise _bad_csr(name, status, position, indices, n_cols)
     if not is_sorted or has_duplicates:
         rows = np.repeat(np.arange(n_rows, dtype=np.int32), np.diff(indptr))
-        return _merged(rows, indices, data, (n_rows, n_cols), name)
+        return _merged(rows, indices, data, (n_rows, n_cols), name, threads)
     return wrap_csr(indptr, indices, data, (n_rows, n_cols))
 
 
@@ -306,24 +332,38 @@ def _from_dense(X: Any, name: str) -> sp.csr_array:
     return sp.csr_array(_as_values(dense, name, None))
 
 
-def _from_triplets(X: Any, name: str, dtype: DTypeLike | None) -> sp.csr_array:
+def _threads_for(n_entries: int, n_threads: int | None) -> int:
+    """Return the threads for a matrix: one where starting others takes longer than the work."""
+    if n_entries < _MANY_ENTRIES:
+        return 1
+    from .threads import resolve_n_threads
+
+    return resolve_n_threads(n_threads)
+
+
+def _from_triplets(
+    X: Any, name: str, dtype: DTypeLike | None, n_threads: int | None
+) -> sp.csr_array:
     rows = _as_index_array(X.row, f"{name}.row", np.int32)
     cols = _as_index_array(X.col, f"{name}.col", np.int32)
     data = _as_values(np.asarray(X.data), name, dtype)
     wrong = np.flatnonzero(~np.isfinite(data))
     if wrong.size:
         raise _bad_csr(name, 3, int(wrong[0]), cols, 0)
-    return _merged(rows, cols, data, X.shape, name)
+    threads = _threads_for(max(len(data), *X.shape), n_threads)
+    return _merged(rows, cols, data, X.shape, name, threads)
 
 
-def _merged(rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str) -> sp.csr_array:
+def _merged(
+    rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str, n_threads: int
+) -> sp.csr_array:
     """Return the matrix of entries in any order; entries of the same row and column are summed."""
     from .. import kernels
 
     n_rows, n_cols = shape
     try:
         indptr, indices, data, _ = kernels.coo_to_csr(
-            rows, cols, data, None, n_rows, n_cols, "sum", 1
+            rows, cols, data, None, n_rows, n_cols, "sum", n_threads
         )
     except ValueError as error:
         raise ValueError(f"{name} is not a valid sparse matrix: {error}") from None
@@ -332,10 +372,10 @@ def _merged(rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str) 
     return wrap_csr(indptr, indices, data, shape)
 
 
-def _transposed(X: sp.csr_array) -> sp.csr_array:
+def _transposed(X: sp.csr_array, n_threads: int) -> sp.csr_array:
     from .. import kernels
 
-    arrays = kernels.csr_transpose(*csr_parts(X), X.shape[1], 1)
+    arrays = kernels.csr_transpose(*csr_parts(X), X.shape[1], n_threads)
     return wrap_csr(*arrays, (X.shape[1], X.shape[0]))
 
 

@@ -205,7 +205,7 @@ def merge_triplets(
         n = len(keys) - len(distinct)
         pair = f"user {users.take([row]).ids.item(0)!r} with item {items.take([col]).ids.item(0)!r}"
         which = (
-            f"{n} pairs of user and item are both among the old and the new rows, e.g. {pair}"
+            f"{n} pairs of user and item are among the old rows and the new ones, e.g. {pair}"
             if of_two
             else f"{n} rows repeat a pair of user and item, e.g. {pair} in {counts.max()} rows"
         )

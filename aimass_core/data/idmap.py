@@ -511,9 +511,12 @@ def _of_one_kind(mine: Column, added: Column) -> tuple[Column, Column]:
         if (given.values >= 0).all():
             shifted = Column("uint", given.values ^ np.int64(np.iinfo(np.int64).min))
             return (mine, shifted) if given is added else (shifted, added)
+    shown: list[Any] = IdMap._of(added).ids[:1000].tolist()
+    if added.kind == "str":  # the text because of which they are no numbers
+        shown.sort(key=lambda text: text.lstrip("-").isdigit())
     raise TypeError(
-        f"ids of kind {added.kind} cannot be added to ids of kind {mine.kind}: convert the new ids "
-        "to the type of the known ones"
+        f"ids of kind {added.kind}, such as {shown[0]!r}, cannot be added to ids of kind "
+        f"{mine.kind}: convert the new ids to the type of the known ones"
     )
 
 

@@ -228,8 +228,9 @@ class Interactions(MatrixWithIds):
             Names of the columns of a text file, in order.
         date_format : str, optional
             Format of dates in text, such as ``"%d.%m.%Y %H:%M"`` (as for `datetime.strptime`),
+            ``"s"``, ``"ms"``, ``"us"`` or ``"ns"`` for numbers that count from 1970 (Unix time),
             ``"excel"`` for serial numbers of days, or ``"number"`` for whole numbers that only
-            look like dates. Default: ISO 8601.
+            look like dates. Default: ISO 8601; whole numbers stay numbers.
         null_values : sequence of str, optional
             Words that stand for a missing value in columns of text, such as ``["-", "None"]``, in
             addition to the usual ones.
@@ -1113,6 +1114,7 @@ def _renumber(
     if wanted is None:
         return np.arange(len(ids), dtype=np.int32), ids
     wanted = np.asarray(wanted)
+    wanted = wanted.astype(np.int64) if not wanted.size else wanted  # an empty list is of floats
     new = np.full(len(ids), -1, dtype=np.int32)
     new[wanted] = np.arange(len(wanted), dtype=np.int32)
     if np.count_nonzero(new >= 0) != len(wanted):

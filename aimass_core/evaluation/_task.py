@@ -155,12 +155,12 @@ class Task:
             if "user_features" in options:
                 ids = self.users.to_ids(block)
                 options["user_features"] = options["user_features"].rows_of(ids)
-            found = model.recommend_new(self.profiles[block], **options)
+            lists = model.recommend_new(self.profiles[block], **options)
         else:
             if "user_features" in options:
                 options["unknown"] = "popular"
-            found = model.recommend(self._users(block), **options)
-        return self._in_common_numbers(found) if "item_features" in options else found
+            lists = model.recommend(self._users(block), **options)
+        return self._in_common_numbers(lists) if "item_features" in options else lists
 
     def _in_common_numbers(self, lists: Any) -> Any:
         """Return lists of a model that numbers new items itself in the numbers of this task."""
@@ -199,16 +199,16 @@ class Task:
         for column in self.columns:
             name = column.metric
             if callable(name):
-                found: Any = np.asarray(name(lists, truth, k=column.k, mean=False))
+                of_column: Any = np.asarray(name(lists, truth, k=column.k, mean=False))
             elif name in COUNT_METRICS:
-                found = catalog.item_counts(of_train, self.n_items, k=column.k)
+                of_column = catalog.item_counts(of_train, self.n_items, k=column.k)
             elif name in TRAIN_METRICS:
-                found = self._train_metric(name, of_train, truth, column.k)
+                of_column = self._train_metric(name, of_train, truth, column.k)
             elif name in LIST_METRICS:
-                found = user_values(LIST_METRICS[name], judged.at(column.k))
+                of_column = user_values(LIST_METRICS[name], judged.at(column.k))
             else:
                 continue
-            values[column.title] = found
+            values[column.title] = of_column
         return values
 
     def _train_metric(self, name: str, lists: Any, truth: sp.csr_array, k: int) -> Floats:
@@ -385,8 +385,8 @@ def _parts(split: Any) -> tuple[Any, Any, Any]:
         test = split.test if fold_in is None else split.holdout
     else:
         raise TypeError(
-            "split must be a Split (from aimass_core.data.split), several of them, or a pair "
-            f"(train, test), got {type(split).__name__}"
+            "split must be a Split such as split.temporal(x) of aimass_core.data, several of them, "
+            f"or a pair (train, test), got {type(split).__name__}"
         )
     refuse_table(train, "train")
     refuse_table(test, "test")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.csr import take_rows, transpose, with_scipy_indices
-from ..base.validation import wrap_csr
+from .. import kernels
+from ..base.csr import transpose, with_scipy_indices
+from ..base.validation import csr_parts, wrap_csr
 from ..factorization._sgd_state import aligned_zeros, padded
 from ._design import has_features, normalized_rows
 
@@ -21,7 +22,84 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddedSide"]
 
-_SMALLEST = 1e-6  # of r, so that a row without embeddings hardly moves
+
+class Weights:
+    """Weights of the embeddings of each row: its own and those of its features.
+
+    Parameters
+    ----------
+    n_rows, n_features : int
+        Rows and features.
+    dtype : dtype
+        Of the weights.
+    """
+
+    def __init__(self, n_rows: int, n_features: int, dtype: Any) -> None:
+        self.own = np.ones(n_rows, dtype)
+        empty = np.empty(0, dtype=np.int32), np.empty(0, dtype)
+        self.of_features = np.zeros(n_rows + 1, dtype=np.int64), *empty
+        self.transposed = np.zeros(n_features + 1, dtype=np.int64), *empty
+
+    def set_features(self, features: sp.csr_array, share: float, n_threads: int) -> None:
+        """Give features a share of the squared weights of the rows that have some."""
+        scaled = normalized_rows(features)
+        data = (scaled.data * np.sqrt(share)).astype(self.own.dtype)
+        weights = wrap_csr(scaled.indptr, scaled.indices, data, scaled.shape)
+        self.own[has_features(features)] = np.sqrt(1 - share)
+        self.of_features = csr_parts(weights)
+        self.transposed = csr_parts(transpose(weights, n_threads))
+
+
+class EmbeddingSums:
+    """Embeddings of rows and of features with their accumulators, and sums of some rows.
+
+    Parameters
+    ----------
+    own : ndarray of shape (n, width)
+        Embeddings of the rows themselves.
+    table : ndarray of shape (n_features, width)
+        Embeddings of the features.
+    weights : Weights
+        Weights of both.
+    n_threads : int
+        Threads to use.
+    """
+
+    def __init__(self, own: Array, table: Array, weights: Weights, n_threads: int) -> None:
+        self.own, self.table = own, table
+        self._squares = np.ones_like(own), np.ones_like(table)
+        self._weights, self._n_threads = weights, n_threads
+        self._buffers: list[Array] = []
+
+    def _embeddings(self) -> tuple[Array, ...]:
+        return self._weights.own, self.own, self._squares[0], self.table, self._squares[1]
+
+    def open(self, rows: NDArray[np.int32]) -> tuple[Array, Array]:
+        """Return factors and accumulators of rows, to be moved by steps."""
+        if not self._buffers or len(self._buffers[0]) < len(rows):
+            shape = len(rows), self.own.shape[1]
+            self._buffers = [aligned_zeros(shape, self.own.dtype) for _ in range(4)]
+        factors, squares, *before = (buffer[: len(rows)] for buffer in self._buffers)
+        self._sum(rows, factors, squares)
+        for copy, original in zip(before, (factors, squares), strict=True):
+            np.copyto(copy, original)
+        return factors, squares
+
+    def _sum(self, rows: NDArray[np.int32], factors: Array, squares: Array) -> None:
+        weights = self._weights.of_features
+        kernels.embedding_sums(self._embeddings(), weights, rows, factors, squares, self._n_threads)
+
+    def close(self, rows: NDArray[np.int32]) -> None:
+        """Give the embeddings what steps did to the rows since `open`."""
+        arrays = [buffer[: len(rows)] for buffer in self._buffers]
+        transposed = self._weights.transposed
+        kernels.embedding_moves(self._embeddings(), transposed, rows, *arrays, self._n_threads)
+
+    def learned(self) -> Array:
+        """Return the sums of all rows."""
+        factors, squares = np.empty_like(self.own), np.empty_like(self.own)
+        self._sum(np.arange(len(self.own), dtype=np.int32), factors, squares)
+        return factors
 
 
 class EmbeddedSide:
@@ -38,7 +116,7 @@ class EmbeddedSide:
     by :math:`\sum_i w_{if} \Delta q_i / (r_i \sqrt{s_f})`. For a row that is alone with all its
     features, and for a row without features, this is AdaGrad step by step. An embedding that many
     rows share is moved by all of them at once; its step is shortened by how much its accumulator
-    grew through the others.
+    grew through the others. Both are kernels: `embedding_sums` and `embedding_moves`.
 
     Parameters
     ----------
@@ -68,37 +146,18 @@ class EmbeddedSide:
         n, self.n_factors = own.shape
         self.n_features = len(of_features)
         dtype, width = own.dtype, padded(self.n_factors)
-        self._own = aligned_zeros((n, width), dtype)
-        self._own[:, : self.n_factors] = own
-        self._table = aligned_zeros((self.n_features, width), dtype)
-        self._table[:, : self.n_factors] = of_features
-        self._own_squares = np.ones_like(self._own)
-        self._table_squares = np.ones_like(self._table)
-        n_biases = n if has_biases else 0
-        self._own_bias, self._own_bias_squares = np.zeros(n_biases, dtype), np.ones(n_biases, dtype)
-        n_biases = self.n_features if has_biases else 0
-        self._table_bias = np.zeros(n_biases, dtype)
-        self._table_bias_squares = np.ones(n_biases, dtype)
-        self._weights: sp.csr_array | None = None
-        self._own_weight = np.ones((n, 1), dtype)
+        self._weights = Weights(n, self.n_features, dtype)
         if features is not None and self.n_features and share > 0:
-            self._own_weight[has_features(features)] = np.sqrt(1 - share)
-            self._set_weights(features, share, n_threads)
-
-    def _set_weights(self, features: sp.csr_array, share: float, n_threads: int) -> None:
-        dtype = self._own.dtype
-        scaled = normalized_rows(features)
-        data = (scaled.data * np.sqrt(share)).astype(dtype)
-        weights = wrap_csr(scaled.indptr, scaled.indices, data, scaled.shape)
-        transposed = transpose(weights, n_threads)
-        self._counts = np.maximum(np.diff(transposed.indptr), 1)[:, None].astype(dtype)
-        self._weights, self._transposed = weights, with_scipy_indices(transposed)
-        self._squared = with_scipy_indices(
-            wrap_csr(weights.indptr, weights.indices, data**2, weights.shape)
-        )
-        self._squared_transposed = with_scipy_indices(
-            wrap_csr(transposed.indptr, transposed.indices, transposed.data**2, transposed.shape)
-        )
+            self._weights.set_features(features, share, n_threads)
+        own_rows = aligned_zeros((n, width), dtype)
+        own_rows[:, : self.n_factors] = own
+        table = aligned_zeros((self.n_features, width), dtype)
+        table[:, : self.n_factors] = of_features
+        self._factors = EmbeddingSums(own_rows, table, self._weights, n_threads)
+        self._biases: EmbeddingSums | None = None
+        if has_biases:
+            own_rows, table = np.zeros((n, 1), dtype), np.zeros((self.n_features, 1), dtype)
+            self._biases = EmbeddingSums(own_rows, table, self._weights, n_threads)
 
     @staticmethod
     def sums_of_features(features: sp.csr_array, table: Array, share: float) -> Array:
@@ -109,8 +168,8 @@ class EmbeddedSide:
 
     def leave_out_own(self, rows: NDArray[np.bool_]) -> None:
         """Give rows without a positive no embedding of their own: it would stay random."""
-        self._own[rows] = 0
-        self._own_weight[rows] = 0
+        self._factors.own[rows] = 0
+        self._weights.own[rows] = 0
 
     def adopt(
         self,
@@ -122,129 +181,52 @@ class EmbeddedSide:
         rows: NDArray[np.int64],
     ) -> None:
         """Start from the embeddings of a fitted model, whose rows are at ``rows`` here."""
-        self._table[:, : self.n_factors] = of_features
-        if feature_bias is not None and len(self._table_bias):
-            self._table_bias[:] = feature_bias
-        for new, old, table in (
-            (self._own[:, : self.n_factors], factors, of_features),
-            (self._own_bias[:, None], bias, feature_bias),
-        ):
-            if old is None or not new.size:
-                continue
+        self._factors.table[:, : self.n_factors] = of_features
+        known = [(self._factors.own[:, : self.n_factors], factors, of_features)]
+        if self._biases is not None and bias is not None and feature_bias is not None:
+            self._biases.table[:, 0] = feature_bias
+            known.append((self._biases.own, bias, feature_bias))
+        for new, old, table in known:
             old = old.reshape(len(old), -1).astype(np.float64)
-            if features is not None and table is not None and len(table):
-                share = 1 - float(self._own_weight.min()) ** 2
+            if features is not None and len(table):
+                share = 1 - float(self._weights.own.min()) ** 2
                 table = table.reshape(len(table), -1)
                 old = old - self.sums_of_features(features, table, share)
-            weight = np.maximum(self._own_weight[rows].astype(np.float64), 1e-6)
-            new[rows] = old / weight
+            weight = np.maximum(self._weights.own[rows].astype(np.float64), 1e-6)
+            new[rows] = old / weight[:, None]
 
     # ---- training ----------------------------------------------------------------------------
 
-    def open(self, rows: NDArray[np.int64] | None) -> Arrays:
-        """Return the arrays that a kernel trains for some rows; None: all."""
-        factors, first = self._sums(rows, *self._factor_arrays())
+    def open(self, rows: NDArray[np.int32]) -> Arrays:
+        """Return the arrays that a kernel trains for some rows, in ascending order."""
+        factors, squares = self._factors.open(rows)
         dtype = factors.dtype
-        bias, bias_first = np.zeros(0, dtype), np.zeros(0, dtype)
-        if len(self._own_bias):
-            sums, squares = self._sums(rows, *self._bias_arrays())
-            bias, bias_first = sums[:, 0].copy(), squares[:, 0].copy()
-        self._before = factors.copy(), first.copy(), bias.copy(), bias_first.copy()
-        return factors, bias, first[None], bias_first[None], np.zeros(0, dtype=np.int32)
+        bias, bias_squares = np.zeros((0, 1), dtype), np.zeros((0, 1), dtype)
+        if self._biases is not None:
+            bias, bias_squares = self._biases.open(rows)
+        counts = np.zeros(0, dtype=np.int32)
+        return factors, bias[:, 0], squares[None], bias_squares.reshape(1, -1), counts
 
-    def close(self, arrays: Arrays, rows: NDArray[np.int64] | None) -> None:
-        """Give the embeddings what a kernel did to the rows."""
-        factors, bias, first, bias_first, _ = arrays
-        before, first_before, bias_before, bias_first_before = self._before
-        self._move(
-            rows, factors - before, first[0] - first_before, first_before, *self._factor_arrays()
-        )
-        if len(bias):
-            self._move(
-                rows,
-                (bias - bias_before)[:, None],
-                (bias_first[0] - bias_first_before)[:, None],
-                bias_first_before[:, None],
-                *self._bias_arrays(),
-            )
-
-    def _factor_arrays(self) -> tuple[Array, Array, Array, Array]:
-        return self._own, self._own_squares, self._table, self._table_squares
-
-    def _bias_arrays(self) -> tuple[Array, Array, Array, Array]:
-        return (
-            self._own_bias[:, None],
-            self._own_bias_squares[:, None],
-            self._table_bias[:, None],
-            self._table_bias_squares[:, None],
-        )
-
-    def _sums(
-        self,
-        rows: NDArray[np.int64] | None,
-        own: Array,
-        own_squares: Array,
-        table: Array,
-        squares: Array,
-    ) -> tuple[Array, Array]:
-        """Return the factors of rows and the accumulators that stand for their embeddings."""
-        index = slice(None) if rows is None else rows
-        weight = self._own_weight[index]
-        factors = own[index] * weight
-        r = weight**2 / np.sqrt(own_squares[index])
-        if self._weights is not None:
-            weights, squared = self._weights, self._squared
-            if rows is not None:
-                weights, squared = take_rows(weights, rows), take_rows(squared, rows)
-            factors += with_scipy_indices(weights) @ table
-            r += with_scipy_indices(squared) @ (1 / np.sqrt(squares))
-        return factors, 1 / np.maximum(r, _SMALLEST) ** 2
-
-    def _move(
-        self,
-        rows: NDArray[np.int64] | None,
-        change: Array,
-        growth: Array,
-        first: Array,
-        own: Array,
-        own_squares: Array,
-        table: Array,
-        squares: Array,
-    ) -> None:
-        """Move embeddings in place by the changes of rows and the growth of their accumulators."""
-        index = slice(None) if rows is None else rows
-        weight = self._own_weight[index]
-        gradient = change * np.sqrt(first)  # change / r
-        own[index] += weight * gradient / np.sqrt(own_squares[index])
-        own_squares[index] += weight**2 * growth
-        if self._weights is None:
-            return
-        if rows is not None:
-            gradient, growth = self._spread(gradient, rows), self._spread(growth, rows)
-        grown = self._squared_transposed @ growth
-        shortened = np.sqrt((squares + grown / self._counts) / (squares + grown))
-        table += (self._transposed @ gradient) / np.sqrt(squares) * shortened
-        squares += grown
-
-    def _spread(self, values: Array, rows: NDArray[np.int64]) -> Array:
-        """Return an array of all rows from that of some; the others are 0."""
-        out = np.zeros((len(self._own), values.shape[1]), values.dtype)
-        out[rows] = values
-        return out
+    def close(self, rows: NDArray[np.int32]) -> None:
+        """Give the embeddings what a kernel did to the rows since `open`."""
+        self._factors.close(rows)
+        if self._biases is not None:
+            self._biases.close(rows)
 
     # ---- results -----------------------------------------------------------------------------
 
     def learned(self) -> tuple[Array, Array]:
         """Return the factors and biases of all rows."""
-        factors, _ = self._sums(None, *self._factor_arrays())
+        factors = self._factors.learned()
         bias = np.zeros(len(factors), factors.dtype)
-        if len(self._own_bias):
-            bias = self._sums(None, *self._bias_arrays())[0][:, 0].copy()
+        if self._biases is not None:
+            bias = self._biases.learned()[:, 0].copy()
         return np.ascontiguousarray(factors[:, : self.n_factors]), bias
 
     def of_features(self) -> tuple[Array, Array]:
         """Return the embeddings and biases of features."""
-        bias = self._table_bias.copy()
-        if not len(bias):
-            bias = np.zeros(self.n_features, self._table.dtype)
-        return np.ascontiguousarray(self._table[:, : self.n_factors]), bias
+        table = self._factors.table
+        bias = np.zeros(self.n_features, table.dtype)
+        if self._biases is not None:
+            bias = self._biases.table[:, 0].copy()
+        return np.ascontiguousarray(table[:, : self.n_factors]), bias

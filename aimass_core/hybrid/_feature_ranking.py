@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
-from ..base.csr import take_rows
+from ..base.csr import renumber_columns, take_rows
 from ..base.fit_options import FitOptions
 from ..base.random import as_generator
 from ..base.validation import as_float, as_int
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["FeatureRanking"]
 
 _ENTRY_WEIGHTS = {"alpha": 0.0, "weight_shift": 1.0, "target_shift": 1.0, "preferences": True}
-_STEP_COST = 6  # of a pair in products of rows, about
-_PASS_COST = 4  # of an entry of the features, for each part of an epoch
+# Steps that take four times as long as the sums of an item and of an entry of its features.
+_ITEM_STEPS, _ENTRY_STEPS = 2.5, 1.2
 _FEWEST_PARTS, _MOST_PARTS = 4, 64
 
 
@@ -151,7 +151,7 @@ class FeatureRanking(FeatureFactors, SgdRanking):
         validation : Interactions or matrix like X, optional
             Held-out entries of the same users: as in `BPR.fit`.
         start : fitted model of the same class, optional
-            Embeddings to go on from: those of features by number, of items and users by id.
+            Initial embeddings: those of features by number, of items and users by id.
         callback : callable, optional
             Called with an `Event` after each epoch; a true result ends training.
         verbose : bool, default=False
@@ -266,21 +266,13 @@ class FeatureRanking(FeatureFactors, SgdRanking):
         n_entries = sum(table.nnz for table in tables if table is not None)
         if not n_entries:
             return 1
-        wanted = _STEP_COST * X.nnz // (_PASS_COST * n_entries)
+        wanted = X.nnz / (_ITEM_STEPS * X.shape[1] + _ENTRY_STEPS * n_entries)
         return int(min(max(wanted, _FEWEST_PARTS), _MOST_PARTS, max(X.shape[0] // 16, 1)))
 
     _weights_of_negatives: NDArray[np.float64]
 
     def _negative_weights(self) -> NDArray[np.float64]:
         return self._weights_of_negatives
-
-    def _set_negative_weights(self, X: sp.csr_array) -> None:
-        """Set the weights of items as negatives: items without a positive are none."""
-        weights = negative_weights(self)
-        counts = np.bincount(X.indices, minlength=X.shape[1])
-        if not len(weights) and not (counts > 0).all():
-            weights = (counts > 0).astype(np.float64)
-        self._weights_of_negatives = weights
 
     def _train_embeddings(
         self,
@@ -295,23 +287,29 @@ class FeatureRanking(FeatureFactors, SgdRanking):
         rate = as_float(self.learning_rate, "learning_rate", above=0.0)
         optimizer = Optimizer.checked("adagrad", rate, 0.0, 0.0)
         n_parts = self._n_parts(X)
-        self._set_negative_weights(X)
+        # Items without a positive are no negatives, so no step moves them.
+        is_trained = np.bincount(X.indices, minlength=X.shape[1]) > 0
+        trained = np.flatnonzero(is_trained).astype(np.int32)
+        weights = negative_weights(self)
+        self._weights_of_negatives = weights[trained] if len(weights) else weights
+        if len(trained) < X.shape[1]:
+            X = renumber_columns(X, np.cumsum(is_trained) - 1, len(trained))
 
         def take_epoch(number: int) -> dict[str, float]:
             order = np.random.default_rng([seed, number]).permutation(X.shape[0])
             sums = np.zeros(3)
             for part in range(n_parts):
-                rows = np.sort(order[part::n_parts])
-                block = take_rows(X, rows)
+                chosen = np.sort(order[part::n_parts])
+                rows, block = chosen.astype(np.int32), take_rows(X, chosen)
                 if not block.nnz:
                     continue
                 step: Step = self._step(block, optimizer, n_threads)
-                mine, theirs = users.open(rows), items.open(None)
+                mine, theirs = users.open(rows), items.open(trained)
                 key = seed ^ (part * 0x9E3779B97F4A7C15 & (2**63 - 1))
                 loss, n_pairs, n_correct, _ = step(mine, theirs, number - 1, key)
                 sums += loss, n_pairs, n_correct
-                users.close(mine, rows)
-                items.close(theirs, None)
+                users.close(rows)
+                items.close(trained)
             n_pairs = max(sums[1], 1.0)
             return {"loss": float(sums[0] / n_pairs), "correct": float(sums[2] / n_pairs)}
 

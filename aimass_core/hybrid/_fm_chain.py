@@ -126,16 +126,16 @@ class Draws:
     def __len__(self) -> int:
         return len(self.intercepts)
 
-    def put(self, place: int, sweeper: Sweeper, alpha: float, cutpoints: Array) -> None:
+    def put(self, draw: int, sweeper: Sweeper, alpha: float, cutpoints: Array) -> None:
         """Keep the present parameters as a draw."""
-        self.intercepts[place] = sweeper.intercept
-        self.linear[place] = sweeper.coefficients[:, 0]
-        self.factors[place] = sweeper.coefficients[:, sweeper.layout.factors]
-        self.precisions[place] = alpha
-        self.cutpoints[place] = cutpoints
+        self.intercepts[draw] = sweeper.intercept
+        self.linear[draw] = sweeper.coefficients[:, 0]
+        self.factors[draw] = sweeper.coefficients[:, sweeper.layout.factors]
+        self.precisions[draw] = alpha
+        self.cutpoints[draw] = cutpoints
         used = sweeper.layout.used
-        self.prior_means[place] = sweeper.prior_mean[:, used]
-        self.prior_precisions[place] = sweeper.prior_precision[:, used]
+        self.prior_means[draw] = sweeper.prior_mean[:, used]
+        self.prior_precisions[draw] = sweeper.prior_precision[:, used]
 
     def first(self, n: int) -> Draws:
         """Return the first n draws; they share memory."""
@@ -160,9 +160,9 @@ class Draws:
         """Return the prediction of each case by each draw, shape (n_draws, n_cases)."""
         X, rows = matrices[0]
         out = np.empty((len(self), X.shape[0] if rows is None else len(rows)))
-        for place in range(len(self)):
-            scores = score_cases(matrices, self.linear[place], self.factors[place])
-            out[place] = scores + self.intercepts[place]
+        for draw in range(len(self)):
+            scores = score_cases(matrices, self.linear[draw], self.factors[draw])
+            out[draw] = scores + self.intercepts[draw]
         return out
 
 

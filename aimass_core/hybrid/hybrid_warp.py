@@ -84,10 +84,11 @@ class HybridWARP(FeatureRanking, WARP):
 
     Notes
     -----
-    An epoch takes the steps of `WARP` on the sums of embeddings, in parts of the users: 4 to 64
-    parts, so that both take about the same time. After each part the embeddings get the moves of
-    the sums, as AdaGrad distributes them, in O(nnz_g f) for nnz_g entries of features. LightFM does
-    this after each step, which takes as many operations for each feature of each item of a step.
+    An epoch takes the steps of `WARP` on the sums of embeddings, in 4 to 64 parts of the users.
+    After each part the embeddings get the moves of the sums, as AdaGrad distributes them, in
+    O((nnz_g + n_items) f) for nnz_g entries of features. More parts are taken as long as this takes
+    less than about a fifth of the time. LightFM moves the embeddings after each step, which takes
+    as many operations for each feature of each item of a step.
     Threads change no bit.
 
     References

@@ -11,6 +11,8 @@ from .bias_epoch import bias_epoch
 from .coo_to_csr import coo_to_csr
 from .csr_check import csr_check
 from .csr_transpose import csr_transpose
+from .embedding_moves import embedding_moves
+from .embedding_sums import embedding_sums
 from .factorize_bytes import factorize_bytes
 from .factorize_int64 import factorize_int64
 from .fm_design_sweep import fm_design_sweep
@@ -49,6 +51,8 @@ __all__ = [
     "coo_to_csr",
     "csr_check",
     "csr_transpose",
+    "embedding_moves",
+    "embedding_sums",
     "factorize_bytes",
     "factorize_int64",
     "fm_design_sweep",

@@ -12,6 +12,7 @@ void bind_similarity(py::module_& m);
 void bind_predict(py::module_& m);
 void bind_als(py::module_& m);
 void bind_sgd(py::module_& m);
+void bind_embedding(py::module_& m);
 void bind_rating(py::module_& m);
 void bind_retrieval(py::module_& m);
 void bind_gmm(py::module_& m);
@@ -53,6 +54,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   aimass::py_border::bind_predict(m);
   aimass::py_border::bind_als(m);
   aimass::py_border::bind_sgd(m);
+  aimass::py_border::bind_embedding(m);
   aimass::py_border::bind_rating(m);
   aimass::py_border::bind_retrieval(m);
   aimass::py_border::bind_gmm(m);

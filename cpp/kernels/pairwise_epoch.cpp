@@ -16,12 +16,18 @@ template <class T>
 class PairwiseWorker {
  public:
   using Tile = typename SgdStrata<T>::Tile;
-  static constexpr std::int64_t kGroup = 8;  // candidates of warp scored at once
+  // Candidates of warp that are drawn and scored at once: few violate late in training.
+  static constexpr std::int64_t kFirstGroup = 4, kGroup = 8;
   static constexpr double kLargestWeight = 10.0;
   static constexpr std::int64_t kUnheard = 1 << 14;  // candidates between two polls
 
   PairwiseWorker(const Run& run, const PairwiseProblem<T>& problem, const AliasTables& tables)
-      : run_(run), problem_(problem), kernels_(simd::sgd_kernels<T>()), sampler_(tables) {}
+      : run_(run),
+        problem_(problem),
+        kernels_(simd::sgd_kernels<T>()),
+        n_lines_(
+            std::min<std::int64_t>(problem.width * static_cast<std::int64_t>(sizeof(T)) / 64, 8)),
+        sampler_(tables) {}
 
   EpochSums work(const Tile& tile, std::int64_t first) {
     EpochSums sums;
@@ -93,40 +99,73 @@ class PairwiseWorker {
          (d > 0 ? small : T{1}) / (1 + small));
   }
 
-  // One step of warp and kos.
+  // One step of warp and kos. The rows of an entry are on their way into the cache while the entry
+  // before is worked on.
   void violation(const Tile& tile, std::int64_t e, EpochSums& sums) {
     const TileEntry entry = tile.entries[e];
     const std::int32_t user = tile.users[entry.user];
     const std::int64_t n = problem_.n_candidates;
     reserve(std::max(kGroup, problem_.n_positives));
-    T target;
+    if (e == 0) first_of_entry(tile, 0);
+    std::swap(candidates_, first_);
+    if (e + 1 < tile.n_entries) first_of_entry(tile, e + 1);
+    if (candidates_.n == 0) {
+      ++sums.n_skipped;
+      return;
+    }
     std::int32_t positive;
+    T target;
     choose_positive(tile, e, positive, target);
     const std::int64_t n_negatives =
         problem_.x.n_cols - (problem_.x.end(user) - problem_.x.begin(user));
-    for (std::int64_t begin = 0; begin < n; begin += kGroup) {
-      const std::int64_t group = std::min(kGroup, n - begin);
-      for (std::int64_t c = 0; c < group; ++c) {
-        const std::int64_t j =
-            sampler_.draw(entry.user, static_cast<std::uint64_t>(e * n + begin + c));
-        if (j < 0) {
-          ++sums.n_skipped;
-          return;
-        }
-        items_[at(c)] = tile.items[j];
-      }
-      score(user, items_.data(), group, scores_.data());
-      for (std::int64_t c = 0; c < group; ++c) {
+    for (std::int64_t begin = 0; begin < n; begin += candidates_.n) {
+      if (begin > 0) draw_candidates(tile, e, begin, kGroup, candidates_);
+      score(user, candidates_.items, candidates_.n, scores_.data());
+      for (std::int64_t c = 0; c < candidates_.n; ++c) {
         const T excess = scores_[at(c)] - target + static_cast<T>(problem_.margin);
         if (excess <= 0) continue;  // NaN goes on and is found
         const std::int64_t rank = std::max<std::int64_t>(1, n_negatives / (begin + c + 1));
         const double weight = std::min(kLargestWeight, std::log(static_cast<double>(rank)));
         sums.add({weight * static_cast<double>(excess), 1, 0, 0});
-        step({user, positive, items_[at(c)]}, static_cast<T>(weight));
+        step({user, positive, candidates_.items[c]}, static_cast<T>(weight));
         return;
       }
     }
     sums.add({0, 1, 1, 0});
+  }
+
+  struct Candidates {
+    std::int32_t items[kGroup];
+    std::int64_t n = 0;  // 0: the user has all items of the stratum
+  };
+
+  // The first candidates of an entry; also has the rows of its user and item fetched.
+  void first_of_entry(const Tile& tile, std::int64_t e) {
+    const TileEntry entry = tile.entries[e];
+    fetch(problem_.users.factors, tile.users[entry.user]);
+    if (problem_.loss == PairwiseLoss::warp) fetch(problem_.items.factors, tile.items[entry.item]);
+    draw_candidates(tile, e, 0, kFirstGroup, first_);
+  }
+
+  // Up to `most` candidates of entry e, from number `begin` on.
+  void draw_candidates(const Tile& tile, std::int64_t e, std::int64_t begin, std::int64_t most,
+                       Candidates& out) {
+    const std::int64_t n = std::min(most, problem_.n_candidates - begin);
+    out.n = 0;
+    for (std::int64_t c = 0; c < n; ++c) {
+      const auto number = static_cast<std::uint64_t>(e * problem_.n_candidates + begin + c);
+      const std::int64_t j = sampler_.draw(tile.entries[e].user, number);
+      if (j < 0) return;
+      out.items[c] = tile.items[j];
+      fetch(problem_.items.factors, out.items[c]);
+    }
+    out.n = n;
+  }
+
+  // Asks for the first lines of a row; the processor goes on by itself.
+  void fetch(const T* rows, std::int32_t row) const {
+    const char* p = reinterpret_cast<const char*>(rows + row * problem_.width);
+    for (std::int64_t line = 0; line < n_lines_; ++line) __builtin_prefetch(p + line * 64, 1);
   }
 
   // The positive of entry e and its score.
@@ -178,8 +217,10 @@ class PairwiseWorker {
   const Run& run_;
   const PairwiseProblem<T>& problem_;
   const simd::SgdKernels<T>& kernels_;
+  std::int64_t n_lines_;  // of a row that are fetched ahead
   NegativeSampler sampler_;
   std::vector<simd::SgdPair> pairs_;
+  Candidates candidates_, first_;  // of this entry, and the first ones of the next
   std::vector<std::int32_t> items_, positives_;
   std::vector<T> scores_;
   std::vector<std::int64_t> order_, begins_;

@@ -6,6 +6,7 @@
 #include "../kernels/errors.hpp"
 #include "als_kernels.hpp"
 #include "code_kernels.hpp"
+#include "embedding_kernels.hpp"
 #include "fm_kernels.hpp"
 #include "levels.hpp"
 #include "linear_kernels.hpp"
@@ -104,6 +105,7 @@ AIMASS_TABLE_IN_USE(CodeTable, level_code_table)
 AIMASS_TABLE_IN_USE(ScoreTable, score_table)
 AIMASS_TABLE_IN_USE(LinearTable, linear_table)
 AIMASS_TABLE_IN_USE(SgdTable, sgd_table)
+AIMASS_TABLE_IN_USE(EmbeddingTable, embedding_table)
 AIMASS_TABLE_IN_USE(RatingTable, rating_table)
 AIMASS_TABLE_IN_USE(FmTable, fm_table)
 
@@ -156,6 +158,10 @@ template <class T>
 const SgdKernels<T>& sgd_kernels() {
   return of_type<T>(sgd_table());
 }
+template <class T>
+const EmbeddingKernels<T>& embedding_kernels() {
+  return of_type<T>(embedding_table());
+}
 
 template <class T>
 const FmPanels<T>& fm_panels() {
@@ -181,6 +187,8 @@ template const RatingKernels<float>& rating_kernels<float>();
 template const RatingKernels<double>& rating_kernels<double>();
 template const SgdKernels<float>& sgd_kernels<float>();
 template const SgdKernels<double>& sgd_kernels<double>();
+template const EmbeddingKernels<float>& embedding_kernels<float>();
+template const EmbeddingKernels<double>& embedding_kernels<double>();
 template const FmPanels<float>& fm_panels<float>();
 template const FmPanels<double>& fm_panels<double>();
 

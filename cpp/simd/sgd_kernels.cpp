@@ -7,31 +7,43 @@
 namespace {
 
 constexpr Index kAhead = 4;  // pairs that a prefetch runs ahead
-constexpr Index kGroup = 4;  // items scored at once
+constexpr Index kFew = 4;    // items scored at once where fewer than the most are left
 
-template <class T, bool with_norms>
+// Of n items: their scores, the same for any n.
+template <Index n, bool with_norms, class T>
+void score_group(const SgdRows<T>& items, Index width, const T* x, const std::int32_t* indices,
+                 T* out, T* norms) {
+  const T* y[n];
+  V<T> sums[n] = {}, squares[n] = {};
+  for (Index i = 0; i < n; ++i) y[i] = items.factors + indices[i] * width;
+  for (Index v = 0; v < width / Simd<T>::lanes; ++v) {
+    const V<T> xv = at(x, v);
+    for (Index i = 0; i < n; ++i) {
+      const V<T> yv = at(y[i], v);
+      sums[i] += xv * yv;
+      if constexpr (with_norms) squares[i] += yv * yv;
+    }
+  }
+  for (Index i = 0; i < n; ++i) {
+    const T bias = items.biases == nullptr ? T{0} : items.biases[indices[i]];
+    out[i] = lane_sum<T>(sums[i]) + bias;
+    if constexpr (with_norms) norms[i] = lane_sum<T>(squares[i]);
+  }
+}
+
+template <bool with_norms, class T>
 void score_items(const SgdRows<T>& items, Index width, const T* x, const std::int32_t* indices,
                  Index n, T* out, T* norms) {
-  const Index nv = width / Simd<T>::lanes;
-  for (Index k = 0; k < n; k += kGroup) {
-    const T* y[kGroup];
-    V<T> sums[kGroup] = {}, squares[kGroup] = {};
-    for (Index i = 0; i < kGroup; ++i) {
-      y[i] = items.factors + indices[k + i < n ? k + i : n - 1] * width;
-    }
-    for (Index v = 0; v < nv; ++v) {
-      const V<T> xv = at(x, v);
-      for (Index i = 0; i < kGroup; ++i) {
-        const V<T> yv = at(y[i], v);
-        sums[i] += xv * yv;
-        if constexpr (with_norms) squares[i] += yv * yv;
-      }
-    }
-    for (Index i = 0; i < kGroup && k + i < n; ++i) {
-      const T bias = items.biases == nullptr ? T{0} : items.biases[indices[k + i]];
-      out[k + i] = lane_sum<T>(sums[i]) + bias;
-      if constexpr (with_norms) norms[k + i] = lane_sum<T>(squares[i]);
-    }
+  constexpr Index kMost = with_norms ? 4 : 8;  // as many as registers hold
+  Index k = 0;
+  for (; k + kMost <= n; k += kMost) {
+    score_group<kMost, with_norms>(items, width, x, indices + k, out + k, norms + k);
+  }
+  for (; k + kFew <= n; k += kFew) {
+    score_group<kFew, with_norms>(items, width, x, indices + k, out + k, norms + k);
+  }
+  for (; k < n; ++k) {
+    score_group<1, with_norms>(items, width, x, indices + k, out + k, norms + k);
   }
 }
 
@@ -39,9 +51,9 @@ template <class T>
 void scores(const SgdRows<T>& items, Index width, const T* x, const std::int32_t* indices, Index n,
             T* out, T* norms) {
   if (norms == nullptr) {
-    score_items<T, false>(items, width, x, indices, n, out, norms);
+    score_items<false>(items, width, x, indices, n, out, out);
   } else {
-    score_items<T, true>(items, width, x, indices, n, out, norms);
+    score_items<true>(items, width, x, indices, n, out, norms);
   }
 }
 

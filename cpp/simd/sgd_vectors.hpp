@@ -61,6 +61,27 @@ inline X root(X x) {
 }
 #endif
 
+// 1 / sqrt(x) for x above 0: of float, the approximation that processors have and one step of
+// Newton's method, within 2 units of the last digit, which takes a third of the time of a root and
+// a division.
+inline float inverse_root(float x) { return 1 / root(x); }
+inline double inverse_root(double x) { return 1 / root(x); }
+inline V<double> inverse_root(V<double> x) { return 1 / root(x); }
+inline V<float> inverse_root(V<float> x) {
+#if defined(__AVX512F__)
+  const V<float> y = _mm512_maskz_rsqrt14_ps(static_cast<__mmask16>(-1), x);
+#elif defined(__AVX2__)
+  const V<float> y = _mm256_rsqrt_ps(x);
+#elif defined(__SSE2__)
+  const V<float> y = _mm_rsqrt_ps(x);
+#else
+  return 1 / root(x);
+#endif
+#if defined(__SSE2__)
+  return y * (1.5F - 0.5F * x * y * y);
+#endif
+}
+
 inline float exponential(float x) { return __builtin_expf(x); }
 inline double exponential(double x) { return __builtin_exp(x); }
 
@@ -107,7 +128,7 @@ inline X moved(const SgdSteps<T>& steps, T rate, X direction, X w, T* first, T* 
   } else if constexpr (rule == SgdRule::adagrad) {
     const X s = load<X>(first) + direction * direction;
     store<X>(first, s);
-    return w + rate * direction / root(s + steps.epsilon);
+    return w + rate * direction * inverse_root(s + steps.epsilon);
   } else {
     const X m = steps.momentum * load<X>(first) + (1 - steps.momentum) * direction;
     const X s = steps.decay * load<X>(second) + (1 - steps.decay) * direction * direction;

@@ -17,13 +17,14 @@ namespace aimass::stress {
 
 // All that depends on the instruction level; then all that does not.
 constexpr void (*kOfEachLevel[])(Rng&) = {
-    stress_gram<float>,      stress_gram<double>,     stress_score<float>,
-    stress_score<double>,    stress_reverse<float>,   stress_reverse<double>,
-    stress_als<float>,       stress_als<double>,      stress_mixtures<float>,
-    stress_mixtures<double>, stress_triangles<float>, stress_triangles<double>,
-    stress_sgd<float>,       stress_sgd<double>,      stress_ratings<float>,
-    stress_ratings<double>,  stress_linear<float>,    stress_linear<double>,
-    stress_fm<float>,        stress_fm<double>,       stress_resample,
+    stress_gram<float>,      stress_gram<double>,      stress_score<float>,
+    stress_score<double>,    stress_reverse<float>,    stress_reverse<double>,
+    stress_als<float>,       stress_als<double>,       stress_mixtures<float>,
+    stress_mixtures<double>, stress_triangles<float>,  stress_triangles<double>,
+    stress_sgd<float>,       stress_sgd<double>,       stress_ratings<float>,
+    stress_ratings<double>,  stress_embeddings<float>, stress_embeddings<double>,
+    stress_linear<float>,    stress_linear<double>,    stress_fm<float>,
+    stress_fm<double>,       stress_resample,
 };
 constexpr void (*kOfAnyLevel[])(Rng&) = {
     stress_spgemm<float>,  stress_spgemm<double>,  stress_garbage,      stress_factorize,

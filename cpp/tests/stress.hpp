@@ -64,6 +64,8 @@ void stress_sgd(Rng& rng);
 template <class T>
 void stress_ratings(Rng& rng);
 template <class T>
+void stress_embeddings(Rng& rng);
+template <class T>
 void stress_linear(Rng& rng);
 template <class T>
 void stress_predict(Rng& rng);

@@ -1,6 +1,7 @@
 // Stochastic gradient methods under the sanitizers: random shapes, losses and rules; results are
 // compared between thread counts. Kernels: pairwise_epoch, listwise_epoch, rating_epoch,
-// implicit_rating_epoch.
+// implicit_rating_epoch, embedding_sums, embedding_moves.
+#include "../kernels/embedding_sums.hpp"
 #include "../kernels/implicit_rating_epoch.hpp"
 #include "../kernels/listwise_epoch.hpp"
 #include "../kernels/pairwise_epoch.hpp"
@@ -128,6 +129,45 @@ void stress_ratings(Rng& rng) {
   });
 }
 
+template <class T>
+void stress_embeddings(Rng& rng) {
+  const Matrix<T> weights = stress_matrix<T>(rng);
+  const Matrix<T> by_feature = transposed(Run(1), weights);
+  const std::int64_t width = 1 + below(rng, 40), n = weights.n_rows, n_features = weights.n_cols;
+  std::vector<std::int32_t> rows;
+  for (std::int32_t row = 0; row < n; ++row) {
+    if (rng() % 3 > 0) rows.push_back(row);
+  }
+  const auto numbers = [&](std::int64_t size, T least) {
+    std::vector<T> values(static_cast<std::size_t>(size));
+    for (T& v : values) v = least + static_cast<T>(below(rng, 2001)) / T(3000);
+    return values;
+  };
+  const auto n_taken = static_cast<std::int64_t>(rows.size());
+  const std::vector<T> own_weights = numbers(n, T(0)), own = numbers(n * width, T(-0.3)),
+                       table = numbers(n_features * width, T(-0.3)),
+                       moves = numbers(n_taken * width, T(0));
+  const auto after = [&](int threads) {
+    std::vector<T> o = own, so(own.size(), T(1)), t = table, st(table.size(), T(1));
+    std::vector<T> factors(moves.size()), squares(moves.size());
+    const Embeddings<T> e{n,        n_features, width,    own_weights.data(),
+                          o.data(), so.data(),  t.data(), st.data()};
+    const EmbeddedRows<T> r{rows.data(), n_taken, factors.data(), squares.data()};
+    const Run run(threads);
+    embedding_sums(run, e, weights.view(), r);
+    const std::vector<T> factors_before = factors, squares_before = squares;
+    for (std::size_t i = 0; i < moves.size(); ++i) {
+      factors[i] += moves[i];
+      squares[i] += moves[i] * moves[i];
+    }
+    embedding_moves(run, e, by_feature.view(), r, factors_before.data(), squares_before.data());
+    return std::tuple(o, so, t, st, factors_before, squares_before);
+  };
+  expect(after(1) == after(2 + static_cast<int>(rng() % 4)), "embeddings depend on threads");
+}
+
+template void stress_embeddings<float>(Rng&);
+template void stress_embeddings<double>(Rng&);
 template void stress_sgd<float>(Rng&);
 template void stress_sgd<double>(Rng&);
 template void stress_ratings<float>(Rng&);

@@ -423,3 +423,87 @@ def test_blanks_around_ids_are_kept_and_reported(tmp_path: Path) -> None:
         "item='item': 1 id with blanks around, such as 'tea ', which is not 'tea': strip the "
         "column if they are the same",
     ]
+
+
+KUAI = (
+    "user_id,video_id,play_duration,video_duration,time,date,timestamp,watch_ratio\n"
+    "0,3649,13838,10867,2020-07-05 00:08:23.438,20200705.0,1593878903.438,1.2733965215790926\n"
+    "0,5262,851,7908,,,1593879366.687,0.10761254425897825\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "date_format", "expected"),
+    [
+        ("timestamp", "s", ["2020-07-04T16:08:23.438", "2020-07-04T16:16:06.687"]),
+        ("date", "%Y%m%d", ["2020-07-05"]),
+        ("time", None, ["2020-07-05T00:08:23.438"]),
+    ],
+)
+def test_times_of_kuairec(
+    column: str, date_format: str | None, expected: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "big_matrix.csv"
+    path.write_text(KUAI)
+    x = Interactions.from_table(
+        path,
+        user="user_id",
+        item="video_id",
+        value="watch_ratio",
+        time=column,
+        nulls="drop",
+        date_format=date_format,
+    )
+    assert x.timestamps.view("M8[ns]").tolist() == np.array(expected, "M8[ns]").tolist()
+    with pytest.raises(
+        ValueError, match=r"1593878903\.438, not a whole number: pass date_format='s'"
+    ):
+        Interactions.from_table(path, user="user_id", item="video_id", time="timestamp")
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_numbers_that_count_from_1970(unit: str, tmp_path: Path) -> None:
+    stamps = np.array(["2024-01-31T18:30:05", "1969-12-31T23:59:59"], "M8[s]").astype(f"M8[{unit}]")
+    numbers = stamps.view(np.int64).tolist()
+    path = tmp_path / "a.csv"
+    path.write_text("".join(["user,item,t\n", *(f"{i},{i},{n}\n" for i, n in enumerate(numbers))]))
+    for table in (path, {"user": [0, 1], "item": [0, 1], "t": [str(n) for n in numbers]}):
+        x = Interactions.from_table(table, user="user", item="item", time="t", date_format=unit)
+        assert (x.timestamps.view("M8[ns]") == stamps).all()
+    with pytest.raises(ValueError, match="outside of 1678 to 2261 in this unit: pass another"):
+        Interactions.from_table(
+            {"user": [0], "item": [0], "t": [10**18]},
+            user="user",
+            item="item",
+            time="t",
+            date_format="s",
+        )
+
+
+def test_texts_of_digits_that_are_no_dates() -> None:
+    def read_times(*texts: str) -> None:
+        table = {"user": [1], "item": [1], "t": list(texts)}
+        Interactions.from_table(table, user="user", item="item", time="t")
+
+    with pytest.raises(
+        ValueError, match=r"'1593878903', .* such as 's' or 'ms' for a time since 1970"
+    ):
+        read_times("1593878903")
+    with pytest.raises(ValueError, match="pass date_format='%Y'"):
+        read_times("2024")
+
+
+def test_a_saved_model_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    Interactions.from_arrays(["ann"], ["tea"]).save(path)
+    with pytest.raises(ValueError, match="model is a saved model or saved interactions, not a tab"):
+        read(path)
+
+
+def test_ids_that_are_no_numbers_are_named() -> None:
+    old = Interactions.from_arrays([1, 2], ["tea", "tea"])
+    new = Interactions.from_arrays(["1", "A12"], ["tea", "tea"])
+    with pytest.raises(
+        TypeError, match="of kind str, such as 'A12', cannot be added to ids of kind"
+    ):
+        old.merge(new)

@@ -17,6 +17,7 @@ import numpy as np
 
 from .._arrow import read_stream
 from .._column import Column, concat
+from .._text import UNIX_UNITS
 from .files import File, is_refusal, pyarrow, unreadable
 from .options import ReadOptions
 from .protocol import ID_ROLES, Reader, Wanted
@@ -224,7 +225,7 @@ class TextReader(Reader):
 
         needs_text = {
             "value": self.options.thousands is not None,
-            "time": self.options.date_format not in (None, "number", "excel"),
+            "time": self.options.date_format not in (None, "number", "excel", *UNIX_UNITS),
         }
         types = {
             position: pa.string()
