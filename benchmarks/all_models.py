@@ -69,9 +69,13 @@ def run_one(task: Task, name: str) -> dict[str, Any]:
 
 
 def models_of(task: Task, wanted: list[str]) -> list[str]:
-    """The models of a task: all registered ones, without models of ratings where there are none."""
+    """The models of a task, without models of ratings where there are none.
+
+    Models that PyTorch trains are measured where they are named.
+    """
     names = [n for n in model_names() if find(n).__module__.startswith("aimass_core.")]
     names = [n for n in names if not getattr(find(n), "requires", ())]
+    names = [n for n in names if not getattr(find(n), "needs_extra", None) or n in wanted]
     if not task.has_ratings:
         names = [n for n in names if getattr(find(n), "predicts_ratings", False) is not True]
     names += list(task.extra)

@@ -33,8 +33,10 @@ SIZES = {
     "100M": (500_000, 60_000, 100_000_000),
 }
 DEFAULT = {"small": "generated:20k", "medium": "generated:1M", "full": "generated:1M"}
-MODELS = [
-    n for n in registry.model_names() if registry.find(n).__module__.startswith("aimass_core.")
+MODELS = [  # those that PyTorch trains have benchmarks/quality_deep.py
+    n
+    for n in registry.model_names()
+    if registry.find(n).__module__.startswith("aimass_core.") and not registry.find(n).needs_extra
 ]
 N_USERS, K = 10_000, 10
 PEERS = {

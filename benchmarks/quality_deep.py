@@ -1,7 +1,7 @@
 """Models of sequences and two towers against simple models: the next item of each user.
 
 Usage: ``AIMASS_DATA=... python benchmarks/quality_deep.py [--data NAME ...] [--models NAME ...]
-[--max-iter 60] [--threads 1]``. Needs PyTorch. Prints a markdown table for each data set.
+[--max-iter 30] [--threads 1]``. Needs PyTorch. Prints a markdown table for each data set.
 
 The newest interaction of each user is the test part, the one before it the validation part. Every
 model without a network is fitted with each of its settings below, takes the best one by NDCG@10 on
@@ -101,7 +101,7 @@ def settings(n_items: int, max_iter: int, threads: int) -> dict[str, list[Any]]:
     """Return the models and the settings that each is chosen from."""
     one = {"n_threads": threads}
     n_negatives = None if n_items < FULL_SOFTMAX else 1000
-    network = {**one, "max_iter": max_iter, "patience": 5, "n_negatives": n_negatives}
+    network = {**one, "max_iter": max_iter, "n_negatives": n_negatives, "learning_rate": 0.003}
     rp3beta = Similarity("rp3beta", alpha=0.6, beta=0.3)
     return {
         "Popularity": [Popularity()],
@@ -164,7 +164,7 @@ def measured(parts: Parts, candidates: list[Any]) -> tuple[Any, tuple[Any, Any],
     begin = time.process_time()
     if getattr(candidates[0], "needs_extra", None) == "deep":
         (model,) = candidates
-        model.fit(parts.old, validation=parts.validation)
+        model.fit(parts.old, validation=parts.validation, verbose=True)
         seconds = time.process_time() - begin
         return model, per_user(model.recommend_new(parts.train, k=K), parts.test), seconds, seconds
     scores = [
@@ -189,7 +189,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", choices=FILES, default=list(FILES))
     parser.add_argument("--models", nargs="+", default=None)
-    parser.add_argument("--max-iter", type=int, default=60)
+    parser.add_argument("--max-iter", type=int, default=30)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     for name in options.data:

@@ -108,7 +108,8 @@ def trainer(
         with torch.random.fork_rng(devices=devices):
             torch.default_generator.manual_seed(seed)
             for number in devices:
-                torch.cuda.default_generators[number].manual_seed(seed)
+                with torch.cuda.device(number):
+                    torch.cuda.manual_seed(seed)
             yield torch
     finally:
         torch.set_num_threads(before)

@@ -33,6 +33,9 @@ def test_models(aimass: Run, aimass_json: RunJson) -> None:
     assert rows["implicit-als"]["vectors"]
     assert rows["item-knn"]["reasons"]
     assert not rows["item-knn"]["vectors"]
+    assert rows["sasrec"]["needs"] == "aimass_core[deep]"
+    assert rows["item-knn"]["needs"] == ""
+    assert "pip install 'aimass_core[deep]'" in aimass("models", "sasrec").stdout
     assert "implicit-als" in aimass("models").stdout
 
 
