@@ -71,7 +71,7 @@ class EmbeddingSums:
         self._weights, self._n_threads = weights, n_threads
         self._buffers: list[Array] = []
 
-    def _embeddings(self) -> tuple[Array, ...]:
+    def _embeddings(self) -> tuple[Array, Array, Array, Array, Array]:
         return self._weights.own, self.own, self._squares[0], self.table, self._squares[1]
 
     def open(self, rows: NDArray[np.int32]) -> tuple[Array, Array]:
@@ -93,7 +93,8 @@ class EmbeddingSums:
         """Give the embeddings what steps did to the rows since `open`."""
         arrays = [buffer[: len(rows)] for buffer in self._buffers]
         transposed = self._weights.transposed
-        kernels.embedding_moves(self._embeddings(), transposed, rows, *arrays, self._n_threads)
+        moves: Any = kernels.embedding_moves
+        moves(self._embeddings(), transposed, rows, *arrays, self._n_threads)
 
     def learned(self) -> Array:
         """Return the sums of all rows."""
