@@ -538,6 +538,7 @@ def gram_matrix(
     data: numpy.typing.NDArray[numpy.float32],
     n_cols: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> numpy.typing.NDArray[numpy.float32]:
     """
     X'X of a CSR matrix as a dense symmetric matrix.
@@ -550,6 +551,7 @@ def gram_matrix(
     data: numpy.typing.NDArray[numpy.float64],
     n_cols: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> numpy.typing.NDArray[numpy.float64]:
     """
     X'X of a CSR matrix as a dense symmetric matrix.
@@ -580,6 +582,7 @@ def gram_topk(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -614,6 +617,7 @@ def gram_topk(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -734,6 +738,7 @@ def knn_predict(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.float32],
     numpy.typing.NDArray[numpy.float32],
@@ -778,6 +783,7 @@ def knn_predict(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.float64],
     numpy.typing.NDArray[numpy.float64],
@@ -1150,6 +1156,7 @@ def ridge_lists(
     lists_indices: numpy.typing.NDArray[numpy.int32],
     k: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> numpy.typing.NDArray[numpy.float32]:
     """
     Ridge regression of target items on k items out of lists: the weights, in the order of the lists.
@@ -1168,6 +1175,7 @@ def ridge_lists(
     lists_indices: numpy.typing.NDArray[numpy.int32],
     k: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> numpy.typing.NDArray[numpy.float64]:
     """
     Ridge regression of target items on k items out of lists: the weights, in the order of the lists.
@@ -1233,6 +1241,7 @@ def slim_dense(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -1260,6 +1269,7 @@ def slim_dense(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -1292,6 +1302,7 @@ def slim_sparse(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -1324,6 +1335,7 @@ def slim_sparse(
     tol: typing.SupportsFloat | typing.SupportsIndex,
     max_sweeps: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[
     numpy.typing.NDArray[numpy.int64],
     numpy.typing.NDArray[numpy.int32],
@@ -1369,7 +1381,9 @@ def slope_one_predict(
 
 @typing.overload
 def spd_inverse(
-    a: numpy.typing.NDArray[numpy.float32], n_threads: typing.SupportsInt | typing.SupportsIndex
+    a: numpy.typing.NDArray[numpy.float32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> None:
     """
     Invert a symmetric positive definite matrix in place; its lower triangle is read.
@@ -1377,7 +1391,9 @@ def spd_inverse(
 
 @typing.overload
 def spd_inverse(
-    a: numpy.typing.NDArray[numpy.float64], n_threads: typing.SupportsInt | typing.SupportsIndex
+    a: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> None:
     """
     Invert a symmetric positive definite matrix in place; its lower triangle is read.
@@ -1412,6 +1428,7 @@ def spgemm_topk(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32]]:
     """
     The k best columns of every row of X Y for CSR X, Y: (indices, scores), padded (-1, -inf).
@@ -1446,6 +1463,7 @@ def spgemm_topk(
     threshold: typing.SupportsFloat | typing.SupportsIndex,
     function: typing.SupportsInt | typing.SupportsIndex,
     n_threads: typing.SupportsInt | typing.SupportsIndex,
+    report: typing.Any = None,
 ) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float64]]:
     """
     The k best columns of every row of X Y for CSR X, Y: (indices, scores), padded (-1, -inf).

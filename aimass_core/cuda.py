@@ -73,23 +73,23 @@ def device_info(device: str = "cuda") -> dict[str, Any]:
     RuntimeError
         If there is no such device.
     """
-    found = Device.of(device)
-    library = found.library.__name__.removeprefix("array_api_compat.")
+    chosen = Device.of(device)
+    library = chosen.library.__name__.removeprefix("array_api_compat.")
     module = sys.modules[library]
     info: dict[str, Any] = {
-        "device": str(found.place),
+        "device": str(chosen.place),
         "library": library,
         "library_version": str(module.__version__),
-        "free_memory": found.free_memory(),
+        "free_memory": chosen.free_memory(),
         "total_memory": None,
         "name": None,
         "similarity": _kernels_for(device) or "ready",
     }
-    if library == "torch" and str(found.place).startswith("cuda"):
-        properties = module.cuda.get_device_properties(found.place)
+    if library == "torch" and str(chosen.place).startswith("cuda"):
+        properties = module.cuda.get_device_properties(chosen.place)
         info["name"], info["total_memory"] = properties.name, int(properties.total_memory)
     elif library == "cupy":
-        properties = module.cuda.runtime.getDeviceProperties(found.place.id)
+        properties = module.cuda.runtime.getDeviceProperties(chosen.place.id)
         info["name"] = properties["name"].decode()
         info["total_memory"] = int(properties["totalGlobalMem"])
     return info

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from bench_als import FACTORS
 from data import SIZES, power_law
 from report import seconds
 from threadpoolctl import threadpool_limits
@@ -42,6 +43,7 @@ class Row(NamedTuple):
     flop: Callable[[str], float]
     memory: Callable[[str], float]  # bytes
     goal: float | None
+    of_peers: tuple[str, str] | None = None  # a name in the two above, and the peers' one
 
 
 def size(name: str, scale: str) -> tuple[int, int, int]:
@@ -59,16 +61,12 @@ def squares(name: str, scale: str, axis: int = 0) -> float:
 def gram_row(name: str, side: str, goal: float) -> Row:
     """Return the row of a top-100 similarity, whose pairs are summed once."""
     case = f"{name}-like" if name != "wide" else name
-    call = "item_item" if side == "item" else "user_user_cosine"
-    place = f" and 100-{case}" if side == "item" else ""
+    call = "bench_item_item_cosine" if side == "item" else "bench_user_user_cosine"
     start = f"gram_topk: {side}-{side} cosine top-100, "
     return Row(
         f"{side}-{side} top-100, {case}",
         "bench_gram_topk.py",
-        {
-            "small": f"bench_{'item_item_cosine' if side == 'item' else call}",
-            "full": f"bench_{'item_item_cosine' if side == 'item' else call}{place}",
-        },
+        {"small": call, "full": f"{call} and {case}-100]" if side == "item" else call},
         {"small": f"{start}tiny", "full": f"{start}{case}"},
         lambda scale: squares(name, scale, 0 if side == "item" else 1),
         lambda scale: 8.0 * size(name, scale)[2] * 3,
@@ -78,6 +76,7 @@ def gram_row(name: str, side: str, goal: float) -> Row:
 
 def als_row(solver: str, f: int, goal: float) -> Row:
     """Return the row of one iteration of least squares, both sides."""
+    place = FACTORS["full"].index(f)
 
     def flop(scale: str) -> float:
         n_users, n_items, nnz = size("ml20m", scale) if scale == "full" else (300, 200, 9_000)
@@ -93,7 +92,10 @@ def als_row(solver: str, f: int, goal: float) -> Row:
     return Row(
         f"ALS iteration, {solver}, f {f}",
         "bench_als.py",
-        {"small": f"bench_iteration and {solver}", "full": f"bench_iteration and {solver}"},
+        {
+            "small": f"bench_iteration and 0-{solver}",
+            "full": f"bench_iteration and {place}-{solver}",
+        },
         {
             "small": f"als iteration, {solver}, f = 16",
             "full": f"als iteration, {solver}, f = {f}",
@@ -101,6 +103,7 @@ def als_row(solver: str, f: int, goal: float) -> Row:
         flop,
         memory,
         goal,
+        ("pcg", "cg") if solver == "pcg" else None,  # the peers' form of conjugate gradients
     )
 
 
@@ -109,7 +112,10 @@ def mixture_row(dtype: str) -> Row:
     return Row(
         f"diagonal mixture, {dtype}, 100,000 x 32, K 32",
         "bench_gmm.py",
-        {"small": "bench_gmm_em_step and diag", "full": "bench_gmm_em_step and diag"},
+        {
+            "small": "bench_gmm_em_step and diag",
+            "full": f"bench_gmm_em_step and diag-{dtype}-100k-d32-K32]",
+        },
         {
             "small": "gmm_em_step: diag-float64-2k-d8-K8",
             "full": f"gmm_em_step: diag-{dtype}-100k-d32-K32",
@@ -134,7 +140,7 @@ ROWS = [
     Row(
         "top-100 with filter, 20,000 users, f 128",
         "bench_score_topk.py",
-        {"small": "bench_score_topk and 0", "full": "bench_score_topk and 2"},
+        {"small": "bench_score_topk and 0", "full": "bench_score_topk and -2]"},
         {"small": "score_topk: ", "full": "score_topk: 20,000 users, ml20m f128, trained"},
         lambda scale: 2.0 * (20_000 * 26_744 * 128 if scale == "full" else 1e6),
         lambda scale: 4.0 * 128 * 26_744,
@@ -194,6 +200,9 @@ def machine_rates(n_threads: int) -> tuple[float, float]:
 
 def times_of(row: Row, scale: str, threads: int, members: str, level: str | None) -> dict[str, Any]:
     """Return member -> seconds of the row's group."""
+    select, start = row.select[scale], row.group[scale]
+    if members == "peer" and row.of_peers is not None:
+        select, start = select.replace(*row.of_peers), start.replace(*row.of_peers)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "times.json"
         environment = {
@@ -205,15 +214,14 @@ def times_of(row: Row, scale: str, threads: int, members: str, level: str | None
         command = [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
             str(HERE / row.file),
-            *("-k", f"({row.select[scale]}) and ({members})"),
+            *("-k", f"({select}) and ({members})"),
             f"--benchmark-json={path}",
         ]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if not path.exists() or not path.read_text():
-            print(done.stdout[-2000:], done.stderr[-2000:], file=sys.stderr)
+            print(done.stdout[-300:], file=sys.stderr)
             return {}
         records = json.loads(path.read_text())["benchmarks"]
-    start = row.group[scale]
     return {
         record["extra_info"]["member"]: record["stats"]["min"]
         for record in records

@@ -1,6 +1,6 @@
 """Implicit ALS on the workers of a Dask cluster, here one on this machine.
 
-Run: pip install 'aimass_core[dask,io]'; python examples/dask_als.py
+Run in a clone: pip install '.[dask,io]'; python examples/dask_als.py
 """
 
 from __future__ import annotations

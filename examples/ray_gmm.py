@@ -1,6 +1,6 @@
 """A Gaussian mixture on the workers of a Ray cluster, here one on this machine.
 
-Run: pip install 'aimass_core[ray]'; python examples/ray_gmm.py
+Run in a clone: pip install '.[ray]'; python examples/ray_gmm.py
 """
 
 from __future__ import annotations

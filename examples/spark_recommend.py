@@ -1,6 +1,6 @@
 """Interactions from Spark, and lists back into Spark, by Parquet and Arrow.
 
-Run: pip install 'aimass_core[spark]' with Java 17; python examples/spark_recommend.py
+Run in a clone: pip install '.[spark]' with Java 17; python examples/spark_recommend.py
 """
 
 from __future__ import annotations

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from _small_models import missing_library
 
 import aimass_core
+from aimass_core.base import registry
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,6 +44,18 @@ def real_data() -> Callable[[str], Path]:
         return path
 
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _library_of_the_model(request: pytest.FixtureRequest) -> None:
+    """Skip a test of a model whose fit needs a library that is not installed."""
+    callspec = getattr(request.node, "callspec", None)
+    model = None if callspec is None else callspec.params.get("model")
+    if isinstance(model, str) and model in registry.model_names():
+        model = registry.find(model)
+    reason = missing_library(model)
+    if reason is not None:
+        pytest.skip(reason)
 
 
 @pytest.fixture

@@ -1,18 +1,24 @@
 """An answer for a user is the same bits alone, in any batch and with any block size.
 
-`test_recommender_contract.py` tests this for one entry of every registered model. Here models are
-tested with every option that changes how answers are computed: measures, weightings, profiles,
-aggregations, solvers, losses, dtypes, filters. Where the mathematics says so, a new user
-with the profile of a user of the fit gets that user's answer, to rounding.
+Two parts. `MODELS` spells out the options that change how answers are computed: measures,
+weightings, profiles, aggregations, solvers, losses, dtypes, filters. Where the mathematics says so,
+a new user with the profile of a user of the fit gets that user's answer, to rounding. Then
+hypothesis draws options for every registered model from `VALUES`, which has values of every
+parameter of every constructor.
 """
 
 from __future__ import annotations
 
+import inspect
 import itertools
+import warnings
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from _small_models import NOT_VARIED, VALUES, missing_library, own_names, small_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aimass_core import (
     BPR,
@@ -29,7 +35,9 @@ from aimass_core import (
     ContextKNN,
     CosineContrastiveMF,
     ExplicitALS,
+    GRU4Rec,
     ImplicitALS,
+    Interactions,
     ItemKNN,
     LogisticMF,
     Popularity,
@@ -37,12 +45,14 @@ from aimass_core import (
     RankFusion,
     RatingNMF,
     SampledSoftmaxMF,
+    SASRec,
     ScoreFusion,
     Similarity,
     SlopeOne,
     SparseEASE,
     Stacking,
     SVDpp,
+    TwoTower,
     UserKNN,
     similarity,
 )
@@ -153,7 +163,14 @@ FUSED = [
         estimator={"steps": [["DecisionTreeClassifier", {"max_depth": 4, "random_state": 0}]]},
     ),
 ]
-MODELS = NEIGHBORS + FACTORS + LISTWISE + CLUSTERED + LINEAR + FUSED
+DEEP = [
+    SASRec(**FEW, n_heads=5, max_length=9),
+    SASRec(n_factors=6, max_iter=2, n_layers=1, n_heads=2, n_negatives=20),
+    GRU4Rec(**FEW, n_hidden=7),
+    GRU4Rec(**FEW, n_hidden=4, n_layers=2, max_length=9),
+    TwoTower(**FEW, n_hidden=6),
+]
+MODELS = NEIGHBORS + FACTORS + LISTWISE + CLUSTERED + LINEAR + DEEP + FUSED
 
 
 @pytest.fixture(scope="module")
@@ -261,3 +278,79 @@ def test_a_new_user_with_a_known_profile(model, ratings):
         assert set(items) == set(others)
         expected = [others[item] for item in items]
         np.testing.assert_allclose(scores, expected, rtol=rtol, atol=rtol)
+
+
+# ---- every option of every registered model ------------------------------------------------------
+
+
+def options_of(model) -> list[str]:
+    """Return the names of the constructor's parameters."""
+    return list(inspect.signature(type(model)).parameters)
+
+
+def test_values_of_every_option_of_every_model():
+    known = {option for name in own_names() for option in options_of(small_model(name))}
+    assert not VALUES.keys() & NOT_VARIED.keys()
+    assert known == VALUES.keys() | NOT_VARIED.keys()
+
+
+@pytest.fixture(scope="module")
+def events():
+    """Ratings with times, and features of the items and users."""
+    rng = np.random.default_rng(3)
+    users, items = np.nonzero(rng.random((40, 25)) < 0.25)
+    x = Interactions.from_arrays(
+        users, items, 1 + 4 * rng.random(len(users)), rng.integers(0, 1000, len(users))
+    )
+    features = {
+        "item_features": sp.csr_array((rng.random((x.n_items, 6)) < 0.4).astype(np.float32)),
+        "user_features": sp.csr_array((rng.random((x.n_users, 3)) < 0.5).astype(np.float32)),
+    }
+    return x, features
+
+
+def fitted_with(model, options, x, features):
+    """Return the model fitted with each option in turn; those that it refuses are left out."""
+    given_features = {n: f for n, f in features.items() if getattr(model, f"uses_{n}")}
+    model.fit(x, **given_features)
+    for name, value in options:
+        previous = model.get_params(deep=False)
+        try:
+            model.set_params(**{name: value}).fit(x, **given_features)
+        except (ValueError, TypeError):  # without effect in this mode, or no value of this model
+            model.set_params(**previous)
+    return model
+
+
+@pytest.mark.parametrize("name", own_names())
+@given(data=st.data())
+@settings(max_examples=6, deadline=None, database=None, derandomize=True)
+def test_any_options(name, events, data):
+    x, features = events
+    model = small_model(name)
+    if reason := missing_library(model):
+        pytest.skip(reason)
+    pairs = [(o, v) for o in options_of(model) if o not in NOT_VARIED for v in VALUES[o]]
+    options = data.draw(st.lists(st.sampled_from(pairs), max_size=4), label="options")
+    with_features = data.draw(st.booleans(), label="features") or bool(model.needs_features)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of convergence
+        model = fitted_with(model, options, x, features if with_features else {})
+    everyone = model.recommend(k=6)
+    rows = [0, 7, x.n_users - 1]
+    for row in rows:
+        assert_same(model.recommend(everyone.queries[[row]], k=6), everyone, [row])
+    assert_same(
+        model.recommend(everyone.queries[rows[::-1]], k=6, n_threads=2), everyone, rows[::-1]
+    )
+    items = x.items.ids[: len(rows)]
+    together = model.predict(everyone.queries[rows], items)
+    for at, row in enumerate(rows):
+        alone = model.predict(everyone.queries[[row]], items[[at]])
+        np.testing.assert_array_equal(alone, together[[at]])
+    if getattr(model, "normalize", False) and isinstance(model, UserKNN):
+        return  # refused for new users
+    new = x.matrix[::-1][:12]
+    together = model.recommend_new(new, k=6)
+    for row in (0, 11):
+        assert_same(model.recommend_new(new[[row]], k=6), together, [row])

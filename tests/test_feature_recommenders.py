@@ -21,6 +21,7 @@ from aimass_core import (
     Interactions,
     ItemKNN,
     Popularity,
+    TwoTower,
     VectorMap,
     load,
     register,
@@ -64,6 +65,7 @@ FEATURED = [
     HybridALS(n_factors=4, regularization=0.1),
     HybridBPR(**STEPS),
     HybridWARP(**STEPS),
+    TwoTower(n_factors=8, n_hidden=8, max_iter=150, learning_rate=0.02, id_dropout=0.5),
     ColdStart(model=ItemKNN(n_neighbors=12)),
     ColdStart(model=ByFeatures()),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import aimass_core
 PACKAGE = Path(aimass_core.__file__).parent
 
 # From the lowest layer up; a package imports from lower layers only, at run time and for types.
-# Packages of one layer do not import each other, except where `BESIDE` allows it.
+# Packages of one layer do not import each other.
 LAYERS = [
     {"_version", "exceptions", "_core", "_cuda"},
     {"kernels"},
@@ -23,6 +24,7 @@ LAYERS = [
     {"similarity", "retrieval", "evaluation"},
     {"neighbors", "factorization", "linear", "mixture", "effects"},
     {"hybrid"},
+    {"deep"},
     {"segmentation", "tuning", "fusion"},
     {"_config", "cuda"},
     {"cli"},
@@ -88,6 +90,17 @@ def test_imports_go_downwards(path: Path) -> None:
         if is_type and (own, target) in TYPES_FROM_ABOVE:
             continue
         assert RANK[target] < RANK[own], f"{own} imports {target}, which is not below it"
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_pages_for_contributors_name_the_layers(page: str) -> None:
+    path = PACKAGE.parent / page
+    if not path.exists():
+        pytest.skip(f"{page} is not beside the package")
+    rows = re.findall(r"^\| (\d+) \| (`.*?`) \|", path.read_text(), re.MULTILINE)
+    shown = {int(number): set(re.findall(r"`(\w+)`", names)) for number, names in rows}
+    files = {"_version", "exceptions", "_core", "_cuda", "_config"}  # no packages
+    assert shown == {number: names - files for number, names in enumerate(LAYERS) if number}
 
 
 def test_only_the_kernels_package_imports_the_extension() -> None:

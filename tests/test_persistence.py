@@ -30,6 +30,7 @@ from aimass_core import (
     CosineContrastiveMF,
     ExplicitALS,
     FactorizationMachine,
+    GRU4Rec,
     ImplicitALS,
     Interactions,
     ItemKNN,
@@ -38,10 +39,12 @@ from aimass_core import (
     PureSVD,
     RatingNMF,
     SampledSoftmaxMF,
+    SASRec,
     Similarity,
     SlopeOne,
     SparseEASE,
     SVDpp,
+    TwoTower,
     UserKNN,
     load,
 )
@@ -80,6 +83,9 @@ MODELS = [
     RatingNMF(n_factors=4, max_iter=2),
     FactorizationMachine(n_factors=4, max_iter=10, n_burn_in=5, n_draws=5),
     RatingNMF(n_factors=4, max_iter=2, biases=True),
+    SASRec(n_factors=4, max_iter=2, max_length=9),
+    GRU4Rec(n_factors=4, n_hidden=3, max_iter=2),
+    TwoTower(n_factors=4, n_hidden=3, max_iter=2),
 ]
 
 

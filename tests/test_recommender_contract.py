@@ -27,6 +27,7 @@ from aimass_core import (
     CosineContrastiveMF,
     ExplicitALS,
     FactorizationMachine,
+    GRU4Rec,
     HybridALS,
     HybridBPR,
     HybridWARP,
@@ -39,12 +40,14 @@ from aimass_core import (
     RankFusion,
     RatingNMF,
     SampledSoftmaxMF,
+    SASRec,
     ScoreFusion,
     Similarity,
     SlopeOne,
     SparseEASE,
     Stacking,
     SVDpp,
+    TwoTower,
     UserKNN,
     VectorMap,
     load,
@@ -111,6 +114,12 @@ FACTORS += [
     VectorMap(n_factors=8, regularization=0.1),
 ]
 RATINGS += [FactorizationMachine(n_factors=3, max_iter=60, n_draws=10, n_negatives=1)]
+NETWORK = {"n_factors": 8, "max_iter": 60, "learning_rate": 0.02}
+FACTORS += [
+    SASRec(**NETWORK, n_layers=1, n_heads=2),
+    GRU4Rec(**NETWORK, n_hidden=6, n_negatives=12),
+    TwoTower(**NETWORK, n_hidden=6),
+]
 RATED = {"n_factors": 3, "max_iter": 60, "learning_rate": 0.02}
 RATINGS += [
     SVD(**RATED),
@@ -133,6 +142,9 @@ STOCHASTIC = (  # trained by steps in a random order
     FactorizationMachine,
     HybridBPR,
     HybridWARP,
+    SASRec,
+    GRU4Rec,
+    TwoTower,
 )
 MEMBERS = {"knn": ItemKNN(n_neighbors=12), "als": ImplicitALS(n_factors=8, regularization=0.1)}
 FUSED = [
@@ -464,6 +476,22 @@ def test_forgotten_users(model, named):
 
 
 @every
+def test_saved_and_loaded(model, named, tmp_path):
+    model.fit(named)
+    model.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    assert type(again) is type(model)
+    new = named.subset(users=["user-03", "user-20"])
+    for a, b in (
+        (again.recommend(k=4), model.recommend(k=4)),
+        (again.recommend_new(new, k=4), model.recommend_new(new, k=4)),
+    ):
+        assert a.queries.tolist() == b.queries.tolist()
+        np.testing.assert_array_equal(a.indices, b.indices)
+        np.testing.assert_array_equal(a.scores, b.scores)
+
+
+@every
 def test_saved_without_training_data(model, named, tmp_path):
     model.fit(named)
     file = tmp_path / "model.safetensors"
@@ -662,6 +690,26 @@ def test_recommend_new_of_known_rows(model, blocks):
     known = model.fit(blocks).recommend(k=5)
     folded = model.recommend_new(blocks, k=5)
     np.testing.assert_array_equal(folded.indices, known.indices)
+
+
+@every
+def test_new_users_may_have_values_of_any_type(model, blocks):
+    model = copy.deepcopy(model).fit(blocks.astype(np.float64))
+    expected = model.recommend_new(blocks[:3], k=4)
+    for dtype in (np.float64, np.int64):
+        lists = model.recommend_new(blocks[:3].astype(dtype), k=4)
+        np.testing.assert_array_equal(lists.indices, expected.indices)
+        np.testing.assert_array_equal(lists.scores, expected.scores)
+
+
+@every
+def test_predictions_do_not_depend_on_the_batch(model, blocks):
+    model.fit(blocks)
+    users, items = np.arange(0, 36, 5), np.arange(0, 30, 4)
+    together = model.predict(users, items)
+    for at in range(len(users)):
+        alone = model.predict(users[at], items[at])
+        np.testing.assert_array_equal(alone, together[[at]])
 
 
 @every

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import os
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,9 +30,24 @@ def test_a_registered_name_is_the_name_of_its_module(name: str) -> None:
     assert cls.__name__ in aimass_core.__all__
 
 
-def test_listing_the_models_imports_none() -> None:
-    import subprocess
+def names_for_type_checkers(package: str) -> set[str]:
+    """Return the names that the ``__init__.py`` of a package imports for type checkers only."""
+    path = Path(aimass_core.__file__).parent / package / "__init__.py"
+    (block,) = (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.If))
+    return {
+        alias.asname or alias.name
+        for node in block.body
+        for alias in node.names  # type: ignore[attr-defined]
+    }
 
+
+def test_type_checkers_know_the_public_names() -> None:
+    assert names_for_type_checkers("") == set(aimass_core.__all__) - {"__version__"}
+    for package in ("neighbors", "factorization", "linear", "hybrid", "deep", "fusion", "mixture"):
+        assert names_for_type_checkers(package) == set(getattr(aimass_core, package).__all__)
+
+
+def test_listing_the_models_imports_none() -> None:
     code = (
         "import sys; from aimass_core.base.registry import model_names; model_names(); "
         "print([m for m in sys.modules if m.startswith('aimass_core.neighbors.')])"
@@ -46,7 +66,103 @@ def test_unknown_and_taken_names() -> None:
         register("item-knn")(type("Other", (), {}))
 
 
-# ---- a model of another author, as CONTRIBUTING.md describes -------------------------------------
+# ---- a model of this package, in the places that CONTRIBUTING.md names ---------------------------
+
+ALPHABETICAL = """
+from __future__ import annotations
+
+import numpy as np
+
+from ..base.recommender import Recommender
+from ..base.registry import register
+
+
+@register("alphabetical")
+class Alphabetical(Recommender):
+    \"\"\"Recommend the items in the order of the matrix.\"\"\"
+
+    def __init__(self, *, step: float = 1.0) -> None:
+        self.step = step
+
+    def score(self, query):
+        return np.tile(-self.step * np.arange(query.n_items), (len(query), 1))
+"""
+USED = """
+import sys
+import aimass_core
+from aimass_core import Alphabetical, Interactions, load
+from aimass_core.base.registry import model_names
+from aimass_core.cli.app import app
+from typer.testing import CliRunner
+
+assert aimass_core.__file__.startswith(sys.argv[1]), aimass_core.__file__
+assert "alphabetical" in model_names()
+x = Interactions.from_arrays(list("aab"), ["pie", "tea", "nut"])
+Alphabetical(step=2.0).fit(x).save("model.safetensors")
+print(load("model.safetensors").recommend(["a"], k=1).ids.tolist())
+open("in.csv", "w").write("user,item\\na,pie\\na,tea\\nb,nut\\n")
+for words in ("models alphabetical", "recommend in.csv --model alphabetical:step=3 --out out.csv"):
+    result = CliRunner().invoke(app, words.split())
+    assert result.exit_code == 0, result.output
+print(open("out.csv").read())
+"""
+
+
+def test_a_model_added_in_the_places_of_contributing(tmp_path: Path) -> None:
+    pytest.importorskip("typer.testing")
+    pytest.importorskip("pyarrow")
+    tests = Path(__file__).resolve().parent
+    root = tmp_path / "tree"
+    package = root / "aimass_core"
+    shutil.copytree(
+        Path(aimass_core.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (package / "neighbors" / "alphabetical.py").write_text(ALPHABETICAL)  # place 1
+    for path, old, new in (  # place 2
+        ("neighbors", "    from .item_knn", "    from .alphabetical import Alphabetical\n"),
+        ("neighbors", '    "ItemKNN": ', '    "Alphabetical": "alphabetical",\n'),
+        ("neighbors", '"ItemKNN", "Pop', '"Alphabetical", '),
+        (
+            "",
+            "    from .neighbors import ItemKNN",
+            "    from .neighbors import Alphabetical as Alphabetical\n",
+        ),
+    ):
+        file = package / path / "__init__.py"
+        text = file.read_text()
+        assert text.count(old) == 1
+        file.write_text(text.replace(old, new + old))
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    script = tmp_path / "used.py"
+    script.write_text(USED)
+    done = subprocess.run(
+        [sys.executable, str(script), str(root)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "[['nut']]" in done.stdout
+    assert '"a","nut"' in done.stdout or "a,nut" in done.stdout
+    # Places 3 and 4 are asked for by name.
+    contract = "test_recommender_contract.py::test_every_registered_model_is_tested"
+    choice = "test_site.py::test_each_model_is_in_the_table_of_choice[alphabetical]"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n0", str(tests / contract), str(tests / choice)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "skipped" not in done.stdout:  # the documentation is not beside the tests
+        assert "2 failed" in done.stdout, done.stdout
+        assert "add a row for alphabetical to the table" in done.stdout
+        assert "aimass_core.neighbors.alphabetical.Alphabetical" in done.stdout
+
+
+# ---- a model of another author -------------------------------------------------------------------
 
 
 @register("toy-recency")

@@ -21,6 +21,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,11 @@ def things() -> Iterator[Any]:
         yield am.PureSVD(n_factors=2).fit(data)
         for model in (am.BPR, am.WARP, am.SVD, am.SVDpp, am.AsymmetricSVD):
             yield model(**steps).fit(data)
+    if find_spec("torch") is not None:
+        network = {"n_factors": 3, "max_iter": 1, "n_threads": 1}
+        yield am.SASRec(**network, n_layers=1, max_length=5).fit(x)
+        yield am.GRU4Rec(**network, n_hidden=2).fit(x)
+        yield am.TwoTower(**network, n_hidden=2).fit(x)
     yield am.ContextKNN(half_life=100).fit(x)
     yield am.ContextKNN().fit({"a": x, 7: x})
     rows = rng.normal(size=(60, 3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -56,6 +57,16 @@ _FOREIGN: dict[str, str] = {
     "time": "datetime_col time_col timestamp timestamp_col",
     "values": "rating ratings scores",
     "times": "time timestamp timestamps",
+    "separator": "delim delimiter sep",
+    "thousands": "thousands_sep",
+    "quote": "quote_char quotechar",
+    "escape": "escapechar",
+    "skip_rows": "skiprows",
+    "header": "has_header",
+    "names": "column_names new_columns",
+    "date_format": "datetime_format parse_dates timestamp_format",
+    "null_values": "na_values nulls_values",
+    "sheet": "sheet_id sheet_name",
 }
 
 
@@ -81,9 +92,16 @@ def explains_names(function: F) -> F:
         return function
     is_method = next(iter(known), None) in ("self", "cls")
     own_names = [*known][is_method:]
+    by_name = [name for name, p in known.items() if p.kind is p.KEYWORD_ONLY]
+    n_by_position = len(known) - len(by_name)
+    if not by_name or any(p.kind is p.VAR_POSITIONAL for p in known.values()):
+        n_by_position = sys.maxsize
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > n_by_position:
+            owner = args[0] if is_method else None
+            raise _too_many(owner, function.__name__, args[n_by_position], by_name)
         if not kwargs.keys() <= known.keys():
             for name in kwargs:
                 if name not in known:
@@ -93,6 +111,25 @@ def explains_names(function: F) -> F:
         return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]
+
+
+def _too_many(owner: Any, function: str, extra: Any, by_name: list[str]) -> TypeError:
+    """Return the error for an argument by position that must be given by name."""
+    cls = owner if owner is None or isinstance(owner, type) else type(owner)
+    names = [] if cls is None else [cls.__name__]
+    text = ".".join(names if function == "__init__" else [*names, function])
+    hint = ""
+    if function == "recommend" and hasattr(cls, "recommend_new") and hasattr(extra, "shape"):
+        hint = "; the model keeps the interactions of the fit, others go to recommend_new"
+    return TypeError(
+        f"{text}() takes fewer arguments by position: pass {_shown(extra)} by name, one of "
+        f"{', '.join(by_name)}{hint}"
+    )
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if isinstance(value, (str, int, float)) else type(value).__name__
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def unknown_argument(cls: type | None, function: str, name: str, known: list[str]) -> TypeError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,8 +161,12 @@ def spgemm_topk(
     exclude: sp.csr_array | None = None,
     candidates: NDArray[np.uint8] | None = None,
     score: dict[str, Any] = PRODUCT,
+    report: Callable[[int, int], None] | None = None,
 ) -> Ranked:
-    """Return the k largest entries of each row of X Y: (columns, values), padded by (-1, -inf)."""
+    """Return the k largest entries of each row of X Y: (columns, values), padded by (-1, -inf).
+
+    ``report`` is that of the kernels, such as `Progress.within` returns.
+    """
     if X.dtype != Y.dtype:
         dtype = np.result_type(X.dtype, Y.dtype)
         X, Y = X.astype(dtype), Y.astype(dtype)
@@ -176,6 +180,7 @@ def spgemm_topk(
         excluded,
         candidates,
         n_threads=n_threads,
+        report=report,
         **score,
     )
     return indices, scores
@@ -229,7 +234,9 @@ def products_of_rows(
 ) -> NDArray[np.float64]:
     """Return the inner product of row ``x_rows[i]`` of X and row ``y_rows[i]`` of Y for each i.
 
-    The rows must be sorted. Costs the entries of the rows involved, in blocks of bounded memory.
+    The rows must be sorted. Products are added in float64 in the order of the columns, so that a
+    result has the same bits alone and among others. Costs the entries of the rows involved, in
+    blocks of bounded memory.
     """
     products = np.empty(len(x_rows), dtype=np.float64)
     if len(x_rows) == 1:
@@ -237,8 +244,10 @@ def products_of_rows(
         return products
     for begin in range(0, len(x_rows), _PAIRS):
         part = slice(begin, begin + _PAIRS)
-        both = take_rows(X, x_rows[part]).multiply(take_rows(Y, y_rows[part]))
-        products[part] = both.sum(axis=1)
+        rows = take_rows(X, x_rows[part])
+        rows.data = rows.data.astype(np.float64)
+        both = sp.csr_array(rows.multiply(take_rows(Y, y_rows[part])))
+        products[part] = np.bincount(row_numbers(both), both.data, minlength=both.shape[0])
     return products
 
 
@@ -253,4 +262,5 @@ def _product_of_two_rows(X: sp.csr_array, x_row: int, Y: sp.csr_array, y_row: in
         return 0.0
     positions = long.searchsorted(short)
     is_in = long.take(positions, mode="clip") == short
-    return float(x[is_in].astype(np.float64) @ y[positions[is_in]])
+    products = x[is_in].astype(np.float64) * y[positions[is_in]]
+    return float(products.cumsum()[-1]) if len(products) else 0.0

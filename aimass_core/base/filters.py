@@ -147,7 +147,10 @@ def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any])
     if values is None:
         return None
     shape = (len(query_ids), catalog.size)
-    if hasattr(values, "columns") or hasattr(values, "column_names"):
+    columns = getattr(values, "column_names", getattr(values, "columns", None))
+    if columns is not None and len(columns) == 1:
+        raise TypeError(f"{name} is a table: pass its column of ids, {name}=table[{columns[0]!r}]")
+    if columns is not None:
         refuse_table(values, name)
     if isinstance(values, MatrixWithIds):
         return _matrix_by_id(values, name, catalog, query_ids)
@@ -195,10 +198,18 @@ def _matrix_of_mapping(
     values: Mapping[Any, Any], name: str, catalog: Catalog, query_ids: NDArray[Any]
 ) -> sp.csr_array:
     """Return a filter from a mapping of query id to items, such as ``{"ann": ["tea", "pie"]}``."""
+    queries = query_ids.tolist()
+    if values and queries and not any(query in values for query in queries):
+        key, query = next(iter(values)), queries[0]
+        if isinstance(key, str) != isinstance(query, str):
+            raise TypeError(
+                f"{name} has keys such as {key!r} of type {type(key).__name__}, but the queries "
+                f"have ids of type {type(query).__name__}: give keys of that type"
+            )
     nothing = np.empty(0, dtype=np.int64)
     lists = [
         np.unique(known_rows(values[query], name, catalog)) if query in values else nothing
-        for query in query_ids.tolist()
+        for query in queries
     ]
     indptr = np.concatenate([[0], np.cumsum([len(own) for own in lists])]).astype(np.int64)
     indices = np.concatenate([nothing, *lists]).astype(np.int32)

@@ -127,6 +127,33 @@ class Progress:
         event = Event(self._stage, number, self._n_steps, seconds, values, model)
         return bool(self._callback(event))
 
+    def within(self, first: int, last: int) -> Callable[[int, int], None]:
+        """Return a function that reports the steps of one call of a kernel while it runs.
+
+        Parameters
+        ----------
+        first, last : int
+            Steps that are done before and after the call. The function reports those between them;
+            report the last one when the call has returned.
+
+        Returns
+        -------
+        callable
+            Takes the units of work that are complete and the number of all. A kernel with the
+            argument ``report`` calls it about ten times a second; what the callback raises ends the
+            kernel.
+        """
+        latest = first
+
+        def report(n_done: int, n_units: int) -> None:
+            nonlocal latest
+            number = min(first + (last - first) * n_done // n_units, last - 1)
+            if number > latest:
+                latest = number
+                self.step(number)
+
+        return report
+
     @property
     def n_steps(self) -> int:
         """Steps there are at most."""

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .csr import row_numbers, row_range, take_rows
+from .events import group_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,9 @@ class Query:
         last columns. Else None, and the items are those of the fit.
     context : object, optional
         Context of the query, for models that use it.
+    times : ndarray of int64, shape (nnz of profiles,), optional
+        Time of each entry of the profiles, for models that use the order of the interactions of new
+        users. Default: not known.
     candidates : ndarray of uint8, shape (n_items,), or csr_array of shape (n, n_items), optional
         Items that may be recommended: 1 for each such item, or the stored entries of each row.
         Default: all items.
@@ -54,6 +58,7 @@ class Query:
     user_features: Any = None
     item_features: Any = None
     context: Any = None
+    times: NDArray[np.int64] | None = None
     candidates: NDArray[np.uint8] | sp.csr_array | None = None
     exclude: sp.csr_array | None = None
     k: int = 10
@@ -92,7 +97,9 @@ class Query:
         """
         if begin == 0 and end >= len(self):
             return self
-        return self._select(slice(begin, end), lambda matrix: row_range(matrix, begin, end))
+        return self._select(
+            slice(begin, min(end, len(self))), lambda matrix: row_range(matrix, begin, end)
+        )
 
     def take(self, rows: NDArray[np.int64]) -> Query:
         """Return the query of some of its users.
@@ -120,6 +127,7 @@ class Query:
         return replace(
             self,
             profiles=profiles,
+            times=None if self.times is None else self.times[self._entries(rows)],
             users=None if self.users is None else self.users[rows],
             user_features=rows_of(self.user_features)
             if sp.issparse(self.user_features)
@@ -129,6 +137,13 @@ class Query:
             candidates=self.candidates if own is None else rows_of(own),
             exclude=excluded,
         )
+
+    def _entries(self, rows: Any) -> Any:
+        """Return the positions of the entries of the profiles of some users."""
+        indptr = self.profiles.indptr.astype(np.int64)
+        if isinstance(rows, slice):
+            return slice(int(indptr[rows.start]), int(indptr[rows.stop]))
+        return group_rows(indptr, rows)[1]
 
     def hide(self, scores: NDArray[Any]) -> NDArray[Any]:
         """Set the scores of all items that a user must not get to -inf, in place.

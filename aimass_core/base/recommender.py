@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
-import warnings
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
 from .arguments import features_refused
+from .caller import warn_caller
 from .csr import (
     renumber_columns,
     share_with_scipy,
@@ -35,7 +37,16 @@ from .progress import log_duration, logger
 from .query import Query
 from .ranking import padding, rank_by_score, rank_shared, scores_of_pairs
 from .threads import resolve_n_threads
-from .validation import as_bool, as_choice, as_csr, as_indices, as_int, refuse_table, wrap_csr
+from .validation import (
+    as_bool,
+    as_choice,
+    as_collection,
+    as_csr,
+    as_indices,
+    as_int,
+    refuse_table,
+    wrap_csr,
+)
 from .with_ids import MatrixWithIds
 
 if TYPE_CHECKING:
@@ -68,6 +79,51 @@ class Forgotten:
 
     n_users: int
     remains: str
+
+
+def _of_query(score: Callable[..., NDArray[Any]]) -> Callable[..., NDArray[Any]]:
+    """Make ``score`` refuse what scikit-learn gives where no scorer is named."""
+
+    @functools.wraps(score)
+    def checked(self: Any, query: Any, *others: Any, **named: Any) -> NDArray[Any]:
+        if others or not hasattr(query, "profiles"):
+            raise TypeError(
+                f"{type(self).__name__}.score takes a Query, got {type(query).__name__}: in "
+                "scikit-learn's model selection pass scoring=ranking_scorer('ndcg@10') of "
+                "aimass_core.evaluation, or wrap a model of ratings in RatingRegressor"
+            )
+        return score(self, query, **named)
+
+    return checked
+
+
+def _in_type_of(ids: NDArray[Any], queries: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return queried ids where the known ones are those of the fit: 7, not 7.0."""
+    if queries.dtype.kind == ids.dtype.kind or not len(ids):
+        return queries
+    known = rows >= 0
+    if known.all():
+        return ids[rows]
+    if queries.dtype.kind == "f":
+        strangers = [int(x) if float(x).is_integer() else None if x != x else x for x in queries]
+    else:
+        strangers = queries.tolist()
+    typed = np.empty(len(rows), dtype=object)
+    typed[:] = strangers
+    typed[known] = ids[rows[known]].tolist()
+    return typed
+
+
+def _warn_of_pairs(X: Any) -> None:
+    """Warn of an array whose columns look like users, items and ratings, not like items."""
+    if not isinstance(X, np.ndarray) or X.dtype.kind not in "iu" or X.ndim != 2:
+        return
+    n_rows, n_columns = X.shape
+    if n_rows > 20 and 2 <= n_columns <= 4 and min(len(np.unique(c)) for c in X.T[:2]) > 10:
+        warn_caller(
+            f"X is read as {n_rows} users x {n_columns} items: rows of a user and an item go to "
+            "Interactions.from_arrays(X[:, 0], X[:, 1])"
+        )
 
 
 class Recommender(Estimator):
@@ -138,6 +194,8 @@ class Recommender(Estimator):
     user_features_: Any = None
     item_encoder_: Any = None
     user_encoder_: Any = None
+    # Extra of this package that `fit` needs, such as "deep"; answers and files do without it.
+    needs_extra: ClassVar[str | None] = None
     # Fields of a Query that must be given, beside profiles.
     requires: ClassVar[tuple[str, ...]] = ()
     # Whether the model cannot rank items for a user without any interaction.
@@ -145,6 +203,8 @@ class Recommender(Estimator):
     # Whether answers for users of the fit need the training matrix.
     needs_training: bool = True
     _dtype: ClassVar[Any] = None  # type of the values of user_items_; None: as given
+    # Whether lists for new users depend on the times of their interactions.
+    _orders_profiles: bool = False
     # Whether the state has timestamps_, time_unit_ and events_.
     _keeps_times: ClassVar[bool] = False
     # Whether the model of an event can answer, and a true result of the callback ends the fit.
@@ -155,6 +215,8 @@ class Recommender(Estimator):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "score" in vars(cls):
+            cls.score = _of_query(cls.score)  # type: ignore[method-assign]
         for side in ("item", "user"):
             if getattr(cls, f"uses_{side}_features"):
                 own = (f"{side}_features_", f"{side}_encoder_")
@@ -297,8 +359,9 @@ class Recommender(Estimator):
         y : None
             Must be None; scikit-learn passes it.
         callback : callable, optional
-            Called with an `Event` after each step. A true result ends the training of a model
-            that learns in epochs; other models complete their fit.
+            Called with an `Event` after each step. Where a fit is one search or one inverse, a step
+            is a hundredth of it, and events come at most ten times in a second. A true result ends
+            the training of a model that learns in epochs; other models complete their fit.
         verbose : bool, default=False
             Show a progress bar on standard error once the fit has taken two seconds.
 
@@ -366,7 +429,9 @@ class Recommender(Estimator):
 
     def _set_training_data(self, X: Any) -> None:
         refuse_table(X, "X")
-        self.user_items_ = as_csr(X, dtype=self._dtype)
+        _warn_of_pairs(X)
+        threads = getattr(self, "n_threads", None)
+        self.user_items_ = as_csr(X, dtype=self._dtype, n_threads=threads)
         has_ids = isinstance(X, MatrixWithIds)
         self.users_ = X.users if has_ids else None
         self.items_ = X.items if has_ids else None
@@ -381,7 +446,7 @@ class Recommender(Estimator):
         self._count_items()
 
     def _keeps_events(self) -> bool:
-        """Whether the answers depend on the time of each single event."""
+        """Return whether the answers depend on the time of each single event."""
         return False
 
     def _set_features(self) -> None:
@@ -422,7 +487,7 @@ class Recommender(Estimator):
                 "interactions cannot be added: call fit on all of them"
             )
         if self.users_ is None or self.items_ is None:
-            new = as_csr(X)
+            new = as_csr(X, n_threads=getattr(self, "n_threads", None))
             if new.shape[1] < self.n_items:
                 raise ValueError(
                     f"X has {new.shape[1]} items, but the model was fitted on {self.n_items}; is "
@@ -733,6 +798,8 @@ class Recommender(Estimator):
         filters = self._filters(candidates, exclude, queries, catalog)
         features = self._query_features(user_features, queries, None, catalog, context)
         query = self._query(profiles, None, k, exclude_seen, filters, features, catalog, n_threads)
+        if self._orders_profiles:
+            query = replace(query, times=self._new_times(user_items))
         return self._lists(query, queries, unknown == "popular", catalog)
 
     def predict(self, users: Any, items: Any, *, n_threads: int | None = None) -> NDArray[Any]:
@@ -811,11 +878,14 @@ class Recommender(Estimator):
         if unknown == "error":
             rows = self._rows(users, "users")
             return rows, rows if self.users_ is None else self.users_.ids[rows]
+        users = as_collection(users)
         if not hasattr(users, "__len__") or isinstance(users, (str, bytes)):
             users = [users]
         queries = np.asarray(users)
         if self.users_ is not None:
             rows = self.users_.get(users)
+            self.users_._refuse_twins(users, rows, "users")
+            queries = _in_type_of(self.users_.ids, queries, rows)
         else:
             rows = as_indices(users, "users", None, what="users")
             rows = np.where((rows >= 0) & (rows < self.n_users_), rows, -1)
@@ -874,6 +944,7 @@ class Recommender(Estimator):
                 columns = self.items_.index(user_items.items.ids, what="item")
             else:
                 columns = self.items_.get(user_items.items.ids)
+                self.items_._refuse_twins(user_items.items.ids, columns, "user_items")
                 self._warn_of_items(int(np.count_nonzero(columns < 0)), len(columns))
             profiles = renumber_columns(profiles, columns, self.n_items)
         if profiles.shape[1] != self.n_items:
@@ -883,14 +954,27 @@ class Recommender(Estimator):
             )
         return profiles, queries
 
+    def _new_times(self, user_items: Any) -> NDArray[np.int64] | None:
+        """Return the times of the entries of what `_new_profiles` returns; None without times."""
+        if not isinstance(user_items, MatrixWithIds) or user_items.timestamps is None:
+            return None
+        times: NDArray[np.int64] = user_items.timestamps
+        if self.items_ is None:
+            return times
+        X = user_items.matrix
+        numbers = wrap_csr(X.indptr, X.indices, np.arange(X.nnz, dtype=np.float64), X.shape)
+        columns = self.items_.get(user_items.items.ids)
+        kept = renumber_columns(numbers, columns, self.n_items).data
+        ordered: NDArray[np.int64] = times[kept.astype(np.int64)]
+        return ordered
+
     @staticmethod
     def _warn_of_items(n_unknown: int, n: int) -> None:
         """Warn that some items of new users' profiles are unknown to the model."""
         if n_unknown:
-            warnings.warn(
+            warn_caller(
                 f"user_items: {n_unknown} of {n} items are unknown to the model and are dropped; "
                 "pass unknown_items='error' to refuse them",
-                stacklevel=4,
             )
 
     def _catalog(self, item_features: Any) -> Catalog:
@@ -1011,6 +1095,7 @@ class Recommender(Estimator):
         n = len(query)
         if not n or not query.k:
             return padding(n, query.k, self._score_dtype)
+        query = self._in_own_dtype(query)
         without = self._without_history(query)
         if not without.any():
             return self.rank(query)
@@ -1027,6 +1112,20 @@ class Recommender(Estimator):
             counts[: self.n_items][known_items] = self.item_counts_[known_items]
             indices[others], scores[others] = rank_shared(counts, query.take(others))
         return indices, scores
+
+    def _in_own_dtype(self, query: Query) -> Query:
+        """Return a query whose profiles have the type of the values that this model computes with.
+
+        A model that answers for another model gets profiles of the type that the other one takes.
+        """
+        dtype = self._dtype if self.user_items_ is None else self.user_items_.dtype
+        profiles = query.profiles
+        if dtype is None or profiles.dtype == dtype:
+            return query
+        data = profiles.data.astype(dtype)
+        own = wrap_csr(profiles.indptr, profiles.indices, data, profiles.shape)
+        exclude = own if query.exclude is profiles else query.exclude
+        return replace(query, profiles=own, exclude=exclude)
 
     def _without_history(self, query: Query) -> NDArray[np.bool_]:
         """Return a flag for each user of a query: whether the model cannot rank items for it."""

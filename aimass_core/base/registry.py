@@ -11,7 +11,7 @@ __all__ = ["find", "model_modules", "model_names", "models_with", "name_of", "re
 T = TypeVar("T", bound=type)
 
 # Packages of models. Each lists its classes in ``MODELS``: class name -> module name.
-_MODEL_PACKAGES = ("neighbors", "factorization", "linear", "hybrid", "fusion")
+_MODEL_PACKAGES = ("neighbors", "factorization", "linear", "hybrid", "deep", "fusion")
 _OTHER_PACKAGES = ("data", "similarity", "mixture", "segmentation")
 
 _classes: dict[str, type] = {}

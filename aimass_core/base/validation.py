@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import math
 import operator
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "as_bool",
     "as_choice",
+    "as_collection",
     "as_csr",
     "as_float",
     "as_indices",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 MAX_DIM = 2**31 - 1
+_MANY_ENTRIES = 1 << 18  # of a matrix that several threads check
 
 
 def _shown(value: object) -> str:
@@ -105,17 +108,35 @@ def as_bool(value: Any, name: str) -> bool:
     return bool(value)
 
 
+_FLOATS = np.dtype(np.float32), np.dtype(np.float64)
+
+
+def _no_numbers(name: str, dtype: np.dtype[Any]) -> TypeError:
+    """Return the error for values that are not real numbers."""
+    is_ids = dtype.kind in "USO" and name in ("X", "user_items")
+    hint = ": ids go to Interactions.from_arrays(users, items)" if is_ids else ""
+    return TypeError(f"{name} must hold real numbers, got dtype {dtype}{hint}")
+
+
 def _as_values(data: NDArray[Any], name: str, dtype: DTypeLike | None) -> NDArray[Any]:
     """Return stored values as contiguous, native float32 or float64."""
     if data.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {data.dtype}")
+        raise _no_numbers(name, data.dtype)
     if dtype is None:
         dtype = np.float32 if np.can_cast(data.dtype, np.float32, "safe") else np.float64
     dtype = np.dtype(dtype)
-    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+    if dtype not in _FLOATS:
         raise TypeError(f"{name} can be used as float32 or float64, not as {dtype}")
+    if data.dtype == dtype:
+        return np.ascontiguousarray(data)
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(data, dtype=dtype)
+
+
+_INDEX_BOUNDS = {
+    np.dtype(np.int32): (-(1 << 31), (1 << 31) - 1),
+    np.dtype(np.int64): (-(1 << 63), (1 << 63) - 1),
+}
 
 
 def _as_index_array(array: Any, name: str, target: DTypeLike) -> NDArray[Any]:
@@ -127,9 +148,10 @@ def _as_index_array(array: Any, name: str, target: DTypeLike) -> NDArray[Any]:
     if array.dtype == target:
         return np.ascontiguousarray(array)
     if array.size and not np.can_cast(array.dtype, target, "safe"):
-        bounds = np.iinfo(target)
-        for extreme in (array.min(), array.max()):
-            if not bounds.min <= extreme <= bounds.max:
+        least, most = _INDEX_BOUNDS[np.dtype(target)]
+        # The reductions, because the methods take twice as long for few numbers.
+        for extreme in (int(np.minimum.reduce(array)), int(np.maximum.reduce(array))):
+            if not least <= extreme <= most:
                 raise ValueError(f"{name} holds {extreme}, which is out of range")
     return np.ascontiguousarray(array, dtype=target)
 
@@ -155,11 +177,18 @@ _COLUMN_WORDS = {
 
 def refuse_table(X: Any, name: str) -> None:
     """Raise TypeError for a data frame or Arrow table, with the call that reads it."""
-    is_table = hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__")
+    is_table = any(
+        hasattr(X, attribute)
+        for attribute in ("__arrow_c_stream__", "__dataframe__", "collect_schema")
+    ) or (isinstance(X, np.ndarray) and X.dtype.names is not None)
     if not is_table or isinstance(X, MatrixWithIds):
         return
-    names = getattr(X, "column_names", None)  # Arrow
-    names = [str(column) for column in (X.columns if names is None else names)]
+    names = _column_names(X)
+    if names is None:
+        raise TypeError(
+            f"{name} is one column ({type(X).__name__}): Interactions.from_arrays(users, items, "
+            "values) takes columns of users, items and values"
+        )
     chosen: dict[str, str] = {}
     for role, words in _COLUMN_WORDS.items():
         for column in names:
@@ -177,7 +206,42 @@ def refuse_table(X: Any, name: str) -> None:
     )
 
 
-def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr_array:
+def _column_names(X: Any) -> list[str] | None:
+    """Return the names of a table's columns, None for a single column."""
+    if isinstance(X, np.ndarray):
+        return list(X.dtype.names or ())
+    if hasattr(X, "collect_schema"):  # polars, without the warning of LazyFrame.columns
+        return list(X.collect_schema().names())
+    for names in (
+        getattr(X, "column_names", None),  # Arrow
+        getattr(X, "columns", None),
+        getattr(getattr(X, "schema", None), "names", None),
+    ):
+        if names is not None and not callable(names):
+            return [str(column) for column in names]
+    return None
+
+
+def _no_matrix(X: Any, name: str) -> TypeError:
+    """Return the error for what is no matrix, with the call that makes one of it."""
+    text = f"{name} must be a sparse matrix, a 2-D array or Interactions, got {_shown(X)}"
+    if isinstance(X, (str, os.PathLike)):
+        return TypeError(f"{text}: Interactions.from_table(path, user=..., item=...) reads a file")
+    if isinstance(X, Mapping):
+        return TypeError(
+            f"{text}: Interactions.from_table(columns, user=..., item=...) reads a dictionary of "
+            "columns, and Interactions.from_arrays(users, items) takes one id for each interaction"
+        )
+    return TypeError(text)
+
+
+def as_csr(
+    X: Any,
+    name: str = "X",
+    *,
+    dtype: DTypeLike | None = None,
+    n_threads: int | None = None,
+) -> sp.csr_array:
     """Turn what users have into the one canonical CSR, checked once and for all.
 
     Parameters
@@ -189,6 +253,9 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
     dtype : float32 or float64, optional
         Wanted type of the values. By default float64 for float64, longdouble and 32- and 64-bit
         integers, float32 for anything smaller.
+    n_threads : int, optional
+        Threads that check and convert a large matrix. Default: ``AIMASS_NUM_THREADS``, else the
+        CPUs of this process.
 
     Returns
     -------
@@ -207,8 +274,8 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
 
     X = matrix_of(X)
     if not sp.issparse(X):
-        if isinstance(X, (str, bytes)) or X is None:
-            raise TypeError(f"{name} must be a sparse matrix, a 2-D array or Interactions")
+        if X is None or isinstance(X, (str, bytes, os.PathLike, Mapping)):
+            raise _no_matrix(X, name)
         X = _from_dense(X, name)
     if len(X.shape) != 2:
         raise ValueError(f"{name} must be 2-D (users x items), got {len(X.shape)}-D")
@@ -219,11 +286,12 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
             "are possible: build it through Interactions, which numbers the ids that occur"
         )
     if X.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {X.dtype}")
+        raise _no_numbers(name, X.dtype)
     if X.format == "csc":
-        return _transposed(as_csr(X.T, f"{name} (CSC)", dtype=dtype))
+        matrix = as_csr(X.T, f"{name} (CSC)", dtype=dtype, n_threads=n_threads)
+        return _transposed(matrix, _threads_for(matrix.nnz, n_threads))
     if X.format == "coo":  # SciPy converts triplets without checking them
-        return _from_triplets(X, name, dtype)
+        return _from_triplets(X, name, dtype, n_threads)
     if X.format != "csr":
         X = X.tocsr()
     indptr = _as_index_array(X.indptr, f"{name}.indptr", np.int64)
@@ -236,7 +304,10 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
             f"{len(indices)})"
         )
     data = _as_values(raw, name, dtype)
-    status, position, is_sorted, has_duplicates = kernels.csr_check(indptr, indices, data, n_cols)
+    threads = _threads_for(max(n_rows, len(data)), n_threads)
+    status, position, is_sorted, has_duplicates = kernels.csr_check(
+        indptr, indices, data, n_cols, threads
+    )
     if status:
         if status == 3 and np.isfinite(raw[position]):
             raise ValueError(
@@ -245,7 +316,7 @@ def as_csr(X: Any, name: str = "X", *, dtype: DTypeLike | None = None) -> sp.csr
         raise _bad_csr(name, status, position, indices, n_cols)
     if not is_sorted or has_duplicates:
         rows = np.repeat(np.arange(n_rows, dtype=np.int32), np.diff(indptr))
-        return _merged(rows, indices, data, (n_rows, n_cols), name)
+        return _merged(rows, indices, data, (n_rows, n_cols), name, threads)
     return wrap_csr(indptr, indices, data, (n_rows, n_cols))
 
 
@@ -261,24 +332,38 @@ def _from_dense(X: Any, name: str) -> sp.csr_array:
     return sp.csr_array(_as_values(dense, name, None))
 
 
-def _from_triplets(X: Any, name: str, dtype: DTypeLike | None) -> sp.csr_array:
+def _threads_for(n_entries: int, n_threads: int | None) -> int:
+    """Return the threads for a matrix: one where starting others takes longer than the work."""
+    if n_entries < _MANY_ENTRIES:
+        return 1
+    from .threads import resolve_n_threads
+
+    return resolve_n_threads(n_threads)
+
+
+def _from_triplets(
+    X: Any, name: str, dtype: DTypeLike | None, n_threads: int | None
+) -> sp.csr_array:
     rows = _as_index_array(X.row, f"{name}.row", np.int32)
     cols = _as_index_array(X.col, f"{name}.col", np.int32)
     data = _as_values(np.asarray(X.data), name, dtype)
     wrong = np.flatnonzero(~np.isfinite(data))
     if wrong.size:
         raise _bad_csr(name, 3, int(wrong[0]), cols, 0)
-    return _merged(rows, cols, data, X.shape, name)
+    threads = _threads_for(max(len(data), *X.shape), n_threads)
+    return _merged(rows, cols, data, X.shape, name, threads)
 
 
-def _merged(rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str) -> sp.csr_array:
+def _merged(
+    rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str, n_threads: int
+) -> sp.csr_array:
     """Return the matrix of entries in any order; entries of the same row and column are summed."""
     from .. import kernels
 
     n_rows, n_cols = shape
     try:
         indptr, indices, data, _ = kernels.coo_to_csr(
-            rows, cols, data, None, n_rows, n_cols, "sum", 1
+            rows, cols, data, None, n_rows, n_cols, "sum", n_threads
         )
     except ValueError as error:
         raise ValueError(f"{name} is not a valid sparse matrix: {error}") from None
@@ -287,10 +372,10 @@ def _merged(rows: Any, cols: Any, data: Any, shape: tuple[int, int], name: str) 
     return wrap_csr(indptr, indices, data, shape)
 
 
-def _transposed(X: sp.csr_array) -> sp.csr_array:
+def _transposed(X: sp.csr_array, n_threads: int) -> sp.csr_array:
     from .. import kernels
 
-    arrays = kernels.csr_transpose(*csr_parts(X), X.shape[1], 1)
+    arrays = kernels.csr_transpose(*csr_parts(X), X.shape[1], n_threads)
     return wrap_csr(*arrays, (X.shape[1], X.shape[0]))
 
 
@@ -332,12 +417,21 @@ def csr_parts(X: sp.csr_array) -> CsrParts:
     )
 
 
+def as_collection(values: Any) -> Any:
+    """Return a set, a view or a generator as a list, and anything else as it is."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        return values
+    if isinstance(values, Sequence) or hasattr(values, "__array__"):
+        return values
+    return values if hasattr(values, "__arrow_c_stream__") else list(values)
+
+
 def as_indices(values: Any, name: str, n: int | None, *, what: str) -> NDArray[np.int64]:
     """Return row or column numbers as int64, each within ``[0, n)`` where n is given.
 
     ``what`` says what they number, e.g. ``"users"``; a scalar becomes an array of one.
     """
-    array = np.atleast_1d(np.asarray(values))
+    array = np.atleast_1d(np.asarray(as_collection(values)))
     if array.size == 0 and array.ndim == 1:
         return np.empty(0, dtype=np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":

@@ -142,7 +142,7 @@ class FeatureOptions:
         OSError, ValueError, TypeError
             For tables that cannot be read or encoded, beginning with the name of the option.
         """
-        found = {}
+        arguments = {}
         for side, ids in (("item", items), ("user", users)):
             source = getattr(self, f"{side}_features")
             if source is None:
@@ -154,11 +154,11 @@ class FeatureOptions:
             try:
                 encode = encoder.fit_transform if model is None else encoder.transform
                 encoded = encode(table, id_name=name)
-                found[f"{side}_features"] = _with_ids_of(encoded, ids)
+                arguments[f"{side}_features"] = _with_ids_of(encoded, ids)
             except (ValueError, TypeError) as error:
                 text = str(error).replace("Features(id_column=...)", f"--{side}-key")
                 raise ValueError(f"{option}: {text}") from None
-        return found
+        return arguments
 
     def _encoder(self, side: str, option: str, model: Any) -> Any:
         from ..base.registry import find

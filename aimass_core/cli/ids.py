@@ -143,7 +143,8 @@ def known_ids(
         first = words[int(is_unknown.argmax())]
         close = suggest(str(first), map(str, known.ids)) if len(known) <= _MAX_SUGGESTED else ""
         which = f"{n_unknown} of {len(words)} ids are" if len(words) > 1 else "this id is"
-        raise KeyError(f"{option}: {which} not in the ratings: {first!r}{close}")
+        rule = "; see --unknown" if option == "--users" else ""
+        raise KeyError(f"{option}: {which} not in the ratings: {first!r}{close}{rule}")
     return ids[~is_unknown], n_unknown
 
 

@@ -36,7 +36,7 @@ def models(
         if reporter.is_json:
             reporter.json({"models": rows})
             return
-        header = ["model", "predicts", "vectors", "reasons", "description"]
+        header = ["model", "predicts", "vectors", "reasons", "needs", "description"]
         reporter.grid("Models", header, [[row[column] for column in header] for row in rows])
         reporter.text("'aimass models MODEL' shows the options of a model.")
         return
@@ -47,19 +47,24 @@ def models(
         return
     header = ["option", "default", "meaning"]
     cells = [[option[column] for column in header] for option in options]
-    reporter.text(f"{name}: {_summary(name, cls)['description']}")
+    summary = _summary(name, cls)
+    reporter.text(f"{name}: {summary['description']}")
+    if summary["needs"]:
+        reporter.text(f"Its fit needs: pip install '{summary['needs']}'")
     reporter.grid(f"Options of {name}, for --set or {name}:OPTION=VALUE,...", header, cells)
 
 
 def _summary(name: str, cls: Any) -> dict[str, Any]:
     lines = (inspect.getdoc(cls) or "").splitlines()
     rates = getattr(cls, "predicts_ratings", False)
+    extra = getattr(cls, "needs_extra", None)
     predicts = "ratings" if rates is True else "scores" if rates is False else "either"
     return {
         "model": name,
         "predicts": predicts,
         "vectors": hasattr(cls, "embed"),
         "reasons": hasattr(cls, "explain"),
+        "needs": f"aimass_core[{extra}]" if extra else "",
         "description": _plain(lines[0]) if lines else "",
     }
 

@@ -247,8 +247,9 @@ class TableOptions:
         typer.Option(
             "--date-format",
             metavar="FORMAT",
-            help="Format of dates in text, such as %d.%m.%Y; 'excel' for serial numbers, 'number' "
-            "for whole numbers that only look like dates. Default: ISO 8601.",
+            help="Format of dates in text, such as %d.%m.%Y; 's' or 'ms' for numbers that count "
+            "from 1970, 'excel' for serial numbers, 'number' for whole numbers that only look "
+            "like dates. Default: ISO 8601.",
             rich_help_panel=_FORMAT_PANEL,
         ),
     ] = None
@@ -294,7 +295,7 @@ class TableOptions:
         typer.Option(
             "--query",
             metavar="SQL",
-            help="SQL text, where RATINGS is the URL of a database.",
+            help="SQL text, where RATINGS is the URL of a database or a file of SQLite or DuckDB.",
             rich_help_panel=_FORMAT_PANEL,
         ),
     ] = None

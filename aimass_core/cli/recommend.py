@@ -53,7 +53,7 @@ class ListOptions:
         typer.Option(
             "--users",
             metavar="FILE|IDS",
-            help="Only these users: a file of ids, or ids with commas between.",
+            help="Only these users, each once: a file of ids, or ids with commas between.",
             rich_help_panel=_LISTS_PANEL,
         ),
     ] = None
@@ -193,6 +193,7 @@ def recommend(
     summary = {
         **fitted.facts(),
         **{f"unknown_{name}": n for name, n in job.n_unknown.items()},
+        "repeated_users": job.n_repeated,
         "lists_written": job.n_users,
         "rows_written": n_rows,
         "read_seconds": fitted.read_seconds,
@@ -251,6 +252,7 @@ class _Lists:
         self._titles: dict[str, str] = {}
         self._chosen: Any = None
         self.n_unknown = {"users": 0, "candidates": 0, "exclude": 0}
+        self.n_repeated = 0
         self.n_done = 0
         known = fitted.data if self._is_new else None
         model = fitted.model
@@ -261,6 +263,8 @@ class _Lists:
 
     def set_filters(self) -> None:
         """Read the options that name users and items."""
+        import numpy as np
+
         from .ids import ids_of_option, parsed_ids, words_of_option
 
         user_name, item_name = self.schema.names[:2]
@@ -275,7 +279,10 @@ class _Lists:
                 users, "--users", user_name, self._users, unknown=rule
             )
         if self._chosen is not None:
+            n_given = len(self._chosen)
+            self._chosen = self._chosen[np.sort(np.unique(self._chosen, return_index=True)[1])]
             self.n_users = len(self._chosen)
+            self.n_repeated = n_given - self.n_users
         for name, text in (
             ("candidates", self._given.candidates),
             ("exclude", self._given.exclude),
@@ -384,6 +391,7 @@ def _show(reporter: Reporter, summary: dict[str, Any]) -> None:
         ("unknown_candidates", "items of --candidates not in the data"),
         ("unknown_exclude", "items of --exclude not in the data"),
         ("unknown_users", "unknown users of --users"),
+        ("repeated_users", "repeated users of --users, listed once"),
     ):
         if summary[name]:
             rows[title] = summary[name]

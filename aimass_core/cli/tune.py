@@ -90,7 +90,7 @@ class SearchOptions:
         typer.Option(
             "--journal",
             metavar="FILE",
-            help="File that notes every finished trial. The same command goes on from it after an "
+            help="File with every finished trial. The same command continues from it after an "
             "interruption.",
         ),
     ] = None

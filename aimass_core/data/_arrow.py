@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._column import Column, concat, expand_dictionary, number_column, some, take_strings
+from ._column import Column, concat, expand_dictionary, mask_or_none, number_column, take_strings
 
 __all__ = ["read_array", "read_stream", "refuse_lists", "uuid_text"]
 
@@ -104,7 +104,7 @@ def _read(array: Any, parent_offset: int, n: int, name: str) -> Column:
     start = parent_offset + array.offset
     null = None
     if array.null_count != 0 and view.buffer(0).size_bytes:
-        null = some(~_bits(view, 0, start, n))
+        null = mask_or_none(~_bits(view, 0, start, n))
     if array.dictionary is not None:
         codes = _buffer(view, 1, _NUMBERS[form])[start : start + n]
         entries = _read(array.dictionary, 0, array.dictionary.length, name)

@@ -1,4 +1,4 @@
-"""One column of a table in the plain form the native kernels take, whatever it was before."""
+"""One column of a table as arrays of one type, which the native kernels take."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = [
     "Column",
     "concat",
     "expand_dictionary",
+    "mask_or_none",
     "number_column",
-    "some",
     "take_strings",
     "unsigned",
 ]
@@ -99,8 +99,8 @@ def number_column(values: NDArray[Any], null: NDArray[np.bool_] | None = None) -
     if values.dtype.kind == "f":
         if values.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             values = values.astype(np.float64)
-        gone = np.isnan(values)
-        return Column("float", values, null=some(gone if null is None else null | gone))
+        is_nan = np.isnan(values)
+        return Column("float", values, null=mask_or_none(is_nan if null is None else null | is_nan))
     if values.dtype == np.uint64:
         if values.size and values.max() > np.iinfo(np.int64).max:
             return Column("uint", (values ^ TOP_BIT).view(np.int64), null=null)
@@ -130,7 +130,7 @@ def take_strings(
     return out_offsets, out
 
 
-def some(null: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+def mask_or_none(null: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     """Return the mask, if it marks anything."""
     return null if null.any() else None
 
@@ -143,7 +143,7 @@ def expand_dictionary(
         codes = np.where(null, 0, codes)
     if column.null is not None:
         entry_null = column.null[codes]
-        null = some(entry_null if null is None else entry_null | null)
+        null = mask_or_none(entry_null if null is None else entry_null | null)
     if column.n_entries == 0:  # every row is null
         return Column("null", np.zeros(len(codes), dtype=np.int64), null=null)
     return Column(column.kind, column.values, column.offsets, codes, null)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._arrow import read_array, read_stream, refuse_lists, uuid_text
-from ._column import Column, expand_dictionary, number_column, some
+from ._column import Column, expand_dictionary, mask_or_none, number_column
 from ._datetimes import from_scalars, single_unit
 
 __all__ = ["from_any", "from_any_or_lists", "from_numpy", "from_objects"]
@@ -56,7 +56,7 @@ def from_numpy(array: NDArray[Any], name: str) -> Column:
     if isinstance(array, np.ma.MaskedArray):
         column = from_numpy(array.data, name)
         masked = np.ma.getmaskarray(array)
-        column.null = some(masked if column.null is None else column.null | masked)
+        column.null = mask_or_none(masked if column.null is None else column.null | masked)
         return column
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -64,7 +64,7 @@ def from_numpy(array: NDArray[Any], name: str) -> Column:
     if kind in "biuf":
         return number_column(array)
     if kind == "M" and np.datetime_data(array.dtype)[0] != "generic":
-        null = some(np.isnat(array))
+        null = mask_or_none(np.isnat(array))
         array = single_unit(array, name)
         return Column(str(array.dtype), array.view(np.int64), null=null)
     if kind in "OUT":
@@ -89,7 +89,9 @@ def from_objects(values: Sequence[Any], name: str) -> Column:
     nothing = {t for t in types if t.__name__ in ("NoneType", "NAType", "NaTType")}
     null = None
     if nothing or any(issubclass(t, _MAY_BE_NULL) for t in types):
-        null = some(np.fromiter((type(x) in nothing or x != x for x in values), bool, len(values)))
+        null = mask_or_none(
+            np.fromiter((type(x) in nothing or x != x for x in values), bool, len(values))
+        )
     if null is not None:
         rest = [x for x, gone in zip(values, null.tolist(), strict=True) if not gone]
         if not rest:
@@ -209,7 +211,7 @@ def _from_pandas(series: Any, name: str) -> Column:
     if hasattr(dtype, "categories"):  # categorical
         codes = series.cat.codes.to_numpy()
         column = from_any(dtype.categories, name)
-        return expand_dictionary(column, codes, some(codes < 0))
+        return expand_dictionary(column, codes, mask_or_none(codes < 0))
     if hasattr(dtype, "tz"):
         return from_numpy(series.to_numpy(dtype=f"datetime64[{dtype.unit}]"), name)
     if hasattr(dtype, "numpy_dtype") and hasattr(dtype, "na_value"):  # Int64, Float32, boolean
@@ -218,7 +220,7 @@ def _from_pandas(series: Any, name: str) -> Column:
         if numpy_dtype.kind in "biuf":
             filled = series.to_numpy(dtype=numpy_dtype, na_value=numpy_dtype.type(0))
             column = from_numpy(filled, name)
-            column.null = some(null if column.null is None else null | column.null)
+            column.null = mask_or_none(null if column.null is None else null | column.null)
             return column
     if hasattr(series.array, "__arrow_array__") and not hasattr(dtype, "freq"):  # not for Periods
         try:

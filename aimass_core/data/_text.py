@@ -14,6 +14,7 @@ from ._column import Column, unsigned
 from ._factorize import factorize
 
 __all__ = [
+    "UNIX_UNITS",
     "dates_of_numbers",
     "dates_of_text",
     "looks_like_dates",
@@ -22,6 +23,9 @@ __all__ = [
 ]
 
 Where = Callable[[str], str]  # file and line of a text, for messages
+
+UNIX_UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+"""Formats of numbers that count from 1970-01-01 UTC, and the nanoseconds of one unit."""
 
 _ISO = re.compile(
     r"(\d{4})(?:-(\d\d)-(\d\d)|(\d\d)(\d\d))"
@@ -73,6 +77,10 @@ _GUESSES = tuple(
         "%b %d, %Y",
         "%a, %d %b %Y",
         "%a %b %d",
+        "%Y",
+        "%Y-%m",
+        "%Y/%m",
+        "%m/%Y",
     )
     for clock in (
         "",
@@ -182,7 +190,9 @@ def looks_like_dates(numbers: NDArray[Any]) -> bool:
 
 
 def dates_of_numbers(column: Column, name: str, date_format: str, where: Where) -> Column:
-    """Read whole numbers as dates: serial numbers of days ("excel"), or digits (20240131)."""
+    """Read numbers as dates: digits (20240131), days ("excel"), or units since 1970 ("s")."""
+    if date_format in UNIX_UNITS:
+        return _dates_of_unix(column, name, UNIX_UNITS[date_format])
     if date_format != "excel":
         integers = column.values.astype(np.int64)
         if not np.array_equal(integers, column.values):
@@ -208,6 +218,24 @@ def dates_of_numbers(column: Column, name: str, date_format: str, where: Where) 
     return Column("datetime64[ms]", milliseconds, None, column.codes, column.null)
 
 
+def _dates_of_unix(column: Column, name: str, unit: int) -> Column:
+    """Return numbers of a unit since 1970 as nanoseconds; fractions are exact to microseconds."""
+    values = column.values
+    known = ~column.null if column.null is not None and column.codes is None else True
+    outside = known & ~(np.abs(values.astype(np.float64)) < 2.0**63 / unit)
+    if outside.any():
+        raise ValueError(
+            f"{name} holds {values[outside][0]}, outside of 1678 to 2261 in this unit: pass "
+            f"another date_format, one of {', '.join(map(repr, UNIX_UNITS))}"
+        )
+    if values.dtype.kind == "i":
+        times = values * unit
+    else:
+        micros = np.rint(np.where(known, values, 0.0) * (unit / 1e3)).astype(np.int64)
+        times = micros * 1000
+    return Column("datetime64[ns]", times, None, column.codes, column.null)
+
+
 def dates_of_text(column: Column, name: str, date_format: str | None, where: Where) -> Column:
     """Read dates that are written as text, in nanoseconds since 1970 (those with an offset in UTC).
 
@@ -217,9 +245,14 @@ def dates_of_text(column: Column, name: str, date_format: str | None, where: Whe
         Naming the first text that is not in the format, its line, and a format that fits.
     """
     codes, texts = _distinct(column, name)
-    if date_format == "excel":
-        numbers = numbers_of_text(column, name, ".", None, where)
+    if date_format == "excel" or date_format in UNIX_UNITS:
+        if all(re.fullmatch(r"-?\d{1,18}", text) for text in texts):  # floats have 53 bits
+            numbers = Column("int", np.array([*map(int, texts), 0])[codes], null=column.null)
+        else:
+            numbers = numbers_of_text(column, name, ".", None, where)
         return dates_of_numbers(numbers, name, date_format, where)
+    if date_format is not None and all(re.fullmatch(r"\d+\.0", text) for text in texts):
+        texts = [text[:-2] for text in texts]  # pandas writes 20240131.0 in a column with nulls
     times = _quick_iso(texts) if date_format is None else None
     if times is None:
         parsed = [_parsed(text, date_format) for text in texts]
@@ -357,8 +390,8 @@ def _no_date(name: str, text: str, texts: list[str], date_format: str | None, wh
         if date_format is None
         else f"of the format {date_format!r}"
     )
-    some = texts[:200] + texts[-200:]
-    fitting = [g for g in _GUESSES if all(_fits(t, g) for t in some)]
+    sample = texts[:200] + texts[-200:]
+    fitting = [g for g in _GUESSES if all(_fits(t, g) for t in sample)]
     remedy = "correct it, or name it in null_values if it stands for a missing value"
     if len(fitting) == 1:
         remedy = f"pass date_format={fitting[0]!r}"
@@ -366,7 +399,9 @@ def _no_date(name: str, text: str, texts: list[str], date_format: str | None, wh
         shown = " or ".join(f"date_format={g!r}" for g in fitting[:3])
         remedy = f"day and month cannot be told apart, so pass {shown}"
     elif date_format is None and not re.search(r"\d{4}-\d\d-\d\d", text):
-        remedy = "pass date_format=, such as '%d.%m.%Y %H:%M'"
+        is_number = re.fullmatch(r"-?\d{8,}(\.\d+)?", text.strip())
+        example = "'s' or 'ms' for a time since 1970" if is_number else "'%d.%m.%Y %H:%M'"
+        remedy = f"pass date_format=, such as {example}"
     return f"{name} holds {text!r}{where(text)}, which is not {form}: {remedy}"
 
 

@@ -63,8 +63,8 @@ def _whole(numbers: NDArray[Any], name: str) -> NDArray[np.int64]:
     if is_integer.all():
         return np.asarray(numbers.astype(np.int64))
     raise ValueError(
-        f"{name} holds {numbers[~is_integer][0]}, not a whole number: round the times, or convert "
-        "them to datetimes (date_format='excel' reads serial numbers of days)"
+        f"{name} holds {numbers[~is_integer][0]}, not a whole number: pass "
+        "date_format='s' for seconds since 1970, or 'excel' for serial numbers of days"
     )
 
 
@@ -80,8 +80,8 @@ def time_point(unit: str | None, at: Any, name: str) -> int:
     if unit == "raw":
         if isinstance(at, (str, datetime.date, np.datetime64)):
             raise TypeError(
-                f"{name} must be a number, because the timestamps are whole numbers (read them "
-                f"from a datetime column to compare with dates), got {at!r}"
+                f"{name} must be a number, because the timestamps are whole numbers (pass "
+                f"date_format='s' to from_table for seconds since 1970), got {at!r}"
             )
         if isinstance(at, (int, np.integer)) and not isinstance(at, bool):
             return int(at)
@@ -133,7 +133,8 @@ def duration(unit: str | None, length: Any, name: str) -> float:
         return as_float(length, name, above=0.0)
     if not is_delta:
         raise TypeError(
-            f"{name} must be a timedelta, because the timestamps are datetimes, got {length!r}"
+            f"{name} must be a timedelta such as timedelta(days=30), because the timestamps are "
+            f"datetimes, got {length!r}"
         )
     return as_float(_length(length, name), name, above=0.0)
 

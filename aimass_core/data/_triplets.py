@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import DTypeLike, NDArray
 
 from .. import kernels
+from ..base.text import counted
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, wrap_csr
 from ._column import Column
@@ -183,8 +184,13 @@ def merge_triplets(
     items: IdMap,
     rule: str,
     n_threads: int,
+    *,
+    of_two: bool = False,
 ) -> tuple[sp.csr_array, NDArray[np.int64] | None]:
-    """Return the canonical CSR of triplets; a forbidden duplicate is named by its ids."""
+    """Return the canonical CSR of triplets; a forbidden duplicate is named by its ids.
+
+    ``of_two``: the triplets are those of two tables, each of which is free of duplicates.
+    """
     shape = (len(users), len(items))
     try:
         indptr, indices, data, times = kernels.coo_to_csr(
@@ -196,11 +202,15 @@ def merge_triplets(
         keys = rows.astype(np.int64) * max(len(items), 1) + cols
         distinct, counts = np.unique(keys, return_counts=True)
         row, col = divmod(int(distinct[counts.argmax()]), max(len(items), 1))
+        n = len(keys) - len(distinct)
+        pair = f"user {users.take([row]).ids.item(0)!r} with item {items.take([col]).ids.item(0)!r}"
+        which = (
+            f"{n} pairs of user and item are among the old rows and the new ones, e.g. {pair}"
+            if of_two
+            else f"{n} rows repeat a pair of user and item, e.g. {pair} in {counts.max()} rows"
+        )
         raise ValueError(
-            f"{len(keys) - len(distinct)} rows repeat a pair of user and item, e.g. user "
-            f"{users.take([row]).ids.item(0)!r} with item {items.take([col]).ids.item(0)!r} in "
-            f"{counts.max()} rows: say by duplicates= how they are combined, one of "
-            f"{', '.join(RULES[:-1])}"
+            f"{which}: say by duplicates= how they are combined, one of {', '.join(RULES[:-1])}"
         ) from None
     if rule in ("sum", "mean") and len(data) != len(values) and not np.isfinite(data).all():
         raise ValueError("the sum of repeated rows overflows: scale the values down")
@@ -223,7 +233,7 @@ def prepare(
     options: ReadOptions,
     source: OpenTable | None = None,
 ) -> Triplets:
-    """Number the ids, leave out rows by the rules, and convert values and times to numbers."""
+    """Return numbered rows: ids as codes, without dropped rows, values and times as numbers."""
     as_choice(nulls, "nulls", ("error", "drop"))
     as_choice(unknown, "unknown", ("error", "drop"))
     as_bool(keep_events, "keep_events")
@@ -238,54 +248,64 @@ def prepare(
     n = columns["user"].n_rows
     drops = _Drops(n)
     _drop_nulls(columns, labels, nulls, options, source, drops)
-    rows, user_map, new = _number(
-        columns.pop("user"), labels["user"], users, unknown, n_threads, notes
-    )
-    if new is not None:
-        drops.add(new, "unknown user")
-    cols, item_map, new = _number(
-        columns.pop("item"), labels["item"], items, unknown, n_threads, notes
-    )
-    if new is not None:
-        drops.add(new, "unknown item")
+    numbered = {}
+    for role, known in (("user", users), ("item", items)):
+        codes, ids, is_unknown = _number(
+            columns.pop(role), labels[role], known, unknown, n_threads, notes
+        )
+        numbered[role] = _Ids(codes, ids, is_given=known is not None)
+        if is_unknown is not None:
+            drops.add(is_unknown, f"unknown {role}")
     factors = None
     if weights is not None:
         factors = event_weight_of_rows(columns.pop("event"), labels["event"], weights, n_threads)
         drops.add(factors == 0, "event of weight 0")
-    extra, extra_map = None, None
     if "label" in columns:
-        extra, extra_map = IdMap._number(columns.pop("label"), labels["label"], n_threads)
+        numbered["label"] = _Ids(*IdMap._number(columns.pop("label"), labels["label"], n_threads))
     keep = drops.keep
     if keep is not None:
-        rows, cols = rows[keep], cols[keep]
-        if users is None:
-            rows, user_map = user_map._compact(rows)
-        if items is None:
-            cols, item_map = item_map._compact(cols)
-        if extra is not None and extra_map is not None:
-            extra, extra_map = extra_map._compact(extra[keep])
+        numbered = {role: ids.kept(keep) for role, ids in numbered.items()}
         factors = factors if factors is None else factors[keep]
-    values, times, time_unit = _values_and_times(columns, labels, keep, len(rows), options, source)
+    by_user, by_item, label = numbered["user"], numbered["item"], numbered.get("label")
+    values, times, time_unit = _values_and_times(
+        columns, labels, keep, len(by_user.codes), options, source
+    )
     if factors is not None:
         values = values * factors
     log_notes(notes)
     return Triplets(
-        rows,
-        cols,
-        narrow(values, dtype, labels.get("value", "value")),
-        times,
-        time_unit,
-        user_map,
-        item_map,
-        duplicates,
-        n,
-        n_threads,
-        keep_events,
-        drops.causes,
-        notes,
-        extra,
-        extra_map,
+        rows=by_user.codes,
+        cols=by_item.codes,
+        values=narrow(values, dtype, labels.get("value", "value")),
+        times=times,
+        time_unit=time_unit,
+        users=by_user.ids,
+        items=by_item.ids,
+        rule=duplicates,
+        n_read=n,
+        n_threads=n_threads,
+        keep_events=keep_events,
+        dropped=drops.causes,
+        notes=notes,
+        label_codes=None if label is None else label.codes,
+        labels=None if label is None else label.ids,
     )
+
+
+@dataclass(frozen=True)
+class _Ids:
+    """The ids of one column of a table: the code of each row, and the id of each code."""
+
+    codes: NDArray[np.int32]
+    ids: IdMap
+    is_given: bool = False  # by the caller, so that it keeps ids without a row
+
+    def kept(self, keep: NDArray[np.bool_]) -> _Ids:
+        """Return the ids of some rows; a map that was made of the rows loses what none has."""
+        codes = self.codes[keep]
+        if self.is_given:
+            return _Ids(codes, self.ids, is_given=True)
+        return _Ids(*self.ids._compact(codes))
 
 
 def _drop_nulls(
@@ -300,7 +320,7 @@ def _drop_nulls(
     for role, column in columns.items():
         if options.null_values:
             _add_null_words(column, options.null_values)
-        if column.null is not None:
+        if column.null is not None and len(column.null):
             if nulls == "error":
                 raise ValueError(_null_message(column.null, labels[role], source))
             drops.add(column.null, f"null {role}")
@@ -348,10 +368,11 @@ class _Drops:
 
 
 def _null_message(null: NDArray[np.bool_], label: str, source: OpenTable | None) -> str:
-    first = int(null.argmax())
+    first, n = int(null.argmax()), int(null.sum())
+    nulls = counted(n, "null")
     where = "" if source is None else source.where_row(first)
     return (
-        f"{label} holds {int(null.sum())} nulls, the first in row {first}{where}: clean the table "
+        f"{label} holds {nulls}, the first in row {first}{where}: clean the table "
         "or pass nulls='drop' to leave their rows out"
     )
 
@@ -387,6 +408,7 @@ def _number(
     codes, ids = IdMap._number(column, name, n_threads)
     if ids.kind == "str":
         notes.extend(_frequent_placeholders(codes, ids._column(), name))
+        notes.extend(_blanks_around(ids._column(), name))
     if known is None:
         return codes, ids, None
     rows = known._find(ids._column()).astype(np.int32)
@@ -414,6 +436,22 @@ def _as_whole_ids(column: Column, name: str, notes: list[str]) -> Column:
         return column
     notes.append(f"{name}: ids such as 1.0 are read as the whole number 1")
     return Column("int", integers, None, column.codes, column.null)
+
+
+def _blanks_around(ids: Column, name: str) -> list[str]:
+    """Return a note on ids that begin or end with a blank, which makes other ids of them."""
+    assert ids.offsets is not None
+    filled = np.flatnonzero(np.diff(ids.offsets))
+    ends = np.stack([ids.offsets[filled], ids.offsets[filled + 1] - 1])
+    blank = filled[(ids.values[ends] == ord(" ")).any(axis=0)]
+    if not len(blank):
+        return []
+    entry = int(blank[0])
+    text = bytes(ids.values[ids.offsets[entry] : ids.offsets[entry + 1]]).decode()
+    return [
+        f"{name}: {counted(len(blank), 'id')} with blanks around, such as {text!r}, which is not "
+        f"{text.strip()!r}: strip the column if they are the same"
+    ]
 
 
 def _frequent_placeholders(codes: NDArray[np.int32], ids: Column, name: str) -> list[str]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..base.registry import register
 from ..base.text import counted
 from ..base.threads import resolve_n_threads
+from ..base.validation import as_collection
 from ._column import Column
 from ._convert import from_any
 from ._factorize import Lookup, compact, factorize, n_distinct, take_entries, unsigned
@@ -76,7 +77,7 @@ class IdMap:
     def from_values(
         cls, values: ArrayLike, *, n_threads: int | None = None
     ) -> tuple[IdMap, NDArray[np.int32]]:
-        """Number the distinct values in ascending order.
+        """Return the distinct values, numbered in ascending order.
 
         Parameters
         ----------
@@ -262,9 +263,9 @@ class IdMap:
 
         Parameters
         ----------
-        ids : id or array-like of ids
-            A single id counts as a list of one. Numbers match by value (``2.0`` finds ``2``), a
-            string never matches a number.
+        ids : id or collection of ids
+            A list, array, Series, set or generator. A single id counts as a list of one.
+            Numbers match by value (``2.0`` finds ``2``), a string never matches a number.
 
         Returns
         -------
@@ -278,8 +279,8 @@ class IdMap:
 
         Parameters
         ----------
-        ids : id or array-like of ids
-            A single id counts as a list of one.
+        ids : id or collection of ids
+            A list, array, Series, set or generator. A single id counts as a list of one.
         what : str, default "id"
             What the ids stand for, for the message.
 
@@ -293,20 +294,79 @@ class IdMap:
         KeyError
             Naming up to five ids that are unknown.
         """
-        column = _as_column(ids)
-        rows = self._find(column)
+        ids = as_collection(ids)
+        rows = self._find(_as_column(ids))
         if len(rows) and rows.min() < 0:
             unknown = np.flatnonzero(rows < 0)
             given = [ids] if _is_scalar(ids) else list(ids)
             shown = [given[position] for position in unknown[:5].tolist()]
             texts = [repr(i.item() if isinstance(i, np.generic) else i) for i in shown]
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+            twin = self._twin(shown[0])
+            hint = "" if twin is None else f", among them {twin!r} of type {type(twin).__name__}"
             raise KeyError(
                 f"unknown {what} {', '.join(texts)}{more} (at position {unknown[0]}; "
                 f"{len(unknown)} of {len(rows)} are unknown; the known ones are "
-                f"{len(self)} ids of kind {self._kind!r})"
+                f"{len(self)} ids of kind {self._kind!r}{hint})"
             )
         return rows
+
+    def parse(self, text: Any) -> Any:
+        """Return an id that is given as text, such as a part of a URL, in the type of these ids.
+
+        Parameters
+        ----------
+        text : str
+            One id. Anything else than text is returned as it is.
+
+        Returns
+        -------
+        int, float, bytes, datetime64 or str
+            The text itself where it is not written as ids of this type are, so that it is unknown:
+            ``007`` and ``x7`` are not the number 7.
+
+        Examples
+        --------
+        >>> from aimass_core import Interactions
+        >>> users = Interactions.from_arrays([7, 8], ["tea", "pie"]).users
+        >>> users.parse("7"), users.parse("007"), users.parse("eve")
+        (7, '007', 'eve')
+        """
+        if not isinstance(text, str):
+            return text
+        if self._kind == "bytes":
+            return text.encode()
+        numbers: dict[str, Any] = {"int": int, "uint": int, "range": int, "float": float}
+        try:
+            if self._kind.startswith("datetime64"):
+                return np.datetime64(text)
+            value = numbers[self._kind](text)
+        except (KeyError, ValueError):
+            return text
+        return value if self._kind == "float" or str(value) == text else text
+
+    def _twin(self, value: Any) -> Any:
+        """Return the known id that is written as an unknown one, but of another type, or None."""
+        if isinstance(value, str):
+            twin = self.parse(value)
+        elif self._kind == "str" and not isinstance(value, bytes):
+            is_whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
+            twin = str(int(value)) if is_whole else str(value)
+        else:
+            return None
+        return twin if type(twin) is not type(value) and twin in self else None
+
+    def _refuse_twins(self, ids: Any, rows: NDArray[np.int64], name: str) -> None:
+        """Raise TypeError where an unknown id is a known one, written in another type."""
+        unknown = np.flatnonzero(rows < 0)[:100].tolist()
+        for value in [list(ids)[position] for position in unknown] if unknown else ():
+            twin = self._twin(value)
+            if twin is not None:
+                raise TypeError(
+                    f"{name} holds {value!r} of type {type(value).__name__}, but the known ids "
+                    f"are of kind {self._kind!r}, {twin!r} among them: give ids of that kind "
+                    "(IdMap.parse converts text)"
+                )
 
     def __contains__(self, value: object) -> bool:
         try:
@@ -451,9 +511,12 @@ def _of_one_kind(mine: Column, added: Column) -> tuple[Column, Column]:
         if (given.values >= 0).all():
             shifted = Column("uint", given.values ^ np.int64(np.iinfo(np.int64).min))
             return (mine, shifted) if given is added else (shifted, added)
+    shown: list[Any] = IdMap._of(added).ids[:1000].tolist()
+    if added.kind == "str":  # the text because of which they are no numbers
+        shown.sort(key=lambda text: text.lstrip("-").isdigit())
     raise TypeError(
-        f"ids of kind {added.kind} cannot be added to ids of kind {mine.kind}: convert the new ids "
-        "to the type of the known ones"
+        f"ids of kind {added.kind}, such as {shown[0]!r}, cannot be added to ids of kind "
+        f"{mine.kind}: convert the new ids to the type of the known ones"
     )
 
 
@@ -490,4 +553,5 @@ def _is_scalar(ids: Any) -> bool:
 
 
 def _as_column(ids: Any) -> Column:
+    ids = as_collection(ids)
     return from_any([ids] if _is_scalar(ids) else ids, "ids")

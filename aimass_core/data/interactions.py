@@ -228,8 +228,9 @@ class Interactions(MatrixWithIds):
             Names of the columns of a text file, in order.
         date_format : str, optional
             Format of dates in text, such as ``"%d.%m.%Y %H:%M"`` (as for `datetime.strptime`),
+            ``"s"``, ``"ms"``, ``"us"`` or ``"ns"`` for numbers that count from 1970 (Unix time),
             ``"excel"`` for serial numbers of days, or ``"number"`` for whole numbers that only
-            look like dates. Default: ISO 8601.
+            look like dates. Default: ISO 8601; whole numbers stay numbers.
         null_values : sequence of str, optional
             Words that stand for a missing value in columns of text, such as ``["-", "None"]``, in
             addition to the usual ones.
@@ -827,7 +828,9 @@ class Interactions(MatrixWithIds):
         if self.timestamps is not None and other.timestamps is not None:
             times = np.concatenate([self.timestamps, other.timestamps])
         n_threads = resolve_n_threads(None)
-        matrix, last = merge_triplets(rows, columns, values, times, users, items, rule, n_threads)
+        matrix, last = merge_triplets(
+            rows, columns, values, times, users, items, rule, n_threads, of_two=True
+        )
         events = self._joined_events(other, rows, columns, matrix, last, rule)
         report = {**self.report, "interactions": matrix.nnz}
         return self._made(matrix, users, items, last, self.time_unit, events, report)
@@ -955,15 +958,37 @@ class Interactions(MatrixWithIds):
             return self.timestamps
         return self.timestamps.view("datetime64[ns]")
 
+    def _id_names(
+        self, user: str | None, item: str | None, value: str, time: str
+    ) -> tuple[str, str]:
+        """Return the names of the exported columns of ids; no name may occur twice."""
+        user = user or self.users.name or "user"
+        item = item or self.items.name or "item"
+        names = [user, item, value, *([] if self.timestamps is None else [time])]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(
+                f"two columns would be called {twice[0]!r}: pass user=, item=, value= or time="
+            )
+        return user, item
+
     def to_arrow(
-        self, *, user: str = "user", item: str = "item", value: str = "value", time: str = "time"
+        self,
+        *,
+        user: str | None = None,
+        item: str | None = None,
+        value: str = "value",
+        time: str = "time",
     ) -> Any:
         """Return the stored entries as a pyarrow Table, in row order.
 
         Parameters
         ----------
-        user, item, value, time : str
-            Names of the columns; ``time`` is there if there are timestamps.
+        user, item : str, optional
+            Names of the columns of ids. Default: those of the table that was read, as in lists;
+            "user" and "item" if there was none.
+        value, time : str
+            Names of the other columns; ``time`` is there if there are timestamps.
 
         Returns
         -------
@@ -976,6 +1001,7 @@ class Interactions(MatrixWithIds):
             Where pyarrow is not installed.
         """
         pa = import_optional("pyarrow", "to_arrow")
+        user, item = self._id_names(user, item, value, time)
 
         def ids(of: IdMap, rows: NDArray[Any]) -> Any:
             return pa.array(of.ids).take(pa.array(rows))
@@ -990,14 +1016,22 @@ class Interactions(MatrixWithIds):
         return pa.table(columns)
 
     def to_pandas(
-        self, *, user: str = "user", item: str = "item", value: str = "value", time: str = "time"
+        self,
+        *,
+        user: str | None = None,
+        item: str | None = None,
+        value: str = "value",
+        time: str = "time",
     ) -> Any:
         """Return the stored entries as a pandas DataFrame, in row order.
 
         Parameters
         ----------
-        user, item, value, time : str
-            Names of the columns; ``time`` is there if there are timestamps.
+        user, item : str, optional
+            Names of the columns of ids. Default: those of the table that was read, as in lists;
+            "user" and "item" if there was none.
+        value, time : str
+            Names of the other columns; ``time`` is there if there are timestamps.
 
         Returns
         -------
@@ -1009,6 +1043,7 @@ class Interactions(MatrixWithIds):
         ImportError
             Where pandas is not installed.
         """
+        user, item = self._id_names(user, item, value, time)
         columns = {
             user: self.users.ids[self.row_indices()],
             item: self.items.ids[self.matrix.indices],
@@ -1019,14 +1054,22 @@ class Interactions(MatrixWithIds):
         return import_optional("pandas", "to_pandas").DataFrame(columns)
 
     def to_polars(
-        self, *, user: str = "user", item: str = "item", value: str = "value", time: str = "time"
+        self,
+        *,
+        user: str | None = None,
+        item: str | None = None,
+        value: str = "value",
+        time: str = "time",
     ) -> Any:
         """Return the stored entries as a polars DataFrame, in row order.
 
         Parameters
         ----------
-        user, item, value, time : str
-            Names of the columns; ``time`` is there if there are timestamps.
+        user, item : str, optional
+            Names of the columns of ids. Default: those of the table that was read, as in lists;
+            "user" and "item" if there was none.
+        value, time : str
+            Names of the other columns; ``time`` is there if there are timestamps.
 
         Returns
         -------
@@ -1039,6 +1082,7 @@ class Interactions(MatrixWithIds):
             Where polars is not installed.
         """
         pl = import_optional("polars", "to_polars")
+        user, item = self._id_names(user, item, value, time)
 
         def ids(name: str, of: IdMap, rows: NDArray[Any]) -> Any:
             values = of.ids.tolist() if of.ids.dtype == object else of.ids
@@ -1070,6 +1114,7 @@ def _renumber(
     if wanted is None:
         return np.arange(len(ids), dtype=np.int32), ids
     wanted = np.asarray(wanted)
+    wanted = wanted.astype(np.int64) if not wanted.size else wanted  # an empty list is of floats
     new = np.full(len(ids), -1, dtype=np.int32)
     new[wanted] = np.arange(len(wanted), dtype=np.int32)
     if np.count_nonzero(new >= 0) != len(wanted):

@@ -310,8 +310,11 @@ def _check_names(reader: Reader, wanted: Wanted) -> dict[str, Any]:
             )
         listed = ", ".join(repr(c) for c in known[:20]) + (", ..." if len(known) > 20 else "")
         hint = suggest(str(name), [str(c) for c in known])
-        if any(isinstance(c, str) and c != c.strip() and c.strip() == name for c in known):
-            hint = "; the name has blanks around it: separator=', ' may be what the file uses"
+        blank = [c for c in known if isinstance(c, str) and c != name and c.strip() == name]
+        if blank:
+            hint = f"; the name has blanks around it: write {role}={blank[0]!r}" + (
+                ", or separator=', ' if that is what the file uses" if reader.is_text else ""
+            )
         raise ValueError(
             f"{role}={name!r}: {reader.source} has no such column; it has "
             f"{listed or 'no columns'}{reader.where_else(name) or hint}"

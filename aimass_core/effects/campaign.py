@@ -496,23 +496,17 @@ def _effect(
         )
     m1, m0, v1, v0, shared = _moments(treated, values, matrix, adjustment, groups)
     difference, variance = m1 - m0, max(v1 + v0 - 2 * shared, 0.0)
-    error = float(np.sqrt(variance))
     is_plain = adjustment == "none" and groups is None
     if is_plain and np.isin(values, (0.0, 1.0)).all():
-        interval, (lower, upper) = "newcombe", _newcombe(m1, m0, n1, n0, level)
-        pooled = float(values.mean())
-        under_null = float(np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n0)))
-        p_value = _two_sided(difference, under_null, np.inf)
+        interval = "newcombe"
+        lower, upper, p_value = _difference_of_rates(m1, m0, n1, n0, level)
     else:
         interval, degrees = "normal", np.inf
         if is_plain:
             interval = "welch"
             if variance > 0:
                 degrees = variance**2 / (v1**2 / (n1 - 1) + v0**2 / (n0 - 1))
-        tail = (1 + level) / 2
-        t = float(ndtri(tail) if np.isinf(degrees) else stdtrit(degrees, tail))
-        lower, upper = difference - t * error, difference + t * error
-        p_value = _two_sided(difference, error, degrees)
+        lower, upper, p_value = _difference_of_means(difference, variance, degrees, level)
     reduction = 0.0
     if adjustment != "none":
         _, _, *raw = _moments(treated, values, None, "none", groups)
@@ -526,7 +520,7 @@ def _effect(
         mean_treated=m1,
         mean_control=m0,
         difference=difference,
-        standard_error=error,
+        standard_error=float(np.sqrt(variance)),
         lower=lower,
         upper=upper,
         p_value=p_value,
@@ -540,6 +534,26 @@ def _effect(
         interval=interval,
         variance_reduction=reduction,
     )
+
+
+def _difference_of_rates(
+    p1: float, p0: float, n1: int, n0: int, level: float
+) -> tuple[float, float, float]:
+    """Return the limits of a difference of rates, and its p-value by the pooled rate."""
+    lower, upper = _newcombe(p1, p0, n1, n0, level)
+    pooled = (n1 * p1 + n0 * p0) / (n1 + n0)
+    under_null = float(np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n0)))
+    return lower, upper, _two_sided(p1 - p0, under_null, np.inf)
+
+
+def _difference_of_means(
+    difference: float, variance: float, degrees: float, level: float
+) -> tuple[float, float, float]:
+    """Return the limits of a difference and its p-value by Student's t or the normal law."""
+    error = float(np.sqrt(variance))
+    tail = (1 + level) / 2
+    t = float(ndtri(tail) if np.isinf(degrees) else stdtrit(degrees, tail))
+    return difference - t * error, difference + t * error, _two_sided(difference, error, degrees)
 
 
 def _two_sided(difference: float, error: float, degrees: float) -> float:

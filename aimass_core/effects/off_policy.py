@@ -18,7 +18,6 @@ can answer the question at all; they are part of every result.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from ..base.arrays import as_labels, as_vector
+from ..base.caller import warn_caller
 from ..base.text import aligned, interval_text, short_number
 from ..base.validation import as_choice, as_float
 
@@ -282,16 +282,7 @@ def off_policy_value(
     n = len(rewards)
     if n < 2:
         raise ValueError(f"reward must hold at least 2 impressions, got {n}")
-    given = as_vector(propensity, "propensity", length=n, maximum=1.0)
-    if (given <= 0).any():
-        row = int(np.flatnonzero(given <= 0)[0])
-        raise ValueError(
-            f"propensity must be above 0, got {given[row]:g} in row {row}: an action that was "
-            "shown has a positive probability"
-        )
-    weights = as_vector(target, "target", length=n, minimum=0.0, maximum=1.0) / given
-    if not weights.any():
-        raise ValueError("target is 0 for every logged action: the policies have no overlap")
+    weights = _importance_weights(propensity, target, n)
     level = as_float(confidence, "confidence", above=0)
     if level >= 1:
         raise ValueError(f"confidence must be below 1, got {level}; 95 % is 0.95")
@@ -308,14 +299,12 @@ def off_policy_value(
     names = _wanted(estimators, models)
     codes = None if clusters is None else as_labels(clusters, "clusters", length=n)[1]
     size = float(weights.sum() ** 2 / (weights**2).sum())
-    if size < minimum and on_small_sample == "raise":
-        raise EffectiveSampleSizeError(_too_small(size, minimum).removeprefix("WARNING: "))
-    if size < minimum and on_small_sample == "warn":
-        warnings.warn(
-            _too_small(size, minimum).removeprefix("WARNING: "),
-            EffectiveSampleSizeWarning,
-            stacklevel=2,
-        )
+    if size < minimum:
+        message = _too_small(size, minimum).removeprefix("WARNING: ")
+        if on_small_sample == "raise":
+            raise EffectiveSampleSizeError(message)
+        if on_small_sample == "warn":
+            warn_caller(message, EffectiveSampleSizeWarning)
     z = float(ndtri((1 + level) / 2))
     estimates = {}
     for name in names:
@@ -337,6 +326,21 @@ def off_policy_value(
         minimum_effective_size=minimum,
         confidence=level,
     )
+
+
+def _importance_weights(propensity: Any, target: Any, n: int) -> Floats:
+    """Return the probability of each logged action under the target over the logging policy."""
+    logged = as_vector(propensity, "propensity", length=n, maximum=1.0)
+    if (logged <= 0).any():
+        row = int(np.flatnonzero(logged <= 0)[0])
+        raise ValueError(
+            f"propensity must be above 0, got {logged[row]:g} in row {row}: an action that was "
+            "shown has a positive probability"
+        )
+    weights = as_vector(target, "target", length=n, minimum=0.0, maximum=1.0) / logged
+    if not weights.any():
+        raise ValueError("target is 0 for every logged action: the policies have no overlap")
+    return weights
 
 
 def _wanted(estimators: Iterable[str] | None, models: list[Floats | None]) -> list[str]:

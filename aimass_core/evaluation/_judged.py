@@ -1,8 +1,8 @@
 """Recommended lists joined with the relevant items: the one input of all list metrics.
 
 Every list metric is a function of two things: the value of the item at each rank of each list
-(zero for a miss), and the number and values of the user's relevant items. `judge` finds both in
-one vectorised pass, whatever form the lists have, and the metrics stay formulas.
+(zero for a miss), and the number and values of the user's relevant items. `judge` computes both in
+one vectorised pass from lists of any form, so that a metric is only a formula.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Judged", "as_lists", "average", "judge", "list_metric", "per_user"]
 
-_SERIAL = 1 << 18  # places that one thread looks up in a few milliseconds
+_SERIAL = 1 << 18  # ranks that one thread looks up in a few milliseconds
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def judge(recommended: Any, relevant: Any, k: int | None = None) -> Judged:
         )
     if truth.nnz and truth.data.min() <= 0:
         truth = keep_entries(truth, truth.data > 0)
-    counts = np.diff(truth.indptr).astype(np.int64)
+    counts = np.asarray(truth.indptr[1:] - truth.indptr[:-1], dtype=np.int64)
     cutoff = lists.shape[1] if k is None else as_int(k, "k", minimum=1)
     return Judged(_gains(lists, truth), truth, counts, cutoff)
 
@@ -238,7 +238,7 @@ def average(values: Floats, mean: bool, none: str = NO_TRUTH) -> Any:
     known = values[~np.isnan(values)]
     if not known.size:
         raise ValueError(none)
-    return float(known.mean())
+    return float(np.add.reduce(known) / known.size)
 
 
 def list_metric(
@@ -246,6 +246,9 @@ def list_metric(
 ) -> Any:
     """Evaluate a formula on judged lists; users without relevant items get NaN."""
     judged = judge(recommended, relevant, k)
+    if mean and judged.n_relevant.size and judged.n_relevant.all():  # nobody is left out
+        values = formula(judged)
+        return float(np.add.reduce(values) / values.size)
     return average(per_user(formula, judged), mean)
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.validation import as_int, suggest
+from ..base.metric_names import SCORE_NAMES, TRAIN_NAMES, parse_metric_name
+from ..base.validation import as_int
 from . import catalog, gain, hits, ranking, ratings, variety
 from ._judged import Judged
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ._judged import Floats, Ints
 
 __all__ = [
-    "ALIASES",
     "COUNT_METRICS",
     "LIST_METRICS",
     "RATING_METRICS",
@@ -46,29 +46,13 @@ COUNT_METRICS: dict[str, Callable[[Ints, int, int], float]] = {
     "entropy": lambda counts, _n, _k: catalog._entropy(counts),
     "personalization": lambda counts, n, k: variety._personalization(counts, n, k),
 }
-# One value per list, computed with the training part or with features of the items.
-TRAIN_METRICS = ("novelty", "popularity_complement", "serendipity", "diversity", "user_coverage")
-SCORE_METRICS = ("auc",)
+TRAIN_METRICS = TRAIN_NAMES
+SCORE_METRICS = SCORE_NAMES
 RATING_METRICS: dict[str, Callable[[Floats, Floats], float]] = {
     "rmse": ratings.rmse,
     "mae": ratings.mae,
     "mse": ratings.mse,
     "r2": ratings.r2,
-}
-# Usual names of the same metrics.
-ALIASES = {
-    "map": "average_precision",
-    "mean_average_precision": "average_precision",
-    "mrr": "reciprocal_rank",
-    "mean_reciprocal_rank": "reciprocal_rank",
-    "hr": "hit_rate",
-    "hit_ratio": "hit_rate",
-    "hit": "hit_rate",
-    "intra_list_diversity": "diversity",
-    "ild": "diversity",
-    "catalog_coverage": "coverage",
-    "catalogue_coverage": "coverage",
-    "roc_auc": "auc",
 }
 
 
@@ -102,7 +86,7 @@ def parse_metrics(metrics: Any, k: int | Sequence[int]) -> tuple[list[Column], l
             label = getattr(one, "__name__", "metric")
             columns += [Column(f"{label}@{each}", one, each) for each in cuts]
             continue
-        written, metric, cut = _parsed(one)
+        written, metric, cut = parse_metric_name(one)
         if metric in RATING_METRICS:
             rated.append(Column(written, metric, 0))
         elif metric in SCORE_METRICS:
@@ -111,24 +95,3 @@ def parse_metrics(metrics: Any, k: int | Sequence[int]) -> tuple[list[Column], l
             own = [as_int(int(cut), "k", minimum=1)] if cut else cuts
             columns += [Column(f"{written}@{each}", metric, each) for each in own]
     return list(dict.fromkeys(columns)), list(dict.fromkeys(rated))
-
-
-def _parsed(one: Any) -> tuple[str, str, str]:
-    """Return the name as written, the name of the metric, and the cut-off as text."""
-    if not isinstance(one, str):
-        raise TypeError(f"metrics must hold names or functions, got {one!r}")
-    name, at, cut = one.partition("@")
-    name = name.strip().lower().replace("-", "_").replace(" ", "_")
-    metric = ALIASES.get(name, name)
-    known = [*LIST_METRICS, *COUNT_METRICS, *TRAIN_METRICS, *SCORE_METRICS, *RATING_METRICS]
-    if metric not in known:
-        others = ", ".join(f"{alias} ({of})" for alias, of in ALIASES.items())
-        raise ValueError(
-            f"metrics holds {one!r}; known are {', '.join(known)}; other names: {others}"
-            f"{suggest(name, [*known, *ALIASES])}"
-        )
-    if at and metric in (*SCORE_METRICS, *RATING_METRICS):
-        raise ValueError(f"metrics holds {one!r}; {name} has no cut-off: write {name!r}")
-    if at and not cut.isdigit():
-        raise ValueError(f"metrics holds {one!r}; write the cut-off as in 'recall@20'")
-    return name, metric, cut

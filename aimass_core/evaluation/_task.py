@@ -155,12 +155,12 @@ class Task:
             if "user_features" in options:
                 ids = self.users.to_ids(block)
                 options["user_features"] = options["user_features"].rows_of(ids)
-            found = model.recommend_new(self.profiles[block], **options)
+            lists = model.recommend_new(self.profiles[block], **options)
         else:
             if "user_features" in options:
                 options["unknown"] = "popular"
-            found = model.recommend(self._users(block), **options)
-        return self._in_common_numbers(found) if "item_features" in options else found
+            lists = model.recommend(self._users(block), **options)
+        return self._in_common_numbers(lists) if "item_features" in options else lists
 
     def _in_common_numbers(self, lists: Any) -> Any:
         """Return lists of a model that numbers new items itself in the numbers of this task."""
@@ -199,16 +199,16 @@ class Task:
         for column in self.columns:
             name = column.metric
             if callable(name):
-                found: Any = np.asarray(name(lists, truth, k=column.k, mean=False))
+                of_column: Any = np.asarray(name(lists, truth, k=column.k, mean=False))
             elif name in COUNT_METRICS:
-                found = catalog.item_counts(of_train, self.n_items, k=column.k)
+                of_column = catalog.item_counts(of_train, self.n_items, k=column.k)
             elif name in TRAIN_METRICS:
-                found = self._train_metric(name, of_train, truth, column.k)
+                of_column = self._train_metric(name, of_train, truth, column.k)
             elif name in LIST_METRICS:
-                found = user_values(LIST_METRICS[name], judged.at(column.k))
+                of_column = user_values(LIST_METRICS[name], judged.at(column.k))
             else:
                 continue
-            values[column.title] = found
+            values[column.title] = of_column
         return values
 
     def _train_metric(self, name: str, lists: Any, truth: sp.csr_array, k: int) -> Floats:
@@ -315,76 +315,90 @@ def make_task(
     n_threads: int | None = None,
 ) -> Task:
     """Join the parts of a split, and find out which users and items train knows."""
-    if not (hasattr(split, "train") or (isinstance(split, tuple) and len(split) == 2)):
-        raise TypeError(
-            "split must be a Split (from aimass_core.data.split), several of them, or a pair "
-            f"(train, test), got {type(split).__name__}"
-        )
+    train, test, fold_in = _parts(split)
     repeats = getattr(split, "repeats", "exclude") if repeats is None else repeats
     as_choice(repeats, "repeats", REPEATS)
     as_choice(fallback, "fallback", FALLBACKS)
     as_choice(unknown_items, "unknown_items", UNKNOWN_ITEMS)
     as_choice(candidates, "candidates", CANDIDATES)
-    train, test = split if isinstance(split, tuple) else (split.train, split.test)
-    fold_in = getattr(split, "fold_in", None)
-    for part, name in ((train, "train"), (test, "test")):
-        refuse_table(part, name)
     seen = as_csr(train, "train")
     n_items = seen.shape[1]
     profiles = None if fold_in is None else as_csr(fold_in, "split.fold_in")
-    held = test if fold_in is None else split.holdout
-    (users, column_ids), shown, truth, order = _joined(train if fold_in is None else fold_in, held)
-    times = _times(held, order)
+    (users, items), shown, truth, order = _joined(train if fold_in is None else fold_in, test)
+    times = _times(test, order)
     item_counts = np.bincount(seen.indices, minlength=truth.shape[1]).astype(np.float64)
     is_repeat = _stored_in(truth, shown)
-    n_repeats = int(is_repeat.sum())
     if repeats != "include":
         counted = ~is_repeat if repeats == "exclude" else is_repeat
         truth = keep_entries(truth, counted)
         times = None if times is None else times[counted]
-    limit = None if threshold is None else as_float(threshold, "threshold")
-    good = truth.data > 0 if limit is None else (truth.data > 0) & (truth.data >= limit)
-    items = np.bincount(truth.indices[good], minlength=truth.shape[1])
-    of_unknown = items * (item_counts == 0)
+    is_relevant = _relevant(truth, threshold)
+    of_items = np.bincount(truth.indices[is_relevant], minlength=truth.shape[1])
     if unknown_items == "drop":
-        good &= item_counts[truth.indices] > 0
-    relevant = keep_entries(truth, good)
+        is_relevant &= item_counts[truth.indices] > 0
+    relevant = keep_entries(truth, is_relevant)
     rows = np.flatnonzero(np.diff(relevant.indptr))
     is_warm = np.diff(shown.indptr)[rows] > 0
+    of_unknown = of_items * (item_counts == 0)
     counts = Counts(
-        len(rows),
-        int(np.count_nonzero(~is_warm)),
-        relevant.nnz,
-        int(np.count_nonzero(items)),
-        int(np.count_nonzero(of_unknown)),
-        int(of_unknown.sum()),
-        n_repeats,
+        users=len(rows),
+        cold_users=int(np.count_nonzero(~is_warm)),
+        relevant=relevant.nnz,
+        items=int(np.count_nonzero(of_items)),
+        unknown_items=int(np.count_nonzero(of_unknown)),
+        unknown_relevant=int(of_unknown.sum()),
+        repeats=int(is_repeat.sum()),
     )
-    metrics = {column.metric for column in columns}
+    needs_features = any(column.metric == "diversity" for column in columns)
     features = Features.of(item_features, user_features, train)
     return Task(
-        train,
-        users,
-        shown,
-        profiles,
-        truth,
-        relevant,
-        rows,
-        is_warm,
-        counts,
-        item_counts,
-        n_items,
-        columns,
-        repeats,
-        fallback,
-        _item_features(features.item_features, train, n_items, "diversity" in metrics),
-        _shares(popularity, n_items),
-        {} if n_threads is None else {"n_threads": n_threads},
-        times,
-        column_ids,
-        features,
-        candidates,
+        train=train,
+        users=users,
+        items=items,
+        shown=shown,
+        profiles=profiles,
+        truth=truth,
+        times=times,
+        relevant=relevant,
+        rows=rows,
+        is_warm=is_warm,
+        counts=counts,
+        popularity=item_counts,
+        n_items=n_items,
+        columns=columns,
+        repeats=repeats,
+        fallback=fallback,
+        item_features=_item_features(features.item_features, train, n_items, needs_features),
+        item_shares=_shares(popularity, n_items),
+        options={} if n_threads is None else {"n_threads": n_threads},
+        features=features,
+        candidates=candidates,
     )
+
+
+def _parts(split: Any) -> tuple[Any, Any, Any]:
+    """Return train, the entries to be predicted, and the fold-in part or None."""
+    if isinstance(split, tuple) and len(split) == 2:
+        (train, test), fold_in = split, None
+    elif hasattr(split, "train"):
+        train, fold_in = split.train, getattr(split, "fold_in", None)
+        test = split.test if fold_in is None else split.holdout
+    else:
+        raise TypeError(
+            "split must be a Split such as split.temporal(x) of aimass_core.data, several of them, "
+            f"or a pair (train, test), got {type(split).__name__}"
+        )
+    refuse_table(train, "train")
+    refuse_table(test, "test")
+    return train, test, fold_in
+
+
+def _relevant(truth: sp.csr_array, threshold: float | None) -> NDArray[np.bool_]:
+    """Return which test entries are relevant: above 0, and at least the threshold."""
+    is_relevant = truth.data > 0
+    if threshold is not None:
+        is_relevant &= truth.data >= as_float(threshold, "threshold")
+    return np.asarray(is_relevant)
 
 
 def _times(test: Any, order: Ints | slice) -> NDArray[Any] | None:

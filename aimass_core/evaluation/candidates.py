@@ -199,9 +199,9 @@ def rank_metrics(ranks: Any, *, k: int = 10, mean: bool = True) -> dict[str, Any
     if not (values >= 1).all():
         raise ValueError("ranks must be at least 1")
     hit = values <= k
-    found = {
+    metrics = {
         "hit_rate": hit.astype(np.float64),
         "ndcg": hit / np.log2(1 + values),
         "reciprocal_rank": hit / values,
     }
-    return {name: average(one, mean) for name, one in found.items()}
+    return {name: average(one, mean) for name, one in metrics.items()}

@@ -6,6 +6,7 @@ items. Time O(n_users k log(nnz) + nnz log(nnz)), memory O(n_users k + nnz).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,15 +23,26 @@ __all__ = ["ndcg", "ndcg_graded"]
 LARGEST_GRADE = 500.0  # sums of 2**500 stay finite
 
 
+@lru_cache(maxsize=32)
 def _discounts(n: int) -> Floats:
-    return np.asarray(1.0 / np.log2(np.arange(2, n + 2)))
+    """Return the discounts of the first n ranks."""
+    discounts = np.asarray(1.0 / np.log2(np.arange(2, n + 2)))
+    discounts.flags.writeable = False
+    return discounts
+
+
+@lru_cache(maxsize=32)
+def _ideal_gains(n: int) -> Floats:
+    """Return the gain of a list with i hits at its first i ranks, for i up to n; 1 for no hit."""
+    gains = np.concatenate([[1.0], np.cumsum(_discounts(n))])
+    gains.flags.writeable = False
+    return gains
 
 
 def _ndcg(lists: Judged) -> Floats:
     gain = lists.hits @ _discounts(lists.gains.shape[1])
     n_ideal = np.minimum(lists.n_relevant, lists.k)
-    ideal = np.concatenate([[0.0], np.cumsum(_discounts(int(n_ideal.max(initial=0))))])
-    return np.asarray(gain / np.where(n_ideal > 0, ideal[n_ideal], 1.0))
+    return np.asarray(gain / _ideal_gains(int(n_ideal.max(initial=0)))[n_ideal])
 
 
 def _sorted_ranks(values: Floats, rows: Ints, starts: Ints) -> Ints:

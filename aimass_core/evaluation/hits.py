@@ -21,7 +21,7 @@ __all__ = ["f1", "hit_rate", "precision", "recall", "recall_capped"]
 
 
 def _n_hits(lists: Judged) -> Floats:
-    return np.asarray(lists.hits.sum(axis=1), dtype=np.float64)
+    return np.asarray(lists.hits @ np.ones(lists.gains.shape[1]))  # faster than a sum of bool
 
 
 def _hit_rate(lists: Judged) -> Floats:

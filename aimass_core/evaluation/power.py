@@ -125,7 +125,7 @@ class _Pilot:
         return [n - treated, treated]
 
     def rejections(self, n: int, alpha: float, n_simulations: int, seed: int) -> int:
-        """Simulated samples of size `n` in which the two-sided test rejects."""
+        """Return in how many simulated samples of size `n` the two-sided test rejects."""
         rng = np.random.default_rng([seed, n])
         difference = np.zeros(n_simulations)
         variances = []
@@ -144,7 +144,7 @@ class _Pilot:
         return int((p_values <= alpha).sum())
 
     def approximate_size(self, alpha: float, target: float) -> int:
-        """Sample size of the normal approximation."""
+        """Return the sample size of the normal approximation."""
         variances = [
             float(shares @ values**2 - (shares @ values) ** 2) for values, shares in self.groups
         ]

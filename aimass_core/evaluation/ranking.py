@@ -27,10 +27,16 @@ __all__ = [
 
 
 def _sum_precision(lists: Judged) -> Floats:
-    """Sum of the precision at each hit."""
+    """Return the sum of the precision at each hit."""
     hits = lists.hits
-    ranks = np.arange(1, hits.shape[1] + 1)
-    return np.asarray((np.cumsum(hits, axis=1) / ranks * hits).sum(axis=1))
+    n_users, width = hits.shape
+    flat = np.flatnonzero(hits)
+    rows, ranks = np.divmod(flat, max(width, 1))
+    counts = np.bincount(rows, minlength=n_users)
+    n_before = np.cumsum(counts) - counts  # hits of earlier users
+    n_hits = np.arange(1, len(flat) + 1) - n_before[rows]  # of the list, up to each hit
+    sums = np.bincount(rows, n_hits / (ranks + 1), minlength=n_users)
+    return np.asarray(sums, dtype=np.float64)
 
 
 def _average_precision(lists: Judged) -> Floats:

@@ -97,15 +97,18 @@ class RatingRegressor(Estimator):
         ValueError
             For another number of columns, or ratings that are not finite.
         """
-        if not getattr(self.model, "predicts_ratings", False):
-            raise TypeError(
-                f"model must predict ratings, but {type(self.model).__name__} only ranks: use a "
-                "model of ratings, or pass the matrix of users x items to GridSearchCV with "
-                "scoring=ranking_scorer('ndcg@10')"
-            )
+        if isinstance(self.model, type):
+            raise TypeError(f"model must be an object: write {self.model.__name__}()")
         users, items = _pairs(X)
         x = Interactions.from_arrays(users, items, y, duplicates="mean")
-        self.model_ = clone(self.model).fit(x)
+        model = clone(self.model).fit(x)
+        if not getattr(model, "predicts_ratings", False):  # known after the fit for some models
+            raise TypeError(
+                f"model must predict ratings, but {type(model).__name__} only ranks: use a model "
+                "of ratings (ItemKNN or UserKNN with aggregation='mean'), or pass the matrix of "
+                "users x items to GridSearchCV with scoring=ranking_scorer('ndcg@10')"
+            )
+        self.model_ = model
         self.mean_ = float(x.matrix.data.mean())
         self.n_features_in_ = 2
         return self

@@ -162,6 +162,8 @@ class EvaluationTable:
 
     def __getitem__(self, model: str) -> dict[str, float]:
         """Return the values of one model."""
+        if model not in self.rows:
+            raise KeyError(f"the table has no model {model!r}; it has {', '.join(self.rows)}")
         return self.rows[model]
 
     def __len__(self) -> int:
@@ -293,8 +295,8 @@ class EvaluationTable:
             if name.endswith("_s"):
                 return f"{value:.2f}"
             if name in intervals.get(model, {}):
-                found = intervals[model][name]
-                return interval_text(value, found.lower, found.upper)
+                interval = intervals[model][name]
+                return interval_text(value, interval.lower, interval.upper)
             if name in spread.get(model, {}):
                 return f"{value:.4f} ± {spread[model][name]:.4f}"
             return f"{value:.4f}"
@@ -418,7 +420,7 @@ class EvaluationTable:
             Keys "models", "counts", "fallback", "repeats" and "leaks"; "intervals" and "tests"
             where there are any; "spread" and "folds" for folds.
         """
-        found: dict[str, Any] = {
+        details: dict[str, Any] = {
             "models": self.to_dict(),
             "counts": {**asdict(self.counts), "warm_users": self.counts.warm_users},
             "fallback": self.fallback,
@@ -426,11 +428,11 @@ class EvaluationTable:
             "leaks": dict(self.leaks),
         }
         if self._shown is not None:
-            found.update(self._shown.to_dict())
+            details.update(self._shown.to_dict())
         if self.folds:
-            found["spread"] = self.spread
-            found["folds"] = {str(label): fold.to_dict() for label, fold in self.folds.items()}
-        return found
+            details["spread"] = self.spread
+            details["folds"] = {str(label): fold.to_dict() for label, fold in self.folds.items()}
+        return details
 
     def _as_columns(self, intervals: bool, folds: bool) -> dict[str, list[Any]]:
         tables = self.folds if folds and self.folds else {None: self}
@@ -442,9 +444,12 @@ class EvaluationTable:
                     line["fold"] = label
                 for name, value in row.items():
                     line[name] = value
-                    found = table.intervals.get(model, {}).get(name) if intervals else None
-                    if found is not None:
-                        line[f"{name} lower"], line[f"{name} upper"] = found.lower, found.upper
+                    interval = table.intervals.get(model, {}).get(name) if intervals else None
+                    if interval is not None:
+                        line[f"{name} lower"], line[f"{name} upper"] = (
+                            interval.lower,
+                            interval.upper,
+                        )
                 lines.append(line)
         names = dict.fromkeys(name for line in lines for name in line)
         return {name: [line.get(name) for line in lines] for name in names}

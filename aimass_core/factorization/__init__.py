@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .co_clustering import CoClustering
     from .cosine_contrastive_mf import CosineContrastiveMF
     from .explicit_als import ExplicitALS
+    from .factor_features import FactorFeatures
     from .implicit_als import ImplicitALS
     from .implicit_files import from_implicit, to_implicit
     from .logistic_mf import LogisticMF
@@ -50,6 +51,7 @@ __all__ = [
     "CoClustering",
     "CosineContrastiveMF",
     "ExplicitALS",
+    "FactorFeatures",
     "ImplicitALS",
     "LogisticMF",
     "PureSVD",
@@ -65,6 +67,7 @@ __getattr__ = lazy_attributes(
     __name__,
     {
         **MODELS,
+        "FactorFeatures": "factor_features",
         "RowBlocks": "blocks",
         "from_implicit": "implicit_files",
         "to_implicit": "implicit_files",

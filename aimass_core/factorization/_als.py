@@ -113,7 +113,7 @@ class Solver:
 def n_entries(X: sp.csr_array) -> NDArray[np.float64]:
     """Return the number of entries of each row; a stored zero is no entry."""
     if X.data.all():
-        return np.asarray(np.diff(X.indptr), dtype=np.float64)
+        return np.asarray(X.indptr[1:] - X.indptr[:-1], dtype=np.float64)
     counts = np.bincount(row_numbers(X)[X.data != 0], minlength=X.shape[0])
     return counts.astype(np.float64)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.metric_names import RATING_NAMES, parse_metric_name
 from ..base.validation import as_int
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class EarlyStopping:
         Epochs between two computations.
     attributes : tuple of str
         Names of the learned attributes to keep.
+
+    Raises
+    ------
+    ValueError
+        For an unknown metric, with or without a validation part.
     """
 
     def __init__(
@@ -50,7 +56,7 @@ class EarlyStopping:
     ) -> None:
         self.scores: list[float] = []
         self._model, self._split = model, (data, validation)
-        self._metric = metric
+        self._metric = _checked_metric(model, metric)
         self._patience = as_int(patience, "patience", minimum=1)
         self._interval = as_int(interval, "validation_interval", minimum=1)
         self._attributes = attributes
@@ -93,3 +99,16 @@ class EarlyStopping:
             return number
         vars(self._model).update(self._best[2])
         return self._best[1]
+
+
+def _checked_metric(model: Recommender, metric: Any) -> Any:
+    """Return the metric, a name or a function, where the model can be judged by it."""
+    if callable(metric):
+        return metric
+    _, known, _ = parse_metric_name(metric, "metric")
+    if known in RATING_NAMES and not model.predicts_ratings:
+        raise ValueError(
+            f"metric holds {metric!r}, an error of ratings, but {type(model).__name__} only ranks: "
+            "name a metric of lists such as 'ndcg@10'"
+        )
+    return metric

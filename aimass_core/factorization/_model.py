@@ -168,6 +168,10 @@ class FactorModel(Recommender):
         assert profiles is not None
         return self._solve_users(profiles, n_threads), None
 
+    def _vectors_of_query(self, query: Query) -> tuple[Array, NDArray[np.float64] | None]:
+        """Return factors of the users of a query, and what is added to all scores of each user."""
+        return self._vectors_and_offsets(query.users, query.profiles, query.n_threads)
+
     def embed(self, profiles: sp.csr_array, n_threads: int = 1) -> Array:
         """Return the factors of users from their interactions alone.
 
@@ -234,7 +238,7 @@ class FactorModel(Recommender):
         ndarray of float, shape (n, n_items)
             Inner products, plus the biases where the model has some.
         """
-        vectors, offsets = self._vectors_and_offsets(query.users, query.profiles, query.n_threads)
+        vectors, offsets = self._vectors_of_query(query)
         scores: Array = vectors @ self.item_factors_.T
         biases = self._item_biases()
         if biases is not None:
@@ -254,7 +258,7 @@ class FactorModel(Recommender):
         indices, scores : ndarray of shape (n, k)
             Padded with -1 and -inf.
         """
-        vectors, offsets = self._vectors_and_offsets(query.users, query.profiles, query.n_threads)
+        vectors, offsets = self._vectors_of_query(query)
         indices, scores = self._index("items", "dot").rank(
             vectors, query.k, query.candidates, query.exclude, query.n_threads
         )

@@ -1,4 +1,4 @@
-"""What models of ranking losses share: training by epochs, new users, new entries."""
+"""Base class of models with ranking losses: training by epochs, new users, new entries."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class SgdRanking(FactorModel):
             left out of the lists; training ends after ``patience`` computations without a better
             value, and the best parameters are kept.
         start : fitted model, or pair of arrays (user_factors, item_factors), optional
-            Factors to go on from; of a model, those of the ids that both know.
+            Initial factors; of a fitted model, those of the ids that both data sets hold.
         callback : callable, optional
             Called with an `Event` after each epoch; a true result ends training.
         verbose : bool, default=False

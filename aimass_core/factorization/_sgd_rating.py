@@ -104,7 +104,7 @@ class SgdRating(RatingModel):
             Held-out ratings of the same users. ``metric`` is computed on them; training ends after
             ``patience`` computations without a better value, and the best parameters are kept.
         start : fitted model, or pair of arrays (user_factors, item_factors), optional
-            Factors to go on from; of a model, the factors and biases of the ids that both know.
+            Initial factors; of a fitted model, the factors and biases of the ids that both know.
         callback : callable, optional
             Called with an `Event` after each epoch; a true result ends training.
         verbose : bool, default=False
@@ -246,11 +246,11 @@ class SgdRating(RatingModel):
         return float(fitted["regularization"] if own is None else own)
 
     def _explicit_user_factors(self) -> Array:
-        """Return the user factors that training goes on from."""
+        """Return the user factors with which training continues."""
         return self.user_factors_
 
     def _new_user_factors(self, vectors: Array, profiles: sp.csr_array) -> Array:
-        """Return what training goes on from for new users with these vectors."""
+        """Return the initial parameters of the training of new users with these vectors."""
         return vectors
 
     def partial_fit(self, X: Any, y: None = None, *, duplicates: str = "error") -> Self:

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from .. import kernels
 from ..base.array_files import checksum_of
 from ..base.csr import row_ranges
+from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_int, wrap_csr
 from ._block_files import (
     PARTS,
@@ -325,7 +326,7 @@ class RowBlocks:
             raise ValueError(f"{self.folder} is damaged: an indptr decreases")
         for begin, block in self._blocks(parts, n_cols):
             status, _, is_sorted, repeated = kernels.csr_check(
-                block.indptr, block.indices, block.data, n_cols
+                block.indptr, block.indices, block.data, n_cols, resolve_n_threads(None)
             )
             if status or repeated or not is_sorted:
                 raise ValueError(

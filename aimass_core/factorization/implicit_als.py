@@ -620,7 +620,8 @@ class ImplicitALS(FactorModel):
         """
         self._check_fitted()
         threads = resolve_n_threads(n_threads)
-        item_profiles = transpose(as_csr(item_users, "item_users", dtype=self._dtype), threads)
+        matrix = as_csr(item_users, "item_users", dtype=self._dtype, n_threads=threads)
+        item_profiles = transpose(matrix, threads)
         queries: NDArray[Any] = np.arange(item_profiles.shape[0])
         if isinstance(item_users, MatrixWithIds) and self.users_ is not None:
             queries = item_users.items.ids

@@ -53,6 +53,10 @@ class FusedModel(Recommender):
         return all(model.needs_history for model in getattr(self, "models_", {}).values())
 
     @property
+    def _orders_profiles(self) -> bool:  # type: ignore[override]
+        return any(model._orders_profiles for model in getattr(self, "models_", {}).values())
+
+    @property
     def _score_dtype(self) -> Any:
         return np.float64
 

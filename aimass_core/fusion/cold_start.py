@@ -113,6 +113,10 @@ class ColdStart(FeatureRecommender):
         return bool(self.model_._requires_training())
 
     @property
+    def _orders_profiles(self) -> bool:  # type: ignore[override]
+        return hasattr(self, "model_") and bool(self.model_._orders_profiles)
+
+    @property
     def _score_dtype(self) -> Any:
         return np.float64
 
@@ -202,10 +206,12 @@ class ColdStart(FeatureRecommender):
         if len(columns) and query.user_features is not None and lacks.any():
             own = as_csr(query.user_features[:, columns])
             first = np.minimum(own.indptr[:-1], max(own.nnz - 1, 0))
-            found = np.diff(own.indptr) > 0
-            category[found] = own.indices[first[found]]
+            has_category = np.diff(own.indptr) > 0
+            category[has_category] = own.indices[first[has_category]]
             counted = np.diff(self.category_counts_.indptr) > 0
-            category[found] = np.where(counted[category[found]], category[found], -1)
+            category[has_category] = np.where(
+                counted[category[has_category]], category[has_category], -1
+            )
         sources[lacks] = np.where(category[lacks] >= 0, _CATEGORY, _POPULAR)
         return sources, category
 
@@ -222,7 +228,7 @@ class ColdStart(FeatureRecommender):
         if n_items < query.n_items:
             query = _first_columns(query, n_items)
         return replace(
-            query,
+            model._in_own_dtype(query),
             item_features=query.item_features if model.item_features_ is not None else None,
             user_features=query.user_features if model.user_features_ is not None else None,
         )
@@ -352,9 +358,9 @@ class ColdStart(FeatureRecommender):
             Those of the model; those of the fallback for users that it knows nothing about.
         """
         scores = np.array(self.model_.score_pairs(users, items, n_threads), dtype=np.float64)
-        distinct, place = np.unique(users, return_inverse=True)
+        distinct, row = np.unique(users, return_inverse=True)
         sources, _ = self._sources(self._query_of_rows(distinct, n_threads))
-        fallback = sources[place.reshape(-1)] > _FEATURES
+        fallback = sources[row.reshape(-1)] > _FEATURES
         if fallback.any():
             scores[fallback] = super().score_pairs(users[fallback], items[fallback], n_threads)
         return scores

@@ -151,7 +151,7 @@ class FeatureRanking(FeatureFactors, SgdRanking):
         validation : Interactions or matrix like X, optional
             Held-out entries of the same users: as in `BPR.fit`.
         start : fitted model of the same class, optional
-            Embeddings to go on from: those of features by number, of items and users by id.
+            Initial embeddings: those of features by number, of items and users by id.
         callback : callable, optional
             Called with an `Event` after each epoch; a true result ends training.
         verbose : bool, default=False

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.caller import warn_caller
 from ..base.memory import available_memory
 from ..exceptions import ConvergenceWarning, NumericalError
 from ._fm_design import Layout, score_cases
@@ -67,6 +67,11 @@ class Settings:
             return 1
         return len(range(self.n_burn_in + 1, self.max_iter + 1, self.thin))
 
+    def keeps(self, sweep: int) -> bool:
+        """Return whether the draw of a sweep is kept: "als" keeps the latest only."""
+        after = sweep - self.n_burn_in - 1
+        return self.solver == "als" or (after >= 0 and after % self.thin == 0)
+
 
 @dataclass
 class Draws:
@@ -121,16 +126,16 @@ class Draws:
     def __len__(self) -> int:
         return len(self.intercepts)
 
-    def put(self, place: int, sweeper: Sweeper, alpha: float, cutpoints: Array) -> None:
+    def put(self, draw: int, sweeper: Sweeper, alpha: float, cutpoints: Array) -> None:
         """Keep the present parameters as a draw."""
-        self.intercepts[place] = sweeper.intercept
-        self.linear[place] = sweeper.coefficients[:, 0]
-        self.factors[place] = sweeper.coefficients[:, sweeper.layout.factors]
-        self.precisions[place] = alpha
-        self.cutpoints[place] = cutpoints
+        self.intercepts[draw] = sweeper.intercept
+        self.linear[draw] = sweeper.coefficients[:, 0]
+        self.factors[draw] = sweeper.coefficients[:, sweeper.layout.factors]
+        self.precisions[draw] = alpha
+        self.cutpoints[draw] = cutpoints
         used = sweeper.layout.used
-        self.prior_means[place] = sweeper.prior_mean[:, used]
-        self.prior_precisions[place] = sweeper.prior_precision[:, used]
+        self.prior_means[draw] = sweeper.prior_mean[:, used]
+        self.prior_precisions[draw] = sweeper.prior_precision[:, used]
 
     def first(self, n: int) -> Draws:
         """Return the first n draws; they share memory."""
@@ -155,9 +160,9 @@ class Draws:
         """Return the prediction of each case by each draw, shape (n_draws, n_cases)."""
         X, rows = matrices[0]
         out = np.empty((len(self), X.shape[0] if rows is None else len(rows)))
-        for place in range(len(self)):
-            scores = score_cases(matrices, self.linear[place], self.factors[place])
-            out[place] = scores + self.intercepts[place]
+        for draw in range(len(self)):
+            scores = score_cases(matrices, self.linear[draw], self.factors[draw])
+            out[draw] = scores + self.intercepts[draw]
         return out
 
 
@@ -205,11 +210,7 @@ def run_chain(
     losses : ndarray of float64, shape (n_sweeps,)
         Root of the mean squared error of each sweep, of latent values for classes.
     """
-    layout = Layout.of(settings.n_factors)
-    first = np.zeros((design.n_columns, layout.width))
-    first[:, layout.factors] = rng.normal(
-        0, settings.init_scale, (design.n_columns, settings.n_factors)
-    )
+    sweeper = _first_state(design, groups, weights, settings, rng, n_threads)
     draws = Draws.empty(
         settings.n_kept,
         design.n_columns,
@@ -217,11 +218,8 @@ def run_chain(
         len(target.cutpoints),
         int(groups.max(initial=-1)) + 1,
     )
-    sweeper = Sweeper(design, layout, groups, weights, first, 0.0, n_threads)
     sweeper.start(target.first())
     source = rng if settings.solver == "mcmc" else None
-    if source is None:
-        sweeper.prior_precision[:, layout.used] = settings.regularization
     losses: list[float] = []
     n_kept, alpha = 0, 1.0
     for number in range(1, settings.max_iter + 1):
@@ -238,13 +236,9 @@ def run_chain(
             raise NumericalError(
                 f"the errors are not finite after sweep {number}: standardise the columns of X"
             )
-        if source is None:
-            n_kept = 0
-        if source is None or (
-            number > settings.n_burn_in and (number - settings.n_burn_in - 1) % settings.thin == 0
-        ):
-            draws.put(n_kept, sweeper, alpha, target.cutpoints)
-            n_kept += 1
+        if settings.keeps(number):
+            n_kept = 1 if source is None else n_kept + 1
+            draws.put(n_kept - 1, sweeper, alpha, target.cutpoints)
         if with_values and n_kept == 0:  # until there is a draw to keep
             draws.put(0, sweeper, alpha, target.cutpoints)
         model = model_of(draws.first(max(n_kept, 1))) if with_values else None
@@ -253,15 +247,34 @@ def run_chain(
             break
     else:
         if source is None and settings.tol > 0:
-            warnings.warn(
+            warn_caller(
                 f"max_iter={settings.max_iter} sweeps did not reach tol={settings.tol}: raise "
                 "max_iter or tol",
                 ConvergenceWarning,
-                stacklevel=4,
             )
     if n_kept == 0:
         draws.put(0, sweeper, alpha, target.cutpoints)
     return draws.first(max(n_kept, 1)), np.array(losses)
+
+
+def _first_state(
+    design: Design,
+    groups: NDArray[np.int32],
+    weights: NDArray[np.float64],
+    settings: Settings,
+    rng: np.random.Generator,
+    n_threads: int,
+) -> Sweeper:
+    """Return the state before the first sweep: linear coefficients of 0 and random factors."""
+    layout = Layout.of(settings.n_factors)
+    coefficients = np.zeros((design.n_columns, layout.width))
+    coefficients[:, layout.factors] = rng.normal(
+        0, settings.init_scale, (design.n_columns, settings.n_factors)
+    )
+    sweeper = Sweeper(design, layout, groups, weights, coefficients, 0.0, n_threads)
+    if settings.solver == "als":
+        sweeper.prior_precision[:, layout.used] = settings.regularization
+    return sweeper
 
 
 def _has_converged(losses: list[float], tol: float) -> bool:

@@ -70,8 +70,8 @@ class Sweeper:
         # Rows of the other relations in the order of each relation's cases.
         self._other_rows = [
             {
-                place: other.rows[part.case_indices].astype(np.int32)
-                for place, other in enumerate(design.parts)
+                other_part: other.rows[part.case_indices].astype(np.int32)
+                for other_part, other in enumerate(design.parts)
                 if other is not part and other.rows is not None
             }
             for part in design.parts
@@ -113,9 +113,9 @@ class Sweeper:
         rng : Generator or None
             Source of the draws.
         """
-        for place, part in enumerate(self.design.parts):
+        for index, part in enumerate(self.design.parts):
             own = self.coefficients[part.own]
-            noise = _NO_NOISE if rng is None else self._draw_noise(place, rng)
+            noise = _NO_NOISE if rng is None else self._draw_noise(index, rng)
             arguments = (
                 *csr_parts(part.columns),
                 part.runs,
@@ -127,28 +127,28 @@ class Sweeper:
                 self._weights,
             )
             if part.rows is None:
-                self._sweep_design(place, arguments)
+                self._sweep_design(index, arguments)
             else:
-                self._sweep_relation(place, part, arguments)
+                self._sweep_relation(index, part, arguments)
 
-    def _draw_noise(self, place: int, rng: np.random.Generator) -> Array:
+    def _draw_noise(self, index: int, rng: np.random.Generator) -> Array:
         """Return standard normal numbers in the slots that hold coefficients."""
-        part, layout = self.design.parts[place], self.layout
-        if place not in self._noise:
-            self._noise[place] = np.zeros((part.X.shape[1], layout.width))
-        noise = self._noise[place]
+        part, layout = self.design.parts[index], self.layout
+        if index not in self._noise:
+            self._noise[index] = np.zeros((part.X.shape[1], layout.width))
+        noise = self._noise[index]
         n_used = 1 + layout.n_factors
         used: Any = slice(n_used) if n_used <= layout.block_width else layout.used
         noise[:, used] = rng.standard_normal((len(noise), n_used))
         return noise
 
-    def _sweep_design(self, place: int, arguments: tuple[Any, ...]) -> None:
+    def _sweep_design(self, index: int, arguments: tuple[Any, ...]) -> None:
         others = [
             (sums, part.rows)
             for part, sums in zip(self.design.parts, self._sums, strict=True)
             if part.rows is not None
         ]
-        sums = self._sums[place]
+        sums = self._sums[index]
         rest: Any = np.zeros((1, 1))
         if others:  # the sums of all features of each case
             rest = np.add.reduce([table[rows] for table, rows in others])
@@ -167,16 +167,16 @@ class Sweeper:
             sums -= rest
             sums[:, :: self.layout.block_width] = 1.0
 
-    def _sweep_relation(self, place: int, part: Part, arguments: tuple[Any, ...]) -> None:
+    def _sweep_relation(self, index: int, part: Part, arguments: tuple[Any, ...]) -> None:
         others = [
-            (sums, self._other_rows[place].get(number, part.case_indices))
+            (sums, self._other_rows[index].get(number, part.case_indices))
             for number, sums in enumerate(self._sums)
-            if number != place
+            if number != index
         ]
         sweep: Any = kernels.fm_relation_sweep
         sweep(
             *arguments,
-            self._sums[place],
+            self._sums[index],
             self.errors,
             part.case_indptr,
             part.case_indices,

@@ -288,10 +288,8 @@ class FactorizationMachine(FeatureRecommender, RatingModel):
             has_cases = np.diff(self.user_items_.indptr) > 0 if side == _USER else self._has_cases()
             own[:, :n][:, ~has_cases] = self.prior_means_[:, None, side].astype(np.float32)
             scores, sums = np.empty((n_draws, n)), np.empty((n_draws, n, f))
-            for place in range(n_draws):
-                scores[place], sums[place] = scores_and_sums(
-                    table, own[place, :, 0], own[place, :, 1:]
-                )
+            for draw in range(n_draws):
+                scores[draw], sums[draw] = scores_and_sums(table, own[draw, :, 0], own[draw, :, 1:])
             is_known = has_cases | (np.diff(table.indptr) > 1)
             sums[:, ~is_known] = 0
             vectors = _side_by_side(sums).astype(self._dtype)
@@ -341,10 +339,8 @@ class FactorizationMachine(FeatureRecommender, RatingModel):
         scores, sums = np.zeros((n_draws, n)), np.zeros((n_draws, n, width - 1))
         if features is not None and n_columns:
             table = as_csr(features, "features", dtype="float64")
-            for place in range(n_draws):
-                scores[place], sums[place] = scores_and_sums(
-                    table, own[place, :, 0], own[place, :, 1:]
-                )
+            for draw in range(n_draws):
+                scores[draw], sums[draw] = scores_and_sums(table, own[draw, :, 0], own[draw, :, 1:])
         return scores, sums
 
     def _with_average_id(self, side: int, scores: Array, sums: Array) -> tuple[Array, Array]:
@@ -369,16 +365,16 @@ class FactorizationMachine(FeatureRecommender, RatingModel):
         n_draws, _, f = sums.shape
         identity = (np.arange(n + 1, dtype=np.int64), np.arange(n, dtype=np.int32), np.ones(n))
         parts = self.item_factors_.reshape(self.n_items, n_draws, f).astype(np.float64)
-        for place in range(n_draws):
-            own = _padded(sums[place], layout)
-            others = _padded(parts[:, place] * n_draws**0.5, layout)
+        for draw in range(n_draws):
+            own = _padded(sums[draw], layout)
+            others = _padded(parts[:, draw] * n_draws**0.5, layout)
             prior = np.zeros((1, layout.width)), np.ones((1, layout.width))
-            prior[0][0, layout.used] = self.prior_means_[place, _USER]
-            prior[1][0, layout.used] = self.prior_precisions_[place, _USER]
+            prior[0][0, layout.used] = self.prior_means_[draw, _USER]
+            prior[1][0, layout.used] = self.prior_precisions_[draw, _USER]
             products = np.einsum("ij,ij->i", own[users], others[items])
             products -= others.shape[1] // layout.block_width  # of the ones
-            errors = profiles.data.astype(np.float64) - self.intercepts_[place]
-            errors -= scores[place, users] + self.item_scores_[place, items] + products
+            errors = profiles.data.astype(np.float64) - self.intercepts_[draw]
+            errors -= scores[draw, users] + self.item_scores_[draw, items] + products
             solution = np.zeros((n, layout.width))
             kernels.fm_relation_sweep(
                 *identity,
@@ -387,7 +383,7 @@ class FactorizationMachine(FeatureRecommender, RatingModel):
                 solution,
                 prior,
                 np.zeros((0, 0)),
-                float(self.noise_precisions_[place]),
+                float(self.noise_precisions_[draw]),
                 np.empty(0),
                 own,
                 errors,
@@ -399,8 +395,8 @@ class FactorizationMachine(FeatureRecommender, RatingModel):
                 n_threads,
             )
             id_factors = solution[:, layout.factors]
-            scores[place] += solution[:, 0] + np.einsum("ij,ij->i", sums[place], id_factors)
-            sums[place] += id_factors
+            scores[draw] += solution[:, 0] + np.einsum("ij,ij->i", sums[draw], id_factors)
+            sums[draw] += id_factors
         return _side_by_side(sums).astype(self._dtype), scores.mean(axis=0).astype(self._dtype)
 
     # ---- answers -----------------------------------------------------------------------------

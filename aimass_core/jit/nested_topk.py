@@ -2,7 +2,7 @@
 
 Problem: neighbourhood models with 5, 10, 20, ... neighbours differ only in how many entries of each
 neighbour list count. The entries of each row of Y are sorted by level, the first of the nested
-matrices that holds them. The sums of one level go on from those of the level before, so that all
+matrices that holds them. The sums of a level continue those of the level before, so that all
 levels together cost the products of the largest Y.
 
 Time: the products of the largest Y, then a scan of the columns for each level and row. Memory: two

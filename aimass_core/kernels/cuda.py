@@ -8,6 +8,7 @@ the same name in `aimass_core.kernels`, but for ``device``, the number of a GPU,
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +67,7 @@ def gram_topk(
     threshold: float,
     function: int,
     device: int,
+    report: Callable[[int, int], None] | None = None,
 ) -> tuple[Array, Array, Array]:
     """Return the k best other columns of every column of a CSR matrix, computed on a GPU.
 
@@ -77,6 +79,8 @@ def gram_topk(
         As in the kernel; a function of the caller cannot run on a GPU.
     device : int
         Number of the GPU, from 0.
+    report : callable, optional
+        Called with the number of columns that are complete and of all while the GPU computes.
 
     Returns
     -------
@@ -103,7 +107,7 @@ def gram_topk(
         scaled *= col_scale[indices]
     scaled = scaled.astype(data.dtype)
     columns = csr_transpose(indptr, indices, scaled, n_cols, 1)
-    places, lengths, found, scores = extension.gram_topk(
+    places, lengths, neighbors, scores = extension.gram_topk(
         indptr,
         indices,
         scaled,
@@ -124,11 +128,12 @@ def gram_topk(
         threshold=threshold,
         function=0,
         n_threads=1,
+        report=report,
     )
     is_used = np.arange(places) < lengths[:, None]
     ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     used = is_used.reshape(-1)
-    return ends, found[used], scores[used]
+    return ends, neighbors[used], scores[used]
 
 
 def _extension() -> Any:

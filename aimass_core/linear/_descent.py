@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
+from ..base.caller import warn_caller
 from ..base.csr import PRODUCT, transpose
 from ..base.validation import csr_parts, wrap_csr
 from ..exceptions import ConvergenceWarning
@@ -96,6 +96,7 @@ class Descent:
         progress: Progress,
         candidates: sp.csr_array | None = None,
         start: sp.csr_array | None = None,
+        first: int = 0,
     ) -> tuple[sp.csr_array, NDArray[np.int32], NDArray[np.float64]]:
         """Return the weights of all items, one row for each target, with sweeps and violations.
 
@@ -104,7 +105,7 @@ class Descent:
         problem : Problem
             What is minimised.
         progress : Progress
-            Its steps are items.
+            Its steps are items; ``first`` of them are done before.
         candidates : csr_array of shape (n_items, n_items), optional
             The stored entries of row j are the items that may have a weight for target j.
         start : csr_array of shape (n_items, n_items), optional
@@ -129,11 +130,12 @@ class Descent:
                 problem.tol,
                 problem.max_iter,
                 self.n_threads,
+                progress.within(first + begin, first + end),
             )
             indptr.append(rows[0][1:] + indptr[-1][-1])
             for part, value in zip(parts, rows[1:], strict=True):
                 part.append(value)
-            progress.step(end)
+            progress.step(first + end)
         weights = wrap_csr(
             np.concatenate(indptr),
             np.concatenate(indices),
@@ -156,12 +158,11 @@ def warn_of_violations(violation: NDArray[np.float64], tol: float, max_iter: int
     """Warn of items that did not converge."""
     late = int(np.count_nonzero(violation > tol))
     if late:
-        warnings.warn(
+        warn_caller(
             f"{late:,} of {len(violation):,} items ended after {max_iter} sweeps with violations "
             f"of optimality up to {violation.max():.2g} (tol={tol:g}): raise max_iter, tol or the "
             "regularization",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
 
@@ -172,7 +173,11 @@ def squared_norms(X: sp.csr_array) -> NDArray[np.float64]:
 
 
 def nearest_items(
-    X: sp.csr_array, k: int, shrink: NDArray[np.float64] | float, n_threads: int
+    X: sp.csr_array,
+    k: int,
+    shrink: NDArray[np.float64] | float,
+    n_threads: int,
+    report: Callable[[int, int], None],
 ) -> sp.csr_array:
     """Return the k items of largest cosine with each item, as the rows of a CSR matrix.
 
@@ -186,6 +191,8 @@ def nearest_items(
         Added to the squared norm of each item.
     n_threads : int
         Threads to use.
+    report : callable
+        Of the kernels, such as `Progress.within` returns.
     """
     n = X.shape[1]
     norms = np.sqrt(squared_norms(X) + shrink).astype(X.dtype)
@@ -197,6 +204,7 @@ def nearest_items(
         row_scale=None,
         col_scale=None,
         n_threads=n_threads,
+        report=report,
         **score,
     )
     return wrap_csr(indptr, indices, data, (n, n))

@@ -23,6 +23,8 @@ __all__ = ["RidgeModel", "largest_of_columns", "normal_residual"]
 _ROWS = 256  # rows or columns of a dense matrix handled at once
 _PROBES = 16
 _LARGEST_RESIDUAL = 0.01
+_STEPS = 99  # of a fit: shares of X'X, then of the inverse
+_SPARSE_COST = 50.0  # of a sparse product, in products of dense matrices
 
 
 class RidgeModel(LinearModel):
@@ -44,12 +46,16 @@ class RidgeModel(LinearModel):
         ridge = self._ridge(np.zeros(0))  # checks the parameters before anything is allocated
         X = self._learn_weighting()
         check_dense_memory(type(self).__name__, n, X.dtype.itemsize)
-        precision = kernels.gram_matrix(*csr_parts(X), n, n_threads)
+        progress = self._progress(_STEPS)
+        split = 1 + int((_STEPS - 2) * _share_of_products(X))
+        precision = kernels.gram_matrix(*csr_parts(X), n, n_threads, progress.within(0, split))
+        progress.step(split)
         squares = precision.diagonal().astype(np.float64)
         ridge = self._ridge(squares)
         _check_finite(squares)
         precision[np.diag_indices(n)] = squares + ridge
-        kernels.spd_inverse(precision, n_threads)
+        kernels.spd_inverse(precision, n_threads, progress.within(split, _STEPS))
+        progress.step(_STEPS)
         self._set_weights(precision, X, ridge)
         if k is not None and k < n:
             self.weights_ = largest_of_columns(self.weights_, k)
@@ -73,6 +79,13 @@ class RidgeModel(LinearModel):
         super()._check_state()
         if self.precision_diagonal_.shape != (self.n_items,):
             raise ValueError(f"a diagonal of shape {self.precision_diagonal_.shape}")
+
+
+def _share_of_products(X: sp.csr_array) -> float:
+    """Return about which share of the time of X'X and its inverse X'X takes."""
+    lengths = np.diff(X.indptr).astype(np.float64)
+    products = _SPARSE_COST * float((lengths**2).sum()) / 2
+    return products / max(products + float(X.shape[1]) ** 3, 1.0)
 
 
 def _check_finite(squares: Array) -> None:

@@ -164,12 +164,13 @@ class SLIM(LinearModel):
         X = self._learn_weighting()
         if solver == "dense":
             check_dense_memory("SLIM with solver='dense'", self.n_items, X.dtype.itemsize)
-        candidates = None
+        candidates, n_found = None, 0 if n_candidates is None else self.n_items
+        progress = self._progress(n_found + self.n_items)  # candidates of items; their regressions
         if n_candidates is not None:
-            candidates = nearest_items(X, n_candidates, 0.0, n_threads)
+            candidates = nearest_items(X, n_candidates, 0.0, n_threads, progress.within(0, n_found))
+            progress.step(n_found)
         descent, start = Descent(X, solver, n_threads), self._options.start
-        progress = self._progress(self.n_items)
-        solved = descent.solve(problem, progress, candidates, start)
+        solved = descent.solve(problem, progress, candidates, start, n_found)
         rows, self.n_iter_, self.violation_ = solved
         warn_of_violations(self.violation_, problem.tol, problem.max_iter)
         self.weights_ = transpose(rows, n_threads)

@@ -129,8 +129,11 @@ class SparseEASE(LinearModel):
         k = as_int(self.n_neighbors, "n_neighbors", minimum=1, maximum=_LONGEST)
         n_checked = as_int(self.n_checked, "n_checked", minimum=0)
         X = self._learn_weighting()
-        lists = nearest_items(X, _WIDE * k, ridge, n_threads)
-        lists.data = _regress(X, lists, ridge, k, n_threads, self._progress(self.n_items))
+        n = self.n_items
+        progress = self._progress(2 * n)  # nearest items; regressions
+        lists = nearest_items(X, _WIDE * k, ridge, n_threads, progress.within(0, n))
+        progress.step(n)
+        lists.data = _regress(X, lists, ridge, k, n_threads, progress)
         rows = keep_entries(lists, lists.data != 0)
         del lists
         self.weights_ = transpose(rows, n_threads)
@@ -160,8 +163,9 @@ def _regress(
             lists.indices[part],
             k,
             n_threads,
+            progress.within(n + begin, n + end),
         )
-        progress.step(end)
+        progress.step(n + end)
     return np.asarray(data)
 
 

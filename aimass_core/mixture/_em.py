@@ -7,13 +7,13 @@ Accelerating the Convergence of Any EM Algorithm", Scandinavian Journal of Stati
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.caller import warn_caller
 from ..exceptions import ConvergenceWarning, NumericalError
 from ._initialization import reinitialized
 from ._parameters import SUMS_FORM, TIED_TYPES, Parameters, maximize
@@ -286,11 +286,10 @@ class _Run:
 
     def _reinitialize(self, is_empty: NDArray[np.bool_]) -> Parameters:
         names = ", ".join(map(str, np.flatnonzero(is_empty)))
-        warnings.warn(
+        warn_caller(
             f"component {names} lost all its rows and is re-initialised at a random row: "
             f"n_components={len(is_empty)} may be too many for this data",
             ConvergenceWarning,
-            stacklevel=2,
         )
         Z = self.problem.source.sample(1000, self.rng).coordinates(self.problem.standardizer)
         return reinitialized(self.next, is_empty, Z[self.rng.integers(len(Z), size=len(is_empty))])

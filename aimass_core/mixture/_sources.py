@@ -155,7 +155,8 @@ def rows_in_memory(
                 f"X is a sparse matrix, which covariance_type={covariance_type!r} can't take "
                 f"({', '.join(SPARSE_TYPES[:-1])} and {SPARSE_TYPES[-1]} can): give X.toarray()"
             )
-        matrix = as_csr(X, dtype=np.float32 if X.dtype == np.float32 else np.float64)
+        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        matrix = as_csr(X, dtype=dtype, n_threads=n_threads)
         n, d = matrix.shape
         if n == 0 or d == 0:
             raise ValueError(f"X has shape {n} x {d}: at least one row and column are needed")

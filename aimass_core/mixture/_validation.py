@@ -74,13 +74,14 @@ def as_matrix(
         raise TypeError("X is a sparse matrix where a dense one is needed: give X.toarray()")
     if isinstance(X, (str, bytes)) or X is None:
         raise TypeError(f"X must be a 2-D array of numbers, got {type(X).__name__}")
+    hint = _columns_of_text(X)
     X = _as_array(X)
     _check_dimensions(X)
     if X.dtype.kind == "O":
         try:
             X = X.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"X must hold numbers: {error}") from None
+            raise type(error)(f"X must hold numbers: {error}{hint}") from None
     if X.dtype.kind not in "biuf":
         raise ValueError(f"X must hold real numbers, got dtype {X.dtype}: convert its columns")
     _check_shape(X, n_columns, model)
@@ -148,6 +149,20 @@ def _check_shape(X: Any, n_columns: int | None, model: str) -> None:
         raise wrong_columns(d, model, n_columns)
 
 
+def _columns_of_text(X: Any) -> str:
+    """Return which columns of a pandas data frame are not of numbers, for a message."""
+    dtypes = getattr(X, "dtypes", None)
+    if not hasattr(dtypes, "items"):
+        return ""
+    names = [
+        str(name) for name, dtype in dtypes.items() if getattr(dtype, "kind", "O") not in "biuf"
+    ]
+    if not names:
+        return ""
+    shown = ", ".join(map(repr, names[:5])) + ", ..." * (len(names) > 5)
+    return f" (columns without numbers: {shown}; leave them out or encode them)"
+
+
 def _as_array(X: Any) -> NDArray[Any]:
     """Return an array of any number of dimensions from an array-like or a data frame."""
     if is_foreign_array(X):
@@ -157,7 +172,7 @@ def _as_array(X: Any) -> NDArray[Any]:
         try:  # pandas: columns of nullable types would become objects
             X = X.to_numpy(dtype=np.float64, na_value=np.nan)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"X must hold numbers: {error}") from None
+            raise type(error)(f"X must hold numbers: {error}{_columns_of_text(X)}") from None
     X = getattr(X, "to_numpy", lambda: X)()
     if np.ma.is_masked(X):
         raise TypeError("X has masked entries: give X.filled(numpy.nan) with missing='marginalize'")

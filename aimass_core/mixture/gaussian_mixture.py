@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..array_api import like
+from ..base.caller import warn_caller
 from ..base.estimator import Estimator
 from ..base.executor import open_runner
 from ..base.optional import import_optional
@@ -377,11 +377,10 @@ class GaussianMixture(TransformOutput, Estimator):
                 source = ExecutorRows(source, X if is_path(X) else None, runner)
             result, problem = self._best_fit(settings, source, columns, resumes=self.warm_start)
         if not result.converged and self.callback is None:
-            warnings.warn(
+            warn_caller(
                 f"EM did not converge in {result.n_iter} passes: raise max_iter or tol, set "
                 "accelerate=True, or check the data",
                 ConvergenceWarning,
-                stacklevel=2,
             )
         self._adopt_result(result.parameters, problem, result, columns)
         self._note_columns(names, source.n_columns + len(columns))

@@ -1,4 +1,4 @@
-"""What ItemKNN and UserKNN share: parameters, baselines, ratings."""
+"""Base class of ItemKNN and UserKNN: parameters, baselines, ratings."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from ..data.weighting._weighting import Weighting
 
 __all__ = ["Neighborhood"]
+
+_STEPS = 99  # of a fit: one for weighting and baselines, the others for shares of the neighbours
 
 
 class Neighborhood(Recommender):
@@ -181,7 +183,7 @@ class Neighborhood(Recommender):
         return X if self._entities == "items" else transpose(X, n_threads)
 
     def _learn(self, n_threads: int) -> None:
-        progress = self._progress(2)  # weighting and baselines; neighbours
+        progress = self._progress(_STEPS)
         m = self._checked_measure()
         X = self.user_items_
         self.similarity_ = self.user_bias_ = self.item_bias_ = None
@@ -198,7 +200,7 @@ class Neighborhood(Recommender):
                 self.user_bias_, self.item_bias_ = sgd_biases(X)
         progress.step(1)
         if not self._rates:
-            self.similarity_ = self._similarity_lists(m, n_threads)
+            self.similarity_ = self._similarity_lists(m, n_threads, progress.within(1, _STEPS))
             logger.info(
                 "%s.fit: similarity %s, %d neighbours of %d %s",
                 type(self).__name__,
@@ -207,7 +209,7 @@ class Neighborhood(Recommender):
                 self.similarity_.shape[0],
                 self._entities,
             )
-        progress.step(2)
+        progress.step(_STEPS)
 
     def _baseline_of_entities(self) -> Baseline | None:
         if self.user_bias_ is None or self.item_bias_ is None:
@@ -221,11 +223,13 @@ class Neighborhood(Recommender):
         A = self._features_by_entities(self._weighted(self.user_items_), n_threads)
         return prepare(A, m, baseline=self._baseline_of_entities())
 
-    def _similarity_lists(self, m: Measure, n_threads: int) -> sp.csr_array:
+    def _similarity_lists(
+        self, m: Measure, n_threads: int, report: Callable[[int, int], None]
+    ) -> sp.csr_array:
         compared = self._compared(m, n_threads)
         if self.neighbors_of == "target" and m.function is None:
             compared = compared.swapped()
-        lists = gram_topk(compared, m, self.n_neighbors, n_threads)
+        lists = gram_topk(compared, m, self.n_neighbors, n_threads, report=report)
         lists.data = lists.data.astype(self.user_items_.dtype, copy=False)
         lists = transpose(transpose(lists, n_threads), n_threads)
         return self._normalized(lists) if self._normalizes else lists

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ContextKNN"]
 
+_STEPS = 100  # of the fit of a context
+
 
 @register("context-knn")
 class ContextKNN(Recommender):
@@ -136,7 +138,8 @@ class ContextKNN(Recommender):
         y : None
             Must be None.
         callback : callable, optional
-            Called with an `Event` after each context.
+            Called with an `Event` for each hundredth of the neighbours of a context, at most ten
+            times in a second, and after each context.
         verbose : bool, default=False
             Show a progress bar on standard error once the fit has taken two seconds.
 
@@ -169,7 +172,7 @@ class ContextKNN(Recommender):
     def _learn(self, n_threads: int) -> None:
         data = self._options.data
         parts = dict(data) if isinstance(data, Mapping) else {None: data}
-        progress = self._progress(len(parts))
+        progress = self._progress(_STEPS * len(parts))
         if self.half_life is None:
             self._refuse_idle(("now",), "half_life=None")
         self.models_ = {}
@@ -180,8 +183,13 @@ class ContextKNN(Recommender):
                         "half_life needs times: fit on Interactions.from_table(..., time=COLUMN)"
                     )
                 part = time_decay(part, half_life=self.half_life, now=self.now)
-            self.models_[context] = self._base_model().fit(matrix_of(part))
-            progress.step(step)
+            report = progress.within(_STEPS * (step - 1), _STEPS * step)
+
+            def tell(event: Event, report: Callable[[int, int], None] = report) -> None:
+                report(event.step, event.n_steps)
+
+            self.models_[context] = self._base_model().fit(matrix_of(part), callback=tell)
+            progress.step(_STEPS * step)
 
     def _prepare(self, n_threads: int) -> None:
         self._active = next(iter(self.models_.values())) if len(self.models_) == 1 else None

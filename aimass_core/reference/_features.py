@@ -47,7 +47,7 @@ def scores_of(X: Array, shift: Array, scale: Array, coefficients: Array, form: s
 
 
 def log_sum_exp(scores: Array) -> Array:
-    """Log of the sum of exp over the columns, one row each."""
+    """Return the logarithm of the sum of exp over the columns, one row each."""
     best = scores.max(axis=1, keepdims=True)
     total: Array = best[:, 0] + np.log(np.exp(scores - best).sum(axis=1))
     return total

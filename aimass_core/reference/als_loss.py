@@ -28,7 +28,7 @@ def als_loss(
     preferences: bool,
     n_threads: int,
 ) -> float:
-    """Sum over the entries of ``weight s^2 - 2 target s + constant`` with s the score.
+    """Return the sum over the entries of ``weight s^2 - 2 target s + constant`` with s the score.
 
     Parameters
     ----------

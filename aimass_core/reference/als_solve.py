@@ -1,4 +1,4 @@
-"""One half-step of alternating smallest squares: a linear system for each row."""
+"""One half-step of alternating least squares: a linear system for each row."""
 
 from __future__ import annotations
 

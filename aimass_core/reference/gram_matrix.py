@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ def gram_matrix(
     data: NDArray[Any],
     n_cols: int,
     n_threads: int,
+    report: Callable[[int, int], None] | None = None,
 ) -> NDArray[Any]:
     """Return the Gramian X'X of a CSR matrix as a dense matrix.
 
@@ -25,6 +27,8 @@ def gram_matrix(
     n_cols : int
         Number of columns.
     n_threads : int
+        Not used here.
+    report : callable, optional
         Not used here.
 
     Returns

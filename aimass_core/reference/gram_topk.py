@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -30,6 +32,7 @@ def gram_topk(
     threshold: float,
     function: int,
     n_threads: int,
+    report: Callable[[int, int], None] | None = None,
 ) -> tuple[Array, Array, Array]:
     """Return the k best other columns of every column of a CSR matrix.
 
@@ -57,6 +60,8 @@ def gram_topk(
     function : int
         Address of a C function when ``formula`` is "custom", else 0.
     n_threads : int
+        Not used here.
+    report : callable, optional
         Not used here.
 
     Returns

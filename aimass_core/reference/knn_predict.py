@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -40,6 +42,7 @@ def knn_predict(
     threshold: float,
     function: int,
     n_threads: int,
+    report: Callable[[int, int], None] | None = None,
 ) -> tuple[Array, Array, Array]:
     """Return the sums over the k nearest neighbours of each query.
 
@@ -71,6 +74,8 @@ def knn_predict(
     function : int
         Address of a C function when ``formula`` is "custom", else 0.
     n_threads : int
+        Not used here.
+    report : callable, optional
         Not used here.
 
     Returns

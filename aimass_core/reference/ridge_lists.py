@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ def ridge_lists(
     lists_indices: NDArray[np.int32],
     k: int,
     n_threads: int,
+    report: Callable[[int, int], None] | None = None,
 ) -> NDArray[Any]:
     r"""Return the ridge regression of target items on k items out of lists of other items.
 
@@ -42,6 +44,8 @@ def ridge_lists(
     k : int
         Items that a target is regressed on at most.
     n_threads : int
+        Not used here.
+    report : callable, optional
         Not used here.
 
     Returns

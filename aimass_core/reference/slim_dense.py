@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ def slim_dense(
     tol: float,
     max_sweeps: int,
     n_threads: int,
+    report: Callable[[int, int], None] | None = None,
 ) -> Weights:
     """Return the elastic-net coefficients of target items by coordinate descent on the Gramian.
 
@@ -52,6 +54,8 @@ def slim_dense(
     max_sweeps : int
         Sweeps after which a target is given up.
     n_threads : int
+        Not used here.
+    report : callable, optional
         Not used here.
 
     Returns

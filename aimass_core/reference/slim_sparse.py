@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ def slim_sparse(
     tol: float,
     max_sweeps: int,
     n_threads: int,
+    report: Callable[[int, int], None] | None = None,
 ) -> Weights:
     """Return the elastic-net coefficients of target items by coordinate descent on the residual.
 
@@ -50,6 +52,8 @@ def slim_sparse(
     l1, nonnegative, k, tol, max_sweeps
         As in `slim_dense`.
     n_threads : int
+        Not used here.
+    report : callable, optional
         Not used here.
 
     Returns

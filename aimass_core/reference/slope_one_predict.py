@@ -19,7 +19,7 @@ def slope_one_predict(
     query_item: Array,
     n_threads: int,
 ) -> tuple[Array, Array]:
-    """Sum of the Slope One deviations of each query.
+    """Return the sum of the Slope One deviations of each query.
 
     Parameters
     ----------

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def spd_inverse(a: NDArray[Any], n_threads: int) -> None:
+def spd_inverse(
+    a: NDArray[Any], n_threads: int, report: Callable[[int, int], None] | None = None
+) -> None:
     """Invert a symmetric positive definite matrix in place.
 
     Parameters
@@ -16,6 +19,8 @@ def spd_inverse(a: NDArray[Any], n_threads: int) -> None:
     a : ndarray of float32 or float64, shape (n, n)
         Its lower triangle is read; becomes the inverse, both triangles.
     n_threads : int
+        Not used here.
+    report : callable, optional
         Not used here.
 
     Raises

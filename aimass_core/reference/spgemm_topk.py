@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -34,6 +36,7 @@ def spgemm_topk(
     threshold: float,
     function: int,
     n_threads: int,
+    report: Callable[[int, int], None] | None = None,
 ) -> tuple[Array, Array]:
     """Return the k best columns of every row of X Y.
 
@@ -64,6 +67,8 @@ def spgemm_topk(
     function : int
         Address of a C function when ``formula`` is "custom", else 0.
     n_threads : int
+        Not used here.
+    report : callable, optional
         Not used here.
 
     Returns

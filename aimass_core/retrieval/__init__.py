@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ._arrow_batches import ArrowRecommender
     from ._audience import audience
     from ._audience_index import AudienceIndex
-    from ._hashed_ids import HashedIds
+    from ._hashed_ids import HashedIds, hash_ids
     from ._index import FactorIndex, score_topk
     from ._partitions import write_recommendations
     from ._stream import recommend_blocks, write_topk
@@ -26,6 +26,7 @@ __all__ = [
     "HashedIds",
     "ReverseTopK",
     "audience",
+    "hash_ids",
     "recommend_blocks",
     "score_topk",
     "write_recommendations",
@@ -41,6 +42,7 @@ __getattr__ = lazy_attributes(
         "AudienceIndex": "_audience_index",
         "FactorIndex": "_index",
         "HashedIds": "_hashed_ids",
+        "hash_ids": "_hashed_ids",
         "ReverseTopK": "_user_lists",
         "audience": "_audience",
         "recommend_blocks": "_stream",

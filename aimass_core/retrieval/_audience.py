@@ -251,7 +251,7 @@ def _matrix_of_pairs(
             f"{name}: Interactions are matched by id, but the index has no ids; give a sparse "
             f"matrix of shape {(len(rows), index.n_users)}"
         )
-    items = transpose(as_csr(pairs, name), n_threads)
+    items = transpose(as_csr(pairs, name, n_threads=n_threads), n_threads)
     by_user = renumber_columns(items, index.user_ids.get(pairs.users.ids), index.n_users)
     return take_rows_or_empty(by_user, pairs.items.get(index.item_ids.ids[rows]))
 

@@ -127,7 +127,7 @@ class AudienceIndex:
             self._user_biases = as_biases(user_biases, self.n_users, dtype, "user_biases")
         self._owned: sp.csr_array | None = None
         if exclude is not None:
-            self._owned = as_csr(exclude, "exclude")
+            self._owned = as_csr(exclude, "exclude", n_threads=self._n_threads)
             if self._owned.shape != (self.n_users, self.n_items):
                 raise ValueError(
                     f"exclude must have shape {(self.n_users, self.n_items)} (users x items), got "

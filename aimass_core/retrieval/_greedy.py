@@ -1,10 +1,10 @@
 """Greedy choice of an audience, with candidates ranked on demand.
 
-Greedy takes pairs by falling priority as long as all limits allow it. It does not need all pairs:
-each item's best candidates are merged until an item that may take more users has none left in its
-list. Then the candidates of all unfinished items are ranked again, among the users who may still
-get an item. Every pair before that point was taken or can never be taken, so the result is that of
-a sort of all pairs, in memory for some candidates of each item.
+The greedy method takes pairs in order of descending priority as long as all limits allow it. It
+does not need all pairs: each item's best candidates are merged until an item that may take more
+users has none left in its list. Then the candidates of all unfinished items are ranked again, among
+the users who may still get an item. Every pair before that point was taken or can never be taken,
+so the result is that of a sort of all pairs, in memory for some candidates of each item.
 """
 
 from __future__ import annotations

@@ -132,7 +132,8 @@ def per_item_numbers(
             raise TypeError(f"{name} must be numbers, got {numbers.dtype}")
         if numbers.shape not in ((), (len(rows),)):
             raise ValueError(
-                f"{name} must be one number or have shape ({len(rows)},), got {numbers.shape}"
+                f"{name} must be one number, or one for each item, of shape ({len(rows)},), got "
+                f"shape {numbers.shape}"
             )
         numbers = np.broadcast_to(numbers, (len(rows),)).astype(np.float64)
     if not ((numbers > 0) & np.isfinite(numbers)).all():
@@ -143,7 +144,9 @@ def per_item_numbers(
 def _rows_of_keys(keys: list[Any], name: str, catalog: Catalog) -> NDArray[np.int64]:
     """Return the row of each id of a mapping, -1 for an id that the model does not know."""
     if catalog.ids is not None and keys:
-        return catalog.ids.get(keys)
+        known = catalog.ids.get(keys)
+        catalog.ids._refuse_twins(keys, known, name)
+        return known
     rows = np.full(len(keys), -1, dtype=np.int64)
     for position, key in enumerate(keys):
         rows[position : position + 1] = [*known_rows([key], name, catalog), -1][:1]

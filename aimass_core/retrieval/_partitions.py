@@ -258,7 +258,7 @@ def _is_ours(name: str) -> bool:
 
 @contextlib.contextmanager
 def _staged(target: Path, run: Any) -> Iterator[Path]:
-    """A folder beside the target, which takes its name when the body ends without an error.
+    """Yield a folder that takes the name of the target when the body ends without an error.
 
     It stays after an error where ``run`` tells which call it belongs to.
     """

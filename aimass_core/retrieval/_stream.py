@@ -7,20 +7,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from ..base.csr import row_range
 from ..base.foreign import as_recommender
+from ..base.lists import TopK
 from ..base.optional import import_optional
 from ..base.recommender import UNKNOWN
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_int
-
-if TYPE_CHECKING:
-    from ..base.lists import TopK
+from ._user_lists import UserLists
 
 __all__ = ["recommend_blocks", "write_topk"]
 
@@ -132,11 +131,12 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
 
     Parameters
     ----------
-    blocks : TopK, or iterable of TopK
-        From `recommend_blocks`, or from `FactorIndex.topk_blocks`.
+    blocks : TopK, iterable of TopK, Audience or ReverseTopK
+        From `recommend_blocks`, `FactorIndex.topk_blocks`, `audience`, or a model's `recommend`.
     path : path-like
-        Ends in ``.parquet``, ``.csv`` or ``.feather``. The file appears, or replaces an older one,
-        only when it is complete.
+        Ends in ``.parquet``, ``.csv``, ``.jsonl`` (both also ``.gz``), ``.feather``, ``.sqlite`` or
+        ``.duckdb``. The file appears, or replaces an older one, only when it is complete; in a
+        database, one table of the name "lists".
     schema : pyarrow.Schema, optional
         Names and types of the four columns, in this order. Default: the names of the first block's
         `TopK.columns` and the types of its ids, ``rank`` (from 1) int32, ``score`` in the first
@@ -154,7 +154,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     OSError
         Where the folder of ``path`` is missing, or ``path`` is a folder.
     TypeError
-        For other blocks than `TopK`, or another schema than pyarrow's.
+        For other lists, or another schema than pyarrow's.
     ValueError
         For an unknown suffix, or ids or scores that do not fit the schema.
 
@@ -182,7 +182,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     lists = _as_lists(blocks)
     first = next(lists, None)
     if schema is None:
-        schema = _schema_of(first)
+        schema = _schema_of(first) if first is None or isinstance(first, TopK) else _types_of(first)
     with TableWriter(target, schema) as writer:
         for block in chain([] if first is None else [first], lists):
             columns = list(block.columns().values())
@@ -192,11 +192,17 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     return writer.rows
 
 
-def _as_lists(blocks: Any) -> Iterator[TopK]:
-    from ..base.lists import TopK
+def _types_of(lists: UserLists) -> Any:
+    """Return the schema of the table of users of items."""
+    import pyarrow as pa
 
-    if isinstance(blocks, TopK):
-        blocks = [blocks]
+    return pa.schema([(name, pa.array(values).type) for name, values in lists.columns().items()])
+
+
+def _as_lists(blocks: Any) -> Iterator[TopK | UserLists]:
+    if isinstance(blocks, (TopK, UserLists)):
+        yield blocks
+        return
     expected = "blocks must be TopK, such as recommend_blocks and topk_blocks yield"
     if not isinstance(blocks, Iterable):
         raise TypeError(f"{expected}; got {type(blocks).__name__}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.caller import warn_caller
 from ..base.export import Exportable
 from ..base.optional import import_optional
 from ..base.text import counted
@@ -176,7 +177,12 @@ class UserLists(Exportable):
         ValueError
             For a missing column, a user that has several rows, or names that are not unique.
         TypeError
-            For another kind of table.
+            For another kind of table, or ids of another type than those of the lists.
+
+        Warns
+        -----
+        UserWarning
+            If no user of the lists has a row.
 
         Examples
         --------
@@ -290,6 +296,11 @@ def _nullable_types(frame: Any) -> dict[Any, str]:
     return types
 
 
+def _plain(value: Any) -> Any:
+    """Return a scalar of NumPy as one of Python."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _rows_of_users(users: NDArray[Any], ids: Any, name: str) -> NDArray[np.int64]:
     """Return the position of each user among the ids of a table, -1 where it has no row."""
     from ..data import IdMap
@@ -299,11 +310,20 @@ def _rows_of_users(users: NDArray[Any], ids: Any, name: str) -> NDArray[np.int64
         repeated = known.ids[int(np.bincount(codes).argmax())]
         raise ValueError(
             f"attributes has several rows for {counted(len(codes) - len(known), 'user')}, such as "
-            f"{repeated!r} in column {name!r}: keep one row for each user"
+            f"{_plain(repeated)!r} in column {name!r}: keep one row for each user"
         )
     row_of_code = np.empty(len(known), dtype=np.int64)
     row_of_code[codes] = np.arange(len(codes))
     rows = known.get(users) if len(users) else np.empty(0, dtype=np.int64)
+    if len(rows) and (rows < 0).all():
+        user = _plain(users[0])
+        twin = known._twin(user)
+        if twin is not None:
+            raise TypeError(
+                f"attributes: column {name!r} holds {twin!r} of type {type(twin).__name__}, but "
+                f"the lists hold {user!r} of type {type(user).__name__}: convert the column"
+            )
+        warn_caller(f"attributes: column {name!r} holds no user of the lists, such as {user!r}")
     return np.where(rows >= 0, row_of_code[rows] if len(known) else -1, -1)
 
 

@@ -492,10 +492,10 @@ def _described(
 
 
 def _add_stability(
-    p: dict[str, Any], rows: _Rows, choice: _Choice, found: dict[str, Any], stages: Stages
+    p: dict[str, Any], rows: _Rows, choice: _Choice, state: dict[str, Any], stages: Stages
 ) -> None:
     """Add the result of the bootstrap, and a note on segments that it does not find again."""
-    mixture, order = choice.mixture, found.pop("_order")
+    mixture, order = choice.mixture, state.pop("_order")
     k = len(order)
     rand, jaccard = np.empty(0), np.empty((0, k))
     if p["n_bootstrap"] and k > 1:
@@ -507,16 +507,16 @@ def _add_stability(
             )
         jaccard = jaccard[:, [*order, *range(k, jaccard.shape[1])]]
         unstable = [
-            f"{found['keys_'][i]} ({found['names_'][i]})"
+            f"{state['keys_'][i]} ({state['names_'][i]})"
             for i in range(k)
             if np.nanmean(jaccard[:, i]) < _MIN_JACCARD
         ]
         if unstable:
-            found["notes_"].append(
+            state["notes_"].append(
                 f"the bootstrap does not find {'; '.join(unstable)} again (Jaccard index below "
                 f"{_MIN_JACCARD}): do not build on it"
             )
-    found["stability_"] = {"rand": rand, "jaccard": jaccard}
+    state["stability_"] = {"rand": rand, "jaccard": jaccard}
 
 
 def scale_state(scales: Mapping[str, Scale]) -> dict[str, Any]:

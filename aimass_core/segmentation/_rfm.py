@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 import re
-import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.caller import warn_caller
 from ..base.progress import logger
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_float
@@ -257,10 +257,9 @@ def _warn_of_future(times: NDArray[np.int64], unit: str, label: str) -> None:
     n = int((times > present + _DAY).sum())
     if n:
         latest = np.datetime64(int(times.max()), "ns").astype("datetime64[s]")
-        warnings.warn(
+        warn_caller(
             f"{label}: {n} lines lie in the future, the latest at {latest}, and recency counts "
             "from there: pass now= to leave them out",
-            stacklevel=3,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -255,11 +256,17 @@ def epilogue(m: Measure, x: Compared, y: Compared) -> dict[str, Any]:
 
 
 def gram_topk(
-    compared: Compared, m: Measure, k: int, n_threads: int, gpu: int | None = None
+    compared: Compared,
+    m: Measure,
+    k: int,
+    n_threads: int,
+    gpu: int | None = None,
+    report: Callable[[int, int], None] | None = None,
 ) -> sp.csr_array:
     """Return the k best other columns of each column; rows of the result are in order of rank.
 
-    ``gpu`` is the number of the GPU that computes them; None: the processor does.
+    ``gpu`` is the number of the GPU that computes them; None: the processor does. ``report`` is
+    that of the kernels, such as `Progress.within` returns.
     """
     A, n = compared.matrix, compared.matrix.shape[1]
     arguments: Any = {
@@ -267,6 +274,7 @@ def gram_topk(
         "k": min(k, max(n - 1, 1)),
         "row_scale": compared.feature_scale,
         "col_scale": compared.entity_scale,
+        "report": report,
         **epilogue(m, compared, compared),
     }
     if gpu is None:

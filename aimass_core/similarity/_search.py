@@ -15,19 +15,21 @@ from ..base.array_files import ArrayFile, opened, stored
 from ..base.baselines import baseline_of, entity_offsets
 from ..base.csr import as_lists, row_ranges, spgemm_topk, transpose, with_scipy_indices
 from ..base.executor import open_runner
-from ..base.progress import log_duration
+from ..base.progress import Progress, log_duration
 from ..base.threads import resolve_n_threads
-from ..base.validation import as_choice, as_csr, as_int, csr_parts, wrap_csr
+from ..base.validation import as_bool, as_choice, as_csr, as_int, csr_parts, wrap_csr
 from ._compare import epilogue, features_of, gram_topk, prepare
 from ._measures import MEASURES, Measure
 from .similarity import Similarity, as_measure
 
 if TYPE_CHECKING:
     from ..base.array_files import Shared
+    from ..base.progress import Event
 
 __all__ = ["measures", "topk"]
 
 _RANGE_NNZ = 1 << 20  # entries of the rows that a task compares
+_STEPS = 100  # that a search reports
 
 
 def measures() -> list[str]:
@@ -58,6 +60,8 @@ def topk(
     device: str = "cpu",
     executor: Any = None,
     place: Any = None,
+    callback: Callable[[Event], Any] | None = None,
+    verbose: bool = False,
     **options: Any,
 ) -> sp.csr_array:
     """Find the k most similar rows for every row of a sparse matrix.
@@ -92,6 +96,11 @@ def topk(
     place : path-like, optional
         Folder for the files of an executor, which all workers see under this name. Default: a
         temporary folder.
+    callback : callable, optional
+        Called with an `Event` for each hundredth of the comparisons, at most ten times in a second,
+        and at the end. What it raises ends the search; its result has no effect.
+    verbose : bool, default=False
+        Show a progress bar on standard error once the search has taken two seconds.
     **options
         Options of the measure, as in `Similarity`: ``shrink``, ``alpha``, ``min_support``, ...
 
@@ -180,6 +189,8 @@ def topk(
     k = as_int(k, "k", minimum=1)
     as_choice(sort_by, "sort_by", ("index", "score"))
     threads = resolve_n_threads(n_threads)
+    shown = as_bool(verbose, "verbose")
+    progress = Progress("similarity", _STEPS, callback=callback, verbose=shown)
     gpu = _number_of_gpu(device, Y)
     if gpu is not None and executor is not None:
         raise ValueError("device and executor exclude each other: an executor has processors only")
@@ -195,16 +206,19 @@ def topk(
     if A.dtype != B.dtype:
         A, B = A.astype(np.float64), B.astype(np.float64)
     if 0 in A.shape or 0 in B.shape:
+        progress.step(_STEPS)
         return sp.csr_array((A.shape[1], B.shape[1]), dtype=A.dtype)
     shape = (A.shape[1], B.shape[1], A.shape[0])
     with (
+        progress,
         log_duration("similarity.topk: %d x %d rows of %d features, %s", *shape, m.name),
         open_runner(executor, place, "similarity", n_threads) as runner,
     ):
-        lists = _search(A, None if Y is None else B, m, k, threads, gpu, runner)
-    return with_scipy_indices(
-        lists if sort_by == "score" else transpose(transpose(lists, threads), threads)
-    )
+        lists = _search(A, None if Y is None else B, m, k, threads, gpu, runner, progress)
+        if sort_by == "index":
+            lists = transpose(transpose(lists, threads), threads)
+        progress.step(_STEPS)
+    return with_scipy_indices(lists)
 
 
 def _refuse_unknown_options(options: dict[str, Any]) -> None:
@@ -242,6 +256,7 @@ def _search(
     threads: int,
     gpu: int | None,
     runner: Any,
+    progress: Progress,
 ) -> sp.csr_array:
     """Return ranked lists of the columns of A among themselves, or of those of B."""
     is_same = B is None
@@ -251,12 +266,13 @@ def _search(
     if B is None:
         x = y = prepare(A, m, baseline=of_y)
         if runner.is_local:
-            return gram_topk(x, m, k, threads, gpu)
+            return gram_topk(x, m, k, threads, gpu, progress.within(0, _STEPS))
     else:
         of_x = None if of_y is None else entity_offsets(A, of_y)
         y = prepare(B, m, baseline=of_y)
         x = prepare(A, m, features=features_of(B), baseline=of_x)
     rows, columns = transpose(x.scaled(), threads), y.scaled()
+    report = progress.within(0, _STEPS)
     n, n_columns = rows.shape[0], columns.shape[1]
     score = epilogue(m, x, y)
     common = _Compared(
@@ -269,9 +285,13 @@ def _search(
         is_same,
         runner.n_threads,
         runner.target("lists"),
+        report if runner.is_local else None,
     )
     ranges = [(0, n)] if runner.is_local else list(row_ranges(rows.indptr, _RANGE_NNZ))
-    files = list(runner.map(_lists_of_range, ranges, common))
+    files = []
+    for pair in runner.map(_lists_of_range, ranges, common):
+        files.append(pair)
+        report(len(files), len(ranges))
     shape = n, common.k
     indices = runner.concatenate((pair[0] for pair in files), shape, np.int32)
     scores = runner.concatenate((pair[1] for pair in files), shape, columns.dtype)
@@ -291,6 +311,7 @@ class _Compared:
     is_same: bool
     n_threads: int
     target: str | None
+    report: Callable[[int, int], None] | None
 
 
 def _lists_of_range(rows: tuple[int, int], common: _Compared) -> tuple[Shared, Shared]:
@@ -314,7 +335,9 @@ def _lists_of_range(rows: tuple[int, int], common: _Compared) -> tuple[Shared, S
             np.ones(n, dtype=Y.dtype),
             (n, common.n_columns),
         )
-    best, scores = spgemm_topk(X, Y, common.k, common.n_threads, exclude=own, score=score)
+    best, scores = spgemm_topk(
+        X, Y, common.k, common.n_threads, exclude=own, score=score, report=common.report
+    )
     if common.target is None:
         return best, scores
     names = (f"{common.target}.{begin}.{part}.npy" for part in ("indices", "scores"))
@@ -324,5 +347,5 @@ def _lists_of_range(rows: tuple[int, int], common: _Compared) -> tuple[Shared, S
 def _features_by_rows(X: Any, name: str, n_threads: int) -> sp.csr_array:
     """Return the transposed matrix as canonical CSR; a CSC matrix is one already."""
     if sp.issparse(X) and X.format == "csc" and len(X.shape) == 2:
-        return as_csr(X.T, name)
-    return transpose(as_csr(X, name), n_threads)
+        return as_csr(X.T, name, n_threads=n_threads)
+    return transpose(as_csr(X, name, n_threads=n_threads), n_threads)

@@ -67,8 +67,8 @@ class Journal:
             self._path.write_text("".join(line + "\n" for line in lines))
         try:
             entries = [json.loads(line) for line in lines]
-            found = entries[0]
-            if found.get("format") != "aimass-search":
+            header = entries[0]
+            if header.get("format") != "aimass-search":
                 raise ValueError("another format")
             for entry in entries[1:]:
                 self._done[self._name(entry)] = entry
@@ -76,7 +76,7 @@ class Journal:
             raise ValueError(
                 f"{self._path} is not the journal of a search: give another path, or delete it"
             ) from None
-        if found["key"] != key:
+        if header["key"] != key:
             raise ValueError(
                 f"{self._path} is the journal of a search on other data or with another metric: "
                 "give another path, or delete it"

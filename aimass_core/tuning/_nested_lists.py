@@ -112,9 +112,9 @@ class NestedItemKNN(ItemKNN):
             Padded with -1 and -inf.
         """
         if self._nested is not None:
-            found = self._nested.answer(self._level, query, self._weighted_profiles(query))
-            if found is not None:
-                return found
+            ranked = self._nested.answer(self._level, query, self._weighted_profiles(query))
+            if ranked is not None:
+                return ranked
         return super().rank(query)
 
 

@@ -29,17 +29,19 @@ def _choices(dimension: Choice) -> tuple[list[Any], dict[str, Any]]:
 def distributions(space: Space) -> dict[str, Any]:
     """Return the space as Optuna's distributions."""
     module = import_optional("optuna.distributions")
-    found: dict[str, Any] = {}
+    distributions: dict[str, Any] = {}
     for name, dimension in space.items():
         if isinstance(dimension, Choice):
-            found[name] = module.CategoricalDistribution(_choices(dimension)[0])
+            distributions[name] = module.CategoricalDistribution(_choices(dimension)[0])
         elif dimension.integer:
-            found[name] = module.IntDistribution(
+            distributions[name] = module.IntDistribution(
                 int(dimension.low), int(dimension.high), log=dimension.log
             )
         else:
-            found[name] = module.FloatDistribution(dimension.low, dimension.high, log=dimension.log)
-    return found
+            distributions[name] = module.FloatDistribution(
+                dimension.low, dimension.high, log=dimension.log
+            )
+    return distributions
 
 
 def suggest(trial: Any, space: Space) -> dict[str, Any]:

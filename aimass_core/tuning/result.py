@@ -207,14 +207,14 @@ def _draw_parameter(axis: Any, name: str, trials: list[Trial], best: Trial) -> N
     is_number = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
     if is_number:
         x = [float(v) for v in values]
-        place = float(best.params[name])
+        position = float(best.params[name])
         if min(x) > 0 and max(x) / min(x) > 20:
             axis.set_xscale("log")
     else:
         labels = list(dict.fromkeys(str(v) for v in values))
         x = [float(labels.index(str(v))) for v in values]
-        place = float(labels.index(str(best.params[name])))
+        position = float(labels.index(str(best.params[name])))
         axis.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
     axis.plot(x, [t.score for t in trials], "o", ms=4)
-    axis.plot([place], [best.score], "o", ms=9, mfc="none", mec="k")
+    axis.plot([position], [best.score], "o", ms=9, mfc="none", mec="k")
     axis.set_xlabel(name)

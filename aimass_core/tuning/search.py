@@ -79,7 +79,7 @@ class _Search:
         return time.monotonic() >= self.deadline
 
     def key(self, trial: Trial) -> float:
-        """Sort key of a trial: smaller is better, failures last."""
+        """Return the key by which trials are sorted: smaller is better, failures last."""
         if math.isnan(trial.score):
             return math.inf
         return trial.score if self.lower_is_better else -trial.score
@@ -148,7 +148,7 @@ def tune(
     refit : bool, default True
         Fit the winner on the whole train part.
     journal : path, optional
-        File that notes every finished trial. A search that was interrupted goes on from it.
+        File with every finished trial. An interrupted search continues from it.
     n_jobs : int, default 1
         Fits at the same time, in threads: kernels release the global interpreter lock.
     n_threads : int, optional
@@ -350,7 +350,7 @@ def suits_search(cls: Any, is_rating: bool) -> bool:
     """Return whether a model can be searched without further input."""
     if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
         return False
-    if cls.requires or cls.needs_features or cls.__name__ == "ContextKNN":
+    if cls.requires or cls.needs_features or cls.needs_extra or cls.__name__ == "ContextKNN":
         return False
     rates = getattr(cls, "predicts_ratings", False)
     return bool(rates) if is_rating else rates is False or not isinstance(rates, bool)
@@ -372,10 +372,10 @@ def _outer(data: Any, test: Any, seed: int) -> tuple[Interactions, Split | None]
         )
     if test is False:
         return data, None
-    found = _default_split(data, 0.2, seed) if test is None else test(data)
-    if not isinstance(found, Split):
-        raise TypeError(f"test must return a Split, got {type(found).__name__}")
-    return found.train, found
+    parts = _default_split(data, 0.2, seed) if test is None else test(data)
+    if not isinstance(parts, Split):
+        raise TypeError(f"test must return a Split, got {type(parts).__name__}")
+    return parts.train, parts
 
 
 def _default_split(x: Interactions, test_size: float, seed: int) -> Split:
@@ -397,34 +397,34 @@ def _folds(train: Interactions, validation: Any, seed: int) -> list[Split]:
         folds = splits.k_fold(train, n_splits=n, random_state=seed % 2**63)
     else:
         folds = validation
-    found: list[Split] = [folds] if isinstance(folds, Split) else list(folds)
-    if not found or not all(isinstance(fold, Split) for fold in found):
+    folds = [folds] if isinstance(folds, Split) else list(folds)
+    if not folds or not all(isinstance(fold, Split) for fold in folds):
         raise TypeError("validation must give a Split or several of them")
-    for fold in found:
+    for fold in folds:
         fold.check()
         if not fold.test.nnz:
             raise ValueError("a validation part is empty: make it larger")
-    return found
+    return list(folds)
 
 
 def _settings(
     candidates: list[_Candidate], method: str, n_trials: int, n_points: int, seed: int
 ) -> list[tuple[_Candidate, Iterator[list[dict[str, Any]]], int]]:
     """Return the groups of settings of each candidate; those of a group share a fit."""
-    found: list[tuple[_Candidate, Iterator[list[dict[str, Any]]], int]] = []
+    plan: list[tuple[_Candidate, Iterator[list[dict[str, Any]]], int]] = []
     for i, candidate in enumerate(candidates):
         if method in ("tpe", "cma-es"):
-            found.append((candidate, iter(()), n_trials if candidate.space else 1))
+            plan.append((candidate, iter(()), n_trials if candidate.space else 1))
             continue
         if method == "grid":
             settings = grid_settings(candidate.space, n_points)
             groups = _grouped(candidate, settings)
-            found.append((candidate, iter(groups), len(settings)))
+            plan.append((candidate, iter(groups), len(settings)))
             continue
         rng = np.random.default_rng([seed, i])
         n = n_trials if candidate.space else 1
-        found.append((candidate, _random_groups(candidate, n, rng), n))
-    return found
+        plan.append((candidate, _random_groups(candidate, n, rng), n))
+    return plan
 
 
 def _grouped(candidate: _Candidate, settings: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
@@ -486,21 +486,21 @@ def _run(
     """Evaluate groups of settings, several at a time; the trials in the order of the settings."""
     folds = search.folds if folds is None else folds
     first, number = len(search.trials), len(search.trials)
-    found: dict[int, Trial] = {}
+    finished: dict[int, Trial] = {}
     is_stopped = False
     pending: set[Future[list[Trial]]] = set()
 
     def take(trials: list[Trial]) -> None:
         nonlocal is_stopped
         for trial in trials:
-            found[trial.number] = trial
-            done = len(search.trials) + len(found)
+            finished[trial.number] = trial
+            done = len(search.trials) + len(finished)
             is_stopped |= search.progress.step(done, {search.metric: trial.score})
 
     pool = ThreadPoolExecutor(search.n_jobs) if search.n_jobs > 1 else None
     try:
         for candidate, group in groups:
-            if is_stopped or (search.is_over and (found or pending)):
+            if is_stopped or (search.is_over and (finished or pending)):
                 break
             numbers = range(number, number + len(group))
             number += len(group)
@@ -518,7 +518,7 @@ def _run(
     finally:
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
-        search.trials += [found[n] for n in sorted(found)]
+        search.trials += [finished[n] for n in sorted(finished)]
     return search.trials[first:]
 
 
@@ -612,8 +612,11 @@ def _halve(
 
 
 def _some_users(fold: Split, share: float, seed: int) -> Split:
-    """The entries of a share of the users, the same users for the same seed; larger shares hold
-    the smaller ones. Shapes and ids stay."""
+    """Return the entries of a share of the users.
+
+    One seed gives the same users, and a larger share contains the smaller ones. Shapes and ids
+    stay.
+    """
     if share >= 1:
         return fold
     key = np.random.default_rng(seed).random(fold.train.n_users)

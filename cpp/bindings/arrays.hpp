@@ -42,16 +42,36 @@ inline void require(bool ok, const char* message) {  // no string is made when a
   if (!ok) throw InvalidInput(message);
 }
 
-// True when a signal handler raised (Ctrl-C). Called by the kernel's own thread without the GIL.
-inline bool signal_raised() {
+// Handles signals (Ctrl-C) and calls report(done, total), where `state` is a Python function and
+// the kernel counts. True when either has raised; the exception is set then. Called by the kernel's
+// own thread without the GIL.
+inline bool must_stop(const void* state, std::int64_t done, std::int64_t total) {
   const py::gil_scoped_acquire gil;
-  return PyErr_CheckSignals() != 0;
+  if (PyErr_CheckSignals() != 0) return true;
+  if (state == nullptr || total == 0) return false;
+  try {
+    (*static_cast<const py::object*>(state))(done, total);
+  } catch (py::error_already_set& error) {
+    error.restore();
+    return true;
+  }
+  return false;
 }
 
 inline Run make_run(int n_threads) {
   prepare_to_throw();  // kernels throw on this thread too
-  return Run(n_threads, &signal_raised);
+  return Run(n_threads, &must_stop);
 }
+
+// `report` is None, or a function of the units that are complete and of all, which is called about
+// ten times a second while the kernel runs. It must live as long as the run.
+inline Run make_run(int n_threads, const py::object& report) {
+  prepare_to_throw();
+  return Run(n_threads, &must_stop, report.is_none() ? nullptr : &report);
+}
+
+// The last argument of kernels that count what is complete.
+inline py::arg_v report_argument() { return py::arg("report") = py::none(); }
 
 template <class T>
 void require_1d(const Array<T>& array, const char* name, std::int64_t length) {

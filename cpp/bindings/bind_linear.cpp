@@ -76,15 +76,15 @@ template <class T>
 void bind_linear_dense_for(py::module_& m) {
   m.def(
       "spd_inverse",
-      [](Array<T>& a, int n_threads) {
+      [](Array<T>& a, int n_threads, const py::object& report) {
         require(a.ndim() == 2, "a must be 2-D");
         require_2d(a, "a", a.shape(0), a.shape(0));
         const std::int64_t n = a.shape(0);
         T* values = a.mutable_data();
         const py::gil_scoped_release release;
-        spd_inverse(make_run(n_threads), n, values);
+        spd_inverse(make_run(n_threads, report), n, values);
       },
-      exact("a"), py::arg("n_threads"),
+      exact("a"), py::arg("n_threads"), report_argument(),
       "Invert a symmetric positive definite matrix in place; its lower triangle is read.");
 
   m.def(
@@ -111,7 +111,7 @@ void bind_linear_lists_for(py::module_& m) {
          const Array<T>& t_data, std::int64_t n_users, const Optional<T>& gramian,
          const Array<double>& ridge, const Array<std::int32_t>& targets,
          const Array<std::int64_t>& lists_indptr, const Array<std::int32_t>& lists_indices,
-         std::int64_t k, int n_threads) {
+         std::int64_t k, int n_threads, const py::object& report) {
         RidgeLists<T> problem;
         problem.columns = csr_view(t_indptr, t_indices, t_data, n_users);
         const std::int64_t n_items = problem.columns.n_rows;
@@ -134,13 +134,13 @@ void bind_linear_lists_for(py::module_& m) {
         problem.out = weights.mutable_data();
         {
           const py::gil_scoped_release release;
-          ridge_lists(make_run(n_threads), problem);
+          ridge_lists(make_run(n_threads, report), problem);
         }
         return weights;
       },
       exact("t_indptr"), exact("t_indices"), exact("t_data"), py::arg("n_users"), exact("gramian"),
       exact("ridge"), exact("targets"), exact("lists_indptr"), exact("lists_indices"), py::arg("k"),
-      py::arg("n_threads"),
+      py::arg("n_threads"), report_argument(),
       "Ridge regression of target items on k items out of lists: the weights, in the order of the "
       "lists.");
 }
@@ -154,7 +154,7 @@ void bind_linear_for(py::module_& m) {
          const Optional<std::int32_t>& candidates_indices,
          const Optional<std::int64_t>& start_indptr, const Optional<std::int32_t>& start_indices,
          const Optional<T>& start_data, double l1, bool nonnegative, std::int64_t k, double tol,
-         std::int64_t max_sweeps, int n_threads) {
+         std::int64_t max_sweeps, int n_threads, const py::object& report) {
         const SlimArguments<T> arguments{
             ridge,        targets,       candidates_indptr, candidates_indices,
             start_indptr, start_indices, start_data};
@@ -165,14 +165,14 @@ void bind_linear_for(py::module_& m) {
         SlimWeights<T> weights;
         {
           const py::gil_scoped_release release;
-          weights = slim_dense(make_run(n_threads), problem, gramian.data());
+          weights = slim_dense(make_run(n_threads, report), problem, gramian.data());
         }
         return to_tuple(std::move(weights));
       },
       exact("gramian"), exact("ridge"), exact("targets"), exact("candidates_indptr"),
       exact("candidates_indices"), exact("start_indptr"), exact("start_indices"),
       exact("start_data"), py::arg("l1"), py::arg("nonnegative"), py::arg("k"), py::arg("tol"),
-      py::arg("max_sweeps"), py::arg("n_threads"),
+      py::arg("max_sweeps"), py::arg("n_threads"), report_argument(),
       "Elastic-net coefficients of target items by coordinate descent on a dense Gramian: "
       "(indptr, indices, data, n_sweeps, violation).");
 
@@ -185,7 +185,7 @@ void bind_linear_for(py::module_& m) {
          const Optional<std::int32_t>& candidates_indices,
          const Optional<std::int64_t>& start_indptr, const Optional<std::int32_t>& start_indices,
          const Optional<T>& start_data, double l1, bool nonnegative, std::int64_t k, double tol,
-         std::int64_t max_sweeps, int n_threads) {
+         std::int64_t max_sweeps, int n_threads, const py::object& report) {
         const SlimArguments<T> arguments{
             ridge,        targets,       candidates_indptr, candidates_indices,
             start_indptr, start_indices, start_data};
@@ -200,7 +200,7 @@ void bind_linear_for(py::module_& m) {
         SlimWeights<T> weights;
         {
           const py::gil_scoped_release release;
-          weights = slim_sparse(make_run(n_threads), problem, x, columns);
+          weights = slim_sparse(make_run(n_threads, report), problem, x, columns);
         }
         return to_tuple(std::move(weights));
       },
@@ -208,25 +208,25 @@ void bind_linear_for(py::module_& m) {
       exact("t_data"), exact("ridge"), exact("targets"), exact("candidates_indptr"),
       exact("candidates_indices"), exact("start_indptr"), exact("start_indices"),
       exact("start_data"), py::arg("l1"), py::arg("nonnegative"), py::arg("k"), py::arg("tol"),
-      py::arg("max_sweeps"), py::arg("n_threads"),
+      py::arg("max_sweeps"), py::arg("n_threads"), report_argument(),
       "Elastic-net coefficients of target items by coordinate descent on a sparse matrix: "
       "(indptr, indices, data, n_sweeps, violation).");
 
   m.def(
       "gram_matrix",
       [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
-         const Array<T>& data, std::int64_t n_cols, int n_threads) {
+         const Array<T>& data, std::int64_t n_cols, int n_threads, const py::object& report) {
         const Csr<T> x = csr_view(indptr, indices, data, n_cols);
         Array<T> gramian({n_cols, n_cols});
         T* out = gramian.mutable_data();
         {
           const py::gil_scoped_release release;
-          gram_matrix(make_run(n_threads), x, out);
+          gram_matrix(make_run(n_threads, report), x, out);
         }
         return gramian;
       },
       exact("indptr"), exact("indices"), exact("data"), py::arg("n_cols"), py::arg("n_threads"),
-      "X'X of a CSR matrix as a dense symmetric matrix.");
+      report_argument(), "X'X of a CSR matrix as a dense symmetric matrix.");
 }
 
 template <class T>

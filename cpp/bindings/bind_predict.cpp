@@ -12,7 +12,7 @@ using Indptr = Array<std::int64_t>;
 using Indices = Array<std::int32_t>;
 template <class T>
 std::tuple<Array<T>, Array<T>, Indices> call_knn_predict(
-    const EpilogueArgs<T>& score, int n_threads, const Indptr& indptr, const Indices& indices,
+    const EpilogueArgs<T>& score, const Run& run, const Indptr& indptr, const Indices& indices,
     const Array<T>& data, const Indptr& t_indptr, const Indices& t_indices, const Array<T>& t_data,
     const Indptr& s_indptr, const Indices& s_indices, const Array<T>& s_data,
     const Indptr& st_indptr, const Indices& st_indices, const Array<T>& st_data,
@@ -45,7 +45,7 @@ std::tuple<Array<T>, Array<T>, Indices> call_knn_predict(
                         n_used.mutable_data()};
   {
     const py::gil_scoped_release release;
-    knn_predict(make_run(n_threads), x, e);
+    knn_predict(run, x, e);
   }
   return {sum_weighted, sum_abs, n_used};
 }

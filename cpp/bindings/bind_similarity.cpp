@@ -14,7 +14,7 @@ using Indptr = Array<std::int64_t>;
 using Indices = Array<std::int32_t>;
 
 template <class T>
-std::tuple<Indptr, Indices, Array<T>> call_gram_topk(const EpilogueArgs<T>& score, int n_threads,
+std::tuple<Indptr, Indices, Array<T>> call_gram_topk(const EpilogueArgs<T>& score, const Run& run,
                                                      const Indptr& indptr, const Indices& indices,
                                                      const Array<T>& data, std::int64_t n_cols,
                                                      std::int64_t k, const Optional<T>& row_scale,
@@ -27,14 +27,14 @@ std::tuple<Indptr, Indices, Array<T>> call_gram_topk(const EpilogueArgs<T>& scor
   GramTopK<T> result;
   {
     const py::gil_scoped_release release;
-    result = gram_topk(a, scales, k, e, make_run(n_threads));
+    result = gram_topk(a, scales, k, e, run);
   }
   return {to_array(std::move(result.indptr)), to_array(std::move(result.indices)),
           to_array(std::move(result.scores))};
 }
 
 template <class T>
-std::tuple<Indices, Array<T>> call_spgemm_topk(const EpilogueArgs<T>& score, int n_threads,
+std::tuple<Indices, Array<T>> call_spgemm_topk(const EpilogueArgs<T>& score, const Run& run,
                                                const Indptr& x_indptr, const Indices& x_indices,
                                                const Array<T>& x_data, const Indptr& y_indptr,
                                                const Indices& y_indices, const Array<T>& y_data,
@@ -61,7 +61,7 @@ std::tuple<Indices, Array<T>> call_spgemm_topk(const EpilogueArgs<T>& score, int
   T* out_scores_data = out_scores.mutable_data();
   {
     const py::gil_scoped_release release;
-    spgemm_topk(x, y, k, exclusion, e, out_indices_data, out_scores_data, make_run(n_threads));
+    spgemm_topk(x, y, k, exclusion, e, out_indices_data, out_scores_data, run);
   }
   return {out_indices, out_scores};
 }

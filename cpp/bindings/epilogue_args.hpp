@@ -49,10 +49,12 @@ struct EpilogueArgs {
   }
 };
 
-// Binds kernel(its own arguments..., score, n_threads); `names` are those of its own arguments.
+// Binds kernel(its own arguments..., score, n_threads, report); `names` are those of its own
+// arguments.
 template <class T, class Result, class... Own, class... Names>
 void def_scored(py::module_& m, const char* name, const char* doc,
-                Result (*kernel)(const EpilogueArgs<T>&, int, Own...), const Names&... names) {
+                Result (*kernel)(const EpilogueArgs<T>&, const Run&, Own...),
+                const Names&... names) {
   static_assert(sizeof...(Own) == sizeof...(Names), "one name for each argument");
   m.def(
       name,
@@ -60,15 +62,15 @@ void def_scored(py::module_& m, const char* name, const char* doc,
                double total, const std::pair<double, double>& weight, double shrink,
                std::int64_t min_support, double support_shrink, double support_offset,
                double significance, double amplification, double threshold, std::uintptr_t function,
-               int n_threads) -> Result {
+               int n_threads, const py::object& report) -> Result {
         return kernel({formula, p, q, total, weight, shrink, min_support, support_shrink,
                        support_offset, significance, amplification, threshold, function},
-                      n_threads, own...);
+                      make_run(n_threads, report), own...);
       },
       names..., py::arg("formula"), exact("p"), exact("q"), py::arg("total"), py::arg("weight"),
       py::arg("shrink"), py::arg("min_support"), py::arg("support_shrink"),
       py::arg("support_offset"), py::arg("significance"), py::arg("amplification"),
-      py::arg("threshold"), py::arg("function"), py::arg("n_threads"), doc);
+      py::arg("threshold"), py::arg("function"), py::arg("n_threads"), report_argument(), doc);
 }
 
 }  // namespace aimass::py_border

@@ -119,6 +119,7 @@ GramLists<T> run_columns(const GramInput<T>& input, std::int64_t k, const Epilog
   lists.lengths.resize(static_cast<std::size_t>(n));
   lists.indices.resize(static_cast<std::size_t>(n * k));
   lists.scores.resize(static_cast<std::size_t>(n * k));
+  run.set_total(n);
   for (std::int64_t begin = 0; begin < n; begin += chunk) {
     run.poll();
     const std::int64_t end = std::min(n, begin + chunk);
@@ -130,6 +131,7 @@ GramLists<T> run_columns(const GramInput<T>& input, std::int64_t k, const Epilog
     out_lengths.copy_to(lists.lengths.data() + begin, end - begin);
     out_indices.copy_to(lists.indices.data() + begin * k, (end - begin) * k);
     out_scores.copy_to(lists.scores.data() + begin * k, (end - begin) * k);
+    run.add_done(end - begin);
   }
   return lists;
 }

@@ -22,11 +22,13 @@ void run_columns(const GramProblem<T>& a, HostBlock& block, GramLists<T>& lists,
   std::vector<std::int32_t> indices(k);
   const GramScratch<T, Sums> scratch{sums.data(), scores.data(), indices.data(), values.data()};
   Selection shared;
+  run.set_total(a.n_cols);
   for (std::int64_t column = 0; column < a.n_cols; ++column) {
     run.poll();
     const auto c = static_cast<std::size_t>(column);
     const GramList<T> list{&lists.indices[c * k], &lists.scores[c * k], &lists.lengths[c]};
     gram_column(block, a, column, scratch, shared, list);
+    run.add_done(1);
   }
 }
 

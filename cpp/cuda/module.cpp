@@ -20,7 +20,7 @@ template <class T>
 using Lists = std::tuple<std::int64_t, Array<std::int32_t>, Array<std::int32_t>, Array<T>>;
 
 template <class T>
-Lists<T> bound_gram_topk(const EpilogueArgs<T>& score, int n_threads,
+Lists<T> bound_gram_topk(const EpilogueArgs<T>& score, const Run& run,
                          const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
                          const Array<T>& data, const Array<std::int64_t>& column_indptr,
                          const Array<std::int32_t>& column_indices, const Array<T>& column_data,
@@ -42,7 +42,7 @@ Lists<T> bound_gram_topk(const EpilogueArgs<T>& score, int n_threads,
   GramLists<T> lists;
   {
     const py::gil_scoped_release release;
-    lists = gram_topk(input, kept, e, device, py_border::make_run(n_threads));
+    lists = gram_topk(input, kept, e, device, run);
   }
   return {kept, to_array(std::move(lists.lengths)), to_array(std::move(lists.indices)),
           to_array(std::move(lists.scores))};

@@ -91,6 +91,8 @@ struct AlsProblem {
   AlsSolver solver;
   std::int64_t n_steps, block_size;
   T* solution;  // rows x n_factors
+
+  bool iterates() const { return solver == AlsSolver::cg || solver == AlsSolver::pcg; }
 };
 
 // Boundaries of blocks of rows that cost about the same, where an empty row costs `per_row`

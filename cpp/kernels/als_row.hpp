@@ -1,8 +1,10 @@
-// Solves one row after another on one thread, with that thread's memory: see als_solve.hpp.
+// Solves one row after another on one thread, by its matrix or by blocks of it, with that thread's
+// memory: see als_solve.hpp.
 #pragma once
 
 #include <limits>
 
+#include "als_entries.hpp"
 #include "als_shared.hpp"
 
 namespace aimass {
@@ -27,17 +29,29 @@ class RowSolver {
                    : width_),
         chunk_(std::max<std::int64_t>(32, kFirstCache / (2 * block_ * kSize))) {}
 
+  // Solves the rows [begin, end). Returns the first that has no finite solution, or -1.
+  std::int64_t solve(const Run& run, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      if (!solve_row(run, row)) return row;
+      run.poll();
+    }
+    return -1;
+  }
+
+ private:
+  static constexpr std::int64_t kSize = sizeof(T);
+  static constexpr std::int64_t kFirstCache = 24 << 10;
+  static constexpr std::int64_t kAhead = 128;  // entries
+
   // True, or false where the row has no finite solution.
-  bool solve(const Run& run, std::int64_t row) {
+  bool solve_row(const Run& run, std::int64_t row) {
     const std::int64_t begin = p_.rows.begin(row), n = p_.rows.end(row) - begin;
     T* out = p_.solution + row * f_;
     allocate(n);
     p_.weights.of(p_.rows.data + begin, n, weight_.data(), target_.data());
-    const auto nonzero = [](T t) { return t != 0; };
-    const T* linear = p_.linear == nullptr ? nullptr : p_.linear + row * f_;
-    if (std::none_of(target_.data(), target_.data() + n, nonzero) &&
-        (linear == nullptr || std::none_of(linear, linear + f_, nonzero))) {
-      std::fill(out, out + f_, T{0});  // the minimum whatever the matrix
+    const T* linear = linear_of(p_, row);
+    if (has_no_target(target_.data(), n, linear, f_)) {
+      std::fill(out, out + f_, T{0});
       return true;
     }
     const simd::AlsEntries<T> entries{factors_,       p_.rows.indices + begin, width_,
@@ -45,35 +59,22 @@ class RowSolver {
     PaddedFactors<T>::pad(p_.start + row * f_, f_, x_.data());
     if (linear != nullptr) PaddedFactors<T>::pad(linear, f_, linear_.data());
     const T ridge = static_cast<T>(p_.ridge[row]);
-    bool solved = true;
-    if (iterates()) {
-      conjugate(run, entries, ridge);
-    } else if (p_.solver == AlsSolver::subspace) {
-      solved = sweep(run, resident(entries), ridge);
-    } else {
-      solved = whole(run, entries, ridge);
-    }
+    const bool solved = p_.solver == AlsSolver::subspace ? sweep(run, resident(entries), ridge)
+                                                         : whole(run, entries, ridge);
     std::copy(x_.data(), x_.data() + f_, out);
     return solved && std::all_of(out, out + f_, [](T v) { return std::isfinite(v); });
   }
 
- private:
-  static constexpr std::int64_t kSize = sizeof(T);
-  static constexpr std::int64_t kFirstCache = 24 << 10, kPanel = 640 << 10, kNextRow = 128 << 10;
-  static constexpr std::int64_t kAhead = 128;  // entries
-
-  bool iterates() const { return p_.solver == AlsSolver::cg || p_.solver == AlsSolver::pcg; }
-
   void allocate(std::int64_t n) {
     if (work_.data() == nullptr) {
-      const bool cg = iterates();
-      const bool sub = p_.solver == AlsSolver::subspace;
       x_ = Buffer<T>(width_);
       if (p_.linear != nullptr) linear_ = Buffer<T>(width_);
       work_ = Buffer<T>(5 * width_);
-      if (!cg) matrix_ = Buffer<T>(block_ * block_);
-      if (!cg) chunks_ = Buffer<T>(2 * chunk_ * block_);
-      if (cg || sub) panel_ = Buffer<T>(std::max<std::int64_t>(kPanel / kSize, width_));
+      matrix_ = Buffer<T>(block_ * block_);
+      chunks_ = Buffer<T>(2 * chunk_ * block_);
+      if (p_.solver == AlsSolver::subspace) {
+        panel_ = Buffer<T>(std::max(kPanelBytes / kSize, width_));
+      }
     }
     if (n <= capacity_) return;
     capacity_ = n;
@@ -93,54 +94,11 @@ class RowSolver {
 
   // The same entries, copied together where they fit into the second cache.
   simd::AlsEntries<T> resident(simd::AlsEntries<T> entries) {
-    if (entries.n * width_ * kSize > kPanel) return entries;
+    if (entries.n * width_ * kSize > kPanelBytes) return entries;
     systems_.copy(entries, 0, entries.n, width_, panel_.data(), nullptr);
     entries.base = panel_.data();
     entries.indices = nullptr;
     return entries;
-  }
-
-  // Calls body(first entry, those entries) with so few that Ctrl-C is heard between.
-  template <class Body>
-  void over(const Run& run, const simd::AlsEntries<T>& entries, Body&& body) const {
-    in_pieces(run, entries.n, 64, 2 * width_, [&](std::int64_t from, std::int64_t to) {
-      simd::AlsEntries<T> part = entries;
-      if (part.indices == nullptr) {
-        part.base += from * part.stride;
-      } else {
-        part.indices += from;
-      }
-      part.weight += from;
-      part.target += from;
-      part.n = to - from;
-      body(from, part);
-      return true;
-    });
-  }
-
-  void conjugate(const Run& run, const simd::AlsEntries<T>& entries, T ridge) {
-    const bool fits = entries.n * width_ * kSize <= kPanel;
-    const auto copied = resident(entries);
-    auto ahead = following(entries, entries.n, fits ? kNextRow / (width_ * kSize) : 0);
-    const simd::AlsShared<T> shared = shared_.of_row(ridge);
-    T *x = x_.data(), *work = work_.data();
-    const auto residual = [&](const T* at, bool targets, T* out) {
-      over(run, copied, [&](std::int64_t, const simd::AlsEntries<T>& part) {
-        passes_.residual(part, width_, at, targets, out, ahead);
-      });
-      ahead = {};
-    };
-    passes_.begin(shared, width_, x, work);
-    add_linear(0, width_, work);
-    residual(x, true, work);
-    T before = 0;
-    for (std::int64_t step = 0; step < p_.n_steps; ++step) {
-      before = passes_.turn(shared, width_, before, work);
-      if (before <= 0) return;  // NaN goes on and is found by solve()
-      residual(work + width_, false, work + 2 * width_);
-      if (!passes_.move(shared, width_, before, work, x)) return;
-      run.poll();
-    }
   }
 
   // rhs += columns [at, at + width) of the row's linear term.
@@ -203,7 +161,7 @@ class RowSolver {
     T *change = work_.data() + 2 * width_, *minus_x = change + width_, *x = x_.data();
     T *scores = scores_.data(), *left = target_.data();
     const auto score = [&](const simd::AlsEntries<T>& all, std::int64_t width, const T* with) {
-      over(run, all, [&](std::int64_t from, const simd::AlsEntries<T>& part) {
+      in_parts(run, all, width_, [&](std::int64_t from, const simd::AlsEntries<T>& part) {
         passes_.scores(part, width, with, false, scores + from);
       });
     };

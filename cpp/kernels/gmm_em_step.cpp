@@ -97,11 +97,10 @@ double gmm_em_step(const Run& run, const GmmRows<T>& x, const GmmAssignment& to,
       run.poll();
       const std::int64_t n = std::min(mixture::kRows, end - row);
       double* const scores = block.scores.data();
-      if (single && single->scores(x, row, n, *rows, scores)) {
+      if (single && single->scores(x, row, n, *rows)) {
         block.weigh(x, row, n);
-        kernels.softmax(to.n_components, block.weights.data(), block.squares.data(), scores,
-                        block.score_of_row.data(), sums);
-        single->statistics(*rows, scores, sums);
+        *sums.score += single->softmax(*rows, block.weights.data(), block.score_of_row.data());
+        single->statistics(*rows, sums);
         continue;
       }
       block.read(x, row, n);

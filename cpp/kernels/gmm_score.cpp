@@ -50,6 +50,21 @@ class Answer {
       kernels.turn_f64(n, n_components_, scores, to);
   }
 
+  // The same from the scores that a model in float32 made last.
+  void write(std::int64_t row, std::int64_t n, const DiagFloat& model, DiagFloat::Work& work) {
+    if (out_.labels != nullptr) {
+      model.labels(work, labels_.data());
+      std::copy_n(labels_.data(), n, out_.labels + row);
+      return;
+    }
+    model.softmax(work, ones_.data(), best_.data());
+    if (out_.score != nullptr) {
+      std::copy_n(best_.data(), n, out_.score + row);
+      return;
+    }
+    if constexpr (sizeof(T) == sizeof(float)) model.write(work, n, out_.resp + row * n_components_);
+  }
+
  private:
   GmmScores<T> out_;
   std::int64_t n_components_;
@@ -79,8 +94,8 @@ void gmm_score(const Run& run, const GmmRows<T>& x, const Coefficients& coeffici
     for (std::int64_t row = part * kBlocks * mixture::kRows; row < end; row += mixture::kRows) {
       run.poll();
       const std::int64_t n = std::min(mixture::kRows, end - row);
-      if (single && single->scores(x, row, n, *rows, block.scores.data())) {
-        answer.write(row, n, block.scores.data(), nullptr);
+      if (single && single->scores(x, row, n, *rows)) {
+        answer.write(row, n, *single, *rows);
         continue;
       }
       block.read(x, row, n);

@@ -145,10 +145,12 @@ void gram_matrix(const Run& run, const Csr<T>& in, T* out) {
   const DensePlan dense = plan_dense(a, run);
   const auto tasks = gram_topk_detail::tasks_of(a, dense.width);
   std::vector<std::unique_ptr<d::Writer<T>>> writers(static_cast<std::size_t>(run.n_threads()));
+  run.set_total(a.group_begin_entry(a.n_groups()));
   parallel_for(run, static_cast<std::int64_t>(tasks.size()), [&](std::int64_t task, int thread) {
     auto& writer = writers[static_cast<std::size_t>(thread)];
     if (!writer) writer = std::make_unique<d::Writer<T>>(a, dense, out, run);
     writer->work(tasks[static_cast<std::size_t>(task)]);
+    run.add_done(gram_topk_detail::n_entries(a, tasks[static_cast<std::size_t>(task)]));
   });
   d::make_symmetric(run, n, out);
   std::vector<double> diagonal(static_cast<std::size_t>(n), 0.0);

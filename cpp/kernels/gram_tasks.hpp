@@ -17,6 +17,12 @@ struct Task {
   std::int64_t begin, end;
 };
 
+// Entries of the groups of a task, to which its time is about proportional.
+template <class T>
+std::int64_t n_entries(const GramLayout<T>& a, const Task& task) {
+  return a.group_begin_entry(task.end) - a.group_begin_entry(task.begin);
+}
+
 // All by falling popularity, and so about by falling cost: groups of several columns, then single
 // ones, which meet their best candidates early and turn the rest away.
 template <class T>

@@ -94,10 +94,12 @@ GramTopK<T> run_tasks(const Csr<T>& input, const Scales<T>& scales, std::int64_t
   const ScanShared<T> shared(a, e, lists);
   std::vector<std::unique_ptr<Worker<T, Sums>>> workers(static_cast<std::size_t>(run.n_threads()));
   const std::vector<Task> tasks = tasks_of(a, dense.width);
+  run.set_total(a.group_begin_entry(a.n_groups()));
   parallel_for(run, static_cast<std::int64_t>(tasks.size()), [&](std::int64_t task, int thread) {
     auto& worker = workers[static_cast<std::size_t>(thread)];
     if (!worker) worker = std::make_unique<Worker<T, Sums>>(shared, dense, run);
     worker->work(tasks[static_cast<std::size_t>(task)]);
+    run.add_done(n_entries(a, tasks[static_cast<std::size_t>(task)]));
   });
   parallel_for(run, run.n_threads(), [&](std::int64_t thread, int) {
     auto& worker = workers[static_cast<std::size_t>(thread)];

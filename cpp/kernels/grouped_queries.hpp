@@ -55,6 +55,7 @@ GroupedQueries group_queries(const std::int32_t* rows, std::int64_t n, std::int6
 template <class Body>
 void for_each_group(const Run& run, const GroupedQueries& groups, const std::int32_t* rows,
                     Body&& body) {
+  run.set_total(static_cast<std::int64_t>(groups.order.size()));
   parallel_for(run, groups.n_blocks(), [&](std::int64_t block, int thread) {
     const auto b = static_cast<std::size_t>(block);
     for (std::int64_t g = groups.block_start[b]; g < groups.block_start[b + 1]; ++g) {
@@ -64,6 +65,7 @@ void for_each_group(const Run& run, const GroupedQueries& groups, const std::int
           groups.order.data() + groups.group_start[static_cast<std::size_t>(g) + 1];
       run.poll();
       body(static_cast<std::int64_t>(rows[*begin]), begin, end, thread);
+      run.add_done(end - begin);
     }
   });
 }

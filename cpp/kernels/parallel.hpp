@@ -28,15 +28,27 @@
 
 namespace aimass {
 
-// How a kernel runs: the number of threads and the caller's wish to stop.
+// How a kernel runs: the number of threads, the caller's wish to stop, and how much is complete.
 class Run {
  public:
-  using Check = bool (*)();  // true: stop now. Called on the calling thread only.
+  // Called on the calling thread only, about ten times a second; true: stop now. `state` is the
+  // caller's; `done` of `total` units of the call are complete, 0 of 0 where a kernel counts none.
+  using Check = bool (*)(const void* state, std::int64_t done, std::int64_t total);
 
-  explicit Run(int n_threads, Check check = nullptr)
-      : n_threads_(std::max(1, n_threads)), check_(check), caller_(std::this_thread::get_id()) {}
+  explicit Run(int n_threads, Check check = nullptr, const void* state = nullptr)
+      : n_threads_(std::max(1, n_threads)),
+        check_(check),
+        state_(state),
+        caller_(std::this_thread::get_id()) {}
 
   int n_threads() const { return n_threads_; }
+
+  // On the calling thread, before the first unit is complete. Units are what the kernel chooses:
+  // equal numbers of them should take about equal time.
+  void set_total(std::int64_t n_units) const { total_ = n_units; }
+
+  // When some units are complete, from any thread of the kernel.
+  void add_done(std::int64_t n_units) const { done_.fetch_add(n_units, std::memory_order_relaxed); }
 
   // To be called at least every few milliseconds of work, from any thread of the kernel.
   void poll() const {
@@ -51,17 +63,20 @@ class Run {
   [[gnu::noinline, gnu::cold]] void check_at(std::chrono::steady_clock::time_point now) const {
     next_check_ = now + std::chrono::milliseconds(100);
     const FloatingPointScope of_caller(mode_);  // the check may run the caller's code
-    if (!check_()) return;
+    if (!check_(state_, done_.load(std::memory_order_relaxed), total_)) return;
     stop_.store(true, std::memory_order_relaxed);
     throw Interrupted();
   }
 
   int n_threads_;
   Check check_;
+  const void* state_;
   std::thread::id caller_;
   FloatingPointMode mode_;
   mutable std::atomic<bool> stop_{false};
+  mutable std::atomic<std::int64_t> done_{0};
   // Used by the calling thread alone.
+  mutable std::int64_t total_ = 0;
   mutable std::chrono::steady_clock::time_point next_check_{std::chrono::steady_clock::now() +
                                                             std::chrono::milliseconds(100)};
 };

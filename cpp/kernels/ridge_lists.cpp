@@ -273,6 +273,7 @@ void ridge_lists(const Run& run, const RidgeLists<T>& problem) {
     throw InvalidInput("k must be at most 16384, got " + std::to_string(problem.k));
   std::vector<std::unique_ptr<d::Solver<T>>> solvers(static_cast<std::size_t>(run.n_threads()));
   constexpr std::int64_t kTargets = 4;
+  run.set_total(problem.n_targets);
   parallel_for(run, (problem.n_targets + kTargets - 1) / kTargets, [&](std::int64_t b, int thread) {
     auto& solver = solvers[static_cast<std::size_t>(thread)];
     if (!solver) solver = std::make_unique<d::Solver<T>>(problem, longest, run);
@@ -280,6 +281,7 @@ void ridge_lists(const Run& run, const RidgeLists<T>& problem) {
     for (std::int64_t t = b * kTargets; t < end; ++t) {
       run.poll();
       solver->solve(t);
+      run.add_done(1);
     }
   });
 }

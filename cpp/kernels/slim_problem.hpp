@@ -123,6 +123,7 @@ SlimWeights<T> solve_targets(const Run& run, const SlimProblem<T>& p, Make&& mak
   out.violation.resize(static_cast<std::size_t>(p.n_targets));
   using Solver = decltype(make());
   std::vector<Solver> solvers(static_cast<std::size_t>(run.n_threads()));
+  run.set_total(p.n_targets);
   parallel_for(run, n_blocks, [&](std::int64_t b, int thread) {
     auto& solver = solvers[static_cast<std::size_t>(thread)];
     if (!solver) solver = make();
@@ -137,6 +138,7 @@ SlimWeights<T> solve_targets(const Run& run, const SlimProblem<T>& p, Make&& mak
       collector.append(p.targets[t], solver->items(), solver->w(), solver->n(), block.indices,
                        block.values);
       block.lengths.push_back(static_cast<std::int64_t>(block.indices.size() - before));
+      run.add_done(1);
     }
   });
   solvers.clear();

@@ -147,7 +147,11 @@ void spd_inverse(const Run& run, std::int64_t n, T* a) {
                              ": its diagonal element is not positive; raise the regularization");
   const std::int64_t n_pivots = std::min<std::int64_t>(n, n < 8192 ? 128 : 256);
   spd_inverse_detail::Sweep<T> sweep(run, n, n_pivots, a);
-  for (std::int64_t k = 0; k < n; k += n_pivots) sweep.sweep(k);
+  run.set_total(n);
+  for (std::int64_t k = 0; k < n; k += n_pivots) {
+    sweep.sweep(k);
+    run.add_done(std::min(n_pivots, n - k));
+  }
   mirror_lower(run, n, T(-1), a);
 }
 

@@ -22,6 +22,7 @@ void run_rows(const Csr<T>& x, const Csr<T>& y, std::int64_t k, const Exclusion&
   };
   std::vector<Scratch> scratches(static_cast<std::size_t>(run.n_threads()));
   constexpr std::int64_t kRows = 16;
+  run.set_total(x.nnz());
   parallel_for(run, (x.n_rows + kRows - 1) / kRows, [&](std::int64_t block, int thread) {
     Scratch& s = scratches[static_cast<std::size_t>(thread)];
     if (s.sums.empty()) {
@@ -78,6 +79,7 @@ void run_rows(const Csr<T>& x, const Csr<T>& y, std::int64_t k, const Exclusion&
         out_scores[r * k + n] = -std::numeric_limits<T>::infinity();
       }
     }
+    run.add_done(x.begin(last) - x.begin(block * kRows));
   });
 }
 

@@ -30,16 +30,22 @@ struct AlsAhead {
   std::int64_t n;
 };
 
-// What all rows have in common: gramian + ridge I is added to every row's matrix.
+// Conjugate gradient on a row's (gramian + ridge I + sum weight y y') x = sum target y + linear.
 template <class T>
-struct AlsShared {
-  const T* gramian;  // n rows of the width
-  const T* inverse;  // of the preconditioner, the same shape; nullptr: there is none
-  std::int64_t n;
+struct AlsConjugate {
   T ridge;
   T shift;     // the preconditioner is gramian + shift I
   T resolved;  // a curvature below it may be rounding alone
-  bool exact;  // (gramian + shift I) (inverse r) = r up to a small error
+  bool exact;  // (gramian + shift I) z = r up to a small error
+};
+
+// Its vectors: the solution, the residual r, the direction p, minus the matrix times p, the
+// preconditioned residual (r itself where there is no preconditioner), gramian times p.
+template <class T>
+struct AlsVectors {
+  T *x, *r, *p, *minus_ap;
+  const T* z;
+  T* gp;
 };
 
 template <class T>
@@ -67,18 +73,26 @@ struct AlsPasses {
   void (*scores)(const AlsEntries<T>& entries, std::int64_t width, const T* x, bool add, T* scores);
   // out += sum of coefficient[i] * vector of entry i.
   void (*combine)(const AlsEntries<T>& entries, std::int64_t width, const T* coefficient, T* out);
-  // Conjugate gradient on (gramian + ridge I + sum weight y y') x = sum target y, in pieces: begin,
-  // residual of x with targets into work, then for each step turn, residual of the direction
-  // work + width into work + 2 width, move. work: 5 x width.
-  void (*begin)(const AlsShared<T>& shared, std::int64_t width, const T* x, T* work);
   // out += sum of ((targets ? target : 0) - weight * y'x) y.
   void (*residual)(const AlsEntries<T>& entries, std::int64_t width, const T* x, bool targets,
                    T* out, const AlsAhead<T>& ahead);
-  // The next direction; `before` is what the last call returned, at first 0. Where the result is
-  // not above 0, rounding is all that is left.
-  T (*turn)(const AlsShared<T>& shared, std::int64_t width, T before, T* work);
+  // A step of conjugate gradient: turn, what is missing of minus_ap, move.
+  // Sets the next direction; `before` is what the last call returned, at first 0. Where the result
+  // is not above 0, rounding is all that is left. Sets minus_ap to -ridge p, with `exact` to
+  // -(gramian + ridge I) p.
+  T (*turn)(const AlsConjugate<T>& row, std::int64_t width, T before, const AlsVectors<T>& vectors);
   // Goes along the direction; false, and nothing is done, where the matrix is singular in it.
-  bool (*move)(const AlsShared<T>& shared, std::int64_t width, T now, T* work, T* x);
+  bool (*move)(const AlsConjugate<T>& row, std::int64_t width, T now, const AlsVectors<T>& vectors);
+};
+
+// A matrix in panels of kAlsPad<T> columns, each with its rows one after another.
+template <class T>
+struct AlsProducts {
+  std::int64_t max_rows;
+  // out += a m for at most max_rows rows of a and of out, `width` apart; m has n rows and n_panels
+  // panels. A row of the result has the same bits whatever the other rows are.
+  void (*multiply)(std::int64_t n_rows, const T* a, std::int64_t n, std::int64_t width, const T* m,
+                   std::int64_t n_panels, T* out);
 };
 
 struct AlsSystemsTable {
@@ -89,11 +103,17 @@ struct AlsPassesTable {
   AlsPasses<float> f32;
   AlsPasses<double> f64;
 };
+struct AlsProductsTable {
+  AlsProducts<float> f32;
+  AlsProducts<double> f64;
+};
 
 // Those of the level in use.
 template <class T>
 const AlsSystems<T>& als_systems();
 template <class T>
 const AlsPasses<T>& als_passes();
+template <class T>
+const AlsProducts<T>& als_products();
 
 }  // namespace aimass::simd

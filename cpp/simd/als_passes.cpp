@@ -27,7 +27,7 @@ void combine(const AlsEntries<T>& e, Index width, const T* coefficient, T* out) 
   }
 }
 
-// --- conjugate gradient: work holds r, p, -(the matrix) p, z, and a negative or gramian p ---
+// --- conjugate gradient ---
 
 template <class T>
 T dot(Index nv, const T* a, const T* b) {
@@ -42,21 +42,6 @@ T dot(Index nv, const T* a, const T* b) {
   T sum = 0;
   for (Index l = 0; l < kLanes<T>; ++l) sum += even[l];
   return sum;
-}
-
-// out = -(gramian + ridge I) x.
-template <class T>
-void common(const AlsShared<T>& s, Index width, const T* x, T* negative, T* out) {
-  for (Index v = 0; v < width / kLanes<T>; ++v) {
-    at(negative, v) = -at(x, v);
-    at(out, v) = -s.ridge * at(x, v);
-  }
-  combine(AlsEntries<T>{s.gramian, nullptr, width, nullptr, nullptr, s.n}, width, negative, out);
-}
-
-template <class T>
-void begin(const AlsShared<T>& s, Index width, const T* x, T* work) {
-  common(s, width, x, work + 4 * width, work);
 }
 
 template <class T>
@@ -80,49 +65,40 @@ void residual(const AlsEntries<T>& e, Index width, const T* x, bool targets, T* 
 }
 
 template <class T>
-T turn(const AlsShared<T>& s, Index width, T before, T* work) {
+T turn(const AlsConjugate<T>& row, Index width, T before, const AlsVectors<T>& w) {
   const Index nv = width / kLanes<T>;
-  T *r = work, *p = work + width, *minus_ap = work + 2 * width, *z = work + 3 * width;
-  T* gp = work + 4 * width;
-  if (s.inverse == nullptr) {
-    z = r;
-  } else {
-    for (Index v = 0; v < nv; ++v) at(z, v) = V<T>{};
-    combine(AlsEntries<T>{s.inverse, nullptr, width, nullptr, nullptr, s.n}, width, r, z);
-  }
-  const T now = dot(nv, r, z), along = before == 0 ? T(0) : now / before;
+  const T now = dot(nv, w.r, w.z), along = before == 0 ? T(0) : now / before;
   for (Index v = 0; v < nv; ++v) {
-    at(p, v) = before == 0 ? at(z, v) : at(z, v) + along * at(p, v);
+    at(w.p, v) = before == 0 ? at(w.z, v) : at(w.z, v) + along * at(w.p, v);
   }
-  if (!s.exact) {
-    common(s, width, p, gp, minus_ap);
+  if (!row.exact) {
+    for (Index v = 0; v < nv; ++v) at(w.minus_ap, v) = -row.ridge * at(w.p, v);
     return now;
   }
   for (Index v = 0; v < nv; ++v) {  // (gramian + shift I) z = r spares a product
-    const V<T> gz = at(r, v) - s.shift * at(z, v);
-    at(gp, v) = before == 0 ? gz : gz + along * at(gp, v);
-    at(minus_ap, v) = -at(gp, v) - s.ridge * at(p, v);
+    const V<T> gz = at(w.r, v) - row.shift * at(w.z, v);
+    at(w.gp, v) = before == 0 ? gz : gz + along * at(w.gp, v);
+    at(w.minus_ap, v) = -at(w.gp, v) - row.ridge * at(w.p, v);
   }
   return now;
 }
 
 template <class T>
-bool move(const AlsShared<T>& s, Index width, T now, T* work, T* x) {
+bool move(const AlsConjugate<T>& row, Index width, T now, const AlsVectors<T>& w) {
   const Index nv = width / kLanes<T>;
-  T *r = work, *p = work + width, *minus_ap = work + 2 * width;
-  const T curvature = -dot(nv, p, minus_ap);
+  const T curvature = -dot(nv, w.p, w.minus_ap);
   // NaN goes on and is found by the caller.
-  if (curvature <= 0 || curvature / dot(nv, p, p) <= s.resolved) return false;
+  if (curvature <= 0 || curvature / dot(nv, w.p, w.p) <= row.resolved) return false;
   const T length = now / curvature;
   for (Index v = 0; v < nv; ++v) {
-    at(x, v) += length * at(p, v);
-    at(r, v) += length * at(minus_ap, v);
+    at(w.x, v) += length * at(w.p, v);
+    at(w.r, v) += length * at(w.minus_ap, v);
   }
   return true;
 }
 
 template <class T>
-constexpr AlsPasses<T> kKernels{scores<T>, combine<T>, begin<T>, residual<T>, turn<T>, move<T>};
+constexpr AlsPasses<T> kKernels{scores<T>, combine<T>, residual<T>, turn<T>, move<T>};
 
 }  // namespace
 

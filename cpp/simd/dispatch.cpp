@@ -100,6 +100,7 @@ void init() {
 AIMASS_TABLE_IN_USE(Table, table)
 AIMASS_TABLE_IN_USE(AlsSystemsTable, als_systems_table)
 AIMASS_TABLE_IN_USE(AlsPassesTable, als_passes_table)
+AIMASS_TABLE_IN_USE(AlsProductsTable, als_products_table)
 AIMASS_TABLE_IN_USE(CodeTable, level_code_table)
 AIMASS_TABLE_IN_USE(ScoreTable, score_table)
 AIMASS_TABLE_IN_USE(LinearTable, linear_table)
@@ -132,6 +133,10 @@ const AlsSystems<T>& als_systems() {
 template <class T>
 const AlsPasses<T>& als_passes() {
   return of_type<T>(als_passes_table());
+}
+template <class T>
+const AlsProducts<T>& als_products() {
+  return of_type<T>(als_products_table());
 }
 template <class T>
 const CodeScans<T>& code_scans() {
@@ -170,6 +175,8 @@ template const AlsSystems<float>& als_systems<float>();
 template const AlsSystems<double>& als_systems<double>();
 template const AlsPasses<float>& als_passes<float>();
 template const AlsPasses<double>& als_passes<double>();
+template const AlsProducts<float>& als_products<float>();
+template const AlsProducts<double>& als_products<double>();
 template const CodeScans<float>& code_scans<float>();
 template const CodeScans<double>& code_scans<double>();
 template const ScoreKernels<float>& score_kernels<float>();

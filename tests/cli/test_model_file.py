@@ -224,6 +224,18 @@ def test_unknown_users_of_a_list(aimass: Run, shop: Path, tmp_path: Path) -> Non
     assert csv.read_csv(out)["user_id"].to_pylist() == ["c00", "c00", "stranger", "stranger"]
 
 
+@pytest.mark.parametrize("unknown", ["error", "skip", "popular"])
+def test_repeated_users_have_one_list(
+    aimass: Run, shop: Path, tmp_path: Path, unknown: str
+) -> None:
+    out = tmp_path / "lists.csv"
+    words = ("--users", "c01,c00,c01", "--unknown", unknown, "--k", 1, "--out", out)
+    done = aimass("recommend", shop, *words)
+    assert done.exit_code == 0, done.output
+    assert "repeated users of --users, listed once" in done.stdout
+    assert csv.read_csv(out)["user_id"].to_pylist() == ["c01", "c00"]
+
+
 def test_titles_and_reasons(aimass: Run, shop: Path, products: Path, tmp_path: Path) -> None:
     out = tmp_path / "lists.csv"
     words = ("--items", products, "--item-id", "sku", "--explain", "--k", 3, "--out", out)

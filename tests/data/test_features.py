@@ -388,7 +388,7 @@ def test_ids():
         Features(id_column="itm").fit({"item": [3, 1], "g": ["a", "b"]})
     with pytest.raises(ValueError, match=r"holds 1 ids more than once \(such as 3\)"):
         Features().fit_transform({"item": [3, 3, 1], "g": ["a", "b", "c"]})
-    with pytest.raises(ValueError, match="holds 1 nulls, the first in row 1"):
+    with pytest.raises(ValueError, match="holds 1 null, the first in row 1"):
         Features().fit_transform({"item": ["a", None], "g": ["a", "b"]})
     assert Features(id_column=False).fit_transform({"g": ["a", "b"]}).ids is None
     pandas = pytest.importorskip("pandas")

@@ -40,14 +40,14 @@ def test_basic() -> None:
 
 def test_null_item_float() -> None:
     frame = frame_of(["a", "b"], [1.0, np.nan])
-    with pytest.raises(ValueError, match=r"item='item' holds 1 nulls, the first in row 1"):
+    with pytest.raises(ValueError, match=r"item='item' holds 1 null, the first in row 1"):
         read(frame)
     assert read(frame, nulls="drop").report["rows_dropped"] == {"null item": 1}
 
 
 def test_null_item_int64() -> None:
     frame = frame_of(["a", "b", "c"], pd.array([1, None, 3], dtype="Int64"))
-    with pytest.raises(ValueError, match="item='item' holds 1 nulls"):
+    with pytest.raises(ValueError, match="item='item' holds 1 null"):
         read(frame)
     kept = read(frame, nulls="drop")
     assert kept.items.ids.tolist() == [1, 3]
@@ -86,7 +86,7 @@ def test_categorical() -> None:
 
 def test_categorical_null() -> None:
     users = pd.Categorical(["y", None, "y"], categories=["y", "x"])
-    with pytest.raises(ValueError, match="user='user' holds 1 nulls, the first in row 1"):
+    with pytest.raises(ValueError, match="user='user' holds 1 null, the first in row 1"):
         read(frame_of(users, [1, 1, 2]))
     assert read(frame_of(users, [1, 1, 2]), nulls="drop").users.ids.tolist() == ["y"]
 
@@ -115,7 +115,7 @@ def test_arrow_strings() -> None:
     pytest.importorskip("pyarrow")
     users = pd.Series(["b", "a", "b"], dtype="string[pyarrow]")
     assert read(frame_of(users, [1, 1, 1])).users.ids.tolist() == ["a", "b"]
-    with pytest.raises(ValueError, match="user='user' holds 1 nulls"):
+    with pytest.raises(ValueError, match="user='user' holds 1 null"):
         read(frame_of(pd.Series(["b", None], dtype="string[pyarrow]"), [1, 1]))
 
 
@@ -221,7 +221,7 @@ def test_ids_beyond_int64() -> None:
     more, rows = small.extend(ids)
     assert more.ids.tolist() == [1, 5, 2**63, top]
     assert rows.tolist() == [0, 2, 3, 2]
-    with pytest.raises(TypeError, match="of kind uint cannot be added to ids of kind int"):
+    with pytest.raises(TypeError, match=r"of kind uint, .* cannot be added to ids of kind int"):
         IdMap.from_values([-5, 1])[0].extend(ids)
     with pytest.raises(ValueError, match="beyond 64 bits"):
         read({"user": [1, 2**70], "item": [1, 2]})

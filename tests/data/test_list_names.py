@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import aimass_core
 from aimass_core import IdMap, ImplicitALS, Interactions, ItemKNN
@@ -62,3 +63,15 @@ def test_interactions_from_arrays_have_plain_names() -> None:
 def test_audiences_repeat_the_names_of_the_columns() -> None:
     model = ImplicitALS(n_factors=2, random_state=0).fit(shop())
     assert list(audience(model, ["x"], size=1).to_dict()) == ["sku", "who", "rank", "score"]
+
+
+def test_exports_repeat_the_names_of_the_columns() -> None:
+    x = shop()
+    assert x.to_pandas().columns.tolist() == ["who", "sku", "value"]
+    assert x.to_polars().columns == x.to_arrow().column_names == ["who", "sku", "value"]
+    assert x.to_pandas(user="customer").columns.tolist() == ["customer", "sku", "value"]
+    by_array = Interactions.from_arrays([1], [2])
+    assert by_array.to_pandas().columns.tolist() == ["user", "item", "value"]
+    table = {"value": ["ann"], "sku": ["x"]}
+    with pytest.raises(ValueError, match="two columns would be called 'value': pass user="):
+        Interactions.from_table(table, user="value", item="sku").to_pandas()

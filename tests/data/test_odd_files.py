@@ -226,7 +226,7 @@ def test_usual_words_for_missing_values(word: str, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(PLAIN + f"{word},tea,1\n")
     with pytest.raises(
-        ValueError, match=r"user='user' holds 1 nulls, .*a.csv, line 5.*nulls='drop'"
+        ValueError, match=r"user='user' holds 1 null, .*a.csv, line 5.*nulls='drop'"
     ):
         read(path)
     x = read(path, nulls="drop")
@@ -323,7 +323,20 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "blank before a name": (
         swapped(PLAIN, ",item", ", item"),
         {},
-        "the name has blanks around it: separator=', '",
+        "the name has blanks around it: write item=' item', or separator=', '",
+    ),
+    "unknown separator": (
+        swapped(PLAIN, ",", "^"),
+        {},
+        r"user\^item\^value'; pass separator= if another mark than ',' is used, such as '\^'",
+    ),
+    "no header": ("7,8,2\n7,9,1\n", {}, r"it has '7', '8', '2'; if the first line is data.*names="),
+    "rows by name": ('{"0": {"user": 1}}', {"format": "json"}, r"orient='records', lines=True"),
+    "split": ('{"columns": ["user"], "data": [[1]]}', {"format": "json"}, "orient='records'"),
+    "columns of other rows": (
+        '{"user": {"0": 1}, "item": {"1": 2}, "value": {"0": 1}}',
+        {"format": "json"},
+        "'item' has other rows than the first column",
     ),
     "currency": (PLAIN + "cid,tea,$5\n", {}, r"holds '\$5' \(.*line 5\), which is not a number"),
     "decimal comma": (
@@ -381,3 +394,116 @@ def test_dates_that_are_refused(name: str, tmp_path: Path) -> None:
     path.write_text("user,item,when\n" + "".join(f"{i},x,{c}\n" for i, c in enumerate(cells)))
     with pytest.raises(ValueError, match=message):
         Interactions.from_table(path, user="user", item="item", time="when")
+
+
+def test_header_without_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("user,item,value,day\n")
+    x = Interactions.from_table(path, user="user", item="item", value="value", time="day")
+    assert x.shape == (0, 0)
+    assert x.report["rows_read"] == 0
+
+
+def test_json_of_columns(tmp_path: Path) -> None:
+    """`DataFrame.to_json` writes it by default."""
+    path = tmp_path / "a.json"
+    path.write_text('{"user": {"0": "ann", "1": "bob"}, "item": {"0": 7, "1": 8}}')
+    x = Interactions.from_table(path, user="user", item="item")
+    assert list(x) == [("ann", 7, 1.0), ("bob", 8, 1.0)]
+
+
+def test_blanks_around_ids_are_kept_and_reported(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("user,item\n 1,tea\n1,tea \n2,tea\n")
+    x = Interactions.from_table(path, user="user", item="item")
+    assert x.users.ids.tolist() == [" 1", "1", "2"]
+    assert x.report["notes"] == [
+        "user='user': 1 id with blanks around, such as ' 1', which is not '1': strip the column if "
+        "they are the same",
+        "item='item': 1 id with blanks around, such as 'tea ', which is not 'tea': strip the "
+        "column if they are the same",
+    ]
+
+
+KUAI = (
+    "user_id,video_id,play_duration,video_duration,time,date,timestamp,watch_ratio\n"
+    "0,3649,13838,10867,2020-07-05 00:08:23.438,20200705.0,1593878903.438,1.2733965215790926\n"
+    "0,5262,851,7908,,,1593879366.687,0.10761254425897825\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "date_format", "expected"),
+    [
+        ("timestamp", "s", ["2020-07-04T16:08:23.438", "2020-07-04T16:16:06.687"]),
+        ("date", "%Y%m%d", ["2020-07-05"]),
+        ("time", None, ["2020-07-05T00:08:23.438"]),
+    ],
+)
+def test_times_of_kuairec(
+    column: str, date_format: str | None, expected: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "big_matrix.csv"
+    path.write_text(KUAI)
+    x = Interactions.from_table(
+        path,
+        user="user_id",
+        item="video_id",
+        value="watch_ratio",
+        time=column,
+        nulls="drop",
+        date_format=date_format,
+    )
+    assert x.timestamps.view("M8[ns]").tolist() == np.array(expected, "M8[ns]").tolist()
+    with pytest.raises(
+        ValueError, match=r"1593878903\.438, not a whole number: pass date_format='s'"
+    ):
+        Interactions.from_table(path, user="user_id", item="video_id", time="timestamp")
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_numbers_that_count_from_1970(unit: str, tmp_path: Path) -> None:
+    stamps = np.array(["2024-01-31T18:30:05", "1969-12-31T23:59:59"], "M8[s]").astype(f"M8[{unit}]")
+    numbers = stamps.view(np.int64).tolist()
+    path = tmp_path / "a.csv"
+    path.write_text("".join(["user,item,t\n", *(f"{i},{i},{n}\n" for i, n in enumerate(numbers))]))
+    for table in (path, {"user": [0, 1], "item": [0, 1], "t": [str(n) for n in numbers]}):
+        x = Interactions.from_table(table, user="user", item="item", time="t", date_format=unit)
+        assert (x.timestamps.view("M8[ns]") == stamps).all()
+    with pytest.raises(ValueError, match="outside of 1678 to 2261 in this unit: pass another"):
+        Interactions.from_table(
+            {"user": [0], "item": [0], "t": [10**18]},
+            user="user",
+            item="item",
+            time="t",
+            date_format="s",
+        )
+
+
+def test_texts_of_digits_that_are_no_dates() -> None:
+    def read_times(*texts: str) -> None:
+        table = {"user": [1], "item": [1], "t": list(texts)}
+        Interactions.from_table(table, user="user", item="item", time="t")
+
+    with pytest.raises(
+        ValueError, match=r"'1593878903', .* such as 's' or 'ms' for a time since 1970"
+    ):
+        read_times("1593878903")
+    with pytest.raises(ValueError, match="pass date_format='%Y'"):
+        read_times("2024")
+
+
+def test_a_saved_model_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    Interactions.from_arrays(["ann"], ["tea"]).save(path)
+    with pytest.raises(ValueError, match="model is a saved model or saved interactions, not a tab"):
+        read(path)
+
+
+def test_ids_that_are_no_numbers_are_named() -> None:
+    old = Interactions.from_arrays([1, 2], ["tea", "tea"])
+    new = Interactions.from_arrays(["1", "A12"], ["tea", "tea"])
+    with pytest.raises(
+        TypeError, match="of kind str, such as 'A12', cannot be added to ids of kind"
+    ):
+        old.merge(new)

@@ -104,10 +104,10 @@ def _of_groups(pd: Any) -> Any:
 MEMORY: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "ids in the index": (_in_the_index, ValueError, r"in the index: pass table\.reset_index\(\)"),
     "counts of groups": (_of_groups, ValueError, r"in the index: pass table\.reset_index\(\)"),
-    "rows as dictionaries": (
+    "null in rows as dictionaries": (
         lambda pd: [{"user": 1, "item": 2}, {"user": 3, "item": None}],
-        TypeError,
-        r"list of rows: pass pandas\.DataFrame\(rows\)",
+        ValueError,
+        "item='item' holds 1 null, the first in row 1",
     ),
     "rows as tuples": (lambda pd: [(1, 2), (3, 4)], TypeError, "list of rows"),
     "text and numbers": (

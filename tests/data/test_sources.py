@@ -68,7 +68,7 @@ def test_db_api(database: Path) -> None:
             read(connection.cursor())
         with pytest.raises(ValueError, match="the query's result has no such column; it has 'who'"):
             Interactions.from_table(connection, user="usr", item="what", query=SELECT)
-        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        with pytest.raises(ValueError, match="query cannot be run: no such table"):
             read(connection, query="SELECT * FROM nowhere")
     finally:
         connection.close()
@@ -282,3 +282,98 @@ def test_events_with_weights_dates_and_several_files(tmp_path: Path) -> None:
         Interactions.from_table(
             [tmp_path / name for name in days], **{**columns, "weights": {"view": 1, "cart": 2}}
         )
+
+
+# ---- files of databases --------------------------------------------------------------------------
+
+
+def test_sqlite_file_with_a_query_or_one_table(database: Path) -> None:
+    assert read(database, query=SELECT) == EXPECTED
+    assert read(str(database)) == EXPECTED
+    x = Interactions.from_table(
+        database, user="who", item="what", value="stars", time="day", nulls="drop"
+    )
+    assert x.report["notes"] == ["file shop.db: read the table 'events', the only one"]
+
+
+def test_duckdb_file_with_a_query_or_one_table(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    path = tmp_path / "shop.duckdb"
+    events = arrow_table()
+    connection = duckdb.connect(str(path))
+    connection.register("given", events)
+    connection.execute("CREATE TABLE events AS SELECT * FROM given")
+    connection.close()
+    assert read(path) == EXPECTED
+    assert read(path, query=SELECT) == EXPECTED
+    assert read(f"duckdb:///{path}", query=SELECT) == EXPECTED
+
+
+def test_database_files_that_need_a_query(database: Path, tmp_path: Path) -> None:
+    connection = sqlite3.connect(database)
+    connection.execute("CREATE TABLE stock (what INTEGER)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(ValueError, match=r"2 tables \('events', 'stock'\): choose one by query="):
+        read(database)
+    with pytest.raises(ValueError, match="query cannot be run: no such table: orders"):
+        read(database, query="SELECT * FROM orders")
+    with pytest.raises(ValueError, match=r"syntax error: write 'SELECT \* FROM events'"):
+        read(database, query="events")
+    empty = tmp_path / "empty.db"
+    connection = sqlite3.connect(empty)
+    connection.execute("CREATE TABLE a (b)")
+    connection.execute("DROP TABLE a")
+    connection.close()
+    with pytest.raises(ValueError, match="holds no table"):
+        read(empty)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        read(f"duckdb:///{tmp_path}/none.duckdb")
+
+
+def test_url_of_a_database_without_a_driver() -> None:
+    pytest.importorskip("sqlalchemy")
+    with pytest.raises(ValueError, match="cannot open nothing://"):
+        read("nothing:///x", query=SELECT)
+
+
+# ---- iterators and rows --------------------------------------------------------------------------
+
+
+def test_parts_from_an_iterator(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    table = arrow_table()
+    assert read(part for part in (table.slice(0, 1), table.slice(1))) == EXPECTED
+    assert read(iter(table.to_batches())) == EXPECTED
+    path = tmp_path / "events.csv"
+    path.write_text(TEXT)
+    assert read(pd.read_csv(path, chunksize=3)) == EXPECTED
+
+
+def test_rows_that_are_dictionaries(tmp_path: Path) -> None:
+    rows = arrow_table().to_pylist()
+    assert read(rows) == EXPECTED
+    assert read(iter(rows)) == EXPECTED
+    del rows[-1]["stars"]  # a missing member is a null
+    assert read(rows) == EXPECTED
+
+
+def test_rows_and_columns_without_names() -> None:
+    with pytest.raises(TypeError, match="list of rows without names"):
+        read(list(ROWS))
+    pd = pytest.importorskip("pandas")
+    users, items = pd.Series([1, 2]), pd.Series([5, 6])
+    with pytest.raises(TypeError, match="list of columns: pass a dictionary"):
+        read((users, items))
+    with pytest.raises(TypeError, match="got Series"):
+        read(users)
+    with pytest.raises(TypeError, match=r"got bytes: wrap it in io\.BytesIO"):
+        read(TEXT.encode())
+    with pytest.raises(ValueError, match="list of tables is empty"):
+        read(iter(()))
+
+
+def test_missing_file_of_a_url() -> None:
+    pytest.importorskip("fsspec")
+    with pytest.raises(FileNotFoundError, match=r"no such file: memory://none\.parquet"):
+        read("memory://none.parquet")

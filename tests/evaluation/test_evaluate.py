@@ -211,6 +211,12 @@ def test_split_of_a_wrong_kind():
             ev.evaluate(Fixed([1, 2, 3]), wrong)
 
 
+def test_values_of_a_model_that_is_not_there(parts):
+    table = ev.evaluate(Fixed(np.arange(30)), parts)
+    with pytest.raises(KeyError, match="has no model 'other'; it has Fixed"):
+        table["other"]
+
+
 def test_models_that_only_rank_are_not_judged_by_ratings(small_ratings):
     parts = split.random(Interactions.from_csr(small_ratings), test_size=0.2, random_state=0)
     with pytest.raises(ValueError, match="'ItemKNN' only ranks"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from aimass_core import BaselineOnly, ExplicitALS, Interactions, ItemKNN, Popularity
+from aimass_core import BaselineOnly, ExplicitALS, Interactions, ItemKNN, Popularity, UserKNN
 from aimass_core import evaluation as ev
 from aimass_core.data import split
 
@@ -29,6 +29,15 @@ def test_grid_search_of_a_rating_model(pairs):
     search.fit(*pairs)
     assert search.best_params_["model__regularization"] == 0.1
     assert search.best_estimator_.model_.n_factors == search.best_params_["model__n_factors"]
+
+
+def test_models_that_predict_ratings_by_their_parameters(pairs):
+    model = ev.RatingRegressor(model=UserKNN(aggregation="mean"))
+    assert selection.cross_val_score(model, *pairs, cv=3, error_score="raise").shape == (3,)
+    with pytest.raises(TypeError, match=r"UserKNN only ranks: .*aggregation='mean'"):
+        ev.RatingRegressor(model=UserKNN()).fit(*pairs)
+    with pytest.raises(TypeError, match=r"write UserKNN\(\)"):
+        ev.RatingRegressor(model=UserKNN).fit(*pairs)
 
 
 def test_cross_validation_equals_fits_by_hand(pairs):

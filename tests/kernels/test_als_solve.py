@@ -170,18 +170,43 @@ def test_bits_do_not_depend_on_threads(solver, dtype):
         np.testing.assert_array_equal(one, more)
 
 
-def test_a_row_does_not_depend_on_the_others():
-    a = problem(60, 50, 20, np.float32, 7)
-    whole = _core.als_solve(**a, solver="cg", **OPTIONS)
-    begin, end = a["indptr"][20], a["indptr"][31]
-    part = a | {
-        "indptr": a["indptr"][20:32] - begin,
-        "indices": a["indices"][begin:end].copy(),
-        "data": a["data"][begin:end].copy(),
-        "start": a["start"][20:31].copy(),
-        "ridge": a["ridge"][20:31].copy(),
+def rows_of(a, begin, end):
+    """The same problem with some of its rows."""
+    first, last = a["indptr"][begin], a["indptr"][end]
+    return a | {
+        "indptr": a["indptr"][begin : end + 1] - first,
+        "indices": a["indices"][first:last].copy(),
+        "data": a["data"][first:last].copy(),
+        "start": a["start"][begin:end].copy(),
+        "ridge": a["ridge"][begin:end].copy(),
     }
-    np.testing.assert_array_equal(_core.als_solve(**part, solver="cg", **OPTIONS), whole[20:31])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_row_does_not_depend_on_the_others(solver, dtype, level):
+    """Groups of every size, at either end of which rows are left out."""
+    for f, common_ridge in ((20, 0.5), (70, 0.0)):
+        a = problem(60, 50, f, dtype, 7, density=0.08) | {"common_ridge": common_ridge}
+        complete = _core.als_solve(**a, solver=solver, **OPTIONS)
+        for begin, end in ((20, 31), (0, 1), (1, 3), (7, 11), (30, 35), (41, 48), (3, 60)):
+            part = _core.als_solve(**rows_of(a, begin, end), solver=solver, **OPTIONS)
+            np.testing.assert_array_equal(part, complete[begin:end])
+
+
+def test_rows_that_cannot_be_solved_leave_their_group_alone(level):
+    a = problem(40, 50, 20, np.float32, 7, density=0.1)
+    expected = _core.als_solve(**a, solver="pcg", **OPTIONS)
+    begin, end = a["indptr"][17:19]
+    assert end > begin
+    a["data"][begin:end] = 3e38
+    with pytest.raises(NumericalError, match="row 17 "):
+        _core.als_solve(**a, solver="pcg", **OPTIONS)
+    a["data"][begin:end] = 0  # nothing to solve for
+    got = _core.als_solve(**a, solver="pcg", **OPTIONS)
+    assert (got[17] == 0).all()
+    others = np.arange(40) != 17
+    np.testing.assert_array_equal(got[others], expected[others])
 
 
 @pytest.mark.parametrize("n_threads", [1, 4])

@@ -154,3 +154,32 @@ def test_rows_beyond_float32_beside_a_flat_density(far, weight_of_row):
     expected, expected_score = step(reference, X, shift, scale, weight, coefficients)
     np.testing.assert_allclose(sums, expected, rtol=2e-5, atol=1e-2)
     np.testing.assert_allclose(score, expected_score, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("d", "k", "apart"), [(3, 20, 0.3), (8, 8, 1.0), (32, 32, 1.0)])
+def test_float32_rounds_once(d, k, apart):
+    """Components near each other: no error beyond that of the distances in float32."""
+    X, shift, scale, coefficients = diagonal_problem(2_000, d, k, apart, np.float32, seed=3)
+    shares, expected = (ask(h, X, shift, scale, coefficients, "resp") for h in (_core, reference))
+    np.testing.assert_allclose(shares, expected, rtol=0, atol=4e-6)
+    np.testing.assert_allclose(shares.sum(axis=1, dtype=np.float64), 1, rtol=1e-6)
+    scores, expected = (ask(h, X, shift, scale, coefficients, "score") for h in (_core, reference))
+    np.testing.assert_allclose(scores, expected, atol=3e-5)
+    assert abs((scores - expected).mean()) < 1e-6
+    sums, _ = step(_core, X, shift, scale, None, coefficients)
+    np.testing.assert_allclose(sums[:, 0].sum(), len(X), rtol=1e-6)
+
+
+def test_the_range_of_exp():
+    """Components from 0 to 1e5 nats below the best one, and one without weight."""
+    below = np.concatenate([np.linspace(0, 200, 401), [500.0, 1e5, np.inf]])
+    coefficients = np.zeros((len(below), 3))
+    coefficients[:, 0] = 700 - below
+    coefficients[:, 2] = -0.5
+    X, shift, scale = np.zeros((100, 1), np.float32), np.zeros(1), np.ones(1)
+    shares, expected = (ask(h, X, shift, scale, coefficients, "resp") for h in (_core, reference))
+    seen = expected[0] > 1e-30
+    np.testing.assert_allclose(shares[:, seen], expected[:, seen], rtol=1e-5)
+    assert shares[:, ~seen].max() < 1e-29
+    assert not shares[:, -3:].any()
+    assert (ask(_core, X, shift, scale, coefficients, "labels") == 0).all()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from aimass_core.retrieval import AudienceIndex, HashedIds, audience
+from aimass_core.retrieval import AudienceIndex, HashedIds, audience, hash_ids, write_topk
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -96,7 +97,7 @@ def test_the_value_of_an_item_decides_between_items() -> None:
         ({"budget": -1.0, "cost": 1.0}, "budget must be at least 0"),
         ({"budget": 5.0, "cost": 0.0}, "cost must be positive"),
         ({"budget": 5.0, "cost": {"i01": 1.0}}, "cost must name every item"),
-        ({"size": 3, "item_values": [1.0]}, "item_values must be one number or have shape"),
+        ({"size": 3, "item_values": [1.0]}, "item_values must be one number, or one for each item"),
         ({"size": 3, "item_values": float("nan")}, "item_values must be positive"),
         ({"size": 3, "groups": {"u01": "a"}}, "belong together"),
         ({"size": 3, "groups": ["a"], "max_per_group": 1}, "one label for each of the 40 users"),
@@ -267,3 +268,30 @@ def test_attributes_of_a_user_with_two_rows(index: AudienceIndex) -> None:
         chosen.join(pd.DataFrame({"id": ["u01"], "age": [1]}))
     with pytest.raises(TypeError, match="pandas, polars or pyarrow"):
         chosen.join({"user": ["u01"]})
+
+
+def test_join_refuses_ids_of_another_type() -> None:
+    pd = pytest.importorskip("pandas")
+    numbered = AudienceIndex([[2.0], [1.0]], [[1.0]], user_ids=[7, 8])
+    chosen = audience(numbered, [0], size=2)
+    with pytest.raises(TypeError, match="column 'user' holds '7' of type str, but the list"):
+        chosen.join(pd.DataFrame({"user": ["7", "8"], "city": ["Rome", "Oslo"]}))
+    with pytest.warns(UserWarning, match="column 'user' holds no user of the lists, such as 7"):
+        joined = chosen.join(pd.DataFrame({"user": [1], "city": ["Rome"]}))
+    assert joined["city"].isna().all()
+    with pytest.raises(ValueError, match="several rows for 1 user, such as 7 in column 'user'"):
+        chosen.join(pd.DataFrame({"user": [7, 7], "city": ["Rome", "Oslo"]}))
+    with pytest.raises(TypeError, match="groups holds '7' of type str"):
+        audience(numbered, [0], size=2, groups={"7": "north"}, max_per_group=1)
+
+
+def test_an_audience_goes_to_a_file(index: AudienceIndex, tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    chosen = audience(index, ["i01", "i02"], size=3)
+    assert write_topk(chosen, tmp_path / "lists.parquet") == 6
+    table = pq.read_table(tmp_path / "lists.parquet")
+    assert table.to_pydict() == chosen.to_dict()
+
+
+def test_hashes_of_a_column() -> None:
+    assert hash_ids([" Ann@X.org"]) == [hashlib.sha256(b"ann@x.org").hexdigest()]

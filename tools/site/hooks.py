@@ -28,6 +28,7 @@ _GUIDES = {
     "factorization": "factorization.md",
     "linear": "linear.md",
     "hybrid": "hybrid.md",
+    "deep": "deep.md",
     "fusion": "fusion.md",
     "sessions": "sessions.md",
 }
@@ -36,6 +37,7 @@ _TITLES = {
     "factorization": "Factor models",
     "linear": "Linear models",
     "hybrid": "Models with features",
+    "deep": "Neural networks",
     "fusion": "Combinations of models",
     "sessions": "Session models",
 }
@@ -162,6 +164,13 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def _summary(cls: type) -> str:
+    """Return the first line of a model's docstring, and the extra that its fit needs."""
+    extra = getattr(cls, "needs_extra", None)
+    needs = f" Fit needs `aimass_core[{extra}]`." if extra else ""
+    return public.first_line(cls) + needs
+
+
 def _models_page() -> str:
     """Return the table of all models."""
     lines = [
@@ -181,7 +190,7 @@ def _models_page() -> str:
             "|---|---|---|",
         ]
         lines += [
-            f"| [`{cls.__name__}`]({name}.md) | `{name}` | {_cell(public.first_line(cls))} |"
+            f"| [`{cls.__name__}`]({name}.md) | `{name}` | {_cell(_summary(cls))} |"
             for name, cls in models.items()
         ]
     lines += [

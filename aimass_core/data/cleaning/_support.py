@@ -197,7 +197,7 @@ def _cap(
 
 
 def rank_within(groups: NDArray[Any], key: NDArray[Any]) -> NDArray[np.int64]:
-    """Rank of each entry among those of its group by ascending key; ties: the first comes first."""
+    """Return the rank of each entry within its group by ascending key; ties keep their order."""
     order = np.lexsort((key, groups))
     sizes = np.bincount(groups) if len(groups) else np.zeros(0, dtype=np.int64)
     starts = np.repeat(np.cumsum(sizes) - sizes, sizes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._column import Column, expand_dictionary, some
+from .._column import Column, expand_dictionary, mask_or_none
 from .._convert import from_any, from_any_or_lists
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _lists(objects: Sequence[Any], name: str) -> Lists | Vectors:
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     entries = from_any(list(chain.from_iterable(rows)), name)
-    return as_vectors(Lists(entries, offsets, some(gone)), name)
+    return as_vectors(Lists(entries, offsets, mask_or_none(gone)), name)
 
 
 def as_vectors(lists: Lists, name: str) -> Lists | Vectors:

@@ -142,11 +142,11 @@ def _read(table: Any, chosen: list[Any], ids_at: Any) -> dict[Any, Cells]:
     if isinstance(table, Mapping) or is_pandas(table):
         names = [*chosen, *([] if ids_at is None else [ids_at])]
         return {name: cells_of(table[name], f"column {name!r}") for name in names}
-    wanted = {f"{FEATURE_ROLE} {place}": name for place, name in enumerate(chosen)}
+    wanted = {f"{FEATURE_ROLE} {number}": name for number, name in enumerate(chosen)}
     if ids_at is not None:
         wanted["column"] = ids_at
-    found = table.read(wanted)
-    return {name: cells_of(found[role], f"column {name!r}") for role, name in wanted.items()}
+    cells = table.read(wanted)
+    return {name: cells_of(cells[role], f"column {name!r}") for role, name in wanted.items()}
 
 
 def _plain(name: Any) -> str:

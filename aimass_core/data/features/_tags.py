@@ -89,10 +89,10 @@ def split_text(column: Column, separator: str) -> Lists:
 
 def _occurrences(data: NDArray[np.uint8], mark: bytes) -> NDArray[np.int64]:
     """Return the positions of a separator that do not overlap."""
-    found = data[: max(len(data) - len(mark) + 1, 0)] == mark[0]
+    is_mark = data[: max(len(data) - len(mark) + 1, 0)] == mark[0]
     for i, byte in enumerate(mark[1:], 1):
-        found &= data[i : i + len(found)] == byte
-    at = np.flatnonzero(found)
+        is_mark &= data[i : i + len(is_mark)] == byte
+    at = np.flatnonzero(is_mark)
     if len(mark) > 1 and len(at):
         kept, last = [], -len(mark)
         for position in at.tolist():

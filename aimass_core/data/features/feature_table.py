@@ -160,10 +160,10 @@ class FeatureTable:
         """
         limit = as_float(threshold, "threshold", minimum=0.5, maximum=1.0)
         areas = areas_of_features(self.matrix, classes_of(y, len(self)))
-        found = np.flatnonzero(areas >= limit)
-        found = found[np.argsort(-areas[found], kind="stable")]
+        columns = np.flatnonzero(areas >= limit)
+        columns = columns[np.argsort(-areas[columns], kind="stable")]
         names = self.names
-        return {names[column]: float(areas[column]) for column in found.tolist()}
+        return {names[column]: float(areas[column]) for column in columns.tolist()}
 
     def __repr__(self) -> str:
         return f"FeatureTable({len(self):,} rows x {self.n_features:,} features)"

@@ -383,12 +383,12 @@ class Features(Estimator):
         for name, reason in skipped.items():
             logger.info("Features: column %r is left out: %s", name, reason)
         self._adopt(fresh, {name: e.state() for name, e in encoders.items()}, skipped)
-        found = self._table_of(raw, blocks, widths, self)
+        encoded = self._table_of(raw, blocks, widths, self)
         if target is not None and len(target) and np.ptp(target) > 0:
-            self.leaks_ = found.leaks(target)
+            self.leaks_ = encoded.leaks(target)
             for name, area in self.leaks_.items():
                 logger.warning("Features: %r alone tells the target apart (AUC %.3f)", name, area)
-        return found
+        return encoded
 
     def _learn_column(self, name: str, kind: str, cells: Cells, target: Any) -> Any:
         """Return the encoder of a column and its block, None where it has one value only."""

@@ -1,10 +1,13 @@
-"""Results of databases: DB-API cursors, and connections of DB-API, ADBC, SQLAlchemy and DuckDB."""
+"""Databases: cursors, connections (DB-API, ADBC, SQLAlchemy, DuckDB) and files (SQLite, DuckDB)."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ...base.optional import import_optional
@@ -15,7 +18,7 @@ from .frames import library_of
 from .options import ReadOptions
 from .protocol import Reader, Wanted
 
-__all__ = ["ResultReader", "is_database", "open_result"]
+__all__ = ["ResultReader", "database_kind", "is_database", "open_database", "open_result"]
 
 _ROWS = 1 << 16  # fetched at once
 
@@ -51,23 +54,133 @@ def open_result(source: Any, options: ReadOptions, notes: list[str]) -> Reader:
     query = options.query
     opened = contextlib.ExitStack()
     if isinstance(source, str):
-        source = import_optional("sqlalchemy").create_engine(source)
+        source = _engine(source)
         opened.callback(source.dispose)
     with opened:  # closed where anything below raises
         result = _result(source, query, opened)
         return ResultReader(result, options, notes, opened.pop_all())
 
 
+def _engine(url: str) -> Any:
+    """Return the engine of SQLAlchemy for a URL."""
+    sqlalchemy = import_optional("sqlalchemy")
+    try:
+        return sqlalchemy.create_engine(url)
+    except (ImportError, sqlalchemy.exc.ArgumentError) as error:
+        kind = url.partition("://")[0]
+        raise ValueError(
+            f"SQLAlchemy cannot open {kind}:// ({error}): install its driver, or pass a connection"
+        ) from None
+
+
+# ---- files of databases --------------------------------------------------------------------------
+
+_TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
+    "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+    "duckdb": "SELECT table_name FROM information_schema.tables ORDER BY table_name",
+}
+
+
+def database_kind(path: Any) -> str | None:
+    """Return "sqlite" or "duckdb" for the path of a database file, None for any other source."""
+    path = os.path.expanduser(path)
+    if isinstance(path, bytes) or not os.path.isfile(path):
+        return None
+    with open(path, "rb") as file:
+        head = file.read(16)
+    if head == b"SQLite format 3\0":
+        return "sqlite"
+    return "duckdb" if head[8:12] == b"DUCK" else None
+
+
+def open_database(path: Any, kind: str, options: ReadOptions, notes: list[str]) -> Reader:
+    """Return a reader of ``options.query``, or of the only table, of a database file.
+
+    Parameters
+    ----------
+    path : path
+        Of the file, which is opened for reading only.
+    kind : {"sqlite", "duckdb"}
+        Its format.
+    options : ReadOptions
+    notes : list of str
+        The name of the table is appended where there is no query.
+
+    Returns
+    -------
+    Reader
+        It closes the file after reading.
+
+    Raises
+    ------
+    ValueError
+        Without a query, for a file of several tables or none; for SQL that fails.
+    ImportError
+        For a file of DuckDB where duckdb is not installed.
+    """
+    path = Path(os.path.expanduser(path)).absolute()
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    with contextlib.ExitStack() as opened:
+        connection = _connected(path, kind)
+        opened.callback(connection.close)
+        query = options.query
+        if query is None:
+            tables = [row[0] for row in _executed(connection, _TABLES[kind]).fetchall()]
+            if len(tables) != 1:
+                shown = ", ".join(map(repr, tables[:20])) + ", ..." * (len(tables) > 20)
+                raise ValueError(
+                    f"{path.name} holds {len(tables)} tables ({shown}): choose one by "
+                    f"query='SELECT * FROM {tables[0]}'"
+                    if tables
+                    else f"{path.name} holds no table"
+                )
+            notes.append(f"file {path.name}: read the table {tables[0]!r}, the only one")
+            name = tables[0].replace('"', '""')
+            query = f'SELECT * FROM "{name}"'
+        result = _executed(connection, query)
+        return ResultReader(result, options, notes, opened.pop_all())
+
+
+def _connected(path: Path, kind: str) -> Any:
+    """Open the file of a database for reading."""
+    if kind == "sqlite":
+        import sqlite3
+
+        return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    duckdb = import_optional("duckdb", "reading a DuckDB file")
+    try:
+        return duckdb.connect(str(path), read_only=True)
+    except duckdb.Error as error:
+        raise ValueError(f"{path.name} cannot be opened: {error}") from None
+
+
+def _executed(source: Any, query: Any) -> Any:
+    """Run a query on a connection or cursor; errors of the driver are those of the query."""
+    try:
+        return source.execute(query)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        word = str(query).strip()
+        hint = f": write 'SELECT * FROM {word}'" if re.fullmatch(r"\w+", word) else ""
+        raise ValueError(f"the query cannot be run: {error}{hint}") from error
+
+
+# ---- results -------------------------------------------------------------------------------------
+
+
 def _result(source: Any, query: str | None, opened: contextlib.ExitStack) -> Any:
     library = library_of(source)
     if library in _DUCKDB:
         if query is not None:
-            return source.execute(query)
+            return _executed(source, query)
         if getattr(source, "description", None):
             return source
     elif callable(getattr(source, "fetchmany", None)):
         if query is not None:
-            source.execute(query)
+            _executed(source, query)
         return source
     if query is None:
         raise ValueError(
@@ -76,10 +189,10 @@ def _result(source: Any, query: str | None, opened: contextlib.ExitStack) -> Any
     if library == "sqlalchemy":
         if hasattr(source, "connect"):
             source = opened.enter_context(source.connect())
-        return source.execute(import_optional("sqlalchemy").text(query))
+        return _executed(source, import_optional("sqlalchemy").text(query))
     cursor = source.cursor()
     opened.callback(cursor.close)
-    cursor.execute(query)
+    _executed(cursor, query)
     return cursor
 
 

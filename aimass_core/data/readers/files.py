@@ -212,6 +212,11 @@ class File:
             return by_name
         if head.startswith(b"PK\x03\x04"):
             return "excel"
+        if head[8:9] == b"{" and b'"__metadata__"' in head[:64]:  # as base.persistence writes
+            raise ValueError(
+                f"{self.name} is a saved model or saved interactions, not a table: open it with "
+                "aimass_core.load, or give it to the command as --model-file"
+            )
         text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
         if text[:1] in (b"{", b"["):
             return "json"
@@ -491,11 +496,14 @@ def _of_url(url: str, options: ReadOptions) -> list[File]:
     def shown(name: str) -> str:
         return name if "://" in name else f"{protocol}://{name.lstrip('/')}"
 
-    return [
-        file
-        for name in names
-        for file in _members(shown(name), opener(name), None, options, _partitions(name))
-    ]
+    try:
+        return [
+            file
+            for name in names
+            for file in _members(shown(name), opener(name), None, options, _partitions(name))
+        ]
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no such file: {url}") from None
 
 
 def _of_arrow_url(url: str, storage: dict[str, Any], options: ReadOptions) -> list[File]:

@@ -30,6 +30,8 @@ def is_frame(table: Any) -> bool:
     """Return whether a table in memory has columns by name."""
     if isinstance(table, (Mapping, np.ndarray)):
         return True
+    if type(table).__name__ == "Series":
+        return False
     return any(
         hasattr(table, attribute)
         for attribute in ("__arrow_c_stream__", "__arrow_c_array__", "collect_schema", "scanner")

@@ -1,8 +1,9 @@
-"""JSON: one object a line, or one array of objects."""
+"""JSON: one object a line, one array of objects, or one object of columns (pandas' default)."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from .protocol import Reader, Wanted
 
 __all__ = ["JsonReader"]
 
+# What pandas writes by orient="columns" (its default), and by the others that are no list of rows.
+_BY_COLUMN = re.compile(rb'\{\s*"(?:[^"\\]|\\.)*"\s*:\s*\{\s*"0"\s*:')
+_BY_ROW = re.compile(rb'\{\s*"0"\s*:\s*\{|\{\s*"(?:columns|schema|index)"\s*:\s*[\[{]')
 _BLOCK = 1 << 24  # bytes parsed at once; no object may be larger
 
 
@@ -33,8 +37,16 @@ class JsonReader(Reader):
         self.file = file
         self._arrow: Any = None
         self._columns: dict[str, list[Any]] = {}
-        if file.head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        head = file.head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        if head.startswith(b"["):
             self._read_array()
+        elif _BY_COLUMN.match(head):
+            self._read_columns()
+        elif _BY_ROW.match(head):
+            raise ValueError(
+                f"{file.name} holds neither a list of objects nor one object a line: write it by "
+                "to_json(path, orient='records', lines=True)"
+            )
         else:
             self._read_lines()
         file.check_unchanged()
@@ -54,12 +66,27 @@ class JsonReader(Reader):
             table = table.flatten()
         self._arrow = table
 
-    def _read_array(self) -> None:
+    def _loaded(self) -> Any:
+        """Return the content of the file, parsed as one value."""
         with self.file.open() as stream:
             try:
-                objects = json.loads(stream.read())
+                return json.loads(stream.read())
             except ValueError as error:
                 raise ValueError(f"{self.file.name} cannot be read as json: {error}") from None
+
+    def _read_columns(self) -> None:
+        columns = self._loaded()
+        rows = list(next(iter(columns.values())))
+        for name, cells in columns.items():
+            if not isinstance(cells, dict) or list(cells) != rows:
+                raise ValueError(
+                    f"{self.file.name} is an object of columns, but {name!r} has other rows than "
+                    "the first column"
+                )
+            self._columns[name] = list(cells.values())
+
+    def _read_array(self) -> None:
+        objects = self._loaded()
         for number, one in enumerate(objects):
             if not isinstance(one, dict):
                 raise ValueError(f"{self.file.name}: element {number} of the array is no object")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .database import is_database, open_result
+import numpy as np
+
+from .database import database_kind, is_database, open_database, open_result
 from .files import File, files_of, is_url
 from .frames import FrameReader, is_frame, is_pandas
 from .json_lines import JsonReader
@@ -31,7 +34,7 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
 
     Parameters
     ----------
-    table : table, path, URL, glob, folder, open file, connection, cursor, or list of these
+    table : table, path, URL, glob, folder, open file, connection, cursor; list or iterator of these
         See `Interactions.from_table`.
     options : ReadOptions
         How to read it.
@@ -55,42 +58,70 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
     if isinstance(table, Reader):
         return [table]
     if isinstance(table, (list, tuple)):
-        if not table:
-            raise ValueError("the list of tables is empty: give at least one")
-        _refuse_rows(table[0])
-        return [reader for part in table for reader in open_readers(part, options, notes)]
-    if isinstance(table, str) and is_url(table) and options.query is not None:
-        return [open_result(table, options, notes)]
+        return _readers_of_list(table, options, notes)
+    if isinstance(table, str) and is_url(table):
+        if table.startswith("duckdb:///"):
+            return [open_database(table.removeprefix("duckdb:///"), "duckdb", options, notes)]
+        if options.query is not None:
+            return [open_result(table, options, notes)]
+    if isinstance(table, (str, os.PathLike)):
+        database = database_kind(table)
+        if database is not None:
+            return [open_database(table, database, options, notes)]
     if isinstance(table, (str, os.PathLike)) or _is_binary_file(table):
         return [_reader_of(file, options, notes) for file in files_of(table, options)]
     if is_frame(table):
         return [FrameReader(table, options, notes)]
     if is_database(table):
         return [open_result(table, options, notes)]
+    if isinstance(table, Iterator):  # such as the parts that pandas.read_csv(chunksize=) reads
+        return open_readers(list(table), options, notes)
     names = getattr(getattr(table, "index", None), "names", ()) if is_pandas(table) else ()
     if any(name is not None for name in names):
         raise ValueError(
             "table is a pandas Series with columns in the index: pass table.reset_index()"
         )
+    hint = ": wrap it in io.BytesIO" if isinstance(table, (bytes, bytearray)) else ""
     raise TypeError(
         "table must be a pandas, polars, pyarrow or DuckDB table, a mapping of arrays, a "
         "structured array, a path, URL or open file, a cursor or connection, or a list of these, "
-        f"got {type(table).__name__}"
+        f"got {type(table).__name__}{hint}"
     )
 
 
+def _readers_of_list(table: Any, options: ReadOptions, notes: list[str]) -> list[Reader]:
+    """Return the readers of all parts, or of a list of rows that are dictionaries."""
+    if not table:
+        raise ValueError("the list of tables is empty: give at least one")
+    if all(isinstance(row, Mapping) and not all(map(_is_column, row.values())) for row in table):
+        names = dict.fromkeys(name for row in table for name in row)
+        columns = {name: [row.get(name) for row in table] for name in names}
+        return [FrameReader(columns, options, notes)]
+    _refuse_rows(table[0])
+    return [reader for part in table for reader in open_readers(part, options, notes)]
+
+
+def _is_column(cell: Any) -> bool:
+    """Return whether a value of a mapping is a column, not a cell."""
+    return hasattr(cell, "__len__") and not isinstance(cell, (str, bytes, Mapping))
+
+
 def _refuse_rows(first: Any) -> None:
-    """Raise TypeError where a list holds the rows of one table, not several tables."""
-    cells = list(first.values()) if isinstance(first, dict) else first
-    if not isinstance(cells, (list, tuple)) or not cells:
+    """Raise TypeError where a list holds the rows or the columns of one table, not tables."""
+    if type(first).__name__ == "Series" or (
+        isinstance(first, np.ndarray) and first.ndim == 1 and first.dtype.names is None
+    ):
+        raise TypeError(
+            "table is a list of columns: pass a dictionary of them, such as {'user': users, "
+            "'item': items}, or use from_arrays(users, items, values, times)"
+        )
+    if not isinstance(first, (list, tuple)) or not first or any(map(_is_column, first)):
         return
-    if all(cell is None or isinstance(cell, (str, int, float)) for cell in cells):
-        is_paths = not isinstance(first, dict) and all(isinstance(cell, str) for cell in cells)
-        if not is_paths:
-            raise TypeError(
-                "table is a list of rows: pass pandas.DataFrame(rows), or "
-                "pyarrow.Table.from_pylist(rows) for rows that are dictionaries"
-            )
+    if not all(isinstance(cell, (str, os.PathLike)) for cell in first):
+        raise TypeError(
+            "table is a list of rows without names: pass dictionaries such as {'user': 1, 'item': "
+            "5}, or from_arrays(*zip(*rows)) for rows of user, item, value and time"
+        )
 
 
 def _is_binary_file(table: Any) -> bool:

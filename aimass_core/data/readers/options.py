@@ -34,7 +34,7 @@ class ReadOptions:
     names : sequence of str, optional
         Names of the columns of text files.
     date_format : str, optional
-        Format of dates in text, "excel" or "number".
+        Format of dates in text, "s", "ms", "us", "ns" (since 1970), "excel" or "number".
     null_values : sequence of str
         Words for missing values, in addition to the usual ones.
     default_nulls : bool

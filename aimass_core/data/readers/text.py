@@ -17,6 +17,7 @@ import numpy as np
 
 from .._arrow import read_stream
 from .._column import Column, concat
+from .._text import UNIX_UNITS
 from .files import File, is_refusal, pyarrow, unreadable
 from .options import ReadOptions
 from .protocol import ID_ROLES, Reader, Wanted
@@ -55,6 +56,7 @@ _SNIFFED_LINES = 50
 _LONGEST_LINE = 1 << 24
 _BLOCK = 1 << 20  # bytes that pyarrow parses at once
 _UNIT = "\x1f"  # stands for a separator of several characters; Unicode's unit separator
+_LIKE_DATA = re.compile(r"\s*[-+]?\d+([.,]\d+)*\s*|\s*\d{1,4}[-/.]\d\d?[-/.]\d{1,4}.*")
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)(\.0)?")
 
 
@@ -184,6 +186,22 @@ class TextReader(Reader):
         """Return the names of the columns; numbers from 0 where the file has none."""
         return [*self._names, *self.partitions]
 
+    def where_else(self, name: Any) -> str:
+        """Return the option to pass where another separator, or no header, explains a name."""
+        if not self.options.has_header:
+            return ""
+        header = self._names
+        if len(header) == 1 and isinstance(name, str) and name in header[0]:
+            after = header[0][header[0].index(name) + len(name) :]
+            mark = re.match(r"\W+", after) or re.search(
+                r"\W+(?=" + re.escape(name) + ")", header[0]
+            )
+            separator = "" if mark is None else f", such as {mark[0]!r}"
+            return f"; pass separator= if another mark than {self.separator!r} is used{separator}"
+        if any(_LIKE_DATA.fullmatch(cell) for cell in header):
+            return "; if the first line is data, name the columns: names=['user', 'item', ...]"
+        return ""
+
     def read(self, wanted: Wanted, labels: Mapping[str, str]) -> dict[str, Column]:
         """Read the wanted columns."""
         own = {role: name for role, name in wanted.items() if name not in self.partitions}
@@ -207,7 +225,7 @@ class TextReader(Reader):
 
         needs_text = {
             "value": self.options.thousands is not None,
-            "time": self.options.date_format not in (None, "number", "excel"),
+            "time": self.options.date_format not in (None, "number", "excel", *UNIX_UNITS),
         }
         types = {
             position: pa.string()

@@ -278,8 +278,8 @@ def nested(
     )
 
 
-def _splits(found: Any, name: str) -> Iterator[Split]:
-    parts = [found] if isinstance(found, Split) else found
+def _splits(splits: Any, name: str) -> Iterator[Split]:
+    parts = [splits] if isinstance(splits, Split) else splits
     for part in parts.values() if isinstance(parts, Mapping) else parts:
         if not isinstance(part, Split):
             raise TypeError(f"{name} must give a Split or several, got {type(part).__name__}")
