@@ -1,11 +1,11 @@
 """Loss against seconds of alternating least squares, for every solver here and those of peers.
 
 Usage: ``python benchmarks/als_to_loss.py DATA [--factors 64 128] [--members native implicit]``,
-DATA being ml1m-like or ml20m-like (generated) or movielens-1m or gowalla (AIMASS_DATA names their
-folder). All courses start from the same factors, with the objective of als_courses.py. The goal is
-the loss after ``--n-iter`` (15) CG iterations of implicit, or of this library where implicit is not
-among the members. A course ends with the iteration that reaches the goal, or when it has taken
-``--seconds``.
+DATA being ml1m-like or ml20m-like (generated), another size such as 5000x7000x420000 (users, items,
+entries), or movielens-1m or gowalla (AIMASS_DATA names their folder). All courses start from the
+same factors, with the objective of als_courses.py. The goal is the loss after ``--n-iter`` (15) CG
+iterations of implicit, or of this library where implicit is not among the members. A course ends
+with the iteration that reaches the goal, or when it has taken ``--seconds``.
 
 Prints markdown tables: iterations and seconds to the goal, the seconds relative to the fastest
 solver here, and the largest relative difference of the losses, epoch by epoch, to those of the same
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from als_courses import COURSES, SOLVERS, Problem, loss, start
-from data import SIZES
+from data import SIZES, power_law
 from factors import CASES, seen
 from quality import USER_ITEM, folder
 
@@ -33,6 +34,8 @@ from aimass_core import Interactions
 from aimass_core.data import split
 
 KINDS = ("pcg", "cg", "cholesky", "subspace")
+NAMES = ("ml1m-like", "ml20m-like", "movielens-1m", "gowalla")
+SIZE = r"(\d+)x(\d+)x(\d+)"
 MOST = 60  # iterations of a course
 LOSS = 1e-4
 
@@ -53,6 +56,8 @@ def matrix(name: str) -> Any:
     if name.endswith("-like"):
         (case,) = (c for c, v in CASES.items() if v[:3] == SIZES[name[:-5]] and c.endswith("f64"))
         return seen(case)
+    if (size := re.fullmatch(SIZE, name)) is not None:
+        return power_law(*map(int, size.groups()))
     path = folder(name) / "interactions.parquet"
     if name == "gowalla":
         return split.by_column(path, column="split", **USER_ITEM).train.matrix
@@ -161,7 +166,7 @@ def draw(path: Path, data: str, kept: dict[int, tuple[float, dict[str, Curve]]])
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("data", choices=["ml1m-like", "ml20m-like", "movielens-1m", "gowalla"])
+    parser.add_argument("data", help=f"one of {', '.join(NAMES)}, or a size")
     parser.add_argument("--factors", type=int, nargs="+", default=[64])
     parser.add_argument("--members", nargs="+", choices=list(COURSES), default=list(COURSES))
     parser.add_argument("--solvers", nargs="+", choices=KINDS, default=list(KINDS))
@@ -172,6 +177,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
+    if arguments.data not in NAMES and not re.fullmatch(SIZE, arguments.data):
+        parser.error(f"DATA must be one of {', '.join(NAMES)}, or a size such as 500x700x9000")
     problem, kept = Problem.of(matrix(arguments.data)), {}
     for f in arguments.factors:
         goal, found = kept[f] = courses(problem, f, arguments)

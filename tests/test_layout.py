@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,18 @@ def test_import_loads_nothing_heavy() -> None:
     code = "import sys, aimass_core; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert not HEAVY & set(out.stdout.split())
+
+
+def test_a_tree_without_the_extension_says_what_to_do(tmp_path: Path) -> None:
+    """A source folder may be found before the installed package."""
+    ignored = shutil.ignore_patterns("__pycache__", "_core.*.so", "_core.*.pyd")
+    shutil.copytree(PACKAGE, tmp_path / "aimass_core", ignore=ignored)
+    code = "import aimass_core; aimass_core.ItemKNN"
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert "ImportError: aimass_core has no compiled extension for this Python" in out.stderr
+    assert "run 'make demo' or 'pip install -e .' first" in out.stderr
 
 
 def test_no_file_names_a_machine() -> None:

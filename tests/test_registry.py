@@ -43,7 +43,7 @@ def names_for_type_checkers(package: str) -> set[str]:
 
 def test_type_checkers_know_the_public_names() -> None:
     assert names_for_type_checkers("") == set(aimass_core.__all__) - {"__version__"}
-    for package in ("neighbors", "factorization", "linear", "hybrid", "deep", "fusion", "mixture"):
+    for package in (*registry._MODEL_PACKAGES, "mixture"):
         assert names_for_type_checkers(package) == set(getattr(aimass_core, package).__all__)
 
 

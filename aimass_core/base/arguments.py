@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from .registry import models_with
 from .validation import suggest
 
-__all__ = ["FOREIGN_NAMES", "explains_names", "features_refused", "unknown_argument"]
+__all__ = ["FOREIGN_NAMES", "MEMBERS", "explains_names", "features_refused", "unknown_argument"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,6 +83,29 @@ FOREIGN_NAMES = _by_foreign_name()
 
 # Arguments of other libraries for what is a call of its own here.
 OTHER_CALLS = {"recalculate_user": "recommend_new", "user_items": "recommend_new"}
+
+# Methods and attributes of other libraries, or of some models only, and what is called here.
+MEMBERS = {
+    "similar_users": "factor models, UserKNN and ContextKNN have it",
+    "similar_items": "factor models, linear models, ItemKNN, ContextKNN and ContentBased have it",
+    "explain": "ItemKNN, UserKNN, ContextKNN, ImplicitALS, linear models and ContentBased have it",
+    "fold_in": "factor models have it",
+    "transform": "aimass_core.factorization.FactorFeatures makes a transformer of a factor model",
+    "rank_items": "call recommend(users, candidates=items)",
+    "recommend_all": "call recommend() for all users",
+    "partial_fit_users": "call partial_fit(new_interactions)",
+    "partial_fit_items": "call partial_fit(new_interactions)",
+    "add_users": "call partial_fit(new_interactions)",
+    "test": "call predict(users, items)",
+    "estimate": "call predict(users, items)",
+    "get_neighbors": "call similar_items or similar_users",
+    "predict_rank": "call recommend(users, k=...)",
+    "user_factors": "factor models have user_factors_ after fit",
+    "item_factors": "factor models have item_factors_ after fit",
+    "user_embeddings": "factor models have user_factors_ after fit",
+    "item_embeddings": "factor models have item_factors_ after fit",
+    "components_": "factor models have item_factors_ after fit",
+}
 
 
 def explains_names(function: F) -> F:

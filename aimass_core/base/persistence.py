@@ -88,6 +88,12 @@ def save(thing: Any, path: str | os.PathLike[str]) -> None:
 def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Yield a new binary file that replaces `path` once it is complete and on disk."""
     target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"path: '{target}' is a folder: give a file name")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"path: there is no folder '{target.parent}': make it first or write elsewhere"
+        )
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from .arguments import features_refused
+from .arguments import MEMBERS, features_refused
 from .caller import warn_caller
 from .csr import (
     renumber_columns,
@@ -223,6 +223,15 @@ class Recommender(Estimator):
                 cls._state = tuple(dict.fromkeys((*cls._state, *own)))
         if cls.uses_user_features:
             cls._per_user = tuple(dict.fromkeys((*cls._per_user, "user_features_")))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in MEMBERS or hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # raises; a property, its own error
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}: {MEMBERS[name]}"
+            )
 
     # ---- what a model defines ----------------------------------------------------------------
 

@@ -425,7 +425,17 @@ class _Campaign:
         from ..data.idmap import IdMap
 
         codes, ids = IdMap._number(column, option, 1)
-        rows = np.append(known.get(ids.ids) if len(ids) else np.empty(0, np.int64), -1)[codes]
+        rows = np.full(len(ids) + 1, -1, dtype=np.int64)
+        values = ids.ids.tolist()
+        if ids.kind == "str" != known.kind:  # one id that is no number makes text of all
+            values = [known.parse(text) for text in values]
+            usable = [i for i, value in enumerate(values) if not isinstance(value, str)]
+        else:
+            values = values if known.kind != "str" else [str(value) for value in values]
+            usable = list(range(len(values)))
+        if usable:
+            rows[usable] = known.get([values[i] for i in usable])
+        rows = rows[codes]
         keep = np.flatnonzero(rows >= 0)
         return known.ids[rows[keep]].tolist(), keep
 

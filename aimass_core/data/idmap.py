@@ -101,9 +101,9 @@ class IdMap:
             For values that are neither numbers, strings nor datetimes, or of several types.
         """
         column = from_any(values, "values")
-        if column.null is not None:
+        if column.null is not None and len(column.null):
             raise ValueError(
-                f"values holds {int(column.null.sum())} nulls, the first at position "
+                f"values holds {counted(int(column.null.sum()), 'null')}, the first at position "
                 f"{int(column.null.argmax())}: drop these rows"
             )
         codes, ids = cls._number(column, "values", resolve_n_threads(n_threads))

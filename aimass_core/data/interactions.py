@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Interactions"]
 
 _SHOWN_ENTRIES = 5  # in a notebook
+_KINDS_OF_TIMES = {"ns": "dates", "raw": "whole numbers", None: "no times"}  # for messages
 
 
 @register("interactions")
@@ -815,7 +816,8 @@ class Interactions(MatrixWithIds):
         as_choice(rule, "duplicates", RULES)
         if self.time_unit != other.time_unit:
             raise ValueError(
-                f"timestamps do not match: this has unit {self.time_unit}, other {other.time_unit}"
+                f"timestamps do not match: {_KINDS_OF_TIMES[self.time_unit]} here, "
+                f"{_KINDS_OF_TIMES[other.time_unit]} in other"
             )
         row_of, users = self.users._merge(other.users)
         column_of, items = self.items._merge(other.items)
@@ -915,8 +917,8 @@ class Interactions(MatrixWithIds):
         """
         if timestamps is not None and self.time_unit != time_unit:
             raise ValueError(
-                f"X must have times of unit {time_unit!r}, because the model uses those it was "
-                f"fitted on; got {self.time_unit!r}"
+                f"X must have times that are {_KINDS_OF_TIMES[time_unit]}, as those that the model "
+                f"was fitted on; got {_KINDS_OF_TIMES[self.time_unit]}"
             )
         mine = self.events
         if events is not None and mine is not None and mine.rule != events["rule"]:

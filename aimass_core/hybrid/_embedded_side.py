@@ -40,6 +40,11 @@ class Weights:
         self.of_features = np.zeros(n_rows + 1, dtype=np.int64), *empty
         self.transposed = np.zeros(n_features + 1, dtype=np.int64), *empty
 
+    @property
+    def has_features(self) -> bool:
+        """Whether any row has a feature."""
+        return len(self.of_features[1]) > 0
+
     def set_features(self, features: sp.csr_array, share: float, n_threads: int) -> None:
         """Give features a share of the squared weights of the rows that have some."""
         scaled = normalized_rows(features)
@@ -71,7 +76,7 @@ class EmbeddingSums:
         self._weights, self._n_threads = weights, n_threads
         self._buffers: list[Array] = []
 
-    def _embeddings(self) -> tuple[Array, ...]:
+    def _embeddings(self) -> tuple[Array, Array, Array, Array, Array]:
         return self._weights.own, self.own, self._squares[0], self.table, self._squares[1]
 
     def open(self, rows: NDArray[np.int32]) -> tuple[Array, Array]:
@@ -80,6 +85,10 @@ class EmbeddingSums:
             shape = len(rows), self.own.shape[1]
             self._buffers = [aligned_zeros(shape, self.own.dtype) for _ in range(4)]
         factors, squares, *before = (buffer[: len(rows)] for buffer in self._buffers)
+        if not self._weights.has_features:  # steps move the embeddings themselves
+            for table, out in ((self.own, factors), (self._squares[0], squares)):
+                np.take(table, rows, axis=0, out=out, mode="clip")
+            return factors, squares
         self._sum(rows, factors, squares)
         for copy, original in zip(before, (factors, squares), strict=True):
             np.copyto(copy, original)
@@ -91,9 +100,20 @@ class EmbeddingSums:
 
     def close(self, rows: NDArray[np.int32]) -> None:
         """Give the embeddings what steps did to the rows since `open`."""
-        arrays = [buffer[: len(rows)] for buffer in self._buffers]
-        transposed = self._weights.transposed
-        kernels.embedding_moves(self._embeddings(), transposed, rows, *arrays, self._n_threads)
+        factors, squares, *before = (buffer[: len(rows)] for buffer in self._buffers)
+        if not self._weights.has_features:
+            self.own[rows], self._squares[0][rows] = factors, squares
+            return
+        kernels.embedding_moves(
+            self._embeddings(),
+            self._weights.transposed,
+            rows,
+            factors,
+            squares,
+            before[0],
+            before[1],
+            self._n_threads,
+        )
 
     def learned(self) -> Array:
         """Return the sums of all rows."""

@@ -151,7 +151,7 @@ def _check_shape(X: Any, n_columns: int | None, model: str) -> None:
 
 def _columns_of_text(X: Any) -> str:
     """Return which columns of a pandas data frame are not of numbers, for a message."""
-    dtypes = getattr(X, "dtypes", None)
+    dtypes: Any = getattr(X, "dtypes", None)
     if not hasattr(dtypes, "items"):
         return ""
     names = [
@@ -167,7 +167,7 @@ def _as_array(X: Any) -> NDArray[Any]:
     """Return an array of any number of dimensions from an array-like or a data frame."""
     if is_foreign_array(X):
         X = to_numpy(X)
-    dtypes = getattr(X, "dtypes", None)
+    dtypes: Any = getattr(X, "dtypes", None)
     if dtypes is not None and any(hasattr(dtype, "na_value") for dtype in np.ravel(dtypes)):
         try:  # pandas: columns of nullable types would become objects
             X = X.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -160,7 +160,7 @@ class UserLists(Exportable):
 
         Parameters
         ----------
-        attributes : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        attributes : pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.Table
             One row for each user; users that are not in the lists are left out.
         on : str, optional
             Column with the users' ids. Default: the name of the users' column.
@@ -194,6 +194,8 @@ class UserLists(Exportable):
         [['ann', 'Oslo'], ['bob', 'Rome']]
         """
         on = self.user_name if on is None else on
+        if hasattr(attributes, "collect_schema") and hasattr(attributes, "collect"):  # polars
+            attributes = attributes.collect()
         library = type(attributes).__module__.partition(".")[0]
         names = list(getattr(attributes, "column_names", getattr(attributes, "columns", ())))
         if library not in ("pandas", "polars", "pyarrow") or not names:

@@ -238,7 +238,7 @@ def _complete(columns: dict[str, Column], labels: dict[str, str], nulls: str) ->
     """Return flags of the lines without nulls."""
     keep = np.ones(next(iter(columns.values())).n_rows, dtype=bool)
     for role, column in columns.items():
-        if column.null is None:
+        if column.null is None or not len(column.null):
             continue
         if nulls == "error":
             raise ValueError(

@@ -337,7 +337,7 @@ def read_rows(
         return numbers, codes, None
     (id,) = match_names([id], by_text, "id")
     column = read_columns(table, {"user": by_text[id]})["user"]
-    if column.null is not None:
+    if column.null is not None and len(column.null):
         raise ValueError(
             f"id={id!r} holds {int(column.null.sum())} nulls, the first in row "
             f"{int(column.null.argmax())}: drop these rows"

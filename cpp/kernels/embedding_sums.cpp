@@ -28,6 +28,8 @@ void for_each_row(const Run& run, std::int64_t n, Body&& body) {
   });
 }
 
+}  // namespace
+
 // The entries of a feature whose rows have moved.
 template <class T>
 class MovedEntries {
@@ -55,8 +57,6 @@ class MovedEntries {
   std::vector<std::int32_t> rows_;
   std::vector<T> weights_;
 };
-
-}  // namespace
 
 template <class T>
 void embedding_sums(const Run& run, const Embeddings<T>& embeddings, const Csr<T>& weights,

@@ -11,13 +11,17 @@ namespace fm_detail {
 template <class T>
 struct RelationScratch {
   static constexpr std::int64_t kMaxWidth = 64;
-  Buffer<double> parts, factor, row_moments;
+  static constexpr std::int64_t kRows = 64;  // entries of a column that are worked on together
+  Buffer<double> parts, factor, row_moments, row_panel;
+  double* states[kRows];
+  double x[kRows];
   T panel[kPanel * kMaxWidth], weighted[kPanel * kMaxWidth], gram[kMaxWidth * (kMaxWidth + 1)];
   T values[kPanel], weights[kPanel];
   RelationScratch(std::int64_t n_parts, std::int64_t width)
       : parts(n_parts * size_of_sums(width)),
         factor(width * width),
-        row_moments(size_of_sums(width)) {}
+        row_moments(size_of_sums(width)),
+        row_panel(2 * kRows * width) {}
 };
 
 template <class T>
@@ -45,9 +49,8 @@ class RelationSweep {
         if (only_entry_[static_cast<std::size_t>(row)] >= 0) {
           private_column(row, block, thread);
         } else {
-          double* sums = moments(row);
-          std::fill(sums, sums + size_of_sums(w_) + w_, 0.0);
-          summarise(row, block, thread, sums);
+          open(row, block);
+          summarise(row, block, thread, state(row));
         }
       });
       if (n_shared_rows_ == 0 && n_private_ == m_.columns.n_rows) continue;
@@ -58,7 +61,8 @@ class RelationSweep {
       });
       over_rows([&](std::int64_t row, int thread) {
         if (only_entry_[static_cast<std::size_t>(row)] < 0) {
-          update_errors(row, block, thread, total(row));
+          update_errors(row, block, thread, state(row) + size_of_sums(w_));
+          close(row, block);
         }
       });
     }
@@ -95,14 +99,26 @@ class RelationSweep {
     for (std::size_t row = 0; row < place_.size(); ++row) {
       if (only_entry_[row] < 0) place_[row] = n_shared_rows_++;
     }
-    moments_ = Buffer<double>(n_shared_rows_ * (size_of_sums(w_) + w_));
+    states_ = Buffer<double>(n_shared_rows_ * size_of_state());
   }
 
-  // The moments of the cases of a row, and then the total change.
-  double* moments(std::int64_t row) {
-    return moments_.data() + place_[static_cast<std::size_t>(row)] * (size_of_sums(w_) + w_);
+  // The moments of the cases of a row, the total change, and the sums of factors.
+  std::int64_t size_of_state() const { return size_of_sums(w_) + 2 * w_; }
+  double* state(std::int64_t row) {
+    return states_.data() + place_[static_cast<std::size_t>(row)] * size_of_state();
   }
-  double* total(std::int64_t row) { return moments(row) + size_of_sums(w_); }
+  void open(std::int64_t row, std::int64_t block) {
+    double *own = state(row), *q = own + size_of_sums(w_) + w_;
+    std::fill(own, q, 0.0);
+    const T* sums = p_.sums + row * m_.width + block * w_;
+    for (std::int64_t i = 0; i < w_; ++i) q[i] = static_cast<double>(sums[i]);
+    q[0] = 0;
+  }
+  void close(std::int64_t row, std::int64_t block) {
+    const double* q = state(row) + size_of_sums(w_) + w_;
+    T* sums = p_.sums + row * m_.width + block * w_;
+    for (std::int64_t i = 1; i < w_; ++i) sums[i] = static_cast<T>(q[i]);
+  }
   RelationScratch<T>& scratch(int thread) { return scratch_[static_cast<std::size_t>(thread)]; }
 
   simd::AlsEntries<T> entries(const FmOther<T>& other, std::int64_t from, std::int64_t n,
@@ -218,38 +234,39 @@ class RelationSweep {
     double old[kMaxWidth], change[kMaxWidth];
     const double* v = m_.coefficients + column * m_.width + block * w_;
     std::copy(v, v + w_, old);
-    sum_parts(run, n, size_of_sums(w_), s.parts.data(), [&](std::int64_t part, int, double* sums) {
+    old[0] = 0;
+    // body(rows, scratch) for the entries of a part.
+    const auto for_rows = [&](std::int64_t part, int worker, auto&& body) {
+      RelationScratch<T>& own = scratch(run == nullptr ? thread : worker);
+      const std::int64_t end = begin + std::min(n, (part + 1) * kPart);
+      for (std::int64_t from = begin + part * kPart; from < end; from += own.kRows) {
+        const std::int64_t n_rows = std::min(own.kRows, end - from);
+        for (std::int64_t k = 0; k < n_rows; ++k) {
+          own.states[k] = state(m_.columns.indices[from + k]);
+          own.x[k] = static_cast<double>(m_.columns.data[from + k]);
+        }
+        body(simd::FmRows{own.states, own.x, n_rows}, own);
+      }
+    };
+    const auto add_part = [&](std::int64_t part, int worker, double* sums) {
       std::fill(sums, sums + size_of_sums(w_), 0.0);
-      const std::int64_t to = begin + std::min(n, (part + 1) * kPart);
-      for (std::int64_t e = begin + part * kPart; e < to; ++e) add(e, block, old, sums);
-    });
+      for_rows(part, worker, [&](const simd::FmRows& rows, RelationScratch<T>& own) {
+        simd::fm_kernels().add_rows(rows, old, w_, m_.last(block), own.row_panel.data(), sums);
+      });
+    };
+    sum_parts(run, n, size_of_sums(w_), s.parts.data(), add_part);
+    complete(w_, s.parts.data());
     draw(m_, column, block, s.parts.data(), s.factor.data(), change);
-    const auto move_part = [&](std::int64_t part, int) {
-      const std::int64_t to = begin + std::min(n, (part + 1) * kPart);
-      for (std::int64_t e = begin + part * kPart; e < to; ++e) move(e, block, old, change);
+    const auto move_part = [&](std::int64_t part, int worker) {
+      for_rows(part, worker, [&](const simd::FmRows& rows, RelationScratch<T>&) {
+        simd::fm_kernels().move_rows(rows, old, change, w_, m_.last(block));
+      });
     };
     if (run != nullptr && parts_of(n) > 1) {
       parallel_for(*run, parts_of(n), move_part);
     } else {
-      for (std::int64_t part = 0; part < parts_of(n); ++part) move_part(part, 0);
+      for (std::int64_t part = 0; part < parts_of(n); ++part) move_part(part, thread);
     }
-  }
-
-  void add(std::int64_t entry, std::int64_t block, const double* v, double* sums) {
-    const std::int64_t row = m_.columns.indices[entry];
-    const double x = static_cast<double>(m_.columns.data[entry]);
-    double c[kMaxWidth];
-    rest(row, x, block, v, c);
-    simd::fm_kernels().add(x, moments(row), c, w_, m_.last(block), sums);
-  }
-
-  void move(std::int64_t entry, std::int64_t block, const double* old, const double* change) {
-    const std::int64_t row = m_.columns.indices[entry];
-    const double x = static_cast<double>(m_.columns.data[entry]);
-    double c[kMaxWidth], u[kMaxWidth] = {};
-    rest(row, x, block, old, c);
-    steps(row, x, block, c, change, u);
-    simd::fm_kernels().move(u, w_, m_.last(block), moments(row), total(row));
   }
 
   // e -= u'o for the cases of a row.
@@ -286,7 +303,7 @@ class RelationSweep {
   std::int64_t n_shared_rows_ = 0, n_private_ = 0;
   std::vector<std::int64_t> only_entry_, place_, column_of_;  // of each row; -1: none
   std::vector<char> is_private_;                              // of each column
-  Buffer<double> moments_;
+  Buffer<double> states_;
   std::vector<RelationScratch<T>> scratch_;
 };
 

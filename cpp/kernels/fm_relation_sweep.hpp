@@ -11,7 +11,7 @@
 // The columns of a run share no row and are drawn at once; threads change no bit. A row that has
 // one column, and that column no other row, is complete at once: nothing is kept for it.
 // Cost: cases b (b / 2 + 2) multiply-adds for each block of b factors, and b^2 for each entry.
-// Memory: b^2 + 2 b numbers for each row that shares columns or has several.
+// Memory: b^2 + 3 b numbers for each row that shares columns or has several.
 // Rendle, Scaling factorization machines to relational data (VLDB 2013).
 #pragma once
 

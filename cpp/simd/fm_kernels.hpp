@@ -28,6 +28,15 @@ struct FmVectors {
   std::int64_t n;
 };
 
+// Entries of a column of a relation: the states of their rows, and their values. A state is the
+// matrix M of moments, the vectors t and U (the total of all u), and the sums q of the row's
+// factors, with 0 in slot 0 of q.
+struct FmRows {
+  double* const* states;
+  const double* x;
+  std::int64_t n;
+};
+
 struct FmKernels {
   // moments += sums over vectors o of o o' and o e, of their first `used` numbers; the matrix stays
   // symmetric. errors: of all cases; panel: n numbers of scratch.
@@ -39,9 +48,14 @@ struct FmKernels {
   // relation, m column 0 of M, and c with 0 in slot 0; of the first `used` slots.
   void (*add)(double x, const double* row_moments, const double* c, std::int64_t width,
               std::int64_t used, double* moments);
-  // t -= M u and total += u, of the first `used` slots; u is 0 in the others.
-  void (*move)(const double* u, std::int64_t width, std::int64_t used, double* row_moments,
-               double* total);
+  // The same for the entries of a column with coefficients v, 0 in slot 0, and c = q - x v; of the
+  // matrix only the upper triangle. panel: 2 width numbers of scratch for each entry.
+  void (*add_rows)(const FmRows& rows, const double* v, std::int64_t width, std::int64_t used,
+                   double* panel, double* moments);
+  // For the change d of the coefficients and u = x (d + e_0 c'd): t -= M u, U += u, and q += x d
+  // but for slot 0.
+  void (*move_rows)(const FmRows& rows, const double* v, const double* change, std::int64_t width,
+                    std::int64_t used);
   // change = a draw less the coefficients, zero where there are none. work: width^2. False where
   // the system is not finite or not positive definite.
   bool (*draw)(const FmSystem& system, double* work, double* change);

@@ -84,7 +84,8 @@ bool pack(const float* x, Index n, Index d, const double* shift, const double* s
       rows[d + i] = rows[i] * rows[i];
       is_beyond |= !(rows[d + i] <= limit);
     }
-    for (Index i = 2 * filled; i < stride; ++i) rows[i] = 0;
+    for (Index i = 2 * filled; i < stride; i += kLanes)  // at least a vector
+      store(rows + (i + kLanes <= stride ? i : stride - kLanes), V{});
   }
   for (Index l = 0; l < kHalf; ++l) is_beyond |= beyond[l] != 0;
   return !is_beyond;

@@ -1,5 +1,6 @@
 // Alternating least squares under the sanitizers: random shapes, every solver and level; results
-// are compared between thread counts. Kernels: als_solve, als_loss, als_gramian.
+// are compared between thread counts, and of some rows with those of all. Kernels: als_solve,
+// als_loss, als_gramian.
 #include "../kernels/als_gramian.hpp"
 #include "../kernels/als_loss.hpp"
 #include "../kernels/als_solve.hpp"
@@ -36,14 +37,24 @@ void stress_als(Rng& rng) {
                                  AlsSolver::subspace, AlsSolver::nonnegative}) {
     const T* linear = rng() % 2 == 0 ? users.data() : nullptr;
     const std::int64_t n_steps = 1 + below(rng, 3), block_size = 1 + below(rng, 60);
-    const auto solution = [&](int n_threads) {
-      std::vector<T> out(users.size());
-      als_solve(Run(n_threads),
-                AlsProblem<T>{x.view(), items.data(), f, common.data(), users.data(), ridge.data(),
-                              linear, 0.5, weights, solver, n_steps, block_size, out.data()});
+    const auto solution = [&](int n_threads, std::int64_t begin, std::int64_t end) {
+      Csr<T> rows = x.view();
+      rows.n_rows = end - begin;
+      rows.indptr += begin;
+      std::vector<T> out(static_cast<std::size_t>((end - begin) * f));
+      als_solve(Run(n_threads), AlsProblem<T>{rows, items.data(), f, common.data(),
+                                              users.data() + begin * f, ridge.data() + begin,
+                                              linear == nullptr ? nullptr : linear + begin * f, 0.5,
+                                              weights, solver, n_steps, block_size, out.data()});
       return out;
     };
-    expect(solution(1) == solution(several), "als_solve depends on threads");
+    const std::vector<T> all = solution(1, 0, x.n_rows);
+    expect(all == solution(several, 0, x.n_rows), "als_solve depends on threads");
+    const std::int64_t begin = below(rng, x.n_rows + 1),
+                       end = begin + below(rng, x.n_rows - begin + 1);
+    expect(
+        solution(1, begin, end) == std::vector<T>(all.begin() + begin * f, all.begin() + end * f),
+        "als_solve depends on the other rows");
   }
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,26 @@ def test_arguments_by_position(model: ItemKNN) -> None:
         model.recommend(1, X.matrix[[0]])  # type: ignore[misc]
     with pytest.raises(TypeError, match=r"ItemKNN\(\) takes fewer .*: pass 5 by name, one of n_ne"):
         ItemKNN(5)  # type: ignore[misc]
+
+
+def test_methods_of_other_libraries_and_models(model: ItemKNN) -> None:
+    for name, message in (
+        ("similar_users", "'ItemKNN' object has no attribute 'similar_users': factor models, Use"),
+        ("transform", "FactorFeatures"),
+        ("partial_fit_users", r"call partial_fit\(new_interactions\)"),
+        ("nonsense", "'ItemKNN' object has no attribute 'nonsense'$"),
+    ):
+        assert not hasattr(model, name)
+        with pytest.raises(AttributeError, match=message):
+            getattr(model, name)
+    assert pickle.loads(pickle.dumps(model)).recommend([1], k=1).ids.tolist() == [["c"]]
+
+
+def test_a_model_is_saved_in_a_folder_that_exists(model: ItemKNN, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere': make it first"):
+        model.save(tmp_path / "nowhere" / "model")
+    with pytest.raises(IsADirectoryError, match="is a folder: give a file name"):
+        model.save(tmp_path)
 
 
 def test_a_table_as_a_filter(model: ItemKNN) -> None:

@@ -157,3 +157,18 @@ def test_strangers_in_an_opt_out_list(
     found = aimass_json(*words, "--exclude-users", "stranger,c01,other")
     assert found["unknown_excluded"] == 2
     assert found["rows_written"] == 3
+
+
+def test_files_of_users_in_which_one_id_is_text(aimass: Callable[..., Any], tmp_path: Path) -> None:
+    """The ids of the file are text then, and those of the data stay numbers."""
+    csv = pytest.importorskip("pyarrow.csv")
+    shop, people, out = (tmp_path / name for name in ("shop.csv", "people.csv", "a.csv"))
+    shop.write_text("user,item\n" + "".join(f"{n},{n % 7}\n{n},{n % 5}\n" for n in range(40)))
+    rows = [f"{n},{'north' if n % 2 else 'south'},{n}\n" for n in range(40)]
+    people.write_text("user,group,age\n" + "".join(rows) + "A1,west,9\n")
+    words = ("audience", shop, "--items", "3", "--size", 9, "--out", out, *SMALL)
+    done = aimass(*words, "--groups", people, "--max-per-group", 2, "--join", people)
+    assert done.exit_code == 0, done.output
+    table = csv.read_csv(out).to_pydict()
+    assert sorted(table["group"]) == ["north", "north", "south", "south"]
+    assert table["age"] == table["user"]

@@ -222,7 +222,9 @@ def test_merge_keeps_rows_and_refuses_what_cannot_be() -> None:
     means = Interactions.from_arrays([1], [1], [1], duplicates="mean")
     with pytest.raises(ValueError, match="means of their duplicates"):
         means.merge(means)
-    with pytest.raises(ValueError, match="timestamps do not match"):
+    with pytest.raises(
+        ValueError, match="timestamps do not match: no times here, whole numbers in"
+    ):
         x.merge(Interactions.from_arrays(["a"], [4], times=[1]))
     with pytest.raises(TypeError, match="cannot be added"):
         x.merge(Interactions.from_arrays([1], [4]))

@@ -285,6 +285,13 @@ def test_join_refuses_ids_of_another_type() -> None:
         audience(numbered, [0], size=2, groups={"7": "north"}, max_per_group=1)
 
 
+def test_join_of_a_lazy_frame() -> None:
+    pl = pytest.importorskip("polars")
+    chosen = audience(AudienceIndex([[2.0], [1.0]], [[1.0]], user_ids=[7, 8]), [0], size=2)
+    joined = chosen.join(pl.LazyFrame({"user": [8, 7], "city": ["Rome", "Oslo"]}))
+    assert joined["city"].to_list() == ["Oslo", "Rome"]
+
+
 def test_an_audience_goes_to_a_file(index: AudienceIndex, tmp_path: Path) -> None:
     pq = pytest.importorskip("pyarrow.parquet")
     chosen = audience(index, ["i01", "i02"], size=3)

@@ -220,3 +220,10 @@ def test_amount_as_a_product() -> None:
         rfm(table, **names, amount="a*b*c")
     with pytest.raises(ValueError, match="no such column"):
         rfm(table, **names, amount="quantity*rebate")
+
+
+def test_a_header_without_lines(tmp_path: Path) -> None:
+    path = tmp_path / "lines.csv"
+    path.write_text("user,day,paid\n")
+    with pytest.raises(ValueError, match="no line of the table can be used"):
+        rfm(path, user="user", time="day", amount="paid")

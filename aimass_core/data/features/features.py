@@ -12,6 +12,7 @@ from ...base.csr import with_scipy_indices
 from ...base.estimator import Estimator
 from ...base.progress import logger
 from ...base.registry import register
+from ...base.text import counted
 from ...base.threads import resolve_n_threads
 from ...base.validation import as_choice, as_csr, as_float, as_int, suggest
 from ...exceptions import DamagedFileError
@@ -512,9 +513,9 @@ def _unique_ids(raw: RawTable, n_threads: int | None) -> IdMap:
     column = raw.ids
     if not isinstance(column, Column):
         raise TypeError(f"{label} must hold one id in each cell, got lists")
-    if column.null is not None:
+    if column.null is not None and len(column.null):
         raise ValueError(
-            f"{label} holds {int(column.null.sum())} nulls, the first in row "
+            f"{label} holds {counted(int(column.null.sum()), 'null')}, the first in row "
             f"{int(column.null.argmax())}: drop these rows"
         )
     codes, ids = IdMap._number(column, label, resolve_n_threads(n_threads))
