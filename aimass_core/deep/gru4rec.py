@@ -49,13 +49,13 @@ class GRU4Rec(SequenceModel):
         1.
     n_negatives : int, optional
         Items drawn uniformly for each batch, over which the softmax is taken. Default: all items.
-    learning_rate : float, default=0.001
+    learning_rate : float, default=0.003
         Of AdamW, above 0.
     regularization : float, default=0.0
         Weight decay of AdamW, at least 0.
-    batch_size : int, default=128
+    batch_size : int, default=32
         Windows in a step.
-    max_iter : int, default=30
+    max_iter : int, default=15
         Epochs.
     metric : str, default="ndcg@10"
         Metric on the validation part of `fit`.
@@ -117,10 +117,10 @@ class GRU4Rec(SequenceModel):
         max_length: int = 50,
         dropout: float = 0.2,
         n_negatives: int | None = None,
-        learning_rate: float = 0.001,
+        learning_rate: float = 0.003,
         regularization: float = 0.0,
-        batch_size: int = 128,
-        max_iter: int = 30,
+        batch_size: int = 32,
+        max_iter: int = 15,
         metric: str = "ndcg@10",
         patience: int = 3,
         validation_interval: int = 1,

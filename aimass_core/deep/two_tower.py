@@ -84,7 +84,7 @@ class TwoTower(FeatureFactors):
         Weight decay of AdamW, at least 0.
     batch_size : int, default=1024
         Pairs of a user and an item in a step.
-    max_iter : int, default=30
+    max_iter : int, default=10
         Epochs.
     metric : str, default="ndcg@10"
         Metric on the validation part of `fit`.
@@ -174,7 +174,7 @@ class TwoTower(FeatureFactors):
         learning_rate: float = 0.001,
         regularization: float = 0.0,
         batch_size: int = 1024,
-        max_iter: int = 30,
+        max_iter: int = 10,
         metric: str = "ndcg@10",
         patience: int = 3,
         validation_interval: int = 1,
