@@ -253,7 +253,7 @@ def test_attributes_keep_their_types_and_names(index: AudienceIndex, library: st
     assert found["user_score"].null_count == len(found) - 2
     columns["user_score"] = [1, 2]
     table = module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
-    chosen = audience(index, ["i01"], size=2)
+    chosen = audience(index, ["i01"], size=40)
     with pytest.raises(ValueError, match="not unique: item, user, rank, score, age, "):
         chosen.join(table)
 
