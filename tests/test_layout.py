@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from _trees import environment_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "aimass_core"
@@ -140,7 +141,12 @@ def test_a_tree_without_the_extension_says_what_to_do(tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, tmp_path / "aimass_core", ignore=ignored)
     code = "import aimass_core; aimass_core.ItemKNN"
     out = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, check=False, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment_of(tmp_path),
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert "ImportError: aimass_core has no compiled extension for this Python" in out.stderr
     assert "run 'make demo' or 'pip install -e .' first" in out.stderr

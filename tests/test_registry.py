@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _trees import environment_of
 
 import aimass_core
 from aimass_core import Interactions, Recommender, as_recommender, load, register
@@ -132,7 +132,7 @@ def test_a_model_added_in_the_places_of_contributing(tmp_path: Path) -> None:
         text = file.read_text()
         assert text.count(old) == 1
         file.write_text(text.replace(old, new + old))
-    environment = os.environ | {"PYTHONPATH": str(root)}
+    environment = environment_of(root)
     script = tmp_path / "used.py"
     script.write_text(USED)
     done = subprocess.run(
