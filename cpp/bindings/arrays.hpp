@@ -7,6 +7,7 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +54,9 @@ inline bool must_stop(const void* state, std::int64_t done, std::int64_t total) 
     (*static_cast<const py::object*>(state))(done, total);
   } catch (py::error_already_set& error) {
     error.restore();
+    return true;
+  } catch (const std::exception&) {  // there was no memory for the arguments
+    if (PyErr_Occurred() == nullptr) PyErr_NoMemory();
     return true;
   }
   return false;

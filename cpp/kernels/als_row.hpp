@@ -19,7 +19,6 @@ class RowSolver {
       : p_(problem),
         systems_(simd::als_systems<T>()),
         passes_(simd::als_passes<T>()),
-        shared_(shared),
         gramian_(shared.gramian()),
         factors_(factors.data()),
         f_(problem.n_factors),
@@ -69,7 +68,7 @@ class RowSolver {
     if (work_.data() == nullptr) {
       x_ = Buffer<T>(width_);
       if (p_.linear != nullptr) linear_ = Buffer<T>(width_);
-      work_ = Buffer<T>(5 * width_);
+      work_ = Buffer<T>(4 * width_);
       matrix_ = Buffer<T>(block_ * block_);
       chunks_ = Buffer<T>(2 * chunk_ * block_);
       if (p_.solver == AlsSolver::subspace) {
@@ -190,7 +189,6 @@ class RowSolver {
   const AlsProblem<T>& p_;
   const simd::AlsSystems<T>& systems_;
   const simd::AlsPasses<T>& passes_;
-  const AlsShared<T>& shared_;
   const T* gramian_;
   const T* factors_;
   std::int64_t f_, width_;

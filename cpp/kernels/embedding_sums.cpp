@@ -14,16 +14,21 @@ namespace {
 
 constexpr std::int64_t kBlocks = 256;
 
-// body(k, thread) for all k below n, in blocks.
+constexpr std::int64_t kRowsBetweenPolls = 1 << 12;  // of tables
+
+// body(k, thread) for all k below n, in blocks; it returns how many rows of a table it has read.
 template <class Body>
 void for_each_row(const Run& run, std::int64_t n, Body&& body) {
   const std::int64_t n_blocks = std::min(n, kBlocks);
   parallel_for(run, n_blocks, [&](std::int64_t block, int thread) {
     const FlushDenormals flush;
     const Range range = block_range(n, n_blocks, block);
+    std::int64_t n_read = 0;  // since the last poll
     for (std::int64_t k = range.begin; k < range.end; ++k) {
-      body(k, thread);
-      if (k % 64 == 0) run.poll();
+      n_read += 1 + body(k, thread);
+      if (n_read < kRowsBetweenPolls) continue;
+      n_read = 0;
+      run.poll();
     }
   });
 }
@@ -66,13 +71,16 @@ void embedding_sums(const Run& run, const Embeddings<T>& embeddings, const Csr<T
   const Buffer<T> inverse(std::max<std::int64_t>(embeddings.n_features * width, 1));
   for_each_row(run, weights.nnz() > 0 ? embeddings.n_features : 0, [&](std::int64_t f, int) {
     kernels.inverse_roots(embeddings.squares + f * width, width, inverse.data() + f * width);
+    return std::int64_t{1};
   });
   for_each_row(run, rows.n, [&](std::int64_t k, int) {
     const std::int64_t row = rows.numbers[k], begin = weights.begin(row);
-    kernels.sum({weights.indices + begin, weights.data + begin, weights.end(row) - begin},
+    const std::int64_t n_features = weights.end(row) - begin;
+    kernels.sum({weights.indices + begin, weights.data + begin, n_features},
                 embeddings.own_weights[row], embeddings.own + row * width,
                 embeddings.own_squares + row * width, embeddings.table, inverse.data(), width,
                 rows.factors + k * width, rows.accumulators + k * width);
+    return n_features;
   });
 }
 
@@ -90,15 +98,18 @@ void embedding_moves(const Run& run, const Embeddings<T>& embeddings, const Csr<
         width, rows.factors + k * width, rows.accumulators + k * width,
         embeddings.own + row * width, embeddings.own_squares + row * width);
     if (moved) place[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(k);
+    return std::int64_t{1};
   });
   if (transposed.nnz() == 0) return;
   std::vector<MovedEntries<T>> scratch(static_cast<std::size_t>(run.n_threads()));
   for_each_row(run, embeddings.n_features, [&](std::int64_t f, int thread) {
     const auto moved = scratch[static_cast<std::size_t>(thread)].of(transposed, f, place);
-    if (moved.n == 0) return;
-    const auto count = static_cast<T>(transposed.end(f) - transposed.begin(f));
-    kernels.move_shared(moved, count, rows.factors, rows.accumulators, width,
-                        embeddings.table + f * width, embeddings.squares + f * width);
+    const std::int64_t n_entries = transposed.end(f) - transposed.begin(f);
+    if (moved.n > 0) {
+      kernels.move_shared(moved, static_cast<T>(n_entries), rows.factors, rows.accumulators, width,
+                          embeddings.table + f * width, embeddings.squares + f * width);
+    }
+    return n_entries;
   });
 }
 

@@ -5,11 +5,16 @@
 // with a message and abort() at the first difference.
 #include "stress.hpp"
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <random>
+#include <thread>
 
+#include "../kernels/parallel.hpp"
 #include "../simd/simd.hpp"
 #include "failing_allocation.hpp"
 
@@ -31,6 +36,27 @@ constexpr void (*kOfAnyLevel[])(Rng&) = {
     stress_predict<float>, stress_predict<double>, stress_gains<float>, stress_gains<double>,
 };
 
+// The calling thread waits for another one when the check of the run throws: that thread is joined,
+// and the error reaches the caller.
+void check_that_throws() {
+  const Run run(2, [](const void*, std::int64_t, std::int64_t) -> bool { throw std::bad_alloc(); });
+  std::atomic<bool> has_begun{false};
+  bool has_thrown = false;
+  try {
+    parallel_for(run, 2, [&](std::int64_t, int thread) {
+      if (thread == 0) {
+        while (!has_begun.load()) std::this_thread::yield();
+      } else {
+        has_begun.store(true);
+        std::this_thread::sleep_for(std::chrono::milliseconds(400));
+      }
+    });
+  } catch (const std::bad_alloc&) {
+    has_thrown = true;
+  }
+  expect(has_thrown, "what a check throws is lost");
+}
+
 }  // namespace aimass::stress
 
 int main(int argc, char** argv) {
@@ -39,6 +65,7 @@ int main(int argc, char** argv) {
   const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
   s::Rng rng(seed);
   aimass::simd::init();
+  s::check_that_throws();
   for (long round = 0; round < rounds; ++round) {
     for (const auto& level : aimass::simd::available()) {
       aimass::simd::force(level);
