@@ -110,7 +110,8 @@ def _in_type_of(ids: NDArray[Any], queries: NDArray[Any], rows: NDArray[np.int64
         strangers = queries.tolist()
     typed = np.empty(len(rows), dtype=object)
     typed[:] = strangers
-    typed[known] = ids[rows[known]].tolist()
+    of_fit = ids[rows[known]]
+    typed[known] = list(of_fit) if of_fit.dtype.kind == "M" else of_fit.tolist()
     return typed
 
 

@@ -229,9 +229,10 @@ def _dates_of_unix(column: Column, name: str, unit: int) -> Column:
             f"another date_format, one of {', '.join(map(repr, UNIX_UNITS))}"
         )
     if values.dtype.kind == "i":
-        times = values * unit
+        times = values.astype(np.int64) * unit
     else:
-        micros = np.rint(np.where(known, values, 0.0) * (unit / 1e3)).astype(np.int64)
+        units = np.where(known, values.astype(np.float64), 0.0)
+        micros = np.rint(units * (unit / 1e3)).astype(np.int64)
         times = micros * 1000
     return Column("datetime64[ns]", times, None, column.codes, column.null)
 
@@ -247,7 +248,9 @@ def dates_of_text(column: Column, name: str, date_format: str | None, where: Whe
     codes, texts = _distinct(column, name)
     if date_format == "excel" or date_format in UNIX_UNITS:
         if all(re.fullmatch(r"-?\d{1,18}", text) for text in texts):  # floats have 53 bits
-            numbers = Column("int", np.array([*map(int, texts), 0])[codes], null=column.null)
+            numbers = Column(
+                "int", np.array([*map(int, texts), 0], dtype=np.int64)[codes], null=column.null
+            )
         else:
             numbers = numbers_of_text(column, name, ".", None, where)
         return dates_of_numbers(numbers, name, date_format, where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ from ._convert import from_any
 from ._factorize import Lookup, compact, factorize, n_distinct, take_entries, unsigned
 
 __all__ = ["IdMap"]
+
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 @register("idmap")
@@ -323,7 +327,7 @@ class IdMap:
         -------
         int, float, bytes, datetime64 or str
             The text itself where it is not written as ids of this type are, so that it is unknown:
-            ``007`` and ``x7`` are not the number 7.
+            ``007`` and ``x7`` are not the number 7, and no number has more than 64 bits.
 
         Examples
         --------
@@ -336,14 +340,17 @@ class IdMap:
             return text
         if self._kind == "bytes":
             return text.encode()
-        numbers: dict[str, Any] = {"int": int, "uint": int, "range": int, "float": float}
         try:
             if self._kind.startswith("datetime64"):
-                return np.datetime64(text)
-            value = numbers[self._kind](text)
-        except (KeyError, ValueError):
+                return np.datetime64(text) if text[:1].isdigit() else text
+            if self._kind == "float":
+                return float(text) if _FLOAT.fullmatch(text) else text
+            if self._kind in ("int", "uint", "range") and _WHOLE.fullmatch(text):
+                value = int(text)
+                return value if -(2**63) <= value < 2**64 else text
+        except ValueError:
             return text
-        return value if self._kind == "float" or str(value) == text else text
+        return text
 
     def _twin(self, value: Any) -> Any:
         """Return the known id that is written as an unknown one, but of another type, or None."""
@@ -359,7 +366,10 @@ class IdMap:
     def _refuse_twins(self, ids: Any, rows: NDArray[np.int64], name: str) -> None:
         """Raise TypeError where an unknown id is a known one, written in another type."""
         unknown = np.flatnonzero(rows < 0)[:100].tolist()
-        for value in [list(ids)[position] for position in unknown] if unknown else ():
+        if not unknown:
+            return
+        given = list(ids)
+        for value in (given[position] for position in unknown):
             twin = self._twin(value)
             if twin is not None:
                 raise TypeError(
@@ -553,5 +563,9 @@ def _is_scalar(ids: Any) -> bool:
 
 
 def _as_column(ids: Any) -> Column:
+    columns = getattr(ids, "column_names", getattr(ids, "columns", None))
+    if columns is not None and not callable(columns) and hasattr(ids, "__len__"):
+        example = f", such as table[{columns[0]!r}]" if len(columns) else ""
+        raise TypeError(f"ids must be one column or list, got a table: pass its column{example}")
     ids = as_collection(ids)
     return from_any([ids] if _is_scalar(ids) else ids, "ids")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import pickle
 import warnings
 from pathlib import Path
@@ -59,6 +60,20 @@ def test_parse_gives_an_id_the_type_of_the_known_ones() -> None:
     assert parsed(np.array(["2024-01-31"], "M8[D]"), "2024-01-31") == np.datetime64("2024-01-31")
     assert parsed(np.array(["2024-01-31"], "M8[D]"), "never") == "never"
     assert parsed([2**64 - 1, 1], str(2**64 - 1)) == 2**64 - 1
+    dates = np.array(["2024-01-31"], "M8[D]")
+    for ids, text in (
+        ([7, 8], "9" * 30),
+        ([7, 8], "9" * 5000),
+        ([7, 8], "-0"),
+        ([7, 8], "1_0"),
+        ([0.5, 7000.0], "7_000"),
+        ([0.5, 7000.0], " 7000"),
+        ([0.5, 7000.0], "nan"),
+        (dates, "now"),
+        (dates, ""),
+    ):
+        assert parsed(ids, text) == text
+        assert text not in Interactions.from_arrays(ids, ["a"] * len(ids)).users
 
 
 @pytest.mark.parametrize("unknown", ["error", "popular", "skip"])
@@ -74,6 +89,36 @@ def test_known_users_keep_the_type_of_the_fit(model: ItemKNN) -> None:
     assert repr(model.recommend([1.0, 9.0], k=1, unknown="popular").queries.tolist()) == "[1, 9]"
     assert model.recommend([1.0, np.nan], k=1, unknown="popular").queries.tolist() == [1, None]
     assert repr(model.recommend([1.0], k=1, unknown="popular").queries.tolist()) == "[1]"
+
+
+def test_known_dates_among_unknown_ones_stay_dates() -> None:
+    days = np.array(["2024-01-31", "2024-02-01"], "M8[ns]")
+    model = ItemKNN().fit(Interactions.from_arrays(days, ["a", "b"]))
+    given = [datetime.datetime(2024, 1, 31), datetime.datetime(2025, 1, 1)]
+    queries = model.recommend(given, k=1, unknown="popular").queries
+    assert queries.tolist() == [days[0], given[1]]
+
+
+def test_many_unknown_users_are_listed_once(model: ItemKNN) -> None:
+    class Users(list):  # type: ignore[type-arg]
+        n_listed = 0
+
+        def __iter__(self) -> Any:
+            Users.n_listed += 1
+            return super().__iter__()
+
+    users = Users(range(100, 400))
+    assert len(model.recommend(users, k=1, unknown="popular")) == 300
+    assert Users.n_listed < 10
+
+
+def test_a_table_is_no_list_of_ids(model: ItemKNN) -> None:
+    pd = pytest.importorskip("pandas")
+    table = pd.DataFrame({"user": [1, 2], "item": ["a", "b"]})
+    with pytest.raises(TypeError, match=r"got a table: pass its column, such as table\['user'\]"):
+        model.recommend(table, k=1)
+    with pytest.raises(TypeError, match="got a table"):
+        model.similar_items(table[["item"]], k=1)
 
 
 def test_arguments_by_position(model: ItemKNN) -> None:

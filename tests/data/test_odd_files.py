@@ -480,6 +480,14 @@ def test_numbers_that_count_from_1970(unit: str, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "uint64", "float32", "float64"])
+def test_unix_times_of_each_type(dtype: str) -> None:
+    stamps = np.array([1_700_000_000, 0], dtype=dtype)  # the first is a multiple of 128
+    table = {"user": [0, 1], "item": [0, 1], "t": stamps}
+    x = Interactions.from_table(table, user="user", item="item", time="t", date_format="s")
+    assert x.timestamps.tolist() == [1_700_000_000 * 10**9, 0]
+
+
 def test_texts_of_digits_that_are_no_dates() -> None:
     def read_times(*texts: str) -> None:
         table = {"user": [1], "item": [1], "t": list(texts)}
