@@ -1,8 +1,8 @@
 # %% [markdown]
 # # The first day of a new product
 #
-# A product without a sale has nothing but its features. This notebook hides a fifth of the items from training and asks how well
-# features find the users who took them: genres, years and titles of films, and tags of artists.
+# A new product has features, but no sales. This notebook hides a fifth of the items from training and measures how well models
+# find the users of these items from features: genres, years and titles of films, and tags of artists.
 
 # %%
 import os
@@ -73,7 +73,7 @@ pd.DataFrame(rows).T.round(4)
 # %% [markdown]
 # ## One user
 #
-# What a user liked, and the new films that are recommended.
+# The new films that are recommended to one user.
 
 # %%
 titles = films.set_index("item_id")["title"].to_dict()
