@@ -162,13 +162,15 @@ class Interactions(MatrixWithIds):
 
         Parameters
         ----------
-        table : table, path, or list of these
+        table : table, path, or list or iterator of these
             A table in memory: frame of pandas or polars, pyarrow table, reader or dataset, DuckDB
             relation or result, anything else with ``__arrow_c_stream__``, a mapping of names to
             arrays or lists, a structured array. A file: path, URL (``s3://``, ``gs://``,
             ``abfs://``, ``https://``), glob, folder, open binary file, or ``"-"`` for standard
-            input. A database: DB-API cursor, or a DB-API, ADBC or SQLAlchemy connection with
-            ``query``. A list is read as one table. Only the named columns are read.
+            input. A database: file of SQLite or DuckDB, with ``query`` where it holds several
+            tables; DB-API cursor, or a DB-API, ADBC or SQLAlchemy connection with ``query``. Rows
+            that are dictionaries. A list or iterator of tables is read as one table. Only the named
+            columns are read.
         user, item : str
             Columns of ids: whole numbers, strings, categoricals, floats, decimals, UUIDs, booleans
             or datetimes (those with a time zone become UTC). Floats that are all whole numbers, as
@@ -243,7 +245,8 @@ class Interactions(MatrixWithIds):
         member : str, optional
             Name of the file in a zip archive that holds several.
         query : str, optional
-            SQL text for a connection or a database URL.
+            SQL text for a connection, the URL of a database, or a file of SQLite or DuckDB. Other
+            sources do not use it.
         storage_options : mapping, optional
             Options for the file system of a URL, as fsspec takes them.
 

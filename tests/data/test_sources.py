@@ -331,6 +331,46 @@ def test_database_files_that_need_a_query(database: Path, tmp_path: Path) -> Non
         read(f"duckdb:///{tmp_path}/none.duckdb")
 
 
+def test_database_files_with_names_that_need_quotation_marks(tmp_path: Path) -> None:
+    path = tmp_path / "a #1?.db"
+    connection = sqlite3.connect(path)
+    connection.execute('CREATE TABLE "order ""1""" (user, item)')
+    connection.execute('INSERT INTO "order ""1""" VALUES (1, 2)')
+    connection.commit()
+    for source in (path, f"sqlite:///{path}"):
+        assert list(Interactions.from_table(source, user="user", item="item")) == [(1, 2, 1.0)]
+    connection.execute("CREATE TABLE t (a)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(
+        ValueError, match=r"choose one by query='SELECT \* FROM \"order \"\"1\"\"\""
+    ):
+        Interactions.from_table(path, user="user", item="item")
+
+
+def test_rows_of_a_database_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "bytes.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE t (user, item)")
+    connection.execute("INSERT INTO t VALUES (CAST(x'ff' AS TEXT), 1)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(ValueError, match="rows of the query cannot be read: Could not decode"):
+        Interactions.from_table(path, user="user", item="item")
+    with path.open("rb") as file:
+        for source in (tmp_path / "*.db", file):
+            with pytest.raises(ValueError, match=r"bytes\.db is a database: give its path itself"):
+                Interactions.from_table(source, user="user", item="item")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        Interactions.from_table(f"sqlite:///{tmp_path}/none.db", user="user", item="item")
+
+
+def test_url_of_a_database_without_a_query() -> None:
+    pytest.importorskip("fsspec")
+    with pytest.raises(ValueError, match="URL of a database needs query='SELECT"):
+        read("postgresql://localhost/shop")
+
+
 def test_url_of_a_database_without_a_driver() -> None:
     pytest.importorskip("sqlalchemy")
     with pytest.raises(ValueError, match="cannot open nothing://"):
@@ -356,6 +396,8 @@ def test_rows_that_are_dictionaries(tmp_path: Path) -> None:
     assert read(iter(rows)) == EXPECTED
     del rows[-1]["stars"]  # a missing member is a null
     assert read(rows) == EXPECTED
+    names = {"user": "user", "item": "item", "nulls": "drop"}
+    assert list(Interactions.from_table([{"user": 1, "item": 2}, {}], **names)) == [(1, 2, 1.0)]
 
 
 def test_rows_and_columns_without_names() -> None:

@@ -132,15 +132,20 @@ def open_database(path: Any, kind: str, options: ReadOptions, notes: list[str]) 
                 shown = ", ".join(map(repr, tables[:20])) + ", ..." * (len(tables) > 20)
                 raise ValueError(
                     f"{path.name} holds {len(tables)} tables ({shown}): choose one by "
-                    f"query='SELECT * FROM {tables[0]}'"
+                    f"query='SELECT * FROM {_quoted(tables[0])}'"
                     if tables
                     else f"{path.name} holds no table"
                 )
             notes.append(f"file {path.name}: read the table {tables[0]!r}, the only one")
-            name = tables[0].replace('"', '""')
-            query = f'SELECT * FROM "{name}"'
+            query = f"SELECT * FROM {_quoted(tables[0])}"
         result = _executed(connection, query)
         return ResultReader(result, options, notes, opened.pop_all())
+
+
+def _quoted(name: str) -> str:
+    """Return the name of a table in the quotation marks of SQL."""
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def _connected(path: Path, kind: str) -> Any:
@@ -253,10 +258,19 @@ class ResultReader(Reader):
         positions = {role: self._names.index(name) for role, name in wanted.items()}
         chunks: dict[str, list[Column]] = {role: [] for role in wanted}
         while True:
-            rows = self.result.fetchmany(_ROWS)
+            rows = self._fetched()
             cells = list(zip(*rows, strict=True)) or [()] * len(self._names)
             for role, position in positions.items():
                 chunks[role].append(from_objects(cells[position], labels[role]))
             if not rows:
                 break
         return {role: concat(parts) for role, parts in chunks.items()}
+
+    def _fetched(self) -> Any:
+        try:
+            return self.result.fetchmany(_ROWS)
+        except Exception as error:
+            # The base class of all errors of a driver is called Error (PEP 249).
+            if not any(cls.__name__ == "Error" for cls in type(error).__mro__):
+                raise
+            raise ValueError(f"the rows of the query cannot be read: {error}") from error

@@ -217,6 +217,10 @@ class File:
                 f"{self.name} is a saved model or saved interactions, not a table: open it with "
                 "aimass_core.load, or give it to the command as --model-file"
             )
+        if head.startswith(b"SQLite format 3\0") or head[8:12] == b"DUCK":
+            raise ValueError(
+                f"{self.name} is a database: give its path itself, or a connection and query="
+            )
         text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
         if text[:1] in (b"{", b"["):
             return "json"
@@ -477,7 +481,9 @@ def _of_url(url: str, options: ReadOptions) -> list[File]:
             return _members(*_download(url), options)
         raise ImportError(f"{url}: {error}") from None
     except ValueError as error:
-        raise ValueError(f"{url} cannot be opened: {error}") from None
+        raise ValueError(
+            f"{url} cannot be opened: {error}. The URL of a database needs query='SELECT ...'"
+        ) from None
     protocol = url.partition("://")[0]
     if glob.has_magic(path):
         names = sorted(system.glob(path))

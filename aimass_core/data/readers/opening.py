@@ -64,6 +64,8 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
             return [open_database(table.removeprefix("duckdb:///"), "duckdb", options, notes)]
         if options.query is not None:
             return [open_result(table, options, notes)]
+        if table.startswith("sqlite:///"):
+            return [open_database(table.removeprefix("sqlite:///"), "sqlite", options, notes)]
     if isinstance(table, (str, os.PathLike)):
         database = database_kind(table)
         if database is not None:
@@ -93,12 +95,17 @@ def _readers_of_list(table: Any, options: ReadOptions, notes: list[str]) -> list
     """Return the readers of all parts, or of a list of rows that are dictionaries."""
     if not table:
         raise ValueError("the list of tables is empty: give at least one")
-    if all(isinstance(row, Mapping) and not all(map(_is_column, row.values())) for row in table):
+    if all(map(_is_row, table)):
         names = dict.fromkeys(name for row in table for name in row)
         columns = {name: [row.get(name) for row in table] for name in names}
         return [FrameReader(columns, options, notes)]
     _refuse_rows(table[0])
     return [reader for part in table for reader in open_readers(part, options, notes)]
+
+
+def _is_row(part: Any) -> bool:
+    """Return whether a part of a list is a row by name, not a table of columns."""
+    return isinstance(part, Mapping) and not (part and all(map(_is_column, part.values())))
 
 
 def _is_column(cell: Any) -> bool:
