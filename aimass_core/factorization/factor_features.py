@@ -88,8 +88,10 @@ class FactorFeatures(TransformOutput, Estimator):
         Raises
         ------
         TypeError
-            For a model without ``fold_in``.
+            For a model without ``fold_in``, or a class in place of an object.
         """
+        if isinstance(self.model, type):
+            raise TypeError(f"model must be an object: write {self.model.__name__}()")
         if not hasattr(self.model, "fold_in"):
             raise TypeError(
                 f"model must be a factor model such as ImplicitALS or PureSVD, but "

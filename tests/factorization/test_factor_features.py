@@ -51,5 +51,7 @@ def test_interactions_are_matched_by_id() -> None:
 def test_refusals() -> None:
     with pytest.raises(TypeError, match="ItemKNN has no fold_in"):
         FactorFeatures(model=ItemKNN()).fit(X)
+    with pytest.raises(TypeError, match=r"model must be an object: write PureSVD\(\)"):
+        FactorFeatures(model=PureSVD).fit(X)
     with pytest.raises(NotFittedError):
         FactorFeatures(model=PureSVD()).transform(X)
