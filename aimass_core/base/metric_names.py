@@ -92,6 +92,6 @@ def parse_metric_name(one: Any, argument: str = "metrics") -> tuple[str, str, st
         )
     if at and metric in (*SCORE_NAMES, *RATING_NAMES):
         raise ValueError(f"{argument} holds {one!r}; {name} has no cut-off: write {name!r}")
-    if at and not cut.isdigit():
+    if at and not cut.isdecimal():
         raise ValueError(f"{argument} holds {one!r}; write the cut-off as in 'recall@20'")
     return name, metric, cut
