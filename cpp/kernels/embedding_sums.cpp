@@ -12,14 +12,14 @@ namespace aimass {
 
 namespace {
 
-constexpr std::int64_t kBlocks = 256;
+constexpr std::int64_t kRowBlocks = 256;
 
 constexpr std::int64_t kRowsBetweenPolls = 1 << 12;  // of tables
 
 // body(k, thread) for all k below n, in blocks; it returns how many rows of a table it has read.
 template <class Body>
 void for_each_row(const Run& run, std::int64_t n, Body&& body) {
-  const std::int64_t n_blocks = std::min(n, kBlocks);
+  const std::int64_t n_blocks = std::min(n, kRowBlocks);
   parallel_for(run, n_blocks, [&](std::int64_t block, int thread) {
     const FlushDenormals flush;
     const Range range = block_range(n, n_blocks, block);
