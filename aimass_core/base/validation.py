@@ -179,7 +179,7 @@ def refuse_table(X: Any, name: str) -> None:
     """Raise TypeError for a data frame or Arrow table, with the call that reads it."""
     is_table = any(
         hasattr(X, attribute)
-        for attribute in ("__arrow_c_stream__", "__dataframe__", "collect_schema")
+        for attribute in ("__arrow_c_stream__", "__dataframe__", "collect_schema", "to_frame")
     ) or (isinstance(X, np.ndarray) and X.dtype.names is not None)
     if not is_table or isinstance(X, MatrixWithIds):
         return
