@@ -24,12 +24,16 @@ void prefetch_row(const T* row, Index bytes) {
   for (Index b = 0; b < bytes; b += 64) __builtin_prefetch(p + b);
 }
 
+// How many numbers X holds: a vector of them, or one.
+template <class X, class T>
+constexpr Index kNumbers = sizeof(X) / sizeof(T);  // NOLINT(bugprone-sizeof-expression)
+
 // n positions of X, vectors or single numbers, from `from` on.
 template <class X, Index n, class T>
 void sum_part(const WeightedRows<T>& features, T own_weight, const T* own, const T* own_squares,
               const T* table, const T* inverse, Index width, Index from, T* factors,
               T* accumulators) {
-  constexpr Index kLanes = sizeof(X) / sizeof(T), kBytes = n * static_cast<Index>(sizeof(X));
+  constexpr Index kLanes = kNumbers<X, T>, kBytes = n * static_cast<Index>(sizeof(X));
   X sums[n], rates[n];
   for (Index v = 0; v < n; ++v) {
     const Index k = from + v * kLanes;
@@ -113,7 +117,7 @@ bool move_own(T own_weight, const T* factors_before, const T* accumulators_befor
 template <class X, Index n, class T>
 void move_shared_part(const WeightedRows<T>& rows, T count, const T* gradients, const T* growths,
                       Index width, Index from, T* table_row, T* squares) {
-  constexpr Index kLanes = sizeof(X) / sizeof(T), kBytes = n * static_cast<Index>(sizeof(X));
+  constexpr Index kLanes = kNumbers<X, T>, kBytes = n * static_cast<Index>(sizeof(X));
   X moves[n] = {}, grown[n] = {};
   for (Index begin = 0; begin < rows.n; begin += kShort) {
     const Index end = begin + kShort < rows.n ? begin + kShort : rows.n;
