@@ -20,6 +20,7 @@ from ._training import (
     as_device,
     check_loss,
     embedding_table,
+    n_scored,
     numpy_weights,
     parts_of_batch,
     softmax_loss,
@@ -193,7 +194,7 @@ class SequenceModel(FactorModel):
             logger.info("%s: X has no times, so each epoch draws an order", type(self).__name__)
         seed = int(rng.integers(2**63))
         work = sequences.n_inputs(self.batch_size, self.max_length) * self.n_factors
-        work *= self._n_scored() + self.n_layers * self.n_factors
+        work *= n_scored(self.n_items, self.n_negatives) + self.n_layers * self.n_factors
         with trainer(type(self).__name__, self.device, n_threads, seed, work) as torch:
             network = self._network(torch).to(self.device)
             table = embedding_table(torch, self.n_items, self.n_factors, self.device)
@@ -206,10 +207,6 @@ class SequenceModel(FactorModel):
 
             run_epochs(self, take_epoch, set_learned, self.max_iter, n_threads)
 
-    def _n_scored(self) -> int:
-        """Return how many items the softmax of a target is taken over."""
-        return self.n_items if self.n_negatives is None else self.n_negatives + 1
-
     def _epochs(
         self, torch: Any, network: Any, table: Any, sequences: Sequences, rng: np.random.Generator
     ) -> Callable[[int], dict[str, float]]:
@@ -221,7 +218,7 @@ class SequenceModel(FactorModel):
             betas=(0.9, 0.98),
             weight_decay=self.regularization,
         )
-        n_scored = self._n_scored()
+        scores_of_window = self.max_length * n_scored(self.n_items, self.n_negatives)
         on_device = {"device": self.device}
 
         def take_epoch(number: int) -> dict[str, float]:
@@ -237,7 +234,7 @@ class SequenceModel(FactorModel):
                     drawn = rng.integers(self.n_items, size=self.n_negatives)
                     negatives = torch.as_tensor(drawn, **on_device)
                 optimizer.zero_grad()
-                for part in parts_of_batch(len(batch), self.max_length * n_scored):
+                for part in parts_of_batch(len(batch), scores_of_window):
                     positions, is_input = windows.take(batch[part])
                     inputs = torch.as_tensor(items[positions], **on_device)
                     targets = torch.as_tensor(items[positions + 1][is_input], **on_device)

@@ -24,6 +24,7 @@ __all__ = [
     "as_device",
     "check_loss",
     "embedding_table",
+    "n_scored",
     "numpy_weights",
     "parts_of_batch",
     "softmax_loss",
@@ -132,6 +133,23 @@ def embedding_table(torch: Any, n: int, n_factors: int, device: str) -> Any:
     torch.nn.Parameter
     """
     return torch.nn.Parameter((torch.randn(n, n_factors) * n_factors**-0.5).to(device))
+
+
+def n_scored(n_items: int, n_negatives: int | None) -> int:
+    """Return how many items the softmax of a target is taken over.
+
+    Parameters
+    ----------
+    n_items : int
+        Number of items.
+    n_negatives : int or None
+        Items drawn for a batch; None: all items.
+
+    Returns
+    -------
+    int
+    """
+    return n_items if n_negatives is None else n_negatives + 1
 
 
 def softmax_loss(

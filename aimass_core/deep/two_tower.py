@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +25,7 @@ from ._sequence_model import check_training_parameters, check_weights
 from ._training import (
     check_loss,
     embedding_table,
+    n_scored,
     numpy_weights,
     parts_of_batch,
     softmax_loss,
@@ -267,8 +268,8 @@ class TwoTower(FeatureFactors):
         self._check_parameters()
         rng = as_generator(self.random_state)
         seed = int(rng.integers(2**63))
-        n_scored = self.n_items if self.n_negatives is None else self.n_negatives + 1
-        work = min(self.batch_size, self.user_items_.nnz) * n_scored * self.n_factors
+        work = min(self.batch_size, self.user_items_.nnz) * self.n_factors
+        work *= n_scored(self.n_items, self.n_negatives)
         with trainer("TwoTower", self.device, n_threads, seed, work) as torch:
             training = _Training(torch, self, rng)
 
@@ -352,6 +353,18 @@ def _sums(features: sp.csr_array, table: Array) -> Array:
     return sums
 
 
+class _Rows(NamedTuple):
+    """A sparse matrix as PyTorch sums vectors by it, converted once for all steps."""
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    data: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, X: sp.csr_array) -> _Rows:
+        return cls(X.indptr.astype(np.int64), X.indices.astype(np.int64), X.data.astype(np.float32))
+
+
 class _Training:
     """The epochs of a `TwoTower`: its tables and towers in PyTorch, and their steps.
 
@@ -369,10 +382,13 @@ class _Training:
         self._torch, self._model, self._rng = torch, model, rng
         f, device = model.n_factors, model.device
         n_of = {"history_factors_": model.n_items}
-        self._features: dict[str, sp.csr_array | None] = {}
+        self._features: dict[str, _Rows] = {}
+        self._has_features: dict[str, NDArray[np.bool_]] = {}
         for side in ("item", "user"):
             features = getattr(model, f"{side}_features_")
-            self._features[side] = None if features is None else normalized_rows(features)
+            if features is not None:
+                self._features[side] = _Rows.of(normalized_rows(features))
+                self._has_features[side] = has_features(features)
             n_of[f"{side}_feature_factors_"] = 0 if features is None else features.shape[1]
         self.own = embedding_table(torch, model.n_items, f, device)
         self.tables = {n: embedding_table(torch, size, f, device) for n, size in n_of.items()}
@@ -388,11 +404,10 @@ class _Training:
                 for side in ("item", "user")
             }
         ).to(device)
-        self._X = positives(model.user_items_)
-        self._indptr = self._X.indptr.astype(np.int64)
-        ones = np.ones(self._X.nnz, dtype=np.float32)
-        self._ones = wrap_csr(self._X.indptr, self._X.indices, ones, self._X.shape)
-        self._rows = np.repeat(np.arange(self._X.shape[0]), np.diff(self._indptr))
+        X = positives(model.user_items_)
+        self._history = _Rows.of(X)._replace(data=np.ones(X.nnz, dtype=np.float32))
+        self._n_of_user = np.diff(self._history.indptr)
+        self._user_of_pair = np.repeat(np.arange(X.shape[0]), self._n_of_user)
         self._optimizer = torch.optim.AdamW(
             [self.own, *(t for t in self.tables.values() if len(t)), *self.towers.parameters()],
             lr=model.learning_rate,
@@ -412,8 +427,9 @@ class _Training:
         dict
             The mean loss.
         """
-        model, rng, n_pairs = self._model, self._rng, self._X.nnz
+        model, rng, n_pairs = self._model, self._rng, len(self._user_of_pair)
         order = rng.permutation(n_pairs)
+        scores_of_pair = n_scored(model.n_items, model.n_negatives)
         self.towers.train()
         total = 0.0
         for begin in range(0, n_pairs, model.batch_size):
@@ -421,9 +437,8 @@ class _Training:
             negatives = None
             if model.n_negatives is not None:
                 negatives = rng.integers(model.n_items, size=model.n_negatives)
-            n_scored = model.n_items if negatives is None else len(negatives) + 1
             self._optimizer.zero_grad()
-            for part in parts_of_batch(len(batch), n_scored):
+            for part in parts_of_batch(len(batch), scores_of_pair):
                 loss = self._loss(batch[part], negatives)
                 (loss / len(batch)).backward()
                 total += float(loss.detach())
@@ -432,7 +447,7 @@ class _Training:
 
     def _loss(self, pairs: Array, negatives: Array | None) -> Any:
         """Return the summed loss of some pairs."""
-        targets = self._X.indices[pairs].astype(np.int64)
+        targets = self._history.indices[pairs]
         if negatives is None:
             items, rows, drawn = np.arange(self._model.n_items), targets, None
         else:
@@ -456,15 +471,15 @@ class _Training:
         x = self._torch.nn.functional.dropout(x, self._model.dropout)
         return x + self.towers[side](x)
 
-    def _bags(self, X: sp.csr_array, rows: Array, table: Any) -> Any:
+    def _bags(self, X: _Rows, rows: Array, table: Any) -> Any:
         """Return sums of the rows of a table that some rows of a matrix name, by its values."""
-        bounds, entries = group_rows(X.indptr.astype(np.int64), rows)
+        bounds, entries = group_rows(X.indptr, rows)
         return self._torch.nn.functional.embedding_bag(
-            self._tensor(X.indices[entries].astype(np.int64)),
+            self._tensor(X.indices[entries]),
             table,
             self._tensor(bounds[:-1]),
             mode="sum",
-            per_sample_weights=self._tensor(X.data[entries].astype(np.float32)),
+            per_sample_weights=self._tensor(X.data[entries]),
         )
 
     def _kept(self, has_some: Array) -> Any:
@@ -476,25 +491,25 @@ class _Training:
     def _items(self, items: Array) -> Any:
         """Return the outputs of the tower of items for some items."""
         x = self.own[self._tensor(items)]
-        features = self._features["item"]
+        features = self._features.get("item")
         if features is not None:
-            x = x * self._kept(has_features(features)[items])
+            x = x * self._kept(self._has_features["item"][items])
             x = x + self._bags(features, items, self.tables["item_feature_factors_"])
         return self._tower("item", x)
 
     def _users(self, pairs: Array) -> Any:
         """Return the outputs of the tower of users for pairs, without the item of the pair."""
-        rows = self._rows[pairs]
+        rows = self._user_of_pair[pairs]
         users, inverse = np.unique(rows, return_inverse=True)
         inverse = inverse.reshape(-1)
         history = self.tables["history_factors_"]
-        sums = self._bags(self._ones, users, history)[self._tensor(inverse)]
-        sums = sums - history[self._tensor(self._X.indices[pairs].astype(np.int64))]
-        n_others = np.maximum(np.diff(self._indptr)[rows] - 1, 1)
+        sums = self._bags(self._history, users, history)[self._tensor(inverse)]
+        sums = sums - history[self._tensor(self._history.indices[pairs])]
+        n_others = np.maximum(self._n_of_user[rows] - 1, 1)
         x = sums / self._tensor(np.sqrt(n_others)[:, None].astype(np.float32))
-        features = self._features["user"]
+        features = self._features.get("user")
         if features is not None:
-            x = x * self._kept(has_features(features)[rows])
+            x = x * self._kept(self._has_features["user"][rows])
             own = self._bags(features, users, self.tables["user_feature_factors_"])
             x = x + own[self._tensor(inverse)]
         return self._tower("user", x * self._model.n_factors**0.5)
