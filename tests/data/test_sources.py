@@ -355,7 +355,8 @@ def test_rows_of_a_database_that_cannot_be_read(tmp_path: Path) -> None:
     connection.execute("INSERT INTO t VALUES (CAST(x'ff' AS TEXT), 1)")
     connection.commit()
     connection.close()
-    with pytest.raises(ValueError, match="rows of the query cannot be read: Could not decode"):
+    # Python 3.10 reads the first row while it runs the query, later versions when rows are fetched.
+    with pytest.raises(ValueError, match="query cannot be (run|read): Could not decode"):
         Interactions.from_table(path, user="user", item="item")
     with path.open("rb") as file:
         for source in (tmp_path / "*.db", file):
