@@ -295,8 +295,9 @@ class Task:
             for numbers in (np.flatnonzero(is_unknown), np.flatnonzero(~is_unknown)):
                 if table is None or not len(numbers):
                     continue
-                by_id = table.ids is not None and ids is not None
-                rows = table.ids.get(ids.to_ids(numbers)) if by_id else numbers
+                rows = numbers
+                if table.ids is not None and ids is not None:
+                    rows = table.ids.get(ids.to_ids(numbers))
                 for name, area in leaks_of(table, rows, counts[numbers]).items():
                     label = f"{side} feature {name!r}"
                     found[label] = max(area, found.get(label, 0.0))
