@@ -245,8 +245,7 @@ class Interactions(MatrixWithIds):
         member : str, optional
             Name of the file in a zip archive that holds several.
         query : str, optional
-            SQL text for a connection, the URL of a database, or a file of SQLite or DuckDB. Other
-            sources do not use it.
+            SQL text for a connection, the URL of a database, or a file of SQLite or DuckDB.
         storage_options : mapping, optional
             Options for the file system of a URL, as fsspec takes them.
 

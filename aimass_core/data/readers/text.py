@@ -72,6 +72,7 @@ class TextReader(Reader):
     """
 
     is_text = True
+    uses = frozenset({"skip_rows", "header", "names"})
 
     def __init__(self, file: File, options: ReadOptions, notes: list[str]) -> None:
         super().__init__(f"file {file.name}", options, notes, file.partitions)
