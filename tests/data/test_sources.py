@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import csv
+import dataclasses
 import gzip
 import http.server
 import io
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import scipy.sparse as sp
 
 from aimass_core import Interactions
 
@@ -403,6 +406,36 @@ def test_rows_that_are_dictionaries(tmp_path: Path) -> None:
     assert list(Interactions.from_table([{"user": 1, "item": 2}, {}], **names)) == [(1, 2, 1.0)]
 
 
+@dataclasses.dataclass
+class Event:
+    who: str
+    what: int
+    stars: float | None
+    day: int
+
+
+def test_rows_that_name_their_cells(database: Path) -> None:
+    named = collections.namedtuple("named", ["who", "what", "stars", "day"])  # noqa: PYI024
+    assert read([named(*row) for row in ROWS]) == EXPECTED
+    assert read([Event(*row) for row in ROWS]) == EXPECTED
+    pd = pytest.importorskip("pandas")
+    assert read(pd.DataFrame(arrow_table().to_pylist()).itertuples()) == EXPECTED
+    connection = sqlite3.connect(database)
+    connection.row_factory = sqlite3.Row
+    try:
+        assert read(connection.execute(SELECT).fetchall()) == EXPECTED
+        assert read(connection, query=SELECT) == EXPECTED
+    finally:
+        connection.close()
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    engine = sqlalchemy.create_engine(f"sqlite:///{database}")
+    with engine.connect() as opened:
+        assert read(opened.execute(sqlalchemy.text(SELECT)).all()) == EXPECTED
+        assert read(opened.execute(sqlalchemy.text(SELECT)).mappings().all()) == EXPECTED
+        assert read(opened, query=sqlalchemy.text(SELECT)) == EXPECTED
+    engine.dispose()
+
+
 def test_rows_and_columns_without_names() -> None:
     with pytest.raises(TypeError, match="list of rows without names"):
         read(list(ROWS))
@@ -414,6 +447,8 @@ def test_rows_and_columns_without_names() -> None:
         read(users)
     with pytest.raises(TypeError, match=r"got bytes: wrap it in io\.BytesIO"):
         read(TEXT.encode())
+    with pytest.raises(TypeError, match=r"got csr_array: use Interactions\.from_csr\(X"):
+        read(sp.csr_array((2, 2)))
     with pytest.raises(ValueError, match="list of tables is empty"):
         read(iter(()))
 
@@ -441,7 +476,7 @@ def test_rows_of_the_csv_module(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "kind"),
     [
-        ({"query": "SELECT * FROM events"}, "connection or the file of a database"),
+        ({"query": "SELECT * FROM events"}, "a connection or the file of a database"),
         ({"sheet": "2011"}, "a workbook"),
         ({"member": "events.csv"}, "a zip archive"),
     ],
@@ -453,7 +488,7 @@ def test_options_of_another_kind_of_table(
     pq = pytest.importorskip("pyarrow.parquet")
     pq.write_table(arrow_table(), tmp_path / "events.parquet")
     for table in (tmp_path / "events.csv", tmp_path / "events.parquet", arrow_table()):
-        with pytest.raises(ValueError, match=f"{next(iter(options))}=.* is for {kind}.*leave it"):
+        with pytest.raises(ValueError, match=f"{next(iter(options))}= is for {kind}.*leave it"):
             read(table, **options)
 
 

@@ -177,7 +177,7 @@ def _executed(source: Any, query: Any) -> Any:
 # ---- results -------------------------------------------------------------------------------------
 
 
-def _result(source: Any, query: str | None, opened: contextlib.ExitStack) -> Any:
+def _result(source: Any, query: Any, opened: contextlib.ExitStack) -> Any:
     library = library_of(source)
     if library in _DUCKDB:
         if query is not None:
@@ -195,7 +195,8 @@ def _result(source: Any, query: str | None, opened: contextlib.ExitStack) -> Any
     if library == "sqlalchemy":
         if hasattr(source, "connect"):
             source = opened.enter_context(source.connect())
-        return _executed(source, import_optional("sqlalchemy").text(query))
+        is_text = isinstance(query, str)
+        return _executed(source, import_optional("sqlalchemy").text(query) if is_text else query)
     cursor = source.cursor()
     opened.callback(cursor.close)
     _executed(cursor, query)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import glob
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -76,13 +77,13 @@ def _refuse_unused(readers: list[Reader], options: ReadOptions) -> None:
     """Raise ValueError for an option that would select other rows or columns of no reader."""
     for name, kind in _KINDS_OF_TABLES.items():
         value = getattr(options, name)
-        is_default = value == getattr(ReadOptions, name) or (name == "header" and value)
-        if is_default or any(map(_uses(name), readers)):
+        is_default = value is None or (name == "skip_rows" and value == 0)
+        if is_default or (name == "header" and value) or any(map(_uses(name), readers)):
             continue
         remedy = "leave it out"
         if name == "query":
-            remedy += ", or let DuckDB run it and pass the result of duckdb.sql(query)"
-        raise ValueError(f"{name}={value!r} is for {kind}, not for {readers[0].source}: {remedy}")
+            remedy += ", or run it with DuckDB and pass its result"
+        raise ValueError(f"{name}= is for {kind}, not for {readers[0].source}: {remedy}")
 
 
 def _uses(option: str) -> Callable[[Reader], bool]:
@@ -127,6 +128,8 @@ def _readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Reader]
             "table is a pandas Series with columns in the index: pass table.reset_index()"
         )
     hint = ": wrap it in io.BytesIO" if isinstance(table, (bytes, bytearray)) else ""
+    if callable(getattr(table, "tocsr", None)):
+        hint = ": use Interactions.from_csr(X, users=ids, items=ids)"
     raise TypeError(
         "table must be a pandas, polars, pyarrow or DuckDB table, a mapping of arrays, a "
         "structured array, a path, URL or open file, a cursor or connection, or a list of these, "
@@ -135,20 +138,32 @@ def _readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Reader]
 
 
 def _readers_of_list(table: Any, options: ReadOptions, notes: list[str]) -> list[Reader]:
-    """Return the readers of all parts, or of a list of rows that are dictionaries."""
+    """Return the readers of all parts, or of a list of rows that name their cells."""
     if not table:
         raise ValueError("the list of tables is empty: give at least one")
-    if all(map(_is_row, table)):
-        names = dict.fromkeys(name for row in table for name in row)
-        columns = {name: [row.get(name) for row in table] for name in names}
+    rows = [row for row in map(_named_row, table) if row is not None]
+    if len(rows) == len(table):
+        names = dict.fromkeys(name for row in rows for name in row)
+        columns = {name: [row.get(name) for row in rows] for name in names}
         return [FrameReader(columns, options, notes)]
     _refuse_rows(table[0])
     return [reader for part in table for reader in _readers(part, options, notes)]
 
 
-def _is_row(part: Any) -> bool:
-    """Return whether a part of a list is a row by name, not a table of columns."""
-    return isinstance(part, Mapping) and not (part and all(map(_is_column, part.values())))
+def _named_row(part: Any) -> Mapping[Any, Any] | None:
+    """Return a part of a list that is a row with named cells as a mapping, None for a table."""
+    row: Mapping[Any, Any]
+    if isinstance(part, Mapping):
+        row = part
+    elif callable(getattr(part, "_asdict", None)):  # named tuples, rows of SQLAlchemy
+        row = part._asdict()
+    elif dataclasses.is_dataclass(part) and not isinstance(part, type):
+        row = {one.name: getattr(part, one.name) for one in dataclasses.fields(part)}
+    elif callable(getattr(part, "keys", None)) and not is_pandas(part) and not is_frame(part):
+        row = {name: part[name] for name in part.keys()}  # noqa: SIM118 - sqlite3.Row is no mapping
+    else:
+        return None
+    return None if row and all(map(_is_column, row.values())) else row
 
 
 def _is_column(cell: Any) -> bool:
