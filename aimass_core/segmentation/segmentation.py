@@ -59,7 +59,8 @@ class Segmentation(TransformOutput, Estimator):
         probability for each of their values. Nulls and unknown values are left out of the
         likelihood.
     id : str, optional
-        Column of customer ids, which the output repeats.
+        Column of customer ids, which the output repeats, or the name of the index of a pandas
+        table.
     unit : str, default="customers"
         What a row stands for, in the report and in messages: "customers", "sessions", ...
     n_segments : int, optional

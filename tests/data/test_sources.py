@@ -415,7 +415,7 @@ class Event:
 
 
 def test_rows_that_name_their_cells(database: Path) -> None:
-    named = collections.namedtuple("named", ["who", "what", "stars", "day"])  # noqa: PYI024
+    named = collections.namedtuple("named", ["who", "what", "stars", "day"])
     assert read([named(*row) for row in ROWS]) == EXPECTED
     assert read([Event(*row) for row in ROWS]) == EXPECTED
     pd = pytest.importorskip("pandas")

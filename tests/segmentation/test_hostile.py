@@ -46,6 +46,20 @@ def test_columns_that_cannot_be_used_are_left_out_with_a_note() -> None:
     assert found.sizes_.tolist() == [60, 60]
 
 
+def test_ids_in_the_index_of_a_pandas_table() -> None:
+    pd = pytest.importorskip("pandas")
+    names = [f"c{i}" for i in range(120)]
+    in_column = segments(table(who=names), id="who", **FAST)
+    indexed = pd.DataFrame(table()).set_index(pd.Index(names, name="who"))
+    in_index = segments(indexed, id="who", **FAST)
+    assert in_index.columns_ == in_column.columns_ == ["a", "b"]
+    found = in_index.to_pandas(indexed.iloc[::-1])
+    assert found["who"].tolist() == names[::-1]
+    assert (
+        found["segment"].tolist() == in_column.to_pandas(table(who=names))["segment"][::-1].tolist()
+    )
+
+
 @pytest.mark.parametrize(
     ("columns", "wrong", "words"),
     [
