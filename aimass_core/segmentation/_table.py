@@ -531,6 +531,7 @@ def _add_words(out: CustomerTable, name: str, column: Column, n_threads: int) ->
     if np.mean([_NUMBER_TEXT.fullmatch(text) is not None for text in texts]) > 0.9:
         out.notes.append(
             f"{name}: left out, it is text such as {texts[0]!r}: convert it to numbers to use it"
+            + (", or pass decimal=','" if re.fullmatch(r"-?\d+,\d+", texts[0]) else "")
         )
     else:
         out.notes.append(f"{name}: left out, it is text with {len(words):,} different values")
