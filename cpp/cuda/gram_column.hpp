@@ -21,6 +21,7 @@ namespace aimass::cuda {
 template <class T>
 struct GramProblem {
   std::int64_t n_cols = 0, k = 0;
+  std::int64_t first = 0;  // offset of the first entry of both matrices
   const std::int64_t* row_begin = nullptr;
   const std::int32_t* row_column = nullptr;
   const T* row_value = nullptr;
@@ -54,11 +55,11 @@ AIMASS_DEVICE void gram_scores(Block& block, const GramProblem<T>& a, std::int64
     for (std::int64_t j = thread; j < a.n_cols; j += block.size()) scratch.sums[j] = Sums{};
   });
   for (std::int64_t e = a.column_begin[column]; e < a.column_begin[column + 1]; ++e) {
-    const std::int64_t row = a.column_row[e];
-    const T x = a.column_value[e];
+    const std::int64_t row = a.column_row[e - a.first];
+    const T x = a.column_value[e - a.first];
     block.each([&](int thread) {
       for (std::int64_t o = a.row_begin[row] + thread; o < a.row_begin[row + 1]; o += block.size())
-        scratch.sums[a.row_column[o]].add(x, a.row_value[o]);
+        scratch.sums[a.row_column[o - a.first]].add(x, a.row_value[o - a.first]);
     });
   }
   const T p = a.epilogue.p_of(column);

@@ -45,9 +45,12 @@ struct MatrixOnDevice {
 
   MatrixOnDevice(Machine& machine, const Csr<T>& a)
       : begin(machine, a.n_rows + 1), index(machine, a.nnz()), value(machine, a.nnz()) {
-    machine.copy_in(0, begin.data(), a.indptr, a.n_rows + 1);
+    std::vector<std::int64_t> offsets(a.indptr, a.indptr + a.n_rows + 1);
+    for (std::int64_t& offset : offsets) offset += machine.first_offset();
+    machine.copy_in(0, begin.data(), offsets.data(), a.n_rows + 1);
     machine.copy_in(0, index.data(), a.indices, a.nnz());
     machine.copy_in(0, value.data(), a.data, a.nnz());
+    machine.wait(0);
   }
 };
 
@@ -78,6 +81,7 @@ GramLists<T> gram_columns_on(Machine& machine, const GramInput<T>& input, std::i
   GramColumns<T, Sums> work;
   work.a.n_cols = n;
   work.a.k = k;
+  work.a.first = machine.first_offset();
   work.a.row_begin = rows.begin.data();
   work.a.row_column = rows.index.data();
   work.a.row_value = rows.value.data();
