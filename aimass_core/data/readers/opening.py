@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._dataset import engine_of
 from .database import database_kind, is_database, open_database, open_result
 from .files import File, files_of, is_url
 from .frames import FrameReader, is_frame, is_pandas
@@ -84,6 +85,8 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
             "table is a pandas Series with columns in the index: pass table.reset_index()"
         )
     hint = ": wrap it in io.BytesIO" if isinstance(table, (bytes, bytearray)) else ""
+    if engine_of(table):
+        hint = ": data.distributed.read_partitions reads data sets of Dask, Ray and Spark"
     raise TypeError(
         "table must be a pandas, polars, pyarrow or DuckDB table, a mapping of arrays, a "
         "structured array, a path, URL or open file, a cursor or connection, or a list of these, "
