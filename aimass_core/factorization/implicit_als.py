@@ -139,8 +139,9 @@ class ImplicitALS(FactorModel):
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Does not change any bit of
         the result.
     device : str, default="cpu"
-        Where the half-steps of `fit` are computed. "cuda" is an NVIDIA GPU by PyTorch or CuPy,
-        which needs the extra ``gpu``; factors agree to rounding. Answers come from the processor.
+        Where the half-steps of `fit` are computed. "cuda" is an NVIDIA GPU by the kernels of this
+        package where they are built, else by PyTorch or CuPy, which needs the extra ``gpu``;
+        factors agree to rounding. Answers come from the processor.
 
     Attributes
     ----------
@@ -399,7 +400,7 @@ class ImplicitALS(FactorModel):
         iterates = solver.name in ("pcg", "cg", "subspace")
         n_factors = self.item_factors_.shape[1]
         if iterates and n_factors <= _MAX_FACTORS_OF_EXACT_END and self.regularization > 0:
-            exact = Solver("cholesky", n_threads=solver.n_threads, device=solver.device)
+            exact = replace(solver, name="cholesky")
             return problem, exact
         return None
 
