@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._dataset import engine_of
 from .database import database_kind, is_database, open_database, open_result
 from .files import File, files_of, is_url
 from .frames import FrameReader, is_frame, is_pandas
@@ -128,6 +129,8 @@ def _readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Reader]
             "table is a pandas Series with columns in the index: pass table.reset_index()"
         )
     hint = ": wrap it in io.BytesIO" if isinstance(table, (bytes, bytearray)) else ""
+    if engine_of(table):
+        hint = ": data.distributed.read_partitions reads data sets of Dask, Ray and Spark"
     if callable(getattr(table, "tocsr", None)):
         hint = ": use Interactions.from_csr(X, users=ids, items=ids)"
     raise TypeError(
