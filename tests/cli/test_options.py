@@ -67,6 +67,8 @@ def test_blocks_within_a_step_are_reported(
         "fit: 1 of 9",
         "fit: 1 of 9, block 2 of 30",
     ]
+
+
 def test_options_of_a_weighting(aimass: Run) -> None:
     assert "(of the weighting)" in aimass("models", "ease").stdout
     (spec,) = parse_models(["item-knn:similarity=cosine,weighting=bm25,K1=2,B=0.1,shrink=5"], None)
