@@ -404,9 +404,8 @@ def fastslim_slim(data: Data) -> Fit:
     X = sp.csr_matrix(data.X, dtype=np.float64)
     l1, ridge = slim_penalties(data)
 
-    def fit() -> Arrays:  # its penalty is beta |w|^2, without the half
-        W = fastslim.fit(X, lambd=l1, beta=ridge / 2, n_threads=data.n_threads)
-        return sparse_arrays(W)
+    def fit() -> Arrays:
+        return sparse_arrays(fastslim.fit(X, lambd=l1, beta=ridge, n_threads=data.n_threads))
 
     return fit
 
@@ -595,22 +594,26 @@ def prepare(folder: Path, scale: str) -> dict[str, Path]:
 def save(
     path: Path, users: np.ndarray, items: np.ndarray, values: np.ndarray, test_share: float
 ) -> None:
-    """Write the entries as CSR with numbered rows, and a random share of them as the test part."""
+    """Write the entries as CSR with numbered rows, and a random share of them as the test part.
+
+    Every user and item keeps an entry in the train part: Surprise divides by zero for others.
+    """
+    is_test = np.random.default_rng(0).random(len(users)) < test_share
     rows, columns = (np.unique(part, return_inverse=True)[1] for part in (users, items))
-    is_test = np.random.default_rng(0).random(len(rows)) < test_share
+    for part in (users, items):
+        is_test[np.unique(part, return_index=True)[1]] = False
     shape = int(rows.max()) + 1, int(columns.max()) + 1
     train = ~is_test
     X = sp.csr_matrix((values[train], (rows[train], columns[train])), shape=shape)
-    known = is_test & (np.diff(X.indptr)[rows] > 0) & (X.getnnz(axis=0)[columns] > 0)
     np.savez(
         path,
         data=X.data,
         indices=X.indices,
         indptr=X.indptr,
         shape=np.array(shape),
-        users=rows[known],
-        items=columns[known],
-        ratings=values[known],
+        users=rows[is_test],
+        items=columns[is_test],
+        ratings=values[is_test],
     )
 
 
