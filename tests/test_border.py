@@ -111,7 +111,8 @@ def test_fork_after_use(model, small_ratings):
 INTERRUPTED = """
 import numpy as np, scipy.sparse as sp
 from aimass_core import (
-    EASE, SLIM, SVD, AsymmetricSVD, ImplicitALS, ItemKNN, SlopeOne, SparseEASE, UserKNN, similarity
+    EASE, SLIM, SVD, AsymmetricSVD, ImplicitALS, ItemKNN, PureSVD, SlopeOne, SparseEASE, UserKNN,
+    similarity,
 )
 rng = np.random.default_rng(0)
 X = sp.random_array(
@@ -134,6 +135,7 @@ LONG = {
     "svd": ("", "SVD(n_factors=2000, n_threads=1).fit(X)"),
     "asymmetric svd": ("", "AsymmetricSVD(n_factors=500).fit(X)"),
     "als, many factors": ("", "ImplicitALS(n_factors=1500).fit(X)"),
+    "pure svd": ("", "PureSVD(n_factors=1000).fit(X)"),
     "slope one": (
         "m = SlopeOne().fit(X)",
         "m.predict(np.arange(20_000).repeat(50), np.tile(np.arange(50), 20_000))",

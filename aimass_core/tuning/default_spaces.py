@@ -48,6 +48,7 @@ _SPACES: dict[str, Space] = {
         "similarity": _similarities(),
         "weighting": _weightings("users"),
     },
+    "session-knn": {"n_neighbors": _NEIGHBORS, "recency": Range(0.1, 4.0, log=True)},
     "implicit-als": {
         "n_factors": _FACTORS,
         "regularization": Range(1e-3, 1.0, log=True),

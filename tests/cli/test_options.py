@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import aimass_core
+from aimass_core.base.progress import Event
 from aimass_core.base.registry import model_names
 from aimass_core.cli.models import parse_models
 
@@ -50,6 +51,22 @@ def test_options_of_a_similarity_are_listed(aimass: Run) -> None:
     shown = aimass("models", "item-knn").stdout
     for word in ("n_neighbors", "measure", "shrink"):
         assert word in shown
+
+
+def test_blocks_within_a_step_are_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from aimass_core.cli import console
+
+    monkeypatch.setattr(console, "_LINE_EVERY", 0.0)
+    show = console.shown_events(console._Lines())
+    show(Event("fit", 1, 9, 0.0))
+    show.blocks(2, 30)  # type: ignore[attr-defined]
+    assert capsys.readouterr().err.splitlines() == [
+        "fit",
+        "fit: 1 of 9",
+        "fit: 1 of 9, block 2 of 30",
+    ]
 
 
 def test_options_of_a_weighting(aimass: Run) -> None:
