@@ -25,7 +25,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from ..base.arrays import as_labels, as_vector
 from ..base.html import results
@@ -199,27 +198,6 @@ class _Sorted:
                 [np.interp(s, x, y) / s for x, y in zip(share, gain)] for s in shares
             ]  # V is the share times the effect
         return np.stack([area, area_q, coefficient, gain[:, -1], *np.array(at)], axis=1)
-
-
-def _ratio_limits(
-    numerator: float, denominator: float, numerators: Floats, denominators: Floats, level: float
-) -> tuple[float, float, float]:
-    """Return Fieller's limits of a ratio and its standard error, with moments of replicates.
-
-    Percentiles of the replicated ratio contain the true one too rarely, because replicates with a
-    denominator near 0 are far off. Without limits (NaN) the denominator may be 0.
-    """
-    z2 = float(ndtri((1 + level) / 2)) ** 2
-    (v_nn, v_nd), (_, v_dd) = np.cov(numerators, denominators)
-    ratio = numerator / denominator
-    variance = v_nn - 2 * ratio * v_nd + ratio**2 * v_dd
-    error = float(np.sqrt(max(variance, 0.0)) / abs(denominator))
-    a = denominator**2 - z2 * v_dd
-    if not a > 0:
-        return np.nan, np.nan, error
-    middle = numerator * denominator - z2 * v_nd
-    half = np.sqrt(max(middle**2 - a * (numerator**2 - z2 * v_nn), 0.0))
-    return float((middle - half) / a), float((middle + half) / a), error
 
 
 def uplift_curve(score: Any, treatment: Any, outcome: Any) -> UpliftCurve:
@@ -409,8 +387,7 @@ def uplift_report(
     shares : sequence of float, default (0.1, 0.3)
         Shares in (0, 1] at which the effect is reported.
     confidence : float, default 0.95
-        Level of the intervals: percentile bootstrap, and Fieller's for the qini coefficient, which
-        is a ratio. It has no interval if the overall effect does not differ significantly from 0.
+        Level of the percentile bootstrap intervals.
     n_resamples : int, default 1000
         Replicates, at least 100.
     random_state : int, Generator or None, default 0
@@ -470,22 +447,11 @@ def uplift_report(
             n_resamples,
         )
 
-    def coefficient() -> Interval:
-        g = replicates[:, 3]
-        lower, upper, error = _ratio_limits(
-            estimates[1],
-            estimates[3] * (1 - estimates[3]) / 2,
-            replicates[:, 1],
-            g * (1 - g) / 2,
-            level,
-        )
-        return Interval(float(estimates[2]), lower, upper, error, level, "fieller", n, n_resamples)
-
     has_coefficient = data.is_binary and np.isfinite(estimates[2])
     return UpliftReport(
         interval(0),
         interval(1),
-        coefficient() if has_coefficient else None,
+        interval(2) if has_coefficient else None,
         interval(3),
         {share: interval(4 + i) for i, share in enumerate(fractions)},
         n,

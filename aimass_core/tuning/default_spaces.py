@@ -83,6 +83,7 @@ _SPACES: dict[str, Space] = {
         "similarity": _similarities(),
         "weighting": _weightings("users"),
     },
+    "session-knn": {"n_neighbors": _NEIGHBORS, "recency": Range(0.1, 4.0, log=True)},
     "context-knn": {"base": Choice(["item", "user"])},
     "popularity": {},
     "slope-one": {},
