@@ -165,7 +165,10 @@ def plan(options: argparse.Namespace, nodes: list[str], isas: list[str]) -> list
         wanted.append(Measurement(node, member, base))
         if member != "native" or taken[function, member] > 1:
             continue
-        for n in sorted({1, options.threads // 2} - {0, options.threads}):
+        counts = {1, options.threads // 2} - {0, options.threads}
+        if "roofline" in node:  # on one thread whatever the setting
+            counts = set()
+        for n in sorted(counts):
             wanted.append(
                 Measurement(
                     node,
