@@ -89,9 +89,9 @@ def fm_relation_sweep(
     for begin, own in slots(block_width, n_factors):
         if len(own) == 0:
             continue
-        for column in np.flatnonzero(only):
+        for column in np.flatnonzero(only).tolist():
             draw_column(column, begin, own)
         for slot in own:
-            for column in np.flatnonzero(~only):
+            for column in np.flatnonzero(~only).tolist():
                 draw_column(column, begin, np.array([slot]))
     sums[...], errors[...] = q, e
