@@ -23,6 +23,11 @@ class ListwiseWorker {
       : run_(run),
         problem_(problem),
         kernels_(simd::sgd_kernels<T>()),
+        n_lines_(std::min<std::int64_t>(
+            (problem.width * static_cast<std::int64_t>(sizeof(T)) + 63) / 64, 8)),
+        skips_idle_(problem.loss == ListwiseLoss::contrastive && problem.items.biases == nullptr &&
+                    problem.penalties.negative == 0 &&
+                    (problem.rule == simd::SgdRule::sgd || problem.rule == simd::SgdRule::adagrad)),
         sampler_(tables),
         items_(static_cast<std::size_t>(problem.n_negatives + 1)),
         scores_(items_.size()),
@@ -59,12 +64,19 @@ class ListwiseWorker {
       const std::int64_t j = sampler_.draw(entry.user, static_cast<std::uint64_t>(e * n + c));
       if (j < 0) return false;
       items_[static_cast<std::size_t>(c + 1)] = tile.items[j];
+      fetch(tile.items[j]);
     }
     return true;
   }
 
+  // Has the first lines of an item's row fetched into the cache.
+  void fetch(std::int32_t item) const {
+    const char* p = reinterpret_cast<const char*>(problem_.items.factors + item * problem_.width);
+    for (std::int64_t line = 0; line < n_lines_; ++line) __builtin_prefetch(p + line * 64, 1);
+  }
+
   void step(std::int32_t user, EpochSums& sums) {
-    const auto n = static_cast<std::int64_t>(items_.size());
+    auto n = static_cast<std::int64_t>(items_.size());
     const T* const x = problem_.users.factors + user * problem_.width;
     kernels_.scores(problem_.items, problem_.width, x, items_.data(), n, scores_.data(),
                     problem_.cosine ? norms_.data() : nullptr);
@@ -84,11 +96,13 @@ class ListwiseWorker {
     const bool correct =
         std::all_of(scores_.begin() + 1, scores_.end(), [&](T s) { return s < scores_[0]; });
     sums.add({loss, 1, correct ? 1 : 0, 0});
+    if (skips_idle_) n = leave_out_idle();
+    const auto n_moved = static_cast<std::size_t>(n);
     simd::SgdList<T> list{items_.data(), own_.data(), nullptr, slopes_.data(), n, 1, 0, 0};
     for (T& slope : slopes_) slope /= temperature;
     if (problem_.cosine) {
       list.self = self_.data();
-      for (std::size_t k = 0; k < items_.size(); ++k) {
+      for (std::size_t k = 0; k < n_moved; ++k) {
         const T part = slopes_[k] * scores_[k] * temperature;  // slope times cosine
         own_[k] = slopes_[k] * size * norms_[k];
         self_[k] = -part * norms_[k] * norms_[k];
@@ -100,6 +114,21 @@ class ListwiseWorker {
     kernels_.list[static_cast<int>(problem_.rule)](problem_.users, problem_.items, problem_.width,
                                                    problem_.steps, problem_.penalties, user, list,
                                                    direction_.data());
+  }
+
+  // Takes the negatives with a slope of 0 out of the list, which a step leaves as they are; returns
+  // how many items are left. Most negatives of the contrastive loss are below the margin.
+  std::int64_t leave_out_idle() {
+    std::size_t kept = 1;
+    for (std::size_t k = 1; k < items_.size(); ++k) {
+      if (slopes_[k] == 0) continue;
+      items_[kept] = items_[k];
+      scores_[kept] = scores_[k];
+      norms_[kept] = norms_[k];
+      slopes_[kept] = slopes_[k];
+      ++kept;
+    }
+    return static_cast<std::int64_t>(kept);
   }
 
   // slopes_ = what raises the likelihood by score; returns the loss.
@@ -147,6 +176,8 @@ class ListwiseWorker {
   const Run& run_;
   const ListwiseProblem<T>& problem_;
   const simd::SgdKernels<T>& kernels_;
+  std::int64_t n_lines_;  // of a row that are fetched ahead
+  bool skips_idle_;       // whether items without a slope stay as they are, to the bit
   NegativeSampler sampler_;
   std::vector<std::int32_t> items_;  // the positive, then the negatives
   std::vector<T> scores_, norms_, slopes_, own_, self_, direction_;

@@ -6,7 +6,7 @@
 
 namespace {
 
-constexpr Index kAhead = 4;  // pairs that a prefetch runs ahead
+constexpr Index kAhead = 4;  // pairs, or items of a list, that a prefetch runs ahead
 constexpr Index kFew = 4;    // items scored at once where fewer than the most are left
 
 // Of n items: their scores, the same for any n.
@@ -136,6 +136,7 @@ void list_step(const SgdRows<T>& users, const SgdRows<T>& items, Index width,
   }
   const T ratio = steps.bias_rate / steps.rate;
   for (Index k = 0; k < list.n; ++k) {
+    if (k + kAhead < list.n) prefetch<rule>(items, list.items[k + kAhead], width);
     const Index i = list.items[k];
     const T own = list.own[k];
     const T penalty = k < list.n_positives ? penalties.positive : penalties.negative;

@@ -64,6 +64,16 @@ def test_equals_reference_at_every_level(loss, rule, dtype, level):
             check(problem(20, 40, f, dtype, f, rule=rule, cosine=options["cosine"]), **options)
 
 
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_negatives_below_the_margin_without_a_penalty(rule, dtype):
+    options = LOSSES["contrastive of cosines"]
+    for margin in (-1.0, 0.0, 0.2, 1.0):  # all, some and none of the negatives are moved
+        arguments = problem(20, 40, 20, dtype, 3, rule=rule, cosine=True)
+        arguments["penalties"] = (0.02, 0.01, 0.0, 0.0)
+        check(arguments, **options | {"margin": margin, "n_negatives": 9})
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     st.integers(0, 12),
