@@ -13,7 +13,7 @@ TEST_JOBS ?= $(if $(filter -k% tests/%,$(TEST_FLAGS)),0,auto)
 BENCH_FLAGS ?=
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help demo test bench native lint format types docs site notebooks tidy sanitize weak-symbols portable cuda stubs check-stubs clean
+.PHONY: help demo test slow bench native lint format types docs site notebooks tidy sanitize weak-symbols portable cuda stubs check-stubs clean
 
 help:
 	@echo "make demo      set up and run the main job on generated data"
@@ -69,6 +69,9 @@ format: $(VENV)/.group-lint
 	ruff check --fix-only --quiet .
 	ruff format .
 	clang-format -i $(CXX_FILES)
+
+slow: $(VENV)/.installed-test native  # examples and tests on Dask, Ray and Spark; names what it skips
+	tools/slow_lane.sh $(BIN)/python
 
 types:  # Python 3.11 or newer, in an environment of its own with the version of NumPy that is pinned for it
 	@$(MAKE) --silent VENV=build/venv-types build/venv-types/.group-types

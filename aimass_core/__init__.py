@@ -79,6 +79,7 @@ if TYPE_CHECKING:  # for type checkers, to which a name with an alias is public
     from .neighbors import ContextKNN as ContextKNN
     from .neighbors import ItemKNN as ItemKNN
     from .neighbors import Popularity as Popularity
+    from .neighbors import SessionKNN as SessionKNN
     from .neighbors import SlopeOne as SlopeOne
     from .neighbors import UserKNN as UserKNN
     from .segmentation import Segmentation as Segmentation

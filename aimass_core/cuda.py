@@ -1,8 +1,9 @@
 """Computing on an NVIDIA GPU: what is there, and a check of results and speed.
 
-``device="cuda"`` of `ImplicitALS`, `GaussianMixture` and `FactorIndex` computes through PyTorch or
-CuPy (see `aimass_core.array_api`), that of `similarity.topk` through kernels of this package.
-Nothing chooses a GPU by itself.
+``device="cuda"`` of `GaussianMixture` computes through PyTorch or CuPy (`aimass_core.array_api`),
+that of `similarity.topk`, `ItemKNN`, `UserKNN` and `BPR` through kernels of this package, and that
+of `ImplicitALS` and `FactorIndex` through these kernels where they are built, else through PyTorch
+or CuPy. Nothing chooses a GPU by itself.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from . import array_api, kernels
+from ._version import __version__
 from .array_api import Device
 from .base.threads import resolve_n_threads
+from .factorization._sgd_state import Optimizer, SgdSide, number_of_strata
 from .kernels import cuda as cuda_kernels
 from .retrieval import FactorIndex
 from .similarity import topk as similar_rows
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Comparison", "check", "device_info", "is_available"]
+
+_OF_KERNELS = " by kernels"
 
 _REPEATS = 3
 _TOLERANCE = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-8}
@@ -38,7 +44,8 @@ def is_available() -> bool:
     Returns
     -------
     bool
-        False without an NVIDIA GPU, without its driver, or without PyTorch or CuPy for CUDA.
+        False without an NVIDIA GPU, without its driver, or without all of the extension with the
+        kernels of this package, PyTorch and CuPy for CUDA.
 
     Examples
     --------
@@ -47,10 +54,24 @@ def is_available() -> bool:
     True
     """
     try:
-        Device.of("cuda")
+        _places("cuda")
     except (RuntimeError, ImportError):
         return False
     return True
+
+
+def _places(device: str) -> tuple[Device | None, int | None]:
+    """Return the device of an array library, and the number of the GPU for the kernels, or raise.
+
+    At least one of them is not None.
+    """
+    gpu = cuda_kernels.number_of(device)
+    try:
+        return Device.of(device), gpu
+    except (RuntimeError, ImportError):
+        if gpu is None:
+            raise
+        return None, gpu
 
 
 def device_info(device: str = "cuda") -> dict[str, Any]:
@@ -65,15 +86,28 @@ def device_info(device: str = "cuda") -> dict[str, Any]:
     -------
     dict
         "device", "library", "library_version", "free_memory" and "total_memory" in bytes (None
-        where they are not known), "name" of the GPU (None for other devices), "similarity" (whether
-        `similarity.topk` can use it).
+        where they are not known), "name" of the GPU (None for other devices), "kernels" (whether
+        the kernels of this package can use it). Without PyTorch and CuPy, the library is
+        "aimass_core".
 
     Raises
     ------
     RuntimeError
         If there is no such device.
     """
-    chosen = Device.of(device)
+    chosen, gpu = _places(device)
+    if chosen is None:
+        assert gpu is not None
+        facts = cuda_kernels.device_info(gpu)
+        return {
+            "device": device,
+            "library": "aimass_core",
+            "library_version": __version__,
+            "free_memory": facts["free_memory"],
+            "total_memory": facts["total_memory"],
+            "name": facts["name"],
+            "kernels": "ready",
+        }
     library = chosen.library.__name__.removeprefix("array_api_compat.")
     module = sys.modules[library]
     info: dict[str, Any] = {
@@ -83,7 +117,7 @@ def device_info(device: str = "cuda") -> dict[str, Any]:
         "free_memory": chosen.free_memory(),
         "total_memory": None,
         "name": None,
-        "similarity": _kernels_for(device) or "ready",
+        "kernels": _kernels_for(device) or "ready",
     }
     if library == "torch" and str(chosen.place).startswith("cuda"):
         properties = module.cuda.get_device_properties(chosen.place)
@@ -154,8 +188,9 @@ def check(
     Yields
     ------
     Comparison
-        For E-steps of a mixture, half-steps of ALS, lists of the best items and, where the kernels
-        for GPUs are built, similarity, each in float32 and float64, small and large.
+        Through the array library: E-steps of a mixture, half-steps of ALS and lists of the best
+        items. Through the kernels for GPUs, where they are built: half-steps of ALS, lists of the
+        best items, similarity, and epochs of BPR. Each in float32 and float64, small and large.
 
     Raises
     ------
@@ -169,16 +204,38 @@ def check(
     >>> all(result.is_equal for result in results)
     True
     """
-    place, threads = Device.of(device), resolve_n_threads(n_threads)
-    has_kernels = _kernels_for(device) is None
+    (place, gpu), threads = _places(device), resolve_n_threads(n_threads)
     rng = np.random.default_rng(0)
     for dtype in (np.float32, np.float64):
         for share in (0.05, 1.0):
-            yield _mixture(place, threads, rng, dtype, _scaled(200_000, share * scale))
-            yield _als(place, threads, rng, dtype, _scaled(20_000, share * scale))
-            yield _topk(place, threads, rng, dtype, _scaled(10_000, share * scale))
-            if has_kernels:
-                yield _similarity(device, threads, rng, dtype, _scaled(20_000, share * scale))
+            n_users = _scaled(20_000, share * scale)
+            if place is not None:
+                yield _mixture(place, threads, rng, dtype, _scaled(200_000, share * scale))
+                through = partial(array_api.als_solve, device=place)
+                yield _als("", through, threads, rng, dtype, n_users)
+                yield _topk("", _lists_of_library(place), threads, rng, dtype, n_users // 2)
+            if gpu is not None:
+                through = partial(cuda_kernels.als_solve, device=gpu)
+                yield _als(_OF_KERNELS, through, threads, rng, dtype, n_users)
+                yield _topk(_OF_KERNELS, _lists_of_kernels(gpu), threads, rng, dtype, n_users // 2)
+                yield _similarity(device, threads, rng, dtype, n_users)
+                yield _bpr(gpu, threads, rng, dtype, n_users)
+
+
+def number_of_comparisons(device: str) -> int:
+    """Return how many comparisons `check` makes.
+
+    Parameters
+    ----------
+    device : str
+        As the parameter ``device`` of `check`.
+
+    Returns
+    -------
+    int
+    """
+    place, gpu = _places(device)
+    return 4 * (3 * (place is not None) + 4 * (gpu is not None))
 
 
 def _scaled(n: int, scale: float) -> int:
@@ -213,17 +270,27 @@ def _mixture(
     )
 
 
-def _als(
-    device: Device, n_threads: int, rng: np.random.Generator, dtype: Any, n: int
-) -> Comparison:
-    n_items, f, mean = max(30, n // 4), 64, 60
-    counts = np.minimum(rng.geometric(1 / mean, n), n_items)
+def _entries(rng: np.random.Generator, n: int, n_items: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return random rows of 60 entries on average, as indptr and indices."""
+    counts = np.minimum(rng.geometric(1 / 60, n), n_items // 2)
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     indices = np.concatenate(
         [np.sort(rng.choice(n_items, size, replace=False)) for size in counts]
     ).astype(np.int32)
+    return indptr, indices
+
+
+def _als(
+    by: str,
+    solve: Callable[..., NDArray[Any]],
+    n_threads: int,
+    rng: np.random.Generator,
+    dtype: Any,
+    n: int,
+) -> Comparison:
+    n_items, f = max(30, n // 4), 64
+    indptr, indices = _entries(rng, n, n_items)
     V = (rng.standard_normal((n_items, f)) / 8).astype(dtype)
-    solve: Any = array_api.als_solve
     solve_here: Any = kernels.als_solve
     arguments: Any = (
         indptr,
@@ -244,24 +311,79 @@ def _als(
         64,
     )
     return _compared(
-        f"ALS half-step, {n:,} rows, {len(indices):,} entries, {f} factors",
+        f"ALS half-step{by}, {n:,} rows, {len(indices):,} entries, {f} factors",
         dtype,
-        lambda: solve(*arguments, device=device),
+        lambda: solve(*arguments),
         lambda: solve_here(*arguments, n_threads),
     )
 
 
+def _lists_of_library(device: Device) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:
+    def scores(queries: NDArray[Any], items: NDArray[Any]) -> NDArray[Any]:
+        return array_api.score_topk(queries, items, None, 10, device=device)[1]
+
+    return scores
+
+
+def _lists_of_kernels(gpu: int) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:
+    def scores(queries: NDArray[Any], items: NDArray[Any]) -> NDArray[Any]:
+        there = cuda_kernels.items_on_device(items, gpu)
+        return cuda_kernels.score_topk(queries, there, None, 10)[1]
+
+    return scores
+
+
 def _topk(
-    device: Device, n_threads: int, rng: np.random.Generator, dtype: Any, n: int
+    by: str,
+    scores: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]],
+    n_threads: int,
+    rng: np.random.Generator,
+    dtype: Any,
+    n: int,
 ) -> Comparison:
     n_items, f = 2 * n, 64
     U, V = (rng.standard_normal((size, f)).astype(dtype) for size in (n, n_items))
-    there, here = FactorIndex(V, device=device.name), FactorIndex(V)
+    here = FactorIndex(V)
     return _compared(
-        f"best 10 of {n_items:,} items for {n:,} queries, {f} factors",
+        f"best 10 of {n_items:,} items{by} for {n:,} queries, {f} factors",
         dtype,
-        lambda: there.rank(U, 10, None, None, n_threads)[1],
+        lambda: scores(U, V),
         lambda: here.rank(U, 10, None, None, n_threads)[1],
+    )
+
+
+def _bpr(gpu: int, n_threads: int, rng: np.random.Generator, dtype: Any, n: int) -> Comparison:
+    n_items, f = max(30, n // 4), 64
+    indptr, indices = _entries(rng, n, n_items)
+    optimizer = Optimizer.checked("sgd", 0.05, 0.9, 0.999)
+    sides = [(rng.standard_normal((size, f)) / 80).astype(dtype) for size in (n, n_items)]
+    shape = sp.csr_array((np.ones(len(indices), np.int8), indices, indptr), shape=(n, n_items))
+    options: Any = {
+        "steps": optimizer.steps(),
+        "penalties": (0.01,) * 4,
+        "weights": np.zeros(0),
+        "loss": "bpr",
+        "n_candidates": 1,
+        "n_positives": 1,
+        "k_positive": 1,
+        "margin": 1.0,
+        "n_strata": number_of_strata(shape),
+        "seed": 0,
+        "epoch": 0,
+        "n_threads": n_threads,
+    }
+
+    def factors(epoch: Callable[..., Any]) -> NDArray[Any]:
+        users = SgdSide(sides[0], None, optimizer)
+        items = SgdSide(sides[1], np.zeros(n_items, dtype), optimizer)
+        epoch(indptr, indices, users.arrays, items.arrays, **options)
+        return items.factors()
+
+    return _compared(
+        f"epoch of BPR, {n:,} users, {len(indices):,} entries, {f} factors",
+        dtype,
+        lambda: factors(partial(cuda_kernels.pairwise_epoch, device=gpu)),
+        lambda: factors(kernels.pairwise_epoch),
     )
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
+import gc
 import json
 import os
 import subprocess
@@ -48,10 +50,22 @@ def _reset_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
+def _return_freed_memory() -> None:
+    """Return what loading has freed to the system, so that the model does not reuse it unseen."""
+    gc.collect()
+    with contextlib.suppress(ImportError):
+        import pyarrow as pa
+
+        pa.default_memory_pool().release_unused()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def run_one(task: Task, name: str) -> dict[str, Any]:
     """Fit and evaluate one model; metrics, seconds and memory above the loaded data."""
     model = task.extra[name] if name in task.extra else find(name)()
     parts = task.load()
+    _return_freed_memory()
     before = _memory_mib("VmRSS")
     _reset_peak()
     began = time.process_time()
@@ -71,15 +85,27 @@ def run_one(task: Task, name: str) -> dict[str, Any]:
 def models_of(task: Task, wanted: list[str]) -> list[str]:
     """The models of a task, without models of ratings where there are none.
 
-    Models that PyTorch trains are measured where they are named.
+    Models that PyTorch trains are measured where they are named. `left_out` says which models need
+    what no task has.
     """
     names = [n for n in model_names() if find(n).__module__.startswith("aimass_core.")]
-    names = [n for n in names if not getattr(find(n), "requires", ())]
+    names = [n for n in names if n not in left_out()]
     names = [n for n in names if not getattr(find(n), "needs_extra", None) or n in wanted]
     if not task.has_ratings:
         names = [n for n in names if getattr(find(n), "predicts_ratings", False) is not True]
     names += list(task.extra)
     return [n for n in names if not wanted or n in wanted]
+
+
+def left_out() -> dict[str, str]:
+    """The models that no task can measure, and what they need."""
+    needs = {}
+    for name in model_names():
+        model = find(name)
+        wanted = (*getattr(model, "needs_features", ()), *getattr(model, "requires", ()))
+        if wanted:
+            needs[name] = ", ".join(wanted)
+    return needs
 
 
 def start(words: list[str], limit: float) -> dict[str, Any]:
@@ -199,6 +225,8 @@ def markdown(tasks: dict[str, Task], results: Results) -> str:
             lines.append("| " + " | ".join([f"published: {label}", *values, "", "", "", ""]) + " |")
         bad = [f"`{m}`: {o['note']}" for m, o in models.items() if o["status"] != "done"]
         lines += ["", *(["Without a result: " + "; ".join(bad), ""] if bad else [])]
+    absent = [f"`{name}`, which needs {needs}" for name, needs in left_out().items()]
+    lines += [f"Left out of all tasks: {'; '.join(absent)}.", ""] if absent else []
     return "\n".join(lines)
 
 
@@ -278,6 +306,8 @@ def main(words: list[str] | None = None) -> int:
         task = chosen_tasks(options)[name] if options.data is not None else TASKS[name]
         print(json.dumps(run_one(task, model)))
         return 0
+    for name in sorted(set(options.models) & set(left_out())):
+        print(f"left out: {name} needs {left_out()[name]}, which no task has", file=sys.stderr)
     tasks = chosen_tasks(options)
     options.out.mkdir(parents=True, exist_ok=True)
     stored = options.out / "results.json"

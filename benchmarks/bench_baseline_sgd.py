@@ -1,4 +1,4 @@
-"""User and item biases by stochastic gradient descent (Numba kernels), beside Surprise."""
+"""User and item biases by stochastic gradient descent (a Numba kernel), beside Surprise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from peers import require
 
 from aimass_core import reference
 from aimass_core.jit.baseline_sgd import baseline_sgd
-from aimass_core.jit.bias_epoch import bias_epoch
 
 SHAPES = {
     "small": (300, 200, 6_000),
@@ -68,26 +67,3 @@ def bench_baseline_sgd(measure: Callable[..., Any], member: str, scale: str) -> 
         kernel = baseline_sgd if member == "native" else reference.baseline_sgd
         call = lambda: biases(kernel, parts, X.shape)  # noqa: E731
     measure(f"baseline_sgd: {EPOCHS} epochs of {X.nnz:,} ratings", member, call, check, **extra)
-
-
-@pytest.mark.parametrize("member", ["native", "reference"])
-def bench_bias_epoch(measure: Callable[..., Any], member: str, scale: str) -> None:
-    """Biases with the error of each entry, as `RatingNMF` takes them."""
-    if member == "reference" and scale != "small":
-        pytest.skip("the reference takes minutes: only at AIMASS_BENCH_SCALE=small")
-    X = power_law(*SHAPES[scale])
-    parts = X.indptr.astype(np.int64), X.indices.astype(np.int32), X.data.astype(np.float64)
-    mean, steps = float(parts[2].mean()), ((RATE, RATE), (REGULARIZATION, REGULARIZATION))
-
-    def call() -> np.ndarray:
-        kernel = bias_epoch if member == "native" else reference.bias_epoch
-        bu, bi, errors = np.zeros(X.shape[0]), np.zeros(X.shape[1]), np.zeros(X.nnz)
-        for _ in range(EPOCHS):
-            kernel(*parts, bu, bi, mean, *steps, errors)
-        return np.concatenate([bu, bi])
-
-    def check(result: np.ndarray) -> None:
-        np.testing.assert_allclose(result, biases(baseline_sgd, parts, X.shape), rtol=0, atol=1e-9)
-
-    extra = {} if member == "native" else {"rounds": 1}
-    measure(f"bias_epoch: {EPOCHS} epochs of {X.nnz:,} ratings", member, call, check, **extra)

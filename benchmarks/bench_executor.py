@@ -3,19 +3,20 @@
 Prints, for each number of workers, the CPU seconds of all processes over those of one process, and
 the bytes that workers and coordinator read and wrote over those of the cost model. Run it on a
 quiet machine: ``python benchmarks/bench_executor.py`` (about 8 minutes on two cores; ``--small``
-about 1 minute, whose blocks are too short to judge the overhead). ``--faults`` instead kills a
-worker every few seconds and checks that the bits are the same and that nothing is left.
+about 1 minute, whose blocks are too short to judge the overhead). ``--replay`` instead records the
+times of the tasks on one worker, and predicts the time on up to 64 workers. That is a model: it
+knows neither networks nor caches that workers share.
 """
 
 from __future__ import annotations
 
 import argparse
+import heapq
 import os
 import shutil
-import signal
 import tempfile
-import threading
 import time
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
@@ -147,48 +148,104 @@ def measure_mixture(folder: Path, small: bool) -> None:
         )
 
 
-def faults(folder: Path, seconds: float) -> None:
-    """Kill a worker every few seconds during a fit; check its bits and that nothing is left."""
-    X = matrix(10_000, 2_000, 600_000)
-    blocks = RowBlocks.from_matrix(X, folder / "x", block_nnz=X.nnz // 20)
-    options = {"n_factors": 64, "max_iter": 20, "solver": "cholesky"}
-    expected = ImplicitALS(**options).fit(blocks)
-    n_killed, ended = 0, threading.Event()
-    with ProcessExecutor(2, 1) as pool:
+class Recorder(Executor):
+    """Passes tasks on to a pool, and notes when each was submitted, and how long it ran."""
 
-        def kill() -> None:
-            nonlocal n_killed
-            rng = np.random.default_rng(0)
-            while not ended.wait(seconds):
-                processes = list(pool._pool._processes.values()) if pool._pool is not None else []
-                if processes and (pid := processes[rng.integers(len(processes))].pid) is not None:
-                    os.kill(pid, signal.SIGKILL)
-                    n_killed += 1
+    def __init__(self, pool: ProcessExecutor) -> None:
+        self._pool, self.n_threads, self.n_workers = pool, 1, 1
+        self.tasks: list[dict[str, float]] = []
 
-        killer = threading.Thread(target=kill)
-        killer.start()
-        try:
-            model = ImplicitALS(**options).fit(blocks, executor=pool, place=folder / "place")
-        finally:
-            ended.set()
-            killer.join()
-    np.testing.assert_array_equal(model.user_factors_, expected.user_factors_)
-    np.testing.assert_array_equal(model.item_factors_, expected.item_factors_)
-    assert not list((folder / "place").iterdir())
-    print(f"{n_killed} workers were killed; the bits are the same, and no file is left")
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run a function on a worker."""
+        task = {"submitted": time.perf_counter()}
+        self.tasks.append(task)
+        inner = self._pool.submit(_timed, fn, args, kwargs)
+        outer: Future[Any] = Future()
+
+        def pass_on(done: Future[Any]) -> None:
+            task["finished"] = time.perf_counter()
+            if (error := done.exception()) is not None:
+                outer.set_exception(error)
+                return
+            result, task["seconds"] = done.result()
+            outer.set_result(result)
+
+        inner.add_done_callback(pass_on)
+        return outer
+
+    def phases(self) -> list[list[dict[str, float]]]:
+        """Return the tasks of each pass: a pass begins when no task is pending."""
+        phases: list[list[dict[str, float]]] = []
+        last = -np.inf
+        for task in self.tasks:
+            if task["submitted"] > last:
+                phases.append([])
+            phases[-1].append(task)
+            last = max(last, task["finished"])
+        return phases
+
+
+def _timed(fn: Any, args: Any, kwargs: Any) -> tuple[Any, float]:
+    begin = time.perf_counter()
+    return fn(*args, **kwargs), time.perf_counter() - begin
+
+
+def predicted_seconds(phases: list[list[dict[str, float]]], total: float, n_workers: int) -> float:
+    """Return the time of a fit on some workers, by the recorded times of its tasks on one.
+
+    Each pass is replayed: a free worker takes the next task, and the pass ends with its last task.
+    The time between two passes, in which the calling process works alone, stays what it was. The
+    time that a task took beside its work delays its worker, and the calling process spends it for
+    one task after the other, so a pass takes at least that time for all its tasks.
+    """
+    busy = sum(max(t["finished"] for t in p) - p[0]["submitted"] for p in phases)
+    seconds = total - busy
+    for tasks in phases:
+        span = max(t["finished"] for t in tasks) - tasks[0]["submitted"]
+        overhead = max(span - sum(t["seconds"] for t in tasks), 0.0) / len(tasks)
+        free = [0.0] * n_workers
+        for number, task in enumerate(tasks, 1):
+            start = max(heapq.heappop(free), (number - 1) * overhead)
+            heapq.heappush(free, start + overhead + task["seconds"])
+        seconds += max(free)
+    return seconds
+
+
+def replay(folder: Path, small: bool) -> None:
+    """Record the tasks of a fit on one worker, and predict its time on 2 to 64 workers."""
+    size = (20_000, 4_000, 1_000_000) if small else (60_000, 10_000, 6_000_000)
+    f = 64 if small else 128
+    options = {"n_factors": f, "max_iter": 2, "solver": "cholesky", "n_threads": 1}
+    X = matrix(*size)
+    blocks = RowBlocks.from_matrix(X, folder / "x", block_nnz=X.nnz // 64)
+    with started(1) as pool:
+        recorder = Recorder(pool)
+        begin = time.perf_counter()
+        ImplicitALS(**options).fit(blocks, executor=recorder, place=folder / "place")
+        total = time.perf_counter() - begin
+    phases = recorder.phases()
+    print(
+        f"ImplicitALS, {X.shape[0]:,} x {X.shape[1]:,}, {X.nnz:,} entries, {len(recorder.tasks)} "
+        f"tasks in {len(phases)} passes on 1 worker: {total:.2f} s, measured"
+    )
+    for n_workers in (1, 2, 4, 8, 16, 32, 64):
+        seconds = predicted_seconds(phases, total, n_workers)
+        print(
+            f"n = {n_workers}: {seconds:.2f} s, {total / seconds:.1f} times as fast as 1 worker "
+            "(model, not measurement)"
+        )
 
 
 def main() -> None:
     """Run what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true")
-    parser.add_argument("--faults", action="store_true")
-    parser.add_argument("--every", type=float, default=5.0, help="seconds between two kills")
+    parser.add_argument("--replay", action="store_true")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="aimass-bench-"))
     try:
-        if arguments.faults:
-            faults(folder, arguments.every)
+        if arguments.replay:
+            replay(folder, arguments.small)
         else:
             measure_als(folder, arguments.small)
             measure_mixture(folder, arguments.small)

@@ -1,15 +1,20 @@
 """Models of sequences and two towers against simple models: the next item of each user.
 
 Usage: ``AIMASS_DATA=... python benchmarks/quality_deep.py [--data NAME ...] [--models NAME ...]
-[--max-iter 30] [--threads 1]``. Needs PyTorch. Prints a markdown table for each data set.
+[--ties random] [--max-iter 30] [--threads 1]``. Needs PyTorch. Prints a markdown table for each
+data set.
 
-The newest interaction of each user is the test part, the one before it the validation part. Every
-model without a network is fitted with each of its settings below, takes the best one by NDCG@10 on
-the validation part, and is fitted again on both older parts. A network trains on what is older than
-the validation part, ends by early stopping on it, and answers from the complete history before the
-test item (`recommend_new`); this is the protocol of the papers. All items that the user does not
-have are ranked. Seconds are those of the processor, over all threads: of the fit whose lists are
-evaluated, and of everything that chose the setting.
+The newest interaction of each user is the test part, the one before it the validation part.
+Interactions of a user at the same time, such as those of one purchase, are put into a random order
+first. With ``--ties columns`` they keep the order of the columns: then the test item is the one
+with the largest number of a purchase, which models that count neighbours in the order can predict.
+
+Every model without a network is fitted with each of its settings below, takes the best one by
+NDCG@10 on the validation part, and is fitted again on both older parts. A network trains on what is
+older than the validation part, ends by early stopping on it, and answers from the complete history
+before the test item (`recommend_new`); this is the protocol of the papers. All items that the user
+does not have are ranked. Seconds are those of the processor, over all threads: of the fit whose
+lists are evaluated, and of everything that chose the setting.
 """
 
 from __future__ import annotations
@@ -33,6 +38,7 @@ from aimass_core import (
     Popularity,
     Recommender,
     SASRec,
+    SessionKNN,
     Similarity,
     TwoTower,
 )
@@ -116,6 +122,11 @@ def settings(n_items: int, max_iter: int, threads: int) -> dict[str, list[Any]]:
             for r in (0.01, 0.1)
             for a in (1.0, 10.0)
         ],
+        "SessionKNN": [
+            SessionKNN(n_neighbors=n, recency=r, **one)
+            for n in (20, 50, 200)
+            for r in (0.5, 1.0, 2.0, 4.0)
+        ],
         "Markov chain": [
             MarkovChain(reach=reach, n_last=n) for reach in (1, 3, 10) for n in (1, 3, 10, 30)
         ],
@@ -135,7 +146,16 @@ class Parts:
     test: Interactions
 
 
-def load(name: str) -> Parts:
+def with_drawn_ties(x: Interactions) -> Interactions:
+    """Return interactions whose times are ranks; those of the same time are in a random order."""
+    rows = np.repeat(np.arange(x.n_users), np.diff(x.matrix.indptr))
+    drawn = np.random.default_rng(0).random(x.nnz)
+    ranks = np.empty(x.nnz, dtype=np.int64)
+    ranks[np.lexsort((drawn, x.timestamps, rows))] = np.arange(x.nnz)
+    return Interactions(x.matrix, x.users, x.items, timestamps=ranks)
+
+
+def load(name: str, ties: str) -> Parts:
     """Return the parts of a data set; users have at least three interactions."""
     root = Path(os.environ.get("AIMASS_DATA", "")) / name
     if not root.is_dir():
@@ -145,6 +165,8 @@ def load(name: str) -> Parts:
         root / file, user=user, item=item, time=when, duplicates="sum", nulls="drop"
     )
     x = x.with_matrix((x.matrix > 0).astype(np.float32))
+    if ties == "random":
+        x = with_drawn_ties(x)
     newest = split.leave_last(x, min_train=2)
     older = split.leave_last(newest.train, min_train=1)
     return Parts(older.train, older.test, newest.train, newest.test)
@@ -189,13 +211,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", choices=FILES, default=list(FILES))
     parser.add_argument("--models", nargs="+", default=None)
+    parser.add_argument("--ties", choices=("random", "columns"), default="random")
     parser.add_argument("--max-iter", type=int, default=30)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     for name in options.data:
-        parts = load(name)
+        parts = load(name, options.ties)
         n = np.count_nonzero(np.diff(parts.test.matrix.indptr))
-        print(f"\n{name}: {parts.train.n_items} items, {parts.train.nnz} interactions, {n} users\n")
+        print(
+            f"\n{name}: {parts.train.n_items} items, {parts.train.nnz} interactions, {n} users, "
+            f"ties: {options.ties}\n"
+        )
         print("| model | NDCG@10 [95 %] | recall@10 [95 %] | fit s | with choice s | chosen |")
         print("|---|---|---|---|---|---|", flush=True)
         for label, candidates in settings(

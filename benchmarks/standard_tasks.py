@@ -157,6 +157,7 @@ TASKS: dict[str, Task] = {
         },
         {
             "item-knn, rp3beta .7 / .2, tuned": ItemKNN(**RP3BETA),
+            "ease, published setting": EASE(regularization=80.0),
             "slim, published setting": SLIM(alpha=0.005, l1_ratio=1e-6, n_candidates=500),
         },
     ),

@@ -99,6 +99,16 @@ def test_models_of_ratings_are_left_out_where_there_are_none():
     assert {"svd", "slope-one", "explicit-als"} <= set(rated)
 
 
+def test_models_that_need_features_are_left_out_and_named(table, tmp_path, capsys, monkeypatch):
+    assert all_models.left_out() == {"content": "item_features"}
+    assert "content" not in all_models.models_of(tasks.TASKS["gowalla"], [])
+    monkeypatch.setattr(all_models, "start", lambda *a: pytest.fail("measured"))
+    assert all_models.main(words(table, tmp_path / "out", "--models", "content")) == 0
+    assert "left out: content needs item_features" in capsys.readouterr().err
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert "Left out of all tasks: `content`, which needs item_features." in text
+
+
 def test_published_values_have_a_value_for_each_metric():
     for task in tasks.TASKS.values():
         assert all(len(values) == len(task.metrics) for values in task.published.values())

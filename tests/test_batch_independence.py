@@ -47,6 +47,7 @@ from aimass_core import (
     SampledSoftmaxMF,
     SASRec,
     ScoreFusion,
+    SessionKNN,
     Similarity,
     SlopeOne,
     SparseEASE,
@@ -101,6 +102,7 @@ NEIGHBORS = [
     ),
     ContextKNN(base=ItemKNN(n_neighbors=5, weighting="bm25")),
     ContextKNN(base=UserKNN(n_neighbors=5, weighting="tf_idf", aggregation="sum")),
+    SessionKNN(n_neighbors=6),
     SlopeOne(clip=False),
     *(
         BaselineOnly(method=method, clip=clip)
@@ -255,7 +257,9 @@ def is_own_row_alone(model) -> bool:
     """Whether the row of a user and what was learned of the items decide the user's answer."""
     if model in LISTWISE + CLUSTERED:
         return False  # factors and clusters of users come from training
-    if isinstance(model, (UserKNN, SlopeOne, NMF, SVD, SVDpp, AsymmetricSVD, BPR, WARP)):
+    if isinstance(
+        model, (UserKNN, SessionKNN, SlopeOne, NMF, SVD, SVDpp, AsymmetricSVD, BPR, WARP)
+    ):
         return False  # the user is its own neighbour, or its factors come from training
     if type(model) in {type(fused) for fused in FUSED}:
         return False  # the members decide

@@ -110,7 +110,7 @@ def test_fork_after_use(model, small_ratings):
 
 INTERRUPTED = """
 import numpy as np, scipy.sparse as sp
-from aimass_core import ImplicitALS, ItemKNN, SlopeOne, UserKNN, similarity
+from aimass_core import ImplicitALS, ItemKNN, PureSVD, SlopeOne, UserKNN, similarity
 rng = np.random.default_rng(0)
 X = sp.random_array(
     (20_000, 12_000), density=0.02, random_state=rng, format="csr", dtype=np.float32
@@ -127,6 +127,7 @@ LONG = {
     ),
     "als": ("", "ImplicitALS(n_factors=200, solver='cholesky').fit(X)"),
     "als, many factors": ("", "ImplicitALS(n_factors=1500).fit(X)"),
+    "pure svd": ("", "PureSVD(n_factors=1000).fit(X)"),
     "slope one": (
         "m = SlopeOne().fit(X)",
         "m.predict(np.arange(20_000).repeat(50), np.tile(np.arange(50), 20_000))",

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from aimass_core import GaussianMixture, ImplicitALS, cuda, load, similarity
+from aimass_core import BPR, GaussianMixture, ImplicitALS, ItemKNN, cuda, load, similarity
 from aimass_core.exceptions import NumericalError
-from aimass_core.retrieval import FactorIndex
+from aimass_core.retrieval import AudienceIndex, FactorIndex
 
 pytest.importorskip("array_api_compat")
 pytest.importorskip("array_api_strict")
@@ -67,6 +67,25 @@ def test_lists_of_an_index(X, device, metric, dtype):
         np.testing.assert_array_equal(np.vstack([b.indices for b in blocks]), expected.indices)
 
 
+def test_audiences_on_a_device():
+    rng = np.random.default_rng(2)
+    users, items = (rng.normal(size=(n, 6)) for n in (50, 20))
+    owned = sp.random_array((50, 20), density=0.2, format="csr", random_state=rng)
+    there, here = (
+        AudienceIndex(users, items, k=3, exclude=owned, device=device)
+        for device in ("numpy", "cpu")
+    )
+    for chosen in (None, [4, 2]):
+        result, expected = (index.reverse_topk(chosen) for index in (there, here))
+        np.testing.assert_array_equal(result.user_rows, expected.user_rows)
+        np.testing.assert_allclose(result.scores, expected.scores)
+    result, expected = (index.best_users([3, 1], 4) for index in (there, here))
+    np.testing.assert_array_equal(result.indices, expected.indices)
+    new = rng.normal(size=(2, 6))
+    result, expected = (index.reverse_topk(factors=new) for index in (there, here))
+    np.testing.assert_array_equal(result.user_rows, expected.user_rows)
+
+
 def test_biases_of_an_index():
     items, biases = np.eye(3), [0.0, 5.0, 1.0]
     index = FactorIndex(items, biases, device="numpy")
@@ -97,6 +116,7 @@ def test_mixture_on_a_device():
         lambda: FactorIndex(np.eye(2), device="cuda"),
         lambda: GaussianMixture(device="cuda").fit(np.eye(3)),
         lambda: cuda.device_info(),
+        lambda: AudienceIndex(np.eye(2), np.eye(2), device="cuda").reverse_topk(),
         lambda: list(cuda.check()),
     ],
 )
@@ -139,7 +159,15 @@ def test_check_finds_wrong_results(monkeypatch):
     assert all(r.is_equal for r in results if not r.name.startswith("best"))
 
 
-def test_similarity_without_the_extension_says_how_to_build_it(X, monkeypatch):
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda X: similarity.topk(X, device="cuda"),
+        lambda X: ItemKNN(device="cuda").fit(X),
+        lambda X: BPR(device="cuda").fit(X),
+    ],
+)
+def test_without_the_extension_the_caller_is_told_how_to_build_it(call, X, monkeypatch):
     import importlib
 
     def missing(name):
@@ -147,4 +175,4 @@ def test_similarity_without_the_extension_says_how_to_build_it(X, monkeypatch):
 
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(RuntimeError, match="AIMASS_CUDA=ON; device='cpu' computes the same"):
-        similarity.topk(X, device="cuda")
+        call(X)

@@ -122,6 +122,27 @@ def fitted(model, X, **features):
     return copy.deepcopy(model).fit(X, **used)
 
 
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"c": [1] * N_ITEMS, "d": [None] * N_ITEMS}, r"'c' \(one value only\), 'd' \(nulls only"),
+        ({"c": [f"x{i}" for i in range(N_ITEMS)]}, r"'c' \(a different value in each row\)\. Give"),
+        ({}, "has no column that tells rows apart"),
+        (None, "has no rows"),
+    ],
+)
+@every
+def test_features_that_tell_nothing_are_refused(model, interactions, columns, message):
+    if columns is None:
+        given = {"item": [], "c": []}
+    elif columns:
+        given = {"item": ITEMS["item"], **columns}
+    else:
+        given = np.zeros((N_ITEMS, 0))
+    with pytest.raises(ValueError, match=f"item_features .*{message}"):
+        copy.deepcopy(model).fit(interactions, item_features=given)
+
+
 def same(a, b):
     """Assert that two results have the same bits."""
     np.testing.assert_array_equal(a.ids, b.ids)

@@ -42,6 +42,7 @@ from aimass_core import (
     SampledSoftmaxMF,
     SASRec,
     ScoreFusion,
+    SessionKNN,
     Similarity,
     SlopeOne,
     SparseEASE,
@@ -75,6 +76,7 @@ SUMS = [
     UserKNN(n_neighbors=20, similarity="log_likelihood_ratio", profile="binary"),
     ContextKNN(),
     ContextKNN(base="user"),
+    SessionKNN(n_neighbors=20),
     EASE(regularization=50.0),
     EASE(regularization=5.0, n_neighbors=9, weighting="bm25", dtype="float64"),
     EDLAE(regularization=5.0),
@@ -674,7 +676,7 @@ def test_recommend_new_changes_nothing(model, blocks):
 
 @pytest.mark.parametrize(
     "model",
-    [m for m in ALL if not isinstance(m, (UserKNN, SlopeOne, *STOCHASTIC))],
+    [m for m in ALL if not isinstance(m, (UserKNN, SessionKNN, SlopeOne, *STOCHASTIC))],
     ids=repr,
 )
 def test_recommend_new_of_known_rows(model, blocks):

@@ -12,7 +12,7 @@ cmake -S . -B "$build" -G Ninja -DPython_EXECUTABLE="$(command -v python)" \
   -DAIMASS_CUDA_EMULATED=ON >"$build.log" || { cat "$build.log"; exit 1; }
 ninja -C "$build" _cuda_emulated
 [ "$cuda" = OFF ] || ninja -C "$build" _cuda
-python -m pytest -q -n 0 -p no:benchmark tests/kernels/test_cuda_emulated.py
+python -m pytest -q -n 0 -p no:benchmark tests/kernels/test_cuda_*.py
 if [ "$cuda" = ON ]; then
   python - "$build" <<'PYTHON'
 import sys

@@ -92,6 +92,7 @@ def things() -> Iterator[Any]:
         yield am.ItemKNN(aggregation="baseline").fit(data)
         yield am.Popularity(by="mean").fit(data)
         yield am.SlopeOne().fit(data)
+        yield am.SessionKNN(n_neighbors=5).fit(data)
         yield am.BaselineOnly().fit(data)
         yield am.ImplicitALS(n_factors=3, max_iter=2).fit(data)
         yield am.ExplicitALS(n_factors=3, max_iter=2).fit(data)

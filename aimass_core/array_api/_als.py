@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..exceptions import NumericalError
+from ..kernels.cuda import preconditioner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,17 +161,8 @@ class _Problem:
         self.identity = device.array(np.eye(f), factors.dtype)
         pad = 64 // factors.dtype.itemsize
         self.block_size = -(-block_size // pad) * pad
-        epsilon = float(np.finfo(factors.dtype).eps)
-        largest = float(np.diag(gramian).max(initial=0.0))
-        self.resolved = 8 * epsilon * largest
-        self.inverse = self.identity
-        if solver == "pcg":
-            smallest = epsilon**0.5 * largest
-            shift = max(common_ridge, smallest) or 1.0
-            if common_ridge < smallest:
-                self.resolved = max(self.resolved, shift / 64)
-            inverse = np.linalg.inv(gramian + shift * np.eye(f))
-            self.inverse = device.array(inverse, factors.dtype)
+        inverse, self.resolved = preconditioner(gramian, common_ridge, solver, factors.dtype)
+        self.inverse = self.identity if inverse is None else device.array(inverse)
 
     def solve(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..exceptions import NumericalError
 from .csr import row_numbers
 from .validation import as_float, csr_parts
 
@@ -90,6 +91,11 @@ def sgd_biases(
     mean = global_mean(X)
     for epoch in range(1, max_iter + 1):
         baseline_sgd(*csr_parts(X), bu, bi, mean, learning_rate, regularization)
+        if not (np.isfinite(bu).all() and np.isfinite(bi).all()):
+            raise NumericalError(
+                f"the biases overflowed in epoch {epoch}: lower learning_rate, or scale the "
+                "ratings down"
+            )
         report(epoch)
     return bu, bi
 

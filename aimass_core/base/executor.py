@@ -16,7 +16,8 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -52,9 +53,14 @@ _LOST = {"KilledWorker", "WorkerCrashedError", "NodeDiedError", "OwnerDiedError"
 
 
 class Runner(Protocol):
-    """Calls a function on blocks."""
+    """Calls a function on blocks.
+
+    ``on_block``, where it is set, receives the number of blocks that a call of `map` has finished,
+    and the number of all its blocks.
+    """
 
     n_threads: int
+    on_block: Callable[[int, int], None] | None
 
     @property
     def is_local(self) -> bool:
@@ -95,6 +101,7 @@ class LocalRunner:
 
     def __init__(self, n_threads: int = 1) -> None:
         self.n_threads = n_threads
+        self.on_block: Callable[[int, int], None] | None = None
 
     def map(
         self, function: Callable[..., Any], blocks: Iterable[Any], *common: Any
@@ -115,7 +122,11 @@ class LocalRunner:
         iterator
             A block's result is used before the next block is begun.
         """
-        return (function(block, *common) for block in blocks)
+        n_blocks = len(blocks) if isinstance(blocks, Sized) else 0
+        for number, block in enumerate(blocks, 1):
+            yield function(block, *common)
+            if self.on_block is not None and n_blocks > 1:
+                self.on_block(number, n_blocks)
 
     def share(self, array: Array) -> Array:
         """Return the array itself.
@@ -197,6 +208,7 @@ class ExecutorRunner:
         self.executor, self.n_threads = executor, n_threads
         self.folder = Path(folder)
         self.n_tasks = self.n_lost = 0
+        self.on_block: Callable[[int, int], None] | None = None
         self._token, self._n_files = secrets.token_hex(4), 0
         self._shared: dict[int, tuple[Array, ArrayFile]] = {}  # by identity of the array
 
@@ -243,6 +255,7 @@ class ExecutorRunner:
                         continue
                     pending[future] = number
                     self.n_tasks += 1
+                lost: BaseException | None = None
                 for future in _first_completed(pending):
                     number = pending.pop(future)
                     try:
@@ -252,11 +265,15 @@ class ExecutorRunner:
                         if not _is_loss(error):
                             raise
                         again.append(number)
-                        if not pending or not isinstance(error, BrokenExecutor):
-                            losses = self._recover(error, losses)
+                        lost = error
+                # A loss may end several tasks. All those of a broken pool end before it restarts.
+                if lost is not None and not (pending and isinstance(lost, BrokenExecutor)):
+                    losses = self._recover(lost, losses)
                 while n_done in early:
                     yield early.pop(n_done)
                     n_done += 1
+                    if self.on_block is not None and len(tasks) > 1:
+                        self.on_block(n_done, len(tasks))
         finally:
             if pending:
                 self._drop(pending)
@@ -283,6 +300,7 @@ class ExecutorRunner:
                 f"{losses} workers were lost without a finished task between: is there too little "
                 "memory for one block? Finished half-steps are kept in place"
             ) from error
+        _wait_for_scheduler(self.executor)
         if isinstance(error, BrokenExecutor):
             restart = getattr(self.executor, "restart", None)
             if restart is None:
@@ -410,6 +428,18 @@ def _first_completed(pending: Iterable[Future[Any]]) -> list[Future[Any]]:
         done = wait(futures, timeout=0.5, return_when=FIRST_COMPLETED).done
         if done or not futures:
             return [future for future in futures if future in done]
+
+
+def _wait_for_scheduler(executor: Any) -> None:
+    """Wait while a Dask client looks for its scheduler, which it does until its own time limit."""
+    client = getattr(executor, "_client", None)
+    while getattr(client, "status", "") == "connecting":
+        time.sleep(0.1)
+    if getattr(client, "status", "") in ("closing", "closed"):
+        raise RuntimeError(
+            "the connection to the Dask scheduler was lost: start the cluster again, and call "
+            "again with the same place to resume"
+        )
 
 
 def _is_loss(error: BaseException) -> bool:
@@ -542,6 +572,9 @@ def _run_folder(folder: Path, keeps_place: bool) -> Iterator[Path]:
         except BaseException:
             if not keeps_place:
                 shutil.rmtree(folder, ignore_errors=True)
+            for path in folder.glob(".*.tmp"):  # of tasks that ended in the middle of a file
+                with contextlib.suppress(OSError):
+                    path.unlink()
             raise
         shutil.rmtree(folder, ignore_errors=True)
 

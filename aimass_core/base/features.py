@@ -97,6 +97,20 @@ def encoded_features(given: Any, name: str, encoder: Features, id_name: str | No
     return checked
 
 
+def _why_empty(table: FeatureTable) -> str:
+    """Return why a table has no features, and what to do."""
+    if not len(table):
+        return "has no rows: give the features of the fit"
+    skipped = getattr(table.encoder, "skipped_", {})
+    shown = ", ".join(f"{column!r} ({why})" for column, why in list(skipped.items())[:5])
+    left_out = f"; left out: {shown}" if shown else ""
+    return (
+        f"has no column that tells rows apart{left_out}. Give columns that "
+        "differ between rows; one with a different value in each row is used where "
+        "Features({'column': 'text'}) gives its kind"
+    )
+
+
 def learned_features(
     given: Any, name: str, ids: IdMap | None, n: int
 ) -> tuple[sp.csr_array | None, Features | None]:
@@ -123,7 +137,8 @@ def learned_features(
     Raises
     ------
     ValueError
-        Where no row has features, or a matrix has another number of rows.
+        Where there are no features, no row of the fit has some, or a matrix has another number of
+        rows.
     """
     if given is None:
         return None, None
@@ -132,13 +147,17 @@ def learned_features(
     else:
         table = find("features")().fit_transform(given, id_name=getattr(ids, "name", None))
     encoder = table.encoder
+    if not table.n_features:
+        raise ValueError(f"{name} {_why_empty(table)}")
     if table.ids is None:
         _check_n_rows(table, name, n, "rows in the order of the fit")
         return table.matrix, encoder
     rows = table.ids.get(np.arange(n)) if ids is None else table.ids._find(ids._column())
     n_known = int(np.count_nonzero(rows >= 0))
     if n and len(table) and not n_known:
-        shown = ", ".join(repr(i) for i in table.ids.take(np.arange(min(3, len(table)))).ids)
+        shown = ", ".join(
+            repr(i) for i in table.ids.take(np.arange(min(3, len(table)))).ids.tolist()
+        )
         kind = "row numbers" if ids is None else f"of kind {ids.kind!r}"
         raise ValueError(
             f"{name}: none of its {len(table)} ids (such as {shown}) is one of the {n} of the fit "

@@ -64,7 +64,8 @@ class Progress:
     n_steps : int
         Steps there are at most.
     callback : callable, optional
-        Called with an `Event` after each step; a true result ends the work.
+        Called with an `Event` after each step; a true result ends the work. If it has a method
+        ``blocks``, that is called with the arguments of `blocks`.
     verbose : bool, default=False
         Show a progress bar once the work has taken two seconds: in the output of a notebook's cell,
         elsewhere on standard error.
@@ -92,6 +93,7 @@ class Progress:
         self._drawn = 0.0
         self._shown = False
         self._latest: tuple[int, dict[str, float]] = (0, {})
+        self._blocks = (0, 0)
         self._last_step = self._began_stage
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -119,6 +121,7 @@ class Progress:
         values = values or {}
         seconds = time.monotonic() - self._begin
         self._latest, self._last_step = (number, values), self._begin + seconds
+        self._blocks = (0, 0)
         if self._verbose:
             self._draw(is_step=True)
         logger.debug("%s: step %d of %d, %s", self._stage, number, self._n_steps, values)
@@ -153,6 +156,23 @@ class Progress:
                 self.step(number)
 
         return report
+
+    def blocks(self, n_done: int, n_blocks: int) -> None:
+        """Report the blocks of rows that are done within a step.
+
+        Parameters
+        ----------
+        n_done, n_blocks : int
+            Blocks that one pass over the rows has finished, and all its blocks. A step may consist
+            of several passes.
+        """
+        self._blocks = n_done, n_blocks
+        logger.debug("%s: block %d of %d", self._stage, n_done, n_blocks)
+        if self._verbose:
+            self._draw(is_step=False)
+        report = getattr(self._callback, "blocks", None)
+        if report is not None:
+            report(n_done, n_blocks)
 
     @property
     def n_steps(self) -> int:
@@ -209,7 +229,9 @@ class Progress:
             if number:
                 seconds_left = max(self._end_of_steps(number) - now, 0.0)
                 remaining = f", {seconds_left:.0f} s left"
-            text = f"{number}/{self._n_steps}{figures}, {seconds:.0f} s{remaining}"
+            n_done, n_blocks = self._blocks
+            blocks = f", block {n_done}/{n_blocks}" if n_blocks else ""
+            text = f"{number}/{self._n_steps}{blocks}{figures}, {seconds:.0f} s{remaining}"
             if self._display is not None:
                 self._draw_in_notebook(number, text)
                 return

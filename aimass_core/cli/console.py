@@ -115,6 +115,9 @@ class Steps(Protocol):
     def at(self, done: int, total: int) -> None:
         """Report the progress of the current step."""
 
+    def blocks(self, done: int, total: int) -> None:
+        """Report the blocks of rows that are done within the current step."""
+
 
 def shown_events(steps: Steps) -> Callable[[Event], None]:
     """Return a callback that shows the events of long work as steps, one for each stage.
@@ -129,16 +132,24 @@ def shown_events(steps: Steps) -> Callable[[Event], None]:
     callable
         For ``callback=`` of fits, evaluations and searches; it never ends the work.
     """
-    current = ""
+    return _ShownEvents(steps)
 
-    def show(event: Event) -> None:
-        nonlocal current
-        if event.stage != current:
-            steps.begin(event.stage)
-            current = event.stage
-        steps.at(event.step, event.n_steps)
 
-    return show
+class _ShownEvents:
+    """Shows events, and the blocks within a step."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._stage = ""
+
+    def __call__(self, event: Event) -> None:
+        if event.stage != self._stage:
+            self._steps.begin(event.stage)
+            self._stage = event.stage
+        self._steps.at(event.step, event.n_steps)
+
+    def blocks(self, n_done: int, n_blocks: int) -> None:
+        self._steps.blocks(n_done, n_blocks)
 
 
 class _Quiet:
@@ -148,42 +159,61 @@ class _Quiet:
     def at(self, done: int, total: int) -> None:
         _check_interrupt()
 
+    def blocks(self, done: int, total: int) -> None:
+        _check_interrupt()
+
 
 class _Lines:
     """Progress as lines, for logs and pipes."""
 
     def __init__(self) -> None:
         self._title = ""
+        self._steps = ""
         self._last = time.monotonic()
 
     def begin(self, title: str) -> None:
         _check_interrupt()
-        self._title = title
+        self._title, self._steps = title, ""
         self._last = time.monotonic()
         typer.echo(title, err=True)
 
     def at(self, done: int, total: int) -> None:
+        self._steps = f": {done:,} of {total:,}"
+        self._print("")
+
+    def blocks(self, done: int, total: int) -> None:
+        self._print(f", block {done:,} of {total:,}")
+
+    def _print(self, blocks: str) -> None:
         _check_interrupt()
         now = time.monotonic()
         if now - self._last >= _LINE_EVERY:
             self._last = now
-            typer.echo(f"{self._title}: {done:,} of {total:,}", err=True)
+            typer.echo(f"{self._title}{self._steps}{blocks}", err=True)
 
 
 class _Bar:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task: Any = None
+        self._title = ""
 
     def begin(self, title: str) -> None:
         _check_interrupt()
         if self._task is not None:
             self._progress.remove_task(self._task)
+        self._title = title
         self._task = self._progress.add_task(title, total=None)
 
     def at(self, done: int, total: int) -> None:
         _check_interrupt()
-        self._progress.update(self._task, completed=done, total=total)
+        self._progress.update(self._task, completed=done, total=total, description=self._title)
+
+    def blocks(self, done: int, total: int) -> None:
+        _check_interrupt()
+        if self._task is not None:
+            description = f"{self._title}, block {done:,} of {total:,}"
+            self._progress.update(self._task, description=description)
 
 
 # ---- results -------------------------------------------------------------------------------------

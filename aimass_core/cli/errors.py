@@ -20,7 +20,7 @@ _RAISE = dis.opmap["RAISE_VARARGS"]
 # Arguments of Python that messages name, and that are options of the command.
 _ARGUMENTS = re.compile(
     r"\b(nulls|duplicates|missing|unknown|format|separator|decimal|thousands|quote|escape|encoding|"
-    r"skip_rows|names|date_format|null_values|sheet|member|query|include|categorical|columns|"
+    r"skip_rows|header|names|date_format|null_values|sheet|member|query|include|categorical|columns|"
     r"max_iter|max_segments|min_share|threshold|size|budget|cost)"
     r"=(?:'([^']*)'|\"([^\"]*)\"|(\d[\w.]*))?"
 )

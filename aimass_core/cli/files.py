@@ -78,16 +78,16 @@ def check_names(table: Any, source: str, columns: dict[str, str | None]) -> list
     Raises
     ------
     ValueError
-        For a column that is missing, with the nearest name.
+        For a column that is missing, with the nearest name or where it may be found.
     """
     from ..base.validation import suggest
 
     names = [str(name) for name in table.names()]
     for option, name in columns.items():
         if name is not None and name not in names:
+            remedy = table.readers[0].where_else(name) or suggest(name, names)
             raise ValueError(
-                f"{option}: '{source}' has no column {name!r}; "
-                f"it has {', '.join(names)}{suggest(name, names)}"
+                f"{option}: '{source}' has no column {name!r}; it has {', '.join(names)}{remedy}"
             )
     return names
 

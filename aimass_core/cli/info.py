@@ -62,14 +62,14 @@ def info(
 
 def _check_device(reporter: Reporter, device: str) -> None:
     """Print the comparison of a device with the processor."""
-    from ..cuda import check, device_info
+    from ..cuda import check, device_info, number_of_comparisons
 
     facts = device_info(device)
     results = []
     with reporter.steps() as steps:
         steps.begin("comparing")
         for done, result in enumerate(check(device), 1):
-            steps.at(done, 16 if facts["similarity"] == "ready" else 12)
+            steps.at(done, number_of_comparisons(device))
             results.append(result)
     if reporter.is_json:
         reporter.json(facts | {"results": [asdict(r) | {"ratio": r.ratio} for r in results]})

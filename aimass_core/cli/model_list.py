@@ -75,8 +75,9 @@ def _plain(text: str) -> str:
 
 
 def _options(cls: Any) -> list[dict[str, Any]]:
-    """Return the parameters of a model, those of its similarity included."""
+    """Return the parameters of a model, those of its similarity and weighting included."""
     from ..similarity import Similarity
+    from .models import weighting_options
 
     parameters = inspect.signature(cls).parameters
     options = _described(cls, parameters)
@@ -85,6 +86,10 @@ def _options(cls: Any) -> list[dict[str, Any]]:
         names = {name: own[name] for name in own if name not in parameters}
         for option in _described(Similarity, names):
             options.append({**option, "meaning": f"(of the similarity) {option['meaning']}"})
+    if "weighting" in parameters:
+        for name, (owner, *_) in weighting_options().items():
+            (option,) = _described(owner, {name: inspect.signature(owner).parameters[name]})
+            options.append({**option, "meaning": f"(of the weighting) {option['meaning']}"})
     return options
 
 

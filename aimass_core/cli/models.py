@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ModelSpec", "model_class", "parse_models", "parsed_value"]
+__all__ = ["ModelSpec", "model_class", "parse_models", "parsed_value", "weighting_options"]
 
 _WORDS = {"None": None, "True": True, "False": False}
 
@@ -29,6 +29,9 @@ class ModelSpec:
         names = _parameters(cls)
         direct = {name: value for name, value in self.options.items() if name in names}
         nested = {name: value for name, value in self.options.items() if name not in names}
+        of_weighting = {name: nested.pop(name) for name in weighting_options() if name in nested}
+        if of_weighting:
+            direct["weighting"] = _weighting(cls, direct.get("weighting"), of_weighting)
         if nested:
             measure = nested.pop("measure", direct.get("similarity", "cosine"))
             direct["similarity"] = Similarity(measure, **nested)
@@ -66,11 +69,44 @@ def _parameters(cls: Any) -> list[str]:
 
 
 def _options_of(cls: Any) -> list[str]:
-    """Return the options of a model, those of its similarity included."""
+    """Return the options of a model, those of its similarity and weighting included."""
     from ..similarity import Similarity
 
     names = _parameters(cls)
-    return names + (Similarity._param_names() if "similarity" in names else [])
+    of_similarity = Similarity._param_names() if "similarity" in names else []
+    return names + of_similarity + (list(weighting_options()) if "weighting" in names else [])
+
+
+def weighting_options() -> dict[str, list[Any]]:
+    """Return the options of weightings that a model takes, with the classes that have each.
+
+    Returns
+    -------
+    dict
+        Option name -> classes. "documents" is not among them: the model decides it.
+    """
+    from ..data.weighting._by_name import WEIGHTINGS
+
+    options: dict[str, list[Any]] = {}
+    for name in ("bm25", "tf_idf"):
+        for option in WEIGHTINGS[name]._param_names():
+            if option != "documents":
+                options.setdefault(option, []).append(WEIGHTINGS[name])
+    return options
+
+
+def _weighting(cls: Any, name: Any, options: dict[str, Any]) -> Any:
+    """Return the weighting of a model by name with options."""
+    from ..data.weighting._by_name import WEIGHTINGS, as_weighting
+
+    for option in options:
+        owners = [n for n, c in WEIGHTINGS.items() if c in weighting_options()[option]]
+        if name not in owners:
+            needed = " or ".join(f"weighting={owner}" for owner in owners)
+            raise ValueError(f"--model: the option {option} needs {needed}, got weighting={name}")
+    weighting = as_weighting(name, documents=getattr(cls, "_entities", "items"))
+    assert weighting is not None
+    return weighting.set_params(**options)
 
 
 def _parse_option(text: str, where: str) -> tuple[str, Any]:

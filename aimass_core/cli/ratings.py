@@ -69,12 +69,15 @@ class Ratings:
         The columns that are read.
     rules : dict
         Further arguments of `Interactions.from_table`.
+    argument : str
+        The argument that names the table, for messages.
     """
 
     source: str
     table: Any
     columns: Columns
     rules: dict[str, Any] = field(default_factory=dict)
+    argument: str = "RATINGS"
 
     @property
     def name(self) -> str:
@@ -113,14 +116,15 @@ class Ratings:
         ValueError
             There are no rows, or none is left.
         """
+        from ..base.text import counted
         from ..data import Interactions
 
         data = Interactions.from_table(self.table, **{**self.arguments(), **more})
         if not data.nnz:
             dropped = ", ".join(f"{n:,} {cause}" for cause, n in _dropped(data).items())
             raise ValueError(
-                f"RATINGS: no row of '{self.name}' can be used; it has "
-                f"{data.report['rows_read']:,}" + (f" ({dropped})" if dropped else "")
+                f"{self.argument}: no row of '{self.name}' can be used; it has "
+                f"{counted(data.report['rows_read'], 'row')}" + (f" ({dropped})" if dropped else "")
             )
         return data
 
@@ -220,7 +224,7 @@ def open_ratings(
         time=columns.time,
         guessed=tuple(role for role, name in pairs if name is None),
     )
-    return Ratings(source, table, chosen, columns.rules())
+    return Ratings(source, table, chosen, columns.rules(), what)
 
 
 def data_facts(data: Interactions, columns: Columns) -> dict[str, Any]:

@@ -257,11 +257,19 @@ def _table(result: SearchResult) -> pa.Table:
 
 def _spec_text(name: str, params: dict[str, Any]) -> str:
     """Return a model and its setting as ``--model`` takes them."""
+    from ..data.weighting._by_name import WEIGHTINGS
+    from ..data.weighting._weighting import Weighting
     from ..similarity import Similarity
+    from .models import weighting_options
 
     parts: dict[str, Any] = {}
     for option, value in params.items():
-        if isinstance(value, Similarity):
+        if isinstance(value, Weighting):
+            own = value.get_params(deep=False)
+            parts[option] = next(n for n, c in WEIGHTINGS.items() if type(value) is c)
+            fresh = type(value)().get_params(deep=False)
+            parts |= {n: v for n, v in own.items() if n in weighting_options() and v != fresh[n]}
+        elif isinstance(value, Similarity):
             own = value.get_params(deep=False)
             fresh = Similarity(own["measure"]).get_params(deep=False)
             parts |= {n: v for n, v in own.items() if n == "measure" or v != fresh[n]}

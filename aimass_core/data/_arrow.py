@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 
 from ._column import Column, concat, expand_dictionary, mask_or_none, number_column, take_strings
 
-__all__ = ["read_array", "read_stream", "refuse_lists", "uuid_text"]
+__all__ = ["errors_of_source", "read_array", "read_stream", "refuse_lists", "uuid_text"]
 
 _NUMBERS = {
     "c": "int8",
@@ -36,11 +39,31 @@ _INLINE = 12  # bytes of a string that a view holds itself
 _STEP = 1 << 14  # views per step: the scratch memory stays in the cache
 
 
-def read_stream(capsule: Any, names: list[str], labels: list[str]) -> list[Column]:
-    """Return the named columns of a stream of record batches; ``labels`` name them in messages.
+@contextlib.contextmanager
+def errors_of_source(rows: str) -> Iterator[None]:
+    """Raise errors of the library or driver that delivers rows as ValueErrors.
 
-    The stream comes as the bare capsule: not every library takes the argument with which nanoarrow
-    would ask for it.
+    Errors of the system (no memory, no file, no permission) and of a missing library stay as they
+    are. ``rows`` names the rows in the message.
+    """
+    try:
+        yield
+    except (MemoryError, OSError, ImportError):
+        raise
+    except Exception as error:
+        # nanoarrow names its own function first, and pyarrow appends the traceback of a generator.
+        reason = re.sub(r"^ArrowArrayStream::\w+\(\) failed \(\d+\): ", "", str(error))
+        reason = reason.partition(". Detail: Python exception")[0].strip()
+        raise ValueError(f"{rows} cannot be read: {reason or type(error).__name__}") from error
+
+
+def read_stream(
+    capsule: Any, names: list[str], labels: list[str], rows: str = "the rows of the table"
+) -> list[Column]:
+    """Return the named columns of a stream of record batches.
+
+    ``labels`` name the columns in messages, ``rows`` their rows. The stream comes as the bare
+    capsule: not every library takes the argument with which nanoarrow would ask for it.
     """
     import nanoarrow
 
@@ -49,7 +72,7 @@ def read_stream(capsule: Any, names: list[str], labels: list[str]) -> list[Colum
     positions = {schema.child(i).name: i for i in range(schema.n_children)}
     formats = [schema.child(positions[name]) for name in names]
     chunks: list[list[Column]] = [[] for _ in names]
-    for batch in source:
+    for batch in _batches(source, rows):
         if batch.length == 0:
             continue
         for out, name, label in zip(chunks, names, labels, strict=True):
@@ -58,6 +81,17 @@ def read_stream(capsule: Any, names: list[str], labels: list[str]) -> list[Colum
         concat(columns) if columns else _empty(form, label)
         for columns, form, label in zip(chunks, formats, labels, strict=True)
     ]
+
+
+def _batches(source: Any, rows: str) -> Iterator[Any]:
+    """Yield the batches of a stream; errors of its producer are those of the rows."""
+    batches = iter(source)
+    while True:
+        with errors_of_source(rows):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def read_array(values: Any, name: str) -> Column:

@@ -24,7 +24,14 @@ from .idmap import IdMap
 from .readers import ReadOptions
 from .tables import OpenTable, Table, log_notes, opened
 
-__all__ = ["RULES", "Triplets", "merge_triplets", "prepare", "read_triplets"]
+__all__ = [
+    "RULES",
+    "Triplets",
+    "merge_triplets",
+    "prepare",
+    "read_triplets",
+    "refuse_repeated",
+]
 
 _PLACEHOLDERS = (
     "",
@@ -201,20 +208,36 @@ def merge_triplets(
             raise
         keys = rows.astype(np.int64) * max(len(items), 1) + cols
         distinct, counts = np.unique(keys, return_counts=True)
-        row, col = divmod(int(distinct[counts.argmax()]), max(len(items), 1))
-        n = len(keys) - len(distinct)
-        pair = f"user {users.take([row]).ids.item(0)!r} with item {items.take([col]).ids.item(0)!r}"
-        which = (
-            f"{n} pairs of user and item are among the old rows and the new ones, e.g. {pair}"
-            if of_two
-            else f"{n} rows repeat a pair of user and item, e.g. {pair} in {counts.max()} rows"
-        )
-        raise ValueError(
-            f"{which}: say by duplicates= how they are combined, one of {', '.join(RULES[:-1])}"
-        ) from None
+        most = int(counts.argmax())
+        repeated = (len(keys) - len(distinct), int(distinct[most]), int(counts[most]))
+        refuse_repeated([repeated], users, items, of_two=of_two)
     if rule in ("sum", "mean") and len(data) != len(values) and not np.isfinite(data).all():
         raise ValueError("the sum of repeated rows overflows: scale the values down")
     return wrap_csr(indptr, indices, data, shape), times
+
+
+def refuse_repeated(
+    repeated: Sequence[Sequence[int]], users: IdMap, items: IdMap, *, of_two: bool = False
+) -> None:
+    """Raise ValueError where rows repeat a pair of user and item and no rule combines them.
+
+    ``repeated`` holds, for each part of the rows, the number of surplus rows, the most frequent
+    pair as user x n_items + item, and the number of its rows.
+    """
+    if not repeated:
+        return
+    n = sum(part[0] for part in repeated)
+    _, key, count = max(repeated, key=lambda part: part[2])
+    row, col = divmod(key, max(len(items), 1))
+    pair = f"user {users.take([row]).ids.item(0)!r} with item {items.take([col]).ids.item(0)!r}"
+    which = (
+        f"{n} pairs of user and item are among the old rows and the new ones, e.g. {pair}"
+        if of_two
+        else f"{n} rows repeat a pair of user and item, e.g. {pair} in {count} rows"
+    )
+    raise ValueError(
+        f"{which}: say by duplicates= how they are combined, one of {', '.join(RULES[:-1])}"
+    ) from None
 
 
 def prepare(

@@ -155,7 +155,7 @@ class Interactions(MatrixWithIds):
         default_nulls: bool = True,
         sheet: str | int | Sequence[str | int] | None = None,
         member: str | None = None,
-        query: str | None = None,
+        query: Any = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> Interactions:
         """Read a table, or several, with one row per event.
@@ -169,8 +169,9 @@ class Interactions(MatrixWithIds):
             ``abfs://``, ``https://``), glob, folder, open binary file, or ``"-"`` for standard
             input. A database: file of SQLite or DuckDB, with ``query`` where it holds several
             tables; DB-API cursor, or a DB-API, ADBC or SQLAlchemy connection with ``query``. Rows
-            that are dictionaries. A list or iterator of tables is read as one table. Only the named
-            columns are read.
+            that name their cells: dictionaries, named tuples, dataclasses, rows of ``sqlite3`` or
+            SQLAlchemy. A list or iterator of tables is read as one table. Only the named columns
+            are read.
         user, item : str
             Columns of ids: whole numbers, strings, categoricals, floats, decimals, UUIDs, booleans
             or datetimes (those with a time zone become UTC). Floats that are all whole numbers, as
@@ -244,9 +245,9 @@ class Interactions(MatrixWithIds):
             Sheets of a workbook by name or number from 0, ``"*"`` for all. Default: the first.
         member : str, optional
             Name of the file in a zip archive that holds several.
-        query : str, optional
-            SQL text for a connection, the URL of a database, or a file of SQLite or DuckDB. Other
-            sources do not use it.
+        query : str or clause of SQLAlchemy, optional
+            SQL text for a connection, the URL of a database, or a file of SQLite or DuckDB; for
+            SQLAlchemy also a ``select(...)`` or ``text(...)``.
         storage_options : mapping, optional
             Options for the file system of a URL, as fsspec takes them.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.caller import warn_caller
 from ..base.fit_options import FitOptions
 from ..base.progress import logger
 from ..base.random import as_generator
@@ -15,10 +17,11 @@ from ..base.validation import as_float, as_int
 from ..factorization._als import MAX_FACTORS
 from ..factorization._model import FactorModel
 from ..factorization._sgd_training import run_epochs
-from ._sequences import Sequences
+from ._sequences import Sequences, Windows
 from ._training import (
     as_device,
     check_loss,
+    check_memory,
     embedding_table,
     n_scored,
     numpy_weights,
@@ -40,6 +43,7 @@ __all__ = ["SequenceModel", "check_training_parameters"]
 
 MAX_LAYERS = 64
 _BLOCK = 1 << 20  # numbers of an input of the network in answers
+_COPIES = 4  # of each weight in training: itself, its gradient and two moments of AdamW
 
 
 class SequenceModel(FactorModel):
@@ -134,6 +138,23 @@ class SequenceModel(FactorModel):
         """
         raise NotImplementedError
 
+    def _numbers_of_window(self, length: int, parameters: dict[str, Any]) -> int:
+        """Return about how many numbers the network holds at once for one sequence.
+
+        Parameters
+        ----------
+        length : int
+            Items of the sequence.
+        parameters : dict
+            Those of the model.
+
+        Returns
+        -------
+        int
+            Activations that training keeps for the gradient, without the scores of items.
+        """
+        raise NotImplementedError
+
     def _check_parameters(self) -> None:
         """Raise TypeError or ValueError for a parameter of a wrong type or out of its range."""
         check_training_parameters(self)
@@ -179,10 +200,17 @@ class SequenceModel(FactorModel):
         ------
         ImportError
             Without PyTorch: ``pip install 'aimass_core[deep]'``.
+        MemoryError
+            Where the network or the longest sequence does not fit into memory, before training.
         NumericalError
             Where training diverges; the message names the epoch and the remedy.
         ValueError
             For a parameter out of its range, a broken matrix or values that are not finite.
+
+        Warns
+        -----
+        UserWarning
+            Where no user has two items, so that there is no next item to learn from.
         """
         return self._fit(X, y, FitOptions(X, validation, None, callback, verbose))
 
@@ -192,13 +220,20 @@ class SequenceModel(FactorModel):
         sequences = Sequences.of(self.user_items_, self.timestamps_)
         if self.timestamps_ is None:
             logger.info("%s: X has no times, so each epoch draws an order", type(self).__name__)
+        windows = sequences.windows(self.max_length)
+        if not len(windows):
+            warn_caller(
+                f"{type(self).__name__} learns nothing, because no user has two items: its lists "
+                "are those of random vectors. Use Popularity, or fit on longer histories"
+            )
+        self._check_training_memory(windows)
         seed = int(rng.integers(2**63))
         work = sequences.n_inputs(self.batch_size, self.max_length) * self.n_factors
         work *= n_scored(self.n_items, self.n_negatives) + self.n_layers * self.n_factors
         with trainer(type(self).__name__, self.device, n_threads, seed, work) as torch:
             network = self._network(torch).to(self.device)
             table = embedding_table(torch, self.n_items, self.n_factors, self.device)
-            take_epoch = self._epochs(torch, network, table, sequences, rng)
+            take_epoch = self._epochs(torch, network, table, sequences, windows, rng)
 
             def set_learned() -> None:
                 self.item_factors_ = table.detach().cpu().numpy().copy()
@@ -207,18 +242,33 @@ class SequenceModel(FactorModel):
 
             run_epochs(self, take_epoch, set_learned, self.max_iter, n_threads)
 
+    def _check_training_memory(self, windows: Windows) -> None:
+        """Raise MemoryError where the weights or the longest window do not fit into memory."""
+        weights = sum(math.prod(shape) for shape in self._shapes().values())
+        weights += self.n_items * self.n_factors
+        longest = int(windows.lengths.max(initial=1))
+        numbers = _COPIES * weights + self._numbers_of_window(longest, self.get_params(deep=False))
+        check_memory(type(self).__name__, numbers, f"max_length={self.max_length}")
+
     def _epochs(
-        self, torch: Any, network: Any, table: Any, sequences: Sequences, rng: np.random.Generator
+        self,
+        torch: Any,
+        network: Any,
+        table: Any,
+        sequences: Sequences,
+        windows: Windows,
+        rng: np.random.Generator,
     ) -> Callable[[int], dict[str, float]]:
         """Return the function that takes an epoch over all windows of the sequences."""
-        windows = sequences.windows(self.max_length)
         optimizer = torch.optim.AdamW(
             [table, *network.parameters()],
             lr=self.learning_rate,
             betas=(0.9, 0.98),
             weight_decay=self.regularization,
         )
-        scores_of_window = self.max_length * n_scored(self.n_items, self.n_negatives)
+        longest = int(windows.lengths.max(initial=1))
+        numbers_of_window = longest * n_scored(self.n_items, self.n_negatives)
+        numbers_of_window += self._numbers_of_window(longest, self.get_params(deep=False))
         on_device = {"device": self.device}
 
         def take_epoch(number: int) -> dict[str, float]:
@@ -234,7 +284,7 @@ class SequenceModel(FactorModel):
                     drawn = rng.integers(self.n_items, size=self.n_negatives)
                     negatives = torch.as_tensor(drawn, **on_device)
                 optimizer.zero_grad()
-                for part in parts_of_batch(len(batch), scores_of_window):
+                for part in parts_of_batch(len(batch), numbers_of_window):
                     positions, is_input = windows.take(batch[part])
                     inputs = torch.as_tensor(items[positions], **on_device)
                     targets = torch.as_tensor(items[positions + 1][is_input], **on_device)
@@ -258,7 +308,13 @@ class SequenceModel(FactorModel):
         f = self.item_factors_.shape[1]
         vectors = np.zeros((len(sequences), f), dtype=np.float32)
         for users, items in sequences.newest(parameters["max_length"]):
-            size = max(1, _BLOCK // (items.shape[1] * f))
+            length = items.shape[1]
+            check_memory(
+                type(self).__name__,
+                self._numbers_of_window(length, parameters),
+                f"max_length={parameters['max_length']}",
+            )
+            size = max(1, _BLOCK // (length * f))
             for begin in range(0, len(users), size):
                 part = slice(begin, begin + size)
                 x = self.item_factors_[items[part]] * np.float32(f**0.5)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.memory import available_memory
 from ..base.optional import import_optional
 from ..exceptions import NumericalError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "as_device",
     "check_loss",
+    "check_memory",
     "embedding_table",
     "n_scored",
     "numpy_weights",
@@ -31,7 +33,8 @@ __all__ = [
     "trainer",
 ]
 
-_LOGITS = 1 << 25  # scores held at once; a batch with more of them is computed in parts
+_LOGITS = 1 << 25  # numbers held at once; a batch with more of them is computed in parts
+_CHECKED = 1 << 26  # numbers from which the available memory is read
 _PARALLEL = 1 << 27  # products in a step from which several threads pay
 
 
@@ -188,22 +191,49 @@ def softmax_loss(
     return cross_entropy(scores, torch.zeros_like(targets), reduction="sum")
 
 
-def parts_of_batch(n_rows: int, scores_of_row: int) -> Iterator[slice]:
-    """Yield consecutive parts of a batch whose scores fit into the memory meant for them.
+def check_memory(name: str, n_numbers: int, cause: str) -> None:
+    """Raise MemoryError where float32 numbers do not fit into memory; allocates nothing.
+
+    Parameters
+    ----------
+    name : str
+        Class of the model, for the message.
+    n_numbers : int
+        About how many numbers are held at once.
+    cause : str
+        The parameter to lower, with its value.
+
+    Raises
+    ------
+    MemoryError
+        With the estimate, the available memory and the remedy.
+    """
+    if n_numbers < _CHECKED:
+        return
+    need, free = 4 * n_numbers / 2**30, available_memory() / 2**30
+    if need > free:
+        raise MemoryError(
+            f"{name} needs about {need:,.1f} GiB with {cause}, and {free:.1f} GiB are available: "
+            "lower it, or n_factors"
+        )
+
+
+def parts_of_batch(n_rows: int, numbers_of_row: int) -> Iterator[slice]:
+    """Yield consecutive parts of a batch whose numbers fit into the memory meant for them.
 
     Parameters
     ----------
     n_rows : int
         Rows of the batch.
-    scores_of_row : int
-        Scores that the loss of a row takes.
+    numbers_of_row : int
+        Scores and activations that the loss of a row takes.
 
     Yields
     ------
     slice
         At least one row.
     """
-    size = max(1, _LOGITS // max(scores_of_row, 1))
+    size = max(1, _LOGITS // max(numbers_of_row, 1))
     for begin in range(0, n_rows, size):
         yield slice(begin, min(begin + size, n_rows))
 

@@ -161,6 +161,10 @@ class GRU4Rec(SequenceModel):
             }
         return shapes
 
+    def _numbers_of_window(self, length: int, parameters: dict[str, Any]) -> int:
+        of_position = parameters["n_factors"] + 8 * parameters["n_hidden"]
+        return int(parameters["n_layers"] * length * of_position)
+
     def _network(self, torch: Any) -> Any:
         nn = torch.nn
         units = nn.GRU(

@@ -42,7 +42,7 @@ class SASRec(SequenceModel):
         Heads of attention in a layer.
     max_length : int, default=50
         Newest items of a user that an answer uses. Training cuts longer sequences into windows of
-        this length.
+        this length. Time and memory grow with the square of the longest window.
     dropout : float, default=0.2
         Share of inputs, attention and hidden units that training sets to zero, below 1.
     n_negatives : int, optional
@@ -90,8 +90,9 @@ class SASRec(SequenceModel):
 
     Notes
     -----
-    An epoch costs O(n L (n_items f + n_layers (f^2 + L f))) for n windows of length L; memory is
-    bounded, because a batch is computed in parts. A new user costs O(n_layers L f (f + L)) and one
+    An epoch costs O(n L (n_items f + n_layers (f^2 + L f))) for n windows of length L. A batch is
+    computed in parts of at least one window, which takes O(L n_items + n_layers L (n_heads L + f))
+    numbers. A new user costs O(n_layers L f (f + L)) and one
     exact search, which is that of `FactorIndex`. An item counts once for a user, at the time of its
     entry. Positions are counted from the oldest item of a window, so that the network meets each
     length of a history in training; the paper counts them from the newest. The answer for a user
@@ -178,6 +179,10 @@ class SASRec(SequenceModel):
         for layer in range(self.n_layers):
             shapes |= {f"layers.{layer}.{name}": shape for name, shape in of_layer.items()}
         return shapes
+
+    def _numbers_of_window(self, length: int, parameters: dict[str, Any]) -> int:
+        of_position = 2 * parameters["n_heads"] * length + 8 * parameters["n_factors"]
+        return int(parameters["n_layers"] * length * of_position)
 
     def _network(self, torch: Any) -> Any:
         nn = torch.nn

@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..base.with_ids import MatrixWithIds
 from ..data.features import Features as Encoder
 from ..data.features import FeatureTable
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..data import IdMap
 
-__all__ = ["Features"]
+__all__ = ["Features", "leaks_of"]
+
+LEAK = 0.99  # area under the ROC curve from which a single feature is reported
+_MIN_CLASS = 20  # rows of each class: fewer are told apart by chance where there are many features
+_MAX_ROWS = 10_000  # rows that are compared
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,39 @@ class Features:
             True where it uses the features, which have ids.
         """
         return _has_learned(model, "user_features", self.user_features)
+
+
+def leaks_of(
+    table: FeatureTable, rows: NDArray[np.int64], n_entries: NDArray[np.int64]
+) -> dict[str, float]:
+    """Return the features that alone tell often used rows of the test part from the others.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Features of items or users.
+    rows : ndarray of int64, shape (n,)
+        Rows of the table to compare; others than its own have no features and are left out.
+    n_entries : ndarray of int64, shape (n,)
+        Number of relevant test entries of each.
+
+    Returns
+    -------
+    dict of str to float
+        Name of the feature to its area under the ROC curve, at least 0.99. Rows with more entries
+        than the median are told from the others; a random 10,000 rows are compared. Empty where
+        one of both classes has fewer than 20 rows.
+    """
+    has_row = (rows >= 0) & (rows < len(table))
+    rows, counts = rows[has_row], n_entries[has_row]
+    if len(rows) > _MAX_ROWS:
+        drawn = np.sort(np.random.default_rng(0).choice(len(rows), _MAX_ROWS, replace=False))
+        rows, counts = rows[drawn], counts[drawn]
+    is_often = counts > np.median(counts) if len(counts) else counts > 0
+    if min(int(is_often.sum()), int((~is_often).sum())) < _MIN_CLASS:
+        return {}
+    compared = FeatureTable(None, table.matrix[rows], encoder=table.encoder)
+    return compared.leaks(is_often, threshold=LEAK)
 
 
 def _has_learned(model: Any, name: str, table: FeatureTable | None) -> bool:

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from ..base.array_files import opened
 from ..kernels import resampled_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ..base.array_files import Shared
+    from ..base.executor import Runner
 
     Floats = NDArray[np.float64]
 
@@ -25,6 +29,7 @@ __all__ = ["RatioColumns", "confidence_limits", "law_of", "sign_flip_sums"]
 # Up to this number of rows the counts are multinomial, as in the textbook; above it they are
 # independent Poisson counts, which need no array of n_rows counts per replicate.
 MAX_MULTINOMIAL_ROWS = 4096
+_REPLICATES_OF_TASK = 500  # on an executor
 
 
 def law_of(scheme: str, n_rows: int) -> str:
@@ -107,13 +112,13 @@ class RatioColumns:
         """Return the statistic of each column."""
         return self._transformed(self._ratios())
 
-    def replicates(self, law: str, n_resamples: int, seed: int, n_threads: int) -> Floats:
+    def replicates(self, law: str, n_resamples: int, seed: int, runner: Runner) -> Floats:
         """Return the statistics of all bootstrap replicates, (n_resamples, n_columns)."""
         ratios = self._ratios()
         # Deviations from the ratio, so that a large mean does not hide a small spread.
         centred = self.numerators - ratios[:, None] * self.denominators[self.which]
         matrix = np.concatenate([centred, self.denominators])
-        sums = resampled_sums(matrix, seed, 0, n_resamples, law, n_threads)
+        sums = sums_of_replicates(matrix, seed, n_resamples, law, runner)
         n_columns = len(ratios)
         with np.errstate(divide="ignore", invalid="ignore"):
             deviations = sums[:, :n_columns] / sums[:, n_columns:][:, self.which]
@@ -130,13 +135,36 @@ class RatioColumns:
         return np.asarray(values)
 
 
-def sign_flip_sums(columns: Floats, n_resamples: int, seed: int, n_threads: int) -> Floats:
+def sums_of_replicates(
+    matrix: Floats, seed: int, n_resamples: int, law: str, runner: Runner
+) -> Floats:
+    """Return weighted sums of the columns of all replicates, by ranges of replicates.
+
+    A replicate draws its weights from its own number, so the ranges change no bit.
+    """
+    size = n_resamples if runner.is_local else _REPLICATES_OF_TASK
+    ranges = [(a, min(a + size, n_resamples)) for a in range(0, n_resamples, size)]
+    matrix = np.ascontiguousarray(matrix)
+    shared = runner.share(matrix)
+    parts = list(runner.map(_sums_of_range, ranges, shared, seed, law, runner.n_threads))
+    runner.forget(matrix)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _sums_of_range(
+    range_: tuple[int, int], matrix: Shared, seed: int, law: str, n_threads: int
+) -> Floats:
+    begin, end = range_
+    return np.asarray(resampled_sums(opened(matrix), seed, begin, end - begin, law, n_threads))
+
+
+def sign_flip_sums(columns: Floats, n_resamples: int, seed: int, runner: Runner) -> Floats:
     """Return sums of the columns under random signs of the rows, or under all signs if fewer."""
     n_rows = columns.shape[1]
     if n_rows < 63 and 2**n_rows <= n_resamples:
         codes = np.arange(2**n_rows)[:, None] >> np.arange(n_rows)
         return np.asarray((1.0 - 2.0 * (codes & 1)) @ columns.T)
-    return np.asarray(resampled_sums(columns, seed, 0, n_resamples, "signs", n_threads))
+    return sums_of_replicates(columns, seed, n_resamples, "signs", runner)
 
 
 def confidence_limits(

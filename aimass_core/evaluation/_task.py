@@ -13,7 +13,7 @@ from ..base.csr import keep_entries, row_numbers
 from ..base.validation import as_choice, as_csr, as_float, refuse_table
 from ..base.with_ids import MatrixWithIds
 from . import catalog, variety
-from ._features import Features
+from ._features import Features, leaks_of
 from ._judged import as_lists, judge
 from ._judged import per_user as user_values
 from ._metrics import COUNT_METRICS, LIST_METRICS, SCORE_METRICS, TRAIN_METRICS, Column
@@ -275,6 +275,33 @@ class Task:
         entries = sp.csr_array((ones, (rows[known], columns[known])), shape=fitted.shape)
         entries.sort_indices()
         return int(_stored_in(entries, fitted).sum())
+
+    def feature_leaks(self) -> dict[str, float]:
+        """Return the features that alone tell what the test part holds, with their areas.
+
+        Known and new items are compared separately, because every feature of the age of an item
+        tells them apart; so are users.
+        """
+        n_of_item = np.bincount(self.relevant.indices, minlength=len(self.popularity))
+        is_new = self.popularity == 0
+        n_of_user = np.diff(self.relevant.indptr)
+        is_cold = np.diff(self.shown.indptr) == 0
+        sides = (
+            ("item", self.features.item_features, self.items, n_of_item, is_new),
+            ("user", self.features.user_features, self.users, n_of_user, is_cold),
+        )
+        found: dict[str, float] = {}
+        for side, table, ids, counts, is_unknown in sides:
+            for numbers in (np.flatnonzero(is_unknown), np.flatnonzero(~is_unknown)):
+                if table is None or not len(numbers):
+                    continue
+                rows = numbers
+                if table.ids is not None and ids is not None:
+                    rows = table.ids.get(ids.to_ids(numbers))
+                for name, area in leaks_of(table, rows, counts[numbers]).items():
+                    label = f"{side} feature {name!r}"
+                    found[label] = max(area, found.get(label, 0.0))
+        return found
 
     def pairs(self) -> tuple[Ints, Ints, NDArray[np.bool_]]:
         """Return rows and columns of all test entries, and which have a known user and item."""

@@ -5,19 +5,21 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..base.arguments import explains_names
 from ..base.estimator import Estimator, clone
+from ..base.executor import open_runner
 from ..base.foreign import AdaptedModel, as_recommender
 from ..base.progress import Progress, logger
 from ..base.validation import as_bool, as_int
 from ._intervals import IntervalOptions, Sample
 from ._judged import as_lists
 from ._metrics import COUNT_METRICS, RATING_METRICS, SCORE_METRICS, Column, parse_metrics
+from ._split_files import SharedSplits, SplitFiles
 from ._task import N_SCORES, WARM, Task, make_task, row_blocks
 from .table import EvaluationTable
 
@@ -51,6 +53,8 @@ def evaluate(
     block_size: int = 4096,
     random_state: Any = 0,
     n_threads: int | None = None,
+    executor: Any = None,
+    place: Any = None,
     callback: Callable[[Event], Any] | None = None,
     verbose: bool = False,
 ) -> EvaluationTable:
@@ -125,10 +129,18 @@ def evaluate(
         Seed of the resampling.
     n_threads : int, optional
         Threads of ``recommend`` and of the resampling.
+    executor : str or concurrent.futures.Executor, optional
+        Where folds are evaluated, one in a task: "processes:N", "dask://host:port",
+        "ray://host:port", or an object with the method ``submit``. The metrics are bit-identical.
+        Default: this process.
+    place : path-like, optional
+        Folder for the files of the folds, which all workers see under this name. Default: a
+        temporary folder.
     callback : callable, optional
         Called with an `Event` after each block of users: the stage is the name of the model, the
         steps are test users (and one step for all rating metrics). A true result ends the
-        evaluation after the model that is under way, for several splits after the fold.
+        evaluation after the model that is under way, for several splits after the fold. On an
+        executor it is called after each fold, in their order.
     verbose : bool, default=False
         Show a progress bar for each model that takes more than two seconds.
 
@@ -147,6 +159,11 @@ def evaluate(
 
     Notes
     -----
+    Features are checked for leaks of the test part: a single feature that tells the items (or
+    users) with more relevant test entries than the median from the others, with an area under the
+    ROC curve of at least 0.99, is named in ``feature_leaks`` and below the table. Known and new
+    items are checked separately, where both classes have at least 20 rows.
+
     Users without relevant test items are not queried. Memory O(block_size k) beside the models and
     one number per user, metric and model (none with ``intervals=False``): never a users x items
     table, except that "auc" scores all items for a block of users.
@@ -191,18 +208,29 @@ def evaluate(
     named = _named(models)
     folds = _folds(split)
     if folds is None:
+        if executor is not None:
+            raise ValueError("executor evaluates folds: give several splits, or leave it out")
         return run.table(named, split)
     if not fit:
         raise ValueError(
             "fit=False needs a single split: a model that is fitted already has seen the test part "
             "of the other folds"
         )
+    if executor is not None:
+        return EvaluationTable.mean_of(run.tables_of(named, dict(folds), executor, place))
+    if place is not None:
+        raise ValueError("place has no effect without executor: leave it out")
     tables = {}
     for label, fold in folds:
         tables[label] = run.table(named, fold, ends_early=False)
         if run.is_ended:
             break
     return EvaluationTable.mean_of(tables)
+
+
+def _table_of_fold(fold: Any, run: _Run, models: dict[str, Any]) -> EvaluationTable:
+    split = fold.load() if isinstance(fold, SplitFiles) else fold
+    return run.table(models, split)
 
 
 def _named(models: Any) -> dict[str, Any]:
@@ -260,8 +288,15 @@ class _Run:
         task = make_task(split, self.columns, **self.task_options)
         self._check(task)
         table = EvaluationTable(
-            {}, task.rows, counts=task.counts, fallback=task.fallback, repeats=task.repeats
+            {},
+            task.rows,
+            counts=task.counts,
+            fallback=task.fallback,
+            repeats=task.repeats,
+            feature_leaks=task.feature_leaks(),
         )
+        for name, area in table.feature_leaks.items():
+            logger.warning("evaluate: %s alone tells the test part (AUC %.3f)", name, area)
         keeps = self.per_user or self.intervals.keeps_values(len(models))
         lists = Sample(task.rows, task.users)
         roots = [
@@ -285,6 +320,25 @@ class _Run:
         if self.intervals.wanted:
             _ = table.comparison
         return table
+
+    def tables_of(
+        self, models: dict[str, Any], folds: dict[Any, Any], executor: Any, place: Any
+    ) -> dict[Any, EvaluationTable]:
+        """Evaluate every model on each fold, one fold in a task of an executor."""
+        quiet = replace(self, callback=None, verbose=False)
+        tables = {}
+        with (
+            open_runner(executor, place, "evaluate", self.task_options["n_threads"]) as runner,
+            Progress("folds", len(folds), callback=self.callback, verbose=self.verbose) as progress,
+        ):
+            quiet.task_options = {**self.task_options, "n_threads": runner.n_threads}
+            shared = SharedSplits(runner).shared(list(folds.values()))
+            results = runner.map(_table_of_fold, shared, quiet, models)
+            for number, (label, table) in enumerate(zip(folds, results), 1):
+                tables[label] = table
+                if progress.step(number):
+                    break
+        return tables
 
     def _progress(self, name: str, task: Task) -> Progress:
         """Return the reporter of one model: a step for each user, and one for rating metrics."""

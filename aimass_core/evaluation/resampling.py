@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import as_labels, as_seed, as_vector
+from ..base.executor import open_runner
 from ..base.tested import TestedDifference
 from ..base.text import aligned, interval_text, p_value_text
 from ..base.threads import resolve_n_threads
@@ -26,6 +27,8 @@ from ._replicates import RatioColumns, confidence_limits, law_of, sign_flip_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ..base.executor import Runner
 
     Floats = NDArray[np.float64]
 
@@ -319,6 +322,8 @@ def bootstrap_interval(
     scheme: str = "auto",
     random_state: Any = 0,
     n_threads: int | None = None,
+    executor: Any = None,
+    place: Any = None,
 ) -> Interval:
     """Return a statistic of per-user values and its bootstrap confidence interval.
 
@@ -347,6 +352,14 @@ def bootstrap_interval(
     n_threads : int, optional
         Threads; the result does not depend on them.
 
+    executor : str or concurrent.futures.Executor, optional
+        Where the replicates are computed, in ranges: "processes:N", "dask://host:port",
+        "ray://host:port", or an object with the method ``submit``. The result is bit-identical.
+        Default: this process.
+    place : path-like, optional
+        Folder for the file of the values, which all workers see under this name. Default: a
+        temporary folder.
+
     Returns
     -------
     Interval
@@ -356,6 +369,8 @@ def bootstrap_interval(
     ValueError
         For fewer than 2 users or clusters with a value, negative or infinite weights, or options
         out of range.
+    TypeError
+        For a callable statistic on an executor.
 
     Notes
     -----
@@ -376,6 +391,8 @@ def bootstrap_interval(
     """
     options = _Options.of(method, scheme, confidence, n_resamples, random_state, n_threads)
     if callable(statistic):
+        if executor is not None:
+            raise TypeError("executor needs a named statistic, got a callable: leave executor out")
         return _callable_interval(values, weights, clusters, statistic, options)
     statistic = as_choice(statistic, "statistic", STATISTICS)
     array, weights = _checked(values, "values", weights, statistic)
@@ -384,7 +401,8 @@ def bootstrap_interval(
     )
     _at_least_two(columns.n_rows, clusters is not None)
     law = law_of(options.scheme, columns.n_rows)
-    replicates = columns.replicates(law, options.n_resamples, options.seed, options.n_threads)
+    with open_runner(executor, place, "bootstrap", n_threads) as runner:
+        replicates = columns.replicates(law, options.n_resamples, options.seed, runner)
     return _interval(columns, 0, float(columns.estimates()[0]), replicates[:, 0], options)
 
 
@@ -605,6 +623,8 @@ def compare_models(
     lower_is_better: Iterable[str] = LOWER_IS_BETTER,
     random_state: Any = 0,
     n_threads: int | None = None,
+    executor: Any = None,
+    place: Any = None,
 ) -> ModelComparison:
     """Return the interval of every model and metric and the tests of the pairs of models.
 
@@ -641,6 +661,14 @@ def compare_models(
         Seed.
     n_threads : int, optional
         Threads; the result does not depend on them.
+
+    executor : str or concurrent.futures.Executor, optional
+        Where the replicates are computed, in ranges: "processes:N", "dask://host:port",
+        "ray://host:port", or an object with the method ``submit``. The result is bit-identical.
+        Default: this process.
+    place : path-like, optional
+        Folder for the file of the values, which all workers see under this name. Default: a
+        temporary folder.
 
     Returns
     -------
@@ -689,9 +717,18 @@ def compare_models(
     columns = RatioColumns.of(arrays, used, is_root, _codes(clusters, len(arrays[0])))
     _at_least_two(columns.n_rows, clusters is not None)
     _same_users(arrays, models, metrics)
-    return _compared(
-        columns, models, metrics, baseline, test, correction, options, tuple(lower_is_better)
-    )
+    with open_runner(executor, place, "bootstrap", n_threads) as runner:
+        return _compared(
+            columns,
+            models,
+            metrics,
+            baseline,
+            test,
+            correction,
+            options,
+            tuple(lower_is_better),
+            runner,
+        )
 
 
 def _names(
@@ -745,11 +782,12 @@ def _compared(
     correction: str,
     options: _Options,
     lower_is_better: tuple[str, ...],
+    runner: Runner,
 ) -> ModelComparison:
     law = law_of(options.scheme, columns.n_rows)
     n_metrics = len(metrics)
     estimates = columns.estimates()
-    replicates = columns.replicates(law, options.n_resamples, options.seed, options.n_threads)
+    replicates = columns.replicates(law, options.n_resamples, options.seed, runner)
     intervals = {
         model: {
             metric: _interval(columns, c, float(estimates[c]), replicates[:, c], options)
@@ -766,9 +804,7 @@ def _compared(
     ]
     flips = None
     if test == "permutation" and pairs:
-        flips = sign_flip_sums(
-            columns.numerators, options.n_resamples, options.seed, options.n_threads
-        )
+        flips = sign_flip_sums(columns.numerators, options.n_resamples, options.seed, runner)
     tests: list[PairedTest] = []
     for j, metric in enumerate(metrics):
         family = []

@@ -74,6 +74,9 @@ class EvaluationTable:
         Result of each fold; empty for a single split. The rows are the means over folds.
     leaks : dict of str to int
         Test entries that a model was fitted on, by name of the model, where there are any.
+    feature_leaks : dict of str to float
+        Features that alone tell which items or users have many test entries, and their area under
+        the ROC curve, at least 0.99.
 
     Attributes
     ----------
@@ -103,6 +106,7 @@ class EvaluationTable:
     repeats: str = "exclude"
     folds: dict[Any, EvaluationTable] = field(default_factory=dict, repr=False)
     leaks: dict[str, int] = field(default_factory=dict)
+    feature_leaks: dict[str, float] = field(default_factory=dict)
     _samples: list[Sample] = field(default_factory=list, init=False, repr=False)
     _options: IntervalOptions | None = field(default=None, init=False, repr=False)
 
@@ -143,12 +147,17 @@ class EvaluationTable:
             Sample.joined([of[i] for of in kept]) for i in range(min(len(of) for of in kept))
         ]
         first = parts[0]
+        areas: dict[str, float] = {}
+        for part in parts:
+            for name, area in part.feature_leaks.items():
+                areas[name] = max(area, areas.get(name, 0.0))
         table = cls(
             rows,
             counts=Counts(**sums),
             fallback=first.fallback,
             repeats=first.repeats,
             folds=tables,
+            feature_leaks=areas,
         )
         table._samples, table._options = samples, first._options
         return table
@@ -318,6 +327,11 @@ class EvaluationTable:
             f"WARNING: {model} was fitted on {n:,} of the test entries: its values are too high."
             for model, n in self.leaks.items()
         ]
+        leaks += [
+            f"WARNING: the {name} alone tells where the test part has many entries "
+            f"(AUC {area:.3f}): leave it out if it was not known before the test period."
+            for name, area in self.feature_leaks.items()
+        ]
         return [*leaks, *self._interval_notes(), *self._count_notes()]
 
     def _interval_notes(self) -> list[str]:
@@ -417,8 +431,8 @@ class EvaluationTable:
         Returns
         -------
         dict
-            Keys "models", "counts", "fallback", "repeats" and "leaks"; "intervals" and "tests"
-            where there are any; "spread" and "folds" for folds.
+            Keys "models", "counts", "fallback", "repeats", "leaks" and "feature_leaks";
+            "intervals" and "tests" where there are any; "spread" and "folds" for folds.
         """
         details: dict[str, Any] = {
             "models": self.to_dict(),
@@ -426,6 +440,7 @@ class EvaluationTable:
             "fallback": self.fallback,
             "repeats": self.repeats,
             "leaks": dict(self.leaks),
+            "feature_leaks": dict(self.feature_leaks),
         }
         if self._shown is not None:
             details.update(self._shown.to_dict())

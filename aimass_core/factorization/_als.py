@@ -14,6 +14,7 @@ from ..base.array_files import opened, stored
 from ..base.csr import row_numbers
 from ..base.validation import as_choice, as_float, as_int, csr_parts
 from ..exceptions import NumericalError
+from ..kernels import cuda
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,18 +96,21 @@ class Solver:
     block_size: int = 64
     n_threads: int = 1
     device: array_api.Device | None = None  # None: the kernels
+    gpu: int | None = None  # of the kernels for GPUs; None: those of the processor
 
     @classmethod
     def from_parameters(
         cls, name: Any, n_steps: Any, block_size: Any, n_threads: int, device: str = "cpu"
     ) -> Solver:
         """Return the solver of a model's parameters, which are checked."""
+        gpu = cuda.number_of(device)
         return cls(
             as_choice(name, "solver", ("cholesky", "cg", "pcg", "subspace", "nonnegative")),
             as_int(n_steps, "n_steps", minimum=1, maximum=MAX_FACTORS),
             as_int(block_size, "block_size", minimum=1, maximum=MAX_FACTORS),
             n_threads,
-            array_api.Device.unless_cpu(device),
+            array_api.Device.unless_cpu(device) if gpu is None else None,
+            gpu,
         )
 
 
@@ -215,6 +219,8 @@ def solve_rows(
     try:
         if solver.device is not None:
             return array_api.als_solve(*arguments, **options, device=solver.device)
+        if solver.gpu is not None:
+            return cuda.als_solve(*arguments, **options, device=solver.gpu)
         solution: Array = kernels.als_solve(*arguments, **options, n_threads=solver.n_threads)
     except NumericalError as error:
         row = None if error.row is None else first_row + error.row

@@ -13,7 +13,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,13 +21,15 @@ import numpy as np
 
 from ..base.array_files import read_entries, reserve_array, write_array
 from ..base.csr import row_ranges, transpose
-from ..base.persistence import replacing
+from ..base.persistence import replacing, save
 from ..base.threads import resolve_n_threads
 from ..base.validation import _as_values, wrap_csr
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
+
+    from ..data import IdMap
 
     Array: TypeAlias = NDArray[Any]
     Triplets: TypeAlias = Iterable[tuple[Array, Array, Array]]
@@ -105,9 +107,9 @@ def write_matrix(X: sp.csr_array, folder: Path) -> None:
     older: list[str] = []
     with contextlib.suppress(OSError, ValueError):
         manifest = Manifest.read(folder)
-        if (manifest.shape, manifest.checksums) == (shape, checksums):
+        if (manifest.shape, manifest.checksums, manifest.ids) == (shape, checksums, {}):
             return
-        older = list(manifest.files.values())
+        older = manifest.all_files()
     token = secrets.token_hex(8)
     files = {name: f"{name}.{token}.npy" for name in arrays}
     try:
@@ -174,11 +176,14 @@ class Manifest:
         File of each array, such as "rows.indptr".
     checksums : dict of str to str
         Hash of each array's bytes.
+    ids : dict of str to str
+        Files of the id maps of "users" and "items", where the matrix has ids.
     """
 
     shape: tuple[int, int]
     files: dict[str, str]
     checksums: dict[str, str]
+    ids: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
@@ -195,12 +200,18 @@ class Manifest:
             is_known = content["format"] == FORMAT and content["version"] == VERSION
             shape = tuple(int(n) for n in content["shape"])
             files, checksums = dict(content["files"]), dict(content["checksums"])
+            ids = dict(content.get("ids", {}))
         except (ValueError, TypeError, KeyError, AttributeError):
             raise ValueError(f"{path} is damaged: build the row blocks again") from None
         has_names = set(files) == set(checksums) == names and len(shape) == 2
-        if not is_known or not has_names or not _are_file_names(files.values()):
+        has_names &= set(ids) in (set(), {"users", "items"})
+        if not is_known or not has_names or not _are_file_names([*files.values(), *ids.values()]):
             raise ValueError(f"{path} is damaged or of another version: build the blocks again")
-        return cls((shape[0], shape[1]), files, checksums)
+        return cls((shape[0], shape[1]), files, checksums, ids)
+
+    def all_files(self) -> list[str]:
+        """Return the names of all files of the build."""
+        return [*self.files.values(), *self.ids.values()]
 
     def write(self, folder: Path) -> None:
         """Replace the manifest of a folder in one step."""
@@ -210,6 +221,7 @@ class Manifest:
             "shape": list(self.shape),
             "files": self.files,
             "checksums": self.checksums,
+            **({"ids": self.ids} if self.ids else {}),
         }
         with replacing(folder / MANIFEST) as file:
             file.write(json.dumps(content, indent=1).encode())
@@ -226,14 +238,24 @@ class Writer:
         Users, items.
     dtype : float32 or float64
         Type of the values.
+    ids : dict of str to IdMap, optional
+        Of "users" and "items".
     """
 
-    def __init__(self, folder: Path, shape: tuple[int, int], dtype: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        shape: tuple[int, int],
+        dtype: Any,
+        ids: dict[str, IdMap] | None = None,
+    ) -> None:
         self._folder, self._shape, self._dtype = folder, shape, dtype
+        self._ids = ids or {}
         token = secrets.token_hex(8)
         self._files = {
             f"{side}.{part}": f"{side}.{part}.{token}.npy" for side in SIDES for part in PARTS
         }
+        self._id_files = {side: f"{side}.{token}.safetensors" for side in self._ids}
         self._checksums: dict[str, str] = {}
 
     def write(self, triplets: Triplets) -> None:
@@ -252,10 +274,13 @@ class Writer:
             for side, indptr in zip(SIDES, indptrs, strict=True):
                 np.save(self._path(f"{side}.indptr"), indptr)
                 self._checksums[f"{side}.indptr"] = checksum(indptr)
+            for side, ids in self._ids.items():
+                save(ids, self._folder / self._id_files[side])
             older = self._older_files()
-            Manifest(self._shape, self._files, self._checksums).write(self._folder)
+            manifest = Manifest(self._shape, self._files, self._checksums, self._id_files)
+            manifest.write(self._folder)
         except BaseException:
-            self._remove(self._files.values())
+            self._remove([*self._files.values(), *self._id_files.values()])
             raise
         self._remove(older)
 
@@ -264,7 +289,7 @@ class Writer:
 
     def _older_files(self) -> list[str]:
         with contextlib.suppress(OSError, ValueError):
-            return list(Manifest.read(self._folder).files.values())
+            return Manifest.read(self._folder).all_files()
         return []
 
     def _remove(self, files: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from .. import kernels
 from ..base.array_files import checksum_of
 from ..base.csr import row_ranges
+from ..base.persistence import load
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_csr, as_int, wrap_csr
 from ._block_files import (
@@ -31,6 +32,7 @@ from ._model import as_factor_dtype
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..data import IdMap
     from ._als import Block
     from ._block_files import Triplets
 
@@ -42,9 +44,9 @@ __all__ = ["RowBlocks"]
 class RowBlocks:
     """A users x items matrix and its transpose on disk, read in blocks of rows.
 
-    Made by `from_triplets` or `from_parquet`, which read the source three times and keep only
-    counts, one part of it and some million entries in memory; or from a folder made before, which
-    is read once to check it. `ImplicitALS.fit` trains on it and learns the same factors, bit for
+    Made by `from_triplets`, `from_parquet` or `from_partitions`, which keep only counts, one part
+    of the source and some million entries in memory; or from a folder made before, which is read
+    once to check it. `ImplicitALS.fit` trains on it and learns the same factors, bit for
     bit, as on the matrix in memory.
 
     A folder may be built again while it is in use: the new files have new names, and open objects
@@ -64,6 +66,9 @@ class RowBlocks:
         Users, items.
     nnz : int
         Stored entries.
+    users, items : IdMap or None
+        Ids of rows and columns, which a model fitted on the blocks takes and returns; None: their
+        numbers.
 
     Raises
     ------
@@ -104,6 +109,7 @@ class RowBlocks:
         self.nnz = int(self._rows[0][-1])
         if self.shape != manifest.shape:
             raise ValueError(f"{self.folder} is damaged: its arrays are not of its shape")
+        self.users, self.items = self._id_maps(manifest)
         self._descriptions = {
             "rows": self._check("rows", self._rows, self.shape[1]),
             "columns": self._check("columns", self._columns, self.shape[0]),
@@ -126,6 +132,15 @@ class RowBlocks:
             else:
                 return manifest, arrays
         raise AssertionError  # not reached
+
+    def _id_maps(self, manifest: Manifest) -> tuple[IdMap | None, IdMap | None]:
+        """Return the ids of users and items, refused where they do not fit the arrays."""
+        if not manifest.ids:
+            return None, None
+        users, items = (load(self.folder / manifest.ids[side]) for side in ("users", "items"))
+        if (len(users), len(items)) != self.shape:
+            raise ValueError(f"{self.folder} is damaged: its ids do not fit its arrays")
+        return users, items
 
     @classmethod
     def from_triplets(
@@ -213,6 +228,95 @@ class RowBlocks:
         """
         stream = Parquet(path, user, item, value)
         return cls.from_triplets(stream, folder, shape=shape, dtype=dtype, block_nnz=block_nnz)
+
+    @classmethod
+    def from_partitions(
+        cls,
+        dataset: Any,
+        folder: str | os.PathLike[str],
+        *,
+        user: str,
+        item: str,
+        value: str | None = None,
+        event: str | None = None,
+        weights: Mapping[Any, float] | None = None,
+        duplicates: str | None = None,
+        nulls: str = "error",
+        users: IdMap | None = None,
+        items: IdMap | None = None,
+        unknown: str = "error",
+        dtype: Any = np.float32,
+        block_nnz: int = 4_000_000,
+        executor: Any = None,
+        place: Any = None,
+        n_threads: int | None = None,
+    ) -> RowBlocks:
+        """Write the matrix of a data set of Dask, Ray, Spark or a folder of files to disk.
+
+        Parameters
+        ----------
+        dataset : DataFrame of Dask or Spark, Dataset of Ray, path, or iterable of tables and paths
+            As in `aimass_core.data.distributed.read_partitions`.
+        folder : path-like
+            Where to write; made if missing.
+        user, item, value, event : str
+            Columns, as in `Interactions.from_table`.
+        weights, duplicates, nulls, users, items, unknown
+            As in `Interactions.from_table`.
+        dtype : float32 or float64, default=float32
+            Type of the values.
+        block_nnz : int, default=4_000_000
+            Maximum number of entries of a block of rows.
+        executor, place, n_threads
+            As in `read_partitions`.
+
+        Returns
+        -------
+        RowBlocks
+            With the ids of users and items. This process takes memory for the ids, the counts, and
+            some million entries; `place` needs about 30 bytes a row.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError
+            As `Interactions.from_table`; the message names the number of the partition.
+        OSError
+            Where a disk is full.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from aimass_core.factorization import RowBlocks
+        >>> monday = {"user": ["eve", "bob"], "item": [7, 7]}
+        >>> tuesday = {"user": ["eve", "ann"], "item": [9, 7]}
+        >>> x = RowBlocks.from_partitions(
+        ...     [monday, tuesday], tempfile.mkdtemp(), user="user", item="item"
+        ... )
+        >>> x.shape, list(x.users.ids)
+        ((3, 2), ['ann', 'bob', 'eve'])
+        """
+        from ..data.distributed import merge_partitions
+
+        block_nnz = as_int(block_nnz, "block_nnz", minimum=1)
+        options = {
+            "user": user,
+            "item": item,
+            "value": value,
+            "event": event,
+            "weights": weights,
+            "duplicates": duplicates,
+            "nulls": nulls,
+            "unknown": unknown,
+            "dtype": as_factor_dtype(dtype),
+        }
+        given = {"users": users, "items": items}
+        with merge_partitions(dataset, options, given, executor, place, n_threads) as merged:
+            ids = {"users": merged.users, "items": merged.items}
+            shape = len(merged.users), len(merged.items)
+            writer = Writer(Path(folder), shape, as_factor_dtype(dtype), ids)
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            writer.write(merged)
+        return cls(folder, block_nnz=block_nnz)
 
     @classmethod
     def from_matrix(

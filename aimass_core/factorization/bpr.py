@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import kernels
 from ..base.registry import register
 from ..base.validation import as_int, csr_parts
+from ..kernels import cuda
 from ._sgd_ranking import SgdRanking, as_penalties
 from ._sgd_state import number_of_strata
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import scipy.sparse as sp
 
     from ._sgd_ranking import Step
@@ -79,6 +83,9 @@ class BPR(SgdRanking):
         Seed of the first factors, the order of the steps and the negatives.
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Changes no bit.
+    device : str, default="cpu"
+        Where the steps of `fit` are taken. "cuda" is an NVIDIA GPU by the kernels of this package,
+        which need the optional extension; the steps are the same, factors agree to rounding.
 
     Attributes
     ----------
@@ -154,6 +161,7 @@ class BPR(SgdRanking):
         dtype: str = "float32",
         random_state: Any = 0,
         n_threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.n_factors = n_factors
         self.learning_rate = learning_rate
@@ -178,15 +186,20 @@ class BPR(SgdRanking):
         self.dtype = dtype
         self.random_state = random_state
         self.n_threads = n_threads
+        self.device = device
 
     def _step(self, X: sp.csr_array, optimizer: Optimizer, n_threads: int) -> Step:
         indptr, indices, _ = csr_parts(X)
         n_candidates = as_int(self.n_candidates, "n_candidates", minimum=1, maximum=1 << 20)
         strata = number_of_strata(X)
         penalties, weights = as_penalties(self), self._negative_weights()
+        gpu = cuda.required_number_of(getattr(self, "device", "cpu"))  # a subclass has none
+        take_epoch: Callable[..., tuple[float, int, int, int]] = (
+            kernels.pairwise_epoch if gpu is None else partial(cuda.pairwise_epoch, device=gpu)
+        )
 
         def epoch(users: Any, items: Any, number: int, seed: int) -> tuple[float, int, int, int]:
-            return kernels.pairwise_epoch(
+            return take_epoch(
                 indptr,
                 indices,
                 users,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..base.fit_options import FitOptions
 from ..base.random import as_generator
 from ..base.registry import register
 from ..base.validation import as_bool, as_int
+from ..exceptions import NumericalError
 from ._rating_model import RatingModel
 
 if TYPE_CHECKING:
@@ -78,9 +80,10 @@ class CoClustering(RatingModel):
 
     Notes
     -----
-    A turn takes O(nnz (n_user_clusters + n_item_clusters)). A user or an item without ratings is
-    predicted the mean of the other, and both the mean of all ratings; Surprise predicts the latter
-    for all of them. New users get the cluster of the least squared error.
+    A turn takes O(nnz + (n_users + n_items) n_user_clusters n_item_clusters) and, for each user and
+    item, memory of three values for each cluster of the other side. A user or an item without
+    ratings is predicted the mean of the other, and both the mean of all ratings; Surprise predicts
+    the latter for all of them. New users get the cluster of the least squared error.
 
     References
     ----------
@@ -164,6 +167,8 @@ class CoClustering(RatingModel):
 
         Raises
         ------
+        NumericalError
+            For ratings so large that their squares overflow.
         ValueError
             For a parameter out of its range, a broken matrix or values that are not finite.
         """
@@ -188,15 +193,18 @@ class CoClustering(RatingModel):
         progress = self._progress(max_iter)
         for number in range(1, max_iter + 1):
             self.n_iter_ = number
-            before = [part.copy() for part in clusters]
-            means = ratings.cluster_means(clusters, sizes)
-            for side in (0, 1):
-                errors = ratings.errors(side, clusters, means)
-                clusters[side] = np.argmin(errors, axis=1)
+            before = clusters
+            profiles = ratings.profiles(0, clusters[1], sizes[1])
+            means = ratings.cluster_means(clusters[0], sizes[0], profiles)
+            users = profiles.nearest(ratings.deviations, _offsets(means))
+            profiles = ratings.profiles(1, users, sizes[0])
+            items = profiles.nearest(ratings.deviations, _offsets(means.T))
+            clusters = [users, items]
             progress.step(number)
             if all(np.array_equal(*pair) for pair in zip(before, clusters, strict=True)):
                 break
-        self.cluster_means_ = ratings.cluster_means(clusters, sizes)
+        profiles = ratings.profiles(0, clusters[1], sizes[1])
+        self.cluster_means_ = ratings.cluster_means(clusters[0], sizes[0], profiles)
         self._set_factors(ratings, clusters)
 
     def _sizes(self) -> tuple[int, int]:
@@ -224,16 +232,13 @@ class CoClustering(RatingModel):
     def _solve_new(self, profiles: sp.csr_array, n_threads: int) -> tuple[Array, Array]:
         means = self.cluster_means_
         new = _Ratings(profiles.astype(np.float64))
-        owner, columns = new.rows[0], new.rows[1]
+        owner, columns = new.rows
         items = self.item_clusters_[columns]
-        errors = np.zeros((profiles.shape[0], len(means) - 1))
-        own_mean = new.means[0][owner]
-        for a in range(len(means) - 1):
-            expected = means[a, items] + own_mean - means[a, -1] + self.item_bias_[columns]
-            errors[:, a] = np.bincount(
-                owner, (new.values - expected) ** 2, minlength=profiles.shape[0]
-            )
-        users = np.where(new.counts[0] > 0, np.argmin(errors, axis=1), -1)
+        items = np.where(items < 0, means.shape[1] - 1, items)  # no cluster: the margin
+        deviations = new.values - new.means[0][owner] - self.item_bias_[columns]
+        own = _Profiles(owner, profiles.shape[0], items, means.shape[1])
+        nearest = own.nearest(deviations, means[:-1, -1:] - means[:-1])
+        users = np.where(new.counts[0] > 0, nearest, -1)
         bias = np.where(users < 0, 0, new.means[0] - means[users, -1])
         return means[users].astype(self._dtype), bias.astype(self._dtype)
 
@@ -256,6 +261,7 @@ class _Ratings:
     def __init__(self, X: sp.csr_array) -> None:
         self.rows = row_numbers(X), X.indices
         self.values = X.data.astype(np.float64)
+        _check_squares(self.values)
         self.mean = global_mean(X)
         self.counts = [np.bincount(r, minlength=n) for r, n in zip(self.rows, X.shape, strict=True)]
         self.means = [
@@ -263,33 +269,94 @@ class _Ratings:
             for r, n, count in zip(self.rows, X.shape, self.counts, strict=True)
         ]
 
-    def cluster_means(self, clusters: list[Array], sizes: tuple[int, int]) -> Array:
-        """Return the means of co-clusters, with those of clusters and of all as the margins."""
-        a, b = (clusters[side][self.rows[side]] for side in (0, 1))
-        cell = a * sizes[1] + b
-        n = sizes[0] * sizes[1]
-        count = np.bincount(cell, minlength=n).reshape(sizes)
-        total = np.bincount(cell, self.values, minlength=n).reshape(sizes)
-        means = np.full((sizes[0] + 1, sizes[1] + 1), self.mean)
+    @cached_property
+    def deviations(self) -> Array:
+        """Each rating less the means of its row and its column."""
+        user_means, item_means = (self.means[side][self.rows[side]] for side in (0, 1))
+        deviations: Array = self.values - user_means - item_means
+        return deviations
+
+    def profiles(self, side: int, clusters: Array, k: int) -> _Profiles:
+        """Return the entries of the rows of one side by the k clusters of the other."""
+        others = clusters[self.rows[1 - side]]
+        return _Profiles(self.rows[side], len(self.counts[side]), others, k)
+
+    def cluster_means(self, users: Array, n_user_clusters: int, profiles: _Profiles) -> Array:
+        """Return the means of co-clusters, with those of clusters and of all as the margins.
+
+        Parameters
+        ----------
+        users : ndarray of int64, shape (n_users,)
+            Cluster of each user.
+        n_user_clusters : int
+            Number of these clusters.
+        profiles : _Profiles
+            Entries of users by cluster of items.
+        """
+        k = profiles.counts.shape[1]
+        cell = (users[:, None] * k + np.arange(k)).ravel()
+        shape = n_user_clusters, k
+        count, total = (
+            np.bincount(cell, part.ravel(), minlength=n_user_clusters * k).reshape(shape)
+            for part in (profiles.counts, profiles.sums(self.values))
+        )
+        means = np.full((n_user_clusters + 1, k + 1), self.mean)
         means[:-1, :-1] = _means(total, count, self.mean)
         means[:-1, -1] = _means(total.sum(axis=1), count.sum(axis=1), self.mean)
         means[-1, :-1] = _means(total.sum(axis=0), count.sum(axis=0), self.mean)
         return means
 
-    def errors(self, side: int, clusters: list[Array], means: Array) -> Array:
-        """Return the squared error of each row of one side in each of its clusters."""
-        other = 1 - side
-        if side == 1:
-            means = means.T
-        theirs = clusters[other][self.rows[other]]
-        residuals = self.values - self.means[0][self.rows[0]] - self.means[1][self.rows[1]]
-        residuals += means[-1, theirs]
-        n = len(clusters[side])
-        errors = np.empty((n, len(means) - 1))
-        for own in range(len(means) - 1):
-            rest = residuals - means[own, theirs] + means[own, -1]
-            errors[:, own] = np.bincount(self.rows[side], rest * rest, minlength=n)
-        return errors
+
+class _Profiles:
+    """Numbers and sums of the entries of each row, by the k clusters of their columns.
+
+    Parameters
+    ----------
+    owner : ndarray of int, shape (nnz,)
+        Row of each entry.
+    n : int
+        Number of rows.
+    clusters : ndarray of int64, shape (nnz,)
+        Cluster of the column of each entry.
+    k : int
+        Number of these clusters.
+    """
+
+    def __init__(self, owner: Array, n: int, clusters: Array, k: int) -> None:
+        self._cell, self._shape = owner * np.int64(k) + clusters, (n, k)
+        self.counts = np.bincount(self._cell, minlength=n * k).reshape(self._shape)
+
+    def sums(self, values: Array) -> Array:
+        """Return the sum of the values of the entries of each row and cluster."""
+        n, k = self._shape
+        sums: Array = np.bincount(self._cell, values, minlength=n * k).reshape(self._shape)
+        return sums
+
+    def nearest(self, values: Array, offsets: Array) -> NDArray[np.int64]:
+        """Return for each row the number of the offsets with the least squared error.
+
+        The error of the offsets d of cluster a is the sum of (value + d[a, cluster])^2; the sum of
+        squared values is the same for all of them and left out.
+        """
+        errors = 2 * self.sums(values) @ offsets.T + self.counts @ np.square(offsets).T
+        nearest: NDArray[np.int64] = np.argmin(errors, axis=1)
+        return nearest
+
+
+def _offsets(means: Array) -> Array:
+    """Return what a deviation is too low by in each co-cluster, without the margins."""
+    offsets: Array = means[-1, :-1] - means[:-1, :-1] + means[:-1, -1:]
+    return offsets
+
+
+def _check_squares(ratings: Array) -> None:
+    """Raise NumericalError where sums of squared deviations of ratings would overflow."""
+    largest = np.abs(ratings).max(initial=0.0)
+    if largest > np.sqrt(np.finfo(np.float64).max / (64 * max(len(ratings), 1))):
+        raise NumericalError(
+            f"sums of squared ratings overflow, as the largest is {largest:.3g}: scale the values "
+            "of X down"
+        )
 
 
 def _means(total: Array, count: Array, default: float) -> Array:

@@ -20,6 +20,7 @@ from ..base.registry import register
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_csr, as_float, as_int
 from ..base.with_ids import MatrixWithIds
+from ..data.interactions import Interactions
 from ._als import (
     MAX_FACTORS,
     InMemory,
@@ -138,8 +139,9 @@ class ImplicitALS(FactorModel):
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process. Does not change any bit of
         the result.
     device : str, default="cpu"
-        Where the half-steps of `fit` are computed. "cuda" is an NVIDIA GPU by PyTorch or CuPy,
-        which needs the extra ``gpu``; factors agree to rounding. Answers come from the processor.
+        Where the half-steps of `fit` are computed. "cuda" is an NVIDIA GPU by the kernels of this
+        package where they are built, else by PyTorch or CuPy, which needs the extra ``gpu``;
+        factors agree to rounding. Answers come from the processor.
 
     Attributes
     ----------
@@ -266,9 +268,10 @@ class ImplicitALS(FactorModel):
         Parameters
         ----------
         X : Interactions, sparse matrix, 2-D array or RowBlocks of shape (n_users, n_items)
-            If it is `Interactions`, all other calls take and return its ids, else row and column
-            numbers. Never changed. The model may share its arrays, so do not change it afterwards.
-            `RowBlocks` are read block by block, in memory for the factors and one block.
+            If it has ids, as `Interactions` has, all other calls take and return these, else row
+            and column numbers. Never changed. The model may share its arrays, so do not change it
+            afterwards. `RowBlocks` are read block by block, in memory for the factors and one
+            block.
         y : None
             Must be None; scikit-learn passes it.
         validation : Interactions or matrix like X, optional
@@ -320,7 +323,7 @@ class ImplicitALS(FactorModel):
                 f"dtype is {self._dtype}, but the blocks hold {self.user_items_.dtype}: make them "
                 f"with dtype={str(self._dtype)!r}, or set dtype={str(self.user_items_.dtype)!r}"
             )
-        self.users_ = self.items_ = None
+        self.users_, self.items_ = X.users, X.items
         self.n_users_, self.n_features_in_ = X.shape
         self.item_counts_ = X.item_counts()
 
@@ -365,6 +368,7 @@ class ImplicitALS(FactorModel):
             n_done, losses = state.n_half_steps, state.losses
             self.user_factors_, self.item_factors_ = state.factors
         progress = self._progress(max_iter)
+        runner.on_block = progress.blocks
         for epoch in range(1, max_iter + 1):
             for number, side in ((2 * epoch - 1, "item"), (2 * epoch, "user")):
                 if n_done < number:
@@ -396,7 +400,7 @@ class ImplicitALS(FactorModel):
         iterates = solver.name in ("pcg", "cg", "subspace")
         n_factors = self.item_factors_.shape[1]
         if iterates and n_factors <= _MAX_FACTORS_OF_EXACT_END and self.regularization > 0:
-            exact = Solver("cholesky", n_threads=solver.n_threads, device=solver.device)
+            exact = replace(solver, name="cholesky")
             return problem, exact
         return None
 
@@ -414,10 +418,15 @@ class ImplicitALS(FactorModel):
 
     def _early_stopping(self, options: FitOptions) -> EarlyStopping:
         """Return the monitor of the validation metric; it is unused without validation data."""
-        is_blocks = isinstance(options.data, RowBlocks)
+        data = options.data
+        if isinstance(data, RowBlocks):
+            data = self.user_items_
+            users, items = options.data.users, options.data.items
+            if users is not None and items is not None and options.validation is not None:
+                data = Interactions(data, users, items)
         return EarlyStopping(
             self,
-            self.user_items_ if is_blocks else options.data,
+            data,
             options.validation,
             metric=self.metric,
             patience=self.patience,

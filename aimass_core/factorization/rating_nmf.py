@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ..base.baselines import global_mean, rating_range
-from ..base.csr import row_numbers
 from ..base.fit_options import FitOptions
 from ..base.random import as_generator
 from ..base.registry import register
-from ..base.validation import as_bool, as_float, as_int, wrap_csr
+from ..base.validation import as_bool, as_float, as_int, csr_parts
 from ..exceptions import NumericalError
 from ._als import MAX_FACTORS
 from ._rating_model import RatingModel
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 __all__ = ["RatingNMF"]
-
-_ENTRIES = 1 << 16  # entries whose factors are gathered at once
 
 
 @register("rating-nmf")
@@ -93,7 +89,7 @@ class RatingNMF(RatingModel):
 
     Notes
     -----
-    An epoch takes O(nnz f) multiply-adds. Memory: two copies of the matrix and of the factors. The
+    An epoch takes O(nnz f) multiply-adds. Memory: the matrix and three times the factors. The
     squared error with the penalties of the present factors never rises in the update of one side
     alone; both sides move at once here. New users get as many updates of their own row, of which
     the minimum is unique where ``regularization_user`` is above 0. A factor whose divisor is not
@@ -203,10 +199,6 @@ class RatingNMF(RatingModel):
             self._refuse_idle(of_biases, "biases=False")
         low = as_float(self.init_low, "init_low", minimum=0.0)
         high = as_float(self.init_high, "init_high", minimum=low)
-        penalties = [
-            as_float(getattr(self, name), name, minimum=0.0)
-            for name in ("regularization_user", "regularization_item")
-        ]
         X = self.user_items_
         _check_not_negative(X)
         self.rating_range_ = rating_range(self.rating_scale, X)
@@ -219,109 +211,87 @@ class RatingNMF(RatingModel):
         counts = np.diff(X.indptr), np.bincount(X.indices, minlength=X.shape[1])
         users[counts[0] == 0], items[counts[1] == 0] = 0, 0
         self.user_factors_, self.item_factors_ = users, items
-        biases = _Biases.of(self, X.shape)
-        self._set_biases(biases)
+        biases = np.zeros(X.shape[0]), np.zeros(X.shape[1])
+        self._set_biases(*biases)
         progress, losses = self._progress(max_iter), []
+        epoch = _epoch(self.get_params(deep=False), X, self.mean_, moves_items=True)
         for number in range(1, max_iter + 1):
-            with np.errstate(over="ignore", invalid="ignore"):
-                expected = biases.expected(X, _products(X, users, items))
-                errors = np.square(X.data - expected.data, dtype=np.float64)
-                losses.append(float(np.sqrt(errors.mean())) if X.nnz else 0.0)
+            losses.append(float(np.sqrt(epoch(users, items, *biases) / max(X.nnz, 1))))
             if not np.isfinite(losses[-1]):
                 raise NumericalError(
                     f"epoch {number}: the factors overflow; scale the ratings, or lower the step "
                     "lengths of the biases"
                 )
-            pair = (X @ items, expected @ items), (X.T @ users, expected.T @ users)
-            _update(users, *pair[0], penalties[0] * counts[0])
-            _update(items, *pair[1], penalties[1] * counts[1])
-            self.losses_ = np.array(losses)
-            self._set_biases(biases)
-            self._prepare_to_answer()
+            if self._options.callback is not None or self._options.verbose:
+                self.losses_ = np.array(losses)
+                self._set_biases(*biases)
+                self._prepare_to_answer()
             if progress.step(number, {"loss": losses[-1]}, self):
                 break
+        _check_finite(users, items, *biases)
+        self.losses_ = np.array(losses)
+        self._set_biases(*biases)
 
-    def _set_biases(self, biases: _Biases) -> None:
-        self.user_bias_, self.item_bias_ = (
-            values.astype(self.user_items_.dtype) for values in (biases.users, biases.items)
-        )
+    def _set_biases(self, users: Array, items: Array) -> None:
+        dtype = self.user_items_.dtype
+        self.user_bias_, self.item_bias_ = users.astype(dtype), items.astype(dtype)
 
     def _solve_new(self, profiles: sp.csr_array, n_threads: int) -> tuple[Array, Array]:
         profiles = profiles.astype(self.item_factors_.dtype)
         _check_not_negative(profiles)
         fitted = self._fitted_parameters()
-        items = self.item_factors_
-        counts = np.diff(profiles.indptr)
+        items = np.require(self.item_factors_, requirements="W")  # a type that the kernel compiles
         users = np.full((profiles.shape[0], items.shape[1]), 0.5, dtype=items.dtype)
-        users[counts == 0] = 0
-        biases = _Biases.of(type(self)(**fitted), profiles.shape, self.mean_)
-        biases = biases.with_fixed_items(self.item_bias_)
-        wanted = profiles @ items
+        users[np.diff(profiles.indptr) == 0] = 0
+        biases = np.zeros(len(users)), self.item_bias_.astype(np.float64)
+        epoch = _epoch(fitted, profiles, self.mean_, moves_items=False)
         for _ in range(fitted["max_iter"]):
-            expected = biases.expected(profiles, _products(profiles, users, items))
-            _update(users, wanted, expected @ items, fitted["regularization_user"] * counts)
-        return users, biases.users.astype(items.dtype)
+            epoch(users, items, *biases)
+        _check_finite(users, biases[0])
+        return users, biases[0].astype(items.dtype)
 
 
-@dataclass(frozen=True)
-class _Biases:
-    """Biases in training, and the steps that move them; no steps in a model without biases."""
+def _epoch(
+    parameters: dict[str, Any], X: sp.csr_array, mean: float, *, moves_items: bool
+) -> Callable[[Array, Array, Array, Array], float]:
+    """Return the function that takes an epoch over X with the steps of a model's parameters.
 
-    mean: float
-    users: NDArray[np.float64]
-    items: NDArray[np.float64]
-    rates: tuple[float, float]
-    penalties: tuple[float, float]
-    move: bool
+    It changes user factors, item factors, user biases and item biases in place; those of items
+    only where ``moves_items``. It returns the sum of squared errors.
+    """
+    from ..jit.rating_nmf_epoch import rating_nmf_epoch
 
-    @classmethod
-    def of(cls, model: RatingNMF, shape: tuple[int, int], mean: float | None = None) -> _Biases:
-        """Return biases of zero, with the steps of a model's parameters."""
-        rates, penalties = (
-            tuple(
-                as_float(getattr(model, f"{kind}_{side}_bias"), f"{kind}_{side}_bias", minimum=0.0)
-                for side in ("user", "item")
-            )
-            for kind in ("learning_rate", "regularization")
+    rates = [
+        as_float(parameters[name], name, minimum=0.0)
+        for name in ("learning_rate_user_bias", "learning_rate_item_bias")
+    ]
+    penalties = [
+        as_float(parameters[name], name, minimum=0.0)
+        for name in (
+            "regularization_user",
+            "regularization_item",
+            "regularization_user_bias",
+            "regularization_item_bias",
         )
-        return cls(
-            model.mean_ if mean is None else mean,
-            np.zeros(shape[0]),
-            np.zeros(shape[1]),
-            (rates[0], rates[1]),
-            (penalties[0], penalties[1]),
-            bool(model.biases),
-        )
+    ]
+    user_rate = rates[0] if parameters["biases"] else 0.0
+    item_rate = rates[1] if parameters["biases"] and moves_items else 0.0
+    settings = mean, (user_rate, item_rate), tuple(penalties), moves_items
 
-    def with_fixed_items(self, items: Array) -> _Biases:
-        """Return these biases with those of items, which no step moves."""
-        return replace(
-            self,
-            items=items.astype(np.float64),
-            rates=(self.rates[0], 0.0),
-            penalties=(self.penalties[0], 0.0),
+    def epoch(users: Array, items: Array, user_bias: Array, item_bias: Array) -> float:
+        total: float = rating_nmf_epoch(
+            *csr_parts(X), users, items, user_bias, item_bias, *settings
         )
+        return total
 
-    def expected(self, X: sp.csr_array, products: sp.csr_array) -> sp.csr_array:
-        """Return mean + biases + products at the entries of X; each entry then moves biases."""
-        if not self.move:
-            return products
-        from ..jit.bias_epoch import bias_epoch
+    return epoch
 
-        errors = np.empty(X.nnz)
-        targets = X.data.astype(np.float64) - products.data
-        bias_epoch(
-            X.indptr,
-            X.indices,
-            targets,
-            self.users,
-            self.items,
-            self.mean,
-            self.rates,
-            self.penalties,
-            errors,
+
+def _check_finite(*arrays: Array) -> None:
+    if not all(np.isfinite(part).all() for part in arrays):
+        raise NumericalError(
+            "the factors overflow; scale the ratings, or lower the step lengths of the biases"
         )
-        return wrap_csr(X.indptr, X.indices, (X.data - errors).astype(X.dtype), X.shape)
 
 
 def _check_not_negative(X: sp.csr_array) -> None:
@@ -342,19 +312,3 @@ def _first_factors(start: Any, shape: tuple[int, int], n_factors: int, dtype: An
     if not all(np.isfinite(side).all() and (side >= 0).all() for side in sides):
         raise ValueError("start: factors must be finite and at least 0")
     return sides
-
-
-def _products(X: sp.csr_array, users: Array, items: Array) -> sp.csr_array:
-    """Return the products of factors at the stored entries."""
-    rows = row_numbers(X)
-    values = np.empty(X.nnz, dtype=users.dtype)
-    for begin in range(0, X.nnz, _ENTRIES):
-        part = slice(begin, begin + _ENTRIES)
-        values[part] = np.einsum("ij,ij->i", users[rows[part]], items[X.indices[part]])
-    return wrap_csr(X.indptr, X.indices, values, X.shape)
-
-
-def _update(factors: Array, wanted: Array, expected: Array, penalties: Array) -> None:
-    """Multiply factors by wanted / (expected + penalty factor); zeros stay."""
-    divisor = expected + penalties[:, None] * factors
-    factors *= np.divide(wanted, divisor, out=np.zeros_like(divisor), where=divisor > 0)

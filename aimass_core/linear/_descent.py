@@ -13,7 +13,7 @@ from .. import kernels
 from ..base.caller import warn_caller
 from ..base.csr import PRODUCT, transpose
 from ..base.validation import csr_parts, wrap_csr
-from ..exceptions import ConvergenceWarning
+from ..exceptions import ConvergenceWarning, NumericalError
 from ._memory import fits_in_memory
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Descent",
     "Problem",
+    "check_squares",
     "nearest_items",
     "prefers_gramian",
     "squared_norms",
@@ -167,9 +168,19 @@ def warn_of_violations(violation: NDArray[np.float64], tol: float, max_iter: int
 
 
 def squared_norms(X: sp.csr_array) -> NDArray[np.float64]:
-    """Return the sum of squares of each column."""
-    squares = X.data.astype(np.float64) ** 2
+    """Return the sum of squares of each column; infinite where it overflows."""
+    with np.errstate(over="ignore"):
+        squares = X.data.astype(np.float64) ** 2
     return np.bincount(X.indices, squares, minlength=X.shape[1]).astype(np.float64)
+
+
+def check_squares(X: sp.csr_array) -> None:
+    """Raise NumericalError for an item whose sum of squares overflows in the type of X."""
+    wrong = np.flatnonzero(squared_norms(X) > np.finfo(X.dtype).max)
+    if wrong.size:
+        raise NumericalError(
+            f"the values of item {wrong[0]} overflow when squared: scale the values of X down"
+        )
 
 
 def nearest_items(

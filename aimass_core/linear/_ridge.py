@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from .. import kernels
 from ..base.validation import as_int, csr_parts, wrap_csr
 from ..exceptions import NumericalError
+from ._descent import check_squares
 from ._memory import check_dense_memory
 from ._model import LinearModel
 
@@ -45,6 +46,7 @@ class RidgeModel(LinearModel):
         k = None if self.n_neighbors is None else as_int(self.n_neighbors, "n_neighbors", minimum=1)
         ridge = self._ridge(np.zeros(0))  # checks the parameters before anything is allocated
         X = self._learn_weighting()
+        check_squares(X)
         check_dense_memory(type(self).__name__, n, X.dtype.itemsize)
         progress = self._progress(_STEPS)
         split = 1 + int((_STEPS - 2) * _share_of_products(X))
@@ -52,7 +54,6 @@ class RidgeModel(LinearModel):
         progress.step(split)
         squares = precision.diagonal().astype(np.float64)
         ridge = self._ridge(squares)
-        _check_finite(squares)
         precision[np.diag_indices(n)] = squares + ridge
         kernels.spd_inverse(precision, n_threads, progress.within(split, _STEPS))
         progress.step(_STEPS)
@@ -86,14 +87,6 @@ def _share_of_products(X: sp.csr_array) -> float:
     lengths = np.diff(X.indptr).astype(np.float64)
     products = _SPARSE_COST * float((lengths**2).sum()) / 2
     return products / max(products + float(X.shape[1]) ** 3, 1.0)
-
-
-def _check_finite(squares: Array) -> None:
-    wrong = np.flatnonzero(~np.isfinite(squares))
-    if wrong.size:
-        raise NumericalError(
-            f"the values of item {wrong[0]} overflow when squared: scale the values of X down"
-        )
 
 
 def normal_residual(precision: Array, X: sp.csr_array, ridge: Array) -> float:

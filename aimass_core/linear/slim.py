@@ -163,7 +163,12 @@ class SLIM(LinearModel):
             n_candidates = as_int(n_candidates, "n_candidates", minimum=1)
         X = self._learn_weighting()
         if solver == "dense":
-            check_dense_memory("SLIM with solver='dense'", self.n_items, X.dtype.itemsize)
+            check_dense_memory(
+                "SLIM with solver='dense'",
+                self.n_items,
+                X.dtype.itemsize,
+                remedy="use solver='sparse', which makes no dense matrix",
+            )
         candidates, n_found = None, 0 if n_candidates is None else self.n_items
         progress = self._progress(n_found + self.n_items)  # candidates of items; their regressions
         if n_candidates is not None:

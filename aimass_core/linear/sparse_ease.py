@@ -10,7 +10,7 @@ from .. import kernels
 from ..base.csr import keep_entries, transpose
 from ..base.registry import register
 from ..base.validation import as_float, as_int, csr_parts
-from ._descent import nearest_items, prefers_gramian, squared_norms
+from ._descent import check_squares, nearest_items, prefers_gramian, squared_norms
 from ._model import LinearModel
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ class SparseEASE(LinearModel):
     Raises
     ------
     NumericalError
-        By ``fit``, where a regression has no finite solution at this precision.
+        By ``fit``, where squares of values overflow or a regression has no finite solution at this
+        precision.
 
     Notes
     -----
@@ -129,6 +130,7 @@ class SparseEASE(LinearModel):
         k = as_int(self.n_neighbors, "n_neighbors", minimum=1, maximum=_LONGEST)
         n_checked = as_int(self.n_checked, "n_checked", minimum=0)
         X = self._learn_weighting()
+        check_squares(X)
         n = self.n_items
         progress = self._progress(2 * n)  # nearest items; regressions
         lists = nearest_items(X, _WIDE * k, ridge, n_threads, progress.within(0, n))

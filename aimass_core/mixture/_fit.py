@@ -62,6 +62,9 @@ class Reporter:
             verbose=self.verbose,
             begin=self._begin,
         ) as progress:
+            runner = getattr(problem.source, "runner", None)
+            if runner is not None:
+                runner.on_block = progress.blocks
 
             def report(bounds: list[float], parameters: Parameters) -> bool:
                 model = None

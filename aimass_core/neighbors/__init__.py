@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .context_knn import ContextKNN
     from .item_knn import ItemKNN
     from .popularity import Popularity
+    from .session_knn import SessionKNN
     from .slope_one import SlopeOne
     from .user_knn import UserKNN
 
@@ -19,10 +20,19 @@ MODELS = {
     "ContextKNN": "context_knn",
     "ItemKNN": "item_knn",
     "Popularity": "popularity",
+    "SessionKNN": "session_knn",
     "SlopeOne": "slope_one",
     "UserKNN": "user_knn",
 }
 
-__all__ = ["BaselineOnly", "ContextKNN", "ItemKNN", "Popularity", "SlopeOne", "UserKNN"]
+__all__ = [
+    "BaselineOnly",
+    "ContextKNN",
+    "ItemKNN",
+    "Popularity",
+    "SessionKNN",
+    "SlopeOne",
+    "UserKNN",
+]
 
 __getattr__ = lazy_attributes(__name__, MODELS)

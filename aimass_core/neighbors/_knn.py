@@ -26,6 +26,7 @@ from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_int, wrap_csr
 from ..data.weighting._by_name import as_weighting
+from ..kernels import cuda
 from ..similarity._compare import Compared, gram_topk, prepare
 from ..similarity._measures import Measure
 from ..similarity.similarity import Similarity, as_measure
@@ -81,6 +82,7 @@ class Neighborhood(Recommender):
         clip: bool = True,
         rating_scale: tuple[float, float] | None = None,
         n_threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.n_neighbors = n_neighbors
         self.similarity = similarity
@@ -95,6 +97,7 @@ class Neighborhood(Recommender):
         self.clip = clip
         self.rating_scale = rating_scale
         self.n_threads = n_threads
+        self.device = device
 
     # ---- parameters --------------------------------------------------------------------------
 
@@ -185,6 +188,12 @@ class Neighborhood(Recommender):
     def _learn(self, n_threads: int) -> None:
         progress = self._progress(_STEPS)
         m = self._checked_measure()
+        gpu = cuda.required_number_of(self.device)
+        if gpu is not None and self._rates:
+            raise ValueError(
+                f"device={self.device!r} is for ranking (aggregation='sum'): predicted ratings "
+                "are computed on the processor"
+            )
         X = self.user_items_
         self.similarity_ = self.user_bias_ = self.item_bias_ = None
         self.weighting_ = as_weighting(self._chosen_weighting, documents=self._entities)
@@ -200,7 +209,7 @@ class Neighborhood(Recommender):
                 self.user_bias_, self.item_bias_ = sgd_biases(X)
         progress.step(1)
         if not self._rates:
-            self.similarity_ = self._similarity_lists(m, n_threads, progress.within(1, _STEPS))
+            self.similarity_ = self._similarity_lists(m, n_threads, gpu, progress.within(1, _STEPS))
             logger.info(
                 "%s.fit: similarity %s, %d neighbours of %d %s",
                 type(self).__name__,
@@ -224,12 +233,12 @@ class Neighborhood(Recommender):
         return prepare(A, m, baseline=self._baseline_of_entities())
 
     def _similarity_lists(
-        self, m: Measure, n_threads: int, report: Callable[[int, int], None]
+        self, m: Measure, n_threads: int, gpu: int | None, report: Callable[[int, int], None]
     ) -> sp.csr_array:
         compared = self._compared(m, n_threads)
         if self.neighbors_of == "target" and m.function is None:
             compared = compared.swapped()
-        lists = gram_topk(compared, m, self.n_neighbors, n_threads, report=report)
+        lists = gram_topk(compared, m, self.n_neighbors, n_threads, gpu, report)
         lists.data = lists.data.astype(self.user_items_.dtype, copy=False)
         lists = transpose(transpose(lists, n_threads), n_threads)
         return self._normalized(lists) if self._normalizes else lists

@@ -22,7 +22,6 @@ from ..base.recommender import Recommender
 from ..base.registry import register
 from ..base.validation import as_bool, as_choice, as_float, as_int
 from ..data._time import time_point
-from ..exceptions import NumericalError
 from ._time_biases import Period, deviations, fit_time_biases, mean_times
 
 if TYPE_CHECKING:
@@ -210,10 +209,6 @@ class BaselineOnly(Recommender):
             rate = as_float(self.learning_rate, "learning_rate", above=0.0)
             regularization = as_float(self.regularization, "regularization", minimum=0.0)
             self.user_bias_, self.item_bias_ = sgd_biases(X, max_iter, rate, regularization, report)
-            if not np.isfinite(self.item_bias_).all():
-                raise NumericalError(
-                    "the biases overflowed: lower learning_rate, or scale the ratings down"
-                )
 
     def _learn_times(self, max_iter: int, reg_u: float, reg_i: float, report: Any) -> None:
         """Set the biases that change in time, and those that do not."""

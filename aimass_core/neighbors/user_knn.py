@@ -87,6 +87,9 @@ class UserKNN(Neighborhood):
         Lowest and highest rating. Default: those seen in training.
     n_threads : int, optional
         Threads of ``fit``. Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
+    device : str, default="cpu"
+        Where `fit` computes the lists of neighbours (ranking only). "cuda" is an NVIDIA GPU by the
+        kernels of this package, which need the optional extension.
 
     Attributes
     ----------

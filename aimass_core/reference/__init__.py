@@ -7,7 +7,6 @@ from .als_loss import als_loss
 from .als_solve import als_solve
 from .assign_greedy import assign_greedy
 from .baseline_sgd import baseline_sgd
-from .bias_epoch import bias_epoch
 from .coo_to_csr import coo_to_csr
 from .csr_check import csr_check
 from .csr_transpose import csr_transpose
@@ -28,6 +27,7 @@ from .listwise_epoch import listwise_epoch
 from .nested_topk import nested_topk
 from .pairwise_epoch import pairwise_epoch
 from .rating_epoch import rating_epoch
+from .rating_nmf_epoch import rating_nmf_epoch
 from .resampled_sums import resampled_sums
 from .resampling_weights import resampling_weights
 from .reverse_topk import reverse_topk
@@ -47,7 +47,6 @@ __all__ = [
     "als_solve",
     "assign_greedy",
     "baseline_sgd",
-    "bias_epoch",
     "coo_to_csr",
     "csr_check",
     "csr_transpose",
@@ -68,6 +67,7 @@ __all__ = [
     "nested_topk",
     "pairwise_epoch",
     "rating_epoch",
+    "rating_nmf_epoch",
     "resampled_sums",
     "resampling_weights",
     "reverse_topk",

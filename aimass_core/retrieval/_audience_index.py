@@ -60,6 +60,10 @@ class AudienceIndex:
         Ids of users and items, for all calls and results. Default: row numbers.
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
+    device : str, default="cpu"
+        Where the lists of users and the best users of items are computed, as in `FactorIndex`. On
+        a GPU `reverse_topk` of known items always inverts the lists of all users; scores agree to
+        rounding, so that nearly equal ones may change places.
 
     Attributes
     ----------
@@ -109,7 +113,9 @@ class AudienceIndex:
         user_ids: Any = None,
         item_ids: Any = None,
         n_threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
+        self._device = device
         V = as_factors(item_factors, "item_factors")
         U = as_factors(user_factors, "user_factors", n_factors=V.shape[1])
         dtype = np.result_type(U.dtype, V.dtype)
@@ -143,7 +149,9 @@ class AudienceIndex:
         )
 
     @classmethod
-    def from_model(cls, model: Any, *, k: int = 10, n_threads: int | None = None) -> Self:
+    def from_model(
+        cls, model: Any, *, k: int = 10, n_threads: int | None = None, device: str = "cpu"
+    ) -> Self:
         """Prepare the users of a fitted model; the items that they have are excluded.
 
         Parameters
@@ -151,7 +159,7 @@ class AudienceIndex:
         model : fitted model with ``item_factors_``, and ``user_factors_`` or ``embed``
             Such as ImplicitALS. Its ``item_bias_``, ``user_bias_``, ``user_items_``, ``users_`` and
             ``items_`` are used where it has them.
-        k, n_threads
+        k, n_threads, device
             As in the class.
 
         Returns
@@ -186,6 +194,7 @@ class AudienceIndex:
             user_ids=getattr(model, "users_", None),
             item_ids=getattr(model, "items_", None),
             n_threads=n_threads,
+            device=device,
         )
 
     def __repr__(self) -> str:
@@ -209,11 +218,11 @@ class AudienceIndex:
 
     @cached_property
     def _item_index(self) -> FactorIndex:
-        return FactorIndex(self._items, self._item_biases)
+        return FactorIndex(self._items, self._item_biases, device=self._device)
 
     @cached_property
     def _user_index(self) -> FactorIndex:
-        return FactorIndex(self._users, self._user_biases)
+        return FactorIndex(self._users, self._user_biases, device=self._device)
 
     @cached_property
     def _owners(self) -> sp.csr_array | None:
@@ -311,6 +320,8 @@ class AudienceIndex:
         """Return the users whose k best items contain items given by row number; None: all."""
         if rows is None:
             return self._of_all_items(n_threads)
+        if self._device != "cpu":  # the kernels of the processor would have other roundings
+            return self._of_all_items(n_threads).take(rows)
         lists = self._thresholds.lists
         if self._inverted is not None or (lists is not None and len(rows) > _MANY * self.k):
             return self._of_all_items(n_threads).take(rows)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..base.lists import TopK
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_choice, as_int
 from ..exceptions import NumericalError
+from ..kernels import cuda
 from ._factors import (
     as_biases,
     as_factors,
@@ -56,9 +58,10 @@ class FactorIndex:
     ids : IdMap or array-like of shape (n_items,), optional
         Ids of the items, for filters and results. Default: their row numbers.
     device : str, default="cpu"
-        Where lists are computed: "cuda" is an NVIDIA GPU by PyTorch or CuPy, which needs the extra
-        ``gpu``; the items stay on it. Scores there agree to rounding, so that nearly equal ones
-        may change places. One query is faster on the processor.
+        Where lists are computed: "cuda" is an NVIDIA GPU by the kernels of this package where they
+        are built, else by PyTorch or CuPy, which needs the extra ``gpu``; the items stay on it.
+        Scores there agree to rounding, so that nearly equal ones may change places. One query is
+        faster on the processor.
 
     Attributes
     ----------
@@ -108,7 +111,8 @@ class FactorIndex:
         ids: Any = None,
         device: str = "cpu",
     ) -> None:
-        self._device = array_api.Device.unless_cpu(device)
+        gpu = cuda.number_of(device)
+        on_device = array_api.Device.unless_cpu(device) if gpu is None else None
         items = as_factors(item_factors, "item_factors")
         self.metric = as_choice(metric, "metric", ("dot", "cosine"))
         self.n_items: int = items.shape[0]
@@ -123,12 +127,18 @@ class FactorIndex:
                 )
             biases = as_biases(item_biases, self.n_items, self.dtype, "item_biases")
         items = normalized(items) if self.metric == "cosine" else items
-        if self._device is None:
-            self._packed: Any = pack(items, biases)
+        self._packed: Any
+        if gpu is not None:
+            on_gpu = cuda.items_on_device(items, gpu)
+            self._packed = _DeviceItems(items, biases, partial(_best_on_gpu, on_gpu))
+        elif on_device is not None:
+            on_device.check_memory(items.nbytes, "the item factors")
+            moved = on_device.array(items)
+            self._packed = _DeviceItems(items, biases, partial(_best_of_arrays, moved, on_device))
+        else:
+            self._packed = pack(items, biases)
             for array in self._packed:
                 array.flags.writeable = False
-        else:
-            self._packed = _DeviceItems(self._device, items, biases)
 
     def __len__(self) -> int:
         return self.n_items
@@ -348,24 +358,50 @@ class FactorIndex:
             yield self._lists(names[begin:end], *ranked)
 
 
+def _best_on_gpu(items: Any, queries: Any, biases: Any, k: int, lists: Any) -> Ranked:
+    """Return the best items of each query by the kernels of this package."""
+    exclude, allow = (
+        _with_sorted_columns(*pattern) for pattern in (tuple(lists[:2]), tuple(lists[2:]))
+    )
+    return cuda.score_topk(queries, items, biases, k, *exclude, *allow)
+
+
+def _with_sorted_columns(indptr: Any, indices: Any) -> tuple[Any, Any]:
+    """Return a CSR pattern with the columns of each row in rising order."""
+    if indptr is None:
+        return _NO_PATTERN
+    shape = len(indptr) - 1, int(indices.max(initial=-1)) + 1
+    matrix = sp.csr_array((np.ones(len(indices), np.int8), indices, indptr), shape=shape)
+    return _pattern(matrix if matrix.has_sorted_indices else matrix.sorted_indices())
+
+
+def _best_of_arrays(
+    items: Any, device: array_api.Device, queries: Any, biases: Any, k: int, lists: Any
+) -> Ranked:
+    """Return the best items of each query by the library that the items belong to."""
+    return array_api.score_topk(queries, items, biases, k, *lists, device=device)
+
+
 class _DeviceItems:
     """Items that stay on a device, and what every call needs of them.
 
     Parameters
     ----------
-    device : Device
-        Where they go.
     items : ndarray of shape (n_items, n_factors)
         Finite.
     biases : ndarray of shape (n_items,) or None
         Finite.
+    best : callable
+        Returns the best items of queries, biases, k and the patterns of the filters.
     """
 
     def __init__(
-        self, device: array_api.Device, items: NDArray[Any], biases: NDArray[Any] | None
+        self,
+        items: NDArray[Any],
+        biases: NDArray[Any] | None,
+        best: Callable[[NDArray[Any], NDArray[Any] | None, int, Any], Ranked],
     ) -> None:
-        device.check_memory(items.nbytes, "the item factors")
-        self.device, self.items, self.biases = device, device.array(items), biases
+        self.best, self.biases = best, biases
         self.largest_norm = float(np.sqrt(_squares(items).max(initial=0.0)))
         self.largest_bias = 0.0 if biases is None else float(np.abs(biases).max(initial=0.0))
         self.dtype = items.dtype
@@ -386,7 +422,7 @@ class _DeviceItems:
             raise NumericalError(
                 "has scores that may lie beyond the range of the dtype", row=int(too_large.argmax())
             )
-        return array_api.score_topk(queries, self.items, self.biases, k, *lists, device=self.device)
+        return self.best(queries, self.biases, k, lists)
 
 
 def _squares(rows: NDArray[Any]) -> NDArray[np.float64]:

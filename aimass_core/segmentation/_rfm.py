@@ -43,6 +43,7 @@ def rfm(
     nulls: str = "error",
     date_format: str | None = None,
     n_threads: int | None = None,
+    **reading: Any,
 ) -> dict[str, NDArray[Any]]:
     """Return recency, frequency and monetary value of each customer.
 
@@ -71,6 +72,9 @@ def rfm(
         Format of dates in text, as in `Interactions.from_table`.
     n_threads : int, optional
         By default the CPUs of this process.
+    **reading
+        How a file or a database is read: the arguments of `Interactions.from_table` from ``format``
+        on, such as ``decimal=","``.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def rfm(
     ValueError
         For a column that is missing, nulls, or where no line is left.
     TypeError
-        For a column of the wrong kind.
+        For a column of the wrong kind, or an argument that does not exist.
 
     Warns
     -----
@@ -113,7 +117,8 @@ def rfm(
     as_choice(nulls, "nulls", ("error", "drop"))
     if user in ("recency", "frequency", "monetary"):
         raise ValueError(f"user={user!r} is a name of the result: rename the column")
-    source = opened(table, ReadOptions())
+    own = ("user", "time", "amount", "order", "now", "nulls", "date_format", "n_threads")
+    source = opened(table, ReadOptions.of(reading, (*own, *ReadOptions.names_of_fields())))
     factors = _factors(amount, [str(name) for name in source.names()])
     wanted = {"user": user, "time": time}
     wanted |= {("amount", "price")[i]: name for i, name in enumerate(factors)}

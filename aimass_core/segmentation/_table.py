@@ -19,6 +19,7 @@ import numpy as np
 from ..base.validation import suggest
 from ..data._column import Column
 from ..data.idmap import IdMap
+from ..data.readers.frames import is_pandas
 from ..data.tables import column_names, read_columns
 
 if TYPE_CHECKING:
@@ -153,14 +154,24 @@ class CustomerTable:
 # ---- names ---------------------------------------------------------------------------------------
 
 
-def named_table(table: Any) -> tuple[Any, dict[str, Any]]:
-    """Return the table with named columns, and the name of each column by its text."""
+def named_table(table: Any, id: str | None) -> tuple[Any, dict[str, Any]]:
+    """Return the table with named columns, and the name of each column by its text.
+
+    An index of pandas whose name is ``id`` becomes a column.
+    """
     if isinstance(table, np.ndarray) and table.dtype.names is None:
         if table.ndim != 2:
             raise ValueError(
                 f"table must have rows and columns, got an array of {table.ndim} dimensions"
             )
         table = {f"x{j}": table[:, j] for j in range(table.shape[1])}
+    elif (
+        id is not None
+        and is_pandas(table)
+        and id in getattr(table.index, "names", ())
+        and id not in getattr(table, "columns", ())
+    ):
+        table = table.reset_index()
     names = column_names(table)
     by_text = {str(name): name for name in names}
     if len(by_text) < len(names):
@@ -258,7 +269,7 @@ def read_customers(
     CustomerTable
         Features, and for the profiles all other columns of few words or of numbers.
     """
-    table, by_text = named_table(table)
+    table, by_text = named_table(table, id)
     if id is not None:
         match_names([id], by_text, "id")
     explicit = match_names(columns, by_text, "columns")
@@ -320,7 +331,7 @@ def read_rows(
     ids : ndarray or None
         As the table has them.
     """
-    table, by_text = named_table(table)
+    table, by_text = named_table(table, id)
     wanted = match_names([*names, *labels], by_text, "columns")
     columns = _read_all(table, by_text, wanted, is_lenient=False)
     numbers, codes = {}, {}
@@ -520,6 +531,7 @@ def _add_words(out: CustomerTable, name: str, column: Column, n_threads: int) ->
     if np.mean([_NUMBER_TEXT.fullmatch(text) is not None for text in texts]) > 0.9:
         out.notes.append(
             f"{name}: left out, it is text such as {texts[0]!r}: convert it to numbers to use it"
+            + (", or pass decimal=','" if re.fullmatch(r"-?\d+,\d+", texts[0]) else "")
         )
     else:
         out.notes.append(f"{name}: left out, it is text with {len(words):,} different values")

@@ -14,6 +14,8 @@ from ..base.optional import import_optional
 from ..base.registry import register
 from ..base.text import aligned
 from ..base.transform_output import TransformOutput
+from ..data.readers import ReadOptions
+from ..data.tables import open_table
 from ..mixture._parameters import covariance_shape
 from . import _pictures, _report
 from ._fit import fit_segments, scaled_columns
@@ -59,7 +61,8 @@ class Segmentation(TransformOutput, Estimator):
         probability for each of their values. Nulls and unknown values are left out of the
         likelihood.
     id : str, optional
-        Column of customer ids, which the output repeats.
+        Column of customer ids, which the output repeats, or the name of the index of a pandas
+        table.
     unit : str, default="customers"
         What a row stands for, in the report and in messages: "customers", "sessions", ...
     n_segments : int, optional
@@ -770,7 +773,7 @@ class Segmentation(TransformOutput, Estimator):
 def segments(
     table: Table, *, previous: Segmentation | None = None, **parameters: Any
 ) -> Segmentation:
-    """Segment a customer table: the same as ``Segmentation(**parameters).fit(table)``.
+    """Segment a customer table with ``Segmentation(**parameters).fit(table)``.
 
     Parameters
     ----------
@@ -779,7 +782,8 @@ def segments(
     previous : Segmentation, optional
         Fitted segments of an earlier run, whose letters matching segments take over.
     **parameters
-        Parameters of `Segmentation`.
+        Parameters of `Segmentation`, and arguments of `Interactions.from_table` from ``format`` on
+        that say how a file or a database is read, such as ``decimal=","``.
 
     Returns
     -------
@@ -796,7 +800,12 @@ def segments(
     >>> model.predict({"spend": [3.0, 80.0]}).tolist()
     [0, 1]
     """
-    return Segmentation(**parameters).fit(table, previous=previous)
+    names = ReadOptions.names_of_fields()
+    reading = {name: parameters.pop(name) for name in names if name in parameters}
+    model = Segmentation(**parameters)
+    if reading:
+        table = open_table(table, **reading)
+    return model.fit(table, previous=previous)
 
 
 def _blocks(rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:

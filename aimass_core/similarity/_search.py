@@ -18,6 +18,7 @@ from ..base.executor import open_runner
 from ..base.progress import Progress, log_duration
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_csr, as_int, csr_parts, wrap_csr
+from ..kernels import cuda
 from ._compare import epilogue, features_of, gram_topk, prepare
 from ._measures import MEASURES, Measure
 from .similarity import Similarity, as_measure
@@ -236,16 +237,10 @@ def _refuse_unknown_options(options: dict[str, Any]) -> None:
 
 def _number_of_gpu(device: str, Y: Any) -> int | None:
     """Return the number of the GPU that a parameter ``device`` names; None for "cpu"."""
-    if not isinstance(device, str):
-        raise TypeError(f"device must be a string such as 'cpu' or 'cuda', got {device!r}")
-    if device == "cpu":
-        return None
-    name, _, number = device.partition(":")
-    if name != "cuda" or not (number or "0").isdecimal():
-        raise ValueError(f"device must be 'cpu', 'cuda', 'cuda:1' and so on, got {device!r}")
-    if Y is not None:
+    gpu = cuda.required_number_of(device)
+    if gpu is not None and Y is not None:
         raise ValueError("device='cuda' compares the rows of one matrix: leave Y out, or use 'cpu'")
-    return int(number or 0)
+    return gpu
 
 
 def _search(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from ..data.weighting import BM25
 from ..similarity import Similarity
 from .space import Choice, Range, Space
 
@@ -16,7 +17,10 @@ __all__ = ["default_space"]
 
 _NEIGHBORS = Choice([5, 10, 20, 50, 100, 200, 500])
 _FACTORS = Choice([16, 32, 64, 128, 256])
-_WEIGHTINGS = Choice([None, "bm25", "tf_idf", "log"])
+
+
+def _weightings(documents: str) -> Choice:
+    return Choice([None, "bm25", BM25(B=0.1, documents=documents), "tf_idf", "log"])
 
 
 def _similarities() -> Choice:
@@ -37,13 +41,14 @@ _SPACES: dict[str, Space] = {
     "item-knn": {
         "n_neighbors": _NEIGHBORS,
         "similarity": _similarities(),
-        "weighting": _WEIGHTINGS,
+        "weighting": _weightings("items"),
     },
     "user-knn": {
         "n_neighbors": _NEIGHBORS,
         "similarity": _similarities(),
-        "weighting": _WEIGHTINGS,
+        "weighting": _weightings("users"),
     },
+    "session-knn": {"n_neighbors": _NEIGHBORS, "recency": Range(0.1, 4.0, log=True)},
     "implicit-als": {
         "n_factors": _FACTORS,
         "regularization": Range(1e-3, 1.0, log=True),

@@ -29,9 +29,10 @@ from ..data import Interactions
 from ..data import split as splits
 from ..data.split import Split
 from ..evaluation import bootstrap_interval, evaluate
+from ..evaluation._split_files import SharedSplits
 from ..evaluation.resampling import LOWER_IS_BETTER
 from ._journal import Journal, fingerprint
-from ._scoring import Folds, column_of_metric, score_settings
+from ._scoring import column_of_metric, score_settings
 from ._sharing import shared_parameter
 from .default_spaces import default_space
 from .result import SearchResult, Trial
@@ -72,7 +73,7 @@ class _Search:
     trials: list[Trial] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.shared_folds = Folds(self.runner)
+        self.shared_folds = SharedSplits(self.runner)
 
     @property
     def is_over(self) -> bool:

@@ -13,7 +13,7 @@
 #include <cstdint>
 
 #include "../kernels/epilogue.hpp"
-#include "radix_select.hpp"
+#include "select_best.hpp"
 
 namespace aimass::cuda {
 
@@ -21,6 +21,7 @@ namespace aimass::cuda {
 template <class T>
 struct GramProblem {
   std::int64_t n_cols = 0, k = 0;
+  std::int64_t first = 0;  // offset of the first entry of both matrices
   const std::int64_t* row_begin = nullptr;
   const std::int32_t* row_column = nullptr;
   const T* row_value = nullptr;
@@ -54,11 +55,11 @@ AIMASS_DEVICE void gram_scores(Block& block, const GramProblem<T>& a, std::int64
     for (std::int64_t j = thread; j < a.n_cols; j += block.size()) scratch.sums[j] = Sums{};
   });
   for (std::int64_t e = a.column_begin[column]; e < a.column_begin[column + 1]; ++e) {
-    const std::int64_t row = a.column_row[e];
-    const T x = a.column_value[e];
+    const std::int64_t row = a.column_row[e - a.first];
+    const T x = a.column_value[e - a.first];
     block.each([&](int thread) {
       for (std::int64_t o = a.row_begin[row] + thread; o < a.row_begin[row + 1]; o += block.size())
-        scratch.sums[a.row_column[o]].add(x, a.row_value[o]);
+        scratch.sums[a.row_column[o - a.first]].add(x, a.row_value[o - a.first]);
     });
   }
   const T p = a.epilogue.p_of(column);
@@ -75,60 +76,11 @@ AIMASS_DEVICE void gram_column(Block& block, const GramProblem<T>& a, std::int64
                                const GramScratch<T, Sums>& scratch, Selection& shared,
                                const GramList<T>& list) {
   gram_scores(block, a, column, scratch);
-  const T* scores = scratch.scores;
-  const auto is_candidate = [scores](std::int64_t j) { return scores[j] == scores[j]; };  // no NaN
-  radix_select(
-      block, a.n_cols, a.k, sizeof(T),
-      [&](std::int64_t j, std::uint64_t& key) {
-        if (!is_candidate(j)) return false;
-        key = ordered_bits(scores[j]);
-        return true;
-      },
-      shared);
-  const bool takes_all = shared.takes_all;
-  const std::uint64_t last = shared.key;
-  const std::int64_t n_equal = shared.n_equal;
-  const auto index_key = [](std::int64_t j) {
-    return 0xFFFFFFFFULL - static_cast<std::uint64_t>(j);
-  };
-  block.each([](int) {});  // all have read what the next selection overwrites
-  if (!takes_all)
-    radix_select(
-        block, a.n_cols, n_equal, 4,
-        [&](std::int64_t j, std::uint64_t& key) {
-          if (!is_candidate(j) || ordered_bits(scores[j]) != last) return false;
-          key = index_key(j);
-          return true;
-        },
-        shared);
-  const bool takes_all_equal = shared.takes_all;
-  const std::uint64_t last_index = shared.key;
-  block.each([](int) {});
+  const std::int64_t length = select_best(
+      block, scratch.scores, [](std::int64_t j) { return static_cast<std::int32_t>(j); }, a.n_cols,
+      a.k, shared, scratch.indices, scratch.values);
+  put_in_order(block, scratch.indices, scratch.values, length, list.indices, list.scores);
   block.each([&](int thread) {
-    if (thread == 0) shared.n_taken = 0;
-  });
-  block.each([&](int thread) {
-    for (std::int64_t j = thread; j < a.n_cols; j += block.size()) {
-      if (!is_candidate(j)) continue;
-      const std::uint64_t key = ordered_bits(scores[j]);
-      const bool is_tie = key == last && (takes_all_equal || index_key(j) >= last_index);
-      if (!takes_all && key <= last && !is_tie) continue;
-      const unsigned place = block.count(shared.n_taken);
-      scratch.indices[place] = static_cast<std::int32_t>(j);
-      scratch.values[place] = scores[j];
-    }
-  });
-  const std::int64_t length = shared.n_taken;
-  block.each([&](int thread) {  // the place of an entry is the number of better ones
-    for (std::int64_t i = thread; i < length; i += block.size()) {
-      std::int64_t place = 0;
-      for (std::int64_t other = 0; other < length; ++other)
-        place += scratch.values[other] > scratch.values[i] ||
-                 (scratch.values[other] == scratch.values[i] &&
-                  scratch.indices[other] < scratch.indices[i]);
-      list.indices[place] = scratch.indices[i];
-      list.scores[place] = scratch.values[i];
-    }
     if (thread == 0) *list.length = static_cast<std::int32_t>(length);
   });
 }

@@ -1,48 +1,18 @@
-// One side of alternating least squares: what every row minimises, and factors as kernels read
-// them.
-//   x' (gramian + ridge I) x - 2 linear'x
-//   + sum over the row's entries of (weight (y'x)^2 - 2 target y'x)
-// An entry of value v, preferences:  weight = alpha |v| + weight_shift,
-//                                    target = alpha v + target_shift if v > 0, else 0;
-//                                    a stored zero is no entry.
-//                       else values:  weight = weight_shift, target = v.
+// One side of alternating least squares, and factors as kernels read them. What every row
+// minimises: als_weights.hpp.
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <vector>
 
 #include "../simd/als_kernels.hpp"
+#include "als_weights.hpp"
 #include "buffer.hpp"
 #include "csr.hpp"
 #include "parallel.hpp"
 
 namespace aimass {
-
-struct AlsWeights {
-  double alpha, weight_shift, target_shift;
-  bool preferences;
-
-  // Whether every weight is zero, so that all rows have one matrix.
-  bool none() const { return weight_shift == 0 && (alpha == 0 || !preferences); }
-
-  template <class T>
-  void of(const T* data, std::int64_t n, T* weight, T* target) const {
-    if (!preferences) {
-      std::fill(weight, weight + n, static_cast<T>(weight_shift));
-      std::copy(data, data + n, target);
-      return;
-    }
-    const T a = static_cast<T>(alpha), w = static_cast<T>(weight_shift),
-            t = static_cast<T>(target_shift);
-    for (std::int64_t i = 0; i < n; ++i) {
-      const T scaled = a * std::abs(data[i]);
-      weight[i] = data[i] != 0 ? scaled + w : T{0};
-      target[i] = data[i] > 0 ? scaled + t : T{0};
-    }
-  }
-};
 
 // Factors with rows padded by zeros to whole vectors, on large pages: rows are read at random.
 template <class T>
@@ -74,8 +44,6 @@ class PaddedFactors {
   std::int64_t width_;
   Buffer<T> rows_;
 };
-
-enum class AlsSolver { cholesky, cg, pcg, subspace, nonnegative };
 
 template <class T>
 struct AlsProblem {

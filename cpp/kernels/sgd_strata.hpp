@@ -84,18 +84,33 @@ class SgdStrata {
   template <class Step>
   void for_each_tile(const Run& run, Step&& step) {
     const std::int64_t n_batches = by_user_ ? most_tiles() : 1;
-    for (std::int64_t turn = 0; turn < n_batches * n_strata_; ++turn) {
-      const std::int64_t batch = turn / n_strata_, round = turn % n_strata_;
-      parallel_for(run, n_strata_, [&](std::int64_t p, int thread) {
-        const std::int64_t s = (p + round) % n_strata_, last = first_tile_[at(p + 1)];
-        const std::int64_t first = first_tile_[at(p)] + batch;
-        for (std::int64_t t = first; t < (by_user_ ? std::min(first + 1, last) : last); ++t) {
-          run.poll();
-          const Tile tile = tile_of(p, s, t);
-          if (tile.n_entries > 0) step(tile, thread, round * n_strata_ + p);
-        }
-      });
+    for (std::int64_t turn = 0; turn < n_batches * n_strata_; ++turn)
+      for_each_tile_of_round(run, turn % n_strata_, turn / n_strata_, step);
+  }
+
+  // Those of one round; by user, of the tiles with number `batch` of their parts.
+  template <class Step>
+  void for_each_tile_of_round(const Run& run, std::int64_t round, std::int64_t batch, Step&& step) {
+    parallel_for(run, n_strata_, [&](std::int64_t p, int thread) {
+      const std::int64_t s = (p + round) % n_strata_, last = first_tile_[at(p + 1)];
+      const std::int64_t first = first_tile_[at(p)] + batch;
+      for (std::int64_t t = first; t < (by_user_ ? std::min(first + 1, last) : last); ++t) {
+        run.poll();
+        const Tile tile = tile_of(p, s, t);
+        if (tile.n_entries > 0) step(tile, thread, round * n_strata_ + p);
+      }
+    });
+  }
+
+  // Of all parts in their strata of a round.
+  std::int64_t n_entries_of_round(std::int64_t round) const {
+    std::int64_t n = 0;
+    for (std::int64_t p = 0; p < n_strata_; ++p) {
+      const std::int64_t s = (p + round) % n_strata_, first = first_tile_[at(p)];
+      const std::int64_t last = first_tile_[at(p + 1)];
+      if (first < last) n += offsets_[place(p, s, last - 1) + 1] - offsets_[place(p, s, first)];
     }
+    return n;
   }
 
  private:

@@ -31,6 +31,8 @@ def main():
     ):
         fit(client.get_executor(pure=False))
         fit("dask:" + cluster.scheduler_address.removeprefix("tcp:"))
+        import dask.dataframe
+        read(dask.dataframe.from_pandas(frame(), npartitions=3))
 """,
     "ray": """
 from aimass_core.base.ray_executor import RayExecutor
@@ -38,6 +40,8 @@ def main():
     with RayExecutor(num_cpus=2, include_dashboard=False) as executor:
         fit(executor)
         fit("ray")
+        import ray.data
+        read(ray.data.from_pandas(frame()))
 """,
 }
 FIT = """
@@ -57,16 +61,34 @@ def fit(executor):
     assert (here.means_ == there.means_).all()
     print("same")
 """
+READ = """
+import pandas as pd
+from aimass_core import Interactions
+from aimass_core.data.distributed import read_partitions
+def frame():
+    rng = np.random.default_rng(0)
+    users, items = rng.integers(0, 99, 3000).astype(str), rng.integers(0, 40, 3000)
+    return pd.DataFrame({"u": users, "i": items, "v": rng.integers(1, 9, 3000)})
+def read(dataset):
+    columns = {"user": "u", "item": "i", "value": "v", "duplicates": "sum"}
+    there, here = (f(t, **columns) for f, t in (
+        (read_partitions, dataset), (Interactions.from_table, frame())))
+    assert there.users == here.users and there.items == here.items
+    assert (there.matrix != here.matrix).nnz == 0
+    print("same")
+"""
 
 
 @pytest.mark.parametrize(("engine", "module"), [("dask", "distributed"), ("ray", "ray")])
 def test_the_same_bits_on_other_engines(engine, module, tmp_path):
     if not has(module):
         pytest.skip(f"{module} is not installed: pip install 'aimass_core[{engine}]'")
+    if not (has("pandas") and has("pyarrow")):
+        pytest.skip("pandas and pyarrow are not installed, which data sets of the engines need")
     script = tmp_path / "script.py"
-    script.write_text(FIT + CODE[engine] + 'if __name__ == "__main__":\n    main()\n')
+    script.write_text(FIT + READ + CODE[engine] + 'if __name__ == "__main__":\n    main()\n')
     result = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
-    assert result.stdout.split() == ["same", "same"], result.stderr
+    assert result.stdout.split() == ["same", "same", "same"], result.stderr
 
 
 @pytest.mark.parametrize(
@@ -112,6 +134,8 @@ def test_lists_on_spark(model_file):
         pytest.skip("there is no Java, which Spark needs")
     script = Path(model_file).with_name("script.py")
     script.write_text(f"""
+import numpy as np
+{READ}
 from pyspark.sql import SparkSession
 from aimass_core.retrieval import ArrowRecommender
 session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
@@ -120,9 +144,11 @@ recommend = ArrowRecommender({str(model_file)!r}, k=3)
 users = spark.range(30).repartition(3)
 rows = users.mapInArrow(recommend, recommend.spark_schema).collect()
 print("rows", sorted((r["user"], r["rank"], r["item"]) for r in rows))
+read(spark.createDataFrame(frame()).repartition(3))
 spark.stop()
 """)
     result = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
     columns = load(model_file).recommend(k=3).columns()
     expected = zip(*(columns[name].tolist() for name in ("user", "rank", "item")), strict=True)
     assert f"rows {sorted(expected)}" in result.stdout, result.stderr
+    assert "same" in result.stdout.split(), result.stderr

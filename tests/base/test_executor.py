@@ -23,7 +23,13 @@ from aimass_core.base.array_files import (
     write_array,
     write_parts,
 )
-from aimass_core.base.executor import LOCAL, ExecutorRunner, open_executor, open_runner
+from aimass_core.base.executor import (
+    LOCAL,
+    ExecutorRunner,
+    LocalRunner,
+    open_executor,
+    open_runner,
+)
 from aimass_core.base.process_executor import ProcessExecutor
 from aimass_core.exceptions import DamagedFileError
 
@@ -124,6 +130,44 @@ def test_executors_of_other_libraries(tmp_path):
         list(ExecutorRunner(Broken(), tmp_path, 1).map(abs, range(3)))
 
 
+class Disconnected(Executor):
+    """Cancels all tasks once, as the client of Dask does when its scheduler is lost."""
+
+    def __init__(self, *statuses):
+        self._client, self.statuses, self.n = self, [*statuses], 0
+
+    @property
+    def status(self):
+        return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.n += 1
+        future = Future()
+        if self.n <= 30:
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        else:
+            future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def test_a_lost_scheduler(tmp_path):
+    back = ExecutorRunner(Disconnected("connecting", "connecting", "running"), tmp_path, 1)
+    assert list(back.map(abs, range(-30, 0))) == [*range(30, 0, -1)]
+    assert back.n_lost == 1
+    gone = ExecutorRunner(Disconnected("connecting", "closed"), tmp_path, 1)
+    with pytest.raises(RuntimeError, match="connection to the Dask scheduler was lost"):
+        list(gone.map(abs, range(-30, 0)))
+
+
+def test_blocks_are_reported(tmp_path):
+    for runner in (ExecutorRunner(Lossy(), tmp_path, 1), LocalRunner()):
+        reported = []
+        runner.on_block = lambda *numbers, reported=reported: reported.append(numbers)
+        assert list(runner.map(abs, [-1, -2, -3])) == [1, 2, 3]
+        assert reported == [(1, 3), (2, 3), (3, 3)]
+
+
 @pytest.mark.parametrize("executor", ["processes:0", "processes:x", "dask:x", "spark", ""])
 def test_unknown_executors(executor):
     with pytest.raises(ValueError, match="executor must be 'processes:N'"), open_executor(executor):
@@ -146,6 +190,18 @@ def test_wrong_arguments(tmp_path):
     ):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_incomplete_files_are_removed_after_an_error(tmp_path):
+    def fail() -> None:
+        with open_runner("processes:1", tmp_path, "x", 1, keeps_place=True) as runner:
+            (runner.folder / "state.json").touch()
+            (runner.folder / ".shared.npy.0123.tmp").touch()
+            raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        fail()
+    assert {path.name for path in (tmp_path / "x").iterdir()} == {"lock", "state.json"}
 
 
 def test_shared_arrays_are_files_while_they_are_used(tmp_path):

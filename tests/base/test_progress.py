@@ -35,6 +35,25 @@ def test_the_bar_moves_during_a_long_step(no_wait, capsys):
     assert shown.endswith("\n")
 
 
+def test_blocks_within_a_step_are_shown(no_wait, capsys):
+    reported = []
+
+    class Callback:
+        def __call__(self, event):
+            pass
+
+        def blocks(self, *numbers):
+            reported.append(numbers)
+
+    with Progress("fit", 2, verbose=True, callback=Callback()) as bar:
+        bar.blocks(3, 8)
+        bar.step(1)
+    shown = capsys.readouterr().err
+    assert "0/2, block 3/8, 0 s" in shown
+    assert "1/2, 0 s" in shown
+    assert reported == [(3, 8)]
+
+
 def test_no_thread_stays_behind(no_wait, capsys):
     before = threading.active_count()
     with pytest.raises(KeyError), Progress("fit", 2, verbose=True):

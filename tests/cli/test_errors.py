@@ -159,6 +159,18 @@ CASES: dict[str, tuple[list[str], str]] = {
         "n_factors",
     ),
     "unknown model of models": (["models", "item-knm"], "did you mean 'item-knn'?"),
+    "a query for a file": (
+        ["recommend", "SHOP", "--query", "SELECT 1", "--out", "OUT"],
+        "--query is for a connection or the file of a database",
+    ),
+    "a sheet of a file that is no workbook": (
+        ["recommend", "SHOP", "--sheet", "2011", "--out", "OUT"],
+        "--sheet is for a workbook",
+    ),
+    "a line above the names": (
+        ["recommend", "TITLED", "--user", "who", "--item", "what", "--out", "OUT"],
+        "line 2 has it: pass --skip-rows 1",
+    ),
     "threads of zero": (["recommend", "SHOP", "--threads", "0", "--out", "OUT"], "n_threads"),
 }
 
@@ -168,11 +180,12 @@ def test_one_line_and_no_file(
     aimass: Callable[..., Any], shop: Path, tmp_path: Path, case: str
 ) -> None:
     (tmp_path / "folder").mkdir()
-    names = ("bad.parquet", "odd.csv", "nulls.csv", "bare.csv")
-    broken, odd, nulls, bare = (tmp_path / name for name in names)
+    names = ("bad.parquet", "odd.csv", "nulls.csv", "bare.csv", "titled.csv")
+    broken, odd, nulls, bare, titled = (tmp_path / name for name in names)
     broken.write_bytes(b"PAR1 not really")
     bare.write_text("user_id,item_id\n")
     odd.write_text("who,what\na,x\n")
+    titled.write_text("# export\nwho,what\na,x\n")
     nulls.write_text("user_id,item_id\na,x\n,y\n")
     out = tmp_path / "recs.parquet"
     paths = {
@@ -183,6 +196,7 @@ def test_one_line_and_no_file(
         "ODD": odd,
         "NULLS": nulls,
         "BARE": bare,
+        "TITLED": titled,
     }
     words, expected = CASES[case]
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
@@ -194,6 +208,17 @@ def test_one_line_and_no_file(
     assert expected in result.stderr
     after = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert after == before
+
+
+def test_new_rows_are_named_where_there_are_none(
+    aimass: Callable[..., Any], shop: Path, tmp_path: Path
+) -> None:
+    model, bare = tmp_path / "model.aimass", tmp_path / "bare.csv"
+    assert aimass("recommend", shop, "--save", model, "--out", tmp_path / "a.csv").exit_code == 0
+    bare.write_text("user_id,item_id\n")
+    result = aimass("update", "--model-file", model, "--new", bare, "--save", tmp_path / "next")
+    assert result.exit_code == 2
+    assert result.stderr == "error: --new: no row of 'bare.csv' can be used; it has 0 rows\n"
 
 
 @pytest.mark.parametrize("option", ["-v", "--verbose", "--debug"])

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 import aimass_core
+from aimass_core.base.progress import Event
 from aimass_core.base.registry import model_names
+from aimass_core.cli.models import parse_models
 
 pytest.importorskip("typer")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -49,6 +51,41 @@ def test_options_of_a_similarity_are_listed(aimass: Run) -> None:
     shown = aimass("models", "item-knn").stdout
     for word in ("n_neighbors", "measure", "shrink"):
         assert word in shown
+
+
+def test_blocks_within_a_step_are_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from aimass_core.cli import console
+
+    monkeypatch.setattr(console, "_LINE_EVERY", 0.0)
+    show = console.shown_events(console._Lines())
+    show(Event("fit", 1, 9, 0.0))
+    show.blocks(2, 30)  # type: ignore[attr-defined]
+    assert capsys.readouterr().err.splitlines() == [
+        "fit",
+        "fit: 1 of 9",
+        "fit: 1 of 9, block 2 of 30",
+    ]
+
+
+def test_options_of_a_weighting(aimass: Run) -> None:
+    assert "(of the weighting)" in aimass("models", "ease").stdout
+    (spec,) = parse_models(["item-knn:similarity=cosine,weighting=bm25,K1=2,B=0.1,shrink=5"], None)
+    model = spec.build()
+    assert (model.weighting.K1, model.weighting.B, model.weighting.documents) == (2, 0.1, "items")
+    assert model.similarity.shrink == 5
+    (spec,) = parse_models(["user-knn:weighting=tf_idf"], ["tf=sublinear", "norm=l2"])
+    model = spec.build()
+    assert (model.weighting.tf, model.weighting.norm, model.weighting.documents) == (
+        "sublinear",
+        "l2",
+        "users",
+    )
+    for text, needed in (("ease:B=0.1", "bm25"), ("slim:weighting=bm25,tf=raw", "tf_idf")):
+        (spec,) = parse_models([text], None)
+        with pytest.raises(ValueError, match=f"needs weighting={needed}, got weighting="):
+            spec.build()
 
 
 def test_verbose_reports_progress_without_a_terminal(

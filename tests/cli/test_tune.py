@@ -53,6 +53,18 @@ def test_search(aimass_json: RunJson, shop: Path, tmp_path: Path) -> None:
     assert again["rows_written"] > 0
 
 
+def test_a_weighting_with_options_is_written_as_the_command_takes_it() -> None:
+    from aimass_core.cli.models import parse_models
+    from aimass_core.cli.tune import _spec_text
+    from aimass_core.data.weighting import BM25
+
+    given = {"n_neighbors": 5, "weighting": BM25(B=0.1, documents="items")}
+    text = _spec_text("item-knn", given)
+    assert text == "item-knn:n_neighbors=5,weighting=bm25,B=0.1"
+    (spec,) = parse_models([text], None)
+    assert spec.build().weighting.get_params() == given["weighting"].get_params()
+
+
 def test_an_interrupted_search_goes_on(
     aimass_json: RunJson, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -440,6 +440,19 @@ def test_wrong_parameters(name, value, error):
         Features(**{name: value}).fit({"item": [1, 2], "p": [1, 2]})
 
 
+@pytest.mark.parametrize("scale", ["standard", "robust"])
+def test_numbers_that_are_too_large_to_be_scaled(scale):
+    with pytest.raises(
+        ValueError, match=r"column 'p' holds numbers up to 1.7e\+308.*make them null"
+    ):
+        Features(scale=scale, id_column=False).fit({"p": [1.7e308, 1.7e308, -1.7e308, -1.7e308]})
+    with pytest.raises(ValueError, match=r"column 'p' holds 1e\+300 in row 1"):
+        Features(scale="none", id_column=False).fit({"p": [1.0, 1e300]})
+    features = Features(scale=scale, id_column=False).fit({"p": [1.0, 2.0, 3.0, None]})
+    with pytest.raises(ValueError, match=r"column 'p' holds -1e\+300 in row 2.*too large"):
+        features.transform({"p": [1.0, None, -1e300]})
+
+
 def test_wrong_tables():
     with pytest.raises(ValueError, match="unequal numbers of rows"):
         Features().fit({"item": [1, 2], "p": [1]})

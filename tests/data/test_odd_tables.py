@@ -27,6 +27,7 @@ TEXTS: dict[str, tuple[str | bytes, dict[str, Any], list[Any]]] = {
     "bars": ("user|item\n1|a\n2|b\n", {}, [(1, "a", 1.0), (2, "b", 1.0)]),
     "a separator at the end": ("user,item,\n1,a,\n2,b,\n", {}, [(1, "a", 1.0), (2, "b", 1.0)]),
     "single quotes": ("user,item\n1,'a,b'\n", {"quote": "'"}, [(1, "a,b", 1.0)]),
+    "title lines": ("Export\n\nnr;user;item\n1;1;a\n", {"skip_rows": 2}, [(1, "a", 1.0)]),
     "a separator in a name": ('"user","item","na,me"\n1,a,"x, y"\n', {}, [(1, "a", 1.0)]),
     "ids beyond 64 bits": (
         "user,item\n99999999999999999999,a\n2,b\n",
@@ -57,6 +58,16 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "day or month": ("user,item,t\n1,a,01/02/2024\n", {"time": "t"}, "date_format='%d/%m/%Y'"),
     "year of two digits": ("user,item,t\n1,a,01/02/24\n", {"time": "t"}, "date_format='%d/%m/%y'"),
     "thousands": ("user;item;v\n1;a;1.234,5\n", {"value": "v"}, "decimal=',' and thousands='.'"),
+    "a comment above the names": (
+        "# today\nuser,item\n1,a\n",
+        {},
+        "line 2 has it: pass skip_rows=1",
+    ),
+    "titles above the names": (
+        "Export\n\nnr;user;item\n1;1;a\n",
+        {},
+        "line 3 has it: pass skip_rows=2",
+    ),
     "a page of a web site": ("<html><body>Not found</body></html>", {}, "has no such column"),
 }
 

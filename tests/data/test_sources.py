@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import csv
+import dataclasses
 import gzip
 import http.server
 import io
@@ -9,11 +12,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import scipy.sparse as sp
 
 from aimass_core import Interactions
 
@@ -356,7 +361,7 @@ def test_rows_of_a_database_that_cannot_be_read(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     # Python 3.10 reads the first row while it runs the query, later versions when rows are fetched.
-    with pytest.raises(ValueError, match="query cannot be (run|read): Could not decode"):
+    with pytest.raises(ValueError, match=r"query cannot be (run|read): Could not decode"):
         Interactions.from_table(path, user="user", item="item")
     with path.open("rb") as file:
         for source in (tmp_path / "*.db", file):
@@ -401,6 +406,36 @@ def test_rows_that_are_dictionaries(tmp_path: Path) -> None:
     assert list(Interactions.from_table([{"user": 1, "item": 2}, {}], **names)) == [(1, 2, 1.0)]
 
 
+@dataclasses.dataclass
+class Event:
+    who: str
+    what: int
+    stars: float | None
+    day: int
+
+
+def test_rows_that_name_their_cells(database: Path) -> None:
+    named = collections.namedtuple("named", ["who", "what", "stars", "day"])
+    assert read([named(*row) for row in ROWS]) == EXPECTED
+    assert read([Event(*row) for row in ROWS]) == EXPECTED
+    pd = pytest.importorskip("pandas")
+    assert read(pd.DataFrame(arrow_table().to_pylist()).itertuples()) == EXPECTED
+    connection = sqlite3.connect(database)
+    connection.row_factory = sqlite3.Row
+    try:
+        assert read(connection.execute(SELECT).fetchall()) == EXPECTED
+        assert read(connection, query=SELECT) == EXPECTED
+    finally:
+        connection.close()
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    engine = sqlalchemy.create_engine(f"sqlite:///{database}")
+    with engine.connect() as opened:
+        assert read(opened.execute(sqlalchemy.text(SELECT)).all()) == EXPECTED
+        assert read(opened.execute(sqlalchemy.text(SELECT)).mappings().all()) == EXPECTED
+        assert read(opened, query=sqlalchemy.text(SELECT)) == EXPECTED
+    engine.dispose()
+
+
 def test_rows_and_columns_without_names() -> None:
     with pytest.raises(TypeError, match="list of rows without names"):
         read(list(ROWS))
@@ -412,8 +447,128 @@ def test_rows_and_columns_without_names() -> None:
         read(users)
     with pytest.raises(TypeError, match=r"got bytes: wrap it in io\.BytesIO"):
         read(TEXT.encode())
+    with pytest.raises(TypeError, match=r"got csr_array: use Interactions\.from_csr\(X"):
+        read(sp.csr_array((2, 2)))
     with pytest.raises(ValueError, match="list of tables is empty"):
         read(iter(()))
+
+
+def test_rows_of_the_csv_module(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"csv\.reader.* pass the path .*csv\.DictReader"):
+        read(csv.reader(io.StringIO(TEXT)))
+    with pytest.raises(TypeError, match="list of rows without names"):
+        read(list(csv.reader(io.StringIO(TEXT))))
+    rows = csv.DictReader(io.StringIO("who,what\nann,7\nbob,9\n"))
+    assert list(Interactions.from_table(rows, user="who", item="what")) == [
+        ("ann", "7", 1.0),
+        ("bob", "9", 1.0),
+    ]
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("who,what\nann,7\n")
+    nested = [[str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]]
+    x = Interactions.from_table(nested, user="who", item="what")
+    assert list(x) == [("ann", 7, 2.0)]
+
+
+# ---- options for another kind of table -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"query": "SELECT * FROM events"}, "a connection or the file of a database"),
+        ({"sheet": "2011"}, "a workbook"),
+        ({"member": "events.csv"}, "a zip archive"),
+    ],
+)
+def test_options_of_another_kind_of_table(
+    options: dict[str, str], kind: str, tmp_path: Path
+) -> None:
+    (tmp_path / "events.csv").write_text(TEXT)
+    pq = pytest.importorskip("pyarrow.parquet")
+    pq.write_table(arrow_table(), tmp_path / "events.parquet")
+    for table in (tmp_path / "events.csv", tmp_path / "events.parquet", arrow_table()):
+        with pytest.raises(ValueError, match=f"{next(iter(options))}= is for {kind}.*leave it"):
+            read(table, **options)
+
+
+@pytest.mark.parametrize("options", [{"skip_rows": 1}, {"header": False}, {"names": ["a", "b"]}])
+def test_options_of_text_files_for_tables_with_names(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="is for a text file or a workbook, not for the table"):
+        read(arrow_table(), **options)
+
+
+def test_options_that_one_of_several_files_uses(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("events.csv", "who,what\nann,7\n")
+        archive.writestr("notes.txt", "nothing")
+    (tmp_path / "b.csv").write_text("who,what\nann,7\n")
+    paths = [tmp_path / "a.zip", tmp_path / "b.csv"]
+    x = Interactions.from_table(paths, user="who", item="what", member="events.csv")
+    assert list(x) == [("ann", 7, 2.0)]
+
+
+# ---- sources that fail while they deliver rows ---------------------------------------------------
+
+
+def test_streams_that_break(tmp_path: Path) -> None:
+    def batches() -> Iterator[Any]:
+        yield from arrow_table().to_batches()
+        raise RuntimeError("connection lost")
+
+    reader = pa.RecordBatchReader.from_batches(arrow_table().schema, batches())
+    with pytest.raises(ValueError, match=r"rows of the table cannot be read: .*connection lost$"):
+        read(reader)
+
+    class Closed:
+        def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+            raise RuntimeError("server gone")
+
+    with pytest.raises(ValueError, match="columns of the table cannot be read: server gone"):
+        read(Closed())
+
+
+def test_rows_of_duckdb_that_cannot_be_read() -> None:
+    duckdb = pytest.importorskip("duckdb")
+    late = "SELECT range AS who, CASE WHEN range > 100000 THEN error('x') ELSE 1 END AS what "
+    late += "FROM range(200000)"
+    with (
+        duckdb.connect() as connection,
+        pytest.raises(ValueError, match=r"rows of the query cannot be read: .*x"),
+    ):
+        Interactions.from_table(connection, query=late, user="who", item="what")
+    with pytest.raises(ValueError, match="rows of the table cannot be read: Conversion Error"):
+        Interactions.from_table(
+            duckdb.sql("SELECT 1 AS who, CAST(x AS INT) AS what FROM (VALUES ('1'), ('b')) t(x)"),
+            user="who",
+            item="what",
+        )
+
+
+def test_rows_of_adbc_that_cannot_be_read(tmp_path: Path) -> None:
+    adbc = pytest.importorskip("adbc_driver_sqlite.dbapi")
+    path = tmp_path / "kinds.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE t (who, what)")
+    connection.executemany("INSERT INTO t VALUES (?, 1)", [(i,) for i in range(3000)] + [("ann",)])
+    connection.commit()
+    connection.close()
+    with (
+        adbc.connect(str(path)) as source,
+        pytest.raises(ValueError, match=r"rows of the query cannot be read: .*Type mismatch"),
+    ):
+        Interactions.from_table(source, query="SELECT * FROM t", user="who", item="what")
+
+
+def test_lazy_frames_that_fail() -> None:
+    pl = pytest.importorskip("polars")
+    frame = pl.LazyFrame({"who": ["a"], "what": [1]})
+    with pytest.raises(ValueError, match="rows of the table cannot be read: conversion from `str`"):
+        Interactions.from_table(
+            frame.with_columns(pl.col("who").cast(pl.Int64)), user="who", item="what"
+        )
+    with pytest.raises(ValueError, match="columns of the table cannot be read: unable to find"):
+        Interactions.from_table(frame.select("nothing"), user="who", item="what")
 
 
 def test_missing_file_of_a_url() -> None:

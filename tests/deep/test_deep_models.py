@@ -267,6 +267,33 @@ def test_parameters_out_of_range(model, random_events):
         copy.deepcopy(model).set_params(device="cuda:99").fit(random_events)
 
 
+@of_sequences
+def test_a_warning_where_no_user_has_two_items(model):
+    x = Interactions.from_arrays(["a", "b", "c"], ["tea", "pie", "tea"], times=[1, 2, 3])
+    with pytest.warns(UserWarning, match="learns nothing, because no user has two items"):
+        model = copy.deepcopy(model).fit(x)
+    assert model.recommend(["a"], k=1).ids.tolist() == [["pie"]]
+
+
+@pytest.mark.parametrize("max_length", [10**15, 10_000_000])
+def test_weights_that_do_not_fit_into_memory(max_length, random_events, monkeypatch):
+    monkeypatch.setattr("aimass_core.deep._training.available_memory", lambda: 2.0**30)
+    with pytest.raises(MemoryError, match=rf"needs about .* GiB with max_length={max_length}"):
+        SASRec(**SMALL, max_length=max_length).fit(random_events)
+    GRU4Rec(**SMALL, max_length=max_length).fit(random_events)  # has no weights of positions
+
+
+def test_sequences_that_do_not_fit_into_memory(random_events, monkeypatch):
+    """The longest sequence counts, not the longest one that the parameter would allow."""
+    model = SASRec(**SMALL, max_length=20_000, n_layers=1).fit(random_events)
+    monkeypatch.setattr("aimass_core.deep._training._CHECKED", 0)
+    monkeypatch.setattr("aimass_core.deep._training.available_memory", lambda: 2.0**10)
+    with pytest.raises(MemoryError, match=r"SASRec needs about .*lower it, or n_factors"):
+        model.recommend_new(random_events, k=3)
+    with pytest.raises(MemoryError, match=r"GRU4Rec needs about .*max_length=50"):
+        GRU4Rec(**SMALL).fit(random_events)
+
+
 @every
 @pytest.mark.parametrize("change", ["shape", "name", "nan", "parameter"])
 def test_files_with_other_weights_are_refused(model, random_events, tmp_path, change):

@@ -115,6 +115,55 @@ def test_features_of_the_metrics_are_a_table_too(data):
         evaluate(ItemKNN(), part, candidates="cold")
 
 
+def test_features_that_contain_the_test_part_are_reported(rng, caplog):
+    """The sales of new items are those of the test part; a price tells nothing."""
+    items = rng.choice(400, size=(300, 12), p=(w := rng.pareto(1.0, 400) + 0.5) / w.sum())
+    x = Interactions.from_arrays(np.repeat(np.arange(300), 12), items.ravel(), duplicates="last")
+    part = split.cold_items(x, test_size=0.4, random_state=0)
+    sales = np.bincount(x.items.to_ids(x.matrix.indices), minlength=400)
+    table = {"item": list(range(400)), "sales": sales, "price": rng.random(400)}
+    options = {"metrics": "recall", "k": 5, "candidates": "new", "intervals": False}
+    found = evaluate(ByFeatures(), part, item_features=table, **options)
+    assert list(found.feature_leaks) == ["item feature 'sales'"]
+    assert found.feature_leaks["item feature 'sales'"] == 1.0
+    assert found.details()["feature_leaks"] == found.feature_leaks
+    assert "the item feature 'sales' alone tells" in str(found)
+    assert "item feature 'sales' alone tells the test part (AUC 1.000)" in caplog.text
+    folds = evaluate(ByFeatures(), [part, part], item_features=table, **options)
+    assert folds.feature_leaks == found.feature_leaks
+    del table["sales"]
+    without = evaluate(ByFeatures(), part, item_features=table, **options)
+    assert without.feature_leaks == {}
+
+
+def test_features_of_users_and_of_rows_without_ids_are_checked(rng):
+    values = rng.random((90, 60)) < rng.uniform(0.05, 0.9, 90)[:, None]
+    x = Interactions.from_csr(values.astype(np.float32))
+    part = split.per_user(x, test_size=0.5, random_state=0)
+    counts = np.diff(part.test.matrix.indptr)[:, None]
+    features = np.hstack([counts, rng.random((90, 2))])
+    found = evaluate(
+        ByFeatures(),
+        (part.train.matrix, part.test.matrix),
+        metrics="recall",
+        item_features=np.eye(60),
+        user_features=features,
+        intervals=False,
+    )
+    assert found.feature_leaks == {"user feature '0'": 1.0}
+
+
+def test_few_rows_are_not_checked_for_leaks(data):
+    """Of many features one always tells a handful of items apart."""
+    part = split.cold_items(data, random_state=0)
+    counts = np.bincount(part.test.matrix.indices, minlength=45)
+    sales = {"item": part.test.items.ids, "sales": counts}
+    found = evaluate(
+        ByFeatures(), part, metrics="recall", k=5, item_features=sales, candidates="new"
+    )
+    assert found.feature_leaks == {}
+
+
 def test_cold_splits(data):
     for name, count in (("cold_items", 45), ("cold_users", 60)):
         part = getattr(split, name)(data, test_size=0.25, random_state=1)

@@ -81,6 +81,29 @@ def test_processes_and_a_matrix_in_memory(matrix, tmp_path):
     )
 
 
+class Shown:
+    """A callback that is told of blocks."""
+
+    def __init__(self):
+        self.steps, self.pairs = [], []
+
+    def __call__(self, event):
+        self.steps.append(event.step)
+
+    def blocks(self, n_done, n_blocks):
+        self.pairs.append((n_done, n_blocks))
+
+
+def test_blocks_are_reported_to_a_callback(matrix, tmp_path):
+    shown, x = Shown(), blocks_of(matrix, tmp_path / "x")
+    with AnyOrder(2) as pool:
+        ImplicitALS(n_factors=3, max_iter=2).fit(x, executor=pool, callback=shown)
+    assert shown.steps == [1, 2]
+    n_blocks = {len(x.blocks("rows")), len(x.blocks("columns"))}
+    assert n_blocks <= {total for _, total in shown.pairs}
+    assert all(1 <= done <= total for done, total in shown.pairs)
+
+
 def test_validation_and_tolerance(matrix):
     options = {"n_factors": 5, "max_iter": 12, "patience": 2, "tol": 1e-4}
     held_out = sp.csr_array(matrix[:, ::-1])

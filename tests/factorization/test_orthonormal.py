@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from _interrupts import stops_within_half_a_second
 
 from aimass_core.factorization import _orthonormal
 from aimass_core.factorization._orthonormal import orthonormal
@@ -45,3 +46,15 @@ def test_what_is_not_finite_is_an_error():
     A[3, 4] = np.inf
     with pytest.raises(np.linalg.LinAlgError):
         orthonormal(A, 1)
+
+
+DEPENDENT = """
+import numpy as np
+from aimass_core.factorization._orthonormal import orthonormal
+A = np.random.default_rng(0).standard_normal((60_000, 500))
+A[:, 7] = A[:, 3]  # Householder's method is needed
+"""
+
+
+def test_ctrl_c_ends_householders_method():
+    assert stops_within_half_a_second(DEPENDENT, "orthonormal(A, 1)", wait=1.0)

@@ -201,3 +201,5 @@ def test_wrong_starts_and_ratings():
         RatingNMF().fit(np.array([[-1.0, 2.0]]))
     with pytest.raises(NumericalError, match="epoch 1: the factors overflow"):
         RatingNMF(init_low=1e200, init_high=1e200).fit(X)
+    with pytest.raises(NumericalError, match=r"sums of squared ratings overflow.*scale"):
+        CoClustering().fit(np.full((3, 2), 1e300))

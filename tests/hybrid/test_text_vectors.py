@@ -83,3 +83,30 @@ def test_a_saved_static_model(tmp_path):
     expected = np.mean(vectors[[1, 2]], axis=0)
     cosine = found[0] @ expected / np.linalg.norm(found[0]) / np.linalg.norm(expected)
     assert cosine == pytest.approx(1.0, abs=1e-5)
+
+
+def static_embedding():
+    """Return the module of static embeddings, which older versions have in another module."""
+    try:
+        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    except ImportError:
+        from sentence_transformers.models import StaticEmbedding
+    return StaticEmbedding
+
+
+def test_a_saved_model_of_sentence_transformers(tmp_path):
+    library = pytest.importorskip("sentence_transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    words = {"[UNK]": 0, "green": 1, "tea": 2, "pie": 3}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    vectors = np.random.default_rng(0).standard_normal((4, 6)).astype(np.float32)
+    module = static_embedding()(tokenizer, embedding_weights=vectors)
+    library.SentenceTransformer(modules=[module], device="cpu").save(str(tmp_path / "model"))
+    found = text_vectors(
+        ["green tea", "pie", ""], tmp_path / "model", library="sentence-transformers"
+    )
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[0], vectors[[1, 2]].mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(found[1], vectors[3], rtol=1e-5)
+    assert (found[2] == 0).all()

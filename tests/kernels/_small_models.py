@@ -112,6 +112,7 @@ VALUES: dict[str, list[Any]] = {
     "profile": ["raw", "binary"],
     "rank_constant": [5.0],
     "rating_scale": [(1, 5)],
+    "recency": [0.0, 2.5],
     "reg_i": [1.0],
     "reg_time": [1.0],
     "reg_u": [1.0],

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core import EASE, SparseEASE
+from aimass_core.exceptions import NumericalError
 from aimass_core.linear import _descent, sparse_ease
 
 
@@ -99,3 +100,10 @@ def test_wrong_parameters(ratings, options, message):
 def test_border_shapes(X):
     model = SparseEASE(n_neighbors=3).fit(X)
     assert model.recommend(k=3).indices.shape[0] == X.shape[0]
+
+
+def test_values_that_overflow_are_an_error(ratings):
+    with pytest.raises(NumericalError, match="item 0 overflow when squared: scale"):
+        SparseEASE().fit(ratings * 1e30)  # in float32
+    with pytest.raises(NumericalError, match="item 0 overflow when squared: scale"):
+        SparseEASE(dtype="float64").fit(ratings * 1e300)

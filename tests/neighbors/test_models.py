@@ -20,6 +20,7 @@ from aimass_core import (
 )
 from aimass_core.base.estimator import clone
 from aimass_core.data import weighting
+from aimass_core.exceptions import NumericalError
 
 
 def dense_scores(lists, shape):
@@ -27,6 +28,11 @@ def dense_scores(lists, shape):
     rows, places = np.nonzero(lists.indices >= 0)
     out[rows, lists.indices[rows, places]] = lists.scores[rows, places]
     return out
+
+
+def test_biases_that_diverge_are_an_error_that_names_the_epoch(small_ratings):
+    with pytest.raises(NumericalError, match=r"overflowed in epoch [0-9]+: lower learning_rate"):
+        BaselineOnly(method="sgd", learning_rate=50.0).fit(small_ratings)
 
 
 @pytest.mark.parametrize("neighbors_of", ["seen", "target"])

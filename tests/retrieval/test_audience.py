@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from _interrupts import stops_within_half_a_second
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from aimass_core.retrieval import AudienceIndex, FactorIndex, audience
+from aimass_core.retrieval import AudienceIndex, FactorIndex, _greedy, audience
+from aimass_core.retrieval._candidates import RankedLists
 
 
 def whole(rng, shape, dtype=np.float32):
@@ -379,6 +381,50 @@ def test_refusals(index):
     big = AudienceIndex(np.ones((2000, 1)), np.ones((200, 1)))
     with pytest.raises(ValueError, match="method='exact' is for at most"):
         audience(big, range(200), size=1000, max_per_user=1, method="exact")
+
+
+def test_demand_above_supply_lists_few_of_all_pairs(rng, monkeypatch):
+    """Each user gets one item, and the items want 20 times as many users as there are."""
+    n_users, n_items, size = 1000, 200, 100
+    index = AudienceIndex(rng.normal(size=(n_users, 8)), rng.normal(size=(n_items, 8)))
+    listed = []
+    pairs = RankedLists.pairs
+
+    def counted(*args):
+        found = pairs(*args)
+        listed.append(len(found))
+        return found
+
+    monkeypatch.setattr(RankedLists, "pairs", counted)
+    monkeypatch.setattr(_greedy, "_PAIRS", 1 << 14)  # as a problem with 100 times as many pairs
+    chosen = audience(index, range(n_items), size=size, max_per_user=1)
+    assert max(listed) <= 1 << 14  # memory: an eighth of one list of all pairs
+    assert sum(listed) < n_users * n_items / 2  # time
+    scores = index._users @ index._items.T
+    left, expected = np.full(n_items, size), np.full(n_users, -1)
+    for pair in np.argsort(-scores, axis=None):
+        user, item = divmod(int(pair), n_items)
+        if expected[user] < 0 and left[item] > 0:
+            expected[user] = item
+            left[item] -= 1
+    assert dict(zip(chosen.users.tolist(), np.repeat(range(n_items), chosen.sizes).tolist())) == {
+        user: item for user, item in enumerate(expected.tolist()) if item >= 0
+    }
+
+
+LONG_ASSIGNMENT = """
+import numpy as np
+from aimass_core.retrieval import AudienceIndex, audience
+rng = np.random.default_rng(0)
+index = AudienceIndex(rng.normal(size=(2900, 8)), rng.normal(size=(100, 8)))
+options = dict(size=30, min_size=29, max_per_user=1, method="exact")
+"""
+
+
+def test_ctrl_c_ends_an_exact_assignment():
+    assert stops_within_half_a_second(
+        LONG_ASSIGNMENT, "audience(index, np.arange(100), **options)", wait=2.0
+    )
 
 
 def test_best_users_are_ranked_before_the_item_bias_rounds():

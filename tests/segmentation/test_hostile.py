@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,35 @@ def test_columns_that_cannot_be_used_are_left_out_with_a_note() -> None:
     for name in ("empty", "nan", "same", "shop_id", "when", "who", "mixed", "lists"):
         assert any(note.startswith(f"{name}: left out") for note in found.notes_), name
     assert found.sizes_.tolist() == [60, 60]
+
+
+def test_a_file_with_options_of_the_readers(tmp_path: Path) -> None:
+    columns = table()
+    rows = zip(columns["a"], columns["b"], strict=True)
+    lines = [f"c{i};{a:.3f};{b:.3f}".replace(".", ",") for i, (a, b) in enumerate(rows)]
+    path = tmp_path / "customers.csv"
+    path.write_text("who;a;b\n" + "\n".join(lines) + "\n")
+    found = segments(path, id="who", decimal=",", **FAST)
+    assert found.columns_ == ["a", "b"]
+    assert found.sizes_.tolist() == [60, 60]
+    with pytest.raises(ValueError, match="no column of the table"):  # text without the option
+        segments(path, id="who", **FAST)
+    with pytest.raises(TypeError, match="decimals"):
+        segments(path, id="who", decimals=",", **FAST)
+
+
+def test_ids_in_the_index_of_a_pandas_table() -> None:
+    pd = pytest.importorskip("pandas")
+    names = [f"c{i}" for i in range(120)]
+    in_column = segments(table(who=names), id="who", **FAST)
+    indexed = pd.DataFrame(table()).set_index(pd.Index(names, name="who"))
+    in_index = segments(indexed, id="who", **FAST)
+    assert in_index.columns_ == in_column.columns_ == ["a", "b"]
+    found = in_index.to_pandas(indexed.iloc[::-1])
+    assert found["who"].tolist() == names[::-1]
+    assert (
+        found["segment"].tolist() == in_column.to_pandas(table(who=names))["segment"][::-1].tolist()
+    )
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,21 @@ def test_amount_as_a_product() -> None:
         rfm(table, **names, amount="quantity*rebate")
 
 
+def test_lines_of_a_file_with_options_of_the_readers(tmp_path: Path) -> None:
+    path = tmp_path / "lines.csv"
+    path.write_text("user;day;paid\nann;31.01.2024;1,5\nbob;01.02.2024;2\nann;01.02.2024;1\n")
+    names = {"user": "user", "time": "day", "amount": "paid", "date_format": "%d.%m.%Y"}
+    with pytest.raises(ValueError, match="pass decimal=','"):
+        rfm(path, **names)
+    table = rfm(path, **names, decimal=",")
+    assert table["user"].tolist() == ["ann", "bob"]
+    assert table["recency"].tolist() == [0.0, 0.0]
+    assert table["frequency"].tolist() == [2, 1]
+    assert table["monetary"].tolist() == [2.5, 2.0]
+    with pytest.raises(TypeError, match=r"no argument 'decimals'.*'decimal'"):
+        rfm(path, **names, decimals=",")
+
+
 def test_a_header_without_lines(tmp_path: Path) -> None:
     path = tmp_path / "lines.csv"
     path.write_text("user,day,paid\n")

@@ -73,7 +73,13 @@ class NumericEncoder(ColumnEncoder):
         known = numbers if null is None else numbers[~null]
         if not len(known):
             return None
-        center, scale = _center_and_scale(known.astype(np.float64, copy=False), options.scale)
+        with np.errstate(over="ignore", invalid="ignore"):
+            center, scale = _center_and_scale(known.astype(np.float64, copy=False), options.scale)
+        if not np.isfinite([center, scale]).all():
+            raise ValueError(
+                f"{name} holds numbers up to {np.abs(known).max():.3g}, which are too large to be "
+                "scaled: correct them, or make them null"
+            )
         has_null = null is not None and bool(null.any())
         if scale == 0.0:
             return None
@@ -89,9 +95,25 @@ class NumericEncoder(ColumnEncoder):
         return [source, f"{source}=null"][: self.width]
 
     def encode(self, cells: Cells, name: str, options: ColumnOptions) -> Block:
-        """Return standardised values."""
+        """Return standardised values.
+
+        Raises
+        ------
+        ValueError
+            For a number that is not finite in float32 once it is scaled.
+        """
         numbers, null = numbers_of(cells, name)
-        values = ((numbers - self.center) / self.scale).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = ((numbers - self.center) / self.scale).astype(np.float32)
+        is_bad = ~np.isfinite(values)
+        if null is not None:
+            is_bad &= ~null
+        if is_bad.any():
+            row = int(is_bad.argmax())
+            raise ValueError(
+                f"{name} holds {numbers[row]:.3g} in row {row}, which is too large for float32 "
+                "once it is scaled: correct it, or make it null"
+            )
         if null is None:
             return OneEach(np.zeros(len(values), dtype=np.int32), values, True)
         if self.has_null:

@@ -161,6 +161,8 @@ class FeatureTable:
         limit = as_float(threshold, "threshold", minimum=0.5, maximum=1.0)
         areas = areas_of_features(self.matrix, classes_of(y, len(self)))
         columns = np.flatnonzero(areas >= limit)
+        if not len(columns):  # the names of millions of features are not made
+            return {}
         columns = columns[np.argsort(-areas[columns], kind="stable")]
         names = self.names
         return {names[column]: float(areas[column]) for column in columns.tolist()}

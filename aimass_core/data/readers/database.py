@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base.optional import import_optional
-from .._arrow import read_stream
+from .._arrow import errors_of_source, read_stream
 from .._column import Column, concat
 from .._convert import from_objects
 from .frames import library_of
@@ -21,6 +21,7 @@ from .protocol import Reader, Wanted
 __all__ = ["ResultReader", "database_kind", "is_database", "open_database", "open_result"]
 
 _ROWS = 1 << 16  # fetched at once
+_RESULT_ROWS = "the rows of the query"  # for messages
 
 
 def is_database(source: Any) -> bool:
@@ -176,7 +177,7 @@ def _executed(source: Any, query: Any) -> Any:
 # ---- results -------------------------------------------------------------------------------------
 
 
-def _result(source: Any, query: str | None, opened: contextlib.ExitStack) -> Any:
+def _result(source: Any, query: Any, opened: contextlib.ExitStack) -> Any:
     library = library_of(source)
     if library in _DUCKDB:
         if query is not None:
@@ -194,7 +195,8 @@ def _result(source: Any, query: str | None, opened: contextlib.ExitStack) -> Any
     if library == "sqlalchemy":
         if hasattr(source, "connect"):
             source = opened.enter_context(source.connect())
-        return _executed(source, import_optional("sqlalchemy").text(query))
+        is_text = isinstance(query, str)
+        return _executed(source, import_optional("sqlalchemy").text(query) if is_text else query)
     cursor = source.cursor()
     opened.callback(cursor.close)
     _executed(cursor, query)
@@ -216,6 +218,8 @@ class ResultReader(Reader):
     opened : ExitStack, optional
         What is closed after reading.
     """
+
+    uses = frozenset({"query"})
 
     def __init__(
         self,
@@ -252,8 +256,11 @@ class ResultReader(Reader):
     def _read(self, wanted: Wanted, labels: Mapping[str, str]) -> dict[str, Column]:
         for method in ("to_arrow_reader", "fetch_record_batch", "fetch_arrow_table"):
             if callable(getattr(self.result, method, None)):  # ADBC, DuckDB and other drivers
-                stream = getattr(self.result, method)().__arrow_c_stream__()
-                columns = read_stream(stream, list(wanted.values()), list(labels.values()))
+                with errors_of_source(_RESULT_ROWS):
+                    stream = getattr(self.result, method)().__arrow_c_stream__()
+                columns = read_stream(
+                    stream, list(wanted.values()), list(labels.values()), _RESULT_ROWS
+                )
                 return dict(zip(wanted, columns, strict=True))
         positions = {role: self._names.index(name) for role, name in wanted.items()}
         chunks: dict[str, list[Column]] = {role: [] for role in wanted}
@@ -273,4 +280,4 @@ class ResultReader(Reader):
             # The base class of all errors of a driver is called Error (PEP 249).
             if not any(cls.__name__ == "Error" for cls in type(error).__mro__):
                 raise
-            raise ValueError(f"the rows of the query cannot be read: {error}") from error
+            raise ValueError(f"{_RESULT_ROWS} cannot be read: {error}") from error

@@ -101,6 +101,8 @@ class File:
         Where the file lies on this machine.
     partitions : dict, optional
         Columns that the names of its folders hold, as in ``day=2024-01-31/part-0.parquet``.
+    is_member : bool, default False
+        Whether it lies in a zip archive.
     """
 
     def __init__(
@@ -109,8 +111,11 @@ class File:
         opener: Callable[[], Any] | None,
         path: str | None = None,
         partitions: dict[str, str | None] | None = None,
+        *,
+        is_member: bool = False,
     ) -> None:
         self.name = name
+        self.is_member = is_member
         self.partitions = partitions or {}
         self._opener = opener
         self._path = path
@@ -325,7 +330,7 @@ def _zip_member(file: File, options: ReadOptions) -> File:
             except (RuntimeError, NotImplementedError) as error:  # encrypted, or unknown methods
                 raise ValueError(f"{file.name}: {members[0]} cannot be unpacked: {error}") from None
 
-    return File(f"{file.name}/{members[0]}", opener)
+    return File(f"{file.name}/{members[0]}", opener, is_member=True)
 
 
 def _is_data(member: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._arrow import read_stream
+from .._arrow import errors_of_source, read_stream
 from .._column import Column
 from .._convert import from_any
 from .options import ReadOptions
@@ -66,7 +66,8 @@ class FrameReader(Reader):
                 )
             return list(table.dtype.names)
         if hasattr(table, "collect_schema"):  # polars, without the warning of LazyFrame.columns
-            return list(table.collect_schema().names())
+            with errors_of_source("the columns of the table"):
+                return list(table.collect_schema().names())
         for attribute in ("column_names", "columns", "schema"):
             names: Any = getattr(table, attribute, None)
             if attribute == "schema" and hasattr(names, "names"):
@@ -75,7 +76,8 @@ class FrameReader(Reader):
                 return list(names)
         import nanoarrow
 
-        schema = nanoarrow.c_array_stream(table).get_schema()
+        with errors_of_source("the columns of the table"):
+            schema = nanoarrow.c_array_stream(table).get_schema()
         return [schema.child(i).name for i in range(schema.n_children)]
 
     def where_else(self, name: Any) -> str:
@@ -90,7 +92,8 @@ class FrameReader(Reader):
         table = self.table
         if isinstance(table, (Mapping, np.ndarray)) or is_pandas(table):
             return {role: from_any(table[name], labels[role]) for role, name in wanted.items()}
-        stream = _narrowed(table, list(dict.fromkeys(wanted.values()))).__arrow_c_stream__()
+        with errors_of_source("the rows of the table"):
+            stream = _narrowed(table, list(dict.fromkeys(wanted.values()))).__arrow_c_stream__()
         columns = read_stream(stream, list(wanted.values()), list(labels.values()))
         return dict(zip(wanted, columns, strict=True))
 

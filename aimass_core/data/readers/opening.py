@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import glob
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,8 +55,45 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
     OSError
         For a file that does not exist or cannot be read.
     ValueError
-        For a file whose format cannot be told, or that is damaged.
+        For a file whose format cannot be told, or that is damaged; for an option that selects rows
+        or columns of another kind of table.
     """
+    readers = _readers(table, options, notes)
+    _refuse_unused(readers, options)
+    return readers
+
+
+_KINDS_OF_TABLES = {  # that an option is for
+    "query": "a connection or the file of a database",
+    "sheet": "a workbook",
+    "member": "a zip archive",
+    "skip_rows": "a text file or a workbook",
+    "header": "a text file or a workbook",
+    "names": "a text file or a workbook",
+}
+
+
+def _refuse_unused(readers: list[Reader], options: ReadOptions) -> None:
+    """Raise ValueError for an option that would select other rows or columns of no reader."""
+    for name, kind in _KINDS_OF_TABLES.items():
+        value = getattr(options, name)
+        is_default = value is None or (name == "skip_rows" and value == 0)
+        if is_default or (name == "header" and value) or any(map(_uses(name), readers)):
+            continue
+        remedy = "leave it out"
+        if name == "query":
+            remedy += ", or run it with DuckDB and pass its result"
+        raise ValueError(f"{name}= is for {kind}, not for {readers[0].source}: {remedy}")
+
+
+def _uses(option: str) -> Callable[[Reader], bool]:
+    if option == "member":
+        return lambda reader: bool(getattr(getattr(reader, "file", None), "is_member", False))
+    return lambda reader: option in reader.uses
+
+
+def _readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Reader]:
+    """Return the readers of a table or of a part of it."""
     if isinstance(table, Reader):
         return [table]
     if isinstance(table, (list, tuple)):
@@ -77,13 +116,20 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
     if is_database(table):
         return [open_result(table, options, notes)]
     if isinstance(table, Iterator):  # such as the parts that pandas.read_csv(chunksize=) reads
-        return open_readers(list(table), options, notes)
+        if type(table).__module__ == "_csv":
+            raise TypeError(
+                "table is a csv.reader, whose rows have no names: pass the path or the open file "
+                "itself, or csv.DictReader(file)"
+            )
+        return _readers(list(table), options, notes)
     names = getattr(getattr(table, "index", None), "names", ()) if is_pandas(table) else ()
     if any(name is not None for name in names):
         raise ValueError(
             "table is a pandas Series with columns in the index: pass table.reset_index()"
         )
     hint = ": wrap it in io.BytesIO" if isinstance(table, (bytes, bytearray)) else ""
+    if callable(getattr(table, "tocsr", None)):
+        hint = ": use Interactions.from_csr(X, users=ids, items=ids)"
     raise TypeError(
         "table must be a pandas, polars, pyarrow or DuckDB table, a mapping of arrays, a "
         "structured array, a path, URL or open file, a cursor or connection, or a list of these, "
@@ -92,20 +138,32 @@ def open_readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Rea
 
 
 def _readers_of_list(table: Any, options: ReadOptions, notes: list[str]) -> list[Reader]:
-    """Return the readers of all parts, or of a list of rows that are dictionaries."""
+    """Return the readers of all parts, or of a list of rows that name their cells."""
     if not table:
         raise ValueError("the list of tables is empty: give at least one")
-    if all(map(_is_row, table)):
-        names = dict.fromkeys(name for row in table for name in row)
-        columns = {name: [row.get(name) for row in table] for name in names}
+    rows = [row for row in map(_named_row, table) if row is not None]
+    if len(rows) == len(table):
+        names = dict.fromkeys(name for row in rows for name in row)
+        columns = {name: [row.get(name) for row in rows] for name in names}
         return [FrameReader(columns, options, notes)]
     _refuse_rows(table[0])
-    return [reader for part in table for reader in open_readers(part, options, notes)]
+    return [reader for part in table for reader in _readers(part, options, notes)]
 
 
-def _is_row(part: Any) -> bool:
-    """Return whether a part of a list is a row by name, not a table of columns."""
-    return isinstance(part, Mapping) and not (part and all(map(_is_column, part.values())))
+def _named_row(part: Any) -> Mapping[Any, Any] | None:
+    """Return a part of a list that is a row with named cells as a mapping, None for a table."""
+    row: Mapping[Any, Any]
+    if isinstance(part, Mapping):
+        row = part
+    elif callable(getattr(part, "_asdict", None)):  # named tuples, rows of SQLAlchemy
+        row = part._asdict()
+    elif dataclasses.is_dataclass(part) and not isinstance(part, type):
+        row = {one.name: getattr(part, one.name) for one in dataclasses.fields(part)}
+    elif callable(getattr(part, "keys", None)) and not is_pandas(part) and not is_frame(part):
+        row = {name: part[name] for name in part.keys()}  # noqa: SIM118 - sqlite3.Row is no mapping
+    else:
+        return None
+    return None if row and all(map(_is_column, row.values())) else row
 
 
 def _is_column(cell: Any) -> bool:
@@ -124,11 +182,18 @@ def _refuse_rows(first: Any) -> None:
         )
     if not isinstance(first, (list, tuple)) or not first or any(map(_is_column, first)):
         return
-    if not all(isinstance(cell, (str, os.PathLike)) for cell in first):
+    if not any(map(_may_be_file, first)):
         raise TypeError(
             "table is a list of rows without names: pass dictionaries such as {'user': 1, 'item': "
             "5}, or from_arrays(*zip(*rows)) for rows of user, item, value and time"
         )
+
+
+def _may_be_file(cell: Any) -> bool:
+    """Return whether a cell of a list within a list names files."""
+    if isinstance(cell, str):
+        return is_url(cell) or glob.has_magic(cell) or os.path.exists(os.path.expanduser(cell))
+    return isinstance(cell, os.PathLike)
 
 
 def _is_binary_file(table: Any) -> bool:

@@ -43,7 +43,7 @@ class ReadOptions:
         Sheets of a workbook.
     member : str, optional
         File in a zip archive.
-    query : str, optional
+    query : str or clause of SQLAlchemy, optional
         SQL text for a connection.
     storage_options : mapping, optional
         Options of the file system of a URL.
@@ -64,7 +64,7 @@ class ReadOptions:
     default_nulls: bool = True
     sheet: Any = None
     member: str | None = None
-    query: str | None = None
+    query: Any = None
     storage_options: Mapping[str, Any] | None = field(default=None)
 
     def __post_init__(self) -> None:
@@ -77,7 +77,10 @@ class ReadOptions:
         if self.thousands == self.decimal:
             raise ValueError(f"thousands and decimal must differ, both are {self.decimal!r}")
         _check_text(self.separator, "separator")
-        for name in ("encoding", "date_format", "member", "query"):
+        texts = ["encoding", "date_format", "member"]
+        if not type(self.query).__module__.startswith("sqlalchemy"):  # text() or select()
+            texts.append("query")
+        for name in texts:
             _check_text(getattr(self, name), name)
         if self.separator in ("\n", "\r", "\r\n"):
             raise ValueError("separator must stand within a line, got a line break")

@@ -37,6 +37,7 @@ class Reader:
     """
 
     is_text = False  # whether ids come as text that stands for numbers
+    uses: frozenset[str] = frozenset()  # options by which it finds rows and columns
 
     def __init__(
         self,

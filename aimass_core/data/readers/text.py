@@ -72,6 +72,7 @@ class TextReader(Reader):
     """
 
     is_text = True
+    uses = frozenset({"skip_rows", "header", "names"})
 
     def __init__(self, file: File, options: ReadOptions, notes: list[str]) -> None:
         super().__init__(f"file {file.name}", options, notes, file.partitions)
@@ -134,8 +135,11 @@ class TextReader(Reader):
         while len(lines) < self._skipped + _SNIFFED_LINES and lines[-1]:
             lines.append(text.readline(_LONGEST_LINE))
         lines = [line for line in lines[self._skipped :] if line]
+        self._n_before = self._skipped
         while lines and not lines[0].strip("\r\n"):  # pyarrow ignores empty lines, too
             del lines[0]
+            self._n_before += 1
+        self._head = lines
         return lines
 
     def _choose_separator(self, lines: list[str]) -> str:
@@ -187,9 +191,14 @@ class TextReader(Reader):
         return [*self._names, *self.partitions]
 
     def where_else(self, name: Any) -> str:
-        """Return the option to pass where another separator, or no header, explains a name."""
+        """Return the option to pass where title lines, a separator or no header explain a name."""
         if not self.options.has_header:
             return ""
+        for number, line in enumerate(self._head[1:], 1):
+            cells = re.split(r"[,;\t|]", line.rstrip("\r\n"))
+            if name in [cell.strip(' "') for cell in cells]:
+                number += self._n_before
+                return f"; line {number + 1} has it: pass skip_rows={number}"
         header = self._names
         if len(header) == 1 and isinstance(name, str) and name in header[0]:
             after = header[0][header[0].index(name) + len(name) :]

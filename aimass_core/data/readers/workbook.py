@@ -60,6 +60,8 @@ class WorkbookReader(Reader):
     notes : list of str
     """
 
+    uses = frozenset({"sheet", "skip_rows", "header", "names"})
+
     def __init__(self, file: File, options: ReadOptions, notes: list[str]) -> None:
         super().__init__(f"file {file.name}", options, notes, file.partitions)
         self.file = file

@@ -12,7 +12,14 @@ from .bm25_weighting import BM25
 from .log_weighting import Log
 from .tf_idf_weighting import TfIdf
 
-__all__ = ["as_weighting"]
+__all__ = ["WEIGHTINGS", "as_weighting"]
+
+WEIGHTINGS: dict[str, type[Weighting]] = {
+    "bm25": BM25,
+    "tf_idf": TfIdf,
+    "log": Log,
+    "binarize": Binarize,
+}
 
 
 def as_weighting(weighting: Any, *, documents: str) -> Weighting | None:
@@ -35,9 +42,5 @@ def as_weighting(weighting: Any, *, documents: str) -> Weighting | None:
     if isinstance(weighting, Weighting):
         unfitted: Weighting = clone(weighting)
         return unfitted
-    name = as_choice(weighting, "weighting", ("bm25", "tf_idf", "log", "binarize"))
-    if name == "bm25":
-        return BM25(documents=documents)
-    if name == "tf_idf":
-        return TfIdf(documents=documents)
-    return Log() if name == "log" else Binarize()
+    cls = WEIGHTINGS[as_choice(weighting, "weighting", tuple(WEIGHTINGS))]
+    return cls(documents=documents) if "documents" in cls._param_names() else cls()

@@ -6,33 +6,17 @@ as ``_cuda``. Its devices differ in the number of threads of a block and in thei
 
 from __future__ import annotations
 
-import importlib.util
-from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from _similarity import DTYPES, FORMULAS, PLAIN, check_row, csr, options, parts, rtol_of, skewed
 
-from aimass_core import similarity
+from aimass_core import ItemKNN, UserKNN, similarity
 from aimass_core.kernels import cuda
 from aimass_core.reference import gram_topk as reference
 
 N_DEVICES = 12
-FOLDER = Path(__file__).resolve().parents[2] / "build" / "cuda"
-
-
-@pytest.fixture(autouse=True)
-def emulated(monkeypatch):
-    files = sorted(FOLDER.glob(f"_cuda_emulated*{EXTENSION_SUFFIXES[0]}"))
-    if not files:
-        pytest.skip("_cuda_emulated is not built: make cuda")
-    spec = importlib.util.spec_from_file_location("_cuda_emulated", files[0])
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(cuda, "_extension", lambda: module)
-    return module
+pytestmark = pytest.mark.usefixtures("emulated")
 
 
 def call(kernel, matrix, k, **arguments):
@@ -128,7 +112,27 @@ def test_what_a_device_does_not_do():
         similarity.topk(X, device="cuda:99")
     with pytest.raises(ValueError, match="a function as measure runs on the processor only"):
         call(cuda.gram_topk, X, 2, device=0, formula="custom", function=1)
-    assert cuda.device_info(0)["name"] == "emulated on the processor"
+    assert cuda.device_info(0)["n_multiprocessors"] >= 1
+
+
+def test_what_does_not_fit_is_refused(emulated):
+    X = skewed(40, 30, 0.2, np.float32, seed=7)
+    emulated.set_free_memory(5_000)
+    with pytest.raises(MemoryError, match=r"similarity needs 1 MiB .* where 0 MiB are free"):
+        call(cuda.gram_topk, X, 3, device=0)
+    emulated.set_free_memory(40_000)  # fewer blocks of threads
+    check(X, 3)
+
+
+@pytest.mark.parametrize("model", [ItemKNN, UserKNN])
+def test_neighbors_on_a_device(model):
+    X = abs(skewed(40, 30, 0.2, np.float32, seed=7))
+    there, here = (model(n_neighbors=6, device=d).fit(X) for d in ("cuda:10", "cpu"))
+    np.testing.assert_allclose(
+        there.similarity_.toarray(), here.similarity_.toarray(), rtol=1e-4, atol=1e-6
+    )
+    with pytest.raises(ValueError, match="is for ranking"):
+        model(aggregation="mean", device="cuda").fit(X)
 
 
 def test_the_arguments_are_checked(emulated):

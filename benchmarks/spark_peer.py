@@ -1,0 +1,133 @@
+"""Implicit ALS of Spark, ``local[2]``, against `ImplicitALS`: an iteration, and all lists.
+
+``python benchmarks/spark_peer.py`` uses MovieLens-1M from the folder ``AIMASS_DATA``, or with
+``--data ml20m`` a generated matrix of 20 million entries. Both models have 64 factors. The time of
+an iteration is that of a fit with ``--iterations`` of them, less that of a fit with one, divided by
+the others. Lists are the ten best items of all users. It needs pyspark and Java.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import data as matrices
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+
+from aimass_core import ImplicitALS, Interactions
+
+FACTORS, K = 64, 10
+
+
+def load(name: str) -> sp.csr_array:
+    """Return the matrix of a name."""
+    if name == "ml20m":
+        return matrices.named(name)
+    path = Path(os.environ["AIMASS_DATA"]) / "movielens-1m" / "interactions.parquet"
+    names = pq.read_schema(path).names
+    x = Interactions.from_table(path, user=names[0], item=names[1], duplicates="count")
+    return x.matrix
+
+
+def per_iteration(fit: Callable[[int], Any], n: int) -> tuple[float, Any]:
+    """Return the seconds of an iteration, and the model with all iterations."""
+    seconds, model = [], None
+    for n_iterations in (1, 1, n):  # the first call compiles
+        begin = time.perf_counter()
+        model = fit(n_iterations)
+        seconds.append(time.perf_counter() - begin)
+    return (seconds[2] - seconds[1]) / (n - 1), model
+
+
+def spark(X: sp.csr_array, n: int) -> tuple[float, float]:
+    """Return Spark's seconds of an iteration and of all lists."""
+    from pyspark.ml.recommendation import ALS
+    from pyspark.sql import SparkSession
+
+    entries = X.tocoo()
+    folder = tempfile.mkdtemp()
+    columns = {"user": entries.coords[0], "item": entries.coords[1], "rating": entries.data}
+    pq.write_table(pa.table(columns), f"{folder}/entries.parquet")
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.memory", "6g")
+        .config("spark.sql.shuffle.partitions", "4")
+    )
+    engine = session.getOrCreate()
+    engine.sparkContext.setLogLevel("ERROR")
+    try:
+        table = engine.read.parquet(f"{folder}/entries.parquet").repartition(4).cache()
+        table.count()
+
+        def fit(max_iter: int) -> Any:
+            model = ALS(
+                rank=FACTORS,
+                maxIter=max_iter,
+                implicitPrefs=True,
+                regParam=0.01,
+                alpha=1.0,
+                userCol="user",
+                itemCol="item",
+                ratingCol="rating",
+                numUserBlocks=4,
+                numItemBlocks=4,
+                seed=0,
+            ).fit(table)
+            model.userFactors.count()
+            return model
+
+        seconds, model = per_iteration(fit, n)
+        begin = time.perf_counter()
+        model.recommendForAllUsers(K).write.format("noop").mode("overwrite").save()
+        return seconds, time.perf_counter() - begin
+    finally:
+        engine.stop()
+
+
+def ours(X: sp.csr_array, n: int) -> tuple[float, float]:
+    """Return our seconds of an iteration and of all lists, with two threads."""
+
+    def fit(max_iter: int) -> ImplicitALS:
+        model = ImplicitALS(
+            n_factors=FACTORS,
+            max_iter=max_iter,
+            solver="cholesky",
+            regularization=0.01,
+            random_state=0,
+            n_threads=2,
+        )
+        return model.fit(X)
+
+    seconds, model = per_iteration(fit, n)
+    begin = time.perf_counter()
+    lists = model.recommend(np.arange(X.shape[0]), k=K, exclude_seen=False, n_threads=2)
+    assert len(lists) == X.shape[0]
+    return seconds, time.perf_counter() - begin
+
+
+def main() -> None:
+    """Run what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", choices=("ml1m", "ml20m"), default="ml1m")
+    parser.add_argument("--iterations", type=int, default=6)
+    arguments = parser.parse_args()
+    X = load(arguments.data)
+    print(f"{X.shape[0]:,} x {X.shape[1]:,}, {X.nnz:,} entries, {FACTORS} factors", flush=True)
+    mine = ours(X, arguments.iterations)
+    print(f"aimass_core, exact, 2 threads: {mine[0]:.3f} s an iteration, lists {mine[1]:.3f} s")
+    other = spark(X, arguments.iterations)
+    print(f"Spark ALS, local[2]: {other[0]:.3f} s an iteration, lists {other[1]:.3f} s")
+    print(f"ratios: iteration {other[0] / mine[0]:.1f}, lists {other[1] / mine[1]:.1f}")
+
+
+if __name__ == "__main__":
+    main()
