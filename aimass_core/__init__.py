@@ -68,6 +68,7 @@ if TYPE_CHECKING:  # for type checkers, to which a name with an alias is public
     from .hybrid import FactorizationMachine as FactorizationMachine
     from .hybrid import HybridALS as HybridALS
     from .hybrid import HybridBPR as HybridBPR
+    from .hybrid import HybridSampledSoftmax as HybridSampledSoftmax
     from .hybrid import HybridWARP as HybridWARP
     from .hybrid import VectorMap as VectorMap
     from .linear import EASE as EASE

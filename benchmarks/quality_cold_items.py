@@ -31,6 +31,7 @@ from aimass_core import (
     ContentBased,
     HybridALS,
     HybridBPR,
+    HybridSampledSoftmax,
     HybridWARP,
     ImplicitALS,
     Interactions,
@@ -281,6 +282,7 @@ def run(case: Data, seed: int) -> list[str]:
         ("HybridWARP", HybridWARP(**sgd), with_features),
         ("HybridWARP, as lightfm", HybridWARP(**sgd, n_candidates=CANDIDATES), with_features),
         ("HybridBPR", HybridBPR(**sgd), with_features),
+        ("HybridSampledSoftmax", HybridSampledSoftmax(**sgd), with_features),
     ):
         own[name] = of_model(name, model, case, parts, **options)
         print(own[name].row(), flush=True)

@@ -30,6 +30,7 @@ from aimass_core import (
     GRU4Rec,
     HybridALS,
     HybridBPR,
+    HybridSampledSoftmax,
     HybridWARP,
     ImplicitALS,
     Interactions,
@@ -112,6 +113,7 @@ FACTORS += [
     CosineContrastiveMF(**STEPS, n_negatives=12, margin=0.4, negative_weight=1, dtype="float64"),
     HybridALS(n_factors=8, regularization=0.1),
     HybridBPR(**STEPS),
+    HybridSampledSoftmax(**STEPS, n_negatives=12),
     HybridWARP(**STEPS, dtype="float64"),
     VectorMap(n_factors=8, regularization=0.1),
 ]
@@ -143,6 +145,7 @@ STOCHASTIC = (  # trained by steps in a random order
     AsymmetricSVD,
     FactorizationMachine,
     HybridBPR,
+    HybridSampledSoftmax,
     HybridWARP,
     SASRec,
     GRU4Rec,

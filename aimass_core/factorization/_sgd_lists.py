@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import kernels
 from ..base.validation import as_int, csr_parts
-from ._sgd_ranking import SgdRanking, as_penalties, negative_weights
+from ._sgd_ranking import SgdRanking, as_penalties
 from ._sgd_state import number_of_strata
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ListwiseRanking(SgdRanking):
         indptr, indices, _ = csr_parts(X)
         n = as_int(self.n_negatives, "n_negatives", minimum=1, maximum=1 << 16)
         strata = min(number_of_strata(X), _MOST_STRATA, X.shape[1] // (_ITEMS_OF_A_NEGATIVE * n))
-        penalties, weights = as_penalties(self), negative_weights(self)
+        penalties, weights = as_penalties(self), self._negative_weights()
         cosine = self._is_cosine
 
         def epoch(users: Any, items: Any, number: int, seed: int) -> tuple[float, int, int, int]:

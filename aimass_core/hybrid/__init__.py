@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .fm_regressor import FactorizationMachineRegressor
     from .hybrid_als import HybridALS
     from .hybrid_bpr import HybridBPR
+    from .hybrid_sampled_softmax import HybridSampledSoftmax
     from .hybrid_warp import HybridWARP
     from .relation import RelationBlock
 
@@ -24,6 +25,7 @@ MODELS: dict[str, str] = {
     "FactorizationMachine": "fm",
     "HybridALS": "hybrid_als",
     "HybridBPR": "hybrid_bpr",
+    "HybridSampledSoftmax": "hybrid_sampled_softmax",
     "HybridWARP": "hybrid_warp",
     "VectorMap": "external_vectors",
 }
@@ -43,6 +45,7 @@ __all__ = [
     "FactorizationMachineRegressor",
     "HybridALS",
     "HybridBPR",
+    "HybridSampledSoftmax",
     "HybridWARP",
     "RelationBlock",
     "VectorMap",

@@ -91,10 +91,10 @@ class FactorizationMachine(FeatureRecommender, RatingModel):
 
     Notes
     -----
-    A sweep costs O((n_entries + entries of both tables of features) n_factors b), b at most 16,
-    whatever the product of entries and features. Memory: 16 bytes for each entry and 2 KiB for
-    each user or item with features. Retrieval is that of factor models, by `FactorIndex`. New
-    users with interactions get the mean of their coefficients given each draw.
+    A sweep costs O(n_entries n_factors b), b at most 16, and O(n_factors) for each entry of both
+    tables of features, whatever the product of entries and features. Memory: 16 bytes for each
+    entry and 2 KiB for each user or item with features. Retrieval is that of factor models, by
+    `FactorIndex`. New users with interactions get the mean of their coefficients given each draw.
 
     References
     ----------

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .fm_design_sweep import fm_design_sweep
+from ._fm_draw import draw, slots
 
 __all__ = ["fm_relation_sweep"]
 
@@ -33,8 +33,9 @@ def fm_relation_sweep(
 ) -> None:
     """Draw the coefficients of each column of a relation once, given all other coefficients.
 
-    Every case gets the columns of its row, and the sweep is that of the design matrix of the
-    cases. A sweep draws all columns of one block of factors before those of the next.
+    A sweep draws all columns of one block of factors before those of the next. Within a block, a
+    column is drawn jointly where its only row has no other column. The other columns are drawn one
+    slot at a time, and all columns before the next slot.
 
     Parameters
     ----------
@@ -60,49 +61,37 @@ def fm_relation_sweep(
     rest = np.zeros((len(errors), sums.shape[1]))
     for table, rows in others:
         rest[case_indices] += table[rows]
-    n_columns = len(indptr) - 1
-    dense = np.zeros((n_columns, len(sums)), dtype=data.dtype)
+    n_columns, n_rows = len(indptr) - 1, len(sums)
+    x = np.zeros((n_columns, n_rows))
+    stored = np.zeros((n_columns, n_rows), dtype=bool)
     for column in range(n_columns):
         own = slice(indptr[column], indptr[column + 1])
-        dense[column, indices[own]] = data[own]
-    of_cases = dense[:, row_of]
-    own_sums = dense.T.astype(np.float64) @ coefficients
-    present = np.zeros(n_columns + 1, dtype=np.int64)
-    present[1:] = np.cumsum((of_cases != 0).sum(axis=1))
-    stored = np.nonzero(of_cases)
-    e = errors.astype(np.float64)
-    for begin in range(0, sums.shape[1], block_width):
-        block = slice(begin, begin + block_width)
-        held = max(0, min(n_factors - begin // block_width * (block_width - 1), block_width - 1))
-        if begin and not held:
+        x[column, indices[own]] = data[own]
+        stored[column, indices[own]] = True
+    only = (stored.sum(axis=1) == 1) & ~(stored & (stored.sum(axis=0) > 1)).any(axis=1)
+    omega = weights.astype(np.float64) if len(weights) else np.ones(len(errors))
+    e, q = errors.astype(np.float64), sums.astype(np.float64)
+
+    def draw_column(column: int, begin: int, own: Any) -> None:
+        cases = np.flatnonzero(stored[column, row_of])
+        x_of_cases = x[column, row_of[cases], None]
+        v = coefficients[column, own].copy()
+        h = x_of_cases * ((rest + q[row_of])[np.ix_(cases, own)] - x_of_cases * v)
+        linear = own == begin
+        h[:, linear] = x_of_cases
+        z = noise[column, own] if noise.size else None
+        mean, precision = (p[groups[column], own] for p in prior)
+        drawn = draw(h, e[cases], omega[cases], v, mean, precision, alpha, z)
+        coefficients[column, own] = drawn
+        e[cases] -= h @ (drawn - v)
+        q[:, own[~linear]] += np.outer(x[column], (drawn - v)[~linear])
+
+    for begin, own in slots(block_width, n_factors):
+        if len(own) == 0:
             continue
-        q = (rest + own_sums[row_of])[:, block]
-        q[:, 0] = 1
-        part = coefficients[:, block].copy()
-        noise_part = noise[:, block] if noise.size else noise
-        means, precisions = (p[:, block].copy() for p in prior)
-        if begin:  # no linear coefficients here: a prior that holds them at 0
-            means[:, 0], precisions[:, 0] = 0, 1e30
-        fm_design_sweep(
-            present,
-            stored[1],
-            of_cases[stored],
-            runs,
-            groups,
-            part,
-            (means, precisions),
-            noise_part,
-            alpha,
-            weights,
-            q,
-            e,
-            block_width,
-            held,
-            n_threads,
-        )
-        coefficients[:, block.start + (begin > 0) : block.stop] = part[:, int(begin > 0) :]
-    errors[...] = e
-    after = dense.T.astype(np.float64) @ coefficients
-    linear = np.zeros(sums.shape[1], dtype=bool)
-    linear[::block_width] = True
-    sums[:, ~linear] = after[:, ~linear]
+        for column in np.flatnonzero(only).tolist():
+            draw_column(column, begin, own)
+        for slot in own:
+            for column in np.flatnonzero(~only).tolist():
+                draw_column(column, begin, np.array([slot]))
+    sums[...], errors[...] = q, e

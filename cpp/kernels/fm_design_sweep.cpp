@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace aimass {
@@ -20,7 +21,8 @@ class DesignSweep {
         change_(m_.width) {}
 
   // `scratch`: of all threads, for a column whose parts are divided among them.
-  void column(std::int64_t c, const Run* run, std::vector<DesignSweep>& scratch) {
+  void column(const Run& run, std::int64_t c, bool divided, int thread,
+              std::vector<DesignSweep>& scratch) {
     const std::int64_t begin = m_.columns.begin(c), n = m_.columns.end(c) - begin;
     const std::int64_t w = m_.block_width;
     std::fill(change_.data(), change_.data() + m_.width, T{0});
@@ -28,38 +30,39 @@ class DesignSweep {
     for (std::int64_t block = 0; block < m_.n_blocks(); ++block) {
       if (m_.last(block) <= m_.first(block)) continue;
       const double* v = m_.coefficients + c * m_.width + block * w;
-      const auto each = [&](std::int64_t part, int thread) -> DesignSweep& {
-        static_cast<void>(part);
-        return run == nullptr ? *this : scratch[static_cast<std::size_t>(thread)];
+      const auto of_part = [&](std::int64_t part) {
+        return std::pair(begin + part * kPart, begin + std::min(n, (part + 1) * kPart));
       };
-      sum_parts(run, n, size_, parts_.data(), [&](std::int64_t part, int thread, double* sums) {
-        each(part, thread)
-            .add_up(begin + part * kPart, begin + std::min(n, (part + 1) * kPart), block, v, sums);
-      });
+      const auto own = [&](int worker) -> DesignSweep& {
+        return scratch[static_cast<std::size_t>(worker)];
+      };
+      sum_parts(run, divided, n, thread, size_, parts_.data(),
+                [&](std::int64_t part, int worker, double* sums) {
+                  const auto [from, to] = of_part(part);
+                  own(worker).add_up(from, to, block, v, sums);
+                });
       double old[kMaxWidth];
       std::copy(v, v + w, old);
       old[0] = 0;
       double change[kMaxWidth];
       complete(w, parts_.data());
       draw(m_, c, block, parts_.data(), factor_.data(), change);
-      const auto move = [&](std::int64_t part, int thread) {
-        each(part, thread)
-            .move(begin + part * kPart, begin + std::min(n, (part + 1) * kPart), block, old,
-                  change);
-      };
-      if (run != nullptr && parts_of(n) > 1) {
-        parallel_for(*run, parts_of(n), move);
-      } else {
-        for (std::int64_t part = 0; part < parts_of(n); ++part) move(part, 0);
-      }
+      for_each_part(run, divided, n, thread, [&](std::int64_t part, int worker) {
+        const auto [from, to] = of_part(part);
+        own(worker).move(from, to, block, old, change);
+      });
       for (std::int64_t i = 1; i < w; ++i) {
         change_[block * w + i] = static_cast<T>(change[i]);
         changed = changed || change[i] != 0;
       }
     }
     if (changed) {
-      simd::rating_kernels<T>().scatter(p_.sums, m_.width, m_.columns.indices + begin,
-                                        m_.columns.data + begin, n, T{1}, change_.data());
+      for_each_part(run, false, n, thread, [&](std::int64_t part, int) {
+        const std::int64_t from = begin + part * kPart;
+        simd::rating_kernels<T>().scatter(p_.sums, m_.width, m_.columns.indices + from,
+                                          m_.columns.data + from, std::min(kPart, n - part * kPart),
+                                          T{1}, change_.data());
+      });
     }
   }
 
@@ -136,10 +139,10 @@ void fm_design_sweep(const Run& run, const FmDesignProblem<T>& problem) {
   std::vector<fm_detail::DesignSweep<T>> scratch;
   scratch.reserve(static_cast<std::size_t>(run.n_threads()));
   for (int t = 0; t < run.n_threads(); ++t) scratch.emplace_back(problem, longest);
-  fm_detail::for_each_column(
-      run, problem.model, [&](std::int64_t c, const Run* divided, int thread) {
-        const FlushDenormals flush;
-        scratch[static_cast<std::size_t>(thread)].column(c, divided, scratch);
+  constexpr std::int64_t kWork = 1 << 14;
+  fm_detail::for_each_column<kWork>(
+      run, problem.model, [&](std::int64_t c, bool divided, int thread) {
+        scratch[static_cast<std::size_t>(thread)].column(run, c, divided, thread, scratch);
       });
 }
 

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <type_traits>
 
@@ -68,20 +69,39 @@ inline std::int64_t size_of_sums(std::int64_t block_width) {
   return block_width * (block_width + 1);
 }
 
-// Calls part(index, sums) for each part of n entries and adds the sums up in order.
+// Calls part(index, thread) for each part of n entries, on all threads or on the given one.
+template <class Part>
+void for_each_part(const Run& run, bool divided, std::int64_t n, int thread, Part&& part) {
+  const std::int64_t n_parts = parts_of(n);
+  if (divided && n_parts > 1) {
+    parallel_for(run, n_parts, [&](std::int64_t p, int worker) {
+      const FlushDenormals flush;
+      part(p, worker);
+    });
+    return;
+  }
+  for (std::int64_t p = 0; p < n_parts; ++p) {
+    if (p > 0) run.poll();
+    part(p, thread);
+  }
+}
+
+// Calls part(index, thread, sums) for each part of n entries and adds the sums up in order.
 // `scratch` holds parts_of(n) sums, of which the first becomes the total.
 template <class Part>
-void sum_parts(const Run* run, std::int64_t n, std::int64_t size, double* scratch, Part&& part) {
-  const std::int64_t n_parts = parts_of(n);
-  if (run != nullptr && n_parts > 1) {
-    parallel_for(*run, n_parts,
-                 [&](std::int64_t p, int thread) { part(p, thread, scratch + p * size); });
-  } else {
-    for (std::int64_t p = 0; p < n_parts; ++p) part(p, 0, scratch + p * size);
-  }
-  for (std::int64_t p = 1; p < n_parts; ++p) {
+void sum_parts(const Run& run, bool divided, std::int64_t n, int thread, std::int64_t size,
+               double* scratch, Part&& part) {
+  for_each_part(run, divided, n, thread,
+                [&](std::int64_t p, int worker) { part(p, worker, scratch + p * size); });
+  for (std::int64_t p = 1; p < parts_of(n); ++p) {
     for (std::int64_t i = 0; i < size; ++i) scratch[i] += scratch[p * size + i];
   }
+}
+
+[[noreturn]] inline void throw_no_finite_coefficients(std::int64_t column) {
+  throw NumericalFailure("column " + std::to_string(column) +
+                         " of the design matrix has no finite coefficients: its values or the "
+                         "targets are too large or too far apart; standardise them");
 }
 
 // Draws the coefficients of a block of one column; moments: as by size_of_sums, the matrix
@@ -104,11 +124,29 @@ void draw(const FmColumns<T>& model, std::int64_t column, std::int64_t block, co
       model.last(block),
       model.block_width};
   if (!simd::fm_kernels().draw(system, work, change)) {
-    throw NumericalFailure("column " + std::to_string(column) +
-                           " of the design matrix has no finite coefficients: its values or the "
-                           "targets are too large or too far apart; standardise them");
+    throw_no_finite_coefficients(column);
   }
   for (std::int64_t i = 0; i < model.block_width; ++i) v[i] += change[i];
+}
+
+// Draws one coefficient of a column, given the sums of h^2 and h e; returns its change.
+template <class T>
+double draw_slot(const FmColumns<T>& model, std::int64_t column, std::int64_t slot,
+                 const double* sums) {
+  double& v = model.coefficients[column * model.width + slot];
+  const std::int64_t prior = model.groups[column] * model.width + slot;
+  const double of_prior = model.prior_precision[prior];
+  const double precision = of_prior + model.alpha * sums[0];
+  const double variance = 1 / precision;
+  double drawn =
+      variance * (of_prior * model.prior_mean[prior] + model.alpha * (sums[1] + sums[0] * v));
+  if (model.noise != nullptr) {
+    drawn += model.noise[column * model.width + slot] * std::sqrt(variance);
+  }
+  if (!(precision > 0) || !std::isfinite(drawn)) throw_no_finite_coefficients(column);
+  const double change = drawn - v;
+  v = drawn;
+  return change;
 }
 
 // Completes the moments of which the upper triangle of the matrix is known.
@@ -139,11 +177,12 @@ void add_panel(std::int64_t n, const T* panel, const T* weighted, const T* error
   }
 }
 
-// Calls column(c, run or nullptr, thread) for all columns in order, those of a run at once where
-// that pays. A column that stands alone gets the run to divide its own entries.
-template <class T, class Column>
+// Calls column(c, divided, thread) for all columns in order, those of a run at once where that
+// pays. A column that stands alone is `divided` where all threads should share its entries.
+// `kWork`: entries that pay for starting threads. Denormal numbers are 0 in all of them.
+template <std::int64_t kWork, class T, class Column>
 void for_each_column(const Run& run, const FmColumns<T>& model, Column&& column) {
-  constexpr std::int64_t kWork = 1 << 14;  // entries that pay for starting threads
+  const FlushDenormals flush;
   for (std::int64_t r = 0; r < model.n_runs; ++r) {
     const std::int64_t begin = model.runs[r], end = model.runs[r + 1];
     const std::int64_t n_entries = model.columns.indptr[end] - model.columns.indptr[begin];
@@ -156,15 +195,16 @@ void for_each_column(const Run& run, const FmColumns<T>& model, Column&& column)
           run.poll();
           work = 0;
         }
-        column(c, divided ? &run : nullptr, 0);
+        column(c, divided, 0);
       }
       continue;
     }
     const std::int64_t n_pieces = std::min<std::int64_t>(end - begin, 256);
     parallel_for(run, n_pieces, [&](std::int64_t piece, int thread) {
+      const FlushDenormals of_thread;
       const Range range = block_range(end - begin, n_pieces, piece);
       for (std::int64_t c = begin + range.begin; c < begin + range.end; ++c) {
-        column(c, static_cast<const Run*>(nullptr), thread);
+        column(c, false, thread);
       }
     });
   }

@@ -11,17 +11,13 @@ namespace fm_detail {
 template <class T>
 struct RelationScratch {
   static constexpr std::int64_t kMaxWidth = 64;
-  static constexpr std::int64_t kRows = 64;  // entries of a column that are worked on together
-  Buffer<double> parts, factor, row_moments, row_panel;
-  double* states[kRows];
-  double x[kRows];
+  Buffer<double> parts, factor, row_moments;
   T panel[kPanel * kMaxWidth], weighted[kPanel * kMaxWidth], gram[kMaxWidth * (kMaxWidth + 1)];
   T values[kPanel], weights[kPanel];
   RelationScratch(std::int64_t n_parts, std::int64_t width)
-      : parts(n_parts * size_of_sums(width)),
+      : parts(std::max(2 * n_parts, size_of_sums(width))),
         factor(width * width),
-        row_moments(size_of_sums(width)),
-        row_panel(2 * kRows * width) {}
+        row_moments(size_of_sums(width)) {}
 };
 
 template <class T>
@@ -45,33 +41,44 @@ class RelationSweep {
   void sweep() {
     for (std::int64_t block = 0; block < m_.n_blocks(); ++block) {
       if (m_.last(block) <= m_.first(block)) continue;
-      over_rows([&](std::int64_t row, int thread) {
-        if (only_entry_[static_cast<std::size_t>(row)] >= 0) {
+      over_rows(kMostPieces, [&](std::int64_t row, int thread) {
+        if (is_private_row(row)) {
           private_column(row, block, thread);
-        } else {
-          open(row, block);
-          summarise(row, block, thread, state(row));
+          return;
         }
+        std::fill(state(row), state(row) + size_of_state(), 0.0);
+        summarise(row, block, thread, state(row));
+        open_slot(row, block, m_.first(block));
       });
       if (n_shared_rows_ == 0 && n_private_ == m_.columns.n_rows) continue;
-      for_each_column(run_, m_, [&](std::int64_t c, const Run* divided, int thread) {
-        if (is_private_[static_cast<std::size_t>(c)] != 0) return;
-        const FlushDenormals flush;
-        column(c, block, divided, thread);
-      });
-      over_rows([&](std::int64_t row, int thread) {
-        if (only_entry_[static_cast<std::size_t>(row)] < 0) {
-          update_errors(row, block, thread, state(row) + size_of_sums(w_));
-          close(row, block);
-        }
-      });
+      for (std::int64_t slot = m_.first(block); slot < m_.last(block); ++slot) {
+        for_each_column<kWork>(run_, m_, [&](std::int64_t c, bool divided, int thread) {
+          if (is_private_[static_cast<std::size_t>(c)] != 0) return;
+          if (block == 0 && slot == 0) {
+            linear_coefficient(c, divided, thread);
+          } else {
+            factor(c, block * w_ + slot, divided, thread);
+          }
+        });
+        const bool is_last = slot + 1 == m_.last(block);
+        const std::int64_t n_pieces = is_last ? kMostPieces : n_rows_ / kRowsOfPiece + 1;
+        over_rows(n_pieces, [&](std::int64_t row, int thread) {
+          if (is_private_row(row)) return;
+          close_slot(row, block, slot);
+          if (is_last) {
+            update_errors(row, block, thread, state(row) + size_of_sums(w_));
+          } else {
+            open_slot(row, block, slot + 1);
+          }
+        });
+      }
     }
   }
 
  private:
   template <class Body>
-  void over_rows(Body&& body) {
-    const std::int64_t n_pieces = std::min<std::int64_t>(n_rows_, 512);
+  void over_rows(std::int64_t most_pieces, Body&& body) {
+    const std::int64_t n_pieces = std::min(n_rows_, most_pieces);
     parallel_for(run_, n_pieces, [&](std::int64_t piece, int thread) {
       const FlushDenormals flush;
       const Range range = block_range(n_rows_, n_pieces, piece);
@@ -100,25 +107,50 @@ class RelationSweep {
       if (only_entry_[row] < 0) place_[row] = n_shared_rows_++;
     }
     states_ = Buffer<double>(n_shared_rows_ * size_of_state());
+    slots_ = Buffer<double>(n_rows_ * simd::kSlotState);
   }
 
-  // The moments of the cases of a row, the total change, and the sums of factors.
-  std::int64_t size_of_state() const { return size_of_sums(w_) + 2 * w_; }
+  bool is_private_row(std::int64_t row) const {
+    return only_entry_[static_cast<std::size_t>(row)] >= 0;
+  }
+
+  // The moments M and t of the cases of a row, and the total change U.
+  std::int64_t size_of_state() const { return size_of_sums(w_) + w_; }
   double* state(std::int64_t row) {
     return states_.data() + place_[static_cast<std::size_t>(row)] * size_of_state();
   }
-  void open(std::int64_t row, std::int64_t block) {
-    double *own = state(row), *q = own + size_of_sums(w_) + w_;
-    std::fill(own, q, 0.0);
-    const T* sums = p_.sums + row * m_.width + block * w_;
-    for (std::int64_t i = 0; i < w_; ++i) q[i] = static_cast<double>(sums[i]);
-    q[0] = 0;
+
+  // Copies what a slot of the coefficients needs to where columns read it.
+  void open_slot(std::int64_t row, std::int64_t block, std::int64_t slot) {
+    const double *m = state(row), *t = m + w_ * w_;
+    double* own = slots_.data() + row * simd::kSlotState;
+    const bool is_linear = slot == 0;  // o = 0
+    own[simd::kMoments] = m[0];
+    own[simd::kMoments + 1] = is_linear ? 0 : m[slot];
+    own[simd::kMoments + 2] = is_linear ? 0 : m[slot * w_ + slot];
+    own[simd::kErrors] = t[0];
+    own[simd::kErrors + 1] = is_linear ? 0 : t[slot];
+    own[simd::kSum] = own[simd::kFirstSum] =
+        is_linear ? 0 : static_cast<double>(p_.sums[row * m_.width + block * w_ + slot]);
+    own[simd::kConstant] = 0;
   }
-  void close(std::int64_t row, std::int64_t block) {
-    const double* q = state(row) + size_of_sums(w_) + w_;
-    T* sums = p_.sums + row * m_.width + block * w_;
-    for (std::int64_t i = 1; i < w_; ++i) sums[i] = static_cast<T>(q[i]);
+
+  // U += u, and t -= M u for the slots that follow, where u has the constant and the change of q.
+  void close_slot(std::int64_t row, std::int64_t block, std::int64_t slot) {
+    const double* own = slots_.data() + row * simd::kSlotState;
+    double *m = state(row), *t = m + w_ * w_, *u = t + w_;
+    const double constant = own[simd::kConstant], step = own[simd::kSum] - own[simd::kFirstSum];
+    const double* of_slot = m + slot * w_;
+    t[0] = own[simd::kErrors];
+    u[0] += constant;
+    for (std::int64_t i = slot + 1; i < m_.last(block); ++i) {
+      t[i] -= constant * m[i] + step * of_slot[i];
+    }
+    if (slot == 0) return;
+    u[slot] = step;
+    p_.sums[row * m_.width + block * w_ + slot] = static_cast<T>(own[simd::kSum]);
   }
+
   RelationScratch<T>& scratch(int thread) { return scratch_[static_cast<std::size_t>(thread)]; }
 
   simd::AlsEntries<T> entries(const FmOther<T>& other, std::int64_t from, std::int64_t n,
@@ -146,12 +178,18 @@ class RelationSweep {
     }
   }
 
+  // Polls now and then among the cases of a long row.
+  void poll_within(std::int64_t at, std::int64_t begin) const {
+    if (at > begin && (at - begin) % kPart == 0) run_.poll();
+  }
+
   // Adds the moments of the cases of a row.
   void summarise(std::int64_t row, std::int64_t block, int thread, double* sums) {
     RelationScratch<T>& s = scratch(thread);
     const std::int64_t end = p_.case_indptr[row + 1];
     for (std::int64_t from = p_.case_indptr[row]; from < end; from += kPanel) {
       const std::int64_t n = std::min(kPanel, end - from);
+      poll_within(from, p_.case_indptr[row]);
       if constexpr (std::is_same_v<T, double>) {
         if (reads_one_table() && p_.weights == nullptr) {
           simd::fm_kernels().moments(vectors(from, n, block), w_, m_.last(block), p_.errors,
@@ -228,45 +266,39 @@ class RelationSweep {
     c[0] = 0;
   }
 
-  void column(std::int64_t column, std::int64_t block, const Run* run, int thread) {
-    RelationScratch<T>& s = scratch(thread);
+  // Draws a coefficient of a column: sums(entries, two sums) over its entries, then
+  // move(entries, change).
+  template <class Sums, class Move>
+  void coefficient(std::int64_t column, std::int64_t slot, bool divided, int thread, Sums&& sums,
+                   Move&& move) {
     const std::int64_t begin = m_.columns.begin(column), n = m_.columns.end(column) - begin;
-    double old[kMaxWidth], change[kMaxWidth];
-    const double* v = m_.coefficients + column * m_.width + block * w_;
-    std::copy(v, v + w_, old);
-    old[0] = 0;
-    // body(rows, scratch) for the entries of a part.
-    const auto for_rows = [&](std::int64_t part, int worker, auto&& body) {
-      RelationScratch<T>& own = scratch(run == nullptr ? thread : worker);
-      const std::int64_t end = begin + std::min(n, (part + 1) * kPart);
-      for (std::int64_t from = begin + part * kPart; from < end; from += own.kRows) {
-        const std::int64_t n_rows = std::min(own.kRows, end - from);
-        for (std::int64_t k = 0; k < n_rows; ++k) {
-          own.states[k] = state(m_.columns.indices[from + k]);
-          own.x[k] = static_cast<double>(m_.columns.data[from + k]);
-        }
-        body(simd::FmRows{own.states, own.x, n_rows}, own);
-      }
+    const auto entries = [&](std::int64_t part) {
+      const std::int64_t from = begin + part * kPart;
+      return simd::FmSlots<T>{slots_.data(), m_.columns.indices + from, m_.columns.data + from,
+                              std::min(kPart, n - part * kPart)};
     };
-    const auto add_part = [&](std::int64_t part, int worker, double* sums) {
-      std::fill(sums, sums + size_of_sums(w_), 0.0);
-      for_rows(part, worker, [&](const simd::FmRows& rows, RelationScratch<T>& own) {
-        simd::fm_kernels().add_rows(rows, old, w_, m_.last(block), own.row_panel.data(), sums);
-      });
-    };
-    sum_parts(run, n, size_of_sums(w_), s.parts.data(), add_part);
-    complete(w_, s.parts.data());
-    draw(m_, column, block, s.parts.data(), s.factor.data(), change);
-    const auto move_part = [&](std::int64_t part, int worker) {
-      for_rows(part, worker, [&](const simd::FmRows& rows, RelationScratch<T>&) {
-        simd::fm_kernels().move_rows(rows, old, change, w_, m_.last(block));
-      });
-    };
-    if (run != nullptr && parts_of(n) > 1) {
-      parallel_for(*run, parts_of(n), move_part);
-    } else {
-      for (std::int64_t part = 0; part < parts_of(n); ++part) move_part(part, thread);
-    }
+    double* parts = scratch(thread).parts.data();
+    sum_parts(run_, divided, n, thread, 2, parts,
+              [&](std::int64_t part, int, double* of_part) { sums(entries(part), of_part); });
+    const double change = draw_slot(m_, column, slot, parts);
+    for_each_part(run_, divided, n, thread,
+                  [&](std::int64_t part, int) { move(entries(part), change); });
+  }
+
+  void linear_coefficient(std::int64_t column, bool divided, int thread) {
+    const simd::FmPanels<T>& kernels = simd::fm_panels<T>();
+    coefficient(column, 0, divided, thread, kernels.linear_sums, kernels.linear_move);
+  }
+
+  void factor(std::int64_t column, std::int64_t slot, bool divided, int thread) {
+    const simd::FmPanels<T>& kernels = simd::fm_panels<T>();
+    const double v = m_.coefficients[column * m_.width + slot];
+    coefficient(
+        column, slot, divided, thread,
+        [&](const simd::FmSlots<T>& entries, double* sums) { kernels.slot_sums(entries, v, sums); },
+        [&](const simd::FmSlots<T>& entries, double change) {
+          kernels.slot_move(entries, v, change);
+        });
   }
 
   // e -= u'o for the cases of a row.
@@ -277,6 +309,7 @@ class RelationSweep {
     const std::int64_t end = p_.case_indptr[row + 1];
     for (std::int64_t from = p_.case_indptr[row]; from < end; from += kPanel) {
       const std::int64_t n = std::min(kPanel, end - from);
+      poll_within(from, p_.case_indptr[row]);
       if constexpr (std::is_same_v<T, double>) {
         if (reads_one_table()) {
           simd::fm_kernels().correct(vectors(from, n, block), m_.last(block), u, p_.errors);
@@ -296,6 +329,9 @@ class RelationSweep {
   }
 
   static constexpr std::int64_t kMaxWidth = RelationScratch<T>::kMaxWidth;
+  static constexpr std::int64_t kMostPieces = 512;       // of rows whose cases are read
+  static constexpr std::int64_t kRowsOfPiece = 1 << 12;  // where they are not
+  static constexpr std::int64_t kWork = 1 << 16;         // entries that pay for starting threads
   const Run& run_;
   const FmRelationProblem<T>& p_;
   const FmColumns<T>& m_;
@@ -303,7 +339,8 @@ class RelationSweep {
   std::int64_t n_shared_rows_ = 0, n_private_ = 0;
   std::vector<std::int64_t> only_entry_, place_, column_of_;  // of each row; -1: none
   std::vector<char> is_private_;                              // of each column
-  Buffer<double> states_;
+  Buffer<double> states_;                                     // of rows that are not private
+  Buffer<double> slots_;  // of all rows: simd::kSlotState numbers each
   std::vector<RelationScratch<T>> scratch_;
 };
 

@@ -5,13 +5,16 @@
 // With o the sums of factors of the other relations and q those of the row, and 1 in slot 0 of o,
 //   h = x (o + c o_0),   c = q - x v (0 in slot 0).
 // So the moments of the cases of a row, M = sum o o' and t = sum o e, are enough to draw every
-// column: sum h h' = x^2 (M + c m' + m c' + c c' M_00) with m = M e_0, and sum h e = x (t + c t_0).
-// A change d of the coefficients changes e by -x u'o with u = d + e_0 c'd, so t -= x M u, and the
-// total U of the x u of a row gives the errors of its cases at the end.
-// The columns of a run share no row and are drawn at once; threads change no bit. A row that has
-// one column, and that column no other row, is complete at once: nothing is kept for it.
-// Cost: cases b (b / 2 + 2) multiply-adds for each block of b factors, and b^2 for each entry.
-// Memory: b^2 + 3 b numbers for each row that shares columns or has several.
+// column. A row that has one column, and that column no other row, is complete at once: with
+// m = M e_0, sum h h' = x^2 (M + c m' + m c' + c c' M_00), sum h e = x (t + c t_0), and a change d
+// of the coefficients changes e by -x u'o with u = d + e_0 c'd. Nothing is kept for it.
+// All other columns are drawn slot by slot, one factor of all columns before the next, as in the
+// paper: a slot needs five moments of a row, and q, which are copied into one cache line. After
+// each slot t -= M u for the total u of its changes; the total U of all slots gives the errors of
+// the cases at the end.
+// The columns of a run share no row and are drawn at once; threads change no bit.
+// Cost: cases b (b / 2 + 2) multiply-adds for each block of b factors, 12 b for each entry, and b^2
+// for each row. Memory: b^2 + 2 b + 8 numbers for each row that shares columns or has several.
 // Rendle, Scaling factorization machines to relational data (VLDB 2013).
 #pragma once
 

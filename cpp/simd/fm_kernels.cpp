@@ -8,12 +8,6 @@ namespace {
 
 constexpr Index kWide = kLanes<double>;  // numbers of a vector
 
-double lane_sum(V<double> v) {
-  double sum = 0;
-  for (Index lane = 0; lane < kWide; ++lane) sum += v[lane];
-  return sum;
-}
-
 void add(double x, const double* row_moments, const double* c, Index width, Index used,
          double* moments) {
   const Index nv = (used + kWide - 1) / kWide;
@@ -27,48 +21,6 @@ void add(double x, const double* row_moments, const double* c, Index width, Inde
     }
   }
   for (Index v = 0; v < nv; ++v) at(moments + width * width, v) += x * (at(t, v) + t[0] * at(c, v));
-}
-
-// t -= columns of M u, nv vectors from `from` on, in two sums.
-template <Index nv>
-void subtract_product(const double* m, const double* u, Index width, Index used, Index from,
-                      double* t) {
-  V<double> even[nv] = {}, odd[nv] = {};
-  Index i = 0;
-  for (; i + 1 < used; i += 2) {
-    for (Index v = 0; v < nv; ++v) {
-      even[v] += u[i] * at(m + i * width, from + v);
-      odd[v] += u[i + 1] * at(m + (i + 1) * width, from + v);
-    }
-  }
-  if (i < used) {
-    for (Index v = 0; v < nv; ++v) even[v] += u[i] * at(m + i * width, from + v);
-  }
-  for (Index v = 0; v < nv; ++v) at(t, from + v) -= even[v] + odd[v];
-}
-
-void move_rows(const FmRows& rows, const double* coefficients, const double* change, Index width,
-               Index used) {
-  const Index nv = (used + kWide - 1) / kWide;
-  double step[64], u[64];  // 64 is the largest width
-  for (Index v = 0; v < nv; ++v) at(step, v) = at(change, v);
-  step[0] = 0;
-  for (Index k = 0; k < rows.n; ++k) {
-    double *m = rows.states[k], *t = m + width * width, *total = t + width, *q = total + width;
-    const double x = rows.x[k];
-    V<double> product = {};
-    for (Index v = 0; v < nv; ++v) {
-      product += (at(q, v) - x * at(coefficients, v)) * at(step, v);
-      at(u, v) = x * at(step, v);
-      at(q, v) += at(u, v);
-    }
-    u[0] = x * (change[0] + lane_sum(product));
-    Index v = 0;
-    for (; v + 3 <= nv; v += 3) subtract_product<3>(m, u, width, used, v, t);
-    if (nv - v == 2) subtract_product<2>(m, u, width, used, v, t);
-    if (nv - v == 1) subtract_product<1>(m, u, width, used, v, t);
-    for (v = 0; v < nv; ++v) at(total, v) += at(u, v);
-  }
 }
 
 constexpr Index kNext = 8;  // vectors that a prefetch runs ahead
@@ -187,72 +139,71 @@ void moments(const FmVectors& s, Index width, Index used, const double* errors, 
   if (nv - v == 1) add_errors<1>(s, v, panel, of_errors);
 }
 
-// Rows [row, row + n_rows) of the sums of x^2 M + a z' + z a', columns of nv vectors from `from`
-// on. The panel holds a = x^2 c, and z = m + c M_00 / 2, of each entry.
-template <Index n_rows, Index nv>
-void add_part(const FmRows& rows, const double* panel, Index from, Index row, Index width,
-              double* moments) {
-  V<double> sums[n_rows * nv] = {};
-  for (Index k = 0; k < rows.n; ++k) {
-    const double *m = rows.states[k] + row * width, *a = panel + 2 * k * width, *z = a + width;
-    const double square = rows.x[k] * rows.x[k];
-    for (Index i = 0; i < n_rows; ++i) {
-      const double ai = a[row + i], zi = z[row + i];
-      for (Index v = 0; v < nv; ++v) {
-        sums[i * nv + v] +=
-            square * at(m + i * width, from + v) + ai * at(z, from + v) + zi * at(a, from + v);
-      }
-    }
+// Two numbers side by side, at any address.
+using Pair = Simd<double>::Part;
+const Pair& pair_at(const double* p) { return *reinterpret_cast<const Pair*>(p); }
+Pair& pair_at(double* p) { return *reinterpret_cast<Pair*>(p); }
+
+// With h = (x c, x), the sums of squares of the derivatives are h'(S_0, S_1; S_1, S_2)h, and those
+// of the products with the errors h'(E_0, E_1).
+template <class T>
+void slot_sums(const FmSlots<T>& s, double v, double* sums) {
+  Pair squares[2] = {}, products[2] = {};
+  const auto add = [&](Index k, Index chain) {
+    const double* r = s.rows + s.indices[k] * kSlotState;
+    const double x = static_cast<double>(s.x[k]), xc = x * (r[kSum] - x * v);
+    const Pair h = {xc, x};
+    squares[chain] += h * (xc * pair_at(r + kMoments) + x * pair_at(r + kMoments + 1));
+    products[chain] += h * pair_at(r + kErrors);
+  };
+  Index k = 0;
+  for (; k + 1 < s.n; k += 2) {
+    add(k, 0);
+    add(k + 1, 1);
   }
-  for (Index i = 0; i < n_rows; ++i) {
-    for (Index v = 0; v < nv; ++v) at(moments + (row + i) * width, from + v) += sums[i * nv + v];
+  if (k < s.n) add(k, 0);
+  squares[0] += squares[1];
+  products[0] += products[1];
+  sums[0] = squares[0][0] + squares[0][1];
+  sums[1] = products[0][0] + products[0][1];
+}
+
+template <class T>
+void slot_move(const FmSlots<T>& s, double v, double change) {
+  for (Index k = 0; k < s.n; ++k) {
+    double* r = s.rows + s.indices[k] * kSlotState;
+    const double x = static_cast<double>(s.x[k]), c = r[kSum] - x * v, step = x * change;
+    pair_at(r + kErrors) -= step * (pair_at(r + kMoments + 1) + c * pair_at(r + kMoments));
+    pair_at(r + kSum) += step * Pair{1, c};
   }
 }
 
-template <Index nv>
-void add_band_of_rows(const FmRows& rows, const double* panel, Index from, Index width,
-                      double* moments) {
-  constexpr Index kRows = kRowsOfBand<nv>;
-  for (Index row = from * kWide; row < (from + 1) * kWide; row += kRows) {
-    add_part<kRows, nv>(rows, panel, from, row, width, moments);
+template <class T>
+void linear_sums(const FmSlots<T>& s, double* sums) {
+  double squares[2] = {}, products[2] = {};
+  const auto add = [&](Index k, Index chain) {
+    const double* r = s.rows + s.indices[k] * kSlotState;
+    const double x = static_cast<double>(s.x[k]);
+    squares[chain] += x * x * r[kMoments];
+    products[chain] += x * r[kErrors];
+  };
+  Index k = 0;
+  for (; k + 1 < s.n; k += 2) {
+    add(k, 0);
+    add(k + 1, 1);
   }
+  if (k < s.n) add(k, 0);
+  sums[0] = squares[0] + squares[1];
+  sums[1] = products[0] + products[1];
 }
 
-void add_rows(const FmRows& rows, const double* coefficients, Index width, Index used,
-              double* panel, double* moments) {
-  const Index nv = (used + kWide - 1) / kWide;
-  double* of_errors = moments + width * width;
-  for (Index k = 0; k < rows.n; ++k) {
-    if (k + 2 < rows.n) {
-      const double* next = rows.states[k + 2];
-      for (Index i = 0; i < used * width; i += 8) __builtin_prefetch(next + i);
-    }
-    const double *m = rows.states[k], *t = m + width * width, *q = t + 2 * width;
-    double *a = panel + 2 * k * width, *z = a + width;
-    const double x = rows.x[k], half = 0.5 * m[0];
-    for (Index v = 0; v < nv; ++v) {
-      const V<double> c = at(q, v) - x * at(coefficients, v);
-      at(a, v) = x * x * c;
-      at(z, v) = at(m, v) + half * c;
-      at(of_errors, v) += x * (at(t, v) + t[0] * c);
-    }
-  }
-  for (Index from = 0; from < nv; ++from) {
-    const Index left = nv - from;
-    if (left == 1) {
-      add_band_of_rows<1>(rows, panel, from, width, moments);
-    } else if (left == 2) {
-      add_band_of_rows<2>(rows, panel, from, width, moments);
-    } else if (left == 3) {
-      add_band_of_rows<3>(rows, panel, from, width, moments);
-    } else {
-      add_band_of_rows<4>(rows, panel, from, width, moments);
-      for (Index column = from + 4; column < nv; ++column) {
-        for (Index row = from * kWide; row < (from + 1) * kWide; ++row) {
-          add_part<1, 1>(rows, panel, column, row, width, moments);
-        }
-      }
-    }
+template <class T>
+void linear_move(const FmSlots<T>& s, double change) {
+  for (Index k = 0; k < s.n; ++k) {
+    double* r = s.rows + s.indices[k] * kSlotState;
+    const double step = static_cast<double>(s.x[k]) * change;
+    r[kErrors] -= step * r[kMoments];
+    r[kConstant] += step;
   }
 }
 
@@ -342,13 +293,14 @@ void scale(const T* weight, const T* panel, Index n, Index width, T* out) {
 }
 
 template <class T>
-constexpr FmPanels<T> kPanels{subtract<T>, scale<T>};
+constexpr FmPanels<T> kPanels{subtract<T>,  scale<T>,       slot_sums<T>,
+                              slot_move<T>, linear_sums<T>, linear_move<T>};
 
 }  // namespace
 
 namespace aimass::simd {
 
 AIMASS_LEVEL_TABLE(FmTable, fm_table) = {
-    kPanels<float>, kPanels<double>, {moments, correct, add, add_rows, move_rows, draw}};
+    kPanels<float>, kPanels<double>, {moments, correct, add, draw}};
 
 }  // namespace aimass::simd

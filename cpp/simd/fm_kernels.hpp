@@ -28,12 +28,19 @@ struct FmVectors {
   std::int64_t n;
 };
 
-// Entries of a column of a relation: the states of their rows, and their values. A state is the
-// matrix M of moments, the vectors t and U (the total of all u), and the sums q of the row's
-// factors, with 0 in slot 0 of q.
-struct FmRows {
-  double* const* states;
-  const double* x;
+// What one slot of the coefficients needs of a row of a relation, kSlotState numbers:
+// sums over its cases of 1, o and o^2 (o the slot of the other relations), then of the errors e and
+// of o e; the sum q of the row's coefficients; and what the predictions of the cases have grown by
+// without o. Positions of the first number of each, and of the sum before the slot:
+constexpr std::int64_t kMoments = 0, kErrors = 3, kSum = 5, kConstant = 6, kFirstSum = 7,
+                       kSlotState = 8;
+
+// Entries of a column of a relation: the states of all rows, row numbers and values.
+template <class T>
+struct FmSlots {
+  double* rows;
+  const std::int32_t* indices;
+  const T* x;
   std::int64_t n;
 };
 
@@ -48,14 +55,6 @@ struct FmKernels {
   // relation, m column 0 of M, and c with 0 in slot 0; of the first `used` slots.
   void (*add)(double x, const double* row_moments, const double* c, std::int64_t width,
               std::int64_t used, double* moments);
-  // The same for the entries of a column with coefficients v, 0 in slot 0, and c = q - x v; of the
-  // matrix only the upper triangle. panel: 2 width numbers of scratch for each entry.
-  void (*add_rows)(const FmRows& rows, const double* v, std::int64_t width, std::int64_t used,
-                   double* panel, double* moments);
-  // For the change d of the coefficients and u = x (d + e_0 c'd): t -= M u, U += u, and q += x d
-  // but for slot 0.
-  void (*move_rows)(const FmRows& rows, const double* v, const double* change, std::int64_t width,
-                    std::int64_t used);
   // change = a draw less the coefficients, zero where there are none. work: width^2. False where
   // the system is not finite or not positive definite.
   bool (*draw)(const FmSystem& system, double* work, double* change);
@@ -67,6 +66,14 @@ struct FmPanels {
   void (*subtract)(const T* x, const T* v, std::int64_t n, std::int64_t width, T* panel);
   // Row k of out = weight[k] * row k of the panel.
   void (*scale)(const T* weight, const T* panel, std::int64_t n, std::int64_t width, T* out);
+  // For a factor v of a column, the sums over all cases of h^2 and h e, with the derivatives
+  // h = x (o + c) and c = q - x v.
+  void (*slot_sums)(const FmSlots<T>& entries, double v, double* sums);
+  // For a change d of the factor: e -= d h, and q += x d.
+  void (*slot_move)(const FmSlots<T>& entries, double v, double change);
+  // The same for a linear coefficient, h = x.
+  void (*linear_sums)(const FmSlots<T>& entries, double* sums);
+  void (*linear_move)(const FmSlots<T>& entries, double change);
 };
 
 struct FmTable {

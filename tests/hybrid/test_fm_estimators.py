@@ -84,21 +84,25 @@ def test_intervals_cover_and_bounds_are_quantiles():
     np.testing.assert_allclose(1 / np.sqrt(model.noise_precisions_.mean()), 1.0, rtol=0.1)
 
 
-def relational(seed, n=600):
+def relational(seed, n=600, n_numbers=2):
     rng = np.random.default_rng(seed)
     users, items = rng.integers(0, 30, n), rng.integers(0, 20, n)
     tables = [
-        sp.hstack([sp.eye(size), sp.csr_matrix(rng.normal(size=(size, 2)))]).tocsr()
+        sp.hstack([sp.eye(size), sp.csr_matrix(rng.normal(size=(size, n_numbers)))]).tocsr()
         for size in (30, 20)
     ]
     y = rng.normal(size=n)
     return tables, [users, items], y
 
 
-@pytest.mark.parametrize("n_factors", [0, 4, 20])
-def test_relations_are_the_joined_design_matrix(n_factors):
-    """Without draws, both are the same sweeps; rows of the tables are never repeated."""
-    tables, rows, y = relational(0)
+@pytest.mark.parametrize(("n_factors", "n_numbers"), [(0, 2), (4, 0), (20, 0)])
+def test_relations_are_the_joined_design_matrix(n_factors, n_numbers):
+    """Without draws, both are the same sweeps; rows of the tables are never repeated.
+
+    Columns of relations that share rows are drawn factor by factor, so only linear models have them
+    here.
+    """
+    tables, rows, y = relational(0, n_numbers=n_numbers)
     options = {"n_factors": n_factors, "solver": "als", "max_iter": 4, "tol": 0.0, "n_threads": 1}
     joined = sp.hstack([t[r] for t, r in zip(tables, rows, strict=True)]).tocsr()
     plain = FactorizationMachineRegressor(**options).fit(joined, y)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from _fm import assert_same_after, model_arguments, sparse_transpose, sums_of
+from _interrupts import stops_within_half_a_second
 from _levels import LEVELS, at_level
 from _similarity import DTYPES
 from hypothesis import given, settings
@@ -141,3 +142,60 @@ def test_refusals(change, message):
     a = problem(60, 10, 8, 16, 8, np.float32, 13)
     with pytest.raises(ValueError, match=message):
         _core.fm_relation_sweep(**a | change)
+
+
+PREPARE = """
+import numpy as np
+from aimass_core import _core
+
+n, width = 2_000_000, 64
+rng = np.random.default_rng(0)
+table = rng.normal(0, 0.1, (7, width))
+table[:, 0] = 1
+rows = rng.integers(0, 7, n).astype(np.int32)
+cases = np.arange(n, dtype=np.int32)
+one = np.ones(1)
+"""
+
+CALL = """
+_core.fm_relation_sweep(
+    np.array([0, 1]), np.zeros(1, np.int32), one, np.array([0, 1]), np.zeros(1, np.int32),
+    np.zeros((1, width)), (np.zeros((1, width)), np.ones((1, width))), np.zeros((0, 0)), 1.0,
+    np.empty(0), np.eye(1, width), np.zeros(n), np.array([0, n]), cases, [(table, rows)],
+    block_width=width, n_factors=width - 1, n_threads=1,
+)
+"""
+
+
+def test_is_interrupted_among_the_cases_of_one_row():
+    assert stops_within_half_a_second(PREPARE, CALL, share=0.3)
+
+
+def test_columns_with_the_same_rows_are_drawn_by_their_conditional_distributions():
+    """One factor of one column that shares its rows: the normal distribution is known."""
+    a = problem(300, 12, 2, 16, 1, np.float64, 5, n_groups=1)
+    dense = np.ones((2, 12))
+    dense[1] = np.linspace(-1, 1, 12)
+    a |= {"indptr": np.array([0, 12, 24]), "indices": np.tile(np.arange(12), 2).astype(np.int32)}
+    a |= {"data": dense.ravel(), "runs": np.array([0, 1, 2]), "groups": np.zeros(2, np.int32)}
+    v = a["coefficients"]
+    a["sums"][:, 1] = dense.T @ v[:, 1]
+    row_of = np.empty(300, dtype=np.int64)
+    row_of[a["case_indices"]] = np.repeat(np.arange(12), np.diff(a["case_indptr"]))
+    (table, rows), o = a["others"][0], np.empty(300)
+    o[a["case_indices"]] = table[rows, 1]
+    own = {**a, **{name: a[name].copy() for name in CHANGED}}
+    _core.fm_relation_sweep(**own)
+    e, q, mean, precision = a["errors"].copy(), dense.T @ v[:, 1], a["prior"][0], a["prior"][1]
+    for slot in (0, 1):
+        for column in (0, 1):
+            x = dense[column, row_of]
+            h = x if slot == 0 else x * (o + q[row_of] - x * v[column, 1])
+            total = precision[0, slot] + a["alpha"] * h @ h
+            right = precision[0, slot] * mean[0, slot] + a["alpha"] * h @ (e + h * v[column, slot])
+            drawn = right / total + a["noise"][column, slot] / np.sqrt(total)
+            np.testing.assert_allclose(own["coefficients"][column, slot], drawn, rtol=1e-9)
+            step = drawn - v[column, slot]
+            e -= step * h
+            q += step * dense[column] * slot
+            v[column, slot] = drawn
