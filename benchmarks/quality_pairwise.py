@@ -81,10 +81,6 @@ SETTINGS: dict[str, dict[str, list[Any]]] = {
     "amazon-book-kgat": {
         BASELINE: [rp3beta(0.6, 0.3)],
         "BPR": [bpr(n_factors=128, n_candidates=16, max_iter=40)],
-        "CosineContrastiveMF": [
-            CosineContrastiveMF(n_factors=128, margin=0.7, max_iter=20),
-            CosineContrastiveMF(n_factors=128, margin=0.7, max_iter=10),
-        ],
         "SLIM": [SLIM(alpha=0.005, l1_ratio=1e-6, n_candidates=100)],
         "SparseEASE": [SparseEASE(regularization=50.0, n_neighbors=100)],
     },
