@@ -225,10 +225,10 @@ def test_ranked_by_the_one_rule(model, blocks):
 
 @every
 def test_scores_are_those_of_predict(model, blocks):
-    model = copy.deepcopy(model)
-    if model.predicts_ratings and "clip" in model.get_params():
-        model.set_params(clip=False)
-    lists = model.fit(blocks).recommend(k=7)
+    model = copy.deepcopy(model).fit(blocks)
+    if model.predicts_ratings and "clip" in model.get_params():  # what a fitted model knows
+        model.set_params(clip=False).fit(blocks)
+    lists = model.recommend(k=7)
     rows, places = np.nonzero(lists.indices >= 0)
     found = model.predict(rows, lists.indices[rows, places])
     np.testing.assert_allclose(found, lists.scores[rows, places], rtol=1e-5, atol=1e-6)

@@ -206,7 +206,17 @@ _BELOW = {"dropout": 0.9}  # the largest value of parameters that must stay belo
 
 
 def has_rating_space(name: str | None) -> bool:
-    """Return whether a model that ranks by default has a space for predicting ratings."""
+    """Return whether a model that ranks by default has a space for predicting ratings.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of a registered model.
+
+    Returns
+    -------
+    bool
+    """
     return name in _RATING_SPACES
 
 

@@ -42,7 +42,8 @@ def as_weighting(weighting: Any, *, documents: str) -> Weighting | None:
     if isinstance(weighting, Weighting):
         unfitted: Weighting = clone(weighting)
         return unfitted
-    cls = WEIGHTINGS[as_choice(weighting, "weighting", tuple(WEIGHTINGS))]
+    cls: Any = WEIGHTINGS[as_choice(weighting, "weighting", tuple(WEIGHTINGS))]
     has_documents = "documents" in cls._param_names()
     options: dict[str, Any] = {"documents": documents} if has_documents else {}
-    return cls(**options)
+    named: Weighting = cls(**options)
+    return named
