@@ -1,8 +1,9 @@
-"""Epochs of the stochastic gradient kernels beside implicit (BPR) and Surprise (SVD, SVD++).
+"""Epochs of the kernels for pairs and ratings beside implicit (BPR) and Surprise (SVD, SVD++, NMF).
 
-`rating_epoch` and `implicit_rating_epoch` are compared with Surprise from the same initial factors
-and in the same order of the ratings, so that the parameters themselves must agree. implicit draws
-other pairs than `pairwise_epoch`; there the share of ordered training pairs is asserted.
+`rating_epoch`, `implicit_rating_epoch` and `rating_nmf_epoch` are compared with Surprise from the
+same initial factors and in the same order of the ratings, so that the parameters themselves must
+agree. implicit draws other pairs than `pairwise_epoch`; there the share of ordered training pairs
+is asserted.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from data import SIZES, power_law
 from peers import require
 
 from aimass_core import _core, reference
+from aimass_core.jit.rating_nmf_epoch import rating_nmf_epoch
 
 # Users, items, ratings; factors are multiples of 16, as the kernels store them.
 SHAPES = {"small": (300, 200, 6_000), "medium": SIZES["ml1m"], "full": SIZES["ml1m"]}
 FACTORS = {"small": 16, "medium": 64, "full": 64}
 IMPLICIT_FACTORS = 16  # of SVD++, whose epoch takes Surprise a minute and more
 LISTWISE_NEGATIVES = 64
-BPR_EPOCHS, SVD_EPOCHS, SVDPP_EPOCHS = 10, 5, 1
+NMF_FACTORS = 15
+BPR_EPOCHS, SVD_EPOCHS, SVDPP_EPOCHS, NMF_EPOCHS = 10, 5, 1, 10
 N_STRATA = {"small": 1, "medium": 15, "full": 15}  # as the models choose them for these shapes
 BPR_RATE, RATE, REGULARIZATION, INIT_STD, SEED = 0.05, 0.007, 0.02, 0.1, 4
 LEAST_ORDERED = 0.55  # share of training pairs in the right order; random factors: 0.5
@@ -300,14 +303,20 @@ def svdpp(kernel: Callable[..., Any], scale: str, n_threads: int) -> Parameters:
 @cache
 def trainset(scale: str) -> Any:
     """Return Surprise's form of the ratings; building it is not timed."""
+    return trainset_of(ratings(scale))
+
+
+def trainset_of(X: sp.csr_array) -> Any:
+    """Return Surprise's form of a matrix of ratings."""
     surprise = require("surprise", "scikit-surprise")
-    X = ratings(scale)
     ur: dict[int, list[Any]] = {u: [] for u in range(X.shape[0])}
+    ir: dict[int, list[Any]] = {i: [] for i in range(X.shape[1])}
     rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     values = X.data.astype(np.float64)
     for u, i, r in zip(rows.tolist(), X.indices.tolist(), values.tolist(), strict=True):
         ur[u].append((i, r))
-    return surprise.Trainset(ur, {}, *X.shape, X.nnz, (0.5, 5), {}, {})
+        ir[i].append((u, r))
+    return surprise.Trainset(ur, ir, *X.shape, X.nnz, (0.5, 5), {}, {})
 
 
 def surprise_factors(name: str, scale: str, f: int, n_epochs: int) -> Parameters:
@@ -379,4 +388,62 @@ def bench_implicit_rating_epoch(
     }
     options = {} if member == "native" else {"rounds": 1, "warm_up": False}
     group = f"implicit_rating_epoch: {SVDPP_EPOCHS} epoch of SVD++, {f} factors"
+    measure(group, member, calls[member], same_parameters(native), **options)
+
+
+# --- non-negative factorisation ---
+
+
+@cache
+def rated(scale: str) -> sp.csr_array:
+    """Return the ratings of users and items that have any: Surprise divides by zero for others."""
+    X = ratings(scale)
+    X = sp.csr_array(X[np.diff(X.indptr) > 0])
+    return sp.csr_array(X[:, np.flatnonzero(np.bincount(X.indices, minlength=X.shape[1]))])
+
+
+@cache
+def rated_trainset(scale: str) -> Any:
+    """Return Surprise's form of the same; building it is not timed."""
+    return trainset_of(rated(scale))
+
+
+def nmf(kernel: Callable[..., Any], scale: str) -> Parameters:
+    """Return non-negative factors of users and items after the epochs; one thread."""
+    X = rated(scale)
+    rng = np.random.RandomState(SEED)
+    users, items = (rng.uniform(0, 1, (n, NMF_FACTORS)) for n in X.shape)
+    biases = np.zeros(len(users)), np.zeros(len(items))
+    settings = 0.0, (0.0, 0.0), (0.06, 0.06, 0.0, 0.0), True
+    for _ in range(NMF_EPOCHS):
+        kernel(*csr_parts(X, np.float64), users, items, *biases, *settings)
+    return users, items
+
+
+def surprise_nmf(scale: str) -> Parameters:
+    """Return the same from Surprise."""
+    model = require("surprise", "scikit-surprise").NMF(
+        n_factors=NMF_FACTORS, n_epochs=NMF_EPOCHS, random_state=SEED
+    )
+    model.fit(rated_trainset(scale))
+    return model.pu, model.qi
+
+
+@pytest.mark.parametrize("member", ["native", "reference", "peer:surprise"])
+def bench_rating_nmf_epoch(measure: Callable[..., Any], member: str, scale: str) -> None:
+    if member == "reference":
+        reference_or_skip(scale)
+    elif member == "peer:surprise":
+        rated_trainset(scale)
+
+    def native() -> Parameters:
+        return nmf(rating_nmf_epoch, scale)
+
+    calls = {
+        "native": native,
+        "reference": lambda: nmf(reference.rating_nmf_epoch, scale),
+        "peer:surprise": lambda: surprise_nmf(scale),
+    }
+    options = {} if member == "native" else {"rounds": 1, "warm_up": False}
+    group = f"rating_nmf_epoch: {NMF_EPOCHS} epochs of NMF, {NMF_FACTORS} factors"
     measure(group, member, calls[member], same_parameters(native), **options)

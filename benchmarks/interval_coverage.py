@@ -10,6 +10,7 @@ prints how often the sequential test and the repeated fixed-horizon test ever re
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections import defaultdict
 from typing import Any
@@ -19,9 +20,12 @@ from scipy.special import ndtri
 
 from aimass_core import datasets
 from aimass_core.effects import (
+    DRLearner,
     SequentialTest,
     campaign_effect,
     off_policy_value,
+    plan_audience,
+    simulate_campaign,
     uplift_report,
 )
 from aimass_core.evaluation import bootstrap_interval, paired_test
@@ -57,10 +61,9 @@ def _campaign_intervals(store: Any) -> dict[str, tuple[Limits, float]]:
         for effect in report.effects:
             name = f"{effect.outcome}, {effect.interval} ({adjustment})"
             found[name] = _limits(effect), true[effect.outcome]
-            if adjustment == "none":
-                lift = truth.outcome_with.mean() / truth.outcome_without.mean() - 1
-                limits = effect.relative_lower, effect.relative_upper
-                found[f"{effect.outcome}, relative lift"] = limits, lift
+            lift = truth.outcome_with.mean() / truth.outcome_without.mean() - 1
+            limits = effect.relative_lower, effect.relative_upper
+            found[f"{effect.outcome}, relative lift ({adjustment})"] = limits, lift
     clusters = np.arange(n_users) // 2
     shared = treated[2 * clusters]  # two customers of a household are treated alike
     chance = np.where(shared, truth.outcome_with, truth.outcome_without)
@@ -87,7 +90,24 @@ def _bootstrap_intervals(store: Any, seed: int) -> dict[str, tuple[Limits, float
         pair = [rng.random(len(rows)) < p for p in (truth.outcome_with, truth.outcome_without)]
         difference = paired_test(*pair, **options)
         found[f"paired difference, bootstrap {method}"] = _limits(difference), truth.uplift.mean()
+        chance = truth.outcome_without
+        error = bootstrap_interval(
+            ((rng.random(len(rows)) < chance) - chance.mean()) ** 2,
+            statistic="root_mean",
+            **options,
+        )
+        mean = (chance * (1 - chance.mean()) ** 2 + (1 - chance) * chance.mean() ** 2).mean()
+        found[f"root mean squared error, bootstrap {method}"] = _limits(error), mean**0.5
+        bought, clusters = _shared_draw(rng, chance)
+        rate = bootstrap_interval(bought, clusters=clusters, **options)
+        found[f"rate by household, bootstrap {method}"] = _limits(rate), chance.mean()
     return found
+
+
+def _shared_draw(rng: np.random.Generator, chance: Any) -> tuple[Any, Any]:
+    """Outcomes that the two customers of a household share as far as their chances allow."""
+    clusters = np.arange(len(chance)) // 2
+    return rng.random(len(chance))[clusters] < chance, clusters
 
 
 def _uplift_intervals(store: Any, seed: int) -> dict[str, tuple[Limits, float]]:
@@ -109,6 +129,9 @@ def _uplift_intervals(store: Any, seed: int) -> dict[str, tuple[Limits, float]]:
         "qini": (_limits(report.qini), area - gain[-1] / 2),
         "uplift, overall": (_limits(report.effect), float(gain[-1])),
     }
+    if report.qini_coefficient is not None:
+        best = gain[-1] * (1 - gain[-1]) / 2
+        found["qini coefficient"] = _limits(report.qini_coefficient), (area - gain[-1] / 2) / best
     for share, interval in report.effect_at.items():
         first = round(share * len(score))
         found[f"uplift, first {share:.0%}"] = _limits(interval), gain[first] / share
@@ -135,16 +158,63 @@ def _policy_intervals(store: Any, seed: int) -> dict[str, tuple[Limits, float]]:
         q_target=target * predicted[1] + (1 - target) * predicted[0],
     )
     value = float((target * chances[:, 1] + (1 - target) * chances[:, 0]).mean())
+    shared, clusters = _shared_draw(rng, chances[np.arange(n), action])
+    by_household = off_policy_value(
+        shared,
+        np.where(action == 1, logging, 1 - logging),
+        np.where(action == 1, target, 1 - target),
+        clusters=clusters,
+    )
     return {
-        f"policy value, {name}": (_limits(estimate), value)
-        for name, estimate in report.estimates.items()
+        f"policy value, {name}{suffix}": (_limits(estimate), value)
+        for suffix, one in (("", report), (" by household", by_household))
+        for name, estimate in one.estimates.items()
         if not np.isnan(estimate.lower)
     }
 
 
+def _learner_interval(store: Any) -> dict[str, tuple[Limits, float]]:
+    """The average effect of the DR-learner; without scikit-learn there is none."""
+    if importlib.util.find_spec("sklearn") is None:
+        return {}
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    table, customers = store.campaign, store.customers
+    n_events = np.bincount(store.interactions["user_id"], minlength=len(table["treatment"]))
+    channels = [np.asarray(customers["channel"]) == name for name in ("web", "app")]
+    X = np.column_stack([*channels, np.log1p(n_events)]).astype(float)
+    learner = DRLearner(LogisticRegression(), LinearRegression(), n_folds=2)
+    learner.fit(X, table["treatment"], table["conversion"])
+    limits = _limits(learner.average_effect_)
+    return {"conversion, DRLearner.average_effect_": (limits, store.truth.uplift.mean())}
+
+
+def risk_bands(n_campaigns: int, n_contacts: int = 1000) -> float:
+    """Share of the campaigns whose revenue lies in the 90 % band of `simulate_campaign`.
+
+    The odds of all customers of a campaign share an error, as `common_sd` says.
+    """
+    inside = 0
+    for seed in range(n_campaigns):
+        rng = np.random.default_rng(seed)
+        chance = rng.beta(2, 30, n_contacts)
+        plan = plan_audience(chance, MEAN_SPEND, cost=1.0, budget=n_contacts / 2)
+        chosen = chance[plan.selected]
+        simulated = simulate_campaign(
+            chosen, MEAN_SPEND, cost=1.0, value_sd=20.0, common_sd=0.2, random_state=seed
+        )
+        odds = chosen / (1 - chosen) * np.exp(rng.normal(-(0.2**2) / 2, 0.2))
+        n_bought = int((rng.random(len(chosen)) < odds / (1 + odds)).sum())
+        shape = (MEAN_SPEND / 20.0) ** 2
+        revenue = rng.gamma(shape, MEAN_SPEND / shape, n_bought).sum()
+        inside += simulated.revenue[1] <= revenue <= simulated.revenue[2]
+    return inside / n_campaigns
+
+
 def coverage(n_campaigns: int, n_customers: int = 2000) -> dict[str, float]:
-    """Share of the campaigns whose interval holds the truth, by estimator."""
+    """Share of the intervals that hold the truth, by estimator; not all campaigns have each."""
     hits: dict[str, int] = defaultdict(int)
+    n_intervals: dict[str, int] = defaultdict(int)
     for seed in range(n_campaigns):
         store = datasets.make_store(
             n_users=n_customers, n_items=20, n_interactions=5 * n_customers, random_state=seed
@@ -153,9 +223,12 @@ def coverage(n_campaigns: int, n_customers: int = 2000) -> dict[str, float]:
         found |= _bootstrap_intervals(store, seed)
         found |= _uplift_intervals(store, seed)
         found |= _policy_intervals(store, seed)
+        found |= _learner_interval(store)
         for name, ((lower, upper), true) in found.items():
-            hits[name] += lower <= true <= upper
-    return {name: n / n_campaigns for name, n in hits.items()}
+            if not np.isnan(lower):
+                n_intervals[name] += 1
+                hits[name] += lower <= true <= upper
+    return {name: hits[name] / n for name, n in n_intervals.items()}
 
 
 def false_alarms(n_campaigns: int, n_per_day: int = 200, rate: float = 0.05) -> tuple[float, float]:
@@ -184,6 +257,7 @@ def main() -> None:
     print(f"holds the truth (standard error {np.sqrt(0.05 * 0.95 / n_campaigns):.2%})\n")
     for name, share in coverage(n_campaigns, n_customers).items():
         print(f"{name:42s} {share:.1%}{'' if 0.93 <= share <= 0.97 else '   <- out of 93-97 %'}")
+    print(f"\nrevenue within the 90 % risk band: {risk_bands(n_campaigns):.1%}")
     print("\nany false alarm in 60 days of peeking: sequential test, repeated fixed-horizon test")
     for rate in (0.02, 0.05, 0.2):
         sequential, fixed = false_alarms(n_campaigns, rate=rate)

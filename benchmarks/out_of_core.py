@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from bench_executor import als_bytes, bytes_moved, cpu_seconds, started
 
 from aimass_core import ImplicitALS
@@ -51,6 +52,17 @@ class GeneratedPairs:
             keys = np.unique(users * n_items + items)
             values = (1 + keys % 5).astype(np.float32)
             yield keys // n_items, keys % n_items, values
+
+
+def evenly_spread(n_users: int, n_items: int, n_interactions: int) -> sp.csr_array:
+    """Return a matrix whose users have equally many items, each in another part of the items."""
+    degree = n_interactions // n_users
+    width = n_items // degree
+    indices = np.random.default_rng(7).integers(0, width, (n_users, degree), dtype=np.int32)
+    indices += np.arange(degree, dtype=np.int32) * np.int32(width)
+    data = np.full(indices.size, 1, dtype=np.float32)
+    indptr = np.arange(n_users + 1, dtype=np.int64) * degree
+    return sp.csr_array((data, indices.reshape(-1), indptr), shape=(n_users, n_items))
 
 
 def private_mib(pid: int | str) -> float:
@@ -98,22 +110,40 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=200_000)
     parser.add_argument("--factors", type=int, default=32)
     parser.add_argument("--iterations", type=int, default=3)
-    parser.add_argument("--cap", type=float, default=1.0, help="private memory, GiB a process")
+    parser.add_argument(
+        "--cap", type=float, default=1.0, help="private memory, GiB a process; 0: no limit"
+    )
     parser.add_argument("--folder", type=Path, help="where to write; default: a temporary folder")
+    parser.add_argument("--block-nnz", type=int, default=4_000_000)
+    parser.add_argument(
+        "--direct",
+        action="store_true",
+        help="make the files from a matrix in memory, before the cap",
+    )
     arguments = parser.parse_args()
-    if arguments.cap:
-        limit = int(arguments.cap * 2**30)
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    limit = int(arguments.cap * 2**30)
+
+    def set_cap() -> None:
+        if limit:
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+    if not arguments.direct:
+        set_cap()
     folder = Path(tempfile.mkdtemp(prefix="aimass-out-of-core-", dir=arguments.folder))
     try:
-        stream = GeneratedPairs(arguments.users, arguments.items, int(arguments.interactions))
+        size = arguments.users, arguments.items, int(arguments.interactions)
         begin = time.process_time(), time.perf_counter()
-        blocks = RowBlocks.from_triplets(stream, folder / "x", shape=stream.shape)
+        options = {"folder": folder / "x", "block_nnz": arguments.block_nnz}
+        if arguments.direct:
+            blocks = RowBlocks.from_matrix(evenly_spread(*size), **options)
+            set_cap()
+        else:
+            blocks = RowBlocks.from_triplets(GeneratedPairs(*size), shape=size[:2], **options)
         cpu, wall = time.process_time() - begin[0], time.perf_counter() - begin[1]
-        size = sum(path.stat().st_size for path in (folder / "x").iterdir())
+        n_bytes = sum(path.stat().st_size for path in (folder / "x").iterdir())
         print(
-            f"{blocks.nnz:,} interactions of {stream.shape[0]:,} users and {stream.shape[1]:,} "
-            f"items: {size / 1e9:.2f} GB of row blocks, written in {wall:.0f} s ({cpu:.0f} CPU s); "
+            f"{blocks.nnz:,} interactions of {size[0]:,} users and {size[1]:,} items: "
+            f"{n_bytes / 1e9:.2f} GB of row blocks, written in {wall:.0f} s ({cpu:.0f} CPU s); "
             f"private memory is limited to {arguments.cap} GiB a process",
             flush=True,
         )

@@ -110,7 +110,10 @@ def test_fork_after_use(model, small_ratings):
 
 INTERRUPTED = """
 import numpy as np, scipy.sparse as sp
-from aimass_core import ImplicitALS, ItemKNN, PureSVD, SlopeOne, UserKNN, similarity
+from aimass_core import (
+    EASE, SLIM, SVD, AsymmetricSVD, ImplicitALS, ItemKNN, PureSVD, SlopeOne, SparseEASE, UserKNN,
+    similarity,
+)
 rng = np.random.default_rng(0)
 X = sp.random_array(
     (20_000, 12_000), density=0.02, random_state=rng, format="csr", dtype=np.float32
@@ -126,6 +129,11 @@ LONG = {
         "m.predict(np.arange(20_000).repeat(50), np.tile(np.arange(50), 20_000))",
     ),
     "als": ("", "ImplicitALS(n_factors=200, solver='cholesky').fit(X)"),
+    "ease": ("", "EASE().fit(X)"),
+    "slim": ("", "SLIM(alpha=1e-4, l1_ratio=0.0).fit(X)"),
+    "sparse ease": ("", "SparseEASE(n_neighbors=1000).fit(X)"),
+    "svd": ("", "SVD(n_factors=2000, n_threads=1).fit(X)"),
+    "asymmetric svd": ("", "AsymmetricSVD(n_factors=500).fit(X)"),
     "als, many factors": ("", "ImplicitALS(n_factors=1500).fit(X)"),
     "pure svd": ("", "PureSVD(n_factors=1000).fit(X)"),
     "slope one": (

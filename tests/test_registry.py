@@ -121,7 +121,7 @@ def test_a_model_added_in_the_places_of_contributing(tmp_path: Path) -> None:
     for path, old, new in (  # place 2
         ("neighbors", "    from .item_knn", "    from .alphabetical import Alphabetical\n"),
         ("neighbors", '    "ItemKNN": ', '    "Alphabetical": "alphabetical",\n'),
-        ("neighbors", '"ItemKNN", "Pop', '"Alphabetical", '),
+        ("neighbors", '    "ItemKNN",\n', '    "Alphabetical",\n'),
         (
             "",
             "    from .neighbors import ItemKNN",

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["describe", "details", "named_values", "table"]
+__all__ = ["describe", "details", "named_values", "results", "table"]
 
 
 def table(header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
@@ -69,6 +69,44 @@ def details(summary: str, content: str) -> str:
     str
     """
     return f"<details><summary>{html.escape(summary)}</summary>{content}</details>"
+
+
+def results(
+    rows: Sequence[Sequence[str]], notes: Iterable[str] = (), *, left: Iterable[int] = (0,)
+) -> str:
+    """Return a table of results, whose cells are texts of numbers, with notes below it.
+
+    Parameters
+    ----------
+    rows : sequence of sequences of str
+        Cells; the first row holds the titles. An interval in brackets is set in small type.
+    notes : iterable of str
+        Lines below the table.
+    left : iterable of int, default (0,)
+        Columns that are aligned to the left; the others are aligned to the right.
+
+    Returns
+    -------
+    str
+    """
+    at_left = set(left)
+
+    def line(row: Sequence[str], kind: str) -> str:
+        cells = []
+        for column, cell in enumerate(row):
+            value, bracket, interval = html.escape(cell).partition(" [")
+            text = f"{value}<br><small>[{interval}</small>" if bracket else value
+            style = "left" if column in at_left else "right;white-space:nowrap"
+            cells.append(f'<{kind} style="text-align:{style}">{text}</{kind}>')
+        return f"<tr>{''.join(cells)}</tr>"
+
+    body = "".join(line(row, "td") for row in rows[1:])
+    below = "<br>".join(map(html.escape, notes))
+    return (
+        f'<div style="overflow-x:auto"><table><thead>{line(rows[0], "th")}</thead>'
+        f"<tbody>{body}</tbody></table></div>"
+        f"{f'<p>{below}</p>' if below else ''}"
+    )
 
 
 def describe(value: Any) -> str:

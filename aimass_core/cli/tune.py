@@ -108,7 +108,7 @@ class SearchOptions:
         names = _models(self.model, self.metric)
         return {
             "models": names,
-            "space": _space(names, self.try_values),
+            "space": _space(names, self.try_values, self.metric),
             "metric": self.metric,
             "method": self.method,
             "n_trials": self.trials,
@@ -195,7 +195,8 @@ def tune(
 def _models(names: list[str] | None, metric: str) -> list[str]:
     """Return the names of the models to try."""
     from ..base.registry import model_names
-    from ..tuning.search import RATINGS, suits_search
+    from ..tuning.default_spaces import RATINGS
+    from ..tuning.search import suits_search
     from .models import model_class
 
     if names:
@@ -206,7 +207,7 @@ def _models(names: list[str] | None, metric: str) -> list[str]:
     return [name for name in model_names() if suits_search(model_class(name), is_rating)]
 
 
-def _space(names: list[str], words: list[str] | None) -> dict[str, Any] | None:
+def _space(names: list[str], words: list[str] | None, metric: str) -> dict[str, Any] | None:
     """Return the search space, with the values of ``--try`` in place of the default ones."""
     from ..tuning import default_space
     from .models import model_class, parsed_value
@@ -214,7 +215,7 @@ def _space(names: list[str], words: list[str] | None) -> dict[str, Any] | None:
     if not words:
         return None
     space: dict[str, dict[str, Any]] = {
-        name: dict(default_space(model_class(name), name)) for name in names
+        name: dict(default_space(model_class(name), name, metric=metric)) for name in names
     }
     for word in words:
         target, equals, values = word.partition("=")

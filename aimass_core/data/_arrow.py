@@ -134,7 +134,10 @@ def _read(array: Any, parent_offset: int, n: int, name: str) -> Column:
     form: str = array.schema.format
     if form == "n":
         return Column("null", np.zeros(n, dtype=np.int64), null=np.ones(n, dtype=bool))
-    view = array.view()
+    try:
+        view = array.view()
+    except RuntimeError:  # of nanoarrow: a type of one library alone, such as Int128 of polars
+        raise _unreadable(form, name) from None
     start = parent_offset + array.offset
     null = None
     if array.null_count != 0 and view.buffer(0).size_bytes:

@@ -19,7 +19,7 @@ from ..base.optional import import_optional
 if TYPE_CHECKING:
     from ..base.executor import Runner
 
-__all__ = ["engine_executor", "map_partitions"]
+__all__ = ["engine_executor", "engine_of", "map_partitions"]
 
 Summary = dict[str, Any]
 

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from ..base.arrays import as_labels, as_vector
+from ..base.html import results
 from ..base.tested import TestedDifference
 from ..base.text import aligned, interval_text, p_value_text
 from ..base.validation import as_choice, as_float
@@ -165,6 +166,14 @@ class CampaignReport:
         return len(self.effects)
 
     def __repr__(self) -> str:
+        return "\n".join([aligned(self._rows()), "", *self._notes()])
+
+    def _repr_html_(self) -> str:
+        """Return the table of the effects for a notebook."""
+        return results(self._rows(), self._notes(), left=(0, 1))
+
+    def _rows(self) -> list[list[str]]:
+        """Return the titles and the effects as texts."""
         rows = [["outcome", "arm", "treated", "control", "difference", "lift", "p"]]
         for e in self.effects:
             lift = f"{e.relative_lift:+.1%} [{e.relative_lower:+.1%}, {e.relative_upper:+.1%}]"
@@ -179,14 +188,16 @@ class CampaignReport:
                     p_value_text(e.adjusted_p_value).removeprefix("= "),
                 ]
             )
+        return rows
+
+    def _notes(self) -> list[str]:
         level = self.effects[0].confidence
-        note = f"[ ] {level:.0%} confidence; p by {self.correction} correction"
-        lines = [aligned(rows), "", note]
+        lines = [f"[ ] {level:.0%} confidence; p by {self.correction} correction"]
         if self.adjustment != "none":
             lines[-1] += f"; adjusted for covariates ({self.adjustment})"
         if self.sample_ratio is not None:
             lines.append(repr(self.sample_ratio))
-        return "\n".join(lines)
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain dictionaries and lists.

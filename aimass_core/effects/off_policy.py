@@ -27,6 +27,7 @@ from scipy.special import ndtri
 
 from ..base.arrays import as_labels, as_vector
 from ..base.caller import warn_caller
+from ..base.html import results
 from ..base.text import aligned, interval_text, short_number
 from ..base.validation import as_choice, as_float
 
@@ -147,13 +148,23 @@ class OffPolicyReport:
         return self.estimates[estimator]
 
     def __repr__(self) -> str:
+        return "\n".join([aligned(self._rows()), "", *self._notes()])
+
+    def _repr_html_(self) -> str:
+        """Return the table of the estimates for a notebook."""
+        return results(self._rows(), self._notes(), left=(0, 3))
+
+    def _rows(self) -> list[list[str]]:
+        """Return the titles and the estimates as texts."""
         rows = [["estimator", "value", "standard error", ""]]
         for e in self.estimates.values():
             value = interval_text(e.value, e.lower, e.upper)
             rows.append([e.estimator, value, f"{e.standard_error:.3g}", e.note])
+        return rows
+
+    def _notes(self) -> list[str]:
+        """Return sample sizes, weights and warnings."""
         lines = [
-            aligned(rows),
-            "",
             f"{self.n:,} impressions, {self.n_rewarded:,} with a reward and a weight above 0; "
             f"effective sample size {self.effective_sample_size:,.0f}, "
             f"largest weight {self.max_weight:,.1f}, mean weight {self.mean_weight:.3f}",
@@ -167,7 +178,7 @@ class OffPolicyReport:
                 "WARNING: the mean weight is not 1: the target policy chooses actions that the "
                 "logging policy never shows, or propensities are wrong"
             )
-        return "\n".join(lines)
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain dictionaries.

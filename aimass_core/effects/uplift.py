@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import as_labels, as_vector
+from ..base.html import results
 from ..base.random import as_seed
 from ..base.text import aligned, interval_text
 from ..base.threads import resolve_n_threads
@@ -101,13 +102,21 @@ class UpliftReport:
     n_customers: int
 
     def __repr__(self) -> str:
+        return aligned(self._rows())
+
+    def _repr_html_(self) -> str:
+        """Return the table of the metrics for a notebook."""
+        customers = f"{self.n_customers:,} customers; [ ] {self.auuc.confidence:.0%} confidence"
+        return results([["metric", "value"], *self._rows()], [customers])
+
+    def _rows(self) -> list[list[str]]:
+        """Return names and intervals as texts."""
         rows = [("AUUC", self.auuc), ("qini", self.qini)]
         if self.qini_coefficient is not None:
             rows.append(("qini coefficient", self.qini_coefficient))
         rows += [(f"effect in the first {s:.0%}", i) for s, i in self.effect_at.items()]
         rows.append(("effect of treating all", self.effect))
-        cells = [[name, interval_text(i.estimate, i.lower, i.upper)] for name, i in rows]
-        return aligned(cells)
+        return [[name, interval_text(i.estimate, i.lower, i.upper)] for name, i in rows]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain dictionaries.

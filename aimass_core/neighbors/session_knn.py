@@ -211,13 +211,13 @@ class SessionKNN(Recommender):
 
 
 def later_entries(
-    rows: NDArray[np.int64], indptr: NDArray[np.int64], times: NDArray[np.int64]
+    rows: NDArray[np.integer[Any]], indptr: NDArray[np.int64], times: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Return how many entries of its row have a later time than each entry.
 
     Parameters
     ----------
-    rows : ndarray of int64, shape (nnz,)
+    rows : ndarray of int, shape (nnz,)
         Row of each entry, ascending.
     indptr : ndarray of int64, shape (n + 1,)
         Where the entries of each row begin and end.

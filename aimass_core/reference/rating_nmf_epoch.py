@@ -55,7 +55,7 @@ def rating_nmf_epoch(
         error = ratings[entry] - estimates[entry]
         bu[user] += rates[0] * (error - penalties[2] * bu[user])
         bi[item] += rates[1] * (error - penalties[3] * bi[item])
-    sides = [(users, rows, y[indices], penalties[0])]
+    sides: list[Any] = [(users, rows, y[indices], penalties[0])]
     if moves_items:
         sides.append((items, indices, x[rows], penalties[1]))
     for factors, owner, others, penalty in sides:

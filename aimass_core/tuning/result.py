@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.html import results
 from ..base.optional import import_optional
 from ..base.text import aligned, interval_text, short_number
 from ._journal import plain
@@ -124,6 +125,17 @@ class SearchResult:
         return len(self.trials)
 
     def __repr__(self) -> str:
+        rows = self._rows()
+        width = max(len(row[3]) for row in rows)
+        table = aligned([[*row[:3], row[3].ljust(width)] for row in rows])
+        return "\n".join([table, "", *self._notes()])
+
+    def _repr_html_(self) -> str:
+        """Return the table of the best trials for a notebook."""
+        return results(self._rows(), self._notes(), left=(0, 3))
+
+    def _rows(self) -> list[list[str]]:
+        """Return the titles and the ten best trials as texts."""
         rows = [["model", self.metric, "seconds", "setting"]]
         for trial in self.ranking()[:10]:
             setting = ", ".join(
@@ -131,17 +143,18 @@ class SearchResult:
                 for key, value in trial.params.items()
             )
             rows.append([trial.model, short_number(trial.score), f"{trial.seconds:.2f}", setting])
-        widths = max(len(row[3]) for row in rows)
-        table = aligned([[*row[:3], row[3].ljust(widths)] for row in rows])
+        return rows
+
+    def _notes(self) -> list[str]:
         failed = sum(t.state == "failed" for t in self.trials)
-        lines = [table, "", f"{len(self.trials)} trials, {failed} failed"]
+        lines = [f"{len(self.trials)} trials, {failed} failed"]
         if self.test_interval_ is not None:
             i = self.test_interval_
             lines.append(
                 f"best on the test part: {interval_text(i.estimate, i.lower, i.upper)} "
                 f"({i.confidence:.0%} confidence)"
             )
-        return "\n".join(lines)
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """Return trials and best setting as plain dictionaries and lists.
@@ -184,9 +197,10 @@ class SearchResult:
         names = [n for n in own[0].params if len({repr(t.params[n]) for t in own}) > 1]
         figure = Figure(figsize=(4 * (1 + len(names)), 3.6), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, 1 + len(names), sharey=True))
-        for model in dict.fromkeys(t.model for t in done):
+        looks = _looks(list(dict.fromkeys(t.model for t in done)))
+        for model, look in looks.items():
             part = [t for t in done if t.model == model]
-            axes[0].plot([t.number for t in part], [t.score for t in part], "o", ms=4, label=model)
+            axes[0].plot([t.number for t in part], [t.score for t in part], label=model, **look)
         better = np.fmin if self.lower_is_better else np.fmax
         course = better.accumulate([t.score for t in done])
         axes[0].step(
@@ -195,13 +209,24 @@ class SearchResult:
         axes[0].set(xlabel="trial", ylabel=self.metric)
         axes[0].legend(fontsize="small")
         for axis, name in zip(axes[1:], names):
-            _draw_parameter(axis, name, own, self.best_trial)
+            _draw_parameter(axis, name, own, self.best_trial, looks[self.best_trial.model])
+            axis.set_title(self.best_trial.model, fontsize="medium")
         path = Path(path)
         figure.savefig(path, dpi=120)
         return path
 
 
-def _draw_parameter(axis: Any, name: str, trials: list[Trial], best: Trial) -> None:
+def _looks(models: list[str]) -> dict[str, dict[str, Any]]:
+    """Return color and marker of each model; forty models look different."""
+    return {
+        model: {"color": f"C{i % 10}", "marker": "os^D"[i // 10 % 4], "linestyle": "", "ms": 4}
+        for i, model in enumerate(models)
+    }
+
+
+def _draw_parameter(
+    axis: Any, name: str, trials: list[Trial], best: Trial, look: dict[str, Any]
+) -> None:
     """Draw scores over the values of one parameter; numbers on a scale, others side by side."""
     values = [t.params[name] for t in trials]
     is_number = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
@@ -215,6 +240,6 @@ def _draw_parameter(axis: Any, name: str, trials: list[Trial], best: Trial) -> N
         x = [float(labels.index(str(v))) for v in values]
         position = float(labels.index(str(best.params[name])))
         axis.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
-    axis.plot(x, [t.score for t in trials], "o", ms=4)
+    axis.plot(x, [t.score for t in trials], **look)
     axis.plot([position], [best.score], "o", ms=9, mfc="none", mec="k")
     axis.set_xlabel(name)

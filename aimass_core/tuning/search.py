@@ -34,7 +34,7 @@ from ..evaluation.resampling import LOWER_IS_BETTER
 from ._journal import Journal, fingerprint
 from ._scoring import column_of_metric, score_settings
 from ._sharing import shared_parameter
-from .default_spaces import default_space
+from .default_spaces import RATINGS, default_space, has_rating_space
 from .result import SearchResult, Trial
 from .space import Choice, Space, as_space, grid_settings, sample_setting
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["nested_tune", "tune"]
 
 METHODS = ("random", "grid", "halving", "tpe", "cma-es")
-RATINGS = ("rmse", "mae", "mse", "r2")
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,8 @@ def tune(
     ----------
     models : model, class, registered name, list of these, or None
         A model instance keeps its own parameters where the space has none. None: every model of
-        the package that ranks (or rates, for a rating metric).
+        the package that ranks (or rates, for a rating metric) and needs nothing but the
+        interactions. Neural networks and models that rank by features must be named.
     data : Interactions or Split
         Interactions are split into train and test first. The test part of a split is kept for the
         judgement of the winner.
@@ -128,7 +128,7 @@ def tune(
         Any metric of `evaluate`, with its cut-off.
     method : {"random", "grid", "halving", "tpe", "cma-es"}, default "random"
         "halving" tries many settings on a part of the users and keeps the best third for the next
-        round. "tpe" and "cma-es" use Optuna.
+        round; a time limit is divided equally among the rounds. "tpe" and "cma-es" use Optuna.
     n_trials : int, optional
         Settings of each model. Default 20, or no limit with a time limit. Not used by "grid".
     n_points : int, default 4
@@ -237,7 +237,7 @@ def tune(
             runner,
         )
         if method == "halving":
-            _halve(search, [(c, list(g)) for c, g, _ in settings], share, eta, seed)
+            _halve(search, [(c, g) for c, g, _ in settings], share, eta, seed)
         elif method in ("grid", "random"):
             _run(search, _round_robin([(c, g) for c, g, _ in settings]), 1.0)
         else:
@@ -331,7 +331,7 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
             ):
                 raise ValueError("space must be {model name: {parameter: values}} for many models")
             given = space.get(name)
-        own = default_space(cls, name_of(cls)) if given is None else as_space(given)
+        own = default_space(cls, name_of(cls), metric=metric) if given is None else as_space(given)
         known = sorted(inspect.signature(cls).parameters)
         unknown = sorted(own.keys() - set(known))
         if unknown:
@@ -348,13 +348,21 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
 
 
 def suits_search(cls: Any, is_rating: bool) -> bool:
-    """Return whether a model can be searched without further input."""
+    """Return whether a search of every model tries this one.
+
+    Models that need further input, or an optional package, take part if they are named. So do
+    models that rank by features of users or items: without features they equal another model.
+    """
     if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
         return False
     if cls.requires or cls.needs_features or cls.needs_extra or cls.__name__ == "ContextKNN":
         return False
     rates = getattr(cls, "predicts_ratings", False)
-    return bool(rates) if is_rating else rates is False or not isinstance(rates, bool)
+    if is_rating:
+        return bool(rates) or has_rating_space(name_of(cls))
+    if cls.uses_item_features or cls.uses_user_features:
+        return False
+    return rates is False or not isinstance(rates, bool)
 
 
 def _outer(data: Any, test: Any, seed: int) -> tuple[Interactions, Split | None]:
@@ -589,27 +597,33 @@ def _from_entry(entry: dict[str, Any], setting: dict[str, Any], number: int) -> 
 
 def _halve(
     search: _Search,
-    settings: list[tuple[_Candidate, list[list[dict[str, Any]]]]],
+    settings: list[tuple[_Candidate, Iterator[list[dict[str, Any]]]]],
     min_resource: float,
     eta: int,
     seed: int,
 ) -> None:
-    """Run successive halving over the share of the users."""
+    """Run successive halving over the share of the users.
+
+    Each round has an equal part of a time limit, and what earlier rounds left of theirs. A round
+    begins with the model of the best trial before, so that the limit leaves out worse models.
+    """
     by_name = {candidate.name: candidate for candidate, _ in settings}
-    groups = [(candidate, group) for candidate, parts in settings for group in parts]
+    groups: Iterable[tuple[_Candidate, list[dict[str, Any]]]] = _round_robin(settings)
     n_rounds = max(1, math.ceil(math.log(1 / min_resource, eta) - 1e-9) + 1)
+    begin, end = time.monotonic(), search.deadline
     for r in range(n_rounds):
         share = min(1.0, float(eta) ** (r - n_rounds + 1))
         folds = [_some_users(fold, share, seed) for fold in search.folds]
+        search.deadline = end if r == n_rounds - 1 else begin + (end - begin) * (r + 1) / n_rounds
         trials = _run(search, groups, share, folds)
         ranked = sorted((t for t in trials if t.state == "done"), key=search.key)
         if not ranked:
             return
         kept = ranked[: max(1, len(ranked) // eta)]
         groups = []
-        for name, candidate in by_name.items():
+        for name in dict.fromkeys(t.model for t in kept):  # the model with the best trial first
             own = [t.params for t in kept if t.model == name]
-            groups += [(candidate, group) for group in _grouped(candidate, own)]
+            groups += [(by_name[name], group) for group in _grouped(by_name[name], own)]
 
 
 def _some_users(fold: Split, share: float, seed: int) -> Split:

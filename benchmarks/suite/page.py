@@ -22,11 +22,12 @@ th, td { padding: .25rem .5rem; border-bottom: 1px solid #dde2e8; text-align: ri
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
 th:last-child, td:last-child { text-align: left; }
 tr.native td { background: #f2f7fc; } .loss { color: #b3261e; font-weight: 600; }
-.scroll { overflow-x: auto; } svg { max-width: 100%; height: auto; }
+.scroll { overflow-x: auto; } svg { width: 100%; min-width: 44rem; height: auto; }
 .note { color: #5a6675; }
 """
 COLORS = {"reference": "#9aa5b1", "native": "#1f6fb4"}
 PEERS = ("#e08a1e", "#3f9b6c", "#8e5bb5", "#c2504d", "#6b7f2a", "#a06a4f")
+LINES = ("o-", "s--", "^:", "D-.")  # with the colors: one look for each of 24 models
 
 
 def _svg(figure: Any) -> str:
@@ -144,7 +145,7 @@ def sizes(groups: Groups) -> str:
         axes.plot(
             [x for x, _ in points],
             [y for _, y in points],
-            "o-",
+            LINES[number // len(PEERS) % len(LINES)],
             label=name,
             markersize=4,
             color=PEERS[number % len(PEERS)],
@@ -181,6 +182,32 @@ def roofline(groups: Groups) -> str:
     axes.set_xlabel("% of what a single-precision matrix product of BLAS reaches on one thread")
     axes.set_xlim(0, 100)
     return _svg(figure)
+
+
+def outcome(groups: Groups) -> str:
+    """How many cases have a peer, and in which of them a peer is faster."""
+    compared = losses = 0
+    lines = []
+    for group, members in groups.items():
+        factors = {
+            member: ratio(row, members.get("native"))
+            for member, row in members.items()
+            if member.startswith("peer:") and "(" not in member
+        }
+        factors = {member: value for member, value in factors.items() if not math.isnan(value)}
+        compared += bool(factors)
+        faster = sorted((value, member) for member, value in factors.items() if value < 1)
+        if faster:
+            losses += 1
+            names = ", ".join(f"{member[5:]} ({value:.2f})" for value, member in faster)
+            lines.append(f"<li>{html.escape(f'{group}: {names}')}</li>")
+    text = (
+        f"<p>{sum(map(len, groups.values()))} results of {len(groups)} cases. "
+        f"{compared} cases have a peer, and in {losses} of them a peer is faster"
+    )
+    if not lines:
+        return f"{text}.</p>"
+    return f"{text} (in brackets its time over the native time):</p><ul>{''.join(lines)}</ul>"
 
 
 def _table(groups: Groups) -> str:
@@ -236,7 +263,12 @@ def page(header: dict[str, Any], groups: Groups, skipped: list[str]) -> str:
         "before its time counts. Times are the best of all rounds. CPU time counts all threads. "
         "The peak is the memory of one call above what the process held before it.</p>",
     ]
-    parts += [f"<h2>{title}</h2>{picture}" for title, picture in pictures if picture]
+    parts.append(outcome(groups))
+    parts += [
+        f"<h2>{title}</h2><div class='scroll'>{picture}</div>"
+        for title, picture in pictures
+        if picture
+    ]
     parts += ["<h2>All measurements</h2>", _table(groups)]
     if skipped:
         entries = "".join(f"<li>{html.escape(line)}</li>" for line in skipped)

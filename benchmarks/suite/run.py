@@ -65,7 +65,13 @@ FULL = {
     ],
 }
 # Kernels whose dense micro-kernels have one variant for each instruction-set level.
-DENSE = ("score_topk", "als_solve", "gmm", "gram_matrix", "roofline", "spd_inverse")
+DENSE = ("score_topk", "bench_als", "gmm", "gram_matrix", "roofline", "spd_inverse")
+
+
+# Loading every pytest plugin that is installed takes longer than most of the measurements.
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+PYTEST += ("-p", "pytest_benchmark.plugin")
+NO_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 class Measurement(NamedTuple):
@@ -117,17 +123,8 @@ def machine(threads: int) -> dict[str, Any]:
 
 def collected(scale: str, only: str | None) -> list[str]:
     """The node ids of all benchmarks that pytest finds."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        str(BENCHMARKS),
-        "--collect-only",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-    ]
-    environment = {**os.environ, "AIMASS_BENCH_SCALE": scale}
+    command = [*PYTEST, str(BENCHMARKS), "--collect-only"]
+    environment = {**os.environ, **NO_PLUGINS, "AIMASS_BENCH_SCALE": scale}
     run = subprocess.run(
         command, capture_output=True, text=True, env=environment, cwd=BENCHMARKS.parent
     )
@@ -168,7 +165,10 @@ def plan(options: argparse.Namespace, nodes: list[str], isas: list[str]) -> list
         wanted.append(Measurement(node, member, base))
         if member != "native" or taken[function, member] > 1:
             continue
-        for n in sorted({1, options.threads // 2} - {0, options.threads}):
+        counts = {1, options.threads // 2} - {0, options.threads}
+        if "roofline" in node:  # on one thread whatever the setting
+            counts = set()
+        for n in sorted(counts):
             wanted.append(
                 Measurement(
                     node,
@@ -191,22 +191,11 @@ def measured(one: Measurement, limit: float, rounds: int) -> dict[str, Any]:
     """Run one measurement; a failure or an exceeded limit is a result too."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "record.jsonl"
-        environment = {**os.environ, **one.environment, RECORD: str(path), ROUNDS: str(rounds)}
+        environment = {**os.environ, **NO_PLUGINS, **one.environment}
+        environment |= {RECORD: str(path), ROUNDS: str(rounds)}
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             environment[name] = one.environment["AIMASS_BENCH_THREADS"]
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            one.node,
-            "-q",
-            "-x",
-            "-rs",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:xdist",
-        ]
+        command = [*PYTEST, one.node, "-x", "-rs"]
         empty = {"group": one.node, "member": one.member, "note": ""}
         try:
             run = subprocess.run(

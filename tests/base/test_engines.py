@@ -87,7 +87,7 @@ def test_the_same_bits_on_other_engines(engine, module, tmp_path):
         pytest.skip("pandas and pyarrow are not installed, which data sets of the engines need")
     script = tmp_path / "script.py"
     script.write_text(FIT + READ + CODE[engine] + 'if __name__ == "__main__":\n    main()\n')
-    result = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    result = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=900)
     assert result.stdout.split() == ["same", "same", "same"], result.stderr
 
 
@@ -147,7 +147,7 @@ print("rows", sorted((r["user"], r["rank"], r["item"]) for r in rows))
 read(spark.createDataFrame(frame()).repartition(3))
 spark.stop()
 """)
-    result = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    result = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=900)
     columns = load(model_file).recommend(k=3).columns()
     expected = zip(*(columns[name].tolist() for name in ("user", "rank", "item")), strict=True)
     assert f"rows {sorted(expected)}" in result.stdout, result.stderr

@@ -193,14 +193,14 @@ def test_wrong_arguments(tmp_path):
 
 
 def test_incomplete_files_are_removed_after_an_error(tmp_path):
-    def fail() -> None:
+    def run():
         with open_runner("processes:1", tmp_path, "x", 1, keeps_place=True) as runner:
             (runner.folder / "state.json").touch()
             (runner.folder / ".shared.npy.0123.tmp").touch()
             raise OSError("No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        fail()
+        run()
     assert {path.name for path in (tmp_path / "x").iterdir()} == {"lock", "state.json"}
 
 

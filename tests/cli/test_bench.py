@@ -134,6 +134,16 @@ def test_finished_measurements_are_not_repeated_and_interrupts_are_kept(tmp_path
     assert calls == ["a", "b", "b", "c"]
 
 
+def test_the_page_names_the_cases_in_which_a_peer_is_faster():
+    groups = suite_results.summary(ENTRIES)
+    text = page.outcome(groups)
+    assert "1 cases have a peer, and in 1 of them a peer is faster" in text
+    assert "<li>kernel | a: fast (0.50)</li>" in text
+    del groups["kernel | a"]["peer:fast"]
+    assert "0 cases have a peer" in page.outcome(groups)
+    assert "<li>" not in page.outcome(groups)
+
+
 def test_what_is_planned():
     nodes = [
         f"benchmarks/bench_x.py::bench_score_topk[{m}-{n}]"

@@ -151,6 +151,12 @@ def test_errors_name_the_partition(tmp_path):
         read_partitions([], **options)
 
 
+def test_one_table_names_the_function_for_distributed_data():
+    dataset = type("DataFrame", (), {"__module__": "dask.dataframe"})()
+    with pytest.raises(TypeError, match=r"got DataFrame: data\.distributed\.read_partitions reads"):
+        Interactions.from_table(dataset, user="u", item="i")
+
+
 def test_the_sum_of_rows_overflows():
     parts = [{"u": [1], "i": [1], "v": np.array([3e38], np.float32)} for _ in range(2)]
     with pytest.raises(ValueError, match="overflows"):

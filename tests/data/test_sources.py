@@ -560,6 +560,36 @@ def test_rows_of_adbc_that_cannot_be_read(tmp_path: Path) -> None:
         Interactions.from_table(source, query="SELECT * FROM t", user="who", item="what")
 
 
+def test_closed_connections() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.close()
+    with pytest.raises(ValueError, match=r"connection cannot be used: .*closed"):
+        read(connection, query=SELECT)
+    duckdb = pytest.importorskip("duckdb")
+    connection = duckdb.connect()
+    connection.close()
+    with pytest.raises(ValueError, match=r"query cannot be run: .*closed"):
+        read(connection, query=SELECT)
+
+
+def test_scanners_of_data_sets(tmp_path: Path) -> None:
+    ds = pytest.importorskip("pyarrow.dataset")
+    pytest.importorskip("pyarrow.parquet").write_table(arrow_table(), tmp_path / "a.parquet")
+    data = ds.dataset(tmp_path)
+    assert read(data.scanner()) == EXPECTED
+    x = Interactions.from_table(
+        data.scanner(filter=ds.field("what") < 9), user="who", item="what", value="stars"
+    )
+    assert list(x) == [("ann", 7, 2.0), ("bob", 7, 3.0)]
+
+
+def test_types_of_one_library_alone() -> None:
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame({"who": pl.Series([1, 2], dtype=pl.Int128), "what": [7, 9]})
+    with pytest.raises(TypeError, match=r"user='who' has the Arrow type .* cast the column"):
+        Interactions.from_table(frame, user="who", item="what")
+
+
 def test_lazy_frames_that_fail() -> None:
     pl = pytest.importorskip("polars")
     frame = pl.LazyFrame({"who": ["a"], "what": [1]})

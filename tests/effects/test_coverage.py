@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from interval_coverage import coverage, false_alarms
+from interval_coverage import coverage, false_alarms, risk_bands
 
 
 def test_95_percent_intervals_in_80_campaigns():
@@ -12,6 +12,10 @@ def test_95_percent_intervals_in_80_campaigns():
     error = np.sqrt(0.05 * 0.95 / 80)
     for name, share in coverage(80, 1000).items():
         assert share >= 0.95 - 3.5 * error, name
+
+
+def test_risk_bands_of_200_campaigns():
+    assert abs(risk_bands(200) - 0.9) <= 3.5 * np.sqrt(0.9 * 0.1 / 200)
 
 
 @pytest.mark.slow

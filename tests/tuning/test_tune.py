@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import time
+import types
 import warnings
 
 import numpy as np
@@ -22,7 +24,15 @@ from aimass_core import (
 from aimass_core.base.registry import model_modules
 from aimass_core.data import split
 from aimass_core.evaluation import evaluate
-from aimass_core.tuning import Choice, Range, default_space, nested_tune, optuna_objective, tune
+from aimass_core.tuning import (
+    Choice,
+    Range,
+    default_space,
+    nested_tune,
+    optuna_objective,
+    search,
+    tune,
+)
 from aimass_core.tuning._sharing import fit_settings, shared_parameter
 
 OWN = [m.rpartition(".")[2].replace("_", "-") for m in model_modules().values()]
@@ -270,8 +280,13 @@ class TestMethods:
         assert states == ["COMPLETE", "PRUNED", "PRUNED"]
         assert len(study.trials[0].intermediate_values) == 4
 
-    def test_time_limit_serves_every_model(self, shop):
-        result = tune(["popularity", "item-knn", "pure-svd"], shop, time_limit=1.5)
+    def test_time_limit_serves_every_model(self, shop, monkeypatch):
+        seconds = iter(range(100))  # each look at the clock takes a second
+        clock = types.SimpleNamespace(
+            monotonic=lambda: next(seconds), perf_counter=time.perf_counter
+        )
+        monkeypatch.setattr(search, "time", clock)
+        result = tune(["popularity", "item-knn", "pure-svd"], shop, time_limit=4, refit=False)
         assert {t.model for t in result.trials} == {"popularity", "item-knn", "pure-svd"}
         assert len(tune("popularity", shop, time_limit=1e-9)) == 1  # always one
 

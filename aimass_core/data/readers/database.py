@@ -197,10 +197,20 @@ def _result(source: Any, query: Any, opened: contextlib.ExitStack) -> Any:
             source = opened.enter_context(source.connect())
         is_text = isinstance(query, str)
         return _executed(source, import_optional("sqlalchemy").text(query) if is_text else query)
-    cursor = source.cursor()
+    cursor = _cursor(source)
     opened.callback(cursor.close)
     _executed(cursor, query)
     return cursor
+
+
+def _cursor(connection: Any) -> Any:
+    """Return a cursor; errors of the driver, such as of a closed connection, are ValueErrors."""
+    try:
+        return connection.cursor()
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        raise ValueError(f"the connection cannot be used: {error}") from error
 
 
 _DUCKDB = ("duckdb", "_duckdb")

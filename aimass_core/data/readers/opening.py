@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from .._dataset import engine_of
 from .database import database_kind, is_database, open_database, open_result
 from .files import File, files_of, is_url
-from .frames import FrameReader, is_frame, is_pandas
+from .frames import FrameReader, is_frame, is_pandas, library_of
 from .json_lines import JsonReader
 from .options import ReadOptions
 from .parquet import ArrowFileReader, ParquetReader
@@ -111,6 +112,8 @@ def _readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Reader]
             return [open_database(table, database, options, notes)]
     if isinstance(table, (str, os.PathLike)) or _is_binary_file(table):
         return [_reader_of(file, options, notes) for file in files_of(table, options)]
+    if library_of(table) == "pyarrow" and not is_frame(table) and hasattr(table, "to_reader"):
+        table = table.to_reader()  # a scanner of a dataset
     if is_frame(table):
         return [FrameReader(table, options, notes)]
     if is_database(table):
@@ -128,6 +131,8 @@ def _readers(table: Any, options: ReadOptions, notes: list[str]) -> list[Reader]
             "table is a pandas Series with columns in the index: pass table.reset_index()"
         )
     hint = ": wrap it in io.BytesIO" if isinstance(table, (bytes, bytearray)) else ""
+    if engine_of(table):
+        hint = ": data.distributed.read_partitions reads data sets of Dask, Ray and Spark"
     if callable(getattr(table, "tocsr", None)):
         hint = ": use Interactions.from_csr(X, users=ids, items=ids)"
     raise TypeError(

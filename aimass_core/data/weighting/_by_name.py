@@ -43,4 +43,6 @@ def as_weighting(weighting: Any, *, documents: str) -> Weighting | None:
         unfitted: Weighting = clone(weighting)
         return unfitted
     cls = WEIGHTINGS[as_choice(weighting, "weighting", tuple(WEIGHTINGS))]
-    return cls(documents=documents) if "documents" in cls._param_names() else cls()
+    has_documents = "documents" in cls._param_names()
+    options: dict[str, Any] = {"documents": documents} if has_documents else {}
+    return cls(**options)
