@@ -7,10 +7,11 @@
 //   contrastive 1 - s_0 + w / n sum of max(0, s_j - margin)
 // where a score is x_u'y_k + b_k, or with `cosine` the cosine of x_u and y_k, divided by the
 // temperature. With a cosine, contrastive is the cosine contrastive loss.
-// Cost: nnz n_negatives (4 f) multiply-adds, 6 f with `cosine`. Negatives that contrastive leaves as
-// they are (below the margin, no penalty, no running means) are scored only: 2 f, 3 f with `cosine`.
-// Rows of factors are fetched into the cache ahead of the scores. Schedule, memory and draws:
-// sgd_strata.hpp, negative_sampler.hpp. Threads change no bit.
+// Cost: nnz n_negatives (4 f) multiply-adds, 6 f with `cosine`. Negatives that contrastive leaves
+// as they are (below the margin, no penalty, no running means) are scored only: 2 f, 3 f with
+// `cosine`. Rows of factors are fetched into the cache ahead of the scores. Schedule, memory and
+// draws: sgd_strata.hpp, negative_sampler.hpp. Threads change no bit.
+//
 // Johnson, Logistic matrix factorization for implicit feedback data (NIPS workshop 2014); Wu et
 // al., On the effectiveness of sampled softmax loss for item recommendation (TOIS 2024); Mao et
 // al., SimpleX: a simple and strong baseline for collaborative filtering (CIKM 2021).
