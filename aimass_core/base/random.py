@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["as_generator", "as_seed"]
+__all__ = ["as_generator", "as_seed", "fill_rows"]
+
+_CHUNK = 1 << 20  # values drawn at once
 
 
 def as_generator(random_state: Any) -> np.random.Generator:
@@ -63,3 +67,20 @@ def as_seed(random_state: Any) -> int:
     if isinstance(random_state, (int, np.integer)) and random_state < 2**64:
         return int(random_state)
     return int(rng.integers(0, 2**64, dtype=np.uint64))
+
+
+def fill_rows(out: NDArray[Any], draw: Callable[[tuple[int, int]], NDArray[Any]]) -> None:
+    """Fill an array by blocks of rows, so that Ctrl-C ends the work soon.
+
+    Parameters
+    ----------
+    out : ndarray, shape (n, d)
+        What is filled.
+    draw : callable
+        Returns random values for a shape. Generators of NumPy give the values of one call for all
+        rows.
+    """
+    step = max(1, _CHUNK // max(1, out.shape[1]))
+    for begin in range(0, len(out), step):
+        block = out[begin : begin + step]
+        block[...] = draw(block.shape)

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from .. import array_api, kernels
 from ..base.array_files import opened, stored
 from ..base.csr import row_numbers
+from ..base.random import fill_rows
 from ..base.validation import as_choice, as_float, as_int, csr_parts
 from ..exceptions import NumericalError
 from ..kernels import cuda
@@ -145,10 +146,10 @@ def random_factors(rng: np.random.Generator, n: int, n_factors: int, scale: Any,
     """Return normal factors with standard deviation ``scale / sqrt(n_factors)`` (Rendle 2021)."""
     deviation = as_float(scale, "init_scale", minimum=0.0) / np.sqrt(n_factors)
     factors = np.empty((n, n_factors), dtype=np.float32)
-    step = max(1, _CHUNK // n_factors)  # in chunks, so that Ctrl-C ends the work soon
-    for begin in range(0, n, step):
-        part = rng.standard_normal((min(step, n - begin), n_factors), dtype=np.float32)
-        factors[begin : begin + step] = part * np.float32(deviation)
+    fill_rows(
+        factors,
+        lambda shape: rng.standard_normal(shape, dtype=np.float32) * np.float32(deviation),
+    )
     return factors.astype(dtype, copy=False)
 
 

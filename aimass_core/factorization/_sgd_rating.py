@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from ..base.baselines import global_mean, rating_range
 from ..base.csr import row_numbers, take_rows
 from ..base.fit_options import FitOptions
-from ..base.random import as_generator
+from ..base.random import as_generator, fill_rows
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_float, as_int, wrap_csr
 from ._als import MAX_FACTORS
@@ -150,7 +150,7 @@ class SgdRating(RatingModel):
         mean = as_float(self.init_mean, "init_mean")
         std = as_float(self.init_std, "init_std", minimum=0.0)
         factors = aligned_zeros((n, padded(n_factors)), self.user_items_.dtype)
-        factors[:, :n_factors] = rng.normal(mean, std, (n, n_factors))
+        fill_rows(factors[:, :n_factors], lambda shape: rng.normal(mean, std, shape))
         return factors
 
     def _start_from(self, start: Any, arrays: dict[str, Array], n_factors: int) -> None:

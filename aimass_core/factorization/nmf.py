@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from .. import kernels
 from ..base.csr import transpose
 from ..base.executor import LOCAL
-from ..base.random import as_generator
+from ..base.random import as_generator, fill_rows
 from ..base.registry import register
 from ..base.validation import as_float, as_int, csr_parts
 from ._als import MAX_FACTORS, MemoryBlock, Solver, half_step
@@ -127,9 +127,9 @@ class NMF(FactorModel):
         rng = as_generator(self.random_state)
         mean = float(X.data.sum(dtype=np.float64)) / max(1, X.shape[0] * X.shape[1])
         scale = np.sqrt(mean / n_factors)
-        W, H = (
-            np.abs(rng.standard_normal((n, n_factors)) * scale).astype(X.dtype) for n in X.shape
-        )
+        W, H = (np.empty((n, n_factors), dtype=X.dtype) for n in X.shape)
+        for factors in (W, H):
+            fill_rows(factors, lambda shape: np.abs(rng.standard_normal(shape) * scale))
         T = transpose(X, n_threads)
         solver = Solver("nonnegative", n_steps=n_steps, n_threads=n_threads)
         progress = self._progress(max_iter)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base.baselines import global_mean, rating_range
 from ..base.fit_options import FitOptions
-from ..base.random import as_generator
+from ..base.random import as_generator, fill_rows
 from ..base.registry import register
 from ..base.validation import as_bool, as_float, as_int, csr_parts
 from ..exceptions import NumericalError
@@ -206,7 +206,9 @@ class RatingNMF(RatingModel):
         rng = as_generator(self.random_state)
         start = self._options.start
         if start is None:
-            start = [rng.uniform(low, high, (n, n_factors)) for n in X.shape]
+            start = [np.empty((n, n_factors)) for n in X.shape]
+            for factors in start:
+                fill_rows(factors, lambda shape: rng.uniform(low, high, shape))
         users, items = _first_factors(start, X.shape, n_factors, self._dtype)
         counts = np.diff(X.indptr), np.bincount(X.indices, minlength=X.shape[1])
         users[counts[0] == 0], items[counts[1] == 0] = 0, 0

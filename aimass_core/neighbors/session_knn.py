@@ -83,7 +83,7 @@ class SessionKNN(Recommender):
     >>> model = SessionKNN(n_neighbors=2).fit(x)
     >>> new = Interactions.from_arrays(["eve"] * 2, ["ale", "tea"], times=[5, 6])
     >>> model.recommend_new(new, k=2).ids.tolist()
-    [['nut', 'pie']]
+    [['nut', 'jam']]
     """
 
     _keeps_times: ClassVar[bool] = True

@@ -63,6 +63,12 @@ _WARP: Space = {
     "regularization": Range(1e-6, 1e-3, log=True),
     "max_iter": _EPOCHS,
 }
+_SOFTMAX: Space = {
+    "n_factors": _FACTORS,
+    "learning_rate": _LEARNING_RATE,
+    "temperature": Range(0.05, 0.5, log=True),
+    "max_iter": _EPOCHS,
+}
 _FEATURE_SHARE: Space = {"feature_share": Range(0.1, 0.9)}
 _FEATURE_RIDGE: Space = {"feature_regularization": Range(0.1, 100.0, log=True)}
 _NETWORK: Space = {
@@ -112,12 +118,7 @@ _SPACES: dict[str, Space] = {
         "n_negatives": Choice([4, 8, 16, 32]),
         "max_iter": _EPOCHS,
     },
-    "sampled-softmax-mf": {
-        "n_factors": _FACTORS,
-        "learning_rate": _LEARNING_RATE,
-        "temperature": Range(0.05, 0.5, log=True),
-        "max_iter": _EPOCHS,
-    },
+    "sampled-softmax-mf": _SOFTMAX,
     "cosine-contrastive-mf": {
         "n_factors": _FACTORS,
         "learning_rate": _LEARNING_RATE,
@@ -166,6 +167,7 @@ _SPACES: dict[str, Space] = {
     "hybrid-als": _ALS | _FEATURE_RIDGE,
     "hybrid-bpr": _BPR | _FEATURE_SHARE,
     "hybrid-warp": _WARP | _FEATURE_SHARE,
+    "hybrid-sampled-softmax": _SOFTMAX | _FEATURE_SHARE,
     "external-vectors": _ALS,
     "fm": {"n_factors": Choice([4, 8, 16, 32]), "max_iter": Choice([50, 100, 200])},
     "gru4rec": _NETWORK | {"n_hidden": Choice([64, 128, 256])},

@@ -1,4 +1,4 @@
-"""The check of matrices uses the threads that a call asks for."""
+"""The check of matrices uses the threads that a call asks for; random rows come in blocks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core import ItemKNN, Popularity, kernels, similarity
-from aimass_core.base import validation
+from aimass_core.base import random, validation
 from aimass_core.base.validation import as_csr
 
 
@@ -90,3 +90,16 @@ def test_errors_name_the_first_bad_entry():
             as_csr(X, n_threads=n_threads)
         messages.add(str(error.value))
     assert len(messages) == 1
+
+
+def test_rows_filled_by_blocks_hold_the_values_of_one_call(monkeypatch):
+    monkeypatch.setattr(random, "_CHUNK", 10)
+    for columns, dtype in ((3, np.float64), (3, np.float32), (25, np.float64), (0, np.float64)):
+        rng, whole = np.random.default_rng(5), np.random.default_rng(5)
+        out = np.empty((11, columns), dtype)
+
+        def draw(shape, rng=rng, dtype=dtype):
+            return rng.standard_normal(shape, dtype)
+
+        random.fill_rows(out, draw)
+        np.testing.assert_array_equal(out, whole.standard_normal((11, columns), dtype))
