@@ -74,7 +74,7 @@ def number_of(device: Any) -> int | None:
     RuntimeError
         If the extension is built, and there is no such GPU or no driver.
     """
-    match = re.fullmatch(r"cuda(?::(\d+))?", device) if isinstance(device, str) else None
+    match = re.fullmatch(r"cuda(?::(\d{1,4}))?", device) if isinstance(device, str) else None
     if match is None:
         return None
     try:
@@ -118,7 +118,7 @@ def required_number_of(device: Any) -> int | None:
         raise TypeError(f"device must be a string such as 'cpu' or 'cuda', got {device!r}")
     if device == "cpu":
         return None
-    if not re.fullmatch(r"cuda(:\d+)?", device):
+    if not re.fullmatch(r"cuda(:\d{1,4})?", device):
         raise ValueError(f"device must be 'cpu', 'cuda', 'cuda:1' and so on, got {device!r}")
     _extension()
     return number_of(device)

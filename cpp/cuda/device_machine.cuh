@@ -11,7 +11,10 @@ namespace aimass::cuda {
 
 inline void check(cudaError_t status, const char* action) {
   if (status == cudaSuccess) return;
-  throw DeviceError(std::string("CUDA failed to ") + action + ": " + cudaGetErrorString(status));
+  cudaGetLastError();  // the next call does not report this error again
+  const auto message = std::string("CUDA failed to ") + action + ": " + cudaGetErrorString(status);
+  if (status == cudaErrorMemoryAllocation) throw DeviceMemoryError(message);
+  throw DeviceError(message);
 }
 
 template <class Body>

@@ -77,11 +77,13 @@ struct ScorePlan {
 template <class T, class Machine>
 ScorePlan score_plan(const Machine& machine, const ScoreInput<T>& input, std::int64_t n_items,
                      std::int64_t f, std::int64_t capacity) {
-  constexpr std::int64_t kRows = 1 << 14;
+  constexpr std::int64_t kRows = 1 << 14, kPinned = 1 << 28;  // bytes
   const auto value = static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t most_rows =
+      std::clamp<std::int64_t>(kPinned / (f * value + input.k * (value + 4) + 1), 1, kRows);
   const std::int64_t each = kQueries * (f * value + capacity * (value + 4)) + input.k * (value + 4);
   ScorePlan plan;
-  for (plan.n_rows = std::min(kRows, input.n_queries);; plan.n_rows = (plan.n_rows + 3) / 4) {
+  for (plan.n_rows = std::min(most_rows, input.n_queries);; plan.n_rows = (plan.n_rows + 3) / 4) {
     plan.n_excluded = most_entries(input.exclude, input.n_queries, plan.n_rows);
     plan.n_allowed = most_entries(input.allow, input.n_queries, plan.n_rows);
     const std::int64_t fixed =

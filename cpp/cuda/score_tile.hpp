@@ -161,6 +161,7 @@ AIMASS_DEVICE void score_queries(Block& block, const ScoreProblem<T>& a, std::in
     for (int q = 0; q < n; ++q)
       if (shared.n_entries[q] + block.size() > a.capacity)
         score_tile::shrink(block, a, q, scratch, shared);
+    block.each([](int) {});  // all have read the counts
   }
   for (int q = 0; q < n; ++q) {
     if (shared.n_entries[q] > a.k) score_tile::shrink(block, a, q, scratch, shared);

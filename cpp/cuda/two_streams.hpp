@@ -34,7 +34,8 @@ void in_two_streams(Machine& machine, const Run& run, std::int64_t n_blocks, con
     for (int stream = 0; stream < 2; ++stream) {
       try {
         machine.wait(stream);
-      } catch (const DeviceError&) {  // NOLINT(bugprone-empty-catch): the first error is rethrown
+      } catch (const DeviceError&) {        // NOLINT(bugprone-empty-catch): the first error is
+      } catch (const DeviceMemoryError&) {  // NOLINT(bugprone-empty-catch): rethrown
       }
     }
     throw;

@@ -183,12 +183,12 @@ void add_panel(std::int64_t n, const T* panel, const T* weighted, const T* error
 template <std::int64_t kWork, class T, class Column>
 void for_each_column(const Run& run, const FmColumns<T>& model, Column&& column) {
   const FlushDenormals flush;
+  std::int64_t work = 0;  // since the last poll
   for (std::int64_t r = 0; r < model.n_runs; ++r) {
     const std::int64_t begin = model.runs[r], end = model.runs[r + 1];
     const std::int64_t n_entries = model.columns.indptr[end] - model.columns.indptr[begin];
     const bool divided = run.n_threads() > 1 && n_entries + (end - begin) * 64 >= kWork;
     if (!divided || end - begin == 1) {
-      std::int64_t work = 0;
       for (std::int64_t c = begin; c < end; ++c) {
         work += model.columns.end(c) - model.columns.begin(c) + 64;
         if (work >= kWork) {
