@@ -3,7 +3,7 @@
 ``device="cuda"`` of `GaussianMixture` computes through PyTorch or CuPy (`aimass_core.array_api`),
 that of `similarity.topk`, `ItemKNN`, `UserKNN` and `BPR` through kernels of this package, and that
 of `ImplicitALS` and `FactorIndex` through these kernels where they are built, else through PyTorch
-or CuPy. Nothing chooses a GPU by itself.
+or CuPy. No function chooses a GPU by itself.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def is_available() -> bool:
     Returns
     -------
     bool
-        False without an NVIDIA GPU, without its driver, or without all of the extension with the
-        kernels of this package, PyTorch and CuPy for CUDA.
+        False without an NVIDIA GPU or its driver, and where none of these is installed: the
+        extension with the kernels of this package, PyTorch for CUDA, CuPy.
 
     Examples
     --------

@@ -7,7 +7,7 @@ data set.
 The newest interaction of each user is the test part, the one before it the validation part.
 Interactions of a user at the same time, such as those of one purchase, are put into a random order
 first. With ``--ties columns`` they keep the order of the columns: then the test item is the one
-with the largest number of a purchase, which models that count neighbours in the order can predict.
+with the highest column of a purchase, and models that count successors learn the order of columns.
 
 Every model without a network is fitted with each of its settings below, takes the best one by
 NDCG@10 on the validation part, and is fitted again on both older parts. A network trains on what is

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# All checks of the kernels for GPUs on a machine that has one, in less than eight minutes: builds the extension
-# where it is missing, runs the parity tests on GPU 0, then compares results and speed with the processor.
+# All checks of the kernels for GPUs on a machine that has one: builds the extension where it is missing, runs the
+# parity tests on GPU 0, then compares results and speed with the processor. It takes less than eight minutes where
+# the extension is built already, and up to ten with the build.
 #
 #   tools/gpu_check.sh [--dry-run] [folder of the report]
 #

@@ -106,7 +106,7 @@ def read_partitions(
     Returns
     -------
     Interactions
-        Bit-identical to that of `Interactions.from_table` on the partitions below one another. The
+        Bit-identical to that of `Interactions.from_table` for the concatenated partitions. The
         notes of ``report`` are those of single partitions.
 
     Raises
@@ -122,8 +122,8 @@ def read_partitions(
 
     Notes
     -----
-    A partition must fit in the memory of its worker. Spark must return a partition's rows in one
-    order each time, because a lost task is repeated.
+    A partition must fit in the memory of its worker. Spark must return the rows of a partition in
+    the same order each time, because a lost task is repeated.
 
     Examples
     --------
@@ -464,7 +464,7 @@ def _numbered(columns: list[Column]) -> tuple[Column, Array]:
 
 
 def _of_one_kind(columns: list[Column]) -> list[Column]:
-    """Return ids as one kind, as the partitions below one another would have it."""
+    """Return ids as one kind, the one that the concatenated partitions would have."""
     kinds = {c.kind for c in columns}
     if len(kinds) == 1 or kinds == {"int", "uint"}:
         return columns

@@ -92,11 +92,10 @@ class SASRec(SequenceModel):
     -----
     An epoch costs O(n L (n_items f + n_layers (f^2 + L f))) for n windows of length L. A batch is
     computed in parts of at least one window, which takes O(L n_items + n_layers L (n_heads L + f))
-    numbers. A new user costs O(n_layers L f (f + L)) and one
-    exact search, which is that of `FactorIndex`. An item counts once for a user, at the time of its
-    entry. Positions are counted from the oldest item of a window, so that the network meets each
-    length of a history in training; the paper counts them from the newest. The answer for a user
-    has the same bits alone and in any batch.
+    numbers. A new user costs O(n_layers L f (f + L)) and one exact search, which is that of
+    `FactorIndex`. An item counts once for a user, at the time of its entry. Positions are counted
+    from the oldest item of a window, so that histories of each length occur in training; the paper
+    counts them from the newest. The list of a user is bit-identical alone and in any batch.
 
     References
     ----------

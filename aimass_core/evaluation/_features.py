@@ -115,7 +115,7 @@ def leaks_of(
     table : FeatureTable
         Features of items or users.
     rows : ndarray of int64, shape (n,)
-        Rows of the table to compare; others than its own have no features and are left out.
+        Rows of the table to compare; numbers outside of the table are left out.
     n_entries : ndarray of int64, shape (n,)
         Number of relevant test entries of each.
 

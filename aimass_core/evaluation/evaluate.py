@@ -131,8 +131,8 @@ def evaluate(
         Threads of ``recommend`` and of the resampling.
     executor : str or concurrent.futures.Executor, optional
         Where folds are evaluated, one in a task: "processes:N", "dask://host:port",
-        "ray://host:port", or an object with the method ``submit``. The metrics are bit-identical.
-        Default: this process.
+        "ray://host:port", or an object with the method ``submit``. The metrics are bit-identical to
+        those of one process. Default: this process.
     place : path-like, optional
         Folder for the files of the folds, which all workers see under this name. Default: a
         temporary folder.

@@ -351,7 +351,6 @@ def bootstrap_interval(
         Seed; the default gives the same interval at every call.
     n_threads : int, optional
         Threads; the result does not depend on them.
-
     executor : str or concurrent.futures.Executor, optional
         Where the replicates are computed, in ranges: "processes:N", "dask://host:port",
         "ray://host:port", or an object with the method ``submit``. The result is bit-identical.
@@ -661,7 +660,6 @@ def compare_models(
         Seed.
     n_threads : int, optional
         Threads; the result does not depend on them.
-
     executor : str or concurrent.futures.Executor, optional
         Where the replicates are computed, in ranges: "processes:N", "dask://host:port",
         "ray://host:port", or an object with the method ``submit``. The result is bit-identical.

@@ -80,10 +80,11 @@ class CoClustering(RatingModel):
 
     Notes
     -----
-    A turn takes O(nnz + (n_users + n_items) n_user_clusters n_item_clusters) and, for each user and
-    item, memory of three values for each cluster of the other side. A user or an item without
-    ratings is predicted the mean of the other, and both the mean of all ratings; Surprise predicts
-    the latter for all of them. New users get the cluster of the least squared error.
+    An iteration takes O(nnz + (n_users + n_items) n_user_clusters n_item_clusters) and, for each
+    user and item, memory of three values for each cluster of the other side. The prediction for a
+    user without ratings is the mean of the item, that for an item without ratings the mean of the
+    user, and that for both the mean of all ratings; Surprise predicts the latter for all of them.
+    New users get the cluster of the least squared error.
 
     References
     ----------

@@ -99,9 +99,9 @@ class CosineContrastiveMF(ListwiseRanking):
     Notes
     -----
     An epoch takes O(nnz f n_negatives) multiply-adds. Without a penalty of negatives and with "sgd"
-    or "adagrad", negatives below the margin are scored but not moved: on Gowalla in less than half
-    the time. Memory, threads, the part of the catalogue that negatives come from, and new users: as
-    `BPR`, but with at most 8 parts.
+    or "adagrad", negatives below the margin are scored but not moved; an epoch on Gowalla then
+    takes less than half the time. Memory, threads, the part of the catalogue that negatives come
+    from, and new users are as in `BPR`, but with at most 8 parts.
 
     References
     ----------

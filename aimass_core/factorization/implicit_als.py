@@ -141,7 +141,7 @@ class ImplicitALS(FactorModel):
     device : str, default="cpu"
         Where the half-steps of `fit` are computed. "cuda" is an NVIDIA GPU by the kernels of this
         package where they are built, else by PyTorch or CuPy, which needs the extra ``gpu``;
-        factors agree to rounding. Answers come from the processor.
+        factors agree to rounding. Lists and new users are computed on the processor.
 
     Attributes
     ----------

@@ -95,7 +95,7 @@ def rating_nmf_epoch(
 
 @njit(cache=True, nogil=True)
 def _product(a: Any, b: Any) -> float:
-    """Return the product of two vectors, in four sums that do not wait for one another."""
+    """Return the inner product of two vectors, as four independent partial sums."""
     n = len(a) // 4 * 4
     s0 = s1 = s2 = s3 = 0.0
     for f in range(0, n, 4):

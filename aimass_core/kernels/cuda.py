@@ -93,7 +93,7 @@ def number_of(device: Any) -> int | None:
 
 
 def required_number_of(device: Any) -> int | None:
-    """Return the number of the GPU that a parameter ``device`` names, where only kernels will do.
+    """Return the number of the GPU that a parameter ``device`` names, where kernels are needed.
 
     Parameters
     ----------

@@ -367,7 +367,7 @@ def _best_on_gpu(items: Any, queries: Any, biases: Any, k: int, lists: Any) -> R
 
 
 def _with_sorted_columns(indptr: Any, indices: Any) -> tuple[Any, Any]:
-    """Return a CSR pattern with the columns of each row in rising order."""
+    """Return a CSR pattern with the columns of each row in ascending order."""
     if indptr is None:
         return _NO_PATTERN
     shape = len(indptr) - 1, int(indices.max(initial=-1)) + 1

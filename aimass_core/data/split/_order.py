@@ -41,8 +41,8 @@ def leave_last(
     Returns
     -------
     Split
-        Of events at the same time, those in higher columns count as newer. Events of the user
-        after the first one of the test part, other than those of its items, are in no part.
+        Of events of a user at the same time, those in higher columns count as newer. Events of the
+        user after the first one of the test part, other than those of its items, are in no part.
 
     Raises
     ------
@@ -53,6 +53,11 @@ def leave_last(
     -----
     In time it leaks between users: one user's last entry may be older than another's first. Use
     `temporal` where that matters.
+
+    Columns are in the order of the ids. Where many events have the same time, as the lines of an
+    invoice have, the test item is the one with the highest id. This flatters sequence models that
+    break ties by column, too. Give interactions of the same time a random order first: see "Leave
+    last out with equal times" in the guide on evaluation.
 
     References
     ----------
