@@ -21,6 +21,7 @@ help:
 	@echo "make bench     set up and run the benchmarks, print the table (AIMASS_BENCH_SCALE=small|medium|full)"
 	@echo "make native    compile the extension into aimass_core/, only what changed"
 	@echo "make site      build the documentation into build/site; 'make site SITE=serve' shows it at http://127.0.0.1:8000"
+	@echo "make slow      run the examples and tests on Dask, Ray and Spark"
 	@echo "make lint format types docs tidy sanitize weak-symbols portable cuda stubs check-stubs clean"
 
 $(BIN)/python:

@@ -3,7 +3,7 @@
 // with f from a few to a few thousand, by the threads of one block.
 //
 // Sums have one order, whatever the number of threads: an inner product is the sum of 32 partial
-// sums. Time: f^3 / 3 multiply-adds in 2 f phases for a factorisation, which is limited by the
+// sums. Time: f^3 / 6 multiply-adds in 2 f phases for a factorisation, which is limited by the
 // phases for small f.
 #pragma once
 
