@@ -76,16 +76,19 @@ AlsPlan als_parts(const Csr<T>& rows, std::int64_t most_rows, std::int64_t most_
 // even single rows do not.
 template <class T, class Machine>
 AlsPlan als_plan(const Machine& machine, const AlsInput<T>& input, bool is_matrix_shared) {
-  constexpr std::int64_t kRows = 1 << 16, kEntries = 1 << 22, kPinned = 1 << 28;  // bytes
+  // Limits of a part: rows, entries, bytes of pinned memory, and multiply-adds, for Ctrl-C.
+  constexpr std::int64_t kRows = 1 << 16, kEntries = 1 << 22, kPinned = 1 << 28;
+  constexpr std::int64_t kWork = std::int64_t{1} << 40;
   const auto value = static_cast<std::int64_t>(sizeof(T));
   const std::int64_t f = input.n_factors, size = input.block_size;
-  const std::int64_t most_rows =
-      std::clamp<std::int64_t>(kPinned / ((3 * f + 1) * value), 1, kRows);
+  const std::int64_t most_rows = std::clamp<std::int64_t>(
+      std::min(kPinned / ((3 * f + 1) * value), kWork / (f * f * f)), 1, kRows);
+  const std::int64_t most_entries = std::clamp<std::int64_t>(kWork / (f * f), 1, kEntries);
   const std::int64_t fixed = (input.rows.n_cols + 2 * f) * f * value;
   const std::int64_t each = value * ((is_matrix_shared ? 0 : f * f) + size * size + 7 * f);
   for (std::int64_t divisor = 1;; divisor *= 4) {
     AlsPlan plan = als_parts(input.rows, std::max<std::int64_t>(1, most_rows / divisor),
-                             std::max<std::int64_t>(1, kEntries / divisor));
+                             std::max<std::int64_t>(1, most_entries / divisor));
     const std::int64_t of_row = (3 * f + 1) * value + 12;
     const std::int64_t travelling =
         2 * (plan.most_rows * of_row + 8 + plan.most_entries * (value + 4));

@@ -32,16 +32,24 @@ struct BprLaunch {
   const std::int32_t* steps = nullptr;
   T* scratch = nullptr;  // of the first block; those of the others follow
   BprSums* sums = nullptr;
+  // A launch takes kSteps steps of each block, so that a round with many hears Ctrl-C.
+  static constexpr std::int64_t kSteps = 1 << 15;
+  std::int64_t first = 0;  // step of a block that the launch begins with
 
   template <class Block>
   AIMASS_DEVICE void operator()(Block& block, Shared& shared, void*, std::int64_t own,
                                 std::int64_t n_blocks) const {
     (void)n_blocks;
     const std::int64_t n_items = 1 + a.n_candidates;
-    take_bpr_steps(block, a, steps + begin[own] * (1 + n_items), begin[own + 1] - begin[own],
+    const std::int64_t left = begin[own + 1] - begin[own] - first;
+    const std::int64_t n = left < 0 ? 0 : left < kSteps ? left : kSteps;
+    take_bpr_steps(block, a, steps + (begin[own] + first) * (1 + n_items), n,
                    scratch + own * n_items * (kLanes + 1), shared);
     block.each([&](int thread) {
-      if (thread == 0) sums[own] = shared.sums;
+      if (thread != 0) return;
+      if (first == 0) sums[own] = {0, 0};
+      sums[own].loss += shared.sums.loss;
+      sums[own].n_correct += shared.sums.n_correct;
     });
   }
 };
@@ -250,7 +258,18 @@ EpochSums bpr_epoch_on(Machine& machine, const PairwiseProblem<T>& problem, cons
         work.steps = mine.steps.device();
         work.sums = mine.sums.device();
         machine.wait(1 - stream);  // rounds share rows: the one before has to be complete
+        const std::int64_t* of_part = mine.begin.host();
+        std::int64_t most = 0;
+        for (std::int64_t part = 0; part < n_parts; ++part)
+          most = std::max(most, of_part[part + 1] - of_part[part]);
+        work.first = 0;
         machine.launch(stream, n_parts, 0, work);
+        while (work.first + BprLaunch<T>::kSteps < most) {
+          machine.wait(stream);
+          run.poll();
+          work.first += BprLaunch<T>::kSteps;
+          machine.launch(stream, n_parts, 0, work);
+        }
         mine.sums.fetch(stream, n_parts);
       },
       [&](std::int64_t, int stream) {

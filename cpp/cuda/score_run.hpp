@@ -77,10 +77,14 @@ struct ScorePlan {
 template <class T, class Machine>
 ScorePlan score_plan(const Machine& machine, const ScoreInput<T>& input, std::int64_t n_items,
                      std::int64_t f, std::int64_t capacity) {
-  constexpr std::int64_t kRows = 1 << 14, kPinned = 1 << 28;  // bytes
+  // Limits of a block: queries, bytes of pinned memory, and multiply-adds, for Ctrl-C.
+  constexpr std::int64_t kRows = 1 << 14, kPinned = 1 << 28;
+  constexpr std::int64_t kWork = std::int64_t{1} << 40;
   const auto value = static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t most_rows =
-      std::clamp<std::int64_t>(kPinned / (f * value + input.k * (value + 4) + 1), 1, kRows);
+  const std::int64_t at_work = std::max<std::int64_t>(
+      kWork / (n_items * f + 1), std::int64_t{4} * kQueries * machine.info().n_multiprocessors);
+  const std::int64_t most_rows = std::clamp<std::int64_t>(
+      std::min(kPinned / (f * value + input.k * (value + 4) + 1), at_work), 1, kRows);
   const std::int64_t each = kQueries * (f * value + capacity * (value + 4)) + input.k * (value + 4);
   ScorePlan plan;
   for (plan.n_rows = std::min(most_rows, input.n_queries);; plan.n_rows = (plan.n_rows + 3) / 4) {

@@ -61,18 +61,47 @@ AIMASS_DEVICE std::int64_t select_best(Block& block, const T* scores, const Inde
   return shared.n_taken;
 }
 
-// Writes entries that are in any order to the places that their number of better ones says.
+// Writes entries that are in any order to `out`, the best one first, by merging sorted runs: an
+// entry goes to its place in its own run plus the number of better ones in the other run. All four
+// arrays have n places; those of the entries are overwritten. Time: n log(n)^2 comparisons.
 template <class T, class Block>
-AIMASS_DEVICE void put_in_order(Block& block, const std::int32_t* indices, const T* values,
-                                std::int64_t n, std::int32_t* out_indices, T* out_values) {
+AIMASS_DEVICE void put_in_order(Block& block, std::int32_t* indices, T* values, std::int64_t n,
+                                std::int32_t* out_indices, T* out_values) {
+  std::int32_t *from_indices = indices, *to_indices = out_indices;
+  T *from_values = values, *to_values = out_values;
+  for (std::int64_t length = 1; length < n; length *= 2) {
+    block.each([&](int thread) {
+      for (std::int64_t i = thread; i < n; i += block.size()) {
+        const std::int64_t begin = i / (2 * length) * (2 * length);
+        const std::int64_t middle = begin + length < n ? begin + length : n;
+        const std::int64_t end = middle + length < n ? middle + length : n;
+        const std::int64_t other = i < middle ? middle : begin;
+        std::int64_t low = other, high = i < middle ? end : middle;
+        while (low < high) {  // the first entry of the other run that is not better
+          const std::int64_t at = low + (high - low) / 2;
+          const bool is_better =
+              from_values[at] > from_values[i] ||
+              (from_values[at] == from_values[i] && from_indices[at] < from_indices[i]);
+          if (is_better)
+            low = at + 1;
+          else
+            high = at;
+        }
+        const std::int64_t place = begin + (i < middle ? i - begin : i - middle) + (low - other);
+        to_indices[place] = from_indices[i];
+        to_values[place] = from_values[i];
+      }
+    });
+    std::int32_t* const merged_indices = to_indices;
+    T* const merged_values = to_values;
+    to_indices = from_indices, to_values = from_values;
+    from_indices = merged_indices, from_values = merged_values;
+  }
+  if (from_indices == out_indices) return;
   block.each([&](int thread) {
     for (std::int64_t i = thread; i < n; i += block.size()) {
-      std::int64_t place = 0;
-      for (std::int64_t other = 0; other < n; ++other)
-        place += values[other] > values[i] ||
-                 (values[other] == values[i] && indices[other] < indices[i]);
-      out_indices[place] = indices[i];
-      out_values[place] = values[i];
+      out_indices[i] = from_indices[i];
+      out_values[i] = from_values[i];
     }
   });
 }
