@@ -10,9 +10,11 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..base.optional import import_optional
 
@@ -92,7 +94,7 @@ def _call(
 def _listed(dataset: Any) -> list[Any]:
     """Return the partitions of a folder of Parquet files, or of an iterable."""
     if isinstance(dataset, (str, os.PathLike)):
-        folder = Path(dataset)
+        folder = Path(dataset).absolute()  # workers may have another working directory
         if not folder.is_dir():
             raise FileNotFoundError(
                 f"dataset: there is no folder '{folder}': give a folder of Parquet files, a list "
@@ -102,7 +104,8 @@ def _listed(dataset: Any) -> list[Any]:
         if not parts:
             raise FileNotFoundError(f"dataset: the folder '{folder}' holds no *.parquet file")
         return parts
-    if not isinstance(dataset, Iterable) or hasattr(dataset, "columns"):
+    is_table = isinstance(dataset, (Mapping, np.ndarray)) or hasattr(dataset, "columns")
+    if is_table or not isinstance(dataset, Iterable):
         raise TypeError(
             "dataset must be a DataFrame of Dask or Spark, a Dataset of Ray, a folder of Parquet "
             f"files, or a list of tables and paths, got {type(dataset).__name__}; "

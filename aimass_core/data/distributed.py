@@ -411,14 +411,15 @@ def _written_maps(given: dict[str, IdMap | None], folder: Path) -> dict[str, str
 
 
 @lru_cache(maxsize=4)
-def _cached_map(path: str, modified: int) -> IdMap:
+def _cached_map(path: str, version: tuple[int, ...]) -> IdMap:
     ids: IdMap = load(path)
     return ids
 
 
 def _map_of(path: str) -> IdMap:
-    """Return the map of a file; a process reads it once."""
-    return _cached_map(path, Path(path).stat().st_mtime_ns)
+    """Return the map of a file; a process reads each version of a file once."""
+    status = Path(path).stat()
+    return _cached_map(path, (status.st_mtime_ns, status.st_ino, status.st_size))
 
 
 def _joined(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -21,25 +22,34 @@ _PARTS = ("train", "test", "fold_in", "holdout")
 _MAX_LOADED = 8  # splits that a worker keeps
 
 _loaded: OrderedDict[SplitFiles, Split] = OrderedDict()
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """Names of the files of a split, and its rules."""
+    """Names of the files of a split, its rules, and the run that wrote them.
+
+    A worker may serve several runs, whose files have the same names.
+    """
 
     files: tuple[str | None, ...]
     order: str
     repeats: str
+    run: str
 
     def load(self) -> Split:
         """Return the split; a process reads it once."""
-        if self not in _loaded:
-            parts: Any = [None if file is None else load(file) for file in self.files]
-            train, test, fold_in, holdout = parts
-            _loaded[self] = Split(train, test, fold_in, holdout, self.order, self.repeats)
+        known = _loaded.get(self)
+        if known is not None:
+            return known
+        parts: Any = [None if file is None else load(file) for file in self.files]
+        train, test, fold_in, holdout = parts
+        read = Split(train, test, fold_in, holdout, self.order, self.repeats)
+        with _lock:
+            _loaded[self] = read
             while len(_loaded) > _MAX_LOADED:
                 _loaded.popitem(last=False)
-        return _loaded[self]
+        return read
 
 
 class SharedSplits:
@@ -53,6 +63,7 @@ class SharedSplits:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
+        self._run = secrets.token_hex(8)
         self._written: dict[int, tuple[Split, SplitFiles]] = {}  # by identity of the split
         self._lock = threading.Lock()
 
@@ -77,6 +88,6 @@ class SharedSplits:
             if part is not None:
                 save(part, path)
             files.append(None if part is None else path)
-        written = SplitFiles(tuple(files), fold.order, fold.repeats)
+        written = SplitFiles(tuple(files), fold.order, fold.repeats, self._run)
         self._written[id(fold)] = fold, written
         return written

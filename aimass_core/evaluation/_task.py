@@ -296,8 +296,8 @@ class Task:
                 if table is None or not len(numbers):
                     continue
                 rows = numbers
-                if table.ids is not None and ids is not None:
-                    rows = table.ids.get(ids.to_ids(numbers))
+                if table.ids is not None:
+                    rows = table.ids.get(numbers if ids is None else ids.to_ids(numbers))
                 for name, area in leaks_of(table, rows, counts[numbers]).items():
                     label = f"{side} feature {name!r}"
                     found[label] = max(area, found.get(label, 0.0))

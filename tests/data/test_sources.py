@@ -584,7 +584,7 @@ def test_scanners_of_data_sets(tmp_path: Path) -> None:
 
 
 def test_types_of_one_library_alone() -> None:
-    pl = pytest.importorskip("polars")
+    pl = pytest.importorskip("polars", minversion="1.18")
     frame = pl.DataFrame({"who": pl.Series([1, 2], dtype=pl.Int128), "what": [7, 9]})
     with pytest.raises(TypeError, match=r"user='who' has the Arrow type .* cast the column"):
         Interactions.from_table(frame, user="who", item="what")
@@ -597,7 +597,7 @@ def test_lazy_frames_that_fail() -> None:
         Interactions.from_table(
             frame.with_columns(pl.col("who").cast(pl.Int64)), user="who", item="what"
         )
-    with pytest.raises(ValueError, match="columns of the table cannot be read: unable to find"):
+    with pytest.raises(ValueError, match="columns of the table cannot be read"):
         Interactions.from_table(frame.select("nothing"), user="who", item="what")
 
 

@@ -44,6 +44,15 @@ def test_folds(folds, tmp_path, executor):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_workers_that_stay_read_the_splits_of_each_call(folds, tmp_path):
+    store = datasets.make_store(n_users=150, n_items=40, n_interactions=2500, random_state=1)
+    others = list(split.k_fold(store.to_interactions(), n_splits=2, random_state=1))
+    with ThreadPoolExecutor(1) as pool:
+        for parts in (folds, others, folds):
+            found = evaluate(MODELS, parts, executor=pool, place=tmp_path)
+            assert metrics_of(found) == metrics_of(evaluate(MODELS, parts))
+
+
 def test_pairs_of_matrices_and_an_early_end(folds):
     pairs = [(fold.train.matrix, fold.test.matrix) for fold in folds]
     with ThreadPoolExecutor(1) as pool:

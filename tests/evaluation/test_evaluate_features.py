@@ -151,6 +151,17 @@ def test_features_of_users_and_of_rows_without_ids_are_checked(rng):
         intervals=False,
     )
     assert found.feature_leaks == {"user feature '0'": 1.0}
+    order = rng.permutation(90)  # rows of a table are named, in any order
+    table = {"user": order, "bought": features[order, 0], "age": features[order, 1]}
+    found = evaluate(
+        ByFeatures(),
+        (part.train.matrix, part.test.matrix),
+        metrics="recall",
+        item_features=np.eye(60),
+        user_features=table,
+        intervals=False,
+    )
+    assert found.feature_leaks == {"user feature 'bought'": 1.0}
 
 
 def test_few_rows_are_not_checked_for_leaks(data):
