@@ -130,7 +130,7 @@ PatternInput pattern(const py_border::Optional<std::int64_t>& indptr,
                      const py_border::Optional<std::int32_t>& indices, std::int64_t n_queries) {
   py_border::require(indptr.has_value() == indices.has_value(),
                      "indptr and indices of a filter must be given together");
-  if (!indptr) return {};
+  if (!indptr || !indices) return {};
   py_border::require_1d(*indptr, "indptr of a filter", n_queries + 1);
   py_border::require(indptr->data()[0] == 0 && indices->ndim() == 1 &&
                          indptr->data()[n_queries] == indices->shape(0),
@@ -142,7 +142,8 @@ template <class T>
 void bind_score_topk(py::module_& m, const char* name_of_items) {
   using OptionalPart = py_border::Optional<std::int64_t>;
   using OptionalIndices = py_border::Optional<std::int32_t>;
-  py::class_<ItemsOnDevice<T>>(m, name_of_items, "Items that stay on a device.");
+  [[maybe_unused]] const py::class_<ItemsOnDevice<T>> of_items(m, name_of_items,
+                                                               "Items that stay on a device.");
   m.def(
       "items_on_device",
       [](const Array<T>& items, int device) {
