@@ -231,7 +231,7 @@ def markdown(tasks: dict[str, Task], results: Results) -> str:
 
 
 def picture(tasks: dict[str, Task], results: Results, path: Path) -> bool:
-    """Quality against seconds, an axes for each task; False without matplotlib."""
+    """Quality against CPU seconds, an axes for each task; False without matplotlib."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -247,7 +247,7 @@ def picture(tasks: dict[str, Task], results: Results, path: Path) -> bool:
         metric = tasks[name].metrics[0]
         for model, one in ranked(tasks[name], results[name]):
             value, lower, upper = one["values"][metric]
-            seconds = max(one["fit_s"] + one["recommend_s"], 1e-3)
+            seconds = max(one["cpu_s"], 1e-3)
             spread = None if lower is None else [[value - lower], [upper - value]]
             ax.errorbar([seconds], [value], yerr=spread, fmt="o", ms=4, lw=1)
             ax.annotate(model, (seconds, value), xytext=(4, 2), textcoords="offset points", size=7)
@@ -255,7 +255,7 @@ def picture(tasks: dict[str, Task], results: Results, path: Path) -> bool:
             if published[0] is not None:
                 ax.axhline(published[0], lw=0.5, ls=":", color="0.6")
                 ax.text(1.0, published[0], label, size=6, transform=ax.get_yaxis_transform())
-        ax.set(xscale="log", xlabel="seconds of fit and lists", ylabel=metric, title=name)
+        ax.set(xscale="log", xlabel="CPU seconds of fit, lists and evaluation", ylabel=metric, title=name)
     figure.savefig(path, dpi=130)
     return True
 
