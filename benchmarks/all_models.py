@@ -255,7 +255,8 @@ def picture(tasks: dict[str, Task], results: Results, path: Path) -> bool:
             if published[0] is not None:
                 ax.axhline(published[0], lw=0.5, ls=":", color="0.6")
                 ax.text(1.0, published[0], label, size=6, transform=ax.get_yaxis_transform())
-        ax.set(xscale="log", xlabel="CPU seconds of fit, lists and evaluation", ylabel=metric, title=name)
+        ax.set(xscale="log", ylabel=metric, title=name)
+        ax.set_xlabel("CPU seconds of fit, lists and evaluation")
     figure.savefig(path, dpi=130)
     return True
 
