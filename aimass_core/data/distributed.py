@@ -34,7 +34,7 @@ import numpy as np
 
 from .. import kernels
 from ..base.array_files import ArrayFile, read_entries, write_array
-from ..base.executor import LocalRunner, open_runner
+from ..base.executor import LocalRunner, as_folder, open_runner
 from ..base.persistence import load, save
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, wrap_csr
@@ -342,7 +342,7 @@ def _open(executor: Any, place: Any, n_threads: int | None) -> Iterator[tuple[Ru
             yield runner, runner.folder
         return
     if place is not None:
-        Path(place).mkdir(parents=True, exist_ok=True)
+        place = as_folder(place)
     with tempfile.TemporaryDirectory(prefix="aimass-", dir=place) as folder:
         yield LocalRunner(resolve_n_threads(n_threads)), Path(folder)
 

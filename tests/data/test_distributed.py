@@ -209,3 +209,8 @@ def test_ids_that_are_no_map_are_refused(name, ids):
     for read, data in ((read_partitions, [table]), (Interactions.from_table, table)):
         with pytest.raises(TypeError, match=message):
             read(data, user="u", item="i", **{name: ids})
+
+
+def test_a_url_is_no_place():
+    with pytest.raises(ValueError, match="does not support object stores"):
+        read_partitions([{"u": [1], "i": [1]}], user="u", item="i", place="s3://bucket/x")
