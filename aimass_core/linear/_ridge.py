@@ -98,13 +98,13 @@ class RidgeModel(LinearModel):
 def penalty_of(regularization: Any, X: sp.csr_array) -> float:
     """Return the L2 penalty for a parameter ``regularization``; None: the default for the data.
 
-    The default grows with the squares of the values, so that scaled values give the same weights.
+    The default grows with the square of the values, so that scaled values give the same weights.
     """
     if regularization is not None:
         return as_float(regularization, "regularization", above=0.0)
-    values = X.data[X.data != 0].astype(np.float64)
-    square = float(np.square(values).mean()) if len(values) else 1.0
-    return _DEFAULT_PENALTY * max(square, float(np.finfo(X.dtype).tiny))
+    values = np.abs(X.data[X.data != 0])
+    median = float(np.median(values)) if len(values) else 1.0
+    return _DEFAULT_PENALTY * max(median**2, float(np.finfo(X.dtype).tiny))
 
 
 def _share_of_products(X: sp.csr_array) -> float:

@@ -32,8 +32,8 @@ class EDLAE(RidgeModel):
         p, at least 0 and below 1; 0 is `EASE`.
     regularization : float, optional
         :math:`\lambda`, above 0, on the scale of the number of users of an item and of the squares
-        of the values. Default: 200 times the mean square of the (weighted) values, which is 200
-        where there are none.
+        of the values. Default: 200 times the squared median of the (weighted) values, which is
+        200 where all are 1.
     n_neighbors : int, optional
         Weights kept for each scored item, the largest by absolute value. Default: all, as a dense
         matrix.
