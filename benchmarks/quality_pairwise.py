@@ -116,6 +116,7 @@ SETTINGS: dict[str, dict[str, list[Any]]] = {
         "SLIM": [
             slim(0.002, n_candidates=600),
             slim(0.002),
+            slim(0.0025, n_candidates=2000),
             slim(0.002, n_candidates=50),
             slim(0.005),
             slim(0.001),
