@@ -32,6 +32,17 @@ void bias_step(const RatingSide<T>& side, T* bias, T error) {
   if (bias != nullptr) *bias += side.bias_rate * (error - side.bias_penalty * *bias);
 }
 
+// The most first pairs of n that no two of share a row.
+[[gnu::always_inline]] inline Index n_independent(const RatingPair* pairs, Index n) {
+  for (Index g = 1; g < n; ++g) {
+    bool shared = false;
+    for (Index h = 0; h < g; ++h)
+      shared |= (pairs[g].user == pairs[h].user) | (pairs[g].item == pairs[h].item);
+    if (shared) return g;
+  }
+  return n;
+}
+
 template <class T>
 double steps(const RatingSide<T>& all_users, const RatingSide<T>& all_items, Index width, T mean,
              const RatingPair* pairs, const T* ratings, Index n) {
@@ -40,26 +51,34 @@ double steps(const RatingSide<T>& all_users, const RatingSide<T>& all_items, Ind
   const Index nv = width / Simd<T>::lanes;
   const T keep_x = 1 - users.rate * users.penalty, keep_y = 1 - items.rate * items.penalty;
   double sum = 0;
-  for (Index e = 0; e < n; ++e) {
-    if (e + kAhead < n) {
-      fetch(users.factors + pairs[e + kAhead].user * width, width);
-      fetch(items.factors + pairs[e + kAhead].item * width, width);
+  for (Index s = 0, m = 0; s < n; s += m) {
+    m = n_independent(pairs + s, n - s < kGroup ? n - s : kGroup);
+    T errors[kGroup];
+    for (Index g = 0; g < m; ++g) {
+      const Index e = s + g, u = pairs[e].user, i = pairs[e].item;
+      if (e + kAhead < n) {
+        fetch(users.factors + pairs[e + kAhead].user * width, width);
+        fetch(items.factors + pairs[e + kAhead].item * width, width);
+      }
+      T error =
+          ratings[e] - mean - dot<T>(users.factors + u * width, items.factors + i * width, nv);
+      if (users.biases != nullptr) error -= users.biases[u];
+      if (items.biases != nullptr) error -= items.biases[i];
+      errors[g] = error;
     }
-    const Index u = pairs[e].user, i = pairs[e].item;
-    T *x = users.factors + u * width, *y = items.factors + i * width;
-    T* bu = users.biases == nullptr ? nullptr : users.biases + u;
-    T* bi = items.biases == nullptr ? nullptr : items.biases + i;
-    T error = ratings[e] - mean - dot<T>(x, y, nv);
-    if (bu != nullptr) error -= *bu;
-    if (bi != nullptr) error -= *bi;
-    sum += static_cast<double>(error) * static_cast<double>(error);
-    bias_step(users, bu, error);
-    bias_step(items, bi, error);
-    const T move_x = users.rate * error, move_y = items.rate * error;
-    for (Index v = 0; v < nv; ++v) {
-      const V<T> xv = at(x, v), yv = at(y, v);
-      at(x, v) = keep_x * xv + move_x * yv;
-      at(y, v) = keep_y * yv + move_y * xv;
+    for (Index g = 0; g < m; ++g) {
+      const Index u = pairs[s + g].user, i = pairs[s + g].item;
+      const T error = errors[g];
+      sum += static_cast<double>(error) * static_cast<double>(error);
+      if (users.biases != nullptr) bias_step(users, users.biases + u, error);
+      if (items.biases != nullptr) bias_step(items, items.biases + i, error);
+      T *x = users.factors + u * width, *y = items.factors + i * width;
+      const T move_x = users.rate * error, move_y = items.rate * error;
+      for (Index v = 0; v < nv; ++v) {
+        const V<T> xv = at(x, v), yv = at(y, v);
+        at(x, v) = keep_x * xv + move_x * yv;
+        at(y, v) = keep_y * yv + move_y * xv;
+      }
     }
   }
   return sum;

@@ -32,8 +32,8 @@ const V<T>& at(const T* p, Index vector) {
   return *reinterpret_cast<const V<T>*>(p + vector * Simd<T>::lanes);
 }
 
-// The sum of the lanes: the upper half is added to the lower half until one lane is left, which gives
-// the same bits with and without the instructions for it.
+// The sum of the lanes: the upper half is added to the lower half until one lane is left, which
+// gives the same bits with and without the instructions for it.
 template <class T>
 T lane_sum(V<T> v) {
 #if defined(__SSE2__)
@@ -116,22 +116,43 @@ inline V<float> inverse_root(V<float> x) {
 #endif
 }
 
+// Steps that share no rows are taken in groups, so that the processor need not wait for one before
+// it begins the next one: a step is a chain of some 100 cycles. Groups change no bit.
+constexpr Index kGroup = 4;
+template <class T>
+struct GroupOf;
+template <>
+struct GroupOf<float> {
+  typedef float V __attribute__((vector_size(16)));
+  typedef std::int32_t I __attribute__((vector_size(16)));
+};
+template <>
+struct GroupOf<double> {
+  typedef double V __attribute__((vector_size(32)));
+};
+template <class T>
+using Group = typename GroupOf<T>::V;
+
 // e^x for x at most 0, and for NaN any number: x = n ln 2 + r, and a polynomial of r (that of the
 // Cephes library, within 2 units of the last digit). No call, so that vectors stay in registers.
-inline float exponential(float x) {
+[[gnu::always_inline]] inline void exponentials(const Group<float>& x, Group<float>& out) {
+  typedef GroupOf<float>::I Integers;
   constexpr float kLog2E = 1.44269504F, kLn2 = 0.693147181F;
-  const float bounded = x > -87.0F ? x : -87.0F;  // below, the result is no normal number
-  const auto n = static_cast<std::int32_t>(bounded * kLog2E - 0.5F);
-  const float r = bounded - static_cast<float>(n) * kLn2;
-  const float high = (1.9875691500e-4F * r + 1.3981999507e-3F) * r + 8.3334519073e-3F;
-  const float low = (high * r + 4.1665795894e-2F) * r + 1.6666665459e-1F;
-  const float y = (low * r + 5.0000001201e-1F) * (r * r) + r + 1.0F;
-  const std::int32_t bits = (n + 127) << 23;
-  float power;
+  const Group<float> least = {-87.0F, -87.0F, -87.0F, -87.0F};  // below, no normal number results
+  const Group<float> bounded = x > least ? x : least;
+  const Integers n = __builtin_convertvector(bounded * kLog2E - 0.5F, Integers);
+  const Group<float> r = bounded - __builtin_convertvector(n, Group<float>) * kLn2;
+  const Group<float> high = (1.9875691500e-4F * r + 1.3981999507e-3F) * r + 8.3334519073e-3F;
+  const Group<float> low = (high * r + 4.1665795894e-2F) * r + 1.6666665459e-1F;
+  const Group<float> y = (low * r + 5.0000001201e-1F) * (r * r) + r + 1.0F;
+  const Integers bits = (n + 127) << 23;
+  Group<float> power;
   __builtin_memcpy(&power, &bits, sizeof(power));
-  return y * power;
+  out = y * power;
 }
-inline double exponential(double x) { return __builtin_exp(x); }
+[[gnu::always_inline]] inline void exponentials(const Group<double>& x, Group<double>& out) {
+  for (Index g = 0; g < kGroup; ++g) out[g] = __builtin_exp(x[g]);
+}
 
 // What a row knows of its step before the vectors are read.
 template <SgdRule rule, class T>
