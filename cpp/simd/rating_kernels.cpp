@@ -9,14 +9,14 @@ namespace {
 constexpr Index kAhead = 4;  // entries that a prefetch runs ahead
 
 template <class T>
-void fetch(const T* row, Index width) {
+[[gnu::always_inline]] inline void fetch(const T* row, Index width) {
   const char* p = reinterpret_cast<const char*>(row);
   for (Index b = 0; b < width * static_cast<Index>(sizeof(T)); b += 64)
     __builtin_prefetch(p + b, 1);
 }
 
 template <class T>
-T dot(const T* a, const T* b, Index nv) {
+[[gnu::always_inline]] inline T dot(const T* a, const T* b, Index nv) {
   V<T> even = {}, odd = {};
   Index v = 0;
   for (; v + 1 < nv; v += 2) {
@@ -44,8 +44,11 @@ void bias_step(const RatingSide<T>& side, T* bias, T error) {
 }
 
 template <class T>
-double steps(const RatingSide<T>& all_users, const RatingSide<T>& all_items, Index width, T mean,
-             const RatingPair* pairs, const T* ratings, Index n) {
+[[gnu::always_inline]] inline double steps_of_width(const RatingSide<T>& all_users,
+                                                    const RatingSide<T>& all_items,
+                                                    const Index width, T mean,
+                                                    const RatingPair* pairs, const T* ratings,
+                                                    Index n) {
   // Copies of the function's own: stores of factors cannot change them, so they stay in registers.
   const RatingSide<T> users = all_users, items = all_items;
   const Index nv = width / Simd<T>::lanes;
@@ -82,6 +85,14 @@ double steps(const RatingSide<T>& all_users, const RatingSide<T>& all_items, Ind
     }
   }
   return sum;
+}
+
+template <class T>
+double steps(const RatingSide<T>& users, const RatingSide<T>& items, Index width, T mean,
+             const RatingPair* pairs, const T* ratings, Index n) {
+  return width == kUsualWidth
+             ? steps_of_width<T>(users, items, kUsualWidth, mean, pairs, ratings, n)
+             : steps_of_width<T>(users, items, width, mean, pairs, ratings, n);
 }
 
 template <class T, bool has_p>

@@ -158,9 +158,11 @@ template <class T>
 }
 
 template <SgdRule rule, class T>
-void pairs(const SgdRows<T>& all_users, const SgdRows<T>& all_items, Index width,
-           const SgdSteps<T>& all_steps, const SgdPenalties<T>& all_penalties, const SgdPair* pair,
-           Index n, SgdTally* tally) {
+[[gnu::always_inline]] inline void pairs_of_width(const SgdRows<T>& all_users,
+                                                  const SgdRows<T>& all_items, const Index width,
+                                                  const SgdSteps<T>& all_steps,
+                                                  const SgdPenalties<T>& all_penalties,
+                                                  const SgdPair* pair, Index n, SgdTally* tally) {
   const SgdRows<T> users = all_users, items = all_items;
   const SgdSteps<T> steps = all_steps;
   const SgdPenalties<T> penalties = all_penalties;
@@ -193,6 +195,16 @@ void pairs(const SgdRows<T>& all_users, const SgdRows<T>& all_items, Index width
   }
   tally->loss += loss + __builtin_log(static_cast<double>(product));
   tally->n_correct += n_correct;
+}
+
+template <SgdRule rule, class T>
+void pairs(const SgdRows<T>& users, const SgdRows<T>& items, Index width, const SgdSteps<T>& steps,
+           const SgdPenalties<T>& penalties, const SgdPair* pair, Index n, SgdTally* tally) {
+  if (rule == SgdRule::sgd && width == kUsualWidth) {
+    pairs_of_width<rule, T>(users, items, kUsualWidth, steps, penalties, pair, n, tally);
+  } else {
+    pairs_of_width<rule, T>(users, items, width, steps, penalties, pair, n, tally);
+  }
 }
 
 template <SgdRule rule, class T>

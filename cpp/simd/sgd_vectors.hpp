@@ -39,9 +39,10 @@ T lane_sum(V<T> v) {
 #if defined(__SSE2__)
   if constexpr (sizeof(T) == sizeof(float)) {
 #if defined(__AVX512F__)
-    const __m256 upper =
-        _mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xf, _mm512_castps_pd(v), 1));
-    const __m256 wide = _mm256_add_ps(_mm512_castps512_ps256(v), upper);
+    const __m512d pairs = _mm512_castps_pd(v);
+    const __m256 wide =
+        _mm256_add_ps(_mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xf, pairs, 0)),
+                      _mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xf, pairs, 1)));
 #elif defined(__AVX2__)
     const __m256 wide = v;
 #endif
@@ -54,8 +55,8 @@ T lane_sum(V<T> v) {
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
   } else {
 #if defined(__AVX512F__)
-    const __m256d upper = _mm512_maskz_extractf64x4_pd(0xf, v, 1);
-    const __m256d wide = _mm256_add_pd(_mm512_castpd512_pd256(v), upper);
+    const __m256d wide = _mm256_add_pd(_mm512_maskz_extractf64x4_pd(0xf, v, 0),
+                                       _mm512_maskz_extractf64x4_pd(0xf, v, 1));
 #elif defined(__AVX2__)
     const __m256d wide = v;
 #endif
@@ -119,6 +120,8 @@ inline V<float> inverse_root(V<float> x) {
 // Steps that share no rows are taken in groups, so that the processor need not wait for one before
 // it begins the next one: a step is a chain of some 100 cycles. Groups change no bit.
 constexpr Index kGroup = 4;
+// The width for which loops over a row are unrolled: that of 64 factors.
+constexpr Index kUsualWidth = 64;
 template <class T>
 struct GroupOf;
 template <>
@@ -228,7 +231,7 @@ void move_bias(const SgdSteps<T>& steps, const SgdRows<T>& rows, Index row, T ra
 
 // Rows that a later step reads, into the first cache.
 template <SgdRule rule, class T>
-void prefetch(const SgdRows<T>& rows, Index row, Index width) {
+[[gnu::always_inline]] inline void prefetch(const SgdRows<T>& rows, Index row, Index width) {
   const Index bytes = width * static_cast<Index>(sizeof(T));
   const char* p = reinterpret_cast<const char*>(rows.factors + row * width);
   for (Index b = 0; b < bytes; b += 64) __builtin_prefetch(p + b, 1);
