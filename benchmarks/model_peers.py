@@ -87,7 +87,7 @@ def ours(task: str, data: Data) -> Fit:
     }
     scale = {"rating_scale": (1, 5)}
     models: dict[str, Callable[[], Any]] = {
-        "bpr": lambda: core.BPR(**pairwise, **n),
+        "bpr": lambda: core.BPR(**pairwise, optimizer="sgd", n_candidates=1, **n),
         "warp": lambda: core.WARP(n_factors=FACTORS, max_iter=epochs, **n),
         "ease": lambda: core.EASE(regularization=RIDGE, **n),
         "ease-large": lambda: core.EASE(regularization=RIDGE, **n),
