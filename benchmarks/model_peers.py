@@ -5,12 +5,13 @@ Usage: ``python benchmarks/model_peers.py [TASK ...] [--scale small|full] [--thr
 (movielens-1m, gowalla). Libraries that exclude each other live in environments of their own: name
 the interpreter of a peer by --python, or a folder of packages by --path.
 
-Every fit runs in a process of its own, ours and the peer's in turns; the table has the least
-seconds of the rounds, and the least seconds of CPU of all threads. Where other programs compute at
-the same time, only the ratio of the CPU seconds means something: fork and join of short epochs
-then waits for a processor far longer than it computes. Reading and converting data is not timed. Results are compared before a
-ratio counts: weights of EASE and SLIM must agree, AUC, precision@10 and RMSE on held-out ratings
-must be as good as the peer's up to a tolerance. A row whose check fails says so.
+Every fit runs in a process of its own, ours and the peer's in turns. The table has the least
+seconds of the rounds, and the least CPU seconds of all threads together. Beside other programs
+that compute, only the ratio of the CPU seconds means something: the threads of short epochs then
+wait for a processor far longer than they compute. Reading and converting data is not timed.
+Results are compared before a ratio counts: weights of EASE and SLIM must agree, AUC, precision@10
+and RMSE on held-out ratings must be as good as the peer's up to a tolerance. A row whose check
+fails says so.
 """
 
 from __future__ import annotations
