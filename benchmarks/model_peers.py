@@ -14,7 +14,6 @@ must be as good as the peer's up to a tolerance. A row whose check fails says so
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import subprocess
@@ -28,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from process_memory import PeakMemory
 
 Arrays = dict[str, np.ndarray]
 Fit = Callable[[], Arrays]  # what is timed
@@ -515,12 +515,6 @@ COMPARISONS = [
 # --- one fit in a process of its own ---
 
 
-def memory_mib(field: str) -> float:
-    """Return a field of the memory of this process (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
-
-
 def work(task: str, peer: str, path: str, out: str, n_threads: int) -> None:
     """Fit once, write the arrays and print the seconds as JSON."""
     data = Data.load(path, n_threads)
@@ -536,17 +530,14 @@ def work(task: str, peer: str, path: str, out: str, n_threads: int) -> None:
     except ImportError as error:
         print(json.dumps({"missing": str(error)}))
         return
-    before = memory_mib("VmRSS")
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    begin = time.perf_counter()
-    arrays = fit()
-    seconds = time.perf_counter() - begin
-    peak = memory_mib("VmHWM") - before
+    with PeakMemory() as peak:
+        begin = time.perf_counter()
+        arrays = fit()
+        seconds = time.perf_counter() - begin
     arrays |= getattr(fit, "after", dict)()
     seconds *= float(arrays.pop("factor", 1.0))
     np.savez(out, **arrays)
-    print(json.dumps({"seconds": seconds, "peak_mib": peak}))
+    print(json.dumps({"seconds": seconds, "peak_mib": peak.mib}))
 
 
 def ours_warm_up(task: str, small: Data) -> None:

@@ -9,7 +9,9 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from suite.results import ratio, seconds
+from process_memory import shown_mib
+
+from suite.results import ratio, roofline_notes, seconds
 
 Groups = dict[str, dict[str, dict[str, Any]]]
 
@@ -161,26 +163,41 @@ def sizes(groups: Groups) -> str:
 
 
 def roofline(groups: Groups) -> str:
-    """Bars: share of the peak of one core that whole kernels reach."""
+    """Rates over the operations for each byte, below the roof of one core."""
     rows = [
-        (group, row["extra"]["gflop"] / row["wall"] / row["extra"]["peak"])
+        (group.removeprefix("roofline: "), row["extra"], row["cpu"])
         for group, members in groups.items()
         for name, row in members.items()
-        if name == "native" and "gflop" in row.get("extra", {})
+        if name == "native" and {"gflop", "gbyte"} <= row.get("extra", {}).keys()
     ]
     if not rows:
         return ""
-    figure = _figure(9, 1.0 + 0.4 * len(rows))
+    peak = max(extra["peak"] for _, extra, _ in rows)
+    bandwidth = max(extra["bandwidth"] for _, extra, _ in rows)
+    intensities = [extra["gflop"] / extra["gbyte"] for _, extra, _ in rows]
+    ridge = peak / bandwidth
+    ends = [min(*intensities, ridge) / 4, ridge, max(*intensities, ridge) * 4]
+    figure = _figure(9, 5)
     axes = figure.add_subplot()
-    axes.barh(
-        [-y for y in range(len(rows))],
-        [100 * share for _, share in rows],
-        height=0.5,
-        color=COLORS["native"],
-    )
-    axes.set_yticks([-y for y in range(len(rows))], [_short(g) for g, _ in rows], fontsize=8)
-    axes.set_xlabel("% of what a single-precision matrix product of BLAS reaches on one thread")
-    axes.set_xlim(0, 100)
+    roof = [min(peak, bandwidth * x) for x in ends]
+    label = f"roof: {bandwidth:.3g} GB/s, {peak:.3g} GFLOP/s of sgemm"
+    axes.plot(ends, roof, color=COLORS["reference"], label=label)
+    for place, ((group, extra, cpu), x) in enumerate(zip(rows, intensities, strict=True)):
+        rate = extra["gflop"] / cpu
+        share = rate / min(extra["peak"], extra["bandwidth"] * x)
+        axes.plot(
+            [x],
+            [rate],
+            "o",
+            color=PEERS[place % len(PEERS)],
+            label=f"{_short(group)}: {share:.0%} of the roof",
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("operations for each byte that must be moved (log scale)")
+    axes.set_ylabel("GFLOP/s of one thread (log scale)")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False)
     return _svg(figure)
 
 
@@ -228,10 +245,11 @@ def _table(groups: Groups) -> str:
             loss = ' class="loss"' if factor < 1 and member.startswith("peer:") else ""
             shown = "" if math.isnan(factor) or row is native else f"{factor:.2f}"
             extra = row["extra"]
-            note = f"recall@10 {extra['recall']:.3f}" if "recall" in extra else ""
+            notes = [f"recall@10 {extra['recall']:.3f}"] if "recall" in extra else []
+            note = "; ".join(notes + roofline_notes(row))
             cells.append(
                 f"<tr{kind}>{name}<td>{seconds(row['wall'])}</td><td>{seconds(row['cpu'])}</td>"
-                f"<td>{row['peak_mib']:.0f}</td><td{loss}>{shown}</td><td>{note}</td></tr>"
+                f"<td>{shown_mib(row['peak_mib'])}</td><td{loss}>{shown}</td><td>{note}</td></tr>"
             )
     return f'<div class="scroll"><table>{"".join(cells)}</table></div>'
 
@@ -248,7 +266,7 @@ def page(header: dict[str, Any], groups: Groups, skipped: list[str]) -> str:
             ("Threads", variants(groups, r"\d+ threads?", f"{header['threads']} threads")),
             ("Instruction-set levels", variants(groups, r"[a-z]\w*", header["isa"])),
             ("Size of the data", sizes(groups)),
-            ("Roofline: share of the peak of one core", roofline(groups)),
+            ("Roofline of one core", roofline(groups)),
         ]
     versions = ", ".join(f"{name} {value}" for name, value in header["versions"].items())
     parts = [

@@ -9,6 +9,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from process_memory import shown_mib
+
 FORMAT, VERSION = "aimass-bench", 1
 
 
@@ -74,14 +76,14 @@ def summary(entries: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]
             if not done:
                 out[group][member] = {"status": repeats[-1]["status"], "note": repeats[-1]["note"]}
                 continue
-            peaks = sorted(e["peak_mib"] for e in done)
+            peaks = sorted(e["peak_mib"] for e in done if e["peak_mib"] is not None)
             wall = [value for e in done for value in e["wall"]]
             out[group][member] = {
                 "status": "done",
                 "wall": min(wall),
                 "wall_median": sorted(wall)[len(wall) // 2],
                 "cpu": min(value for e in done for value in e["cpu"]),
-                "peak_mib": peaks[len(peaks) // 2],
+                "peak_mib": peaks[len(peaks) // 2] if peaks else None,
                 "isa": done[0]["isa"],
                 "extra": done[0]["extra"],
                 "n": len(wall),
@@ -102,6 +104,18 @@ def seconds(value: float) -> str:
         if value * factor >= 1 or unit == "us":
             return f"{value * factor:.3g} {unit}"
     raise AssertionError
+
+
+def roofline_notes(row: dict[str, Any]) -> list[str]:
+    """Rates of a kernel whose arithmetic or traffic is counted, by CPU time of its one thread."""
+    extra, notes = row["extra"], []
+    if "gflop" in extra:
+        rate = extra["gflop"] / row["cpu"]
+        notes.append(f"{rate:.3g} GFLOP/s, {rate / extra['peak']:.0%} of sgemm")
+    if "gbyte" in extra:
+        rate = extra["gbyte"] / row["cpu"]
+        notes.append(f"{rate:.3g} GB/s, {rate / extra['bandwidth']:.0%} of the bandwidth")
+    return notes
 
 
 def markdown(header: dict[str, Any], groups: dict[str, dict[str, dict[str, Any]]]) -> str:
@@ -127,14 +141,10 @@ def markdown(header: dict[str, Any], groups: dict[str, dict[str, dict[str, Any]]
             shown = "-" if math.isnan(factor) or row is native else f"{factor:.2f}"
             if shown != "-" and factor < 1:
                 shown = f"**{shown}**"
-            notes = []
-            if "recall" in row["extra"]:
-                notes.append(f"recall@10 {row['extra']['recall']:.3f}")
-            if "gflop" in row["extra"]:
-                rate = row["extra"]["gflop"] / row["wall"]
-                notes.append(f"{rate:.3g} GFLOP/s, {rate / row['extra']['peak']:.0%} of sgemm")
+            notes = [f"recall@10 {row['extra']['recall']:.3f}"] if "recall" in row["extra"] else []
+            notes += roofline_notes(row)
             lines.append(
                 f"| {group} | {member} | {seconds(row['wall'])} | {seconds(row['cpu'])} | "
-                f"{row['peak_mib']:.0f} | {shown} | {'; '.join(notes)} |"
+                f"{shown_mib(row['peak_mib'])} | {shown} | {'; '.join(notes)} |"
             )
     return "\n".join(lines) + "\n"

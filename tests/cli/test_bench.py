@@ -37,6 +37,7 @@ def entry(group, member, wall, **more):
     }
 
 
+ROOF = {"gflop": 10.0, "gbyte": 1.0, "peak": 40.0, "bandwidth": 5.0}
 ENTRIES = [
     entry("kernel | a", "native", 0.01),
     entry("kernel | a", "native", 0.02, variant="1 thread"),
@@ -46,7 +47,7 @@ ENTRIES = [
     entry("model knn: fit, generated:1k", "native", 0.1, extra={"nnz": 1000}),
     entry("model knn: fit, generated:9k", "native", 0.9, extra={"nnz": 9000}),
     entry("model knn: recommend, x", "native", 0.1, extra={"recall": 0.25}),
-    entry("roofline: b", "native", 0.5, extra={"gflop": 10.0, "peak": 40.0}),
+    entry("roofline: b", "native", 0.5, extra=ROOF),
     {"group": "slow", "member": "native", "status": "timed out", "note": "took more than 9 s"},
 ]
 
@@ -87,12 +88,36 @@ def test_the_report_has_every_measurement_and_picture():
     text = suite_results.markdown(HEADER, groups)
     assert "| kernel | a | peer:fast | 5 ms | 10 ms | 1 | **0.50** |" in text  # a loss is bold
     assert "timed out: took more than 9 s" in text
-    assert "20 GFLOP/s, 50% of sgemm" in text
+    assert "10 GFLOP/s, 25% of sgemm; 1 GB/s, 20% of the bandwidth" in text  # by CPU time
     html = page.page(HEADER, groups, ["peer: not installed"])
     assert html.count("<svg") == 5  # factors, threads, levels, sizes, roofline
+    assert "b: 25% of the roof" in html  # 10 operations for each byte: arithmetic is the bound
     assert "CPU &lt;1&gt;" in html
     assert "not installed" in html
     assert "http" not in html.replace("http://www.w3.org/", "")
+
+
+def test_an_unknown_peak_is_a_dash(tmp_path, monkeypatch):
+    record = pytest.importorskip("suite.record")
+    memory = pytest.importorskip("process_memory")
+    monkeypatch.setattr(memory, "_SELF", tmp_path)  # a system that does not tell
+    monkeypatch.setenv(record.RECORD, str(tmp_path / "record"))
+    assert record.record("a", "native", lambda: 1, lambda result: None, True, {}) == 1
+    line = json.loads((tmp_path / "record").read_text())
+    assert line["peak_mib"] is None
+    groups = suite_results.summary([{**line, "status": "done", "note": ""}])
+    assert "| - | - |  |" in suite_results.markdown(HEADER, groups)
+
+
+def test_the_peak_of_a_call_counts_one_result():
+    memory = pytest.importorskip("process_memory")
+    numpy = pytest.importorskip("numpy")
+    with memory.PeakMemory() as peak:
+        result = numpy.ones(1 << 23)
+    if numpy.isnan(peak.mib):
+        pytest.skip("the system does not tell the peak of a block")
+    assert 60 < peak.mib < 80
+    del result
 
 
 def test_an_interrupted_run_goes_on(tmp_path):
@@ -158,6 +183,7 @@ def test_what_is_planned():
         peers=["a"],
         models_only=False,
         datasets=["generated:20k", "real:x"],
+        sizes=["generated:1M"],
     )
     plan = run.plan(options, nodes, ["baseline"])
     shown = [(m.member, m.variant, m.environment.get("AIMASS_BENCH_DATASET")) for m in plan]
@@ -170,10 +196,11 @@ def test_what_is_planned():
         ("peer:a", "", None),
         ("native", "", "generated:20k"),
         ("native", "", "real:x"),
+        ("native", "", "generated:1M"),
     ]
     assert len({m.key for m in plan}) == len(plan)
     options.models_only = True
-    assert len(run.plan(options, nodes, [])) == 2
+    assert len(run.plan(options, nodes, [])) == 3
 
 
 def test_the_gate_reports_lost_speed_and_lost_cases():
