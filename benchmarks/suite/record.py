@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +19,14 @@ RECORD = "AIMASS_BENCH_RECORD"  # the file that the measurement is appended to
 ROUNDS = "AIMASS_BENCH_ROUNDS"  # timed calls at most
 SECONDS = 0.2  # a round repeats calls that are shorter than this by far
 LIMIT = 20.0  # no further round after this many seconds
+
+PAIRS = "AIMASS_BENCH_PAIRS"  # the file to which ratios of reference and native are appended
+ONLY = "AIMASS_BENCH_ONLY"  # a JSON list of the groups to time; default: all
+PAIR_CALLS = 0.005  # seconds of CPU time that the calls of one member take in a round, at least
+PAIR_ROUNDS = 5
+PAIR_LIMIT = 0.3  # seconds of CPU time, after which three rounds are enough
+
+_waiting: dict[str, dict[str, Callable[[], Any]]] = {}
 
 
 def record(
@@ -64,6 +74,57 @@ def record(
     with open(os.environ[RECORD], "a") as file:
         file.write(json.dumps(entry) + "\n")
     return result
+
+
+def record_pair(
+    group: str, member: str, call: Callable[[], Any], check: Callable[[Any], None]
+) -> Any:
+    """Call and check; once both members of a group are known, append the ratio of their CPU times.
+
+    Calls of both members take turns, so that both meet the same load.
+    """
+    result = call()
+    check(result)
+    groups = json.loads(os.environ.get(ONLY, "null"))
+    if member not in ("native", "reference") or (groups is not None and group not in groups):
+        return result
+    pair = _waiting.setdefault(group, {})
+    pair[member] = call
+    if len(pair) == 2:
+        del _waiting[group]
+        entry = {"group": group, "ratio": _ratio(pair["native"], pair["reference"])}
+        with open(os.environ[PAIRS], "a") as file:
+            file.write(json.dumps(entry) + "\n")
+    return result
+
+
+def _ratio(native: Callable[[], Any], reference: Callable[[], Any]) -> float:
+    """Median over the rounds of the reference's CPU time over the native one."""
+    calls = [(one, _calls_of(one)) for one in (native, reference)]
+    ratios = []
+    spent = time.process_time()
+    gc.disable()
+    try:
+        for done in range(PAIR_ROUNDS):
+            if done >= 3 and time.process_time() - spent > PAIR_LIMIT:
+                break
+            times = []
+            for call, n in calls:
+                began = time.process_time()
+                for _ in range(n):
+                    call()
+                times.append((time.process_time() - began) / n)
+            ratios.append(times[1] / max(times[0], 1e-9))
+    finally:
+        gc.enable()
+    return statistics.median(ratios)
+
+
+def _calls_of(call: Callable[[], Any]) -> int:
+    """Number of calls in a round."""
+    began = time.process_time()
+    call()
+    return max(1, min(1000, round(PAIR_CALLS / max(time.process_time() - began, 1e-6))))
 
 
 def _is_plain(value: Any) -> bool:

@@ -119,7 +119,7 @@ def roofline_notes(row: dict[str, Any]) -> list[str]:
 
 
 def markdown(header: dict[str, Any], groups: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """One table with a row for each measurement; a factor below 1 is a loss of the native one."""
+    """One table with a row for each measurement; a ratio in bold is that of a faster peer."""
     lines = [
         "# Benchmarks",
         "",
@@ -127,24 +127,28 @@ def markdown(header: dict[str, Any], groups: dict[str, dict[str, dict[str, Any]]
         f"{header['isa']}, aimass_core {header['aimass_core']}. Times are the best of all rounds; "
         "CPU time counts all threads; the peak is above what the process held before the call.",
         "",
-        "| case | member | wall | CPU | peak MiB | wall / native | note |",
-        "|---|---|---:|---:|---:|---:|---|",
+        "| case | member | wall | CPU | peak MiB | wall / native | CPU / native | note |",
+        "|---|---|---:|---:|---:|---:|---:|---|",
     ]
     for group, members in groups.items():
         native = members.get("native")
         for member, row in members.items():
             if row["status"] != "done":
                 note = f"{row['status']}: {row['note']}"[:160].replace("|", "/")
-                lines.append(f"| {group} | {member} | - | - | - | - | {note} |")
+                lines.append(f"| {group} | {member} | - | - | - | - | - | {note} |")
                 continue
             factor = ratio(row, native)
-            shown = "-" if math.isnan(factor) or row is native else f"{factor:.2f}"
-            if shown != "-" and factor < 1:
+            shown, shown_cpu = (
+                "-" if math.isnan(factor) or row is native else f"{ratio(row, native, field):.2f}"
+                for field in ("wall", "cpu")
+            )
+            if shown != "-" and factor < 1 and member.startswith("peer:"):
                 shown = f"**{shown}**"
             notes = [f"recall@10 {row['extra']['recall']:.3f}"] if "recall" in row["extra"] else []
             notes += roofline_notes(row)
             lines.append(
                 f"| {group} | {member} | {seconds(row['wall'])} | {seconds(row['cpu'])} | "
-                f"{shown_mib(row['peak_mib'])} | {shown} | {'; '.join(notes)} |"
+                f"{shown_mib(row['peak_mib'])} | {shown} | {shown_cpu} | "
+                f"{'; '.join(notes)} |"
             )
     return "\n".join(lines) + "\n"
