@@ -8,9 +8,10 @@ the interpreter of a peer by --python, or a folder of packages by --path.
 Every fit runs in a process of its own, ours and the peer's in turns; the table has the least
 seconds of the rounds, and the least seconds of CPU of all threads. Where other programs compute at
 the same time, only the ratio of the CPU seconds means something: fork and join of short epochs
-then waits for a processor far longer than it computes. Reading and converting data is not timed. Results are compared before a
-ratio counts: weights of EASE and SLIM must agree, AUC, precision@10 and RMSE on held-out ratings
-must be as good as the peer's up to a tolerance. A row whose check fails says so.
+then waits for a processor far longer than it computes. Reading and converting data is not timed.
+Results are compared before a ratio counts: weights of EASE and SLIM must agree, AUC, precision@10
+and RMSE on held-out ratings must be as good as the peer's up to a tolerance. A row whose check
+fails says so.
 """
 
 from __future__ import annotations
