@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -65,7 +66,13 @@ def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
     -------
     ndarray of int64
         In the order given, without the unknown ones.
+
+    Raises
+    ------
+    TypeError
+        For ids of another kind than the known ones, and for the path of a file.
     """
+    _refuse_path(values, name, catalog)
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         values = [values]
     elif not hasattr(values, "__array__") and not hasattr(values, "__arrow_c_array__"):
@@ -87,6 +94,24 @@ def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
         )
         rows = rows[~unknown]
     return rows
+
+
+_TABLE_SUFFIXES = (".csv", ".txt", ".tsv", ".parquet", ".feather", ".json", ".jsonl", ".xlsx")
+
+
+def _refuse_path(values: Any, name: str, catalog: Catalog) -> None:
+    """Raise TypeError for the path of a file, which would pass for an unknown id without effect."""
+    if isinstance(values, str):
+        if catalog.ids is not None and values in catalog.ids:
+            return
+        if not values.lower().endswith(_TABLE_SUFFIXES):
+            return
+    elif not isinstance(values, os.PathLike):
+        return
+    raise TypeError(
+        f"{name} must be ids of {catalog.name}s, got the path {str(values)!r}: read the file and "
+        "pass its column of ids"
+    )
 
 
 def _rows_of_ids(values: Any, name: str, catalog: Catalog, ids: IdMap) -> NDArray[np.int64]:

@@ -328,7 +328,9 @@ def _from_dense(X: Any, name: str) -> sp.csr_array:
     except ValueError:
         raise ValueError(f"{name} must be 2-D, got rows of unequal lengths") from None
     if dense.ndim != 2:
-        raise ValueError(f"{name} must be 2-D (users x items), got {dense.ndim}-D")
+        is_text = dense.ndim == 1 and dense.dtype.kind in "OUS"
+        hint = ": Interactions.from_arrays(users, items) takes ids" if is_text else ""
+        raise ValueError(f"{name} must be 2-D (users x items), got {dense.ndim}-D{hint}")
     return sp.csr_array(_as_values(dense, name, None))
 
 

@@ -1,0 +1,7 @@
+"""Run the ``aimass`` command by ``python -m aimass_core``."""
+
+from __future__ import annotations
+
+from .cli import main
+
+main()
