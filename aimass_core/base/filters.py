@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from .csr import keep_entries, patterns_union, renumber_columns, take_rows_or_empty
 from .progress import logger
-from .validation import as_csr, refuse_table, wrap_csr
+from .validation import as_csr, column_like, refuse_table, wrap_csr
 from .with_ids import MatrixWithIds
 
 if TYPE_CHECKING:
@@ -173,10 +173,13 @@ def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any])
         return None
     shape = (len(query_ids), catalog.size)
     columns = getattr(values, "column_names", getattr(values, "columns", None))
-    if columns is not None and len(columns) == 1:
-        raise TypeError(f"{name} is a table: pass its column of ids, {name}=table[{columns[0]!r}]")
+    if callable(columns):  # lists or an audience of this package
+        ids = "users" if hasattr(values, "users") else "ids"
+        raise TypeError(
+            f"{name} is of type {type(values).__name__}: pass its ids, such as {name}=lists.{ids}"
+        )
     if columns is not None:
-        refuse_table(values, name)
+        _refuse_table(values, [str(column) for column in columns], name, catalog)
     if isinstance(values, MatrixWithIds):
         return _matrix_by_id(values, name, catalog, query_ids)
     if sp.issparse(values):
@@ -202,6 +205,15 @@ def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any])
     mask = np.zeros(catalog.size, dtype=np.uint8)
     mask[known_rows(array if isinstance(array, np.ndarray) else values, name, catalog)] = 1
     return mask
+
+
+def _refuse_table(table: Any, names: list[str], name: str, catalog: Catalog) -> None:
+    """Raise TypeError for a table, with the call for its column of ids or its pairs."""
+    column = names[0] if len(names) == 1 else column_like(catalog.name, names)
+    query = "user" if catalog.name == "item" else "item"
+    if column is not None and column_like(query, [n for n in names if n != column]) is None:
+        raise TypeError(f"{name} is a table: pass its column of ids, {name}=table[{column!r}]")
+    refuse_table(table, name)
 
 
 def _matrix_by_id(
