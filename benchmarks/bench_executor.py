@@ -4,8 +4,8 @@ Prints, for each number of workers, the CPU seconds of all processes over those 
 the bytes that workers and coordinator read and wrote over those of the cost model. Run it on a
 quiet machine: ``python benchmarks/bench_executor.py`` (about 8 minutes on two cores; ``--small``
 about 1 minute, whose blocks are too short to judge the overhead). ``--replay`` instead records the
-times of the tasks on one worker, and predicts the time on up to 64 workers. That is a model: it
-knows neither networks nor caches that workers share.
+CPU times of the tasks on one worker, and predicts the time on up to 64 workers. That is a model: it
+knows neither networks nor caches that workers share. Other load on the machine does not change it.
 """
 
 from __future__ import annotations
@@ -149,7 +149,10 @@ def measure_mixture(folder: Path, small: bool) -> None:
 
 
 class Recorder(Executor):
-    """Passes tasks on to a pool, and notes when each was submitted, and how long it ran."""
+    """Passes tasks on to a pool, and notes when each was submitted, and how long it ran.
+
+    Times are CPU seconds of this process and the worker together, which work in turn.
+    """
 
     def __init__(self, pool: ProcessExecutor) -> None:
         self._pool, self.n_threads, self.n_workers = pool, 1, 1
@@ -157,13 +160,13 @@ class Recorder(Executor):
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a function on a worker."""
-        task = {"submitted": time.perf_counter()}
+        task = {"submitted": cpu_seconds(self._pool)}
         self.tasks.append(task)
         inner = self._pool.submit(_timed, fn, args, kwargs)
         outer: Future[Any] = Future()
 
         def pass_on(done: Future[Any]) -> None:
-            task["finished"] = time.perf_counter()
+            task["finished"] = cpu_seconds(self._pool)
             if (error := done.exception()) is not None:
                 outer.set_exception(error)
                 return
@@ -178,7 +181,7 @@ class Recorder(Executor):
         phases: list[list[dict[str, float]]] = []
         last = -np.inf
         for task in self.tasks:
-            if task["submitted"] > last:
+            if task["submitted"] >= last:
                 phases.append([])
             phases[-1].append(task)
             last = max(last, task["finished"])
@@ -186,8 +189,8 @@ class Recorder(Executor):
 
 
 def _timed(fn: Any, args: Any, kwargs: Any) -> tuple[Any, float]:
-    begin = time.perf_counter()
-    return fn(*args, **kwargs), time.perf_counter() - begin
+    begin = time.process_time()
+    return fn(*args, **kwargs), time.process_time() - begin
 
 
 def predicted_seconds(phases: list[list[dict[str, float]]], total: float, n_workers: int) -> float:
@@ -220,13 +223,13 @@ def replay(folder: Path, small: bool) -> None:
     blocks = RowBlocks.from_matrix(X, folder / "x", block_nnz=X.nnz // 64)
     with started(1) as pool:
         recorder = Recorder(pool)
-        begin = time.perf_counter()
+        begin = cpu_seconds(pool)
         ImplicitALS(**options).fit(blocks, executor=recorder, place=folder / "place")
-        total = time.perf_counter() - begin
+        total = cpu_seconds(pool) - begin
     phases = recorder.phases()
     print(
         f"ImplicitALS, {X.shape[0]:,} x {X.shape[1]:,}, {X.nnz:,} entries, {len(recorder.tasks)} "
-        f"tasks in {len(phases)} passes on 1 worker: {total:.2f} s, measured"
+        f"tasks in {len(phases)} passes on 1 worker: {total:.2f} CPU s, measured"
     )
     for n_workers in (1, 2, 4, 8, 16, 32, 64):
         seconds = predicted_seconds(phases, total, n_workers)

@@ -33,8 +33,10 @@ void bias_step(const RatingSide<T>& side, T* bias, T error) {
 }
 
 template <class T>
-double steps(const RatingSide<T>& users, const RatingSide<T>& items, Index width, T mean,
+double steps(const RatingSide<T>& all_users, const RatingSide<T>& all_items, Index width, T mean,
              const RatingPair* pairs, const T* ratings, Index n) {
+  // Copies of the function's own: stores of factors cannot change them, so they stay in registers.
+  const RatingSide<T> users = all_users, items = all_items;
   const Index nv = width / Simd<T>::lanes;
   const T keep_x = 1 - users.rate * users.penalty, keep_y = 1 - items.rate * items.penalty;
   double sum = 0;

@@ -57,26 +57,42 @@ void scores(const SgdRows<T>& items, Index width, const T* x, const std::int32_t
   }
 }
 
+// The arguments are copies of the caller's own: what stores of factors might change would be read
+// again for each vector.
 template <SgdRule rule, class T>
-void pair_step(const SgdRows<T>& users, const SgdRows<T>& items, Index width,
-               const SgdSteps<T>& steps, const SgdPenalties<T>& penalties, const SgdPair& pair,
-               T slope) {
+[[gnu::always_inline]] inline void take_pair_step(const SgdRows<T> users, const SgdRows<T> items,
+                                                  Index width, const SgdSteps<T> steps,
+                                                  const SgdPenalties<T> penalties, SgdPair pair,
+                                                  T slope) {
   const Index u = pair.user, i = pair.positive, j = pair.negative;
   T *x = users.factors + u * width, *p = items.factors + i * width, *q = items.factors + j * width;
   const T rate_u = rate_of<rule>(steps, steps.rate, users.steps, u);
   const T rate_i = rate_of<rule>(steps, steps.rate, items.steps, i);
   const T rate_j = rate_of<rule>(steps, steps.rate, items.steps, j);
-  T *x1 = row_of(users.first, u, width), *x2 = row_of(users.second, u, width);
-  T *p1 = row_of(items.first, i, width), *p2 = row_of(items.second, i, width);
-  T *q1 = row_of(items.first, j, width), *q2 = row_of(items.second, j, width);
-  for (Index v = 0; v < width / Simd<T>::lanes; ++v) {
-    const V<T> xv = at(x, v), pv = at(p, v), qv = at(q, v);
-    const V<T> dx = slope * (pv - qv) - penalties.user * xv;
-    const V<T> dp = slope * xv - penalties.positive * pv;
-    const V<T> dq = -slope * xv - penalties.negative * qv;
-    at(x, v) = moved<rule>(steps, rate_u, dx, xv, vector_of(x1, v), vector_of(x2, v));
-    at(p, v) = moved<rule>(steps, rate_i, dp, pv, vector_of(p1, v), vector_of(p2, v));
-    at(q, v) = moved<rule>(steps, rate_j, dq, qv, vector_of(q1, v), vector_of(q2, v));
+  const Index nv = width / Simd<T>::lanes;
+  if constexpr (rule == SgdRule::sgd) {
+    const T move = steps.rate * slope, keep_x = 1 - steps.rate * penalties.user;
+    const T keep_p = 1 - steps.rate * penalties.positive;
+    const T keep_q = 1 - steps.rate * penalties.negative;
+    for (Index v = 0; v < nv; ++v) {
+      const V<T> xv = at(x, v), pv = at(p, v), qv = at(q, v), step = move * xv;
+      at(x, v) = keep_x * xv + move * (pv - qv);
+      at(p, v) = keep_p * pv + step;
+      at(q, v) = keep_q * qv - step;
+    }
+  } else {
+    T *x1 = row_of(users.first, u, width), *x2 = row_of(users.second, u, width);
+    T *p1 = row_of(items.first, i, width), *p2 = row_of(items.second, i, width);
+    T *q1 = row_of(items.first, j, width), *q2 = row_of(items.second, j, width);
+    for (Index v = 0; v < nv; ++v) {
+      const V<T> xv = at(x, v), pv = at(p, v), qv = at(q, v);
+      const V<T> dx = slope * (pv - qv) - penalties.user * xv;
+      const V<T> dp = slope * xv - penalties.positive * pv;
+      const V<T> dq = -slope * xv - penalties.negative * qv;
+      at(x, v) = moved<rule>(steps, rate_u, dx, xv, vector_of(x1, v), vector_of(x2, v));
+      at(p, v) = moved<rule>(steps, rate_i, dp, pv, vector_of(p1, v), vector_of(p2, v));
+      at(q, v) = moved<rule>(steps, rate_j, dq, qv, vector_of(q1, v), vector_of(q2, v));
+    }
   }
   const T ratio = steps.bias_rate / steps.rate;
   move_bias<rule>(steps, items, i, rate_i * ratio, slope, penalties.bias);
@@ -84,8 +100,20 @@ void pair_step(const SgdRows<T>& users, const SgdRows<T>& items, Index width,
 }
 
 template <SgdRule rule, class T>
-void pairs(const SgdRows<T>& users, const SgdRows<T>& items, Index width, const SgdSteps<T>& steps,
-           const SgdPenalties<T>& penalties, const SgdPair* pair, Index n, SgdTally* tally) {
+void pair_step(const SgdRows<T>& users, const SgdRows<T>& items, Index width,
+               const SgdSteps<T>& steps, const SgdPenalties<T>& penalties, const SgdPair& pair,
+               T slope) {
+  take_pair_step<rule, T>(users, items, width, steps, penalties, pair, slope);
+}
+
+template <SgdRule rule, class T>
+void pairs(const SgdRows<T>& all_users, const SgdRows<T>& all_items, Index width,
+           const SgdSteps<T>& all_steps, const SgdPenalties<T>& all_penalties, const SgdPair* pair,
+           Index n, SgdTally* tally) {
+  const SgdRows<T> users = all_users, items = all_items;
+  const SgdSteps<T> steps = all_steps;
+  const SgdPenalties<T> penalties = all_penalties;
+  const Index nv = width / Simd<T>::lanes;
   double loss = 0;
   T product = 1;  // of 1 + exp(-|d|): at most 2^64 before its logarithm is taken
   Index n_correct = 0;
@@ -96,12 +124,11 @@ void pairs(const SgdRows<T>& users, const SgdRows<T>& items, Index width, const 
       prefetch<rule>(items, next.positive, width);
       prefetch<rule>(items, next.negative, width);
     }
-    const SgdPair& now = pair[s];
+    const SgdPair now = pair[s];
     const T* x = users.factors + now.user * width;
     const T* p = items.factors + now.positive * width;
     const T* q = items.factors + now.negative * width;
     V<T> even = {}, odd = {};
-    const Index nv = width / Simd<T>::lanes;
     Index v = 0;
     for (; v + 1 < nv; v += 2) {
       even += at(x, v) * (at(p, v) - at(q, v));
@@ -119,7 +146,7 @@ void pairs(const SgdRows<T>& users, const SgdRows<T>& items, Index width, const 
     }
     loss -= d > 0 ? T{0} : d;
     n_correct += d > 0;
-    pair_step<rule>(users, items, width, steps, penalties, now, slope);
+    take_pair_step<rule, T>(users, items, width, steps, penalties, now, slope);
   }
   tally->loss += loss + __builtin_log(static_cast<double>(product));
   tally->n_correct += n_correct;

@@ -32,14 +32,48 @@ const V<T>& at(const T* p, Index vector) {
   return *reinterpret_cast<const V<T>*>(p + vector * Simd<T>::lanes);
 }
 
+// The sum of the lanes: the upper half is added to the lower half until one lane is left, which gives
+// the same bits with and without the instructions for it.
 template <class T>
 T lane_sum(V<T> v) {
+#if defined(__SSE2__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+#if defined(__AVX512F__)
+    const __m256 upper =
+        _mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xf, _mm512_castps_pd(v), 1));
+    const __m256 wide = _mm256_add_ps(_mm512_castps512_ps256(v), upper);
+#elif defined(__AVX2__)
+    const __m256 wide = v;
+#endif
+#if defined(__AVX2__)
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(wide), _mm256_extractf128_ps(wide, 1));
+#else
+    const __m128 four = v;
+#endif
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+  } else {
+#if defined(__AVX512F__)
+    const __m256d upper = _mm512_maskz_extractf64x4_pd(0xf, v, 1);
+    const __m256d wide = _mm256_add_pd(_mm512_castpd512_pd256(v), upper);
+#elif defined(__AVX2__)
+    const __m256d wide = v;
+#endif
+#if defined(__AVX2__)
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(wide), _mm256_extractf128_pd(wide, 1));
+#else
+    const __m128d two = v;
+#endif
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+  }
+#else
   T lanes[Simd<T>::lanes];
   at(lanes, 0) = v;
   for (Index half = Simd<T>::lanes / 2; half > 0; half /= 2) {
     for (Index l = 0; l < half; ++l) lanes[l] += lanes[l + half];
   }
   return lanes[0];
+#endif
 }
 
 inline float root(float x) { return __builtin_sqrtf(x); }
@@ -82,7 +116,21 @@ inline V<float> inverse_root(V<float> x) {
 #endif
 }
 
-inline float exponential(float x) { return __builtin_expf(x); }
+// e^x for x at most 0, and for NaN any number: x = n ln 2 + r, and a polynomial of r (that of the
+// Cephes library, within 2 units of the last digit). No call, so that vectors stay in registers.
+inline float exponential(float x) {
+  constexpr float kLog2E = 1.44269504F, kLn2 = 0.693147181F;
+  const float bounded = x > -87.0F ? x : -87.0F;  // below, the result is no normal number
+  const auto n = static_cast<std::int32_t>(bounded * kLog2E - 0.5F);
+  const float r = bounded - static_cast<float>(n) * kLn2;
+  const float high = (1.9875691500e-4F * r + 1.3981999507e-3F) * r + 8.3334519073e-3F;
+  const float low = (high * r + 4.1665795894e-2F) * r + 1.6666665459e-1F;
+  const float y = (low * r + 5.0000001201e-1F) * (r * r) + r + 1.0F;
+  const std::int32_t bits = (n + 127) << 23;
+  float power;
+  __builtin_memcpy(&power, &bits, sizeof(power));
+  return y * power;
+}
 inline double exponential(double x) { return __builtin_exp(x); }
 
 // What a row knows of its step before the vectors are read.
