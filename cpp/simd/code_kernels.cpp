@@ -182,7 +182,7 @@ Index scan(const CodeScan<T>& s) {
   for (Index panel = s.panel; panel < s.stop; ++panel) {
     const double* grid = s.grids + panel * kGridFields;
     const double off = grid[3] > 0 ? grid[3] * s.bias_share : 0;
-    Starts<kRows> starts;
+    Starts<kRows> starts{};
     for (Index r = 0; r < kRows; ++r) {
       const double scale = s.per_step[r] * grid[0];
       const double least =
