@@ -126,7 +126,7 @@ class FeatureOptions:
 
     def read(
         self, items: IdMap | None, users: IdMap | None, encoding: str | None, model: Any = None
-    ) -> dict[str, FeatureTable]:
+    ) -> dict[str, Any]:
         """Read and encode the tables.
 
         Parameters

@@ -61,7 +61,7 @@ class Features:
         names = ("item_features", "user_features")
         return [name for name in names if getattr(self, name) is not None]
 
-    def for_fit(self, model: Any) -> dict[str, FeatureTable]:
+    def for_fit(self, model: Any) -> dict[str, Any]:
         """Return the arguments of ``fit`` of a model.
 
         Parameters

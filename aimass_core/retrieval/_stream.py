@@ -183,7 +183,7 @@ def write_topk(
         )
     if schema is not None and not isinstance(schema, pa.Schema):
         raise TypeError(f"schema must be a pyarrow.Schema, got {type(schema).__name__}")
-    if not isinstance(table, str) or not table:
+    if type(table) is not str or table == "":
         raise TypeError(f"table must be the name of a table, got {table!r}")
     if schema is not None and len(schema) != 4:
         raise ValueError(
