@@ -5,18 +5,18 @@ Usage: ``python benchmarks/model_peers.py [TASK ...] [--scale small|full] [--thr
 (movielens-1m, gowalla). Libraries that exclude each other live in environments of their own: name
 the interpreter of a peer by --python, or a folder of packages by --path.
 
-Every fit runs in a process of its own, ours and the peer's in turns; the table has the least
-seconds of the rounds, and the least seconds of CPU of all threads. Where other programs compute at
-the same time, only the ratio of the CPU seconds means something: fork and join of short epochs
-then waits for a processor far longer than it computes. Reading and converting data is not timed. Results are compared before a
-ratio counts: weights of EASE and SLIM must agree, AUC, precision@10 and RMSE on held-out ratings
-must be as good as the peer's up to a tolerance. A row whose check fails says so.
+Every fit runs in a process of its own, ours and the peer's in turns. The table has the least
+seconds of the rounds, and the least CPU seconds of all threads together. Beside other programs
+that compute, only the ratio of the CPU seconds means something: the threads of short epochs then
+wait for a processor far longer than they compute. Reading and converting data is not timed.
+Results are compared before a ratio counts: weights of EASE and SLIM must agree, AUC, precision@10
+and RMSE on held-out ratings must be as good as the peer's up to a tolerance. A row whose check
+fails says so.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import subprocess
@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from process_memory import PeakMemory
 
 Arrays = dict[str, np.ndarray]
 Fit = Callable[[], Arrays]  # what is timed
@@ -517,12 +518,6 @@ COMPARISONS = [
 # --- one fit in a process of its own ---
 
 
-def memory_mib(field: str) -> float:
-    """Return a field of the memory of this process (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
-
-
 def work(task: str, peer: str, path: str, out: str, n_threads: int) -> None:
     """Fit once, write the arrays and print the seconds as JSON."""
     data = Data.load(path, n_threads)
@@ -538,17 +533,14 @@ def work(task: str, peer: str, path: str, out: str, n_threads: int) -> None:
     except ImportError as error:
         print(json.dumps({"missing": str(error)}))
         return
-    before = memory_mib("VmRSS")
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    begin, begin_cpu = time.perf_counter(), time.process_time()
-    arrays = fit()
-    seconds, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
-    peak = memory_mib("VmHWM") - before
+    with PeakMemory() as peak:
+        begin, begin_cpu = time.perf_counter(), time.process_time()
+        arrays = fit()
+        seconds, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
     arrays |= getattr(fit, "after", dict)()
     factor = float(arrays.pop("factor", 1.0))
     np.savez(out, **arrays)
-    result = {"seconds": seconds * factor, "cpu": cpu * factor, "peak_mib": peak}
+    result = {"seconds": seconds * factor, "cpu": cpu * factor, "peak_mib": peak.mib}
     print(json.dumps(result))
 
 

@@ -386,6 +386,8 @@ def discard_copies(run: str) -> None:
         _release(run)
         if known is not None:
             shutil.rmtree(known[0], ignore_errors=True)
+            with contextlib.suppress(OSError):
+                known[0].parent.rmdir()  # if no other run uses it
 
 
 def _root() -> Path:
@@ -403,7 +405,7 @@ def _locked(folder: Path) -> int:
     import fcntl
 
     while True:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:  # removed just now

@@ -235,8 +235,10 @@ def refuse_repeated(
         if of_two
         else f"{n} rows repeat a pair of user and item, e.g. {pair} in {count} rows"
     )
+    # Of two tables one value each is known, not the rows: these two rules would need the rows.
+    rules = [rule for rule in RULES[:-1] if not (of_two and rule in ("first", "count"))]
     raise ValueError(
-        f"{which}: say by duplicates= how they are combined, one of {', '.join(RULES[:-1])}"
+        f"{which}: say by duplicates= how they are combined, one of {', '.join(rules)}"
     ) from None
 
 

@@ -17,6 +17,8 @@ __all__ = ["PANEL_COLS", "Packed", "pack", "restrict", "to_panels"]
 PANEL_COLS = 48  # items of a panel; kPanelCols in cpp/simd/score_kernels.hpp
 _MAX_CODE_DEPTH = 8192  # kMaxCodeDepth in cpp/simd/code_kernels.hpp
 _CODE_GROUP = 4  # kCodeGroup there
+_LEAST_GROUPS = 32  # that have cuts: CodeCuts in cpp/kernels/score_items.hpp
+_CUTS = (2, 3, 4, 6)  # eighths of the groups, as there
 
 
 class Packed(NamedTuple):
@@ -84,11 +86,12 @@ def _codes(
     """Return items as integers of 8 bits, and the error bounds of each panel.
 
     A panel's factors are ``step * (code - 128)`` plus an error. The bounds are 1 / step, the
-    length of the longest error, the largest norm, and -1 (no biases).
+    length of the longest error, the largest norm, -1 (no biases), and the largest norms of
+    the factors after each cut.
     """
     n, n_factors = rows.shape
     n_panels, longest = n // PANEL_COLS, norms.max(initial=0.0)
-    grids = np.full((n_panels, 4), -1.0)
+    grids = np.full((n_panels, 4 + len(_CUTS)), -1.0)
     if not 0 < n_factors <= _MAX_CODE_DEPTH or not 1e-9 < longest < 1e9:
         return np.empty((n_panels, 0, PANEL_COLS, _CODE_GROUP), np.uint8), grids
     n_groups = -(-n_factors // _CODE_GROUP)
@@ -106,6 +109,10 @@ def _codes(
         grids[part, 0] = 1 / steps[:, 0, 0]
         grids[part, 1] = error * (1 + 1e-12) + 1e-14 * longest
         grids[part, 2] = length.max(axis=1)
+        for number, eighths in enumerate(_CUTS if n_groups >= _LEAST_GROUPS else ()):
+            tail = panels[:, :, n_groups * eighths // 8 * _CODE_GROUP :]
+            tails = np.sqrt(np.einsum("pcl,pcl->pc", tail, tail)).max(axis=1)
+            grids[part, 4 + number] = tails * (1 + 1e-12) + 1e-14 * longest
         wide = np.zeros((len(panels), PANEL_COLS, n_groups * _CODE_GROUP))
         wide[:, :, :n_factors] = rounded
         wide = wide.reshape(-1, PANEL_COLS, n_groups, _CODE_GROUP).transpose(0, 2, 1, 3)

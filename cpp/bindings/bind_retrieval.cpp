@@ -29,7 +29,7 @@ PackedItems<T> packed_items(const Array<T>& panels, const Array<T>& biases,
                                 codes.size() == n_places * n_groups * simd::kCodeGroup),
           "codes must have shape (n_panels, depth / 4 rounded up, cols, 4), or be empty");
   require(codes.size() == 0 || grids.size() == n_panels * simd::kGridFields,
-          "grids must have shape (n_panels, 4)");
+          "grids must have shape (n_panels, 8)");
   return {n_items,       depth,          n_panels,
           panels.data(), biases.data(),  order.data(),
           norms.data(),  offsets.data(), coded ? codes.data() : nullptr,

@@ -36,13 +36,15 @@ class Candidates {
   std::int32_t* positions() const { return positions_; }
   T worst() const { return best_->worst(); }  // what is below can no longer enter
 
-  // Looks at all n waiting entries.
-  void settle(std::int64_t n, const std::int32_t* order, const RowFilter& filter) {
+  // Looks at all n waiting entries. prompt: the threshold rises even if few have entered.
+  void settle(std::int64_t n, const std::int32_t* order, const RowFilter& filter,
+              bool prompt = false) {
     for (std::int64_t i = 0; i < n; ++i) {
       const Scored<T> item{scores_[i], order[positions_[i]]};
       if (best_->enters(item) && filter.admits(item.index)) best_->append(item);
     }
-    if (worst() == lowest()) best_->tighten();  // the sooner there is a threshold, the better
+    if (prompt || worst() == lowest())
+      best_->tighten();  // the sooner there is a threshold, the better
     best_->shrink_if_full();
   }
 

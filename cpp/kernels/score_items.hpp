@@ -18,6 +18,16 @@ namespace aimass {
 inline std::int64_t tile_rows(std::int64_t n) { return n > 4 ? 8 : n > 2 ? 4 : n; }
 inline std::int64_t tile_place(std::int64_t n) { return n > 4 ? 3 : n > 2 ? 2 : n - 1; }
 
+// After how many groups a scan compares its sums with a bound of the other groups, see
+// simd::CodeScan. Few factors have no cuts: these tests would cost more than they save.
+struct CodeCuts {
+  explicit CodeCuts(std::int64_t n_groups)
+      : n(n_groups < 32 ? 0 : simd::kCodeCuts),
+        groups{n_groups * 2 / 8, n_groups * 3 / 8, n_groups * 4 / 8, n_groups * 6 / 8} {}
+  std::int64_t n;
+  std::int64_t groups[simd::kCodeCuts];
+};
+
 template <class T>
 struct PackedItems {
   std::int64_t n_items, depth, n_panels;
@@ -84,6 +94,8 @@ void require_range(std::int64_t row, double length, double largest_norm, double 
 struct CodedQuery {
   double per_step = 1, error_share = 0, length_share = 0;
   std::int32_t start = 0;
+  double tails[simd::kCodeCuts] = {};
+  std::int32_t cut_starts[simd::kCodeCuts] = {};
   std::vector<std::int32_t> codes;  // kCodeGroup bytes each
   bool usable = false;              // else nothing may be left out because of the codes
 
@@ -103,6 +115,8 @@ struct CodedQuery {
     per_step = most / static_cast<double>(largest);
     const double step = 1 / per_step;
     double coded = 0, rest = 0;
+    const CodeCuts cuts(static_cast<std::int64_t>(n_groups));
+    std::fill(tails, tails + simd::kCodeCuts, 0.0);
     for (std::int64_t l = 0; l < depth; ++l) {
       const auto x = static_cast<double>(query[l]);
       // Rounded to the nearest by the large number; never above `most` but by a rounding error.
@@ -110,6 +124,12 @@ struct CodedQuery {
       const double whole = x * per_step + kRound - kRound;
       const auto code = std::clamp(static_cast<std::int32_t>(whole), -most, most);
       start -= static_cast<std::int32_t>(simd::kCodeZero) * code;
+      for (std::int64_t c = 0; c < cuts.n; ++c) {
+        if (l < cuts.groups[c] * simd::kCodeGroup)
+          cut_starts[c] = start;
+        else
+          tails[c] += x * x;
+      }
       codes[static_cast<std::size_t>(l / simd::kCodeGroup)] |= static_cast<std::int32_t>(
           (static_cast<std::uint32_t>(code) & 0xFF) << (8 * (l % simd::kCodeGroup)));
       const double value = code * step, off = x - value;
@@ -119,6 +139,7 @@ struct CodedQuery {
     // Rounding errors of these sums, and of the scores themselves.
     const double relative = ScoreBound<T>(depth).relative;
     error_share = std::sqrt(coded) * (1 + 1e-12);
+    for (double& tail : tails) tail = std::sqrt(tail) * (1 + 1e-12);
     length_share = std::sqrt(rest) * (1 + 1e-12) + (relative + 1e-12) * norm;
   }
 };

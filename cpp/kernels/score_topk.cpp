@@ -26,8 +26,10 @@ class Block {
         bound_(items.depth),
         n_groups_(items.codes == nullptr ? 0
                                          : (items.depth + simd::kCodeGroup - 1) / simd::kCodeGroup),
+        cuts_(n_groups_),
         limit_(Candidates<T>::limit(k_)),
-        capacity_(Candidates<T>::capacity(k_)) {}
+        capacity_(Candidates<T>::capacity(k_)),
+        prompt_limit_(cuts_.n == 0 ? limit_ : std::clamp<std::int64_t>(k_ / 16, 1, limit_)) {}
 
   // The k best of queries [begin, begin + n), n <= kBlock.
   void run(const T* queries, std::int64_t begin, std::int64_t n, std::int64_t k,
@@ -136,6 +138,8 @@ class Block {
         error_share_[place + j] = row.coded.error_share;
         length_share_[place + j] = row.coded.length_share;
         start_[place + j] = row.coded.start;
+        std::copy_n(row.coded.tails, simd::kCodeCuts, tails_[place + j]);
+        std::copy_n(row.coded.cut_starts, simd::kCodeCuts, cut_starts_[place + j]);
         out_scores_[place + j] = row.best.scores();
         out_positions_[place + j] = row.best.positions();
         if (j < n) continue;
@@ -171,7 +175,7 @@ class Block {
     if (all_coded) return scan_codes(place, n, panel, stop);
     const auto& append = simd::score_kernels<T>().append.of_rows[tile_place(n)];
     for (; panel < stop; ++panel)
-      if (append(tile(place, panel))) settle_full(place, n);
+      if (append(tile(place, panel))) settle_full(place, n, limit_);
   }
 
   simd::ScoreTile<T> tile(std::int64_t place, std::int64_t panel) {
@@ -188,6 +192,8 @@ class Block {
 
   void scan_codes(std::int64_t place, std::int64_t n, std::int64_t panel, std::int64_t stop) {
     const simd::CodeScan<T> codes{n_groups_,
+                                  cuts_.n,
+                                  cuts_.groups,
                                   panel,
                                   stop,
                                   items_.codes,
@@ -199,6 +205,8 @@ class Block {
                                   error_share_ + place,
                                   length_share_ + place,
                                   start_ + place,
+                                  tails_ + place,
+                                  cut_starts_ + place,
                                   bound_.relative + 1e-6,
                                   hits_};
     const std::int64_t n_hits = simd::code_scans<T>().of_rows[tile_place(n)](codes);
@@ -206,22 +214,22 @@ class Block {
     std::int64_t calls = 0;
     for (std::int64_t i = 0; i < n_hits; ++calls) {
       i += simd::score_kernels<T>().append_hits(first, tile_rows(n), hits_ + i, n_hits - i);
-      settle_full(place, n);
+      settle_full(place, n, prompt_limit_);
     }
     // A call computes four vectors of items, in about the time that a tile takes for six.
     const std::int64_t vectors = n * (stop - panel) * simd::kPanelCols * sizeof(T) / 64;
     if (calls * 7 > vectors) pause_until_ = stop + std::min(stop / 2, kPause);
   }
 
-  void settle_full(std::int64_t place, std::int64_t n) {
+  void settle_full(std::int64_t place, std::int64_t n, std::int64_t limit) {
     for (std::int64_t j = place; j < place + n; ++j)
-      if (counts_[j] >= limit_) settle(j);
+      if (counts_[j] >= limit) settle(j, limit < limit_);
   }
 
-  void settle(std::int64_t place) {
+  void settle(std::int64_t place, bool prompt = false) {
     run_->poll();
     Row& row = row_at(place);
-    row.best.settle(counts_[place], items_.order, row.filter);
+    row.best.settle(counts_[place], items_.order, row.filter, prompt);
     counts_[place] = 0;
     if (!is_done(place)) set_threshold(place, row.best.worst());
   }
@@ -244,8 +252,12 @@ class Block {
   const Run* run_ = nullptr;
   std::int64_t k_;
   ScoreBound<T> bound_;
-  std::int64_t n_groups_;          // of codes
+  std::int64_t n_groups_;  // of codes
+  CodeCuts cuts_;
   std::int64_t limit_, capacity_;  // of waiting entries of a row; of its arrays
+  // Of waiting entries after a scan of codes. A vector of many factors costs more than a higher
+  // threshold, which rules out more of them.
+  std::int64_t prompt_limit_;
   std::vector<Row> rows_;
   std::vector<T> scores_, queries_;
   std::vector<std::int32_t> positions_, codes_;
@@ -255,8 +267,8 @@ class Block {
   std::int64_t who_[kBlock] = {};
   T thresholds_[kBlock] = {};
   double least_[kBlock] = {}, per_step_[kBlock] = {}, error_share_[kBlock] = {};
-  double length_share_[kBlock] = {};
-  std::int32_t start_[kBlock] = {};
+  double length_share_[kBlock] = {}, tails_[kBlock][simd::kCodeCuts] = {};
+  std::int32_t start_[kBlock] = {}, cut_starts_[kBlock][simd::kCodeCuts] = {};
   T* out_scores_[kBlock] = {};
   std::int32_t* out_positions_[kBlock] = {};
   std::int32_t counts_[kBlock] = {};
@@ -278,7 +290,8 @@ void score_topk(const T* queries, std::int64_t n_queries, const PackedItems<T>& 
                       static_cast<double>(items.depth + 1);
   const Run serial(1);
   const Run& where = work < 4e6 ? serial : run;
-  std::int64_t size = std::clamp<std::int64_t>(n_queries / 64 * 8, 8, d::kBlock);
+  const std::int64_t n_shares = where.n_threads() == 1 ? 1 : 4 * where.n_threads();
+  std::int64_t size = std::clamp<std::int64_t>(n_queries / n_shares / 8 * 8, 8, d::kBlock);
   if (std::min(k, items.n_items) > 4096) size = 8;
   std::vector<std::vector<d::Block<T>>> blocks(static_cast<std::size_t>(where.n_threads()));
   parallel_for(where, (n_queries + size - 1) / size, [&](std::int64_t b, int thread) {

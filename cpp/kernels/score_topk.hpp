@@ -4,13 +4,15 @@
 // Items come packed: sorted by norm, longest first, in panels of kPanelCols items (depth x cols).
 // A block of queries goes through the panels in tiles of 8 queries; a tile's scores are compared
 // with the queries' thresholds (the k-th best score so far) while they are in registers, and only
-// the survivors are written. Two bounds save work and change no bit (LEMP: Teflioudi, Gemulla and
+// the survivors are written. Three bounds save work and change no bit (LEMP: Teflioudi, Gemulla and
 // Mykytiuk, SIGMOD 2015):
 //   |q| |v| + bias bounds all that is still to come, so a query leaves as soon as no later panel
 //   can reach its threshold; those that have left make room, the rest are packed together;
 //   8-bit codes of queries and items bound the scores of a panel at a quarter of their cost or
 //   less, and closely: what passes is computed in full, little else is. They are used while they
-//   pay (for their predecessors see FEXIPRO: Li et al., SIGMOD 2017).
+//   pay (for their predecessors see FEXIPRO: Li et al., SIGMOD 2017);
+//   of many factors, the first ones bound the scores together with the lengths of the others: the
+//   products of the other codes are computed only where these bounds do not suffice.
 //
 // Every score is the same sum in the same order wherever it is computed, so a result depends
 // neither on the number of threads nor on the other queries. A query whose scores may overflow is

@@ -93,21 +93,26 @@ inline Lanes units(const T* biases, float scale) {
   return whole(__builtin_convertvector(given, Floats) * scale, Floats{} + kMostBias);
 }
 
-template <bool kBiased, Index kRows, Index kStride, class T>
-inline CodeHit* block(const CodeScan<T>& s, Index panel, Index row, Index col,
-                      const std::int32_t* starts, const float* bias_scales, CodeHit* hits) {
-  Lanes sum[kRows][kBlockVectors];
-  const T* biases = s.biases + panel * kPanelCols + col;
+// What a panel adds to the sums of the rows: before the first group, and after each cut.
+template <Index kRows>
+struct Starts {
+  std::int32_t add[kCodeCuts + 1][kRows];
+  float bias_scales[kRows];
+};
+
+template <Index kRows>
+inline bool all_negative(const Lanes (&sum)[kRows][kBlockVectors]) {
+  Lanes signs = both(both(sum[0][0], sum[0][1]), sum[0][2]);
 #pragma GCC unroll 8
-  for (Index r = 0; r < kRows; ++r) {
-    const Lanes start = broadcast(starts[row + r]);
-#pragma GCC unroll 3
-    for (Index v = 0; v < kBlockVectors; ++v)
-      sum[r][v] = kBiased ? add(start, units(biases + v * kLanes, bias_scales[row + r])) : start;
-  }
-  const std::int32_t* a = s.queries + row;
-  const std::uint8_t* b = s.codes + (panel * s.n_groups * kPanelCols + col) * kCodeGroup;
-  for (Index l = 0; l < s.n_groups; ++l) {
+  for (Index r = 1; r < kRows; ++r)
+    signs = both(signs, both(both(sum[r][0], sum[r][1]), sum[r][2]));
+  return negative(signs) == kAll;
+}
+
+template <Index kRows, Index kStride>
+inline void add_products(Lanes (&sum)[kRows][kBlockVectors], const std::int32_t* a,
+                         const std::uint8_t* b, Index n_groups) {
+  for (Index l = 0; l < n_groups; ++l) {
     const Lanes first = load(b), second = load(b + kVector), third = load(b + 2 * kVector);
 #pragma GCC unroll 8
     for (Index r = 0; r < kRows; ++r) {
@@ -119,6 +124,38 @@ inline CodeHit* block(const CodeScan<T>& s, Index panel, Index row, Index col,
     a += kStride;
     b += kPanelCols * kCodeGroup;
   }
+}
+
+template <bool kBiased, Index kRows, Index kStride, class T>
+inline CodeHit* block(const CodeScan<T>& s, Index panel, Index row, Index col,
+                      const Starts<kStride>& starts, CodeHit* hits) {
+  Lanes sum[kRows][kBlockVectors];
+  const T* biases = s.biases + panel * kPanelCols + col;
+#pragma GCC unroll 8
+  for (Index r = 0; r < kRows; ++r) {
+    const Lanes start = broadcast(starts.add[0][row + r]);
+#pragma GCC unroll 3
+    for (Index v = 0; v < kBlockVectors; ++v)
+      sum[r][v] =
+          kBiased ? add(start, units(biases + v * kLanes, starts.bias_scales[row + r])) : start;
+  }
+  const std::int32_t* a = s.queries + row;
+  const std::uint8_t* b = s.codes + (panel * s.n_groups * kPanelCols + col) * kCodeGroup;
+  Index begin = 0;
+  for (Index c = 0; c < s.n_cuts; ++c) {
+    add_products<kRows, kStride>(sum, a + begin * kStride, b + begin * kPanelCols * kCodeGroup,
+                                 s.cuts[c] - begin);
+    if (all_negative(sum)) return hits;
+    begin = s.cuts[c];
+#pragma GCC unroll 8
+    for (Index r = 0; r < kRows; ++r) {
+      const Lanes more = broadcast(starts.add[c + 1][row + r]);
+#pragma GCC unroll 3
+      for (Index v = 0; v < kBlockVectors; ++v) sum[r][v] = add(sum[r][v], more);
+    }
+  }
+  add_products<kRows, kStride>(sum, a + begin * kStride, b + begin * kPanelCols * kCodeGroup,
+                               s.n_groups - begin);
 #pragma GCC unroll 8
   for (Index r = 0; r < kRows; ++r) {
     if (negative(both(both(sum[r][0], sum[r][1]), sum[r][2])) == kAll) continue;
@@ -131,6 +168,13 @@ inline CodeHit* block(const CodeScan<T>& s, Index panel, Index row, Index col,
   return hits;
 }
 
+// The number that sums start from, so that only those which reach a threshold are not negative.
+inline std::int32_t start_of(std::int32_t codes, double threshold) {
+  double x = threshold < kHighest ? threshold : kHighest;  // and nan
+  x = x > kLowest ? x : kLowest;
+  return codes + 3 - static_cast<std::int32_t>(x);  // 3: fractions cut off
+}
+
 template <Index kRows, class T>
 Index scan(const CodeScan<T>& s) {
   constexpr Index kStep = kRows < kBlockRows ? kRows : kBlockRows;
@@ -138,23 +182,26 @@ Index scan(const CodeScan<T>& s) {
   for (Index panel = s.panel; panel < s.stop; ++panel) {
     const double* grid = s.grids + panel * kGridFields;
     const double off = grid[3] > 0 ? grid[3] * s.bias_share : 0;
-    std::int32_t starts[kRows];
-    float bias_scales[kRows];
+    Starts<kRows> starts;
     for (Index r = 0; r < kRows; ++r) {
       const double scale = s.per_step[r] * grid[0];
-      double x =
-          (s.least[r] - s.error_share[r] * grid[1] - s.length_share[r] * grid[2] - off) * scale;
-      x = x < kHighest ? x : kHighest;  // and nan
-      x = x > kLowest ? x : kLowest;
-      starts[r] = s.start[r] + 3 - static_cast<std::int32_t>(x);  // 3: fractions cut off
-      bias_scales[r] = static_cast<float>(scale);
+      const double least =
+          s.least[r] - s.error_share[r] * grid[1] - s.length_share[r] * grid[2] - off;
+      std::int32_t so_far = 0;
+      for (Index c = 0; c <= s.n_cuts; ++c) {
+        const std::int32_t start =
+            c == s.n_cuts
+                ? start_of(s.start[r], least * scale)
+                : start_of(s.cut_starts[r][c], (least - s.tails[r][c] * grid[4 + c]) * scale);
+        starts.add[c][r] = start - so_far;
+        so_far = start;
+      }
+      starts.bias_scales[r] = static_cast<float>(scale);
     }
     for (Index row = 0; row < kRows; row += kStep)
       for (Index c = 0; c < kBlocks; ++c)
-        hits = grid[3] < 0 ? block<false, kStep, kRows>(s, panel, row, c * kBlockCols, starts,
-                                                        bias_scales, hits)
-                           : block<true, kStep, kRows>(s, panel, row, c * kBlockCols, starts,
-                                                       bias_scales, hits);
+        hits = grid[3] < 0 ? block<false, kStep, kRows>(s, panel, row, c * kBlockCols, starts, hits)
+                           : block<true, kStep, kRows>(s, panel, row, c * kBlockCols, starts, hits);
   }
   return hits - s.hits;
 }

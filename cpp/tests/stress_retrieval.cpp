@@ -32,8 +32,8 @@ struct Items {
           codes[static_cast<std::size_t>(((p * n_groups + l / 4) * kCols + c) * 4 + l % 4)] =
               static_cast<std::uint8_t>(
                   128 + panels[static_cast<std::size_t>((p * depth + l) * kCols + c)]);
-      const double grid[] = {1, 0, 20, 4};
-      grids.insert(grids.end(), grid, grid + 4);
+      const double grid[] = {1, 0, 20, 4, 20, 20, 20, 20};
+      grids.insert(grids.end(), grid, grid + simd::kGridFields);
     }
     for (std::int64_t i = 0; i < n; ++i) {
       order[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(n - 1 - i);

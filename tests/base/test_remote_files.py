@@ -155,29 +155,6 @@ def test_similarity_and_bootstrap(matrix, rng, store, url):
     assert left_in(store) == []
 
 
-def test_lists_of_all_users(matrix, tmp_path, store, url, machine):
-    pq = pytest.importorskip("pyarrow.parquet")
-    model = ImplicitALS(n_factors=4, max_iter=1).fit(matrix)
-    options = {"k": 3, "block_size": 90}
-    write_recommendations(model, tmp_path / "here", **options)
-    with Machines([tmp_path / "a"]) as pool:
-        with pytest.raises(InterruptedError):
-            write_recommendations(
-                model, tmp_path / "there", **options, executor=pool, place=url, callback=at_step(3)
-            )
-        pool.n_submitted = 0
-        n = write_recommendations(model, tmp_path / "there", **options, executor=pool, place=url)
-    assert (n, pool.n_submitted) == (1200, 2)
-    assert pq.read_table(tmp_path / "there").equals(pq.read_table(tmp_path / "here"))
-    names = [sorted(path.name for path in (tmp_path / f).iterdir()) for f in ("here", "there")]
-    assert names[0] == names[1]
-    assert left_in(store) == left_in(machine) == []
-
-
-def at_step(step):
-    return lambda event: event.step == step
-
-
 class Interrupted(Exception):
     pass
 
@@ -194,6 +171,29 @@ class Counting(ThreadPoolExecutor):
         if self.n_left < 0:
             raise Interrupted
         return super().submit(fn, *args, **kwargs)
+
+
+def test_lists_of_all_users(matrix, tmp_path, store, url, machine):
+    pq = pytest.importorskip("pyarrow.parquet")
+    model = ImplicitALS(n_factors=4, max_iter=1).fit(matrix)
+    options = {"k": 3, "block_size": 90}
+    write_recommendations(model, tmp_path / "here", **options)
+    with Counting(10**6) as pool:
+        with pytest.raises(InterruptedError):
+            write_recommendations(
+                model, tmp_path / "there", **options, executor=pool, place=url, callback=at_step(3)
+            )
+        pool.n_left = 10**6
+        n = write_recommendations(model, tmp_path / "there", **options, executor=pool, place=url)
+    assert (n, 10**6 - pool.n_left) == (1200, 2)
+    assert pq.read_table(tmp_path / "there").equals(pq.read_table(tmp_path / "here"))
+    names = [sorted(path.name for path in (tmp_path / f).iterdir()) for f in ("here", "there")]
+    assert names[0] == names[1]
+    assert left_in(store) == left_in(machine) == []
+
+
+def at_step(step):
+    return lambda event: event.step == step
 
 
 def test_an_interrupted_fit_resumes(matrix, tmp_path, store, url, machine):

@@ -153,6 +153,47 @@ def test_codes_change_no_bit(rng, dtype, depth, biased):
             np.testing.assert_array_equal(got[1], want[1])
 
 
+@pytest.mark.usefixtures("_level")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("depth", [128, 203, 384])
+def test_bounds_after_some_factors_change_no_bit(rng, dtype, depth):
+    """Embeddings of one length: some have all of it in the first, or in the last factors."""
+    n, m = 37, 2500
+    topics = rng.standard_normal((40, depth))
+    topics[:10, : depth // 2] = 0
+    topics[10:20, depth // 4 :] = 0
+    V, U = (
+        topics[rng.integers(0, len(topics), count)] + 0.1 * rng.standard_normal((count, depth))
+        for count in (m, n)
+    )
+    V[::9] = V[0]  # near-copies and copies
+    V[1::9] = V[1] * (1 + 1e-7 * rng.standard_normal((len(V[1::9]), 1)))
+    V, U = (X / np.linalg.norm(X, axis=1, keepdims=True) for X in (V, U))
+    V, U = V.astype(dtype), U.astype(dtype)
+    for biases in (None, (0.1 * rng.standard_normal(m)).astype(dtype)):
+        packed = pack(V, biases)
+        without = packed._replace(codes=packed.codes[:0])
+        for k in (1, 10, 100):
+            got, want = (
+                _core.score_topk(U, *p, m, k, None, None, None, None, 2) for p in (packed, without)
+            )
+            np.testing.assert_array_equal(got[0], want[0])
+            np.testing.assert_array_equal(got[1], want[1])
+
+
+@pytest.mark.parametrize("depth", [10, 128, 387])
+def test_bounds_of_the_factors_after_a_cut(rng, depth):
+    """The lengths of what follows 2, 3, 4 and 6 eighths of the groups of four factors."""
+    packed = pack(rng.standard_normal((200, depth)).astype(np.float32), None)
+    items = packed.panels.transpose(0, 2, 1).reshape(-1, depth).astype(float)
+    n_groups = -(-depth // 4)
+    for number, eighths in enumerate((2, 3, 4, 6)):
+        tails = np.linalg.norm(items[:, n_groups * eighths // 8 * 4 :], axis=1)
+        longest = tails.reshape(-1, 48).max(axis=1)
+        expected = longest if n_groups >= 32 else np.full(len(longest), -1.0)
+        np.testing.assert_allclose(packed.grids[:, 4 + number], expected, rtol=1e-11)
+
+
 def test_codes_stand_for_the_items(rng):
     V = (rng.standard_normal((1000, 10)) * np.exp(rng.normal(0, 2, (1000, 1)))).astype(np.float32)
     packed = pack(V, None)
