@@ -20,6 +20,7 @@ __all__: list[str] = [
     "embedding_sums",
     "factorize_bytes",
     "factorize_int64",
+    "field_aware_epoch",
     "fm_design_sweep",
     "fm_relation_sweep",
     "force_isa",
@@ -366,6 +367,26 @@ def factorize_int64(
 ) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.int64]]:
     """
     Codes of integers in ascending order, and the distinct values: (codes, uniques).
+    """
+
+def field_aware_epoch(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    fields: numpy.typing.NDArray[numpy.int32],
+    order: numpy.typing.NDArray[numpy.int64],
+    targets: numpy.typing.NDArray[numpy.float64],
+    weights: numpy.typing.NDArray[numpy.float64],
+    intercept: numpy.typing.NDArray[numpy.float64],
+    linear: numpy.typing.NDArray[numpy.float64],
+    factors: numpy.typing.NDArray[numpy.float64],
+    n_fields: typing.SupportsInt | typing.SupportsIndex,
+    learning_rate: typing.SupportsFloat | typing.SupportsIndex,
+    regularization: typing.SupportsFloat | typing.SupportsIndex,
+    is_logistic: bool,
+) -> float:
+    """
+    Make one step of gradient descent for each row of order; return the sum of the losses.
     """
 
 @typing.overload

@@ -11,9 +11,6 @@ and ``picture.png`` (with matplotlib) are written anew from all results.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
-import gc
 import json
 import os
 import subprocess
@@ -22,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from process_memory import PeakMemory, shown_mib
 from standard_tasks import TASKS, Task, is_there, measured, of_file
 
 from aimass_core.base.registry import find, model_names
@@ -35,46 +33,18 @@ Results = dict[str, dict[str, dict[str, Any]]]  # task -> model -> result
 # ---- one model, in its own process ---------------------------------------------------------------
 
 
-def _memory_mib(field: str) -> float:
-    """A field of the memory of this process; 0 where the system does not tell."""
-    try:
-        with open("/proc/self/status") as lines:
-            line = next(one for one in lines if one.startswith(field))
-    except (OSError, StopIteration):
-        return 0.0
-    return int(line.split()[1]) / 1024
-
-
-def _reset_peak() -> None:
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _return_freed_memory() -> None:
-    """Return what loading has freed to the system, so that the model does not reuse it unseen."""
-    gc.collect()
-    with contextlib.suppress(ImportError):
-        import pyarrow as pa
-
-        pa.default_memory_pool().release_unused()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 def run_one(task: Task, name: str) -> dict[str, Any]:
     """Fit and evaluate one model; metrics, seconds and memory above the loaded data."""
     model = task.extra[name] if name in task.extra else find(name)()
     parts = task.load()
-    _return_freed_memory()
-    before = _memory_mib("VmRSS")
-    _reset_peak()
-    began = time.process_time()
-    found = measured(task, parts, model)
-    peak = _memory_mib("VmHWM") - before
+    with PeakMemory() as peak:
+        began = time.process_time()
+        found = measured(task, parts, model)
+        seconds = time.process_time() - began
     return {
         **found,
-        "cpu_s": time.process_time() - began,
-        "peak_mib": max(peak, 0.0),
+        "cpu_s": seconds,
+        "peak_mib": peak.mib,
         "model": repr(model),
     }
 
@@ -218,7 +188,7 @@ def markdown(tasks: dict[str, Task], results: Results) -> str:
         for model, one in ranked(task, models):
             values = [cell(one["values"].get(metric)) for metric in task.metrics]
             costs = [f"{one[name]:.2f}" for name in ("fit_s", "recommend_s", "cpu_s")]
-            costs.append(f"{one['peak_mib']:.0f}")
+            costs.append(shown_mib(one["peak_mib"]))
             lines.append("| " + " | ".join([f"`{model}`", *values, *costs]) + " |")
         for label, published in task.published.items():
             values = [number(value) for value in published]

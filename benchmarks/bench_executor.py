@@ -1,11 +1,13 @@
 """ImplicitALS and GaussianMixture on 1, 2, 4 and 8 worker processes: same bits, CPU time, bytes.
 
 Prints, for each number of workers, the CPU seconds of all processes over those of one process, and
-the bytes that workers and coordinator read and wrote over those of the cost model. Run it on a
-quiet machine: ``python benchmarks/bench_executor.py`` (about 8 minutes on two cores; ``--small``
-about 1 minute, whose blocks are too short to judge the overhead). ``--replay`` instead records the
-times of the tasks on one worker, and predicts the time on up to 64 workers. That is a model: it
-knows neither networks nor caches that workers share.
+the bytes that workers and coordinator read and wrote over those of the cost model. It also prints
+the time of one process with two threads. Run it on a quiet machine: ``python
+benchmarks/bench_executor.py --only als`` (about 5 minutes on two cores; a block takes more than a
+second) and ``--only mixture`` (about 2 minutes). ``--small`` takes about 1 minute, but its blocks
+are too short to judge the overhead. ``--replay`` instead records the
+CPU times of the tasks on one worker, and predicts the time on up to 64 workers. That is a model: it
+knows neither networks nor caches that workers share. Other load on the machine does not change it.
 """
 
 from __future__ import annotations
@@ -90,14 +92,19 @@ def als_bytes(blocks: RowBlocks, n_factors: int) -> tuple[float, float]:
 def measure_als(folder: Path, small: bool) -> None:
     """Fit on different numbers of workers, and print CPU seconds and bytes."""
     size = (20_000, 4_000, 1_000_000) if small else (60_000, 10_000, 6_000_000)
-    f = 64 if small else 128
+    f = 64 if small else 256
     options = {"n_factors": f, "max_iter": 2, "solver": "cholesky", "n_threads": 1}
     X = matrix(*size)
-    blocks = RowBlocks.from_matrix(X, folder / "x", block_nnz=X.nnz // 10)
-    begin = cpu_seconds()
+    blocks = RowBlocks.from_matrix(X, folder / "x", block_nnz=X.nnz // 8)
+    begin, start = cpu_seconds(), time.perf_counter()
     expected = ImplicitALS(**options).fit(blocks)
-    one = cpu_seconds() - begin
-    print(f"ImplicitALS, {X.shape[0]:,} x {X.shape[1]:,}, {X.nnz:,} entries: {one:.2f} CPU s here")
+    one, wall = cpu_seconds() - begin, time.perf_counter() - start
+    start = time.perf_counter()
+    ImplicitALS(**{**options, "n_threads": 2}).fit(blocks)
+    print(
+        f"ImplicitALS, {X.shape[0]:,} x {X.shape[1]:,}, {X.nnz:,} entries, {f} factors: {one:.2f} "
+        f"CPU s here, {wall:.2f} s; with two threads {time.perf_counter() - start:.2f} s"
+    )
     for n_workers in (1, 2, 4, 8):
         with started(n_workers) as pool:
             begin, start = cpu_seconds(pool), time.perf_counter()
@@ -131,10 +138,15 @@ def measure_mixture(folder: Path, small: bool) -> None:
     np.save(path, centres[rng.integers(0, k, n)] + rng.normal(size=(n, d)))
     options = {"n_components": k, "random_state": 0, "max_iter": 8, "tol": 0.0, "n_threads": 1}
     options["callback"] = lambda event: False
-    begin = cpu_seconds()
+    begin, start = cpu_seconds(), time.perf_counter()
     expected = GaussianMixture(**options).fit(path)
-    one = cpu_seconds() - begin
-    print(f"GaussianMixture, {n:,} x {d}, {k} components: {one:.2f} CPU s here")
+    one, wall = cpu_seconds() - begin, time.perf_counter() - start
+    start = time.perf_counter()
+    GaussianMixture(**{**options, "n_threads": 2}).fit(path)
+    print(
+        f"GaussianMixture, {n:,} x {d}, {k} components: {one:.2f} CPU s here, {wall:.2f} s; with "
+        f"two threads {time.perf_counter() - start:.2f} s"
+    )
     for n_workers in (1, 2, 4, 8):
         with started(n_workers) as pool:
             begin, start = cpu_seconds(pool), time.perf_counter()
@@ -149,7 +161,10 @@ def measure_mixture(folder: Path, small: bool) -> None:
 
 
 class Recorder(Executor):
-    """Passes tasks on to a pool, and notes when each was submitted, and how long it ran."""
+    """Passes tasks on to a pool, and notes when each was submitted, and how long it ran.
+
+    Times are CPU seconds of this process and the worker together, which work in turn.
+    """
 
     def __init__(self, pool: ProcessExecutor) -> None:
         self._pool, self.n_threads, self.n_workers = pool, 1, 1
@@ -157,13 +172,13 @@ class Recorder(Executor):
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a function on a worker."""
-        task = {"submitted": time.perf_counter()}
+        task = {"submitted": cpu_seconds(self._pool)}
         self.tasks.append(task)
         inner = self._pool.submit(_timed, fn, args, kwargs)
         outer: Future[Any] = Future()
 
         def pass_on(done: Future[Any]) -> None:
-            task["finished"] = time.perf_counter()
+            task["finished"] = cpu_seconds(self._pool)
             if (error := done.exception()) is not None:
                 outer.set_exception(error)
                 return
@@ -178,7 +193,7 @@ class Recorder(Executor):
         phases: list[list[dict[str, float]]] = []
         last = -np.inf
         for task in self.tasks:
-            if task["submitted"] > last:
+            if task["submitted"] >= last:
                 phases.append([])
             phases[-1].append(task)
             last = max(last, task["finished"])
@@ -186,8 +201,8 @@ class Recorder(Executor):
 
 
 def _timed(fn: Any, args: Any, kwargs: Any) -> tuple[Any, float]:
-    begin = time.perf_counter()
-    return fn(*args, **kwargs), time.perf_counter() - begin
+    begin = time.process_time()
+    return fn(*args, **kwargs), time.process_time() - begin
 
 
 def predicted_seconds(phases: list[list[dict[str, float]]], total: float, n_workers: int) -> float:
@@ -220,13 +235,13 @@ def replay(folder: Path, small: bool) -> None:
     blocks = RowBlocks.from_matrix(X, folder / "x", block_nnz=X.nnz // 64)
     with started(1) as pool:
         recorder = Recorder(pool)
-        begin = time.perf_counter()
+        begin = cpu_seconds(pool)
         ImplicitALS(**options).fit(blocks, executor=recorder, place=folder / "place")
-        total = time.perf_counter() - begin
+        total = cpu_seconds(pool) - begin
     phases = recorder.phases()
     print(
         f"ImplicitALS, {X.shape[0]:,} x {X.shape[1]:,}, {X.nnz:,} entries, {len(recorder.tasks)} "
-        f"tasks in {len(phases)} passes on 1 worker: {total:.2f} s, measured"
+        f"tasks in {len(phases)} passes on 1 worker: {total:.2f} CPU s, measured"
     )
     for n_workers in (1, 2, 4, 8, 16, 32, 64):
         seconds = predicted_seconds(phases, total, n_workers)
@@ -241,13 +256,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--replay", action="store_true")
+    parser.add_argument("--only", choices=("als", "mixture"), help="Default: both")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="aimass-bench-"))
     try:
         if arguments.replay:
             replay(folder, arguments.small)
-        else:
+        if not arguments.replay and arguments.only != "mixture":
             measure_als(folder, arguments.small)
+        if not arguments.replay and arguments.only != "als":
             measure_mixture(folder, arguments.small)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

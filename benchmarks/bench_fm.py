@@ -155,3 +155,42 @@ def bench_sweep(
         np.testing.assert_allclose(result, sweep("native"), atol=1e-8)
 
     measure(f"fm_{kind}_sweep: one sweep, rank {FACTORS}", member, lambda: sweep(member), check)
+
+
+def descent_arguments(scale: str) -> dict[str, Any]:
+    """Return the arguments of one epoch of gradient descent, users and items as two fields."""
+    users, items, ratings, n_users, n_items = cases(scale)
+    rng = np.random.default_rng(SEED)
+    n, n_columns = len(users), n_users + n_items
+    factors = np.ones((2, n_columns, 2 * FACTORS))
+    factors[0] = rng.normal(0, 0.1, factors.shape[1:])
+    return {
+        "indptr": np.arange(n + 1) * 2,
+        "indices": np.column_stack([users, n_users + items]).ravel().astype(np.int32),
+        "data": np.ones(2 * n),
+        "fields": np.repeat([0, 1], [n_users, n_items]).astype(np.int32),
+        "order": rng.permutation(n),
+        "targets": ratings - ratings.mean(),
+        "weights": np.empty(0),
+        "intercept": np.array([0.0, 1.0]),
+        "linear": np.vstack([np.zeros(n_columns), np.ones(n_columns)]),
+        "factors": factors,
+        "n_fields": 2,
+        "learning_rate": 0.1,
+        "regularization": 0.1,
+        "is_logistic": False,
+    }
+
+
+@pytest.mark.parametrize("member", ["native", "reference"])
+def bench_descent(measure: Callable[..., Any], member: str, scale: str) -> None:
+    def epoch(name: str) -> np.ndarray:
+        arguments = descent_arguments(scale)
+        {"native": _core, "reference": reference}[name].field_aware_epoch(**arguments)
+        return arguments["factors"]
+
+    def check(result: np.ndarray) -> None:
+        np.testing.assert_allclose(result, epoch("native"), atol=1e-8)
+
+    group = f"field_aware_epoch: one epoch, two fields, {FACTORS} factors"
+    measure(group, member, lambda: epoch(member), check)

@@ -112,6 +112,8 @@ def model(name: str, n_threads: int) -> Any:
         wanted["models"] = ("item-knn", "popularity")
     if name == "bagging":
         wanted |= {"model": "item-knn", "share": 0.8, "n_estimators": 2}
+    if name == "bpr":  # the model that implicit has
+        wanted |= {"learning_rate": 0.05, "optimizer": "sgd", "n_candidates": 1}
     if name == "fm":
         wanted |= {"n_burn_in": 5, "n_draws": 5}
     return cls(**{key: value for key, value in wanted.items() if key in known})

@@ -163,7 +163,7 @@ def bench_the_promise(measure: Callable[..., Any], scale: str, n_threads: int) -
         assert interval.estimate == pytest.approx(x[:, 0].mean())
         if scale != "small":
             assert loop["rows"] / own >= PROMISE, f"{loop['rows']:.1f} s / {own:.2f} s"
-            assert peak < PROMISED_MIB
+            assert not peak > PROMISED_MIB  # NaN where the system does not tell
 
     measure(
         f"bootstrap: 10,000 replicates, one interval of {n_users:,} users",
@@ -179,17 +179,15 @@ def bench_the_promise(measure: Callable[..., Any], scale: str, n_threads: int) -
 
 _SIX = """
 import sys, numpy as np
+from process_memory import PeakMemory
 from aimass_core.evaluation import compare_models
 n, b = int(sys.argv[1]), int(sys.argv[2])
 rng = np.random.default_rng(0)
 per_user = {"model": {f"metric {j}": rng.random(n) for j in range(6)}}
 compare_models(per_user, n_resamples=100, n_threads=2)
-status = lambda field: next(
-    int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(field)) / 1024
-before = status("VmRSS")
-open("/proc/self/clear_refs", "w").write("5")
-compare_models(per_user, n_resamples=b, n_threads=2)
-print(status("VmHWM") - before)
+with PeakMemory() as peak:
+    compare_models(per_user, n_resamples=b, n_threads=2)
+print(peak.mib)
 """
 
 

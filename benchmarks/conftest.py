@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pytest
-from suite.record import RECORD, record
+from suite.record import PAIRS, RECORD, record, record_pair
 
 from aimass_core import _core
 from aimass_core.base.threads import available_cpus
@@ -118,6 +118,10 @@ def measure(benchmark: Any, scale: str) -> Callable[..., Any]:
     ) -> Any:
         benchmark.group = group
         benchmark.extra_info.update(member=member, **extra)
+        if os.environ.get(PAIRS):  # the regression gate
+            result = record_pair(group, member, call, check)
+            benchmark.pedantic(lambda: None, rounds=1, iterations=1)
+            return result
         if os.environ.get(RECORD):  # a measurement of the suite, in a process of its own
             result = record(group, member, call, check, warm_up, extra)
             benchmark.pedantic(lambda: None, rounds=1, iterations=1)

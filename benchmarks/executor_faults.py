@@ -127,7 +127,7 @@ def disk(blocks: RowBlocks, expected: ImplicitALS, place: Path, every: float) ->
 
 def damage(blocks: RowBlocks, expected: ImplicitALS, place: Path, every: float) -> str:
     """Alter a byte of a block file between two iterations, then restore it and resume."""
-    file = Path(blocks.named_blocks("rows")[-1].files[1])
+    file = next(blocks.folder.glob("rows.indices.*"))
     content = file.read_bytes()
 
     def alter(event: Any) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
+from process_memory import PeakMemory
 
 
 def peak_mib(member: str, weighted: sp.csr_matrix, k: int, n_threads: int) -> float:
@@ -22,11 +23,6 @@ def peak_mib(member: str, weighted: sp.csr_matrix, k: int, n_threads: int) -> fl
         sp.save_npz(path, weighted, compressed=False)
         command = [sys.executable, __file__, member, str(path), str(k), str(n_threads)]
         return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def _status_mib(field: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def main() -> None:
@@ -45,10 +41,9 @@ def main() -> None:
         return KNN_PEERS[member](matrix, k, n_threads)
 
     call(tiny, tiny.indptr.astype(np.int64))  # imports and thread stacks are not the algorithm's
-    before = _status_mib("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")
-    result = call(weighted, indptr)
-    print(_status_mib("VmHWM") - before)
+    with PeakMemory() as peak:
+        result = call(weighted, indptr)
+    print(peak.mib)
     del result
 
 

@@ -15,13 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from process_memory import PeakMemory
 
 KINDS = ("full", "tied", "diag", "spherical")
-
-
-def _status_mib(field: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def _model(member: str, kind: str, k: int) -> Any:
@@ -48,11 +44,10 @@ def child(member: str, kind: str, n: int, path: str) -> None:
         X += rng.integers(0, 5, n)[:, None]
     elif member == "native":
         import pyarrow.parquet  # noqa: F401
-    before = _status_mib("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")
-    model = _model(member, kind, 32 if path == "" else 8).fit(X)
+    with PeakMemory() as peak:
+        model = _model(member, kind, 32 if path == "" else 8).fit(X)
     assert np.isfinite(model.lower_bound_)
-    print(_status_mib("VmHWM") - before)
+    print(peak.mib)
 
 
 def write(path: Path, n: int) -> None:

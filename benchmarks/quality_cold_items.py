@@ -258,6 +258,8 @@ def run(case: Data, seed: int) -> list[str]:
     parts = cut(case.X, seed)
     als = {"n_factors": N_FACTORS, "n_threads": 1, "random_state": seed, **case.als}
     sgd = {"n_factors": N_FACTORS, "max_iter": EPOCHS, "n_threads": 1, "random_state": seed}
+    as_lightfm = {"learning_rate": 0.05, "regularization": 1e-5, "n_candidates": 1}
+    softmax = {"temperature": 0.3, "regularization": 1e-5}
     with_features = {"item_features": case.features}
     print(
         f"\n{case.name}: {case.X.shape[0]} users, {case.X.shape[1]} items of which "
@@ -281,8 +283,8 @@ def run(case: Data, seed: int) -> list[str]:
         ("WARP", WARP(**sgd), {}),
         ("HybridWARP", HybridWARP(**sgd), with_features),
         ("HybridWARP, as lightfm", HybridWARP(**sgd, n_candidates=CANDIDATES), with_features),
-        ("HybridBPR", HybridBPR(**sgd), with_features),
-        ("HybridSampledSoftmax", HybridSampledSoftmax(**sgd), with_features),
+        ("HybridBPR", HybridBPR(**sgd, **as_lightfm), with_features),
+        ("HybridSampledSoftmax", HybridSampledSoftmax(**sgd, **softmax), with_features),
     ):
         own[name] = of_model(name, model, case, parts, **options)
         print(own[name].row(), flush=True)

@@ -13,6 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from process_memory import shown_mib
+
 Rows = dict[str, dict[str, dict[str, Any]]]
 
 
@@ -41,11 +43,16 @@ def _cell(record: dict[str, Any], native: dict[str, Any] | None) -> str:
         text += f" ({factor:.2g}x)" if factor >= 1 else f" (**{factor:.2g}x**)"
     if "rows" in record["extra_info"]:
         text += f", {record['extra_info']['rows'] / time / 1e6:.3g} M rows/s"
+    if "gbyte" in record["extra_info"] and "gflop" not in record["extra_info"]:
+        rate = record["extra_info"]["gbyte"] / time
+        text += (
+            f", {rate:.3g} GB/s, {rate / record['extra_info']['bandwidth']:.0%} of the bandwidth"
+        )
     if "gflop" in record["extra_info"]:
         rate = record["extra_info"]["gflop"] / time
         text += f", {rate:.3g} GFLOP/s, {rate / record['extra_info']['peak']:.0%} of sgemm"
     if "peak_mib" in record["extra_info"]:
-        text += f", {record['extra_info']['peak_mib']:.0f} MiB"
+        text += f", {shown_mib(record['extra_info']['peak_mib'])} MiB"
     return text
 
 

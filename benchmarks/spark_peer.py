@@ -3,7 +3,8 @@
 ``python benchmarks/spark_peer.py`` uses MovieLens-1M from the folder ``AIMASS_DATA``, or with
 ``--data ml20m`` a generated matrix of 20 million entries. Both models have 64 factors. The time of
 an iteration is that of a fit with ``--iterations`` of them, less that of a fit with one, divided by
-the others. Lists are the ten best items of all users. It needs pyspark and Java.
+the others. Lists are the ten best items of all users; ``--no-lists`` leaves them out, which take
+Spark long on the larger matrix. It needs pyspark and Java.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def per_iteration(fit: Callable[[int], Any], n: int) -> tuple[float, Any]:
     return (seconds[2] - seconds[1]) / (n - 1), model
 
 
-def spark(X: sp.csr_array, n: int) -> tuple[float, float]:
-    """Return Spark's seconds of an iteration and of all lists."""
+def spark(X: sp.csr_array, n: int, lists: bool) -> tuple[float, float]:
+    """Return Spark's seconds of an iteration and of all lists, NaN without lists."""
     from pyspark.ml.recommendation import ALS
     from pyspark.sql import SparkSession
 
@@ -86,6 +87,8 @@ def spark(X: sp.csr_array, n: int) -> tuple[float, float]:
             return model
 
         seconds, model = per_iteration(fit, n)
+        if not lists:
+            return seconds, np.nan
         begin = time.perf_counter()
         model.recommendForAllUsers(K).write.format("noop").mode("overwrite").save()
         return seconds, time.perf_counter() - begin
@@ -119,12 +122,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", choices=("ml1m", "ml20m"), default="ml1m")
     parser.add_argument("--iterations", type=int, default=6)
+    parser.add_argument("--no-lists", action="store_true")
     arguments = parser.parse_args()
     X = load(arguments.data)
     print(f"{X.shape[0]:,} x {X.shape[1]:,}, {X.nnz:,} entries, {FACTORS} factors", flush=True)
     mine = ours(X, arguments.iterations)
     print(f"aimass_core, exact, 2 threads: {mine[0]:.3f} s an iteration, lists {mine[1]:.3f} s")
-    other = spark(X, arguments.iterations)
+    other = spark(X, arguments.iterations, not arguments.no_lists)
     print(f"Spark ALS, local[2]: {other[0]:.3f} s an iteration, lists {other[1]:.3f} s")
     print(f"ratios: iteration {other[0] / mine[0]:.1f}, lists {other[1] / mine[1]:.1f}")
 

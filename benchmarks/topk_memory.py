@@ -15,13 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from factors import factors, seen
+from process_memory import PeakMemory
 
 MEMBERS = ("packed items", "all at once", "in blocks, to Parquet", "AudienceIndex")
-
-
-def _status_mib(field: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def call(member: str, U: Any, V: Any, X: Any, k: int, folder: str) -> Any:
@@ -44,10 +40,9 @@ def child(member: str, case: str, k: int, folder: str) -> None:
     U, V = factors(case, "gaussian")
     X = seen(case)
     call(member, U[:100], V[:1000], X[:100, :1000], k, folder)  # imports, thread stacks
-    before = _status_mib("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")
-    result = call(member, U, V, X, k, folder)
-    print(_status_mib("VmHWM") - before)
+    with PeakMemory() as peak:
+        result = call(member, U, V, X, k, folder)
+    print(peak.mib)
     del result
 
 

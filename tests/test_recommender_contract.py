@@ -411,7 +411,11 @@ def test_unknown_users(model, named):
     with pytest.raises(ValueError, match="unknown must be one of"):
         model.recommend(["user-03"], unknown="drop")
     strangers = [f"s{n}" for n in range(7)]
-    with pytest.raises(KeyError, match="unknown user 's0', 's1', 's2', 's3', 's4' and 2 more"):
+    with pytest.raises(
+        KeyError,
+        match=r"unknown user 's0', 's1', 's2', 's3', 's4' and 2 more .*, such as 'user-.*: "
+        r"pass unknown='popular'",
+    ):
         model.recommend(["user-03", *strangers])
 
 
@@ -577,6 +581,7 @@ def test_every_name_of_other_libraries_is_told_ours(name):
         (recall, "topk", "k"),
         (tune, "n_iter", "n_trials"),
         (Interactions.from_table, "user_col", "user"),
+        (Interactions.from_table, "user_id", "user"),
         (similarity.topk, "K", "k"),
         (similarity.topk, "num_threads", "n_threads"),
         (evaluate, "K", "k"),
@@ -752,8 +757,10 @@ def test_partial_fit_is_a_refit(model, blocks, named):
     with pytest.raises(ValueError, match=r"duplicate|twice|once"):
         grown.partial_fit(second)
     assert grown.recommend(users, k=5).ids.tolist() == a.ids.tolist()
-    with pytest.raises(TypeError, match="Interactions"):
+    with pytest.raises(TypeError, match=r"Interactions\.from_csr\(X, users=ids, items=ids\)"):
         grown.partial_fit(blocks)
+    with pytest.raises(TypeError, match=r"Interactions\.from_table\(path"):
+        grown.partial_fit("today.csv")
 
 
 @every

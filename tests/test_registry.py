@@ -242,6 +242,8 @@ def test_what_is_no_model(x) -> None:
         as_recommender(object())
     with pytest.raises(TypeError, match="the class Recency"):
         as_recommender(Recency)
+    with pytest.raises(TypeError, match=r"got the name 'item-knn': write ItemKNN\(\)"):
+        as_recommender("item-knn")
     with pytest.raises(NotImplementedError, match="must define score"):
         type("Nothing", (Recommender,), {})().fit(x).recommend(["a"])
     wrong = type("Wrong", (Recommender,), {"score": lambda self, query: np.zeros(3)})

@@ -49,6 +49,8 @@ _FOREIGN: dict[str, str] = {
     "n_threads": "n_jobs n_workers nthreads num_threads num_workers threads workers",
     "verbose": "show_progress progress progress_bar",
     "X": "R coo data dataset interactions ratings train trainset user_item_matrix user_items",
+    "user": "uid userCol user_col user_column user_id userid",  # before users: the first is named
+    "item": "iid itemCol item_col item_column item_id itemid",
     "users": "uid user_id user_ids userid userids",
     "items": "iid item_id item_ids itemid itemids",
     "exclude_seen": "exclude_known filter_already_liked_items filter_query_items filter_seen "
@@ -62,8 +64,6 @@ _FOREIGN: dict[str, str] = {
     "metric": "metrics scoring",
     "n_splits": "cv k_folds n_folds",
     "test_size": "fraction ratio test_fraction test_percentage test_ratio test_share",
-    "user": "userCol user_col user_column",
-    "item": "itemCol item_col item_column",
     "value": "rating ratingCol rating_col score_col value_col weight_col",
     "time": "datetime_col time_col timestamp timestamp_col",
     "values": "rating ratings scores",

@@ -3,23 +3,28 @@
 A task gets the name and the checksum of a file, never an array. `ArrayFile.open` maps the file, so
 all processes of a machine share its pages. Files are written under a temporary name and renamed,
 so a file with its final name is complete, and a task that is done twice writes the same bytes.
+
+A name may be the URL of an object. Then a process maps its machine's copy of the object, or of the
+entries that it needs, which is downloaded once.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
+import io
 import os
 import secrets
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from ..exceptions import DamagedFileError
+from .remote_files import copy_of, is_url, keep_copy, new_copy, read_object, upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +46,7 @@ __all__ = [
 _MAX_OPEN = 16  # maps that a process keeps open: the arrays of one pass
 _PART = 1 << 24  # bytes hashed at once
 _MAGIC = b"\x93NUMPY\x01\x00"
+_HEADER = 128  # bytes of the header of every file that is written here or by `numpy.save`
 
 # Checksums that this process has verified: (path, begin, end) -> (time of change, size, checksum).
 _verified: dict[tuple[str, int, int], tuple[int, int, int]] = {}
@@ -54,7 +60,7 @@ class ArrayFile:
     Parameters
     ----------
     path : str
-        The file; all workers see it under this name.
+        The file or the URL of an object; all workers see it under this name.
     checksum : int
         CRC-32 of the array's bytes.
     """
@@ -77,17 +83,12 @@ class ArrayFile:
         OSError
             Where the file cannot be read.
         """
-        state = _state(self.path)
+        state = (0, 0) if is_url(self.path) else _state(self.path)  # objects do not change
         known = _open_files.get(self)
         if known is not None and known[0] == state:
             _open_files.move_to_end(self)
             return np.asarray(known[1])
-        try:
-            array = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError):
-            raise _damaged(self.path) from None
-        if checksum_of(array) != self.checksum:
-            raise _damaged(self.path)
+        array = self._verified_copy() if is_url(self.path) else self._loaded(self.path)
         _open_files[self] = state, array
         while len(_open_files) > _MAX_OPEN:
             _open_files.popitem(last=False)
@@ -107,13 +108,26 @@ class ArrayFile:
         OSError
             Where the file cannot be read.
         """
+        if is_url(self.path):
+            return self._loaded(io.BytesIO(read_object(self.path)), None)
+        return self._loaded(self.path, None)
+
+    def _loaded(self, file: Any, mmap_mode: Any = "r") -> NDArray[Any]:
         try:
-            array: NDArray[Any] = np.load(self.path, allow_pickle=False)
+            array: NDArray[Any] = np.load(file, mmap_mode=mmap_mode, allow_pickle=False)
         except (ValueError, EOFError):
             raise _damaged(self.path) from None
         if checksum_of(array) != self.checksum:
             raise _damaged(self.path)
         return array
+
+    def _verified_copy(self) -> NDArray[Any]:
+        """Return the mapped copy of an object; one that was lost or altered is replaced."""
+        key = f"{self.checksum:08x}"
+        try:
+            return self._loaded(copy_of(self.path, key))
+        except (DamagedFileError, FileNotFoundError):
+            return self._loaded(copy_of(self.path, key, again=True))
 
 
 Shared: TypeAlias = "NDArray[Any] | ArrayFile"
@@ -153,15 +167,17 @@ def stored(array: NDArray[Any], path: str | None) -> Shared:
     return array if path is None else write_array(path, array)
 
 
-def write_array(path: str, array: NDArray[Any]) -> ArrayFile:
+def write_array(path: str, array: NDArray[Any], *, keeps_copy: bool = False) -> ArrayFile:
     """Write an array to a ``.npy`` file, which appears when it is complete.
 
     Parameters
     ----------
     path : str
-        The file.
+        The file, or the URL of an object.
     array : ndarray
         Of real numbers.
+    keeps_copy : bool, default=False
+        As in `write_parts`.
 
     Returns
     -------
@@ -173,24 +189,31 @@ def write_array(path: str, array: NDArray[Any]) -> ArrayFile:
     OSError
         Where it cannot be written, such as on a full disk; then no file is left.
     """
-    return write_parts(path, [array], array.shape, array.dtype)
+    return write_parts(path, [array], array.shape, array.dtype, keeps_copy=keeps_copy)
 
 
 def write_parts(
-    path: str, parts: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: Any
+    path: str,
+    parts: Iterable[NDArray[Any]],
+    shape: tuple[int, ...],
+    dtype: Any,
+    *,
+    keeps_copy: bool = False,
 ) -> ArrayFile:
     """Write the parts of an array one after the other to a ``.npy`` file.
 
     Parameters
     ----------
     path : str
-        The file, which appears when it is complete.
+        The file, which appears when it is complete, or the URL of an object.
     parts : iterable of ndarray
         Consecutive rows.
     shape : tuple of int
         Of the complete array.
     dtype : dtype
         Of all parts.
+    keeps_copy : bool, default=False
+        Whether this machine keeps a copy of an object, because it is used here.
 
     Returns
     -------
@@ -202,6 +225,13 @@ def write_parts(
     OSError
         Where it cannot be written; then no file is left.
     """
+    if is_url(path):
+        with new_copy(path) as file:
+            written = write_parts(str(file), parts, shape, dtype)
+            upload(file, path)
+            if keeps_copy:
+                keep_copy(file, path, f"{written.checksum:08x}")
+        return ArrayFile(path, written.checksum)
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     # No map is written to: a full disk must be an error, not the signal SIGBUS.
@@ -262,7 +292,7 @@ def read_entries(
     Parameters
     ----------
     path : str
-        The file.
+        The file, or the URL of an object, of which these entries alone are downloaded.
     begin, end : int
         First entry, and the one after the last.
     checksum : int, optional
@@ -280,8 +310,11 @@ def read_entries(
     DamagedFileError
         Where the file is cut short or altered.
     """
+    if is_url(path):
+        return _remote_entries(path, begin, end, checksum, mapped)
     state = _state(path)
-    shape, dtype, offset = _read_header(path)
+    with open(path, "rb") as file:
+        shape, dtype, offset = _read_header(path, file)
     width = int(np.prod(shape[1:], dtype=np.int64))
     first = offset + begin * width * dtype.itemsize
     count = (end - begin) * width
@@ -304,6 +337,29 @@ def read_entries(
                 raise _damaged(path)
             _verified[key] = expected
     return entries
+
+
+def _remote_entries(
+    url: str, begin: int, end: int, checksum: int | None, mapped: bool
+) -> NDArray[Any]:
+    """Return entries of the array of an object from this machine's copy of them."""
+
+    def download(target: Path) -> None:
+        shape, dtype, offset = _read_header(url, io.BytesIO(read_object(url, 0, _HEADER)))
+        width = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
+        first, size = offset + begin * width, (end - begin) * width
+        content = read_object(url, first, first + size) if size else b""
+        if end > shape[0] or len(content) != size:
+            raise _damaged(url)
+        entries = np.frombuffer(content, dtype).reshape(end - begin, *shape[1:])
+        write_array(str(target), entries)
+
+    key = f"{begin}-{end}.{0 if checksum is None else checksum:08x}"
+    for again in (False, True):  # a copy that was lost or altered is replaced
+        copy = copy_of(url, key, download=download, again=again)
+        with contextlib.suppress(DamagedFileError, FileNotFoundError):
+            return read_entries(str(copy), 0, end - begin, checksum, mapped=mapped)
+    raise _damaged(url)
 
 
 def checksum_of(array: NDArray[Any]) -> int:
@@ -351,12 +407,11 @@ def _header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
     return _MAGIC + len(text).to_bytes(2, "little") + text.encode("latin1")
 
 
-def _read_header(path: str) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    """Return shape, type and offset of the array of a ``.npy`` file."""
-    with open(path, "rb") as file:
-        start = file.read(len(_MAGIC) + 2)
-        length = int.from_bytes(start[len(_MAGIC) :], "little")
-        text = file.read(length)
+def _read_header(path: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Return shape, type and offset of the array of an open ``.npy`` file."""
+    start = file.read(len(_MAGIC) + 2)
+    length = int.from_bytes(start[len(_MAGIC) :], "little")
+    text = file.read(length)
     try:
         header = ast.literal_eval(text.decode("latin1"))
         shape, dtype = tuple(int(n) for n in header["shape"]), np.dtype(header["descr"])

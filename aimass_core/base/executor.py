@@ -32,7 +32,16 @@ import numpy as np
 
 from .array_files import ArrayFile, write_array, write_parts
 from .optional import import_optional
+from .persistence import replacing
 from .progress import logger
+from .remote_files import (
+    RemoteFolder,
+    discard_copies,
+    folder_of_copies,
+    is_url,
+    remove_file,
+    upload,
+)
 from .threads import resolve_n_threads
 from .validation import as_int
 
@@ -43,11 +52,21 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["LOCAL", "ExecutorRunner", "LocalRunner", "Runner", "open_executor", "open_runner"]
+__all__ = [
+    "LOCAL",
+    "PUBLISHED",
+    "ExecutorRunner",
+    "LocalRunner",
+    "Runner",
+    "as_folder",
+    "open_executor",
+    "open_runner",
+]
 
 _WINDOW = 64  # tasks that are submitted and not yet used, at least
 _MAX_LOSSES = 5  # lost workers without any finished task between
 _MAX_SHARED = 16  # arrays whose files are remembered
+PUBLISHED = "data"  # start of the names of objects with the content of other files
 # Errors of other libraries that say that a worker was lost, not that the task is wrong.
 _LOST = {"KilledWorker", "WorkerCrashedError", "NodeDiedError", "OwnerDiedError", "WorkerDiedError"}
 
@@ -196,7 +215,7 @@ class ExecutorRunner:
     ----------
     executor : concurrent.futures.Executor
         Or an object with the same ``submit``, such as Dask's ``Client.get_executor()``.
-    folder : path-like
+    folder : path-like or RemoteFolder
         Where shared arrays and results lie; this process and all workers see it by this name.
     n_threads : int
         Threads of a task.
@@ -204,13 +223,17 @@ class ExecutorRunner:
 
     is_local = False
 
-    def __init__(self, executor: Any, folder: str | os.PathLike[str], n_threads: int) -> None:
+    def __init__(
+        self, executor: Any, folder: str | os.PathLike[str] | RemoteFolder, n_threads: int
+    ) -> None:
         self.executor, self.n_threads = executor, n_threads
-        self.folder = Path(folder)
+        # Of either type, which have in common what is used here.
+        self.folder: Any = folder if isinstance(folder, RemoteFolder) else Path(folder)
         self.n_tasks = self.n_lost = 0
         self.on_block: Callable[[int, int], None] | None = None
         self._token, self._n_files = secrets.token_hex(4), 0
         self._shared: dict[int, tuple[Array, ArrayFile]] = {}  # by identity of the array
+        self._published: dict[str, str] = {}
 
     def map(
         self, function: Callable[..., Any], blocks: Iterable[Any], *common: Any
@@ -327,7 +350,7 @@ class ExecutorRunner:
         if known is not None and known[0] is array:
             self._shared[id(array)] = self._shared.pop(id(array))  # the latest use comes last
             return known[1]
-        file = write_array(self._new_path("shared"), np.ascontiguousarray(array))
+        file = write_array(self._new_path("shared"), np.ascontiguousarray(array), keeps_copy=True)
         self._remember(array, file)
         return file
 
@@ -383,9 +406,78 @@ class ExecutorRunner:
         def rows() -> Iterator[Array]:
             for part in parts:
                 yield part.read()
-                os.unlink(part.path)
+                remove_file(part.path)
 
-        return self.adopt(write_parts(self._new_path("joined"), rows(), shape, dtype))
+        path = self._new_path("joined")
+        return self.adopt(write_parts(path, rows(), shape, dtype, keeps_copy=True))
+
+    @property
+    def local_folder(self) -> Path:
+        """Folder of this machine, which is removed at the end of the run."""
+        if isinstance(self.folder, RemoteFolder):
+            return folder_of_copies(self.folder.url)
+        return Path(self.folder)
+
+    def publish(self, path: str, checksum: str) -> str:
+        """Return the name by which tasks read a file of this process that does not change.
+
+        Parameters
+        ----------
+        path : str
+            The file.
+        checksum : str
+            Of its content, which names the object: what an earlier run stored is used again.
+
+        Returns
+        -------
+        str
+            The path itself, or the URL of an object with the content of the file.
+        """
+        if not isinstance(self.folder, RemoteFolder):
+            return path
+        if path not in self._published:
+            target = self.folder / f"{PUBLISHED}.{checksum}.npy"
+            if target.size() != os.path.getsize(path):
+                upload(path, target.url)
+            self._published[path] = target.url
+        return self._published[path]
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the files of the run are objects, and workers share no folder."""
+        return isinstance(self.folder, RemoteFolder)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a small file in the folder.
+
+        Parameters
+        ----------
+        name : str
+            The file.
+
+        Returns
+        -------
+        bytes
+        """
+        content: bytes = (self.folder / name).read_bytes()
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        """Replace a small file in the folder in one step.
+
+        Parameters
+        ----------
+        name : str
+            The file.
+        content : bytes
+            What is written.
+        """
+        path = self.folder / name
+        if isinstance(path, RemoteFolder):
+            path.write_bytes(content)
+            return
+        with replacing(path) as file:
+            file.write(content)
 
     def _new_path(self, kind: str) -> str:
         self._n_files += 1
@@ -418,7 +510,7 @@ class ExecutorRunner:
         known = self._shared.pop(id(array), None)
         if known is not None:
             with contextlib.suppress(OSError):
-                os.unlink(known[1].path)
+                remove_file(known[1].path)
 
 
 def _first_completed(pending: Iterable[Future[Any]]) -> list[Future[Any]]:
@@ -511,7 +603,13 @@ def open_executor(executor: Any) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def open_runner(
-    executor: Any, place: Any, name: str, n_threads: int | None, *, keeps_place: bool = False
+    executor: Any,
+    place: Any,
+    name: str,
+    n_threads: int | None,
+    *,
+    keeps_place: bool = False,
+    takes_url: bool = False,
 ) -> Iterator[Any]:
     """Return the runner that the arguments ``executor`` and ``place`` of a fit mean.
 
@@ -519,8 +617,9 @@ def open_runner(
     ----------
     executor : str, object with ``submit``, or None
         As in `open_executor`; None: this process.
-    place : path-like or None
-        Folder that all workers see. Default: a new folder for temporary files, which is removed.
+    place : path-like, URL or None
+        Folder that all workers see, or the URL of one that they reach through fsspec. Default: a
+        new folder for temporary files, which is removed.
     name : str
         Name of the folder of this run in ``place``.
     n_threads : int or None
@@ -528,6 +627,8 @@ def open_runner(
         else 1; without an executor as in `resolve_n_threads`.
     keeps_place : bool, default=False
         Whether the run's folder in ``place`` stays after an error, so that a later call can resume.
+    takes_url : bool, default=False
+        Whether all files of the run may be objects. If not, a URL is refused.
 
     Returns
     -------
@@ -545,11 +646,17 @@ def open_runner(
         yield LocalRunner(resolve_n_threads(n_threads))
         return
     with contextlib.ExitStack() as stack:
+        folder: Path | RemoteFolder
         if place is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aimass-")))
+        elif is_url(place) and takes_url:
+            remote = RemoteFolder(place) / name
+            folder = stack.enter_context(_remote_run_folder(remote, keeps_place))
         else:
-            folder = stack.enter_context(_run_folder(_as_folder(place) / name, keeps_place))
+            folder = stack.enter_context(_run_folder(as_folder(place) / name, keeps_place))
         opened = stack.enter_context(open_executor(executor))
+        if isinstance(folder, RemoteFolder):
+            stack.callback(_discard_on_workers, opened, folder)
         threads = n_threads if n_threads is not None else getattr(opened, "n_threads", 1)
         yield ExecutorRunner(opened, folder, as_int(threads, "n_threads", minimum=1, maximum=256))
 
@@ -579,12 +686,66 @@ def _run_folder(folder: Path, keeps_place: bool) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _as_folder(place: Any) -> Path:
-    """Return the folder of a ``place``, made if it is missing."""
+@contextlib.contextmanager
+def _remote_run_folder(folder: RemoteFolder, keeps_place: bool) -> Iterator[RemoteFolder]:
+    """Make the folder of a run in an object store; remove it as `_run_folder` does."""
+    import fcntl
+
+    folder.make()
+    copies = folder_of_copies(folder.url)
+    with open(copies / "run", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RuntimeError(
+                f"another run of this machine uses {folder}: wait for its end, or give another "
+                "place"
+            ) from None
+        try:
+            yield folder
+        except BaseException:
+            if not keeps_place:
+                with contextlib.suppress(OSError):
+                    folder.remove()
+            raise
+        else:
+            folder.remove()
+        finally:
+            discard_copies(folder.url)
+
+
+def _discard_on_workers(executor: Any, folder: RemoteFolder) -> None:
+    """Remove the copies on the machines of Dask's workers; others remove them in the next run."""
+    client = getattr(executor, "_client", None)
+    if client is not None:
+        with contextlib.suppress(Exception):
+            client.run(discard_copies, folder.url)
+
+
+def as_folder(place: Any) -> Path:
+    """Return the folder of a ``place``, made if it is missing.
+
+    Parameters
+    ----------
+    place : path-like
+        The folder.
+
+    Returns
+    -------
+    Path
+        Absolute.
+
+    Raises
+    ------
+    ValueError
+        For a URL.
+    TypeError
+        For anything else.
+    """
     if isinstance(place, str) and "://" in place:
         raise ValueError(
-            f"place must be a folder that all workers see, such as one of NFS, got {place!r}: "
-            "object stores are not supported"
+            f"place must be a folder that all workers see, such as one of NFS, got {place!r}: this "
+            "function does not support object stores"
         )
     try:
         folder = Path(place).absolute()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,7 +12,7 @@ import scipy.sparse as sp
 
 from .csr import keep_entries, patterns_union, renumber_columns, take_rows_or_empty
 from .progress import logger
-from .validation import as_csr, refuse_table, wrap_csr
+from .validation import as_csr, column_like, refuse_table, wrap_csr
 from .with_ids import MatrixWithIds
 
 if TYPE_CHECKING:
@@ -65,7 +66,13 @@ def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
     -------
     ndarray of int64
         In the order given, without the unknown ones.
+
+    Raises
+    ------
+    TypeError
+        For ids of another kind than the known ones, and for the path of a file.
     """
+    _refuse_path(values, name, catalog)
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         values = [values]
     elif not hasattr(values, "__array__") and not hasattr(values, "__arrow_c_array__"):
@@ -87,6 +94,24 @@ def known_rows(values: Any, name: str, catalog: Catalog) -> NDArray[np.int64]:
         )
         rows = rows[~unknown]
     return rows
+
+
+_TABLE_SUFFIXES = (".csv", ".txt", ".tsv", ".parquet", ".feather", ".json", ".jsonl", ".xlsx")
+
+
+def _refuse_path(values: Any, name: str, catalog: Catalog) -> None:
+    """Raise TypeError for the path of a file, which would pass for an unknown id without effect."""
+    if isinstance(values, str):
+        if catalog.ids is not None and values in catalog.ids:
+            return
+        if not values.lower().endswith(_TABLE_SUFFIXES):
+            return
+    elif not isinstance(values, os.PathLike):
+        return
+    raise TypeError(
+        f"{name} must be ids of {catalog.name}s, got the path {str(values)!r}: read the file and "
+        "pass its column of ids"
+    )
 
 
 def _rows_of_ids(values: Any, name: str, catalog: Catalog, ids: IdMap) -> NDArray[np.int64]:
@@ -148,10 +173,13 @@ def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any])
         return None
     shape = (len(query_ids), catalog.size)
     columns = getattr(values, "column_names", getattr(values, "columns", None))
-    if columns is not None and len(columns) == 1:
-        raise TypeError(f"{name} is a table: pass its column of ids, {name}=table[{columns[0]!r}]")
+    if callable(columns):  # lists or an audience of this package
+        ids = "users" if hasattr(values, "users") else "ids"
+        raise TypeError(
+            f"{name} is of type {type(values).__name__}: pass its ids, such as {name}=lists.{ids}"
+        )
     if columns is not None:
-        refuse_table(values, name)
+        _refuse_table(values, [str(column) for column in columns], name, catalog)
     if isinstance(values, MatrixWithIds):
         return _matrix_by_id(values, name, catalog, query_ids)
     if sp.issparse(values):
@@ -177,6 +205,15 @@ def as_filter(values: Any, name: str, catalog: Catalog, query_ids: NDArray[Any])
     mask = np.zeros(catalog.size, dtype=np.uint8)
     mask[known_rows(array if isinstance(array, np.ndarray) else values, name, catalog)] = 1
     return mask
+
+
+def _refuse_table(table: Any, names: list[str], name: str, catalog: Catalog) -> None:
+    """Raise TypeError for a table, with the call for its column of ids or its pairs."""
+    column = names[0] if len(names) == 1 else column_like(catalog.name, names)
+    query = "user" if catalog.name == "item" else "item"
+    if column is not None and column_like(query, [n for n in names if n != column]) is None:
+        raise TypeError(f"{name} is a table: pass its column of ids, {name}=table[{column!r}]")
+    refuse_table(table, name)
 
 
 def _matrix_by_id(

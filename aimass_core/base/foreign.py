@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import registry
 from .fit_options import FitOptions
 from .recommender import Recommender
 
@@ -139,6 +140,8 @@ def as_recommender(model: Any) -> Recommender:
 
 
 def _shown(model: Any) -> str:
+    if isinstance(model, str) and model in registry.model_names():
+        return f"the name {model!r}: write {registry.find(model).__name__}()"
     if isinstance(model, type):
         return f"the class {model.__name__}: write {model.__name__}()"
     return repr(model) if isinstance(model, str) else type(model).__name__

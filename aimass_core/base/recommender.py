@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -505,9 +506,12 @@ class Recommender(Estimator):
                 )
             return stack_rows(self.user_items_, new)
         if not isinstance(X, MatrixWithIds):
+            call = "from_csr(X, users=ids, items=ids) gives a matrix its ids"
+            if isinstance(X, (str, os.PathLike)):
+                call = "from_table(path, user=..., item=...) reads a file"
             raise TypeError(
                 "X must be Interactions, because the model was fitted on Interactions and knows "
-                f"its users and items by id; got {type(X).__name__}"
+                f"its users and items by id; got {type(X).__name__}: Interactions.{call}"
             )
         times, unit = getattr(self, "timestamps_", None), getattr(self, "time_unit_", None)
         return X.merge_onto(
@@ -886,7 +890,13 @@ class Recommender(Estimator):
             rows = np.arange(self.n_users_)
             return rows, rows if self.users_ is None else self.users_.ids
         if unknown == "error":
-            rows = self._rows(users, "users")
+            try:
+                rows = self._rows(users, "users")
+            except KeyError as error:
+                raise KeyError(
+                    f"{error.args[0]}: pass unknown='popular' for the most popular items, or "
+                    "unknown='skip'"
+                ) from None
             return rows, rows if self.users_ is None else self.users_.ids[rows]
         users = as_collection(users)
         if not hasattr(users, "__len__") or isinstance(users, (str, bytes)):

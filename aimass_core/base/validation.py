@@ -175,6 +175,12 @@ _COLUMN_WORDS = {
 }
 
 
+def column_like(role: str, names: Sequence[str]) -> str | None:
+    """Return the first name of a column that suggests a role such as "user", None without one."""
+    words = _COLUMN_WORDS[role]
+    return next((name for name in names if any(word in name.lower() for word in words)), None)
+
+
 def refuse_table(X: Any, name: str) -> None:
     """Raise TypeError for a data frame or Arrow table, with the call that reads it."""
     is_table = any(
@@ -190,11 +196,10 @@ def refuse_table(X: Any, name: str) -> None:
             "values) takes columns of users, items and values"
         )
     chosen: dict[str, str] = {}
-    for role, words in _COLUMN_WORDS.items():
-        for column in names:
-            if column not in chosen.values() and any(word in column.lower() for word in words):
-                chosen[role] = column
-                break
+    for role in _COLUMN_WORDS:
+        column = column_like(role, [name for name in names if name not in chosen.values()])
+        if column is not None:
+            chosen[role] = column
     for role in ("user", "item"):
         chosen.setdefault(role, f"<column of {role}s>")
     order = [role for role in _COLUMN_WORDS if role in chosen]
@@ -328,7 +333,9 @@ def _from_dense(X: Any, name: str) -> sp.csr_array:
     except ValueError:
         raise ValueError(f"{name} must be 2-D, got rows of unequal lengths") from None
     if dense.ndim != 2:
-        raise ValueError(f"{name} must be 2-D (users x items), got {dense.ndim}-D")
+        is_text = dense.ndim == 1 and dense.dtype.kind in "OUS"
+        hint = ": Interactions.from_arrays(users, items) takes ids" if is_text else ""
+        raise ValueError(f"{name} must be 2-D (users x items), got {dense.ndim}-D{hint}")
     return sp.csr_array(_as_values(dense, name, None))
 
 

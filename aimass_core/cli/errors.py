@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import re
+import shlex
 from typing import Any
 
 import typer
@@ -108,4 +109,4 @@ def _as_option(match: re.Match[str]) -> str:
     name, *values = match.groups()
     value = next((value for value in values if value is not None), None)
     option = f"--{name.replace('_', '-')}"
-    return option if value is None else f"{option} {value}"
+    return option if value is None else f"{option} {shlex.quote(value)}"

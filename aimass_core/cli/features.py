@@ -81,9 +81,15 @@ class FeatureOptions:
     ] = None
 
     @property
+    def given(self) -> list[str]:
+        """Names of the arguments for which there is a table."""
+        names = ("item_features", "user_features")
+        return [name for name in names if getattr(self, name) is not None]
+
+    @property
     def are_given(self) -> bool:
         """Whether there is a table of features."""
-        return self.item_features is not None or self.user_features is not None
+        return bool(self.given)
 
     @property
     def paths(self) -> list[Path]:

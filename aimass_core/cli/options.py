@@ -590,12 +590,13 @@ class ExecutorOptions:
         ),
     ] = None
     place: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--place",
-            metavar="FOLDER",
-            help="Folder that all workers see, for their files; a command that was interrupted "
-            "resumes there if it is given again. Default: a temporary folder.",
+            metavar="FOLDER|URL",
+            help="Folder that all workers see, or the URL of one such as s3://bucket/run, for "
+            "their files; a fit that was interrupted resumes there if the command is given again. "
+            "Default: a temporary folder.",
             rich_help_panel=_EXECUTOR_PANEL,
         ),
     ] = None

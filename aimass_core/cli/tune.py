@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import Reporter, shown_events
+from .features import FeatureOptions
 from .files import check_output
 from .groups import with_option_groups
 from .options import (
@@ -23,6 +24,7 @@ from .options import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..data import FeatureTable
     from ..tuning import SearchResult
 
 __all__ = ["tune"]
@@ -97,15 +99,21 @@ class SearchOptions:
     jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="Trials at the same time.")] = 1
     seed: SeedOption = 0
 
-    def as_arguments(self) -> dict[str, Any]:
-        """Return the arguments of `tuning.tune` beside the data."""
+    def as_arguments(self, features: FeatureOptions) -> dict[str, Any]:
+        """Return the arguments of `tuning.tune` beside the data.
+
+        Parameters
+        ----------
+        features : FeatureOptions
+            Which tables of features the command has.
+        """
         from ..base.validation import as_choice
 
         as_choice(self.method, "--method", _METHODS)
         minutes = self.minutes
         if minutes is None and self.trials is None and self.method != "grid":
             minutes = _DEFAULT_MINUTES
-        names = _models(self.model, self.metric)
+        names = _models(self.model, self.metric, features)
         return {
             "models": names,
             "space": _space(names, self.try_values, self.metric),
@@ -147,6 +155,7 @@ def tune(
     output: OptionalOutputOptions,
     columns: ColumnOptions,
     tables: TableOptions,
+    features: FeatureOptions,
     general: GeneralOptions,
 ) -> None:
     """Search for the best model and setting, and judge it on data that the search never saw.
@@ -158,11 +167,12 @@ def tune(
     from .output import Output
     from .ratings import data_facts, open_ratings
 
-    arguments = options.as_arguments()
+    arguments = options.as_arguments(features)
     reporter = Reporter(general, output.out)
     source = open_ratings(ratings, columns, tables)
-    target = None if output.out is None else Output(output, source.paths, "tune")
-    others = [*source.paths, *([] if output.out in (None, "-") else [Path(str(output.out))])]
+    inputs = [*source.paths, *features.paths]
+    target = None if output.out is None else Output(output, inputs, "tune")
+    others = [*inputs, *([] if output.out in (None, "-") else [Path(str(output.out))])]
     for option, path in (("--save", save), ("--picture", picture), ("--journal", options.journal)):
         if path is not None:
             check_output(path, option, others)
@@ -170,11 +180,12 @@ def tune(
     with reporter.steps() as steps:
         steps.begin(f"reading {source.name}")
         data = source.read()
+        encoded = features.read(data.items, data.users, tables.encoding)
         steps.begin("searching")
-        result = search(data=data, callback=shown_events(steps), **arguments)
+        result = search(data=data, callback=shown_events(steps), **encoded, **arguments)
         if save is not None:
             steps.begin("fitting the best setting on all interactions")
-            _refitted(result, data).save(save)
+            _refitted(result, data, encoded).save(save)
         if picture is not None:
             result.picture(picture)
         if target is not None:
@@ -192,19 +203,19 @@ def tune(
         reporter.text(f"saved, fitted on all interactions: {save}")
 
 
-def _models(names: list[str] | None, metric: str) -> list[str]:
-    """Return the names of the models to try."""
+def _models(names: list[str] | None, metric: str, features: FeatureOptions) -> list[str]:
+    """Return the names of the models to try; refuse features that none of them uses."""
     from ..base.registry import model_names
     from ..tuning.default_spaces import RATINGS
     from ..tuning.search import suits_search
     from .models import model_class
 
-    if names:
-        for name in names:
-            model_class(name)
-        return names
-    is_rating = metric.partition("@")[0] in RATINGS
-    return [name for name in model_names() if suits_search(model_class(name), is_rating)]
+    if not names:
+        is_rating = metric.partition("@")[0] in RATINGS
+        given = features.given
+        names = [n for n in model_names() if suits_search(model_class(n), is_rating, given)]
+    features.check([model_class(name) for name in names])
+    return names
 
 
 def _space(names: list[str], words: list[str] | None, metric: str) -> dict[str, Any] | None:
@@ -236,11 +247,13 @@ def _space(names: list[str], words: list[str] | None, metric: str) -> dict[str, 
     return space if len(names) > 1 else space[names[0]]
 
 
-def _refitted(result: SearchResult, data: Any) -> Any:
+def _refitted(result: SearchResult, data: Any, features: dict[str, FeatureTable]) -> Any:
     """Return the best setting fitted on all interactions, the test part included."""
     from ..base.estimator import clone
 
-    return clone(result.best_model_).fit(data)
+    model = clone(result.best_model_)
+    used = {name: t for name, t in features.items() if getattr(model, f"uses_{name}", False)}
+    return model.fit(data, **used)
 
 
 def _table(result: SearchResult) -> pa.Table:

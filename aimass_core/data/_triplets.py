@@ -235,9 +235,21 @@ def refuse_repeated(
         if of_two
         else f"{n} rows repeat a pair of user and item, e.g. {pair} in {count} rows"
     )
+    # Of two tables one value each is known, not the rows: these two rules would need the rows.
+    rules = [rule for rule in RULES[:-1] if not (of_two and rule in ("first", "count"))]
     raise ValueError(
-        f"{which}: say by duplicates= how they are combined, one of {', '.join(RULES[:-1])}"
+        f"{which}: say by duplicates= how they are combined, one of {', '.join(rules)}"
     ) from None
+
+
+def refuse_other_maps(**maps: Any) -> None:
+    """Raise TypeError for maps of users or items that are no `IdMap`."""
+    for name, ids in maps.items():
+        if ids is not None and not isinstance(ids, IdMap):
+            raise TypeError(
+                f"{name} must be an IdMap, such as {name} of other interactions, got "
+                f"{type(ids).__name__}: make one of a list of ids by IdMap.from_values(ids)[0]"
+            )
 
 
 def prepare(
@@ -260,6 +272,7 @@ def prepare(
     as_choice(nulls, "nulls", ("error", "drop"))
     as_choice(unknown, "unknown", ("error", "drop"))
     as_bool(keep_events, "keep_events")
+    refuse_other_maps(users=users, items=items)
     if duplicates is None:
         duplicates = "error" if "value" in columns else "sum"
     as_choice(duplicates, "duplicates", RULES)

@@ -34,7 +34,7 @@ import numpy as np
 
 from .. import kernels
 from ..base.array_files import ArrayFile, read_entries, write_array
-from ..base.executor import LocalRunner, open_runner
+from ..base.executor import LocalRunner, as_folder, open_runner
 from ..base.persistence import load, save
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, wrap_csr
@@ -42,7 +42,7 @@ from ._column import Column, concat
 from ._dataset import engine_executor, map_partitions
 from ._events import UngroupedEvents
 from ._factorize import factorize
-from ._triplets import RULES, read_triplets, refuse_repeated
+from ._triplets import RULES, read_triplets, refuse_other_maps, refuse_repeated
 from .idmap import IdMap
 from .interactions import Interactions
 
@@ -298,6 +298,7 @@ def merge_partitions(
     """
     rule = options["duplicates"] or ("sum" if options.get("value") is None else "error")
     as_choice(rule, "duplicates", RULES)
+    refuse_other_maps(**given)
     for role in ("user", "item"):
         if options[role] is None:
             raise TypeError("user= and item= are needed: the columns that name users and items")
@@ -341,7 +342,7 @@ def _open(executor: Any, place: Any, n_threads: int | None) -> Iterator[tuple[Ru
             yield runner, runner.folder
         return
     if place is not None:
-        Path(place).mkdir(parents=True, exist_ok=True)
+        place = as_folder(place)
     with tempfile.TemporaryDirectory(prefix="aimass-", dir=place) as folder:
         yield LocalRunner(resolve_n_threads(n_threads)), Path(folder)
 
@@ -363,7 +364,7 @@ def _write_part(table: Any, number: int, spec: _Spec) -> dict[str, Any] | None:
         "dropped": rows.dropped,
         "notes": rows.notes,
         "time_unit": rows.time_unit,
-        "dtype": str(rows.values.dtype) if len(rows.values) else "float32",
+        "dtype": str(rows.values.dtype),
         "number": number,
     }
     if not part["n_rows"]:

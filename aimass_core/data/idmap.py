@@ -308,6 +308,8 @@ class IdMap:
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             twin = self._twin(shown[0])
             hint = "" if twin is None else f", among them {twin!r} of type {type(twin).__name__}"
+            if twin is None and len(self):
+                hint = f", such as {self.take([0]).ids.item(0)!r}"
             raise KeyError(
                 f"unknown {what} {', '.join(texts)}{more} (at position {unknown[0]}; "
                 f"{len(unknown)} of {len(rows)} are unknown; the known ones are "

@@ -209,7 +209,7 @@ def open_table(table: Table, **options: Any) -> OpenTable:
     Parameters
     ----------
     table : table, path, or list of these
-        As in `Interactions.from_table`.
+        As in `Interactions.from_table`. An `OpenTable` is returned as it is.
     **options
         The arguments of `Interactions.from_table` from ``format`` on.
 
@@ -221,7 +221,8 @@ def open_table(table: Table, **options: Any) -> OpenTable:
     Raises
     ------
     OSError, ValueError, TypeError
-        As `Interactions.from_table` raises.
+        As `Interactions.from_table` raises; ValueError also for an `OpenTable` with options other
+        than those that it was opened with.
     """
     return opened(table, ReadOptions.of(options))
 
@@ -229,9 +230,27 @@ def open_table(table: Table, **options: Any) -> OpenTable:
 def opened(table: Table, options: ReadOptions) -> OpenTable:
     """Open a table with the options in one object."""
     if isinstance(table, OpenTable):
+        _refuse_further(table.options, options)
         return table
     notes: list[str] = []
     return OpenTable(open_readers(table, options, notes), options, notes)
+
+
+def _refuse_further(used: ReadOptions, given: ReadOptions) -> None:
+    """Raise ValueError for an option that comes too late, because the table is open already."""
+    usual = ReadOptions()
+    for name in ReadOptions.names_of_fields():
+        value = getattr(given, name)
+        if not any(_is_equal(value, getattr(one, name)) for one in (usual, used)):
+            raise ValueError(
+                f"{name}={value!r} has no effect on a table that is open already: pass it to "
+                "open_table"
+            )
+
+
+def _is_equal(a: Any, b: Any) -> bool:
+    """Return whether two values of an option are equal; clauses of SQLAlchemy have no bool."""
+    return a is b or (type(a) is type(b) and bool(a == b))
 
 
 def column_names(table: Table, **options: Any) -> list[Any]:

@@ -8,13 +8,14 @@ clustered estimates alike. Time O(n) per arm and outcome, with p covariates O(n 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from ..base.arrays import as_labels, as_vector
+from ..base.export import Exportable
 from ..base.html import results
 from ..base.tested import TestedDifference
 from ..base.text import aligned, interval_text, p_value_text
@@ -137,8 +138,10 @@ class SampleRatioTest:
 
 
 @dataclass(frozen=True, repr=False)
-class CampaignReport:
+class CampaignReport(Exportable):
     """The effects of all arms on all outcomes; prints as a table.
+
+    `to_pandas`, `to_polars` and `to_arrow` return one row for each effect.
 
     Parameters
     ----------
@@ -198,6 +201,22 @@ class CampaignReport:
         if self.sample_ratio is not None:
             lines.append(repr(self.sample_ratio))
         return lines
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return the fields of all effects as columns.
+
+        Returns
+        -------
+        dict of str to ndarray
+            A row for each effect, with the names of the fields of `Effect`.
+        """
+        return {
+            one.name: np.array(
+                [getattr(effect, one.name) for effect in self.effects],
+                dtype=object if one.type == "str" else None,
+            )
+            for one in fields(Effect)
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain dictionaries and lists.
@@ -295,12 +314,13 @@ def campaign_effect(
     ----------
     treatment : array-like of labels, shape (n_customers,)
         The arm of each customer.
-    outcomes : array-like of float, shape (n_customers,), or dict of str to array-like
+    outcomes : array-like of float, shape (n_customers,), dict of str to array-like, or data frame
         For example ``{"conversion": ..., "spend": ...}``. A customer without an event has 0.
     control : label, optional
         The control arm. Default: False or 0, where that is an arm.
-    covariates : array-like, shape (n_customers,) or (n_customers, n_covariates), or dict, optional
-        Numbers that were known before the campaign, for example spend of the year before.
+    covariates : array-like, shape (n_customers,) or (n_customers, n_covariates), optional
+        Or a dictionary or data frame of columns. Numbers that were known before the campaign, for
+        example spend of the year before.
     adjustment : {"none", "cuped", "regression"}, optional
         "cuped": one slope per covariate for both arms. "regression": slopes of each arm. Default:
         "regression" with covariates, else "none".
@@ -404,7 +424,16 @@ def _control_code(labels: NDArray[Any], names: list[str], control: Any) -> int:
     return names.index(str(control))
 
 
+def _as_mapping(columns: Any) -> Any:
+    """Return the columns of a data frame by name, and anything else as it is."""
+    names = getattr(columns, "columns", None)
+    if names is None or callable(names):
+        return columns
+    return {name: columns[name] for name in names}
+
+
 def _named_outcomes(outcomes: Any, n: int) -> dict[str, Floats]:
+    outcomes = _as_mapping(outcomes)
     if not isinstance(outcomes, Mapping):
         outcomes = {"outcome": outcomes}
     if not outcomes:
@@ -419,6 +448,7 @@ def _covariate_matrix(covariates: Any, n: int) -> Floats | None:
     """Return covariates as standardised columns; constant columns are left out."""
     if covariates is None:
         return None
+    covariates = _as_mapping(covariates)
     if isinstance(covariates, Mapping):
         columns = [as_vector(c, f"covariate {k!r}", length=n) for k, c in covariates.items()]
     else:

@@ -55,6 +55,12 @@ class Features:
         items, users = getattr(train, "items", None), getattr(train, "users", None)
         return cls(_encoded(item_features, items), _encoded(user_features, users))
 
+    @property
+    def given(self) -> list[str]:
+        """Return the names of those of both that are given."""
+        names = ("item_features", "user_features")
+        return [name for name in names if getattr(self, name) is not None]
+
     def for_fit(self, model: Any) -> dict[str, FeatureTable]:
         """Return the arguments of ``fit`` of a model.
 
@@ -69,9 +75,9 @@ class Features:
             Those of both that are given and that the model uses.
         """
         return {
-            name: table
-            for name in ("item_features", "user_features")
-            if (table := getattr(self, name)) is not None and getattr(model, f"uses_{name}", False)
+            name: getattr(self, name)
+            for name in self.given
+            if getattr(model, f"uses_{name}", False)
         }
 
     def extend(self, model: Any) -> bool:

@@ -355,9 +355,9 @@ def bootstrap_interval(
         Where the replicates are computed, in ranges: "processes:N", "dask://host:port",
         "ray://host:port", or an object with the method ``submit``. The result is bit-identical.
         Default: this process.
-    place : path-like, optional
-        Folder for the file of the values, which all workers see under this name. Default: a
-        temporary folder.
+    place : path-like or URL, optional
+        Folder for the file of the values, which all workers see under this name, or the URL of one
+        that they reach through fsspec. Default: a temporary folder.
 
     Returns
     -------
@@ -400,7 +400,7 @@ def bootstrap_interval(
     )
     _at_least_two(columns.n_rows, clusters is not None)
     law = law_of(options.scheme, columns.n_rows)
-    with open_runner(executor, place, "bootstrap", n_threads) as runner:
+    with open_runner(executor, place, "bootstrap", n_threads, takes_url=True) as runner:
         replicates = columns.replicates(law, options.n_resamples, options.seed, runner)
     return _interval(columns, 0, float(columns.estimates()[0]), replicates[:, 0], options)
 
@@ -664,9 +664,9 @@ def compare_models(
         Where the replicates are computed, in ranges: "processes:N", "dask://host:port",
         "ray://host:port", or an object with the method ``submit``. The result is bit-identical.
         Default: this process.
-    place : path-like, optional
-        Folder for the file of the values, which all workers see under this name. Default: a
-        temporary folder.
+    place : path-like or URL, optional
+        Folder for the file of the values, which all workers see under this name, or the URL of one
+        that they reach through fsspec. Default: a temporary folder.
 
     Returns
     -------
@@ -715,7 +715,7 @@ def compare_models(
     columns = RatioColumns.of(arrays, used, is_root, _codes(clusters, len(arrays[0])))
     _at_least_two(columns.n_rows, clusters is not None)
     _same_users(arrays, models, metrics)
-    with open_runner(executor, place, "bootstrap", n_threads) as runner:
+    with open_runner(executor, place, "bootstrap", n_threads, takes_url=True) as runner:
         return _compared(
             columns,
             models,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..base.array_files import ArrayFile, checksum_of
-from ..base.persistence import replacing
+from ..base.executor import PUBLISHED
 from ..base.progress import logger
 
 if TYPE_CHECKING:
@@ -70,10 +70,10 @@ class Checkpoint:
         """Return the state of an earlier run of the same fit, and remove what is left besides."""
         if self._runner.is_local:
             return None
-        folder: Path = self._runner.folder
+        folder: Any = self._runner.folder  # a Path or a RemoteFolder
         state, kept = None, {DATA, "lock"}
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            content = json.loads((folder / _STATE).read_text())
+            content = json.loads(self._runner.read(_STATE))
             if self._run is not None and content["run"] == self._run:
                 files = [ArrayFile(str(folder / name), crc) for name, crc in content["factors"]]
                 factors = [self._runner.adopt(file) for file in files]
@@ -81,7 +81,8 @@ class Checkpoint:
                 kept |= {_STATE, *(Path(file.path).name for file in files)}
                 logger.info("resuming after %d half-steps", state.n_half_steps)
         for path in folder.iterdir():
-            if path.name in kept or str(path) in self._runner.own_files():
+            is_own = str(path) in self._runner.own_files()
+            if path.name in kept or path.name.startswith(f"{PUBLISHED}.") or is_own:
                 continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -100,5 +101,4 @@ class Checkpoint:
             "factors": [[Path(file.path).name, file.checksum] for file in files],
             "losses": losses,
         }
-        with replacing(self._runner.folder / _STATE) as file:
-            file.write(json.dumps(content).encode())
+        self._runner.write(_STATE, json.dumps(content).encode())

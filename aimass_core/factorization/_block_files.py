@@ -66,9 +66,9 @@ class CsrBlock:
     n_columns : int
         Columns of the matrix.
     files : tuple of str
-        Files of indptr, indices and data.
+        Files or URLs of indptr, indices and data.
     checksums : tuple of int
-        CRC-32 of the indices and the data of these rows.
+        CRC-32 of the three arrays of these rows.
     """
 
     begin: int
@@ -81,10 +81,12 @@ class CsrBlock:
 
     def load(self) -> sp.csr_array:
         """Return the rows, read into memory and verified."""
-        indptr = read_entries(self.files[0], self.begin, self.end + 1)
-        indices, data = (
-            read_entries(file, self.first, self.last, checksum)
-            for file, checksum in zip(self.files[1:], self.checksums, strict=True)
+        entries = (self.begin, self.end + 1), (self.first, self.last), (self.first, self.last)
+        indptr, indices, data = (
+            read_entries(file, begin, end, checksum)
+            for file, (begin, end), checksum in zip(
+                self.files, entries, self.checksums, strict=True
+            )
         )
         return wrap_csr(indptr - self.first, indices, data, (self.end - self.begin, self.n_columns))
 

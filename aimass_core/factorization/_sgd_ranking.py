@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SgdRanking", "as_penalties", "negative_weights", "positives"]
 
-_CALIBRATED_USERS = 1024
+_CALIBRATED_USERS = 256
 _ENTRY_WEIGHTS = {"alpha": 0.0, "weight_shift": 1.0, "target_shift": 1.0, "preferences": True}
 
 

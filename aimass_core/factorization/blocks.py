@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from ._model import as_factor_dtype
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..base.executor import ExecutorRunner
     from ..data import IdMap
     from ._als import Block
     from ._block_files import Triplets
@@ -406,19 +407,25 @@ class RowBlocks:
         n_cols = self.shape[1 if side == "rows" else 0]
         return [_MappedBlock(b.begin, b.end, parts, n_cols) for b in self._descriptions[side]]
 
-    def named_blocks(self, side: str) -> list[CsrBlock]:
+    def named_blocks(self, side: str, runner: ExecutorRunner) -> list[CsrBlock]:
         """Return the same blocks by the names of their files, as tasks on workers get them.
 
         Parameters
         ----------
         side : {"rows", "columns"}
             Users, or items as rows of the transpose.
+        runner : ExecutorRunner
+            Whose tasks read the blocks. In an object store it stores the files once.
 
         Returns
         -------
         list of CsrBlock
         """
-        return self._descriptions[side]
+        files = tuple(
+            runner.publish(file, self.checksums[f"{side}.{part}"])
+            for part, file in zip(PARTS, self._files[side], strict=True)
+        )
+        return [replace(block, files=files) for block in self._descriptions[side]]
 
     def _check(self, side: str, parts: Any, n_cols: int) -> list[CsrBlock]:
         """Check the files of a side, and return the descriptions of its blocks."""
@@ -438,8 +445,9 @@ class RowBlocks:
                     f"or column {begin} on; build it again"
                 )
             entries = slice(int(indptr[begin]), int(indptr[begin + block.shape[0]]))
-            sums = tuple(checksum_of(array) for array in (block.indices, block.data))
             end = begin + block.shape[0]
+            parts_of_block = indptr[begin : end + 1], block.indices, block.data
+            sums = tuple(map(checksum_of, parts_of_block))
             blocks.append(
                 CsrBlock(begin, end, entries.start, entries.stop, n_cols, self._files[side], sums)
             )

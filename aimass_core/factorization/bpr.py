@@ -38,9 +38,9 @@ class BPR(SgdRanking):
     ----------
     n_factors : int, default=64
         Length of the vectors, 1 to 16384.
-    learning_rate : float, default=0.05
+    learning_rate : float, default=0.1
         Length of a step, above 0.
-    optimizer : {"sgd", "momentum", "adagrad", "adam"}, default="sgd"
+    optimizer : {"sgd", "momentum", "adagrad", "adam"}, default="adagrad"
         How a gradient moves parameters. "momentum": along a running sum; "adagrad": divided by
         the root of the sum of squares; "adam": both as running means. The state of a row changes
         in its own steps only.
@@ -48,7 +48,7 @@ class BPR(SgdRanking):
         Of "momentum" and "adam", in [0, 1).
     decay : float, default=0.999
         Of the running mean of squares of "adam", in [0, 1).
-    regularization : float, default=0.01
+    regularization : float, default=0.03
         L2 penalty, applied in each step to what the step moves; at least 0.
     regularization_user, regularization_positive, regularization_negative : float, optional
         The penalty of user factors, and of the factors of positive and negative items. Default:
@@ -62,9 +62,9 @@ class BPR(SgdRanking):
         probability proportional to ``count ** popularity_power``.
     popularity_power : float, default=0.75
         See ``negatives``; at least 0.
-    n_candidates : int, default=1
+    n_candidates : int, default=8
         Negatives drawn for a step; the one with the highest score is used (dynamic negative
-        sampling). More than 1 favours the head of the list.
+        sampling). More of them favour the head of the list; 1 is BPR as published.
     max_iter : int, default=30
         Epochs; each takes one step for every positive.
     init_scale : float, default=0.1
@@ -139,11 +139,11 @@ class BPR(SgdRanking):
         self,
         *,
         n_factors: int = 64,
-        learning_rate: float = 0.05,
-        optimizer: str = "sgd",
+        learning_rate: float = 0.1,
+        optimizer: str = "adagrad",
         momentum: float = 0.9,
         decay: float = 0.999,
-        regularization: float = 0.01,
+        regularization: float = 0.03,
         regularization_user: float | None = None,
         regularization_positive: float | None = None,
         regularization_negative: float | None = None,
@@ -151,7 +151,7 @@ class BPR(SgdRanking):
         biases: bool = True,
         negatives: str = "uniform",
         popularity_power: float = 0.75,
-        n_candidates: int = 1,
+        n_candidates: int = 8,
         max_iter: int = 30,
         init_scale: float = 0.1,
         update_iter: int = 5,

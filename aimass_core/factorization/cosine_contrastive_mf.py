@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CosineContrastiveMF"]
 
+_LEAST_WEIGHT, _ITEMS_OF_A_WEIGHT = 10.0, 150.0
+
 
 @register("cosine-contrastive-mf")
 class CosineContrastiveMF(ListwiseRanking):
@@ -54,10 +56,12 @@ class CosineContrastiveMF(ListwiseRanking):
         See ``negatives``; at least 0.
     n_negatives : int, default=64
         Negatives drawn for each positive, 1 to 65536.
-    margin : float, default=0.9
+    margin : float, default=0.5
         m, -1 to 1: negatives of a lower cosine are left alone.
-    negative_weight : float, default=150.0
-        w, at least 0: what the negatives of a positive weigh together.
+    negative_weight : float, optional
+        w, at least 0: what the negatives of a positive weigh together. Default: a 150th of the
+        number of items, but at least 10. The larger the catalogue, the fewer drawn negatives are
+        items that the user would like.
     max_iter : int, default=30
         Epochs; each takes one step for every positive.
     init_scale : float, default=0.1
@@ -133,8 +137,8 @@ class CosineContrastiveMF(ListwiseRanking):
         negatives: str = "uniform",
         popularity_power: float = 0.75,
         n_negatives: int = 64,
-        margin: float = 0.9,
-        negative_weight: float = 150.0,
+        margin: float = 0.5,
+        negative_weight: float | None = None,
         max_iter: int = 30,
         init_scale: float = 0.1,
         update_iter: int = 5,
@@ -171,7 +175,10 @@ class CosineContrastiveMF(ListwiseRanking):
 
     def _step(self, X: sp.csr_array, optimizer: Optimizer, n_threads: int) -> Step:
         margin = as_float(self.margin, "margin", minimum=-1.0, maximum=1.0)
-        weight = as_float(self.negative_weight, "negative_weight", minimum=0.0)
+        if self.negative_weight is None:
+            weight = max(_LEAST_WEIGHT, X.shape[1] / _ITEMS_OF_A_WEIGHT)
+        else:
+            weight = as_float(self.negative_weight, "negative_weight", minimum=0.0)
         return self._list_step(
             X, optimizer, n_threads, "contrastive", margin=margin, negative_weight=weight
         )

@@ -73,7 +73,7 @@ class _Problem:
     def blocks(self, side: str) -> Sequence[Block]:
         """Return the blocks of "rows" or "columns" as the runner's tasks read them."""
         if isinstance(self.source, RowBlocks) and not self.runner.is_local:
-            return self.source.named_blocks(side)
+            return self.source.named_blocks(side, self.runner)
         return self.source.blocks(side)
 
 
@@ -290,11 +290,12 @@ class ImplicitALS(FactorModel):
             or an object with the method ``submit``, such as Dask's ``Client.get_executor()``. The
             factors are the same, bit for bit. A task uses `n_threads` threads; by default those of
             the executor's workers, or 1. Default: this process.
-        place : path-like, optional
-            Folder for the files of an executor, which all workers see under this name. A fit that
-            was interrupted resumes there after its last finished half-step, if it is called again
-            with the same data and parameters and without `validation`. Default: a temporary
-            folder.
+        place : path-like or URL, optional
+            Folder for the files of an executor, which all workers see under this name, or the URL
+            of one that they reach through fsspec, such as ``"s3://bucket/runs"``; then each
+            machine keeps copies of what it needs. A fit that was interrupted resumes there after
+            its last finished half-step, if it is called again with the same data and parameters
+            and without `validation`. Default: a temporary folder.
 
         Returns
         -------
@@ -333,7 +334,12 @@ class ImplicitALS(FactorModel):
         if options.executor is not None and self.device != "cpu":
             raise ValueError(f"executor works with device='cpu' only, got {self.device!r}")
         with open_runner(
-            options.executor, options.place, "implicit-als", threads, keeps_place=True
+            options.executor,
+            options.place,
+            "implicit-als",
+            threads,
+            keeps_place=True,
+            takes_url=True,
         ) as runner:
             self._iterate(runner)
             if not runner.is_local:  # the files end with the run
@@ -469,7 +475,8 @@ class ImplicitALS(FactorModel):
             source = InMemory(X, transpose(X, runner.n_threads))
         else:
             nnz = min(max(X.nnz // _BLOCKS_OF_MEMORY, 1 << 16), 4_000_000)
-            source = RowBlocks.from_matrix(X, runner.folder / DATA, dtype=X.dtype, block_nnz=nnz)
+            folder = runner.local_folder / DATA
+            source = RowBlocks.from_matrix(X, folder, dtype=X.dtype, block_nnz=nnz)
         n_users, n_items = X.shape
         problem = _Problem(source, objective, (np.zeros(0), np.zeros(0)), runner)
         user_ridge = objective.ridge(count_entries(runner, problem.blocks("rows")), n_items)

@@ -72,9 +72,16 @@ def from_implicit(path: str | os.PathLike[str], user_items: Any = None) -> Impli
         For a file that is damaged, not of this kind, or holds other things than numbers.
     ValueError
         Where `user_items` has another shape.
+    TypeError
+        For a model of implicit itself in place of its file.
     OSError
         Where the file can't be read.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(
+            "path must be the path of a file that implicit wrote, got "
+            f"{type(path).__name__}: save the model by its method save('als.npz') first"
+        )
     arrays = _read(path)
     sides = [arrays.get(name) for name in ("user_factors", "item_factors")]
     for side, name in zip(sides, ("user_factors", "item_factors"), strict=True):

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..base.ranking import Ranked, padding
 from ..base.validation import wrap_csr
+from ..exceptions import NumericalError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,6 +166,11 @@ def make_pool(
     Returns
     -------
     Pool
+
+    Raises
+    ------
+    NumericalError
+        If a model gives NaN as a score.
     """
     n_items, n = query.n_items, len(query)
     depth = min(depth, n_items)
@@ -190,8 +196,13 @@ def make_pool(
     references = np.full((len(members), n, depth), -np.inf)
     if width:
         all_candidates = replace(query, candidates=own, exclude=None, k=width)
-        for m, model in enumerate(members.values()):
+        for m, (name, model) in enumerate(members.items()):
             scores[m] = _scores_at(keys, model._ranked(all_candidates, False), n_items)
+            if np.isnan(scores[m]).any():
+                raise NumericalError(
+                    f"model {name!r} gives NaN as a score, which has no rank: give every item a "
+                    "number, or -inf where the model cannot rank it"
+                )
             listed = lists[m] >= 0
             references[m][listed] = scores[m][np.searchsorted(keys, reference_keys[m])]
         references = -np.sort(-references, axis=2)

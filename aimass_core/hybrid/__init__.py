@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from ._text import text_vectors
     from .content import ContentBased
     from .external_vectors import VectorMap
+    from .field_aware_fm_classifier import FieldAwareFactorizationMachineClassifier
+    from .field_aware_fm_regressor import FieldAwareFactorizationMachineRegressor
     from .fm import FactorizationMachine
     from .fm_classifier import FactorizationMachineClassifier
     from .fm_ordered_probit import FactorizationMachineOrderedProbit
@@ -35,6 +37,8 @@ ESTIMATORS = {
     "FactorizationMachineClassifier": "fm_classifier",
     "FactorizationMachineOrderedProbit": "fm_ordered_probit",
     "FactorizationMachineRegressor": "fm_regressor",
+    "FieldAwareFactorizationMachineClassifier": "field_aware_fm_classifier",
+    "FieldAwareFactorizationMachineRegressor": "field_aware_fm_regressor",
 }
 
 __all__ = [
@@ -43,6 +47,8 @@ __all__ = [
     "FactorizationMachineClassifier",
     "FactorizationMachineOrderedProbit",
     "FactorizationMachineRegressor",
+    "FieldAwareFactorizationMachineClassifier",
+    "FieldAwareFactorizationMachineRegressor",
     "HybridALS",
     "HybridBPR",
     "HybridSampledSoftmax",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Draws", "Settings", "run_chain"]
 
-_REFRESH_EVERY = 50  # sweeps until errors are computed anew, against the sum of rounding errors
+_REFRESH_EVERY = 250  # sweeps until errors are computed anew, against the sum of rounding errors
 _GIB = 1 << 30
 
 
@@ -130,7 +130,9 @@ class Draws:
         """Keep the present parameters as a draw."""
         self.intercepts[draw] = sweeper.intercept
         self.linear[draw] = sweeper.coefficients[:, 0]
-        self.factors[draw] = sweeper.coefficients[:, sweeper.layout.factors]
+        layout, n = sweeper.layout, sweeper.layout.n_factors
+        slots: Any = slice(1, n + 1) if n < layout.block_width else layout.factors
+        self.factors[draw] = sweeper.coefficients[:, slots]
         self.precisions[draw] = alpha
         self.cutpoints[draw] = cutpoints
         used = sweeper.layout.used

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["FactorizationMachineEstimator", "as_groups"]
+__all__ = ["FactorizationMachineEstimator", "as_case_weights", "as_groups"]
 
 _MAX_FACTORS = 1 << 10
 
@@ -51,7 +51,7 @@ def as_groups(groups: Any, n_columns: int) -> NDArray[np.int32]:
     return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int32)
 
 
-def _as_case_weights(sample_weight: Any, n: int) -> NDArray[np.float64]:
+def as_case_weights(sample_weight: Any, n: int) -> NDArray[np.float64]:
     """Return weights above or equal to 0; none for None."""
     if sample_weight is None:
         return np.empty(0)
@@ -189,7 +189,7 @@ class FactorizationMachineEstimator(Estimator):
         if design.n_columns == 0:
             raise ValueError("X and relations have 0 columns, while a minimum of 1 is required")
         labels = as_groups(groups, design.n_columns)
-        weights = _as_case_weights(sample_weight, design.n_cases)
+        weights = as_case_weights(sample_weight, design.n_cases)
         self.column_counts_ = np.array([-1 if X is None else 0, *design.shapes])
         target = self._target(y, design.n_cases)
         rng = as_generator(self._random_state())

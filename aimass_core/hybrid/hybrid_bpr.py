@@ -21,7 +21,7 @@ class HybridBPR(FeatureRanking, BPR):
     .. math:: y_i = \sqrt{\phi} \, E^T g_i / |g_i| + \sqrt{1 - \phi} \, e_i,
 
     as in LightFM with the identity among the features. An item without positives has the part of
-    its features. Without features the model is `BPR` with ``optimizer="adagrad"``.
+    its features. Without features the model is `BPR`.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ class HybridBPR(FeatureRanking, BPR):
         Length of the embeddings, 1 to 16384.
     feature_share : float, default=0.5
         :math:`\phi`, 0 to 1: share of the features in the squared weights of an item or user.
-    learning_rate : float, default=0.05
+    learning_rate : float, default=0.1
         Length of a step of AdaGrad, above 0.
-    regularization : float, default=1e-05
+    regularization : float, default=0.03
         L2 penalty of the sums, applied in each step to what the step moves; at least 0.
     regularization_user, regularization_positive, regularization_negative : float, optional
         As in `BPR`.
@@ -43,7 +43,7 @@ class HybridBPR(FeatureRanking, BPR):
         As in `BPR`. Items without a positive are never negatives.
     popularity_power : float, default=0.75
         See ``negatives``; at least 0.
-    n_candidates : int, default=1
+    n_candidates : int, default=8
         Negatives drawn for a step, of which the best is taken.
     max_iter : int, default=30
         Epochs; each takes one step for every positive.
@@ -111,8 +111,8 @@ class HybridBPR(FeatureRanking, BPR):
         *,
         n_factors: int = 64,
         feature_share: float = 0.5,
-        learning_rate: float = 0.05,
-        regularization: float = 1e-05,
+        learning_rate: float = 0.1,
+        regularization: float = 0.03,
         regularization_user: float | None = None,
         regularization_positive: float | None = None,
         regularization_negative: float | None = None,
@@ -120,7 +120,7 @@ class HybridBPR(FeatureRanking, BPR):
         biases: bool = True,
         negatives: str = "uniform",
         popularity_power: float = 0.75,
-        n_candidates: int = 1,
+        n_candidates: int = 8,
         max_iter: int = 30,
         init_scale: float = 0.1,
         update_iter: int = 5,

@@ -45,7 +45,7 @@ class HybridSampledSoftmax(FeatureRanking, ListwiseRanking):
         :math:`\phi`, 0 to 1: share of the features in the squared weights of an item or user.
     learning_rate : float, default=0.05
         Length of a step of AdaGrad, above 0.
-    regularization : float, default=1e-05
+    regularization : float, default=0.01
         L2 penalty of the sums, applied in each step to what the step moves; at least 0.
     regularization_user, regularization_positive, regularization_negative : float, optional
         As in `BPR`.
@@ -59,7 +59,7 @@ class HybridSampledSoftmax(FeatureRanking, ListwiseRanking):
         See ``negatives``; at least 0.
     n_negatives : int, default=64
         Negatives drawn for each positive, 1 to 65536.
-    temperature : float, default=0.3
+    temperature : float, default=1.0
         :math:`\tau`, above 0; a lower one favours the head of the list.
     max_iter : int, default=30
         Epochs; each takes one step for every positive.
@@ -128,7 +128,7 @@ class HybridSampledSoftmax(FeatureRanking, ListwiseRanking):
         n_factors: int = 64,
         feature_share: float = 0.5,
         learning_rate: float = 0.05,
-        regularization: float = 1e-05,
+        regularization: float = 0.01,
         regularization_user: float | None = None,
         regularization_positive: float | None = None,
         regularization_negative: float | None = None,
@@ -137,7 +137,7 @@ class HybridSampledSoftmax(FeatureRanking, ListwiseRanking):
         negatives: str = "uniform",
         popularity_power: float = 0.75,
         n_negatives: int = 64,
-        temperature: float = 0.3,
+        temperature: float = 1.0,
         max_iter: int = 30,
         init_scale: float = 0.1,
         update_iter: int = 5,

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
-from ..base.validation import as_int, csr_parts, wrap_csr
+from ..base.validation import as_float, as_int, csr_parts, wrap_csr
 from ..exceptions import NumericalError
 from ._descent import check_squares
 from ._memory import check_dense_memory
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["RidgeModel", "largest_of_columns", "normal_residual"]
+__all__ = ["RidgeModel", "largest_of_columns", "normal_residual", "penalty_of"]
 
 _ROWS = 256  # rows or columns of a dense matrix handled at once
 _PROBES = 16
 _LARGEST_RESIDUAL = 0.01
+_DEFAULT_PENALTY = 200.0  # for values of 1
 _STEPS = 99  # of a fit: shares of X'X, then of the inverse
 _SPARSE_COST = 50.0  # of a sparse product, in products of dense matrices
 
@@ -31,22 +32,33 @@ _SPARSE_COST = 50.0  # of a sparse product, in products of dense matrices
 class RidgeModel(LinearModel):
     """Weights B with B_ij = -P_ij / P_jj, where P is the inverse of X'X plus a diagonal ridge."""
 
-    _state: ClassVar[tuple[str, ...]] = (*LinearModel._state, "precision_diagonal_", "residual_")
+    _state: ClassVar[tuple[str, ...]] = (
+        *LinearModel._state,
+        "precision_diagonal_",
+        "regularization_",
+        "residual_",
+    )
 
     precision_diagonal_: NDArray[np.float64]
+    regularization_: float
     residual_: float
+    regularization: float | None
     n_neighbors: int | None
 
     def _ridge(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what is added to each diagonal element of X'X, given these elements."""
+        """Return what is added to each diagonal element of X'X, given these elements.
+
+        ``regularization_`` is set before.
+        """
         raise NotImplementedError
 
     def _learn(self, n_threads: int) -> None:
         n = self.n_items
         k = None if self.n_neighbors is None else as_int(self.n_neighbors, "n_neighbors", minimum=1)
-        ridge = self._ridge(np.zeros(0))  # checks the parameters before anything is allocated
         X = self._learn_weighting()
         check_squares(X)
+        self.regularization_ = penalty_of(self.regularization, X)
+        self._ridge(np.zeros(0))  # checks the parameters before anything is allocated
         check_dense_memory(type(self).__name__, n, X.dtype.itemsize)
         progress = self._progress(_STEPS)
         split = 1 + int((_STEPS - 2) * _share_of_products(X))
@@ -80,6 +92,19 @@ class RidgeModel(LinearModel):
         super()._check_state()
         if self.precision_diagonal_.shape != (self.n_items,):
             raise ValueError(f"a diagonal of shape {self.precision_diagonal_.shape}")
+        as_float(self.regularization_, "regularization_", above=0.0)
+
+
+def penalty_of(regularization: Any, X: sp.csr_array) -> float:
+    """Return the L2 penalty for a parameter ``regularization``; None: the default for the data.
+
+    The default grows with the square of the values, so that scaled values give the same weights.
+    """
+    if regularization is not None:
+        return as_float(regularization, "regularization", above=0.0)
+    values = np.abs(X.data[X.data != 0])
+    median = float(np.median(values)) if len(values) else 1.0
+    return _DEFAULT_PENALTY * max(median**2, float(np.finfo(X.dtype).tiny))
 
 
 def _share_of_products(X: sp.csr_array) -> float:

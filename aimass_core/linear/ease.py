@@ -10,7 +10,7 @@ from .. import kernels
 from ..base.csr import row_range, stack_rows, take_rows
 from ..base.registry import register
 from ..base.threads import resolve_n_threads
-from ..base.validation import as_float, wrap_csr
+from ..base.validation import wrap_csr
 from ..exceptions import NumericalError
 from ._memory import check_dense_memory, fits_in_memory
 from ._ridge import RidgeModel
@@ -39,9 +39,10 @@ class EASE(RidgeModel):
 
     Parameters
     ----------
-    regularization : float, default=500.0
-        :math:`\lambda`, above 0, on the scale of the number of users of an item: about 100 for
-        sparse data, 500 to 1500 for MovieLens.
+    regularization : float, optional
+        :math:`\lambda`, above 0, on the scale of the number of users of an item and of the squares
+        of the values. Default: 200 times the squared median of the (weighted) values, which is
+        200 where all are 1.
     n_neighbors : int, optional
         Weights kept for each scored item, the largest by absolute value. Default: all, as a dense
         matrix. Fewer make lists faster and files smaller; `partial_fit` then costs a fit.
@@ -56,6 +57,8 @@ class EASE(RidgeModel):
     ----------
     weights_ : ndarray of shape (n_items, n_items), or csr_array with ``n_neighbors``
         Row i holds what a user's item i adds to the score of each item.
+    regularization_ : float
+        The :math:`\lambda` of the fit.
     precision_diagonal_ : ndarray of float64, shape (n_items,)
         Diagonal of P.
     residual_ : float
@@ -100,7 +103,7 @@ class EASE(RidgeModel):
     def __init__(
         self,
         *,
-        regularization: float = 500.0,
+        regularization: float | None = None,
         n_neighbors: int | None = None,
         weighting: str | Weighting | None = None,
         dtype: str = "float32",
@@ -113,7 +116,7 @@ class EASE(RidgeModel):
         self.n_threads = n_threads
 
     def _ridge(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.full(len(squares), as_float(self.regularization, "regularization", above=0.0))
+        return np.full(len(squares), self.regularization_)
 
     # ---- updates -----------------------------------------------------------------------------
 
@@ -138,7 +141,8 @@ class EASE(RidgeModel):
         -------
         Self
             The object itself. If this raises, the object stays what it was. Weights agree with
-            those of a fit up to rounding.
+            those of a fit up to rounding. Without ``regularization``, an update of low rank keeps
+            ``regularization_``.
         """
         if not self.__sklearn_is_fitted__() or y is not None:
             return self.fit(X, y)
@@ -194,7 +198,8 @@ class EASE(RidgeModel):
 
     def _remains(self) -> str:
         if self._is_forgotten:
-            return "Nothing: the weights are those of the remaining users' interactions."
+            what = "Nothing: the weights are those of the remaining users' interactions"
+            return f"{what}." if self.regularization else f"{what}, with the same regularization_."
         return super()._remains()
 
     def _can_update(self) -> bool:
@@ -217,7 +222,7 @@ class EASE(RidgeModel):
         """Set the weights of a fresh model by an update of low rank (Woodbury identity).
 
         Return False where a fit is better: for many changed rows or a badly conditioned update. A
-        new item starts as an item without users: its row of P is 1 / regularization on the
+        new item starts as an item without users: its row of P is 1 / regularization_ on the
         diagonal.
         """
         n, n_old = fresh.n_items, self.n_items
@@ -246,7 +251,7 @@ class EASE(RidgeModel):
             kernels.symmetric_update(precision, update, product, threads)
         if not (precision.diagonal() > 0).all():
             return False
-        fresh.weighting_ = None
+        fresh.weighting_, fresh.regularization_ = None, self.regularization_
         try:
             fresh._set_weights(precision, fresh.user_items_, ridge)
         except NumericalError:

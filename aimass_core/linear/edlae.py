@@ -30,8 +30,10 @@ class EDLAE(RidgeModel):
     ----------
     dropout : float, default=0.3
         p, at least 0 and below 1; 0 is `EASE`.
-    regularization : float, default=100.0
-        :math:`\lambda`, above 0.
+    regularization : float, optional
+        :math:`\lambda`, above 0, on the scale of the number of users of an item and of the squares
+        of the values. Default: 200 times the squared median of the (weighted) values, which is
+        200 where all are 1.
     n_neighbors : int, optional
         Weights kept for each scored item, the largest by absolute value. Default: all, as a dense
         matrix.
@@ -46,6 +48,8 @@ class EDLAE(RidgeModel):
     ----------
     weights_ : ndarray of shape (n_items, n_items), or csr_array with ``n_neighbors``
         Row i holds what a user's item i adds to the score of each item.
+    regularization_ : float
+        The :math:`\lambda` of the fit.
     precision_diagonal_ : ndarray of float64, shape (n_items,)
         Diagonal of the inverse.
     residual_ : float
@@ -83,7 +87,7 @@ class EDLAE(RidgeModel):
         self,
         *,
         dropout: float = 0.3,
-        regularization: float = 100.0,
+        regularization: float | None = None,
         n_neighbors: int | None = None,
         weighting: str | Weighting | None = None,
         dtype: str = "float32",
@@ -100,5 +104,4 @@ class EDLAE(RidgeModel):
         dropout = as_float(self.dropout, "dropout", minimum=0.0)
         if dropout >= 1:
             raise ValueError(f"dropout must be below 1, got {dropout}")
-        least = as_float(self.regularization, "regularization", above=0.0)
-        return least + dropout / (1 - dropout) * squares
+        return self.regularization_ + dropout / (1 - dropout) * squares

@@ -9,9 +9,10 @@ import numpy as np
 from .. import kernels
 from ..base.csr import keep_entries, transpose
 from ..base.registry import register
-from ..base.validation import as_float, as_int, csr_parts
+from ..base.validation import as_int, csr_parts
 from ._descent import check_squares, nearest_items, prefers_gramian, squared_norms
 from ._model import LinearModel
+from ._ridge import penalty_of
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -44,8 +45,8 @@ class SparseEASE(LinearModel):
 
     Parameters
     ----------
-    regularization : float, default=500.0
-        :math:`\lambda`, above 0, as in `EASE`.
+    regularization : float, optional
+        :math:`\lambda`, above 0. Default: as in `EASE`.
     n_neighbors : int, default=200
         Items that each item is regressed on.
     n_checked : int, default=16
@@ -62,6 +63,8 @@ class SparseEASE(LinearModel):
     ----------
     weights_ : csr_array of shape (n_items, n_items)
         Row i holds what a user's item i adds to the scores of other items.
+    regularization_ : float
+        The :math:`\lambda` of the fit.
     residual_ : float
         Mean over the checked items of :math:`|(X^T X + \lambda I) w - X^T x_j| / |X^T x_j|`, the
         residual of the normal equations of all items; NaN without checked items.
@@ -103,15 +106,16 @@ class SparseEASE(LinearModel):
     True
     """
 
-    _state = (*LinearModel._state, "residual_", "agreement_")
+    _state = (*LinearModel._state, "regularization_", "residual_", "agreement_")
 
+    regularization_: float
     residual_: float
     agreement_: float
 
     def __init__(
         self,
         *,
-        regularization: float = 500.0,
+        regularization: float | None = None,
         n_neighbors: int = 200,
         n_checked: int = 16,
         weighting: str | Weighting | None = None,
@@ -126,11 +130,11 @@ class SparseEASE(LinearModel):
         self.n_threads = n_threads
 
     def _learn(self, n_threads: int) -> None:
-        ridge = as_float(self.regularization, "regularization", above=0.0)
         k = as_int(self.n_neighbors, "n_neighbors", minimum=1, maximum=_LONGEST)
         n_checked = as_int(self.n_checked, "n_checked", minimum=0)
         X = self._learn_weighting()
         check_squares(X)
+        ridge = self.regularization_ = penalty_of(self.regularization, X)
         n = self.n_items
         progress = self._progress(2 * n)  # nearest items; regressions
         lists = nearest_items(X, _WIDE * k, ridge, n_threads, progress.within(0, n))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from ..base.array_files import (
     write_array,
     write_parts,
 )
-from ..base.persistence import replacing
+from ..base.remote_files import is_url
 from ._dense_rows import DenseRows
 from ._device_rows import DeviceRows
 from ._missing_rows import MissingRows
@@ -143,15 +144,17 @@ class ExecutorRows:
         """Return the statistics of a pass, from the folder of the run if they are there."""
         digest = hashlib.blake2b(self._identity.encode(), digest_size=24)
         _hash((method, arguments), digest)
-        path = self.runner.folder / f"pass.{digest.hexdigest()}.npz"
-        with contextlib.suppress(*_UNREADABLE), open(path, "rb") as file:
-            with np.load(file, allow_pickle=False) as archive:
+        name = f"pass.{digest.hexdigest()}.npz"
+        with contextlib.suppress(*_UNREADABLE):
+            content = io.BytesIO(self.runner.read(name))
+            with np.load(content, allow_pickle=False) as archive:
                 known = {name: archive[name] for name in archive.files}
             return tuple(_as_member(known.get(f"m{i}")) for i in range(int(known["n"])))
         statistics = reduced(self, method, *arguments)
         members = {f"m{i}": m for i, m in enumerate(statistics) if m is not None}
-        with replacing(path) as output:
-            np.savez(output, n=np.array(len(statistics)), **members)
+        output = io.BytesIO()
+        np.savez(output, n=np.array(len(statistics)), **members)
+        self.runner.write(name, output.getvalue())
         return statistics
 
 
@@ -162,7 +165,7 @@ def _as_member(array: NDArray[Any] | None) -> Any:
 
 def _written(local: Any, path: Any, runner: ExecutorRunner) -> list[NamedRows]:
     """Write rows and weights to the folder of the run, and return the names of the blocks."""
-    folder: Path = runner.folder
+    folder = runner.folder
     files = [str(folder / "rows.npy")]
     fill: Array | None = None
     if isinstance(local, ParquetRows):
@@ -174,7 +177,7 @@ def _written(local: Any, path: Any, runner: ExecutorRunner) -> list[NamedRows]:
         ranges = block_ranges(*X.shape)
         checksums = [checksum_of(X[begin:end]) for begin, end in ranges]
         weight = local.weight
-        if path is None:
+        if path is None or is_url(files[0]):
             write_array(files[0], X)
         else:  # workers read the file itself
             files[0] = str(Path(path).absolute())

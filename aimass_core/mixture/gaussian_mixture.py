@@ -336,10 +336,11 @@ class GaussianMixture(TransformOutput, Estimator):
             Dask's ``Client.get_executor()``. The parameters are the same, bit for bit. A task uses
             `n_threads` threads; by default those of the executor's workers, or 1. Rows must be
             dense, without categorical columns. Default: this process.
-        place : path-like, optional
-            Folder for the files of an executor, which all workers see under this name. A fit that
-            was interrupted resumes there after its last finished pass, if it is called again with
-            the same data, parameters and integer `random_state`. Default: a temporary folder.
+        place : path-like or URL, optional
+            Folder for the files of an executor, which all workers see under this name, or the URL
+            of one that they reach through fsspec. A fit that was interrupted resumes there after
+            its last finished pass, if it is called again with the same data, parameters and integer
+            `random_state`. Default: a temporary folder.
 
         Returns
         -------
@@ -360,7 +361,7 @@ class GaussianMixture(TransformOutput, Estimator):
         if executor is not None and self.device != "cpu":
             raise ValueError(f"executor works with device='cpu' only, got {self.device!r}")
         with open_runner(
-            executor, place, "gaussian-mixture", self.n_threads, keeps_place=True
+            executor, place, "gaussian-mixture", self.n_threads, keeps_place=True, takes_url=True
         ) as runner:
             source: Any = source_of(
                 X,

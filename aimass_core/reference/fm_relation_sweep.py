@@ -10,6 +10,8 @@ from ._fm_draw import draw, slots
 
 __all__ = ["fm_relation_sweep"]
 
+_GROUP = 4  # slots that are drawn jointly where columns share rows
+
 
 def fm_relation_sweep(
     indptr: Any,
@@ -34,8 +36,9 @@ def fm_relation_sweep(
     """Draw the coefficients of each column of a relation once, given all other coefficients.
 
     A sweep draws all columns of one block of factors before those of the next. Within a block, a
-    column is drawn jointly where its only row has no other column. The other columns are drawn one
-    slot at a time, and all columns before the next slot.
+    column is drawn jointly where its only row has no other column. The other columns are drawn in
+    groups of four slots: the slots of a column in a group jointly, and all columns before the next
+    group.
 
     Parameters
     ----------
@@ -91,7 +94,7 @@ def fm_relation_sweep(
             continue
         for column in np.flatnonzero(only).tolist():
             draw_column(column, begin, own)
-        for slot in own:
+        for group in np.unique((own - begin) // _GROUP):
             for column in np.flatnonzero(~only).tolist():
-                draw_column(column, begin, np.array([slot]))
+                draw_column(column, begin, own[(own - begin) // _GROUP == group])
     sums[...], errors[...] = q, e

@@ -74,7 +74,8 @@ def audience(
     item_values : float, array-like of shape (n,) or mapping of item id to float, optional
         What a score of 1 is worth for an item, such as its margin. Default: 1.
     groups : mapping of user id to label, or array-like of shape (n_users,), optional
-        Group of each user, such as a region; needs ``max_per_group``.
+        Group of each user, such as a region; needs ``max_per_group``. An array has the order of the
+        rows of the model.
     max_per_group : int or mapping of label to int, optional
         Quota: at most so many contacts with users of each group.
     in_top_k : bool or int, default=False
@@ -111,10 +112,12 @@ def audience(
     ValueError
         For limits that contradict each other, or too many pairs for ``method="exact"``.
     TypeError
-        For a model without factors.
+        For a model without factors, and for the path of a file as a filter.
 
     Notes
     -----
+    A pandas Series counts as a mapping if its index holds ids, as after ``set_index("user_id")``.
+
     Greedy holds some candidates of each item at a time, not all pairs, and ranks further ones when
     they are used up. In "exact", Ctrl-C is noticed at once where SciPy's HiGHS releases the GIL
     (SciPy 1.15 and later).
@@ -204,10 +207,17 @@ def _limits(
         raise TypeError("audience needs size, the users of each item, or a budget with a cost")
     if budget is not None and cost is None:
         raise TypeError("budget needs cost, the cost of a contact")
+    smallest = as_int(min_size, "min_size", minimum=0)
+    sizes = whole_limits(n_users if size is None else size, "size", items, rows, n_users)
+    if size is not None and len(sizes) and sizes.max() < min(smallest, n_users):
+        raise ValueError(
+            f"min_size={smallest} is larger than every size (at most {sizes.max()}), so that no "
+            "item could have an audience: lower min_size"
+        )
     everyone = np.arange(n_users)
     group_of_user, quotas = quotas_of(groups, max_per_group, users, n * n_users)
     return Limits(
-        sizes=whole_limits(n_users if size is None else size, "size", items, rows, n_users),
+        sizes=sizes,
         caps=whole_limits(
             n if max_per_user is None else max_per_user, "max_per_user", users, everyone, n
         ),
@@ -218,7 +228,7 @@ def _limits(
             1.0 if item_values is None else item_values, "item_values", items, rows
         ),
         budget=np.inf if budget is None else as_float(budget, "budget", minimum=0.0),
-        min_size=min(as_int(min_size, "min_size", minimum=0), n_users + 1),
+        min_size=min(smallest, n_users + 1),
     )
 
 

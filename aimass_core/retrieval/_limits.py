@@ -74,6 +74,22 @@ class Limits:
         return np.asarray(scores * weights[positions], dtype=np.float64)
 
 
+def _as_mapping(value: Any, name: str) -> Any:
+    """Return a pandas Series whose index holds ids as a mapping, and anything else as it is.
+
+    An index holds ids where it has a name, as after ``set_index``, or is not of whole numbers.
+    """
+    index = getattr(value, "index", None)
+    if type(value).__name__ != "Series" or index is None or callable(index):  # of polars: none
+        return value
+    if index.name is None and getattr(index.dtype, "kind", "O") in "iu":
+        return value
+    if not index.is_unique:
+        repeated = index[index.duplicated()][0]
+        raise ValueError(f"{name} has several values for {repeated!r}: keep one for each id")
+    return dict(zip(index.tolist(), value.tolist(), strict=True))
+
+
 def whole_limits(
     value: Any, name: str, catalog: Catalog, rows: NDArray[np.int64], maximum: int
 ) -> NDArray[np.int64]:
@@ -93,6 +109,7 @@ def whole_limits(
         A larger number is no limit and is replaced by it.
     """
     n = len(rows)
+    value = _as_mapping(value, name)
     if isinstance(value, Mapping):
         limits = np.full(catalog.size, maximum, dtype=np.int64)
         for one, number in value.items():
@@ -115,16 +132,17 @@ def per_item_numbers(
     value: Any, name: str, catalog: Catalog, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return a positive number for each item from a number, an array or a mapping of ids."""
+    value = _as_mapping(value, name)
     if isinstance(value, Mapping):
         by_row = np.full(catalog.size, np.nan)
         for one, number in value.items():
             by_row[known_rows([one], name, catalog)] = as_float(number, f"{name}[{one!r}]")
         numbers = by_row[rows]
         if np.isnan(numbers).any():
-            position = int(np.flatnonzero(np.isnan(numbers))[0])
+            row = int(rows[np.isnan(numbers)][0])
+            item = row if catalog.ids is None else catalog.ids.take([row]).ids.item(0)
             raise ValueError(
-                f"{name} must name every item of the call, but has nothing for the item at "
-                f"position {position}"
+                f"{name} must name every item of the call, but has nothing for item {item!r}"
             )
     else:
         numbers = np.asarray(value)
@@ -172,6 +190,10 @@ def quotas_of(
     if (groups is None) != (max_per_group is None):
         raise ValueError("groups and max_per_group belong together: give both or neither")
     codes = np.zeros(catalog.size, dtype=np.int32)
+    groups, max_per_group = (
+        _as_mapping(groups, "groups"),
+        _as_mapping(max_per_group, "max_per_group"),
+    )
     if groups is None:
         return codes, np.array([maximum], dtype=np.int64)
     labels: dict[Any, int] = {}

@@ -22,6 +22,14 @@ from ..base.optional import import_optional
 from ..base.persistence import load, replacing, save
 from ..base.progress import Progress
 from ..base.recommender import UNKNOWN
+from ..base.remote_files import (
+    copy_of,
+    download_object,
+    is_url,
+    new_copy,
+    remove_file,
+    upload,
+)
 from ..base.validation import as_bool, as_choice, as_int
 from ._stream import _block_rows, _schema_of, recommend_blocks, write_topk
 
@@ -77,7 +85,8 @@ def write_recommendations(
         On an executor it is saved once, and each worker maps the file.
     folder : path-like
         Holds ``part-00000.parquet`` and so on, and ``_SUCCESS``. It appears, or replaces an older
-        such folder, only when it is complete. All workers see it under this name.
+        such folder, only when it is complete. All workers see it under this name, unless `place`
+        is a URL.
     users : array-like of ids, optional
         As in ``recommend``. Default: all users, in row order.
     k, exclude_seen, candidates, exclude, unknown
@@ -89,9 +98,11 @@ def write_recommendations(
     executor : str or concurrent.futures.Executor, optional
         "processes:N", "dask://host:port", "ray://host:port", or an object with the method
         ``submit``. The lists are the same. Default: this process.
-    place : path-like, optional
-        Folder for the file of the model, which all workers see. With it, a call that was
-        interrupted resumes: it writes the missing files only. Default: a temporary folder.
+    place : path-like or URL, optional
+        Folder for the file of the model, which all workers see, or the URL of one that they reach
+        through fsspec. Then this process fetches the files of lists from there. With `place`, a
+        call that was interrupted resumes: it writes the missing files only. Default: a temporary
+        folder.
     n_threads : int, optional
         Threads of a task. Default: those of the executor's workers, or 1; without an executor
         ``AIMASS_NUM_THREADS``, else the CPUs of this process.
@@ -157,22 +168,34 @@ def write_recommendations(
     )
     if schema is None:
         schema = _schema_of(model.recommend(queries[:1], k=1, exclude_seen=False, unknown="skip"))
-    with open_runner(executor, place, "recommendations", n_threads) as runner:
+    with open_runner(executor, place, "recommendations", n_threads, takes_url=True) as runner:
         shared: Any = model
         run = None
         if not runner.is_local:
-            shared = str(runner.folder / "model.safetensors")
-            save(model, shared)
+            file = str(runner.local_folder / "model.safetensors")
+            save(model, file)
+            checksum = checksum_of(np.memmap(file, np.uint8, mode="r"))
+            shared = runner.publish(file, f"{checksum:08x}")
             if place is not None:
-                run = [checksum_of(np.memmap(shared, np.uint8, mode="r")), repr(options)]
+                run = [checksum, repr(options)]
                 run += [repr((r.begin, r.end)) for r in ranges] + [
                     repr((users, candidates, exclude))
                 ]
         with _staged(target, run) as stage:
-            common = shared, str(stage), options, schema, runner.n_threads
+            is_remote = not runner.is_local and runner.is_remote
+            parts = str(runner.folder if is_remote else stage)
+            common = shared, options, schema, runner.n_threads
+            # Workers on other machines cannot see which files there are.
+            known = [_rows_of(stage / _name(r)) if is_remote else None for r in ranges]
+            missing = [(r, n) for r, n in zip(ranges, known, strict=True) if n is None]
+            counts = runner.map(_write_part, [r for r, _ in missing], parts, *common)
             n_rows = 0
             with Progress("lists", len(ranges), callback=callback, verbose=verbose) as progress:
-                for i, n in enumerate(runner.map(_write_part, ranges, *common), 1):
+                for i, (block, n) in enumerate(zip(ranges, known, strict=True), 1):
+                    if n is None:
+                        n = next(counts)
+                        if is_remote:
+                            _take(f"{parts}/{_name(block)}", stage)
                     n_rows += n
                     if progress.step(i, {"rows": float(n_rows)}):
                         raise InterruptedError("the callback ended the work: no folder was written")
@@ -202,18 +225,49 @@ def _ranges(
 
 def _write_part(
     block: _UserRange,
+    folder: str,
     shared: Any,
-    stage: str,
     options: dict[str, Any],
     schema: Any,
     n_threads: int,
 ) -> int:
     """Write the file of some users, unless it is there; return its number of rows."""
+    path = f"{folder}/{_name(block)}"
+    if is_url(path):
+        with new_copy(path) as file:
+            n_rows = _write_lists(file, block, shared, options, schema, n_threads)
+            upload(file, path)
+        return n_rows
+    known = _rows_of(Path(path))
+    if known is not None:
+        return known
+    return _write_lists(Path(path), block, shared, options, schema, n_threads)
+
+
+def _name(block: _UserRange) -> str:
+    return f"part-{block.number:05d}.parquet"
+
+
+def _rows_of(path: Path) -> int | None:
+    """Return the number of rows of a file; None if there is none."""
     import pyarrow.parquet as pq
 
-    path = Path(stage) / f"part-{block.number:05d}.parquet"
-    if path.exists():
-        return int(pq.read_metadata(path).num_rows)
+    return int(pq.read_metadata(path).num_rows) if path.exists() else None
+
+
+def _take(url: str, stage: Path) -> None:
+    """Move the file of some users from the object store to the folder of this process."""
+    name = url.rpartition("/")[2]
+    temporary = stage / f".{name}.{secrets.token_hex(8)}.tmp"
+    download_object(url, temporary)
+    temporary.replace(stage / name)
+    remove_file(url)
+
+
+def _write_lists(
+    path: Path, block: _UserRange, shared: Any, options: dict[str, Any], schema: Any, n_threads: int
+) -> int:
+    """Write the lists of some users to a file; return its number of rows."""
     model = _load_once(shared) if isinstance(shared, str) else shared
     users = block.users
     if users is None:
@@ -225,11 +279,13 @@ def _write_part(
 
 
 def _load_once(path: str) -> Any:
-    """Return the model of a file; a process reads it once."""
-    status = os.stat(path)
-    key = path, status.st_mtime_ns, status.st_size
+    """Return the model of a file or an object; a process reads it once."""
+    key = path, 0, 0  # the URL of an object holds the checksum of the model
+    if not is_url(path):
+        status = os.stat(path)
+        key = path, status.st_mtime_ns, status.st_size
     if not _loaded or _loaded[0][0] != key:
-        _loaded[:] = [(key, load(path))]
+        _loaded[:] = [(key, load(copy_of(path, "model") if is_url(path) else path))]
     return _loaded[0][1]
 
 

@@ -126,7 +126,13 @@ def _block_rows(k: int) -> int:
     return max(256, (1 << 18) // k)
 
 
-def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: Any = None) -> int:
+def write_topk(
+    blocks: Iterable[Any],
+    path: str | os.PathLike[str],
+    *,
+    schema: Any = None,
+    table: str = "lists",
+) -> int:
     """Write lists to one table file, block by block: a row for each user and rank.
 
     Parameters
@@ -136,11 +142,13 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     path : path-like
         Ends in ``.parquet``, ``.csv``, ``.jsonl`` (both also ``.gz``), ``.feather``, ``.sqlite`` or
         ``.duckdb``. The file appears, or replaces an older one, only when it is complete; in a
-        database, one table of the name "lists".
+        database, one table is made or replaced, and the others stay.
     schema : pyarrow.Schema, optional
         Names and types of the four columns, in this order. Default: the names of the first block's
         `TopK.columns` and the types of its ids, ``rank`` (from 1) int32, ``score`` in the first
         block's precision.
+    table : str, default="lists"
+        Name of the table in a SQLite or DuckDB file. Other formats have no names of tables.
 
     Returns
     -------
@@ -154,7 +162,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     OSError
         Where the folder of ``path`` is missing, or ``path`` is a folder.
     TypeError
-        For other lists, or another schema than pyarrow's.
+        For other lists, another schema than pyarrow's, or a name of a table that is no text.
     ValueError
         For an unknown suffix, or ids or scores that do not fit the schema.
 
@@ -175,6 +183,8 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
         )
     if schema is not None and not isinstance(schema, pa.Schema):
         raise TypeError(f"schema must be a pyarrow.Schema, got {type(schema).__name__}")
+    if not isinstance(table, str) or not table:
+        raise TypeError(f"table must be the name of a table, got {table!r}")
     if schema is not None and len(schema) != 4:
         raise ValueError(
             f"schema must have 4 columns (user, item, rank and score), got {len(schema)}"
@@ -183,7 +193,7 @@ def write_topk(blocks: Iterable[Any], path: str | os.PathLike[str], *, schema: A
     first = next(lists, None)
     if schema is None:
         schema = _schema_of(first) if first is None or isinstance(first, TopK) else _types_of(first)
-    with TableWriter(target, schema) as writer:
+    with TableWriter(target, schema, table=table) as writer:
         for block in chain([] if first is None else [first], lists):
             columns = list(block.columns().values())
             typed = [_typed(c, field) for c, field in zip(columns, schema, strict=True)]

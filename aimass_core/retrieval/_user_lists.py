@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -199,9 +200,11 @@ class UserLists(Exportable):
         library = type(attributes).__module__.partition(".")[0]
         names = list(getattr(attributes, "column_names", getattr(attributes, "columns", ())))
         if library not in ("pandas", "polars", "pyarrow") or not names:
+            is_path = isinstance(attributes, (str, os.PathLike))
+            hint = ": read the file first, such as by pandas.read_parquet" if is_path else ""
             raise TypeError(
                 "attributes must be a table of pandas, polars or pyarrow, got "
-                f"{type(attributes).__name__}"
+                f"{type(attributes).__name__}{hint}"
             )
         if on not in names:
             raise ValueError(

@@ -94,9 +94,9 @@ def topk(
         pair run in another order, and the work is twice that of one process. A task uses
         `n_threads` threads; by default those of the executor's workers, or 1. Default: this
         process.
-    place : path-like, optional
-        Folder for the files of an executor, which all workers see under this name. Default: a
-        temporary folder.
+    place : path-like or URL, optional
+        Folder for the files of an executor, which all workers see under this name, or the URL of
+        one that they reach through fsspec. Default: a temporary folder.
     callback : callable, optional
         Called with an `Event` for each hundredth of the comparisons, at most ten times in a second,
         and at the end. What it raises ends the search; its result has no effect.
@@ -213,7 +213,7 @@ def topk(
     with (
         progress,
         log_duration("similarity.topk: %d x %d rows of %d features, %s", *shape, m.name),
-        open_runner(executor, place, "similarity", n_threads) as runner,
+        open_runner(executor, place, "similarity", n_threads, takes_url=True) as runner,
     ):
         lists = _search(A, None if Y is None else B, m, k, threads, gpu, runner, progress)
         if sort_by == "index":

@@ -29,17 +29,38 @@ def plain(value: Any) -> Any:
     return repr(value)
 
 
-def fingerprint(folds: list[Any], metric: str, resource: str) -> str:
-    """Return a digest of what scores depend on besides the settings: the data and the metric."""
+def fingerprint(folds: list[Any], metric: str, resource: str, features: Any) -> str:
+    """Return a digest of what scores depend on besides the settings.
+
+    Parameters
+    ----------
+    folds : list of Split
+        The data.
+    metric : str
+        The metric.
+    resource : str
+        How the resource of a trial is chosen.
+    features : Features
+        Features of items and users.
+    """
     digest = hashlib.sha256(f"{metric}|{resource}|{len(folds)}".encode())
     for fold in folds:
         for part in (fold.train, fold.fold_in, fold.test):
             if part is not None:
-                matrix = part.matrix
-                digest.update(repr(matrix.shape).encode())
-                for array in (matrix.indptr, matrix.indices, matrix.data):
-                    digest.update(np.ascontiguousarray(array).tobytes())
+                _add_matrix(digest, part.matrix)
+    for name in ("item_features", "user_features"):
+        table = getattr(features, name)
+        if table is not None:
+            digest.update(name.encode())
+            digest.update(b"" if table.ids is None else repr(table.ids.ids.tolist()).encode())
+            _add_matrix(digest, table.matrix)
     return digest.hexdigest()
+
+
+def _add_matrix(digest: Any, matrix: Any) -> None:
+    digest.update(repr(matrix.shape).encode())
+    for array in (matrix.indptr, matrix.indices, matrix.data):
+        digest.update(np.ascontiguousarray(array).tobytes())
 
 
 class Journal:

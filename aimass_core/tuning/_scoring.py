@@ -7,10 +7,11 @@ from typing import Any
 
 from ..data.split import Split
 from ..evaluation import evaluate
+from ..evaluation._features import Features
 from ..evaluation._split_files import SplitFiles
 from ._sharing import fit_settings
 
-__all__ = ["column_of_metric", "score_settings"]
+__all__ = ["column_of_metric", "score_of", "score_settings"]
 
 
 def score_settings(
@@ -20,6 +21,7 @@ def score_settings(
     folds: list[Any],
     metric: str,
     n_threads: int | None,
+    features: Features,
 ) -> tuple[list[list[float]], str]:
     """Return the scores of settings on each fold, and the error that ended them, if any.
 
@@ -37,6 +39,8 @@ def score_settings(
         The metric.
     n_threads : int or None
         Threads of each evaluation.
+    features : Features
+        Encoded features of items and users, for models that use them.
     """
     scores: list[list[float]] = [[] for _ in params]
     try:
@@ -44,16 +48,43 @@ def score_settings(
             split = fold.load() if isinstance(fold, SplitFiles) else fold
 
             def evaluate_model(i: int, fitted: Any, split: Split = split) -> None:
-                scores[i].append(_score(fitted, split, metric, n_threads))
+                scores[i].append(score_of(fitted, split, metric, n_threads, features))
 
-            fit_settings(model, params, shared, split.train, evaluate_model)
+            fit_settings(
+                model, params, shared, split.train, evaluate_model, features.for_fit(model)
+            )
     except Exception as problem:  # a setting that cannot be fitted ends itself, not the search
         return scores, f"{type(problem).__name__}: {problem}"
     return scores, ""
 
 
-def _score(model: Any, fold: Split, metric: str, n_threads: int | None) -> float:
-    table = evaluate({"model": model}, fold, metrics=[metric], fit=False, n_threads=n_threads)
+def score_of(
+    model: Any, fold: Split, metric: str, n_threads: int | None, features: Features
+) -> float:
+    """Return the metric of a fitted model on the test part of a split.
+
+    Parameters
+    ----------
+    model : recommender
+        Fitted on the train part.
+    fold : Split
+        Where it is evaluated.
+    metric : str
+        Any metric of `evaluate`.
+    n_threads : int or None
+        Threads of the evaluation.
+    features : Features
+        As in `score_settings`.
+    """
+    table = evaluate(
+        {"model": model},
+        fold,
+        metrics=[metric],
+        fit=False,
+        n_threads=n_threads,
+        item_features=features.item_features,
+        user_features=features.user_features,
+    )
     return table["model"][column_of_metric(table["model"], metric)]
 
 

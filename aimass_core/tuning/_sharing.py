@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,15 +50,33 @@ def fit_settings(
     shared: str | None,
     train: Any,
     evaluate_model: Callable[[int, Any], None],
+    features: Mapping[str, Any] | None = None,
 ) -> None:
-    """Fit settings that differ in the shared parameter only, and evaluate each fitted model."""
+    """Fit settings that differ in the shared parameter only, and evaluate each fitted model.
+
+    Parameters
+    ----------
+    model : class
+        The model.
+    settings : list of dict
+        All parameters of each.
+    shared : str or None
+        The parameter in which they differ, as `shared_parameter` names it.
+    train : Interactions
+        What the models are fitted on.
+    evaluate_model : callable
+        Called with the number of a setting and its fitted model.
+    features : dict of str to FeatureTable, optional
+        Arguments of ``fit``, the same for all settings.
+    """
+    given = dict(features or {})
     if shared is None or len(settings) == 1:
         for i, params in enumerate(settings):
-            evaluate_model(i, as_recommender(model(**params)).fit(train))
+            evaluate_model(i, as_recommender(model(**params)).fit(train, **given))
         return
     order = sorted(range(len(settings)), key=lambda i: settings[i][shared])
     if shared == "n_neighbors":
-        largest = model(**settings[order[-1]]).fit(train)
+        largest = model(**settings[order[-1]]).fit(train, **given)
         ranks = ranks_in_lists(largest.similarity_)
         nested = None
         lengths = sorted({settings[i][shared] for i in order})
@@ -82,7 +100,7 @@ def fit_settings(
                 evaluated.add(i)
         return False
 
-    fitted = model(**settings[order[-1]]).fit(train, callback=after_epoch)
+    fitted = model(**settings[order[-1]]).fit(train, callback=after_epoch, **given)
     for i in order:  # the last epoch, and those that training did not reach
         if i not in evaluated:
             evaluate_model(i, fitted)

@@ -53,8 +53,9 @@ _ALS: Space = {
 _BPR: Space = {
     "n_factors": _FACTORS,
     "learning_rate": _LEARNING_RATE,
-    "regularization": Range(1e-4, 0.1, log=True),
+    "regularization": Range(1e-3, 0.1, log=True),
     "negatives": Choice(["uniform", "popularity"]),
+    "n_candidates": Choice([1, 4, 8, 16]),
     "max_iter": _EPOCHS,
 }
 _WARP: Space = {
@@ -123,7 +124,7 @@ _SPACES: dict[str, Space] = {
         "n_factors": _FACTORS,
         "learning_rate": _LEARNING_RATE,
         "margin": Range(0.4, 0.95),
-        "negative_weight": Range(10.0, 500.0, log=True),
+        "negative_weight": Range(5.0, 500.0, log=True),
         "max_iter": _EPOCHS,
     },
     "svd": {
@@ -167,7 +168,9 @@ _SPACES: dict[str, Space] = {
     "hybrid-als": _ALS | _FEATURE_RIDGE,
     "hybrid-bpr": _BPR | _FEATURE_SHARE,
     "hybrid-warp": _WARP | _FEATURE_SHARE,
-    "hybrid-sampled-softmax": _SOFTMAX | _FEATURE_SHARE,
+    "hybrid-sampled-softmax": _SOFTMAX
+    | {"temperature": Range(0.2, 3.0, log=True), "regularization": Range(1e-3, 0.1, log=True)}
+    | _FEATURE_SHARE,
     "external-vectors": _ALS,
     "fm": {"n_factors": Choice([4, 8, 16, 32]), "max_iter": Choice([50, 100, 200])},
     "gru4rec": _NETWORK | {"n_hidden": Choice([64, 128, 256])},

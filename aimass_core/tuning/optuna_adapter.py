@@ -10,9 +10,10 @@ import numpy as np
 from ..base.foreign import as_recommender
 from ..base.optional import import_optional
 from ..base.progress import Event
-from ..evaluation import evaluate
+from ..evaluation._features import Features
+from ..evaluation._metrics import parse_metrics
 from ._optuna import suggest
-from ._scoring import column_of_metric
+from ._scoring import score_of
 from .search import _candidates, _folds, _outer
 
 __all__ = ["optuna_objective"]
@@ -27,6 +28,8 @@ def optuna_objective(
     validation: Any = None,
     random_state: int = 0,
     n_threads: int | None = None,
+    item_features: Any = None,
+    user_features: Any = None,
 ) -> Callable[[Any], float]:
     """Return a function of an Optuna trial that fits a model and returns its validation score.
 
@@ -46,6 +49,8 @@ def optuna_objective(
         Seed of the default splits.
     n_threads : int, optional
         Threads of the evaluation.
+    item_features, user_features : table, FeatureTable or matrix, optional
+        As in `tune`.
 
     Returns
     -------
@@ -57,6 +62,8 @@ def optuna_objective(
     ------
     ImportError
         If Optuna is not installed.
+    ValueError
+        For features that the model does not use.
 
     Examples
     --------
@@ -71,14 +78,13 @@ def optuna_objective(
     2
     """
     optuna = import_optional("optuna")
-    (candidate,) = _candidates(model, space, metric)
+    parse_metrics([metric], 10)
     train, _ = _outer(data, False, random_state)
+    features = Features.of(item_features, user_features, train)
+    (candidate,) = _candidates(model, space, metric, features)
+    given = features.for_fit(candidate.cls)
     folds = _folds(train, validation, random_state)
     learns_in_epochs = getattr(candidate.cls, "learns_in_epochs", False)
-
-    def score(model: Any, fold: Any) -> float:
-        table = evaluate({"model": model}, fold, metrics=[metric], fit=False, n_threads=n_threads)
-        return table["model"][column_of_metric(table["model"], metric)]
 
     def objective(trial: Any) -> float:
         params = {**candidate.fixed, **suggest(trial, candidate.space)}
@@ -93,15 +99,15 @@ def optuna_objective(
                 raise optuna.TrialPruned
 
         def after_epoch(event: Event) -> None:
-            report(score(event.model, folds[0]))
+            report(score_of(event.model, folds[0], metric, n_threads, features))
 
         for fold in folds:
             model = as_recommender(candidate.cls(**params))
             if learns_in_epochs and len(folds) == 1:
-                model.fit(fold.train, callback=after_epoch)
+                model.fit(fold.train, callback=after_epoch, **given)
             else:
-                model.fit(fold.train)
-            scores.append(score(model, fold))
+                model.fit(fold.train, **given)
+            scores.append(score_of(model, fold, metric, n_threads, features))
             if len(folds) > 1:
                 report(float(np.mean(scores)))
         return float(np.mean(scores))

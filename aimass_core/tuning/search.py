@@ -23,12 +23,14 @@ from ..base.foreign import as_recommender
 from ..base.progress import Progress, logger
 from ..base.random import as_seed
 from ..base.recommender import Recommender
-from ..base.registry import find, model_names, name_of
+from ..base.registry import find, model_names, models_with, name_of
 from ..base.validation import as_choice, as_float, as_int
 from ..data import Interactions
 from ..data import split as splits
 from ..data.split import Split
 from ..evaluation import bootstrap_interval, evaluate
+from ..evaluation._features import Features
+from ..evaluation._metrics import parse_metrics
 from ..evaluation._split_files import SharedSplits
 from ..evaluation.resampling import LOWER_IS_BETTER
 from ._journal import Journal, fingerprint
@@ -68,6 +70,7 @@ class _Search:
     deadline: float
     n_threads: int | None
     progress: Progress
+    features: Features
     runner: Any = LOCAL
     trials: list[Trial] = field(default_factory=list)
 
@@ -109,6 +112,8 @@ def tune(
     verbose: bool = False,
     executor: Any = None,
     place: Any = None,
+    item_features: Any = None,
+    user_features: Any = None,
 ) -> SearchResult:
     """Search for the best setting of one model or of many.
 
@@ -117,7 +122,8 @@ def tune(
     models : model, class, registered name, list of these, or None
         A model instance keeps its own parameters where the space has none. None: every model of
         the package that ranks (or rates, for a rating metric) and needs nothing but the
-        interactions. Neural networks and models that rank by features must be named.
+        interactions. Neural networks must be named; so must models that rank by features, unless
+        the features that they use are given.
     data : Interactions or Split
         Interactions are split into train and test first. The test part of a split is kept for the
         judgement of the winner.
@@ -167,6 +173,11 @@ def tune(
         of this process.
     place : path-like, optional
         Folder for the folds, which all workers see under this name. Default: a temporary folder.
+    item_features : table, FeatureTable or matrix of shape (n_items, n_features), optional
+        Given to the models that use features of items, for every fit and evaluation, as in
+        `evaluate`. A table is encoded once for all trials.
+    user_features : table, FeatureTable or matrix of shape (n_users, n_features), optional
+        Features of users, likewise.
 
     Returns
     -------
@@ -175,7 +186,8 @@ def tune(
     Raises
     ------
     ValueError
-        For unknown parameters, an empty list of models, leaking splits, or if every trial failed.
+        For unknown parameters, an empty list of models, leaking splits, features that no model
+        uses, or if every trial failed.
     ImportError
         For "tpe" and "cma-es" without Optuna.
 
@@ -201,8 +213,10 @@ def tune(
     """
     method = as_choice(method, "method", METHODS)
     seed = as_seed(random_state)
-    candidates = _candidates(models, space, metric)
+    parse_metrics([metric], 10)  # an unknown metric is refused before any fit
     train, test_split = _outer(data, test, seed)
+    features = Features.of(item_features, user_features, train)
+    candidates = _candidates(models, space, metric, features)
     folds = _folds(train, validation, seed)
     name = metric.partition("@")[0]
     lower = name in LOWER_IS_BETTER
@@ -229,11 +243,12 @@ def tune(
             folds,
             metric,
             lower,
-            _journal(journal, folds, metric, f"halving {seed}" if method == "halving" else ""),
+            _journal(journal, folds, metric, f"halving {seed}" * (method == "halving"), features),
             n_jobs,
             math.inf if limit is None else time.monotonic() + limit,
             threads,
             progress,
+            features,
             runner,
         )
         if method == "halving":
@@ -297,17 +312,19 @@ def nested_tune(
     return results, float(np.mean(scores))
 
 
-def _journal(path: Any, folds: list[Split], metric: str, resource: str) -> Journal:
-    return Journal(path, "" if path is None else fingerprint(folds, metric, resource))
+def _journal(
+    path: Any, folds: list[Split], metric: str, resource: str, features: Features
+) -> Journal:
+    return Journal(path, "" if path is None else fingerprint(folds, metric, resource, features))
 
 
 # ---- what is searched ------------------------------------------------------------------------
 
 
-def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
+def _candidates(models: Any, space: Any, metric: str, features: Features) -> list[_Candidate]:
     is_rating = metric.partition("@")[0] in RATINGS
     if models is None:
-        models = [n for n in model_names() if suits_search(find(n), is_rating)]
+        models = [n for n in model_names() if suits_search(find(n), is_rating, features.given)]
     if isinstance(models, (str, type)) or hasattr(models, "fit"):
         models = [models]
     models = list(models)
@@ -344,24 +361,42 @@ def _candidates(models: Any, space: Any, metric: str) -> list[_Candidate]:
         extra = sorted(set(space) - {c.name for c in result})
         if extra:
             raise ValueError(f"space has {extra[0]!r}, which is none of the models")
+    for name in features.given:
+        if not any(getattr(c.cls, f"uses_{name}", False) for c in result):
+            raise ValueError(
+                f"{name}: none of the models uses them; models that do: "
+                f"{', '.join(models_with(f'uses_{name}'))}"
+            )
     return result
 
 
-def suits_search(cls: Any, is_rating: bool) -> bool:
+def suits_search(cls: Any, is_rating: bool, given: Sequence[str] = ()) -> bool:
     """Return whether a search of every model tries this one.
 
     Models that need further input, or an optional package, take part if they are named. So do
-    models that rank by features of users or items: without features they equal another model.
+    models that rank by features of users or items, unless some that they use are given: without
+    features they equal another model.
+
+    Parameters
+    ----------
+    cls : class
+        A registered model.
+    is_rating : bool
+        Whether the metric is one of predicted ratings.
+    given : sequence of str, default ()
+        Those of "item_features" and "user_features" that the search has.
     """
     if not issubclass(cls, Recommender):  # another author's class, whose parameters are unknown
         return False
-    if cls.requires or cls.needs_features or cls.needs_extra or cls.__name__ == "ContextKNN":
+    if cls.requires or cls.needs_extra or cls.__name__ == "ContextKNN":
+        return False
+    if not set(cls.needs_features) <= set(given):
         return False
     rates = getattr(cls, "predicts_ratings", False)
     if is_rating:
         return bool(rates) or has_rating_space(name_of(cls))
     if cls.uses_item_features or cls.uses_user_features:
-        return False
+        return any(getattr(cls, f"uses_{name}") for name in given)
     return rates is False or not isinstance(rates, bool)
 
 
@@ -551,7 +586,7 @@ def _evaluate_group(
         shared = shared_parameter(candidate.cls, params[0])
         arguments = candidate.cls, shared, search.shared_folds.shared(folds)
         ((scores, error),) = search.runner.map(
-            score_settings, [params], *arguments, search.metric, search.n_threads
+            score_settings, [params], *arguments, search.metric, search.n_threads, search.features
         )
         seconds = (time.perf_counter() - start) / len(todo)
         for i, values in zip(todo, scores):
@@ -672,7 +707,7 @@ def _finished(
         best.score,
     )
     chosen = as_recommender(candidate.cls(**{**candidate.fixed, **best.params}))
-    result.best_model_ = chosen.fit(train)
+    result.best_model_ = chosen.fit(train, **search.features.for_fit(candidate.cls))
     if test is not None and test.test.nnz:
         result.test_score_, result.test_interval_ = _test_score(search, result.best_model_, test)
     return result
@@ -687,6 +722,8 @@ def _test_score(search: _Search, model: Any, test: Split) -> tuple[float, Interv
         fit=False,
         per_user=True,
         n_threads=search.n_threads,
+        item_features=search.features.item_features,
+        user_features=search.features.user_features,
     )
     column = column_of_metric(table["model"], search.metric)
     values = table.per_user.get("model", {}).get(column)

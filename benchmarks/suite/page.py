@@ -9,7 +9,9 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from suite.results import ratio, seconds
+from process_memory import shown_mib
+
+from suite.results import ratio, roofline_notes, seconds
 
 Groups = dict[str, dict[str, dict[str, Any]]]
 
@@ -21,12 +23,14 @@ table { border-collapse: collapse; width: 100%; font-size: 13px; }
 th, td { padding: .25rem .5rem; border-bottom: 1px solid #dde2e8; text-align: right; }
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
 th:last-child, td:last-child { text-align: left; }
+td:not(:first-child):not(:last-child) { white-space: nowrap; }
 tr.native td { background: #f2f7fc; } .loss { color: #b3261e; font-weight: 600; }
 .scroll { overflow-x: auto; } svg { width: 100%; min-width: 44rem; height: auto; }
 .note { color: #5a6675; }
 """
 COLORS = {"reference": "#9aa5b1", "native": "#1f6fb4"}
 PEERS = ("#e08a1e", "#3f9b6c", "#8e5bb5", "#c2504d", "#6b7f2a", "#a06a4f")
+MARKERS = ("o", "s", "^", "D")  # with the colors: one look for each of 24 peers
 LINES = ("o-", "s--", "^:", "D-.")  # with the colors: one look for each of 24 models
 
 
@@ -70,7 +74,9 @@ def factors(groups: Groups) -> str:
     if not rows:
         return ""
     members = sorted({m for _, found in rows for m in found}, key=lambda m: (m != "reference", m))
-    colors = dict(zip([m for m in members if m not in COLORS], PEERS * 9, strict=False)) | COLORS
+    others = [m for m in members if m not in COLORS]
+    looks = {m: (PEERS[i % 6], MARKERS[i // 6 % 4]) for i, m in enumerate(others)}
+    looks |= {m: (color, "o") for m, color in COLORS.items()}
     figure = _figure(10, 1.2 + 0.24 * len(rows))
     axes = figure.add_subplot()
     for member in members:
@@ -78,9 +84,9 @@ def factors(groups: Groups) -> str:
         axes.plot(
             [x for x, _ in points],
             [y for _, y in points],
-            "o",
+            looks[member][1],
             markersize=5,
-            color=colors[member],
+            color=looks[member][0],
             label=member,
         )
     axes.axvline(1.0, color=COLORS["native"], linewidth=1.5, label="native")
@@ -153,6 +159,9 @@ def sizes(groups: Groups) -> str:
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
+    numbers = sorted({x for points in lines.values() for x, _ in points})
+    axes.set_xticks(numbers, [f"{x:,.0f}" for x in numbers])
+    axes.set_xticks([], minor=True)
     axes.set_xlabel("interactions")
     axes.set_ylabel("seconds of fit")
     axes.grid(alpha=0.3)
@@ -161,26 +170,41 @@ def sizes(groups: Groups) -> str:
 
 
 def roofline(groups: Groups) -> str:
-    """Bars: share of the peak of one core that whole kernels reach."""
+    """Rates over the operations for each byte, below the roof of one core."""
     rows = [
-        (group, row["extra"]["gflop"] / row["wall"] / row["extra"]["peak"])
+        (group.removeprefix("roofline: "), row["extra"], row["cpu"])
         for group, members in groups.items()
         for name, row in members.items()
-        if name == "native" and "gflop" in row.get("extra", {})
+        if name == "native" and {"gflop", "gbyte"} <= row.get("extra", {}).keys()
     ]
     if not rows:
         return ""
-    figure = _figure(9, 1.0 + 0.4 * len(rows))
+    peak = max(extra["peak"] for _, extra, _ in rows)
+    bandwidth = max(extra["bandwidth"] for _, extra, _ in rows)
+    intensities = [extra["gflop"] / extra["gbyte"] for _, extra, _ in rows]
+    ridge = peak / bandwidth
+    ends = [min(*intensities, ridge) / 4, ridge, max(*intensities, ridge) * 4]
+    figure = _figure(9, 5)
     axes = figure.add_subplot()
-    axes.barh(
-        [-y for y in range(len(rows))],
-        [100 * share for _, share in rows],
-        height=0.5,
-        color=COLORS["native"],
-    )
-    axes.set_yticks([-y for y in range(len(rows))], [_short(g) for g, _ in rows], fontsize=8)
-    axes.set_xlabel("% of what a single-precision matrix product of BLAS reaches on one thread")
-    axes.set_xlim(0, 100)
+    roof = [min(peak, bandwidth * x) for x in ends]
+    label = f"roof: {bandwidth:.3g} GB/s, {peak:.3g} GFLOP/s of sgemm"
+    axes.plot(ends, roof, color=COLORS["reference"], label=label)
+    for place, ((group, extra, cpu), x) in enumerate(zip(rows, intensities, strict=True)):
+        rate = extra["gflop"] / cpu
+        share = rate / min(extra["peak"], extra["bandwidth"] * x)
+        axes.plot(
+            [x],
+            [rate],
+            "o",
+            color=PEERS[place % len(PEERS)],
+            label=f"{_short(group)}: {share:.0%} of the roof",
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("operations for each byte that must be moved (log scale)")
+    axes.set_ylabel("GFLOP/s of one thread (log scale)")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False)
     return _svg(figure)
 
 
@@ -213,7 +237,7 @@ def outcome(groups: Groups) -> str:
 def _table(groups: Groups) -> str:
     cells = [
         "<tr><th>case</th><th>member</th><th>wall</th><th>CPU</th><th>peak MiB</th>"
-        "<th>wall / native</th><th>note</th></tr>"
+        "<th>wall / native</th><th>CPU / native</th><th>note</th></tr>"
     ]
     for group, members in groups.items():
         native = members.get("native")
@@ -222,16 +246,21 @@ def _table(groups: Groups) -> str:
             name = f"<td>{html.escape(group)}</td><td>{html.escape(member)}</td>"
             if row["status"] != "done":
                 note = html.escape(f"{row['status']}: {row['note']}"[:200])
-                cells.append(f'<tr>{name}<td colspan="4"></td><td class="loss">{note}</td></tr>')
+                cells.append(f'<tr>{name}<td colspan="5"></td><td class="loss">{note}</td></tr>')
                 continue
             factor = ratio(row, native)
             loss = ' class="loss"' if factor < 1 and member.startswith("peer:") else ""
-            shown = "" if math.isnan(factor) or row is native else f"{factor:.2f}"
+            shown, shown_cpu = (
+                "" if math.isnan(factor) or row is native else f"{ratio(row, native, field):.2f}"
+                for field in ("wall", "cpu")
+            )
             extra = row["extra"]
-            note = f"recall@10 {extra['recall']:.3f}" if "recall" in extra else ""
+            notes = [f"recall@10 {extra['recall']:.3f}"] if "recall" in extra else []
+            note = "; ".join(notes + roofline_notes(row))
             cells.append(
                 f"<tr{kind}>{name}<td>{seconds(row['wall'])}</td><td>{seconds(row['cpu'])}</td>"
-                f"<td>{row['peak_mib']:.0f}</td><td{loss}>{shown}</td><td>{note}</td></tr>"
+                f"<td>{shown_mib(row['peak_mib'])}</td><td{loss}>{shown}</td>"
+                f"<td>{shown_cpu}</td><td>{note}</td></tr>"
             )
     return f'<div class="scroll"><table>{"".join(cells)}</table></div>'
 
@@ -248,7 +277,7 @@ def page(header: dict[str, Any], groups: Groups, skipped: list[str]) -> str:
             ("Threads", variants(groups, r"\d+ threads?", f"{header['threads']} threads")),
             ("Instruction-set levels", variants(groups, r"[a-z]\w*", header["isa"])),
             ("Size of the data", sizes(groups)),
-            ("Roofline: share of the peak of one core", roofline(groups)),
+            ("Roofline of one core", roofline(groups)),
         ]
     versions = ", ".join(f"{name} {value}" for name, value in header["versions"].items())
     parts = [
@@ -261,7 +290,8 @@ def page(header: dict[str, Any], groups: Groups, skipped: list[str]) -> str:
         f"<span class='note'>{html.escape(versions)}</span></p>",
         "<p class='note'>Each measurement runs in its own process, and its result is checked "
         "before its time counts. Times are the best of all rounds. CPU time counts all threads. "
-        "The peak is the memory of one call above what the process held before it.</p>",
+        "The peak is the memory of one call above what the process held before it. Other programs "
+        "on the machine lengthen wall times, and CPU times hardly.</p>",
     ]
     parts.append(outcome(groups))
     parts += [

@@ -9,6 +9,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from process_memory import shown_mib
+
 FORMAT, VERSION = "aimass-bench", 1
 
 
@@ -74,14 +76,14 @@ def summary(entries: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]
             if not done:
                 out[group][member] = {"status": repeats[-1]["status"], "note": repeats[-1]["note"]}
                 continue
-            peaks = sorted(e["peak_mib"] for e in done)
+            peaks = sorted(e["peak_mib"] for e in done if e["peak_mib"] is not None)
             wall = [value for e in done for value in e["wall"]]
             out[group][member] = {
                 "status": "done",
                 "wall": min(wall),
                 "wall_median": sorted(wall)[len(wall) // 2],
                 "cpu": min(value for e in done for value in e["cpu"]),
-                "peak_mib": peaks[len(peaks) // 2],
+                "peak_mib": peaks[len(peaks) // 2] if peaks else None,
                 "isa": done[0]["isa"],
                 "extra": done[0]["extra"],
                 "n": len(wall),
@@ -104,8 +106,20 @@ def seconds(value: float) -> str:
     raise AssertionError
 
 
+def roofline_notes(row: dict[str, Any]) -> list[str]:
+    """Rates of a kernel whose arithmetic or traffic is counted, by CPU time of its one thread."""
+    extra, notes = row["extra"], []
+    if "gflop" in extra:
+        rate = extra["gflop"] / row["cpu"]
+        notes.append(f"{rate:.3g} GFLOP/s, {rate / extra['peak']:.0%} of sgemm")
+    if "gbyte" in extra:
+        rate = extra["gbyte"] / row["cpu"]
+        notes.append(f"{rate:.3g} GB/s, {rate / extra['bandwidth']:.0%} of the bandwidth")
+    return notes
+
+
 def markdown(header: dict[str, Any], groups: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """One table with a row for each measurement; a factor below 1 is a loss of the native one."""
+    """One table with a row for each measurement; a ratio in bold is that of a faster peer."""
     lines = [
         "# Benchmarks",
         "",
@@ -113,28 +127,28 @@ def markdown(header: dict[str, Any], groups: dict[str, dict[str, dict[str, Any]]
         f"{header['isa']}, aimass_core {header['aimass_core']}. Times are the best of all rounds; "
         "CPU time counts all threads; the peak is above what the process held before the call.",
         "",
-        "| case | member | wall | CPU | peak MiB | wall / native | note |",
-        "|---|---|---:|---:|---:|---:|---|",
+        "| case | member | wall | CPU | peak MiB | wall / native | CPU / native | note |",
+        "|---|---|---:|---:|---:|---:|---:|---|",
     ]
     for group, members in groups.items():
         native = members.get("native")
         for member, row in members.items():
             if row["status"] != "done":
                 note = f"{row['status']}: {row['note']}"[:160].replace("|", "/")
-                lines.append(f"| {group} | {member} | - | - | - | - | {note} |")
+                lines.append(f"| {group} | {member} | - | - | - | - | - | {note} |")
                 continue
             factor = ratio(row, native)
-            shown = "-" if math.isnan(factor) or row is native else f"{factor:.2f}"
-            if shown != "-" and factor < 1:
+            shown, shown_cpu = (
+                "-" if math.isnan(factor) or row is native else f"{ratio(row, native, field):.2f}"
+                for field in ("wall", "cpu")
+            )
+            if shown != "-" and factor < 1 and member.startswith("peer:"):
                 shown = f"**{shown}**"
-            notes = []
-            if "recall" in row["extra"]:
-                notes.append(f"recall@10 {row['extra']['recall']:.3f}")
-            if "gflop" in row["extra"]:
-                rate = row["extra"]["gflop"] / row["wall"]
-                notes.append(f"{rate:.3g} GFLOP/s, {rate / row['extra']['peak']:.0%} of sgemm")
+            notes = [f"recall@10 {row['extra']['recall']:.3f}"] if "recall" in row["extra"] else []
+            notes += roofline_notes(row)
             lines.append(
                 f"| {group} | {member} | {seconds(row['wall'])} | {seconds(row['cpu'])} | "
-                f"{row['peak_mib']:.0f} | {shown} | {'; '.join(notes)} |"
+                f"{shown_mib(row['peak_mib'])} | {shown} | {shown_cpu} | "
+                f"{'; '.join(notes)} |"
             )
     return "\n".join(lines) + "\n"

@@ -48,7 +48,8 @@ QUICK = {
     "cases": 1,
     "repeats": 1,
     "limit": 60.0,
-    "datasets": ["generated:100k", "real:movielens-100k"],
+    "datasets": ["generated:100k"],
+    "sizes": ["generated:20k"],
 }
 FULL = {
     "scale": "medium",
@@ -63,6 +64,7 @@ FULL = {
         "real:movielens-1m",
         "real:online-retail-ii",
     ],
+    "sizes": [],
 }
 # Kernels whose dense micro-kernels have one variant for each instruction-set level.
 DENSE = ("score_topk", "bench_als", "gmm", "gram_matrix", "roofline", "spd_inverse")
@@ -155,6 +157,10 @@ def plan(options: argparse.Namespace, nodes: list[str], isas: list[str]) -> list
             for dataset in options.datasets:
                 environment = {**base, "AIMASS_BENCH_DATASET": dataset}
                 wanted.append(Measurement(node, member, environment))
+            if member == "native" and node.endswith("-fit]"):  # how fits grow with the data
+                for dataset in options.sizes:
+                    environment = {**base, "AIMASS_BENCH_DATASET": dataset}
+                    wanted.append(Measurement(node, member, environment))
             continue
         if options.models_only:
             continue

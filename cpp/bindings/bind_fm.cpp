@@ -1,5 +1,6 @@
 #include <tuple>
 
+#include "../kernels/field_aware_epoch.hpp"
 #include "../kernels/fm_design_sweep.hpp"
 #include "../kernels/fm_relation_sweep.hpp"
 #include "arrays.hpp"
@@ -123,9 +124,56 @@ void bind_fm_for(py::module_& m) {
       "Draw the coefficients of a relation once; coefficients, sums and errors are changed.");
 }
 
+void bind_field_aware(py::module_& m) {
+  m.def(
+      "field_aware_epoch",
+      [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
+         const Array<double>& data, const Array<std::int32_t>& fields,
+         const Array<std::int64_t>& order, const Array<double>& targets,
+         const Array<double>& weights, Array<double> intercept, Array<double> linear,
+         Array<double> factors, std::int64_t n_fields, double learning_rate, double regularization,
+         bool is_logistic) {
+        require(fields.ndim() == 1 && targets.ndim() == 1 && order.ndim() == 1,
+                "fields, targets and order must be 1-D");
+        const std::int64_t n_columns = fields.shape(0), n_rows = targets.shape(0);
+        require_1d(indptr, "indptr", n_rows + 1);
+        require_1d(intercept, "intercept", 2);
+        require_2d(linear, "linear", 2, n_columns);
+        require(n_fields >= 1, "n_fields must be at least 1");
+        require(factors.ndim() == 3 && factors.shape(0) == 2 && factors.shape(1) == n_columns &&
+                    factors.shape(2) % n_fields == 0,
+                "factors must have the shape (2, columns, n_fields * n_factors)");
+        require(learning_rate > 0 && regularization >= 0,
+                "learning_rate must be above 0 and regularization at least 0");
+        FieldAwareProblem p{};
+        p.rows = csr_view(indptr, indices, data, n_columns);
+        p.fields = fields.data();
+        p.order = order.data();
+        p.n_steps = order.shape(0);
+        p.targets = targets.data();
+        p.weights = case_weights(weights, n_rows);
+        p.intercept = intercept.mutable_data();
+        p.linear = linear.mutable_data();
+        p.factors = factors.mutable_data();
+        p.n_fields = n_fields;
+        p.n_factors = factors.shape(2) / n_fields;
+        p.learning_rate = learning_rate;
+        p.regularization = regularization;
+        p.is_logistic = is_logistic;
+        const py::gil_scoped_release release;
+        return field_aware_epoch(make_run(1), p);
+      },
+      exact("indptr"), exact("indices"), exact("data"), exact("fields"), exact("order"),
+      exact("targets"), exact("weights"), exact("intercept"), exact("linear"), exact("factors"),
+      py::arg("n_fields"), py::arg("learning_rate"), py::arg("regularization"),
+      py::arg("is_logistic"),
+      "Make one step of gradient descent for each row of order; return the sum of the losses.");
+}
+
 }  // namespace
 
 void bind_fm(py::module_& m) {
+  bind_field_aware(m);
   bind_fm_for<float>(m);
   bind_fm_for<double>(m);
 }

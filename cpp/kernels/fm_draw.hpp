@@ -129,24 +129,52 @@ void draw(const FmColumns<T>& model, std::int64_t column, std::int64_t block, co
   for (std::int64_t i = 0; i < model.block_width; ++i) v[i] += change[i];
 }
 
-// Draws one coefficient of a column, given the sums of h^2 and h e; returns its change.
-template <class T>
-double draw_slot(const FmColumns<T>& model, std::int64_t column, std::int64_t slot,
-                 const double* sums) {
-  double& v = model.coefficients[column * model.width + slot];
+// Draws the coefficients of a group of slots from `slot` on, of which [from, to) hold any, given
+// the sums of h h' and h e as by simd::kGroupSums. Writes their changes, zero in other slots.
+// `is_full`: all slots hold coefficients, and the bounds are known to the compiler.
+template <bool is_full, class T>
+void draw_group(const FmColumns<T>& model, std::int64_t column, std::int64_t slot,
+                std::int64_t from, std::int64_t to, const double* sums, double* change) {
+  constexpr std::int64_t n = simd::kFmGroup;
+  const std::int64_t first = is_full ? 0 : from, last = is_full ? n : to;
+  double* v = model.coefficients + column * model.width + slot;
   const std::int64_t prior = model.groups[column] * model.width + slot;
-  const double of_prior = model.prior_precision[prior];
-  const double precision = of_prior + model.alpha * sums[0];
-  const double variance = 1 / precision;
-  double drawn =
-      variance * (of_prior * model.prior_mean[prior] + model.alpha * (sums[1] + sums[0] * v));
-  if (model.noise != nullptr) {
-    drawn += model.noise[column * model.width + slot] * std::sqrt(variance);
+  const double* noise =
+      model.noise == nullptr ? nullptr : model.noise + column * model.width + slot;
+  // By the factorisation U'DU of the precision, with ones on the diagonal of U: row i of `matrix`
+  // becomes D_i times row i of U.
+  double matrix[n][n], inverse[n], drawn[n];
+  for (std::int64_t i = first; i < last; ++i) {
+    const double of_prior = model.prior_precision[prior + i];
+    drawn[i] = sums[n * n + i];
+    for (std::int64_t j = first; j < last; ++j) {
+      matrix[i][j] = model.alpha * sums[i * n + j];
+      drawn[i] += sums[i * n + j] * v[j];
+    }
+    matrix[i][i] += of_prior;
+    drawn[i] = of_prior * model.prior_mean[prior + i] + model.alpha * drawn[i];
   }
-  if (!(precision > 0) || !std::isfinite(drawn)) throw_no_finite_coefficients(column);
-  const double change = drawn - v;
-  v = drawn;
-  return change;
+  bool is_finite = true;
+  for (std::int64_t i = first; i < last; ++i) {
+    is_finite = is_finite && matrix[i][i] > 0;
+    inverse[i] = 1 / matrix[i][i];
+    for (std::int64_t j = i + 1; j < last; ++j) {
+      const double f = matrix[i][j] * inverse[i];
+      drawn[j] -= f * drawn[i];
+      for (std::int64_t l = j; l < last; ++l) matrix[j][l] -= f * matrix[i][l];
+    }
+  }
+  std::fill(change, change + n, 0.0);
+  for (std::int64_t i = last - 1; i >= first; --i) {
+    double sum = drawn[i];
+    for (std::int64_t j = i + 1; j < last; ++j) sum -= matrix[i][j] * drawn[j];
+    drawn[i] = sum * inverse[i];
+    if (noise != nullptr) drawn[i] += noise[i] * std::sqrt(inverse[i]);
+    is_finite = is_finite && std::isfinite(drawn[i]);
+    change[i] = drawn[i] - v[i];
+  }
+  if (!is_finite) throw_no_finite_coefficients(column);
+  for (std::int64_t i = first; i < last; ++i) v[i] = drawn[i];
 }
 
 // Completes the moments of which the upper triangle of the matrix is known.

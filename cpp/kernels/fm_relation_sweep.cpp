@@ -15,7 +15,7 @@ struct RelationScratch {
   T panel[kPanel * kMaxWidth], weighted[kPanel * kMaxWidth], gram[kMaxWidth * (kMaxWidth + 1)];
   T values[kPanel], weights[kPanel];
   RelationScratch(std::int64_t n_parts, std::int64_t width)
-      : parts(std::max(2 * n_parts, size_of_sums(width))),
+      : parts(std::max(simd::kGroupSums * n_parts, size_of_sums(width))),
         factor(width * width),
         row_moments(size_of_sums(width)) {}
 };
@@ -48,27 +48,23 @@ class RelationSweep {
         }
         std::fill(state(row), state(row) + size_of_state(), 0.0);
         summarise(row, block, thread, state(row));
-        open_slot(row, block, m_.first(block));
+        open_group(row, block, 0);
       });
       if (n_shared_rows_ == 0 && n_private_ == m_.columns.n_rows) continue;
-      for (std::int64_t slot = m_.first(block); slot < m_.last(block); ++slot) {
+      for (std::int64_t slot = 0; slot < m_.last(block); slot += simd::kFmGroup) {
         for_each_column<kWork>(run_, m_, [&](std::int64_t c, bool divided, int thread) {
           if (is_private_[static_cast<std::size_t>(c)] != 0) return;
-          if (block == 0 && slot == 0) {
-            linear_coefficient(c, divided, thread);
-          } else {
-            factor(c, block * w_ + slot, divided, thread);
-          }
+          group_of_slots(c, block, slot, divided, thread);
         });
-        const bool is_last = slot + 1 == m_.last(block);
+        const bool is_last = slot + simd::kFmGroup >= m_.last(block);
         const std::int64_t n_pieces = is_last ? kMostPieces : n_rows_ / kRowsOfPiece + 1;
         over_rows(n_pieces, [&](std::int64_t row, int thread) {
           if (is_private_row(row)) return;
-          close_slot(row, block, slot);
+          close_group(row, block, slot);
           if (is_last) {
             update_errors(row, block, thread, state(row) + size_of_sums(w_));
           } else {
-            open_slot(row, block, slot + 1);
+            open_group(row, block, slot + simd::kFmGroup);
           }
         });
       }
@@ -107,7 +103,7 @@ class RelationSweep {
       if (only_entry_[row] < 0) place_[row] = n_shared_rows_++;
     }
     states_ = Buffer<double>(n_shared_rows_ * size_of_state());
-    slots_ = Buffer<double>(n_rows_ * simd::kSlotState);
+    if (n_shared_rows_ > 0) groups_ = Buffer<double>(n_rows_ * simd::kGroupState);
   }
 
   bool is_private_row(std::int64_t row) const {
@@ -120,35 +116,43 @@ class RelationSweep {
     return states_.data() + place_[static_cast<std::size_t>(row)] * size_of_state();
   }
 
-  // Copies what a slot of the coefficients needs to where columns read it.
-  void open_slot(std::int64_t row, std::int64_t block, std::int64_t slot) {
+  // Copies what a group of slots needs to where columns read it.
+  void open_group(std::int64_t row, std::int64_t block, std::int64_t slot) {
+    constexpr std::int64_t n = simd::kFmGroup;
     const double *m = state(row), *t = m + w_ * w_;
-    double* own = slots_.data() + row * simd::kSlotState;
-    const bool is_linear = slot == 0;  // o = 0
-    own[simd::kMoments] = m[0];
-    own[simd::kMoments + 1] = is_linear ? 0 : m[slot];
-    own[simd::kMoments + 2] = is_linear ? 0 : m[slot * w_ + slot];
-    own[simd::kErrors] = t[0];
-    own[simd::kErrors + 1] = is_linear ? 0 : t[slot];
-    own[simd::kSum] = own[simd::kFirstSum] =
-        is_linear ? 0 : static_cast<double>(p_.sums[row * m_.width + block * w_ + slot]);
+    const T* q = p_.sums + row * m_.width + block * w_ + slot;
+    double* own = groups_.data() + row * simd::kGroupState;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const double* of_slot = m + (slot + i) * w_ + slot;
+      std::copy(of_slot, of_slot + n, own + simd::kMatrix + i * n);
+      own[simd::kFirst + i] = m[slot + i];
+      own[simd::kErrors + i] = t[slot + i];
+      own[simd::kSums + i] = static_cast<double>(q[i]);
+    }
+    if (slot == 0) own[simd::kSums] = 0;
+    own[simd::kCount] = m[0];
+    own[simd::kErrorSum] = t[0];
     own[simd::kConstant] = 0;
   }
 
   // U += u, and t -= M u for the slots that follow, where u has the constant and the change of q.
-  void close_slot(std::int64_t row, std::int64_t block, std::int64_t slot) {
-    const double* own = slots_.data() + row * simd::kSlotState;
-    double *m = state(row), *t = m + w_ * w_, *u = t + w_;
-    const double constant = own[simd::kConstant], step = own[simd::kSum] - own[simd::kFirstSum];
-    const double* of_slot = m + slot * w_;
-    t[0] = own[simd::kErrors];
-    u[0] += constant;
-    for (std::int64_t i = slot + 1; i < m_.last(block); ++i) {
-      t[i] -= constant * m[i] + step * of_slot[i];
+  void close_group(std::int64_t row, std::int64_t block, std::int64_t slot) {
+    constexpr std::int64_t n = simd::kFmGroup;
+    const double* own = groups_.data() + row * simd::kGroupState;
+    double *m = state(row), *t = m + w_ * w_, *total = t + w_;
+    T* q = p_.sums + row * m_.width + block * w_ + slot;
+    t[0] = own[simd::kErrorSum];
+    total[0] += own[simd::kConstant];
+    const auto follow = [&](double u, const double* of_slot) {
+      for (std::int64_t i = slot + n; i < m_.last(block); ++i) t[i] -= u * of_slot[i];
+    };
+    follow(own[simd::kConstant], m);
+    for (std::int64_t i = slot == 0 ? 1 : 0; i < n; ++i) {
+      const double u = own[simd::kSums + i] - static_cast<double>(q[i]);
+      total[slot + i] = u;
+      q[i] = static_cast<T>(own[simd::kSums + i]);
+      follow(u, m + (slot + i) * w_);
     }
-    if (slot == 0) return;
-    u[slot] = step;
-    p_.sums[row * m_.width + block * w_ + slot] = static_cast<T>(own[simd::kSum]);
   }
 
   RelationScratch<T>& scratch(int thread) { return scratch_[static_cast<std::size_t>(thread)]; }
@@ -266,39 +270,38 @@ class RelationSweep {
     c[0] = 0;
   }
 
-  // Draws a coefficient of a column: sums(entries, two sums) over its entries, then
-  // move(entries, change).
-  template <class Sums, class Move>
-  void coefficient(std::int64_t column, std::int64_t slot, bool divided, int thread, Sums&& sums,
-                   Move&& move) {
+  // Draws the coefficients of a column in the slots from `slot` of a block on.
+  void group_of_slots(std::int64_t column, std::int64_t block, std::int64_t slot, bool divided,
+                      int thread) {
+    constexpr std::int64_t width = simd::kFmGroup;
+    const simd::FmPanels<T>& kernels = simd::fm_panels<T>();
     const std::int64_t begin = m_.columns.begin(column), n = m_.columns.end(column) - begin;
     const auto entries = [&](std::int64_t part) {
       const std::int64_t from = begin + part * kPart;
-      return simd::FmSlots<T>{slots_.data(), m_.columns.indices + from, m_.columns.data + from,
-                              std::min(kPart, n - part * kPart)};
+      return simd::FmEntries<T>{groups_.data(), m_.columns.indices + from, m_.columns.data + from,
+                                std::min(kPart, n - part * kPart)};
     };
+    const double* coefficients = m_.coefficients + column * m_.width + block * w_ + slot;
+    double v[width], change[width], of_factors[width];
+    std::copy(coefficients, coefficients + width, v);
+    if (slot == 0) v[0] = 0;
     double* parts = scratch(thread).parts.data();
-    sum_parts(run_, divided, n, thread, 2, parts,
-              [&](std::int64_t part, int, double* of_part) { sums(entries(part), of_part); });
-    const double change = draw_slot(m_, column, slot, parts);
-    for_each_part(run_, divided, n, thread,
-                  [&](std::int64_t part, int) { move(entries(part), change); });
-  }
-
-  void linear_coefficient(std::int64_t column, bool divided, int thread) {
-    const simd::FmPanels<T>& kernels = simd::fm_panels<T>();
-    coefficient(column, 0, divided, thread, kernels.linear_sums, kernels.linear_move);
-  }
-
-  void factor(std::int64_t column, std::int64_t slot, bool divided, int thread) {
-    const simd::FmPanels<T>& kernels = simd::fm_panels<T>();
-    const double v = m_.coefficients[column * m_.width + slot];
-    coefficient(
-        column, slot, divided, thread,
-        [&](const simd::FmSlots<T>& entries, double* sums) { kernels.slot_sums(entries, v, sums); },
-        [&](const simd::FmSlots<T>& entries, double change) {
-          kernels.slot_move(entries, v, change);
-        });
+    sum_parts(run_, divided, n, thread, simd::kGroupSums, parts,
+              [&](std::int64_t part, int, double* of_part) {
+                kernels.group_sums(entries(part), v, of_part);
+              });
+    const std::int64_t first = slot == 0 ? m_.first(block) : 0;
+    const std::int64_t last = std::min(width, m_.last(block) - slot);
+    if (first == 0 && last == width) {
+      draw_group<true>(m_, column, block * w_ + slot, first, last, parts, change);
+    } else {
+      draw_group<false>(m_, column, block * w_ + slot, first, last, parts, change);
+    }
+    std::copy(change, change + width, of_factors);
+    if (slot == 0) of_factors[0] = 0;
+    for_each_part(run_, divided, n, thread, [&](std::int64_t part, int) {
+      kernels.group_move(entries(part), v, change, of_factors);
+    });
   }
 
   // e -= u'o for the cases of a row.
@@ -340,7 +343,7 @@ class RelationSweep {
   std::vector<std::int64_t> only_entry_, place_, column_of_;  // of each row; -1: none
   std::vector<char> is_private_;                              // of each column
   Buffer<double> states_;                                     // of rows that are not private
-  Buffer<double> slots_;  // of all rows: simd::kSlotState numbers each
+  Buffer<double> groups_;  // of all rows: simd::kGroupState numbers each
   std::vector<RelationScratch<T>> scratch_;
 };
 

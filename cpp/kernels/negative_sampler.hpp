@@ -73,6 +73,7 @@ class AliasTables {
 class NegativeSampler {
  public:
   static constexpr std::uint64_t kTries = 15;
+  static constexpr std::int64_t kDense = 8;  // words for each entry that are cleared all at once
 
   explicit NegativeSampler(const AliasTables& tables) : tables_(&tables) {}
 
@@ -90,6 +91,11 @@ class NegativeSampler {
   }
   template <class Tile>
   void leave(const Tile& tile) {
+    const std::int64_t n = tile.n_users * words_;
+    if (n < kDense * tile.n_entries) {
+      std::fill_n(bits_.begin(), n, 0);
+      return;
+    }
     for (std::int64_t e = 0; e < tile.n_entries; ++e) {
       word(tile.entries[e].user, tile.entries[e].item) = 0;
     }

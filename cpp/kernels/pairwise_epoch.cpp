@@ -1,5 +1,7 @@
 #include "pairwise_epoch.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "denormals.hpp"
@@ -11,6 +13,32 @@ namespace aimass {
 
 namespace sgd_detail {
 
+// Weights ln(rank) of violators, at most kLargestWeight; 0 for ranks below 1. Those of small ranks
+// are computed once, n of them.
+class RankWeights {
+ public:
+  static constexpr std::int64_t kMost = 1 << 17;
+  static constexpr double kLargestWeight = 10.0;
+
+  explicit RankWeights(std::int64_t n) : known_(static_cast<std::size_t>(std::min(n, kMost))) {
+    for (std::size_t rank = 0; rank < known_.size(); ++rank)
+      known_[rank] = computed(static_cast<std::int64_t>(rank));
+  }
+
+  double operator[](std::int64_t rank) const {
+    return rank < static_cast<std::int64_t>(known_.size()) ? known_[static_cast<std::size_t>(rank)]
+                                                           : computed(rank);
+  }
+
+ private:
+  static double computed(std::int64_t rank) {
+    const auto above = static_cast<double>(std::max<std::int64_t>(1, rank));
+    return std::min(kLargestWeight, std::log(above));
+  }
+
+  std::vector<double> known_;
+};
+
 // The work of one thread on the tiles it gets.
 template <class T>
 class PairwiseWorker {
@@ -18,15 +46,16 @@ class PairwiseWorker {
   using Tile = typename SgdStrata<T>::Tile;
   // Candidates of warp that are drawn and scored at once: few violate late in training.
   static constexpr std::int64_t kFirstGroup = 4, kGroup = 8;
-  static constexpr double kLargestWeight = 10.0;
   static constexpr std::int64_t kUnheard = 1 << 14;  // candidates between two polls
 
-  PairwiseWorker(const Run& run, const PairwiseProblem<T>& problem, const AliasTables& tables)
+  PairwiseWorker(const Run& run, const PairwiseProblem<T>& problem, const AliasTables& tables,
+                 const RankWeights& weights)
       : run_(run),
         problem_(problem),
         kernels_(simd::sgd_kernels<T>()),
         n_lines_(
             std::min<std::int64_t>(problem.width * static_cast<std::int64_t>(sizeof(T)) / 64, 8)),
+        weights_(weights),
         sampler_(tables) {}
 
   EpochSums work(const Tile& tile, std::int64_t first) {
@@ -53,14 +82,15 @@ class PairwiseWorker {
 
  private:
   void pairs(const Tile& tile, EpochSums& sums) {
-    pairs_.clear();
+    if (pairs_.size() < at(tile.n_entries)) pairs_.resize(at(tile.n_entries));
+    simd::SgdPair* next = pairs_.data();
     for (std::int64_t e = 0; e < tile.n_entries; ++e) {
       const TileEntry entry = tile.entries[e];
       const std::int64_t j = sampler_.draw(entry.user, static_cast<std::uint64_t>(e));
       if (j < 0) continue;
-      pairs_.push_back({tile.users[entry.user], tile.items[entry.item], tile.items[j]});
+      *next++ = {tile.users[entry.user], tile.items[entry.item], tile.items[j]};
     }
-    const auto n = static_cast<std::int64_t>(pairs_.size());
+    const std::int64_t n = next - pairs_.data();
     simd::SgdTally tally{0, 0};
     kernels_.pairs[rule()](problem_.users, problem_.items, problem_.width, problem_.steps,
                            problem_.penalties, pairs_.data(), n, &tally);
@@ -121,17 +151,24 @@ class PairwiseWorker {
     for (std::int64_t begin = 0; begin < n; begin += candidates_.n) {
       if (begin > 0) draw_candidates(tile, e, begin, kGroup, candidates_);
       score(user, candidates_.items, candidates_.n, scores_.data());
+      std::uint32_t violators = 0;  // a bit each: one branch for a group, which is hard to predict
       for (std::int64_t c = 0; c < candidates_.n; ++c) {
-        const T excess = scores_[at(c)] - target + static_cast<T>(problem_.margin);
-        if (excess <= 0) continue;  // NaN goes on and is found
-        const std::int64_t rank = std::max<std::int64_t>(1, n_negatives / (begin + c + 1));
-        const double weight = std::min(kLargestWeight, std::log(static_cast<double>(rank)));
-        sums.add({weight * static_cast<double>(excess), 1, 0, 0});
-        step({user, positive, candidates_.items[c]}, static_cast<T>(weight));
-        return;
+        const bool correct = excess(c, target) <= 0;  // NaN goes on and is found
+        violators |= static_cast<std::uint32_t>(!correct) << c;
       }
+      if (violators == 0) continue;
+      const std::int64_t c = std::countr_zero(violators);
+      const double weight = weights_[n_negatives / (begin + c + 1)];
+      sums.add({weight * static_cast<double>(excess(c, target)), 1, 0, 0});
+      step({user, positive, candidates_.items[c]}, static_cast<T>(weight));
+      return;
     }
     sums.add({0, 1, 1, 0});
+  }
+
+  // By how much the score of candidate c violates the margin.
+  T excess(std::int64_t c, T target) const {
+    return scores_[at(c)] - target + static_cast<T>(problem_.margin);
   }
 
   struct Candidates {
@@ -218,6 +255,7 @@ class PairwiseWorker {
   const PairwiseProblem<T>& problem_;
   const simd::SgdKernels<T>& kernels_;
   std::int64_t n_lines_;  // of a row that are fetched ahead
+  const RankWeights& weights_;
   NegativeSampler sampler_;
   std::vector<simd::SgdPair> pairs_;
   Candidates candidates_, first_;  // of this entry, and the first ones of the next
@@ -234,9 +272,12 @@ EpochSums pairwise_epoch(const Run& run, const PairwiseProblem<T>& problem) {
   const bool by_user = problem.loss != PairwiseLoss::bpr;
   SgdStrata<T> strata(run, problem.x, problem.n_strata, key, false, by_user);
   const AliasTables tables(run, strata, problem.x.n_cols, problem.weights);
+  const std::int64_t n_ranks =
+      by_user ? std::min(problem.x.n_cols + 1, problem.x.nnz()) : std::int64_t{0};
+  const sgd_detail::RankWeights weights(n_ranks);
   std::vector<sgd_detail::PairwiseWorker<T>> workers;
   workers.reserve(static_cast<std::size_t>(run.n_threads()));
-  for (int t = 0; t < run.n_threads(); ++t) workers.emplace_back(run, problem, tables);
+  for (int t = 0; t < run.n_threads(); ++t) workers.emplace_back(run, problem, tables, weights);
   std::vector<EpochSums> parts(static_cast<std::size_t>(problem.n_strata * problem.n_strata));
   strata.for_each_tile(run, [&](const auto& tile, int thread, std::int64_t block) {
     const FlushDenormals flush;

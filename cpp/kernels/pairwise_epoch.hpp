@@ -10,6 +10,8 @@
 //   kos   as warp, but i is the k_positive-th best of n_positives positives drawn from those that
 //         the user has in the entry's stratum (k-order-statistic loss).
 // Cost: nnz (6 f) multiply-adds for bpr with one candidate, and f for each further candidate.
+//   Steps of bpr that follow each other and share no row are computed in groups of 4, which changes
+//   no bit: one step alone is a chain of dependent operations that leaves most units idle.
 // Schedule, memory and draws: sgd_strata.hpp, negative_sampler.hpp. Threads change no bit.
 // Rendle, Freudenthaler, Gantner & Schmidt-Thieme, BPR (UAI 2009); Zhang, Chen, Wang & Yu,
 // Optimizing top-n collaborative filtering via dynamic negative item sampling (SIGIR 2013); Weston,

@@ -6,6 +6,7 @@
 //              no bit.
 //   stored     user by user, in the order of the entries; on one thread, as every step needs the
 //              one before.
+// Steps that follow each other and share no row are computed in groups of 4, which changes no bit.
 // Cost: 6 f multiply-adds an entry. Memory: of "shuffled" 8 bytes and a value for each entry.
 // Funk, Netflix update: Try this at home (2006); Koren, Bell & Volinsky, Matrix factorization
 // techniques for recommender systems (Computer 2009).

@@ -17,6 +17,19 @@ inline NumericalFailure diverged(std::uint64_t epoch) {
                           "or raise the regularization");
 }
 
+template <class T>
+bool all_finite(const T* values, std::int64_t n) {
+  constexpr std::int64_t kSums = 16;  // several sums, or each would wait for the one before
+  T sums[kSums] = {};                 // of zeros, and of NaN
+  std::int64_t i = 0;
+  for (; i + kSums <= n; i += kSums) {
+    for (std::int64_t k = 0; k < kSums; ++k) sums[k] += values[i + k] * 0;
+  }
+  for (; i < n; ++i) sums[0] += values[i] * 0;
+  for (std::int64_t k = 1; k < kSums; ++k) sums[0] += sums[k];
+  return sums[0] == 0;
+}
+
 // `epoch` counts from 0. rows, biases: nullptr where there are none.
 template <class T>
 void require_finite(const Run& run, const T* rows, const T* biases, std::int64_t n,
@@ -24,11 +37,10 @@ void require_finite(const Run& run, const T* rows, const T* biases, std::int64_t
   constexpr std::int64_t kBlock = 1 << 12;
   parallel_for(run, (n + kBlock - 1) / kBlock, [&](std::int64_t block, int) {
     const std::int64_t begin = block * kBlock, end = std::min(n, begin + kBlock);
-    T sum = 0;  // of zeros, and of NaN
-    for (std::int64_t i = begin * width; rows != nullptr && i < end * width; ++i)
-      sum += rows[i] * 0;
-    for (std::int64_t i = begin; biases != nullptr && i < end; ++i) sum += biases[i] * 0;
-    if (!(sum == 0)) throw diverged(epoch);
+    const bool finite =
+        (rows == nullptr || all_finite(rows + begin * width, (end - begin) * width)) &&
+        (biases == nullptr || all_finite(biases + begin, end - begin));
+    if (!finite) throw diverged(epoch);
   });
 }
 

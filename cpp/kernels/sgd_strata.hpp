@@ -162,31 +162,43 @@ class SgdStrata {
       }
     }
     offsets_.assign(at(first_tile_.back() * n_strata_ + 1), 0);
-    for_each_entry(run, [&](std::int64_t p, std::int64_t t, std::int32_t, std::int64_t entry) {
-      ++offsets_[place(p, home[at(x_.indices[entry])].user, t) + 1];
+    for_each_row(run, [&](const Row& row) {
+      std::int64_t* counts = offsets_.data() + row.place + 1;
+      for (std::int64_t e = row.begin; e < row.end; ++e) {
+        ++counts[home[at(x_.indices[e])].user * row.stride];
+      }
     });
     std::partial_sum(offsets_.begin(), offsets_.end(), offsets_.begin());
     std::vector<std::int64_t> next(offsets_.begin(), offsets_.end() - 1);
-    for_each_entry(run, [&](std::int64_t p, std::int64_t t, std::int32_t user, std::int64_t entry) {
-      const TileEntry there = home[at(x_.indices[entry])];
-      const std::int64_t to = next[place(p, there.user, t)]++;
-      entries_[to] = {user, there.item};
-      if (with_values_) values_[to] = x_.data[entry];
+    for_each_row(run, [&](const Row& row) {
+      std::int64_t* places = next.data() + row.place;
+      TileEntry* entries = entries_.data();
+      T* values = with_values_ ? values_.data() : nullptr;
+      for (std::int64_t e = row.begin; e < row.end; ++e) {
+        const TileEntry there = home[at(x_.indices[e])];
+        const std::int64_t to = places[there.user * row.stride]++;
+        entries[to] = {row.user, there.item};
+        if (values != nullptr) values[to] = x_.data[e];
+      }
     });
   }
 
-  // body(part, tile, user within the tile, entry).
+  // Entries [begin, end) of a user; the place of its tile in stratum s is place + s stride.
+  struct Row {
+    std::int64_t begin, end, place, stride;
+    std::int32_t user;  // number within the tile
+  };
+
   template <class Body>
-  void for_each_entry(const Run& run, Body&& body) {
+  void for_each_row(const Run& run, Body&& body) {
     parallel_for(run, n_strata_, [&](std::int64_t p, int) {
       const Range part = block_range(x_.n_rows, n_strata_, p);
+      const std::int64_t first = first_tile_[at(p)], stride = first_tile_[at(p + 1)] - first;
       for (std::int64_t r = part.begin; r < part.end; ++r) {
         const std::int64_t tile = (r - part.begin) / tile_users_;
         const auto user = static_cast<std::int32_t>(r - part.begin - tile * tile_users_);
         const std::int64_t row = users_[at(r)];
-        for (std::int64_t e = x_.begin(row); e < x_.end(row); ++e) {
-          body(p, first_tile_[at(p)] + tile, user, e);
-        }
+        body(Row{x_.begin(row), x_.end(row), first * n_strata_ + tile, stride, user});
         if (user == 0) run.poll();
       }
     });

@@ -139,71 +139,50 @@ void moments(const FmVectors& s, Index width, Index used, const double* errors, 
   if (nv - v == 1) add_errors<1>(s, v, panel, of_errors);
 }
 
-// Two numbers side by side, at any address.
-using Pair = Simd<double>::Part;
-const Pair& pair_at(const double* p) { return *reinterpret_cast<const Pair*>(p); }
-Pair& pair_at(double* p) { return *reinterpret_cast<Pair*>(p); }
+// The numbers of a group, at any address.
+typedef double Four __attribute__((vector_size(32), aligned(8), may_alias));
+const Four& four_at(const double* p) { return *reinterpret_cast<const Four*>(p); }
+Four& four_at(double* p) { return *reinterpret_cast<Four*>(p); }
+double total(const Four& a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 
-// With h = (x c, x), the sums of squares of the derivatives are h'(S_0, S_1; S_1, S_2)h, and those
-// of the products with the errors h'(E_0, E_1).
+// With m the sums of o, M those of o o' and n the number of cases, a row adds
+// x^2 (M + c m' + m c' + n c c') to the sums of h h', and x (t + c t_0) to those of h e.
 template <class T>
-void slot_sums(const FmSlots<T>& s, double v, double* sums) {
-  Pair squares[2] = {}, products[2] = {};
-  const auto add = [&](Index k, Index chain) {
-    const double* r = s.rows + s.indices[k] * kSlotState;
-    const double x = static_cast<double>(s.x[k]), xc = x * (r[kSum] - x * v);
-    const Pair h = {xc, x};
-    squares[chain] += h * (xc * pair_at(r + kMoments) + x * pair_at(r + kMoments + 1));
-    products[chain] += h * pair_at(r + kErrors);
-  };
-  Index k = 0;
-  for (; k + 1 < s.n; k += 2) {
-    add(k, 0);
-    add(k + 1, 1);
-  }
-  if (k < s.n) add(k, 0);
-  squares[0] += squares[1];
-  products[0] += products[1];
-  sums[0] = squares[0][0] + squares[0][1];
-  sums[1] = products[0][0] + products[0][1];
-}
-
-template <class T>
-void slot_move(const FmSlots<T>& s, double v, double change) {
+void group_sums(const FmEntries<T>& s, const double* v, double* sums) {
+  const Four own = four_at(v);
+  Four squares[kFmGroup] = {}, products = {};
   for (Index k = 0; k < s.n; ++k) {
-    double* r = s.rows + s.indices[k] * kSlotState;
-    const double x = static_cast<double>(s.x[k]), c = r[kSum] - x * v, step = x * change;
-    pair_at(r + kErrors) -= step * (pair_at(r + kMoments + 1) + c * pair_at(r + kMoments));
-    pair_at(r + kSum) += step * Pair{1, c};
+    const double* r = s.rows + s.indices[k] * kGroupState;
+    const double x = static_cast<double>(s.x[k]), square = x * x;
+    const Four c = four_at(r + kSums) - x * own;
+    const Four first = four_at(r + kFirst) + r[kCount] * c;
+    for (Index i = 0; i < kFmGroup; ++i) {
+      squares[i] +=
+          square * (four_at(r + kMatrix + i * kFmGroup) + c[i] * first + r[kFirst + i] * c);
+    }
+    products += x * (four_at(r + kErrors) + r[kErrorSum] * c);
   }
+  for (Index i = 0; i < kFmGroup; ++i) four_at(sums + i * kFmGroup) = squares[i];
+  four_at(sums + kFmGroup * kFmGroup) = products;
 }
 
 template <class T>
-void linear_sums(const FmSlots<T>& s, double* sums) {
-  double squares[2] = {}, products[2] = {};
-  const auto add = [&](Index k, Index chain) {
-    const double* r = s.rows + s.indices[k] * kSlotState;
+void group_move(const FmEntries<T>& s, const double* v, const double* d, const double* f) {
+  const Four own = four_at(v), change = four_at(d), of_factors = four_at(f);
+  for (Index k = 0; k < s.n; ++k) {
+    double* r = s.rows + s.indices[k] * kGroupState;
     const double x = static_cast<double>(s.x[k]);
-    squares[chain] += x * x * r[kMoments];
-    products[chain] += x * r[kErrors];
-  };
-  Index k = 0;
-  for (; k + 1 < s.n; k += 2) {
-    add(k, 0);
-    add(k + 1, 1);
-  }
-  if (k < s.n) add(k, 0);
-  sums[0] = squares[0] + squares[1];
-  sums[1] = products[0] + products[1];
-}
-
-template <class T>
-void linear_move(const FmSlots<T>& s, double change) {
-  for (Index k = 0; k < s.n; ++k) {
-    double* r = s.rows + s.indices[k] * kSlotState;
-    const double step = static_cast<double>(s.x[k]) * change;
-    r[kErrors] -= step * r[kMoments];
-    r[kConstant] += step;
+    const Four q = four_at(r + kSums), first = four_at(r + kFirst);
+    // The errors of the row's cases change by -x d'o - x c'd.
+    const double constant = x * total((q - x * own) * change);
+    Four step = constant * first;
+    for (Index i = 0; i < kFmGroup; ++i) {
+      step += (x * d[i]) * four_at(r + kMatrix + i * kFmGroup);
+    }
+    four_at(r + kErrors) -= step;
+    four_at(r + kSums) = q + x * of_factors;
+    r[kErrorSum] -= x * total(first * change) + constant * r[kCount];
+    r[kConstant] += constant + x * (d[0] - f[0]);
   }
 }
 
@@ -293,8 +272,7 @@ void scale(const T* weight, const T* panel, Index n, Index width, T* out) {
 }
 
 template <class T>
-constexpr FmPanels<T> kPanels{subtract<T>,  scale<T>,       slot_sums<T>,
-                              slot_move<T>, linear_sums<T>, linear_move<T>};
+constexpr FmPanels<T> kPanels{subtract<T>, scale<T>, group_sums<T>, group_move<T>};
 
 }  // namespace
 

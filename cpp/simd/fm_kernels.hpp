@@ -28,16 +28,18 @@ struct FmVectors {
   std::int64_t n;
 };
 
-// What one slot of the coefficients needs of a row of a relation, kSlotState numbers:
-// sums over its cases of 1, o and o^2 (o the slot of the other relations), then of the errors e and
-// of o e; the sum q of the row's coefficients; and what the predictions of the cases have grown by
-// without o. Positions of the first number of each, and of the sum before the slot:
-constexpr std::int64_t kMoments = 0, kErrors = 3, kSum = 5, kConstant = 6, kFirstSum = 7,
-                       kSlotState = 8;
+// What a group of kFmGroup slots needs of a row of a relation, kGroupState numbers: the sums over
+// its cases of o o' for the slots o of the other relations, of o, of o e for the errors e, of 1 and
+// of e; the sums q of the row's coefficients, 0 in the slot of the linear coefficient; and what the
+// predictions of the cases have grown by without o. Positions of the first number of each:
+constexpr std::int64_t kFmGroup = 4, kMatrix = 0, kFirst = 16, kErrors = 20, kSums = 24,
+                       kCount = 28, kErrorSum = 29, kConstant = 30, kGroupState = 32;
+// Sums over the entries of a column: of h h' for the derivatives h of a group, then of h e.
+constexpr std::int64_t kGroupSums = kFmGroup * (kFmGroup + 1);
 
 // Entries of a column of a relation: the states of all rows, row numbers and values.
 template <class T>
-struct FmSlots {
+struct FmEntries {
   double* rows;
   const std::int32_t* indices;
   const T* x;
@@ -66,14 +68,12 @@ struct FmPanels {
   void (*subtract)(const T* x, const T* v, std::int64_t n, std::int64_t width, T* panel);
   // Row k of out = weight[k] * row k of the panel.
   void (*scale)(const T* weight, const T* panel, std::int64_t n, std::int64_t width, T* out);
-  // For a factor v of a column, the sums over all cases of h^2 and h e, with the derivatives
-  // h = x (o + c) and c = q - x v.
-  void (*slot_sums)(const FmSlots<T>& entries, double v, double* sums);
-  // For a change d of the factor: e -= d h, and q += x d.
-  void (*slot_move)(const FmSlots<T>& entries, double v, double change);
-  // The same for a linear coefficient, h = x.
-  void (*linear_sums)(const FmSlots<T>& entries, double* sums);
-  void (*linear_move)(const FmSlots<T>& entries, double change);
+  // For the factors v of a column, the sums over all cases of h h' and h e, with the derivatives
+  // h = x (o + c o_0) and c = q - x v. v is 0 in the slot of the linear coefficient.
+  void (*group_sums)(const FmEntries<T>& entries, const double* v, double* sums);
+  // For changes d of the coefficients: e -= d'h, and q += x f, where f are the changes of factors.
+  void (*group_move)(const FmEntries<T>& entries, const double* v, const double* d,
+                     const double* f);
 };
 
 struct FmTable {

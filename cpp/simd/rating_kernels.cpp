@@ -9,14 +9,14 @@ namespace {
 constexpr Index kAhead = 4;  // entries that a prefetch runs ahead
 
 template <class T>
-void fetch(const T* row, Index width) {
+[[gnu::always_inline]] inline void fetch(const T* row, Index width) {
   const char* p = reinterpret_cast<const char*>(row);
   for (Index b = 0; b < width * static_cast<Index>(sizeof(T)); b += 64)
     __builtin_prefetch(p + b, 1);
 }
 
 template <class T>
-T dot(const T* a, const T* b, Index nv) {
+[[gnu::always_inline]] inline T dot(const T* a, const T* b, Index nv) {
   V<T> even = {}, odd = {};
   Index v = 0;
   for (; v + 1 < nv; v += 2) {
@@ -32,35 +32,67 @@ void bias_step(const RatingSide<T>& side, T* bias, T error) {
   if (bias != nullptr) *bias += side.bias_rate * (error - side.bias_penalty * *bias);
 }
 
+// The most first pairs of n that no two of share a row.
+[[gnu::always_inline]] inline Index n_independent(const RatingPair* pairs, Index n) {
+  for (Index g = 1; g < n; ++g) {
+    bool shared = false;
+    for (Index h = 0; h < g; ++h)
+      shared |= (pairs[g].user == pairs[h].user) | (pairs[g].item == pairs[h].item);
+    if (shared) return g;
+  }
+  return n;
+}
+
 template <class T>
-double steps(const RatingSide<T>& users, const RatingSide<T>& items, Index width, T mean,
-             const RatingPair* pairs, const T* ratings, Index n) {
+[[gnu::always_inline]] inline double steps_of_width(const RatingSide<T>& all_users,
+                                                    const RatingSide<T>& all_items,
+                                                    const Index width, T mean,
+                                                    const RatingPair* pairs, const T* ratings,
+                                                    Index n) {
+  // Copies of the function's own: stores of factors cannot change them, so they stay in registers.
+  const RatingSide<T> users = all_users, items = all_items;
   const Index nv = width / Simd<T>::lanes;
   const T keep_x = 1 - users.rate * users.penalty, keep_y = 1 - items.rate * items.penalty;
   double sum = 0;
-  for (Index e = 0; e < n; ++e) {
-    if (e + kAhead < n) {
-      fetch(users.factors + pairs[e + kAhead].user * width, width);
-      fetch(items.factors + pairs[e + kAhead].item * width, width);
+  for (Index s = 0, m = 0; s < n; s += m) {
+    m = n_independent(pairs + s, n - s < kGroup ? n - s : kGroup);
+    T errors[kGroup];
+    for (Index g = 0; g < m; ++g) {
+      const Index e = s + g, u = pairs[e].user, i = pairs[e].item;
+      if (e + kAhead < n) {
+        fetch(users.factors + pairs[e + kAhead].user * width, width);
+        fetch(items.factors + pairs[e + kAhead].item * width, width);
+      }
+      T error =
+          ratings[e] - mean - dot<T>(users.factors + u * width, items.factors + i * width, nv);
+      if (users.biases != nullptr) error -= users.biases[u];
+      if (items.biases != nullptr) error -= items.biases[i];
+      errors[g] = error;
     }
-    const Index u = pairs[e].user, i = pairs[e].item;
-    T *x = users.factors + u * width, *y = items.factors + i * width;
-    T* bu = users.biases == nullptr ? nullptr : users.biases + u;
-    T* bi = items.biases == nullptr ? nullptr : items.biases + i;
-    T error = ratings[e] - mean - dot<T>(x, y, nv);
-    if (bu != nullptr) error -= *bu;
-    if (bi != nullptr) error -= *bi;
-    sum += static_cast<double>(error) * static_cast<double>(error);
-    bias_step(users, bu, error);
-    bias_step(items, bi, error);
-    const T move_x = users.rate * error, move_y = items.rate * error;
-    for (Index v = 0; v < nv; ++v) {
-      const V<T> xv = at(x, v), yv = at(y, v);
-      at(x, v) = keep_x * xv + move_x * yv;
-      at(y, v) = keep_y * yv + move_y * xv;
+    for (Index g = 0; g < m; ++g) {
+      const Index u = pairs[s + g].user, i = pairs[s + g].item;
+      const T error = errors[g];
+      sum += static_cast<double>(error) * static_cast<double>(error);
+      if (users.biases != nullptr) bias_step(users, users.biases + u, error);
+      if (items.biases != nullptr) bias_step(items, items.biases + i, error);
+      T *x = users.factors + u * width, *y = items.factors + i * width;
+      const T move_x = users.rate * error, move_y = items.rate * error;
+      for (Index v = 0; v < nv; ++v) {
+        const V<T> xv = at(x, v), yv = at(y, v);
+        at(x, v) = keep_x * xv + move_x * yv;
+        at(y, v) = keep_y * yv + move_y * xv;
+      }
     }
   }
   return sum;
+}
+
+template <class T>
+double steps(const RatingSide<T>& users, const RatingSide<T>& items, Index width, T mean,
+             const RatingPair* pairs, const T* ratings, Index n) {
+  return width == kUsualWidth
+             ? steps_of_width<T>(users, items, kUsualWidth, mean, pairs, ratings, n)
+             : steps_of_width<T>(users, items, width, mean, pairs, ratings, n);
 }
 
 template <class T, bool has_p>

@@ -57,26 +57,42 @@ void scores(const SgdRows<T>& items, Index width, const T* x, const std::int32_t
   }
 }
 
+// The arguments are copies of the caller's own: what stores of factors might change would be read
+// again for each vector.
 template <SgdRule rule, class T>
-void pair_step(const SgdRows<T>& users, const SgdRows<T>& items, Index width,
-               const SgdSteps<T>& steps, const SgdPenalties<T>& penalties, const SgdPair& pair,
-               T slope) {
+[[gnu::always_inline]] inline void take_pair_step(const SgdRows<T> users, const SgdRows<T> items,
+                                                  Index width, const SgdSteps<T> steps,
+                                                  const SgdPenalties<T> penalties, SgdPair pair,
+                                                  T slope) {
   const Index u = pair.user, i = pair.positive, j = pair.negative;
   T *x = users.factors + u * width, *p = items.factors + i * width, *q = items.factors + j * width;
   const T rate_u = rate_of<rule>(steps, steps.rate, users.steps, u);
   const T rate_i = rate_of<rule>(steps, steps.rate, items.steps, i);
   const T rate_j = rate_of<rule>(steps, steps.rate, items.steps, j);
-  T *x1 = row_of(users.first, u, width), *x2 = row_of(users.second, u, width);
-  T *p1 = row_of(items.first, i, width), *p2 = row_of(items.second, i, width);
-  T *q1 = row_of(items.first, j, width), *q2 = row_of(items.second, j, width);
-  for (Index v = 0; v < width / Simd<T>::lanes; ++v) {
-    const V<T> xv = at(x, v), pv = at(p, v), qv = at(q, v);
-    const V<T> dx = slope * (pv - qv) - penalties.user * xv;
-    const V<T> dp = slope * xv - penalties.positive * pv;
-    const V<T> dq = -slope * xv - penalties.negative * qv;
-    at(x, v) = moved<rule>(steps, rate_u, dx, xv, vector_of(x1, v), vector_of(x2, v));
-    at(p, v) = moved<rule>(steps, rate_i, dp, pv, vector_of(p1, v), vector_of(p2, v));
-    at(q, v) = moved<rule>(steps, rate_j, dq, qv, vector_of(q1, v), vector_of(q2, v));
+  const Index nv = width / Simd<T>::lanes;
+  if constexpr (rule == SgdRule::sgd) {
+    const T move = steps.rate * slope, keep_x = 1 - steps.rate * penalties.user;
+    const T keep_p = 1 - steps.rate * penalties.positive;
+    const T keep_q = 1 - steps.rate * penalties.negative;
+    for (Index v = 0; v < nv; ++v) {
+      const V<T> xv = at(x, v), pv = at(p, v), qv = at(q, v), step = move * xv;
+      at(x, v) = keep_x * xv + move * (pv - qv);
+      at(p, v) = keep_p * pv + step;
+      at(q, v) = keep_q * qv - step;
+    }
+  } else {
+    T *x1 = row_of(users.first, u, width), *x2 = row_of(users.second, u, width);
+    T *p1 = row_of(items.first, i, width), *p2 = row_of(items.second, i, width);
+    T *q1 = row_of(items.first, j, width), *q2 = row_of(items.second, j, width);
+    for (Index v = 0; v < nv; ++v) {
+      const V<T> xv = at(x, v), pv = at(p, v), qv = at(q, v);
+      const V<T> dx = slope * (pv - qv) - penalties.user * xv;
+      const V<T> dp = slope * xv - penalties.positive * pv;
+      const V<T> dq = -slope * xv - penalties.negative * qv;
+      at(x, v) = moved<rule>(steps, rate_u, dx, xv, vector_of(x1, v), vector_of(x2, v));
+      at(p, v) = moved<rule>(steps, rate_i, dp, pv, vector_of(p1, v), vector_of(p2, v));
+      at(q, v) = moved<rule>(steps, rate_j, dq, qv, vector_of(q1, v), vector_of(q2, v));
+    }
   }
   const T ratio = steps.bias_rate / steps.rate;
   move_bias<rule>(steps, items, i, rate_i * ratio, slope, penalties.bias);
@@ -84,45 +100,111 @@ void pair_step(const SgdRows<T>& users, const SgdRows<T>& items, Index width,
 }
 
 template <SgdRule rule, class T>
-void pairs(const SgdRows<T>& users, const SgdRows<T>& items, Index width, const SgdSteps<T>& steps,
-           const SgdPenalties<T>& penalties, const SgdPair* pair, Index n, SgdTally* tally) {
+void pair_step(const SgdRows<T>& users, const SgdRows<T>& items, Index width,
+               const SgdSteps<T>& steps, const SgdPenalties<T>& penalties, const SgdPair& pair,
+               T slope) {
+  take_pair_step<rule, T>(users, items, width, steps, penalties, pair, slope);
+}
+
+// The most first pairs of n that no two of share a row.
+[[gnu::always_inline]] inline Index n_independent(const SgdPair* pair, Index n) {
+  for (Index g = 1; g < n; ++g) {
+    const SgdPair now = pair[g];
+    bool shared = false;
+    for (Index h = 0; h < g; ++h) {
+      const SgdPair other = pair[h];
+      shared |= (now.user == other.user) | (now.positive == other.positive) |
+                (now.positive == other.negative) | (now.negative == other.positive) |
+                (now.negative == other.negative);
+    }
+    if (shared) return g;
+  }
+  return n;
+}
+
+// The score of the positive less that of the negative.
+template <class T>
+[[gnu::always_inline]] inline T difference(const SgdRows<T>& users, const SgdRows<T>& items,
+                                           Index width, SgdPair pair) {
+  const T* x = users.factors + pair.user * width;
+  const T* p = items.factors + pair.positive * width;
+  const T* q = items.factors + pair.negative * width;
+  const Index nv = width / Simd<T>::lanes;
+  V<T> even = {}, odd = {};
+  Index v = 0;
+  for (; v + 1 < nv; v += 2) {
+    even += at(x, v) * (at(p, v) - at(q, v));
+    odd += at(x, v + 1) * (at(p, v + 1) - at(q, v + 1));
+  }
+  if (v < nv) even += at(x, v) * (at(p, v) - at(q, v));
+  const T d = lane_sum<T>(even + odd);
+  return items.biases == nullptr ? d
+                                 : d + items.biases[pair.positive] - items.biases[pair.negative];
+}
+
+// Of differences d, with e = exp(-|d|): the slope 1 / (1 + exp(d)), 1 + e, and -min(d, 0).
+template <class T>
+[[gnu::always_inline]] inline void logistic(const T* differences, T* slopes, T* ones_and_small,
+                                            T* losses) {
+  const Group<T> zero = {}, one = zero + T{1};
+  Group<T> d, small;
+  __builtin_memcpy(&d, differences, sizeof(d));
+  exponentials(d > zero ? -d : d, small);
+  const Group<T> sum = one + small, slope = (d > zero ? small : one) / sum;
+  const Group<T> part = d > zero ? zero : -d;  // NaN goes on and is found
+  __builtin_memcpy(slopes, &slope, sizeof(slope));
+  __builtin_memcpy(ones_and_small, &sum, sizeof(sum));
+  __builtin_memcpy(losses, &part, sizeof(part));
+}
+
+template <SgdRule rule, class T>
+[[gnu::always_inline]] inline void pairs_of_width(const SgdRows<T>& all_users,
+                                                  const SgdRows<T>& all_items, const Index width,
+                                                  const SgdSteps<T>& all_steps,
+                                                  const SgdPenalties<T>& all_penalties,
+                                                  const SgdPair* pair, Index n, SgdTally* tally) {
+  const SgdRows<T> users = all_users, items = all_items;
+  const SgdSteps<T> steps = all_steps;
+  const SgdPenalties<T> penalties = all_penalties;
   double loss = 0;
   T product = 1;  // of 1 + exp(-|d|): at most 2^64 before its logarithm is taken
   Index n_correct = 0;
-  for (Index s = 0; s < n; ++s) {
-    if (s + kAhead < n) {
-      const SgdPair& next = pair[s + kAhead];
-      prefetch<rule>(users, next.user, width);
-      prefetch<rule>(items, next.positive, width);
-      prefetch<rule>(items, next.negative, width);
+  for (Index s = 0, m = 0; s < n; s += m) {
+    m = n_independent(pair + s, n - s < kGroup ? n - s : kGroup);
+    T differences[kGroup] = {}, slopes[kGroup], ones_and_small[kGroup], losses[kGroup];
+    for (Index g = 0; g < m; ++g) {
+      if (s + g + kAhead < n) {
+        const SgdPair& next = pair[s + g + kAhead];
+        prefetch<rule>(users, next.user, width);
+        prefetch<rule>(items, next.positive, width);
+        prefetch<rule>(items, next.negative, width);
+      }
+      differences[g] = difference(users, items, width, pair[s + g]);
     }
-    const SgdPair& now = pair[s];
-    const T* x = users.factors + now.user * width;
-    const T* p = items.factors + now.positive * width;
-    const T* q = items.factors + now.negative * width;
-    V<T> even = {}, odd = {};
-    const Index nv = width / Simd<T>::lanes;
-    Index v = 0;
-    for (; v + 1 < nv; v += 2) {
-      even += at(x, v) * (at(p, v) - at(q, v));
-      odd += at(x, v + 1) * (at(p, v + 1) - at(q, v + 1));
+    logistic(differences, slopes, ones_and_small, losses);
+    for (Index g = 0; g < m; ++g) {
+      product *= ones_and_small[g];
+      if (((s + g) & 63) == 63) {
+        loss += __builtin_log(static_cast<double>(product));
+        product = 1;
+      }
+      loss += losses[g];
+      n_correct += differences[g] > 0;
+      take_pair_step<rule, T>(users, items, width, steps, penalties, pair[s + g], slopes[g]);
     }
-    if (v < nv) even += at(x, v) * (at(p, v) - at(q, v));
-    T d = lane_sum<T>(even + odd);
-    if (items.biases != nullptr) d += items.biases[now.positive] - items.biases[now.negative];
-    const T small = exponential(d > 0 ? -d : d);  // of -|d|
-    const T slope = (d > 0 ? small : T{1}) / (1 + small);
-    product *= 1 + small;
-    if ((s & 63) == 63) {
-      loss += __builtin_log(static_cast<double>(product));
-      product = 1;
-    }
-    loss -= d > 0 ? T{0} : d;
-    n_correct += d > 0;
-    pair_step<rule>(users, items, width, steps, penalties, now, slope);
   }
   tally->loss += loss + __builtin_log(static_cast<double>(product));
   tally->n_correct += n_correct;
+}
+
+template <SgdRule rule, class T>
+void pairs(const SgdRows<T>& users, const SgdRows<T>& items, Index width, const SgdSteps<T>& steps,
+           const SgdPenalties<T>& penalties, const SgdPair* pair, Index n, SgdTally* tally) {
+  if (rule == SgdRule::sgd && width == kUsualWidth) {
+    pairs_of_width<rule, T>(users, items, kUsualWidth, steps, penalties, pair, n, tally);
+  } else {
+    pairs_of_width<rule, T>(users, items, width, steps, penalties, pair, n, tally);
+  }
 }
 
 template <SgdRule rule, class T>

@@ -32,14 +32,49 @@ const V<T>& at(const T* p, Index vector) {
   return *reinterpret_cast<const V<T>*>(p + vector * Simd<T>::lanes);
 }
 
+// The sum of the lanes: the upper half is added to the lower half until one lane is left, which
+// gives the same bits with and without the instructions for it.
 template <class T>
 T lane_sum(V<T> v) {
+#if defined(__SSE2__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+#if defined(__AVX512F__)
+    const __m512d pairs = _mm512_castps_pd(v);
+    const __m256 wide =
+        _mm256_add_ps(_mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xf, pairs, 0)),
+                      _mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xf, pairs, 1)));
+#elif defined(__AVX2__)
+    const __m256 wide = v;
+#endif
+#if defined(__AVX2__)
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(wide), _mm256_extractf128_ps(wide, 1));
+#else
+    const __m128 four = v;
+#endif
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+  } else {
+#if defined(__AVX512F__)
+    const __m256d wide = _mm256_add_pd(_mm512_maskz_extractf64x4_pd(0xf, v, 0),
+                                       _mm512_maskz_extractf64x4_pd(0xf, v, 1));
+#elif defined(__AVX2__)
+    const __m256d wide = v;
+#endif
+#if defined(__AVX2__)
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(wide), _mm256_extractf128_pd(wide, 1));
+#else
+    const __m128d two = v;
+#endif
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+  }
+#else
   T lanes[Simd<T>::lanes];
   at(lanes, 0) = v;
   for (Index half = Simd<T>::lanes / 2; half > 0; half /= 2) {
     for (Index l = 0; l < half; ++l) lanes[l] += lanes[l + half];
   }
   return lanes[0];
+#endif
 }
 
 inline float root(float x) { return __builtin_sqrtf(x); }
@@ -82,8 +117,45 @@ inline V<float> inverse_root(V<float> x) {
 #endif
 }
 
-inline float exponential(float x) { return __builtin_expf(x); }
-inline double exponential(double x) { return __builtin_exp(x); }
+// Steps that share no rows are taken in groups, so that the processor need not wait for one before
+// it begins the next one: a step is a chain of some 100 cycles. Groups change no bit.
+constexpr Index kGroup = 4;
+// The width for which loops over a row are unrolled: that of 64 factors.
+constexpr Index kUsualWidth = 64;
+template <class T>
+struct GroupOf;
+template <>
+struct GroupOf<float> {
+  typedef float V __attribute__((vector_size(16)));
+  typedef std::int32_t I __attribute__((vector_size(16)));
+};
+template <>
+struct GroupOf<double> {
+  typedef double V __attribute__((vector_size(32)));
+};
+template <class T>
+using Group = typename GroupOf<T>::V;
+
+// e^x for x at most 0, and for NaN any number: x = n ln 2 + r, and a polynomial of r (that of the
+// Cephes library, within 2 units of the last digit). No call, so that vectors stay in registers.
+[[gnu::always_inline]] inline void exponentials(const Group<float>& x, Group<float>& out) {
+  typedef GroupOf<float>::I Integers;
+  constexpr float kLog2E = 1.44269504F, kLn2 = 0.693147181F;
+  const Group<float> least = {-87.0F, -87.0F, -87.0F, -87.0F};  // below, no normal number results
+  const Group<float> bounded = x > least ? x : least;
+  const Integers n = __builtin_convertvector(bounded * kLog2E - 0.5F, Integers);
+  const Group<float> r = bounded - __builtin_convertvector(n, Group<float>) * kLn2;
+  const Group<float> high = (1.9875691500e-4F * r + 1.3981999507e-3F) * r + 8.3334519073e-3F;
+  const Group<float> low = (high * r + 4.1665795894e-2F) * r + 1.6666665459e-1F;
+  const Group<float> y = (low * r + 5.0000001201e-1F) * (r * r) + r + 1.0F;
+  const Integers bits = (n + 127) << 23;
+  Group<float> power;
+  __builtin_memcpy(&power, &bits, sizeof(power));
+  out = y * power;
+}
+[[gnu::always_inline]] inline void exponentials(const Group<double>& x, Group<double>& out) {
+  for (Index g = 0; g < kGroup; ++g) out[g] = __builtin_exp(x[g]);
+}
 
 // What a row knows of its step before the vectors are read.
 template <SgdRule rule, class T>
@@ -159,7 +231,7 @@ void move_bias(const SgdSteps<T>& steps, const SgdRows<T>& rows, Index row, T ra
 
 // Rows that a later step reads, into the first cache.
 template <SgdRule rule, class T>
-void prefetch(const SgdRows<T>& rows, Index row, Index width) {
+[[gnu::always_inline]] inline void prefetch(const SgdRows<T>& rows, Index row, Index width) {
   const Index bytes = width * static_cast<Index>(sizeof(T));
   const char* p = reinterpret_cast<const char*>(rows.factors + row * width);
   for (Index b = 0; b < bytes; b += 64) __builtin_prefetch(p + b, 1);

@@ -1,7 +1,10 @@
 // Factorization machines under the sanitizers: random designs, relations and layouts; results are
-// compared between thread counts. Kernels: fm_design_sweep, fm_relation_sweep.
+// compared between thread counts. Kernels: fm_design_sweep, fm_relation_sweep, field_aware_epoch.
+#include <algorithm>
 #include <numeric>
+#include <type_traits>
 
+#include "../kernels/field_aware_epoch.hpp"
 #include "../kernels/fm_design_sweep.hpp"
 #include "../kernels/fm_relation_sweep.hpp"
 #include "stress.hpp"
@@ -79,10 +82,38 @@ struct FmModel {
   }
 };
 
+// Gradient descent over the rows of a random matrix: two epochs from one state agree.
+void stress_field_aware(Rng& rng) {
+  Matrix<double> x = stress_matrix<double>(rng);
+  std::transform(x.data.begin(), x.data.end(), x.data.begin(),
+                 [](double value) { return std::clamp(value, -1.0, 1.0); });
+  const std::int64_t n_fields = 1 + below(rng, 5), n_factors = below(rng, 9);
+  const auto n_columns = static_cast<std::size_t>(x.n_cols);
+  const std::size_t width = n_columns * static_cast<std::size_t>(n_fields * n_factors);
+  std::vector<std::int32_t> fields(n_columns);
+  for (std::int32_t& field : fields) field = static_cast<std::int32_t>(below(rng, n_fields));
+  std::vector<std::int64_t> order(static_cast<std::size_t>(x.n_rows));
+  std::iota(order.begin(), order.end(), 0);
+  const std::vector<double> targets = random_values<double>(rng, x.n_rows);
+  std::vector<double> first = random_values<double>(rng, static_cast<std::int64_t>(width));
+  first.resize(2 * width, 1.0);
+  const bool is_logistic = rng() % 2 == 0;
+  const auto epoch = [&] {
+    std::vector<double> intercept(2, 1.0), linear(2 * n_columns, 1.0), factors = first;
+    const double loss =
+        field_aware_epoch(Run(1), {x.view(), fields.data(), order.data(), x.n_rows, targets.data(),
+                                   nullptr, intercept.data(), linear.data(), factors.data(),
+                                   n_fields, n_factors, 0.1, 0.01, is_logistic});
+    return std::tuple(loss, intercept, linear, factors);
+  };
+  expect(epoch() == epoch(), "field_aware_epoch is not deterministic");
+}
+
 }  // namespace
 
 template <class T>
 void stress_fm(Rng& rng) {
+  if constexpr (std::is_same_v<T, double>) stress_field_aware(rng);
   const Matrix<T> x = stress_matrix<T>(rng);
   const FmModel<T> model(rng, transposed(Run(1), x));
   const std::int64_t n_rows = x.n_rows, n_cases = n_rows == 0 ? 0 : below(rng, 3 * n_rows + 1);

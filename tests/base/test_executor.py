@@ -179,7 +179,7 @@ def test_wrong_arguments(tmp_path):
         open_executor(3).__enter__()
     with pytest.raises(ValueError, match="place has no effect without executor"):
         open_runner(None, tmp_path, "x", 1).__enter__()
-    with pytest.raises(ValueError, match="object stores are not supported"):
+    with pytest.raises(ValueError, match="does not support object stores"):
         open_runner("processes:1", "s3://bucket/x", "x", 1).__enter__()
     with pytest.raises(TypeError, match="place must be a path"):
         open_runner("processes:1", 3, "x", 1).__enter__()

@@ -152,6 +152,12 @@ def test_a_table_as_a_filter(model: ItemKNN) -> None:
     pd = pytest.importorskip("pandas")
     with pytest.raises(TypeError, match=r"pass its column of ids, exclude=table\['item'\]"):
         model.recommend([1], exclude=pd.DataFrame({"item": ["c"]}))
+    with pytest.raises(TypeError, match=r"pass its column of ids, exclude=table\['item_id'\]"):
+        model.recommend([1], exclude=pd.DataFrame({"price": [1.0], "item_id": ["c"]}))
+    with pytest.raises(TypeError, match=r"from_table\(table, user='user', item='item'\)"):
+        model.recommend([1], exclude=pd.DataFrame({"user": [1], "item": ["c"]}))
+    with pytest.raises(TypeError, match=r"pass its ids, such as exclude=lists\.ids"):
+        model.recommend([1], exclude=model.recommend([2], k=1))
 
 
 def test_what_is_no_matrix() -> None:

@@ -59,6 +59,10 @@ CASES: dict[str, tuple[list[str], str]] = {
         ["recommend", "SHOP", "--value", "part", "--out", "OUT"],
         "part",
     ),
+    "a date format with a blank": (
+        ["recommend", "DATED", "--time", "when", "--out", "OUT"],
+        "pass --date-format '%d.%m.%Y %H:%M'",
+    ),
     "nulls": (["recommend", "NULLS", "--out", "OUT"], "pass --nulls drop"),
     "no such split": (
         ["evaluate", "SHOP", "--model", "popularity", "--split", "temporl"],
@@ -180,8 +184,9 @@ def test_one_line_and_no_file(
     aimass: Callable[..., Any], shop: Path, tmp_path: Path, case: str
 ) -> None:
     (tmp_path / "folder").mkdir()
-    names = ("bad.parquet", "odd.csv", "nulls.csv", "bare.csv", "titled.csv")
-    broken, odd, nulls, bare, titled = (tmp_path / name for name in names)
+    names = ("bad.parquet", "odd.csv", "nulls.csv", "bare.csv", "titled.csv", "dated.csv")
+    broken, odd, nulls, bare, titled, dated = (tmp_path / name for name in names)
+    dated.write_text("user_id,item_id,when\na,x,31.01.2024 18:30\n")
     broken.write_bytes(b"PAR1 not really")
     bare.write_text("user_id,item_id\n")
     odd.write_text("who,what\na,x\n")
@@ -197,6 +202,7 @@ def test_one_line_and_no_file(
         "NULLS": nulls,
         "BARE": bare,
         "TITLED": titled,
+        "DATED": dated,
     }
     words, expected = CASES[case]
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}

@@ -51,6 +51,12 @@ def test_exit_codes(shop: Path, tmp_path: Path) -> None:
     assert run("--help").returncode == 0
 
 
+def test_the_package_is_the_command() -> None:
+    words = [sys.executable, "-m", "aimass_core", "completion", "tcsh"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr.startswith("error: ")) == (2, True)
+
+
 def test_a_pipe_that_is_closed_early(shop: Path) -> None:
     words = [*COMMAND, "recommend", str(shop), "--k", "30", "--no-exclude-seen", "--out", "-"]
     with subprocess.Popen(

@@ -104,3 +104,23 @@ def test_ratings(aimass_json: RunJson, shop: Path) -> None:
     )
     assert found["metric"] == "rmse"
     assert len(found["best"]["fold_scores"]) == 2
+
+
+def test_features(aimass: Run, aimass_json: RunJson, shop: Path, tmp_path: Path) -> None:
+    import aimass_core
+
+    items = tmp_path / "items.csv"
+    lines = [f"{n},{'a' if n < 115 else 'b'}" for n in range(100, 136)]
+    items.write_text("\n".join(["item_id,half", *lines]) + "\n")
+    saved = tmp_path / "best.aimass"
+    tables = ("--item-features", items, "--item-columns", "half:categorical")
+    words = ("--model", "hybrid-als", "--try", "max_iter=1,2", "--trials", 2, "--save", saved)
+    found = aimass_json("tune", shop, *tables, *words)
+    assert [trial["state"] for trial in found["trials"]] == ["done", "done"]
+    assert aimass_core.load(saved).item_features_.shape[1] == 2
+    refused = aimass("tune", shop, *tables, *SMALL)
+    assert refused.exit_code == 2
+    assert "--item-features: the model does not use them; models that do:" in refused.output
+    refused = aimass("tune", shop, *tables, *words[:-1], items)
+    assert refused.exit_code == 2
+    assert "half" in items.read_text()

@@ -188,3 +188,29 @@ def test_row_blocks_with_ids(tmp_path):
         save(IdMap.from_values(["a"])[0], file)
     with pytest.raises(ValueError, match="its ids do not fit its arrays"):
         RowBlocks(tmp_path / "x")
+
+
+@pytest.mark.parametrize("dtype", [None, "float32", "float64"])
+@pytest.mark.parametrize("n_parts", [1, 3])
+def test_empty_partitions_keep_the_type_of_values(dtype, n_parts):
+    empty = {"u": np.zeros(0, np.int64), "i": np.zeros(0, np.int64), "v": np.zeros(0)}
+    columns = {"user": "u", "item": "i", "value": "v", "dtype": dtype}
+    assert_same(
+        read_partitions([empty] * n_parts, **columns), Interactions.from_table(empty, **columns)
+    )
+
+
+@pytest.mark.parametrize("name", ["users", "items"])
+@pytest.mark.parametrize("ids", [[1], np.array([1]), "x"])
+def test_ids_that_are_no_map_are_refused(name, ids):
+    table = {"u": [1], "i": [1]}
+    kind = type(ids).__name__
+    message = rf"{name} must be an IdMap, .* got {kind}: .*IdMap\.from_values"
+    for read, data in ((read_partitions, [table]), (Interactions.from_table, table)):
+        with pytest.raises(TypeError, match=message):
+            read(data, user="u", item="i", **{name: ids})
+
+
+def test_a_url_is_no_place():
+    with pytest.raises(ValueError, match="does not support object stores"):
+        read_partitions([{"u": [1], "i": [1]}], user="u", item="i", place="s3://bucket/x")

@@ -123,6 +123,19 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, suffix: str) -> No
     assert Interactions.from_table(path, user="user", item="item").n_users == 3
 
 
+def test_options_for_a_table_that_is_open_already(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("user;item;v\na;x;1,5\n")
+    roles = {"user": "user", "item": "item", "value": "v"}
+    opened = open_table(path, decimal=",")
+    assert list(Interactions.from_table(opened, decimal=",", **roles)) == [("a", "x", 1.5)]
+    assert list(Interactions.from_table(opened, **roles)) == [("a", "x", 1.5)]
+    with pytest.raises(ValueError, match=r"skip_rows=1 has no effect .* pass it to open_table"):
+        Interactions.from_table(opened, skip_rows=1, **roles)
+    with pytest.raises(ValueError, match=r"decimal=',' has no effect"):
+        open_table(open_table(path), decimal=",")
+
+
 def test_a_file_that_is_cut_while_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     written(path, [("a", "x")] * 1000)

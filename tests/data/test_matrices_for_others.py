@@ -87,6 +87,28 @@ def test_implicit_takes_it() -> None:
     assert model.similarity.shape == (30, 30)
 
 
+@pytest.mark.filterwarnings("ignore:Method expects CSR")  # of its own COO matrix
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("CosineRecommender", {"similarity": "cosine"}),
+        ("TFIDFRecommender", {"similarity": "cosine", "weighting": "tf_idf"}),
+        ("BM25Recommender", {"similarity": "dot", "weighting": "bm25"}),
+    ],
+)
+def test_options_that_give_the_lists_of_implicit(name: str, options: dict[str, Any]) -> None:
+    nearest = pytest.importorskip("implicit.nearest_neighbours")
+    rng = np.random.default_rng(5)
+    X = sp.csr_array(rng.random((80, 40)) * (rng.random((80, 40)) < 0.2))
+    theirs = getattr(nearest, name)(K=41, num_threads=1)
+    theirs.fit(sp.csr_matrix(X), show_progress=False)
+    ids, scores = theirs.recommend(np.arange(80), sp.csr_matrix(X), N=5)
+    ours = ItemKNN(n_neighbors=40, neighbors_of="seen", profile="raw", **options).fit(X)
+    lists = ours.recommend(np.arange(80), k=5)
+    np.testing.assert_array_equal(lists.indices, ids)
+    np.testing.assert_allclose(lists.scores, scores, rtol=1e-4)
+
+
 def test_loaded_and_forgetful_models_hand_out_the_same(tmp_path: Any) -> None:
     model = ItemKNN().fit(ratings())
     model.save(tmp_path / "m.safetensors")

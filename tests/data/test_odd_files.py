@@ -332,6 +332,11 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     ),
     "no header": ("7,8,2\n7,9,1\n", {}, r"it has '7', '8', '2'; if the first line is data.*names="),
     "rows by name": ('{"0": {"user": 1}}', {"format": "json"}, r"orient='records', lines=True"),
+    "columns by name": (
+        '{"user": {"7": 1, "9": 2}, "item": {"7": 3, "9": 4}}',
+        {"format": "json"},
+        r"orient='records', lines=True",
+    ),
     "split": ('{"columns": ["user"], "data": [[1]]}', {"format": "json"}, "orient='records'"),
     "columns of other rows": (
         '{"user": {"0": 1}, "item": {"1": 2}, "value": {"0": 1}}',

@@ -81,6 +81,21 @@ def test_refused_texts(case: str, tmp_path: Path) -> None:
         read(path, **options)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "who,what,v\nann,user,1\nbob,pie,2\n",  # a cell of data
+        "who,what\nann,tea\nann,tea,user\nbob,pie\n",  # a row of data with a further cell
+    ],
+)
+def test_a_row_of_data_is_no_header(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="has no such column") as error:
+        Interactions.from_table(path, user="user", item="what")
+    assert "skip_rows" not in str(error.value)
+
+
 def test_tables_in_memory() -> None:
     pd = pytest.importorskip("pandas")
     pl = pytest.importorskip("polars")

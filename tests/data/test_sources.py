@@ -102,6 +102,43 @@ def test_sqlalchemy(database: Path) -> None:
     assert read(url, query=SELECT) == EXPECTED
 
 
+def test_session_of_sqlalchemy(database: Path) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    from sqlalchemy import orm
+
+    class OwnSession(orm.Session):  # as in SQLModel
+        pass
+
+    engine = sqlalchemy.create_engine(f"sqlite:///{database}")
+    try:
+        for session in (orm.Session(engine), orm.scoped_session(orm.sessionmaker(engine))):
+            assert read(session, query=SELECT) == EXPECTED
+            assert read(session, query=sqlalchemy.text(SELECT)) == EXPECTED
+            with pytest.raises(ValueError, match="needs a query: pass query='SELECT"):
+                read(session)
+            session.close()
+        with OwnSession(engine) as session:
+            assert read(session, query=SELECT) == EXPECTED
+            assert session.execute(sqlalchemy.text("SELECT 1")).scalar() == 1  # is not closed
+    finally:
+        engine.dispose()
+
+
+def test_clause_of_sqlalchemy_for_another_driver(database: Path) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    clause = sqlalchemy.text(SELECT)
+    connection = sqlite3.connect(database)
+    try:
+        for source in (database, connection, connection.cursor()):
+            with pytest.raises(TypeError, match="of sqlite3 cannot run: pass the SQL as a string"):
+                read(source, query=clause)
+    finally:
+        connection.close()
+    duckdb = pytest.importorskip("duckdb")
+    with pytest.raises(TypeError, match="of duckdb cannot run: pass the SQL as a string"):
+        read(duckdb.connect(), query=clause)
+
+
 def test_duckdb() -> None:
     duckdb = pytest.importorskip("duckdb")
     connection = duckdb.connect()

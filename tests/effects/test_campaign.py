@@ -167,6 +167,24 @@ class TestClosedForms:
         with pytest.raises(KeyError, match="no effect of"):
             report["c", "spend"]
 
+    def test_data_frames_in_and_out(self, rng):
+        pd = pytest.importorskip("pandas")
+        pl = pytest.importorskip("polars")
+        arm = np.array(["none", "a", "b"])[rng.integers(0, 3, 300)]
+        outcomes = {"spend": rng.normal(size=300), "visits": rng.random(300)}
+        covariates = {"age": rng.normal(size=300), "past": rng.random(300)}
+        expected = campaign_effect(arm, outcomes, control="none", covariates=covariates)
+        for frame in (pd.DataFrame, pl.DataFrame):
+            report = campaign_effect(
+                pd.Series(arm), frame(outcomes), control="none", covariates=frame(covariates)
+            )
+            assert report.effects == expected.effects
+        table = expected.to_pandas()
+        assert table["outcome"].tolist() == ["spend", "spend", "visits", "visits"]
+        assert table["difference"].tolist() == [effect.difference for effect in expected.effects]
+        assert expected.to_polars()["arm"].to_list() == table["arm"].tolist()
+        assert expected.to_arrow()["arm"].to_pylist() == table["arm"].tolist()
+
     def test_boolean_and_number_labels_have_a_control(self, rng):
         treated, _, spend = campaign(rng, 100)
         by_bool, by_int, by_float = (

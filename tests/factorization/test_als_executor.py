@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core import ImplicitALS
+from aimass_core.base.executor import ExecutorRunner
 from aimass_core.exceptions import DamagedFileError, NumericalError
 from aimass_core.factorization import RowBlocks
 from aimass_core.factorization import _objective as objective
@@ -184,14 +185,15 @@ def test_damaged_state_is_not_used(matrix, tmp_path):
     assert_same(found, ImplicitALS(**options).fit(x))
 
 
+@pytest.mark.parametrize("part", ["indptr", "indices", "data"])
 @pytest.mark.parametrize("cut", [False, True])
-def test_a_damaged_block_file_is_one_clear_error(matrix, tmp_path, cut):
+def test_a_damaged_block_file_is_one_clear_error(matrix, tmp_path, cut, part):
     x = blocks_of(matrix, tmp_path / "x")
-    path = next((tmp_path / "x").glob("columns.data.*"))
+    path = next((tmp_path / "x").glob(f"columns.{part}.*"))
     content = path.read_bytes()
     with AnyOrder(2) as pool:
         path.write_bytes(content[:-40] if cut else content[:-3] + b"xyz")
-        with pytest.raises(DamagedFileError, match=r"columns\.data.* was cut short or altered"):
+        with pytest.raises(DamagedFileError, match=rf"columns\.{part}.* was cut short or altered"):
             ImplicitALS(n_factors=4).fit(x, executor=pool, place=tmp_path / "place")
         path.write_bytes(content)
         found = ImplicitALS(n_factors=4, max_iter=2).fit(x, executor=pool, place=tmp_path / "place")
@@ -226,8 +228,9 @@ def test_from_matrix(matrix, tmp_path):
     x = blocks_of(matrix, tmp_path)
     assert (x.matrix() != matrix).nnz == 0
     files = sorted(tmp_path.iterdir())
-    assert len(x.blocks("rows")) == len(x.named_blocks("rows")) > 1
-    for mapped, named in zip(x.blocks("columns"), x.named_blocks("columns"), strict=True):
+    runner = ExecutorRunner(None, tmp_path, 1)
+    assert len(x.blocks("rows")) == len(x.named_blocks("rows", runner)) > 1
+    for mapped, named in zip(x.blocks("columns"), x.named_blocks("columns", runner), strict=True):
         assert mapped.begin == named.begin
         assert (mapped.load() != named.load()).nnz == 0
     blocks_of(matrix, tmp_path)

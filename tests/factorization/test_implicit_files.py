@@ -160,3 +160,5 @@ def test_refusals(tmp_path, monkeypatch):
         from_implicit(tmp_path / "nowhere.npz")
     with pytest.raises(OSError, match=str(tmp_path)):
         from_implicit(tmp_path)
+    with pytest.raises(TypeError, match="got ImplicitALS: save the model"):
+        from_implicit(ImplicitALS())

@@ -20,6 +20,7 @@ from aimass_core import (
     register,
 )
 from aimass_core.evaluation import evaluate
+from aimass_core.exceptions import NumericalError
 from aimass_core.fusion import Bagging, RankFusion, ScoreFusion
 
 
@@ -286,3 +287,20 @@ def test_users_without_history_get_what_a_member_has_for_them():
     lists = RankFusion(models=[ItemKNN(), Popularity()]).fit(empty).recommend([2], k=5)
     assert set(lists.indices[0, :2].tolist()) == {0, 4}
     assert (RankFusion(models=[ItemKNN()]).fit(empty).recommend([2]).indices == -1).all()
+
+
+def test_scores_that_are_nan():
+    """`Recommender` leaves such an item out; a model with its own ranking must do so itself."""
+
+    class OwnRanking(FixedScores):
+        def rank(self, query):
+            indices, scores = super().rank(query)
+            scores[:, 0] = np.nan
+            return indices, scores
+
+    left_out = FixedScores(scores=(float("nan"), 1.0, 2.0, 3.0, 4.0))
+    assert (left_out.fit(X).recommend(k=5).indices != 0).all()
+    for cls in (ScoreFusion, RankFusion):
+        assert not np.isnan(dense(cls(models=[A, left_out]))).any()
+        with pytest.raises(NumericalError, match="'OwnRanking' gives NaN as a score"):
+            dense(cls(models=[A, OwnRanking(scores=(1.0, 2.0, 3.0, 4.0, 5.0))]))

@@ -99,8 +99,8 @@ def relational(seed, n=600, n_numbers=2):
 def test_relations_are_the_joined_design_matrix(n_factors, n_numbers):
     """Without draws, both are the same sweeps; rows of the tables are never repeated.
 
-    Columns of relations that share rows are drawn factor by factor, so only linear models have them
-    here.
+    Columns of relations that share rows are drawn four coefficients at a time, so only linear
+    models have them here.
     """
     tables, rows, y = relational(0, n_numbers=n_numbers)
     options = {"n_factors": n_factors, "solver": "als", "max_iter": 4, "tol": 0.0, "n_threads": 1}

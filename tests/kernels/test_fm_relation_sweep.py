@@ -172,7 +172,7 @@ def test_is_interrupted_among_the_cases_of_one_row():
 
 
 def test_columns_with_the_same_rows_are_drawn_by_their_conditional_distributions():
-    """One factor of one column that shares its rows: the normal distribution is known."""
+    """Linear coefficient and factor are drawn jointly: their normal distribution is known."""
     a = problem(300, 12, 2, 16, 1, np.float64, 5, n_groups=1)
     dense = np.ones((2, 12))
     dense[1] = np.linspace(-1, 1, 12)
@@ -187,15 +187,15 @@ def test_columns_with_the_same_rows_are_drawn_by_their_conditional_distributions
     own = {**a, **{name: a[name].copy() for name in CHANGED}}
     _core.fm_relation_sweep(**own)
     e, q, mean, precision = a["errors"].copy(), dense.T @ v[:, 1], a["prior"][0], a["prior"][1]
-    for slot in (0, 1):
-        for column in (0, 1):
-            x = dense[column, row_of]
-            h = x if slot == 0 else x * (o + q[row_of] - x * v[column, 1])
-            total = precision[0, slot] + a["alpha"] * h @ h
-            right = precision[0, slot] * mean[0, slot] + a["alpha"] * h @ (e + h * v[column, slot])
-            drawn = right / total + a["noise"][column, slot] / np.sqrt(total)
-            np.testing.assert_allclose(own["coefficients"][column, slot], drawn, rtol=1e-9)
-            step = drawn - v[column, slot]
-            e -= step * h
-            q += step * dense[column] * slot
-            v[column, slot] = drawn
+    for column in (0, 1):
+        x = dense[column, row_of]
+        h = np.column_stack([x, x * (o + q[row_of] - x * v[column, 1])])
+        total = np.diag(precision[0, :2]) + a["alpha"] * h.T @ h
+        right = precision[0, :2] * mean[0, :2] + a["alpha"] * h.T @ (e + h @ v[column, :2])
+        noise = np.linalg.solve(np.linalg.cholesky(total).T, a["noise"][column, :2])
+        drawn = np.linalg.solve(total, right) + noise
+        np.testing.assert_allclose(own["coefficients"][column, :2], drawn, rtol=1e-9)
+        step = drawn - v[column, :2]
+        e -= h @ step
+        q += step[1] * dense[column]
+        v[column, :2] = drawn

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from aimass_core import EASE, EDLAE, Interactions, load
+from aimass_core import EASE, EDLAE, Interactions, SparseEASE, load
 from aimass_core.exceptions import NumericalError
 from aimass_core.linear import _memory
 
@@ -126,6 +126,36 @@ def test_forgotten_users_leave_the_weights(rng):
     np.testing.assert_allclose(model.weights_, want, atol=1e-10)
     truncated = EASE(regularization=3.0, n_neighbors=5).fit(X)
     assert "next fit removes" in truncated.forget([1]).remains
+
+
+@pytest.mark.parametrize("make", [EASE, EDLAE, SparseEASE])
+def test_default_penalty_follows_the_scale_of_the_values(rng, make):
+    X = (rng.random((60, 15)) < 0.3) * rng.integers(1, 6, (60, 15)).astype(np.float64)
+    model = make(dtype="float64").fit(X)
+    assert model.regularization_ == pytest.approx(200 * np.median(X[X > 0]) ** 2)
+    same = make(dtype="float64", regularization=model.regularization_).fit(X)
+    np.testing.assert_allclose(dense(model), dense(same), rtol=1e-12)
+    np.testing.assert_allclose(dense(make(dtype="float64").fit(10 * X)), dense(model), atol=1e-10)
+    assert make().fit((X > 0).astype(np.float32)).regularization_ == 200
+    assert make().fit(np.zeros((3, 4))).regularization_ == 200
+
+
+def test_update_keeps_the_default_penalty(rng):
+    X = (rng.random((90, 40)) < 0.2) * rng.integers(1, 6, (90, 40)).astype(np.float64)
+    model = EASE(dtype="float64").fit(X[:84])
+    penalty = model.regularization_
+    model.partial_fit(X[84:])
+    assert model.regularization_ == penalty
+    np.testing.assert_allclose(model.weights_, closed_form(X, penalty), atol=1e-10)
+    report = model.forget([3])
+    assert report.remains.endswith("with the same regularization_.")
+    want = closed_form(np.delete(X, 3, axis=0), penalty)
+    np.testing.assert_allclose(model.weights_, want, atol=1e-10)
+
+
+def dense(model):
+    weights = model.weights_
+    return weights.toarray() if hasattr(weights, "toarray") else weights
 
 
 def test_memory_is_estimated_before_it_is_allocated(monkeypatch):

@@ -35,6 +35,48 @@ def scores_of(index: AudienceIndex, items: list[str]) -> np.ndarray:
     return np.asarray(index._users @ index._items[rows].T)
 
 
+# ---- mistakes that would pass unnoticed ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["opt-out.csv", "lists/OPT.PARQUET", Path("opt-out")])
+def test_the_path_of_an_opt_out_list_is_refused(index: AudienceIndex, path: Any) -> None:
+    for name in ("exclude", "candidates"):
+        with pytest.raises(TypeError, match=f"{name} must be ids of users, got the path .*: read"):
+            audience(index, ["i01"], size=3, **{name: path})
+    by_name = AudienceIndex(np.ones((2, 1)), np.ones((1, 1)), user_ids=["a.csv", "b.csv"])
+    assert audience(by_name, [0], size=2, exclude="a.csv").to_dict()["user"] == ["b.csv"]
+
+
+def test_a_minimum_above_every_size_is_refused(index: AudienceIndex) -> None:
+    with pytest.raises(ValueError, match=r"min_size=5 is larger than every size \(at most 4\)"):
+        audience(index, ["i01", "i02"], size={"i01": 4, "i02": 2}, min_size=5)
+    assert audience(index, ["i01", "i02"], size=[4, 2], min_size=4).sizes.tolist() == [4, 0]
+
+
+def test_a_series_with_ids_as_its_index_is_matched_by_id(index: AudienceIndex) -> None:
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(1)
+    regions = {user: "north" if row % 3 else "south" for row, user in enumerate(names(40, "u"))}
+    shuffled = pd.Series(regions).sample(frac=1.0, random_state=rng)
+    options: dict[str, Any] = {"size": 10, "max_per_group": {"north": 4, "south": 2}}
+    expected = pairs_of(audience(index, ["i01", "i05"], groups=regions, **options))
+    assert pairs_of(audience(index, ["i01", "i05"], groups=shuffled, **options)) == expected
+    by_position = pd.Series(list(regions.values()))
+    assert pairs_of(audience(index, ["i01", "i05"], groups=by_position, **options)) == expected
+    sizes = pd.Series([3, 7], index=pd.Index(["i05", "i01"], name="item"))
+    assert audience(index, ["i01", "i05"], size=sizes).sizes.tolist() == [7, 3]
+    values = pd.Series({"i05": 2.0})
+    with pytest.raises(ValueError, match=r"item_values must name every item .* for item 'i01'"):
+        audience(index, ["i01", "i05"], size=3, item_values=values)
+    with pytest.raises(ValueError, match=r"groups has several values for 'u00'"):
+        audience(index, ["i01"], groups=pd.concat([shuffled, shuffled[["u00"]]]), **options)
+
+
+def test_the_path_of_attributes_is_refused(index: AudienceIndex) -> None:
+    with pytest.raises(TypeError, match="got str: read the file first"):
+        audience(index, ["i01"], size=3).join("customers.csv")
+
+
 # ---- budget, cost and value ----------------------------------------------------------------------
 
 

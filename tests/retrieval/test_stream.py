@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import tracemalloc
 
 import numpy as np
@@ -167,6 +169,18 @@ def test_what_is_no_block(blocks, tmp_path):
     with pytest.raises(TypeError, match=r"blocks must be TopK.*got"):
         write_topk(blocks, tmp_path / "lists.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_table_of_a_database_is_named(model, tmp_path):
+    path = tmp_path / "shop.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE lists (title TEXT)")  # of the shop itself
+        rows = write_topk(model.recommend(k=2), path, table="top items")
+        assert rows == write_topk(model.recommend(k=2), path, table="top items")
+        assert connection.execute('SELECT count(*) FROM "top items"').fetchone() == (rows,)
+        assert connection.execute("SELECT count(*) FROM lists").fetchone() == (0,)
+    with pytest.raises(TypeError, match="table must be the name of a table, got None"):
+        write_topk(model.recommend(k=2), path, table=None)
 
 
 def test_a_path_that_cannot_be_written_is_named_first(tmp_path):

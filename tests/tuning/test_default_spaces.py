@@ -60,6 +60,13 @@ def test_a_search_of_every_model_tries_no_model_twice():
     assert {"svd", "fm", "item-knn", "baseline"} <= {n for n in OWN if suits_search(find(n), True)}
 
 
+def test_features_bring_the_models_that_use_them():
+    with_items = {n for n in OWN if suits_search(find(n), False, ["item_features"])}
+    assert {"hybrid-als", "hybrid-bpr", "item-knn"} <= with_items
+    both = {n for n in OWN if suits_search(find(n), False, ["item_features", "user_features"])}
+    assert with_items <= both
+
+
 def test_parameters_below_one_stay_there():
     class Own(Recommender):
         def __init__(self, *, dropout=0.2, n_factors=8):

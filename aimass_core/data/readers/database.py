@@ -15,7 +15,7 @@ from .._arrow import errors_of_source, read_stream
 from .._column import Column, concat
 from .._convert import from_objects
 from .frames import library_of
-from .options import ReadOptions
+from .options import ReadOptions, is_clause
 from .protocol import Reader, Wanted
 
 __all__ = ["ResultReader", "database_kind", "is_database", "open_database", "open_result"]
@@ -26,9 +26,21 @@ _RESULT_ROWS = "the rows of the query"  # for messages
 
 def is_database(source: Any) -> bool:
     """Return whether a source is a connection, an engine or a cursor."""
-    return any(
-        callable(getattr(source, name, None)) for name in ("cursor", "fetchmany", "exec_driver_sql")
-    ) or (library_of(source) == "sqlalchemy" and hasattr(source, "connect"))
+    return (
+        any(
+            callable(getattr(source, name, None))
+            for name in ("cursor", "fetchmany", "exec_driver_sql")
+        )
+        or (library_of(source) == "sqlalchemy" and hasattr(source, "connect"))
+        or _is_session(source)
+    )
+
+
+def _is_session(source: Any) -> bool:
+    """Return whether a source is a session of SQLAlchemy's ORM, or of a library on top of it."""
+    modules = [cls.__module__ for cls in type(source).__mro__]
+    is_of_orm = any(module.startswith("sqlalchemy.orm") for module in modules)
+    return is_of_orm and callable(getattr(source, "execute", None))
 
 
 def open_result(source: Any, options: ReadOptions, notes: list[str]) -> Reader:
@@ -162,8 +174,17 @@ def _connected(path: Path, kind: str) -> Any:
         raise ValueError(f"{path.name} cannot be opened: {error}") from None
 
 
+def _described(source: Any) -> str:
+    return f"a {type(source).__name__} of {library_of(source).removeprefix('_')}"
+
+
 def _executed(source: Any, query: Any) -> Any:
     """Run a query on a connection or cursor; errors of the driver are those of the query."""
+    if is_clause(query) and not (library_of(source) == "sqlalchemy" or _is_session(source)):
+        raise TypeError(
+            f"query= is a clause of SQLAlchemy, which {_described(source)} cannot run: pass the "
+            "SQL as a string, or an engine, a connection or a URL of SQLAlchemy as the table"
+        )
     try:
         return source.execute(query)
     except (MemoryError, OSError):
@@ -192,7 +213,7 @@ def _result(source: Any, query: Any, opened: contextlib.ExitStack) -> Any:
         raise ValueError(
             f"a connection of type {type(source).__name__} needs a query: pass query='SELECT ...'"
         )
-    if library == "sqlalchemy":
+    if library == "sqlalchemy" or _is_session(source):
         if hasattr(source, "connect"):
             source = opened.enter_context(source.connect())
         is_text = isinstance(query, str)

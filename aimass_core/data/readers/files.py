@@ -232,6 +232,11 @@ class File:
         is_text = options.encoding is not None or head.startswith((b"\xff\xfe", b"\xfe\xff"))
         if text and (is_text or b"\0" not in head):
             return "csv"
+        if self.name.endswith((".pkl", ".pickle")):
+            raise ValueError(
+                f"{self.name} is a pickle, which may run code: read it by pandas.read_pickle if "
+                "you trust it, and pass the table"
+            )
         raise ValueError(
             f"cannot tell the format of {self.name} by its name or content: pass format=, one of "
             "'parquet', 'csv', 'json', 'excel', 'arrow'"

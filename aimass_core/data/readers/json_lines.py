@@ -128,6 +128,13 @@ class JsonReader(Reader):
         own = list(self._columns) if self._arrow is None else list(self._arrow.column_names)
         return [*own, *self.partitions]
 
+    def where_else(self, name: Any) -> str:
+        """Return how a file is written that pandas wrote as one object of columns."""
+        by_row = re.compile(re.escape(str(name)) + r"\.-?\d+")
+        if any(by_row.fullmatch(str(column)) for column in self.names()):
+            return "; if pandas wrote it, use to_json(path, orient='records', lines=True)"
+        return ""
+
     def read(self, wanted: Wanted, labels: Mapping[str, str]) -> dict[str, Column]:
         """Return the wanted columns."""
         own = {role: name for role, name in wanted.items() if name not in self.partitions}

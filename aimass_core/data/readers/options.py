@@ -78,7 +78,7 @@ class ReadOptions:
             raise ValueError(f"thousands and decimal must differ, both are {self.decimal!r}")
         _check_text(self.separator, "separator")
         texts = ["encoding", "date_format", "member"]
-        if not type(self.query).__module__.startswith("sqlalchemy"):  # text() or select()
+        if not is_clause(self.query):
             texts.append("query")
         for name in texts:
             _check_text(getattr(self, name), name)
@@ -145,6 +145,11 @@ class ReadOptions:
 def _check_text(value: Any, name: str) -> None:
     if value is not None and (not isinstance(value, str) or not value):
         raise TypeError(f"{name} must be a text of at least one character, got {value!r}")
+
+
+def is_clause(query: Any) -> bool:
+    """Return whether a query is made by SQLAlchemy, such as by text() or select()."""
+    return any(cls.__module__.startswith("sqlalchemy") for cls in type(query).__mro__)
 
 
 def _check_mark(value: Any, name: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -194,9 +195,9 @@ class TextReader(Reader):
         """Return the option to pass where title lines, a separator or no header explain a name."""
         if not self.options.has_header:
             return ""
-        for number, line in enumerate(self._head[1:], 1):
-            cells = re.split(r"[,;\t|]", line.rstrip("\r\n"))
-            if name in [cell.strip(' "') for cell in cells]:
+        rows = [_cells_of(line) for line in self._head]
+        for number, cells in enumerate(rows[1:], 1):
+            if name in cells and _is_below_titles(rows, number):
                 number += self._n_before
                 return f"; line {number + 1} has it: pass skip_rows={number}"
         header = self._names
@@ -381,6 +382,21 @@ class TextReader(Reader):
             return next((line for i, (line, row) in rows if is_it(i, row)), None)
         except (csv.Error, OSError, EOFError, UnicodeDecodeError):
             return None
+
+
+def _cells_of(line: str) -> list[str]:
+    """Return the cells of a line whatever its separator, for a hint."""
+    return [cell.strip(' "') for cell in re.split(r"[,;\t|]", line.rstrip("\r\n"))]
+
+
+def _is_below_titles(rows: list[list[str]], number: int) -> bool:
+    """Return whether a row is the header of the rows below it, and the first row is a title.
+
+    A title has another number of cells than the table, or empty ones. Without this rule a row of
+    data that happens to hold the name of a column would pass for a header.
+    """
+    n_cells = Counter(map(len, rows[number + 1 :] or rows[number:])).most_common(1)[0][0]
+    return len(rows[number]) == n_cells and (len(rows[0]) != n_cells or "" in rows[0])
 
 
 def _encoding_by_mark(head: bytes) -> str | None:
