@@ -16,14 +16,14 @@ import pytest
 
 from aimass_core.retrieval import FactorIndex
 
-SIZES = {"small": (20_000, 64), "medium": (200_000, 256), "full": (1_000_000, 256)}
+SIZES = {"small": 20_000, "medium": 100_000, "full": 1_000_000}
+N_QUERIES = (1, 16, 64, 256)  # of a call
 N_NUMBERS, N_TOPICS, K, BLOCK = 384, 400, 10, 64
 
 
 @cache
 def vectors(scale: str) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of items and of queries, of length one."""
-    n, n_queries = SIZES[scale]
     rng = np.random.default_rng(0)
     topics = rng.standard_normal((N_TOPICS, N_NUMBERS), dtype=np.float32)
 
@@ -36,7 +36,7 @@ def vectors(scale: str) -> tuple[np.ndarray, np.ndarray]:
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         return rows
 
-    return draw(n), draw(n_queries)
+    return draw(SIZES[scale]), draw(max(N_QUERIES))
 
 
 def numpy_topk(queries: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -52,12 +52,20 @@ def numpy_topk(queries: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.n
     return np.concatenate(indices), np.concatenate(scores)
 
 
+@cache
+def index_of(scale: str) -> FactorIndex:
+    """The packed items."""
+    return FactorIndex(vectors(scale)[0])
+
+
+@pytest.mark.parametrize("n_queries", N_QUERIES)
 @pytest.mark.parametrize("member", ["native", "peer:numpy"])
 def bench_external_vectors(
-    measure: Callable[..., Any], scale: str, n_threads: int, member: str
+    measure: Callable[..., Any], scale: str, n_threads: int, member: str, n_queries: int
 ) -> None:
+    """At least three times the speed of NumPy's batch on a million vectors."""
     items, queries = vectors(scale)
-    index = FactorIndex(items)
+    queries, index = queries[:n_queries], index_of(scale)
 
     def check(found: Any) -> None:
         """The lists are those of NumPy but for the order of scores that rounding makes equal."""

@@ -386,7 +386,7 @@ def test_ids():
         Features().fit({"film": [3, 1], "g": ["a", "b"]})
     with pytest.raises(ValueError, match=r"no column 'itm'.*did you mean 'item'"):
         Features(id_column="itm").fit({"item": [3, 1], "g": ["a", "b"]})
-    with pytest.raises(ValueError, match=r"holds 1 ids more than once \(such as 3\)"):
+    with pytest.raises(ValueError, match=r"holds 1 id more than once \(such as 3\)"):
         Features().fit_transform({"item": [3, 3, 1], "g": ["a", "b", "c"]})
     with pytest.raises(ValueError, match="holds 1 null, the first in row 1"):
         Features().fit_transform({"item": ["a", None], "g": ["a", "b"]})

@@ -206,8 +206,8 @@ def _as_ids(ids: Any, n: int) -> IdMap | None:
             twice = np.flatnonzero(counts > 1)
             shown = ", ".join(repr(i) for i in numbered.take(twice[:3]).ids.tolist())
             raise ValueError(
-                f"{len(twice)} ids occur more than once (such as {shown}): give each id one row, "
-                "with several tags in one cell"
+                f"{len(twice)} {'id occurs' if len(twice) == 1 else 'ids occur'} more than once "
+                f"(such as {shown}): give each id one row, with several tags in one cell"
             )
         ids = numbered.take(codes.astype(np.int64))
     if len(ids) != n:

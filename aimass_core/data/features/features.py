@@ -524,7 +524,7 @@ def _unique_ids(raw: RawTable, n_threads: int | None) -> IdMap:
         twice = np.flatnonzero(counts > 1)
         shown = ", ".join(repr(i) for i in ids.take(twice[:3]).ids.tolist())
         raise ValueError(
-            f"{label} holds {len(twice)} ids more than once (such as {shown}): give each id one "
-            "row, with several tags in one cell"
+            f"{label} holds {len(twice)} {'id' if len(twice) == 1 else 'ids'} more than once "
+            f"(such as {shown}): give each id one row, with several tags in one cell"
         )
     return ids.take(codes.astype(np.int64)).named(raw.id_name)
