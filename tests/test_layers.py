@@ -65,7 +65,8 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
                 yield target[0], node in for_types
 
 
-MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.name != "__init__.py")
+TOP = {"__init__.py", "__main__.py"}  # above all layers
+MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.name not in TOP)
 
 
 def part_of(path: Path) -> str:

@@ -162,9 +162,10 @@ def write_topk(
     OSError
         Where the folder of ``path`` is missing, or ``path`` is a folder.
     TypeError
-        For other lists, another schema than pyarrow's, or a name of a table that is no text.
+        For other lists, or another schema than pyarrow's.
     ValueError
-        For an unknown suffix, or ids or scores that do not fit the schema.
+        For an unknown suffix, an empty name of a table, or ids or scores that do not fit the
+        schema.
 
     Notes
     -----
@@ -184,7 +185,7 @@ def write_topk(
     if schema is not None and not isinstance(schema, pa.Schema):
         raise TypeError(f"schema must be a pyarrow.Schema, got {type(schema).__name__}")
     if type(table) is not str or table == "":
-        raise TypeError(f"table must be the name of a table, got {table!r}")
+        raise ValueError(f"table must be the name of a table, got {table!r}")
     if schema is not None and len(schema) != 4:
         raise ValueError(
             f"schema must have 4 columns (user, item, rank and score), got {len(schema)}"

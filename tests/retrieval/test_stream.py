@@ -179,8 +179,8 @@ def test_the_table_of_a_database_is_named(model, tmp_path):
         assert rows == write_topk(model.recommend(k=2), path, table="top items")
         assert connection.execute('SELECT count(*) FROM "top items"').fetchone() == (rows,)
         assert connection.execute("SELECT count(*) FROM lists").fetchone() == (0,)
-    with pytest.raises(TypeError, match="table must be the name of a table, got None"):
-        write_topk(model.recommend(k=2), path, table=None)
+    with pytest.raises(ValueError, match="table must be the name of a table, got ''"):
+        write_topk(model.recommend(k=2), path, table="")
 
 
 def test_a_path_that_cannot_be_written_is_named_first(tmp_path):
