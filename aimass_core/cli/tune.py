@@ -24,7 +24,6 @@ from .options import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ..data import FeatureTable
     from ..tuning import SearchResult
 
 __all__ = ["tune"]
@@ -180,7 +179,7 @@ def tune(
     with reporter.steps() as steps:
         steps.begin(f"reading {source.name}")
         data = source.read()
-        encoded = features.read(data.items, data.users, tables.encoding)
+        encoded: dict[str, Any] = dict(features.read(data.items, data.users, tables.encoding))
         steps.begin("searching")
         result = search(data=data, callback=shown_events(steps), **encoded, **arguments)
         if save is not None:
@@ -247,7 +246,7 @@ def _space(names: list[str], words: list[str] | None, metric: str) -> dict[str, 
     return space if len(names) > 1 else space[names[0]]
 
 
-def _refitted(result: SearchResult, data: Any, features: dict[str, FeatureTable]) -> Any:
+def _refitted(result: SearchResult, data: Any, features: dict[str, Any]) -> Any:
     """Return the best setting fitted on all interactions, the test part included."""
     from ..base.estimator import clone
 

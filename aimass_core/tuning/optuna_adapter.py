@@ -82,7 +82,7 @@ def optuna_objective(
     train, _ = _outer(data, False, random_state)
     features = Features.of(item_features, user_features, train)
     (candidate,) = _candidates(model, space, metric, features)
-    given = features.for_fit(candidate.cls)
+    given: dict[str, Any] = dict(features.for_fit(candidate.cls))
     folds = _folds(train, validation, random_state)
     learns_in_epochs = getattr(candidate.cls, "learns_in_epochs", False)
 

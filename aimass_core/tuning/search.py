@@ -707,7 +707,8 @@ def _finished(
         best.score,
     )
     chosen = as_recommender(candidate.cls(**{**candidate.fixed, **best.params}))
-    result.best_model_ = chosen.fit(train, **search.features.for_fit(candidate.cls))
+    given: dict[str, Any] = dict(search.features.for_fit(candidate.cls))
+    result.best_model_ = chosen.fit(train, **given)
     if test is not None and test.test.nnz:
         result.test_score_, result.test_interval_ = _test_score(search, result.best_model_, test)
     return result

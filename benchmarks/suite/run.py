@@ -47,6 +47,7 @@ QUICK = {
     "scale": "small",
     "cases": 1,
     "repeats": 1,
+    "rounds": 2,
     "limit": 60.0,
     "datasets": ["generated:100k"],
     "sizes": ["generated:20k"],
@@ -55,6 +56,7 @@ FULL = {
     "scale": "medium",
     "cases": 1000,
     "repeats": 3,
+    "rounds": 3,
     "limit": 1800.0,
     "datasets": [
         "generated:100k",
@@ -276,12 +278,12 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--models-only", action="store_true", help="leave the kernels out")
     parser.add_argument("--only", help="regular expression over the names of the benchmarks")
     parser.add_argument("--threads", type=int, help="default: the CPUs of this process")
-    parser.add_argument("--rounds", type=int, default=3, help="timed calls of one process")
+    parser.add_argument("--rounds", type=int, help="timed calls of one process")
     parser.add_argument("--limit", type=float, help="seconds for one measurement at most")
     parser.add_argument("--out", type=Path, default=Path("bench-results/report.html"))
     options = parser.parse_args(words)
     for name, value in (FULL if options.full else QUICK).items():
-        if name != "limit" or options.limit is None:
+        if getattr(options, name, None) is None:
             setattr(options, name, value)
     if options.threads is None:
         from aimass_core.base.threads import available_cpus
@@ -326,4 +328,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # before the first measurement
+        sys.exit(130)
