@@ -3,7 +3,7 @@
 Problem: ratings ~ mean + bu[user] + bi[item] + x'y with x, y >= 0. One pass over the entries takes
 a gradient step of both biases for each rating and adds up what the multiplicative updates of both
 factors need; all updates use the factors from before the pass. Serial, because every step of a
-bias uses the one before. Cost: O(nnz f) time; two matrices like the item factors. X. Luo et al.
+bias uses the one before. Cost: O(nnz f) time; three matrices like the item factors. X. Luo et al.
 (2014) as Surprise takes it.
 """
 
@@ -17,7 +17,8 @@ from numba import njit
 __all__ = ["rating_nmf_epoch"]
 
 
-@njit(cache=True, nogil=True)
+# Sums may be taken in another order, so that they are vectors; no other rule of floats is relaxed.
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
 def rating_nmf_epoch(
     indptr: Any,
     indices: Any,
@@ -60,30 +61,38 @@ def rating_nmf_epoch(
         Every error is taken before its step.
     """
     n_factors = items.shape[1]
+    # Rows of whole vectors: the loops below take the columns by four or more.
+    width = -(-n_factors // 4) * 4 if moves_items else n_factors
+    rows = _padded(items, width) if moves_items else items
     n_sums = len(items) if moves_items else 0
-    wanted_items = np.zeros((n_sums, n_factors))
-    expected_items = np.zeros((n_sums, n_factors))
+    wanted_items = np.zeros((n_sums, width))
+    expected_items = np.zeros((n_sums, width))
     counts = np.zeros(n_sums, dtype=np.int64)
-    wanted, expected = np.zeros(n_factors), np.zeros(n_factors)
+    own, wanted, expected = np.zeros(width), np.zeros(width), np.zeros(width)
     total = 0.0
     for user in range(len(indptr) - 1):
         wanted[:] = 0.0
         expected[:] = 0.0
+        for f in range(n_factors):
+            own[f] = users[user, f]
         for entry in range(indptr[user], indptr[user + 1]):
             item, rating = indices[entry], float(data[entry])
-            estimate = mean + bu[user] + bi[item] + _product(users[user], items[item])
+            product = 0.0
+            for f in range(width):
+                product += own[f] * rows[item, f]
+            estimate = mean + bu[user] + bi[item] + product
             error = rating - estimate
             total += error * error
             bu[user] += rates[0] * (error - penalties[2] * bu[user])
             bi[item] += rates[1] * (error - penalties[3] * bi[item])
-            for f in range(n_factors):
-                wanted[f] += rating * items[item, f]
-                expected[f] += estimate * items[item, f]
+            for f in range(width):  # elements, as views of rows would count references
+                wanted[f] += rating * rows[item, f]
+                expected[f] += estimate * rows[item, f]
             if moves_items:
                 counts[item] += 1
-                for f in range(n_factors):
-                    wanted_items[item, f] += rating * users[user, f]
-                    expected_items[item, f] += estimate * users[user, f]
+                for f in range(width):
+                    wanted_items[item, f] += rating * own[f]
+                    expected_items[item, f] += estimate * own[f]
         # Its factors are read by its own entries only, so they can move now.
         n_entries = indptr[user + 1] - indptr[user]
         _update(users[user], wanted, expected, penalties[0] * n_entries)
@@ -94,18 +103,11 @@ def rating_nmf_epoch(
 
 
 @njit(cache=True, nogil=True)
-def _product(a: Any, b: Any) -> float:
-    """Return the inner product of two vectors, as four independent partial sums."""
-    n = len(a) // 4 * 4
-    s0 = s1 = s2 = s3 = 0.0
-    for f in range(0, n, 4):
-        s0 += float(a[f]) * b[f]
-        s1 += float(a[f + 1]) * b[f + 1]
-        s2 += float(a[f + 2]) * b[f + 2]
-        s3 += float(a[f + 3]) * b[f + 3]
-    for f in range(n, len(a)):
-        s0 += float(a[f]) * b[f]
-    return (s0 + s1) + (s2 + s3)
+def _padded(rows: Any, width: int) -> Any:
+    """Return a copy of rows with columns of zeros up to a width."""
+    wide = np.zeros((len(rows), width), dtype=rows.dtype)
+    wide[:, : rows.shape[1]] = rows
+    return wide
 
 
 @njit(cache=True, nogil=True)
