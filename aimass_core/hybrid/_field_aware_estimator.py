@@ -13,7 +13,7 @@ from ..base.progress import Progress, log_duration
 from ..base.random import as_generator
 from ..base.validation import as_bool, as_csr, as_float, as_int, csr_parts
 from ..exceptions import NumericalError
-from ._fm_estimator import as_case_weights
+from ._fm_estimator import as_case_weights, as_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,25 +30,6 @@ __all__ = ["FieldAwareEstimator"]
 
 _MAX_FACTORS = 1 << 10
 _GIB = 1 << 30
-
-
-def _as_fields(fields: Any, n_columns: int) -> NDArray[np.int32]:
-    """Return the number of the field of each column; one field for None.
-
-    Raises
-    ------
-    ValueError
-        Where there is not one label for each column.
-    """
-    if fields is None:
-        return np.zeros(n_columns, dtype=np.int32)
-    labels = np.asarray(fields)
-    if labels.shape != (n_columns,):
-        raise ValueError(
-            f"fields must have one label for each of the {n_columns} columns of X, got shape "
-            f"{labels.shape}"
-        )
-    return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int32)
 
 
 class FieldAwareEstimator(Estimator):
@@ -150,7 +131,7 @@ class FieldAwareEstimator(Estimator):
         n, n_columns = matrix.shape
         if n == 0 or n_columns == 0:
             raise ValueError(f"X has {n} rows and {n_columns} columns, at least 1 of each required")
-        self.fields_ = _as_fields(fields, n_columns)
+        self.fields_ = as_groups(fields, n_columns, "fields")
         weights = as_case_weights(sample_weight, n)
         targets, first = self._target(y, n)
         rng = as_generator(self.random_state)
@@ -177,6 +158,11 @@ class FieldAwareEstimator(Estimator):
                 if len(held_out):
                     self._keep(*descent.state())
                     held_out_losses.append(self._mean_loss(matrix, targets, weights, held_out))
+                    if not np.isfinite(held_out_losses[-1]):
+                        raise NumericalError(
+                            f"the validation loss of epoch {epoch} is not finite: standardise the "
+                            "columns of X or lower learning_rate"
+                        )
                     values["validation_loss"] = held_out_losses[-1]
                     if held_out_losses[-1] <= min(held_out_losses):
                         best, best_epoch = descent.state(), epoch
@@ -203,7 +189,8 @@ class FieldAwareEstimator(Estimator):
     def _mean_loss(
         self, X: sp.csr_array, targets: Array, weights: Array, rows: NDArray[np.int64]
     ) -> float:
-        losses = self._row_losses(self._scores(X[rows]), targets[rows])
+        with np.errstate(over="ignore", invalid="ignore"):
+            losses = self._row_losses(self._scores(X[rows]), targets[rows])
         return float(np.average(losses, weights=weights[rows] if len(weights) else None))
 
     def _keep(self, intercept: float, linear: Array, factors: Array) -> None:
@@ -257,10 +244,14 @@ class FieldAwareEstimator(Estimator):
         columns = [np.flatnonzero(self.fields_ == f) for f in range(factors.shape[1])]
         parts = [X[:, own] for own in columns]
         for f, own in enumerate(columns):
+            if parts[f].nnz == 0:
+                continue
             within = factors[own, f]
             squares = parts[f].multiply(parts[f]) @ (within**2).sum(axis=1)
             scores += 0.5 * ((parts[f] @ within) ** 2).sum(axis=1) - 0.5 * squares
             for g in range(f + 1, len(columns)):
+                if parts[g].nnz == 0:
+                    continue
                 ours, theirs = parts[f] @ factors[own, g], parts[g] @ factors[columns[g], f]
                 scores += (ours * theirs).sum(axis=1)
         return scores
@@ -290,7 +281,7 @@ class _Descent:
         self._n_columns, self._n_fields = len(fields), int(fields.max()) + 1
         self._n_factors = n_factors
         width = self._n_fields * n_factors
-        need = 24 * self._n_columns * (width + 1)
+        need = 40 * self._n_columns * (width + 1)
         if need > available_memory():
             raise MemoryError(
                 f"{self._n_columns:,} columns x {self._n_fields} fields x {n_factors} factors need "

@@ -27,28 +27,51 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["FactorizationMachineEstimator", "as_case_weights", "as_groups"]
+__all__ = ["FactorizationMachineEstimator", "as_case_weights", "as_groups", "share_of_hits"]
 
 _MAX_FACTORS = 1 << 10
 
 
-def as_groups(groups: Any, n_columns: int) -> NDArray[np.int32]:
+def as_groups(labels: Any, n_columns: int, name: str = "groups") -> NDArray[np.int32]:
     """Return the number of the group of each column; one group for None.
 
     Raises
     ------
     ValueError
         Where there is not one label for each column.
+    TypeError
+        For labels of several kinds.
     """
-    if groups is None:
+    if labels is None:
         return np.zeros(n_columns, dtype=np.int32)
-    labels = np.asarray(groups)
+    labels = np.asarray(labels)
     if labels.shape != (n_columns,):
         raise ValueError(
-            f"groups must have one label for each of the {n_columns} columns of X and of all "
-            f"relations, got shape {labels.shape}"
+            f"{name} must have one label for each of the {n_columns} columns of X (and of all "
+            f"relations), got shape {labels.shape}"
         )
-    return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int32)
+    try:
+        codes = np.unique(labels, return_inverse=True)[1]
+    except TypeError:
+        raise TypeError(f"{name} must hold labels of one kind, none of them missing") from None
+    return codes.reshape(-1).astype(np.int32)
+
+
+def share_of_hits(predicted: NDArray[Any], y: Any, sample_weight: Any) -> float:
+    """Return the weighted share of labels that are predicted.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one label for each prediction.
+    """
+    true = np.asarray(y)
+    if true.shape != predicted.shape:
+        raise ValueError(
+            f"y must have one label for each of the {len(predicted)} rows of X, got shape "
+            f"{true.shape}"
+        )
+    return float(np.average(predicted == true, weights=sample_weight))
 
 
 def as_case_weights(sample_weight: Any, n: int) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from scipy.special import expit
 from ..base.arrays import as_labels
 from ..base.registry import register
 from ._field_aware_estimator import FieldAwareEstimator
+from ._fm_estimator import share_of_hits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -199,7 +200,7 @@ class FieldAwareFactorizationMachineClassifier(FieldAwareEstimator):
         float
             Within [0, 1].
         """
-        return float(np.average(self.predict(X) == np.asarray(y), weights=sample_weight))
+        return share_of_hits(self.predict(X), y, sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags

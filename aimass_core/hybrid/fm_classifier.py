@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from ..base.arrays import as_labels
 from ..base.registry import register
-from ._fm_estimator import FactorizationMachineEstimator
+from ._fm_estimator import FactorizationMachineEstimator, share_of_hits
 from ._fm_targets import Binary
 
 if TYPE_CHECKING:
@@ -198,8 +198,7 @@ class FactorizationMachineClassifier(FactorizationMachineEstimator):
         float
             Within [0, 1].
         """
-        hits = self.predict(X, relations=relations) == np.asarray(y)
-        return float(np.average(hits, weights=sample_weight))
+        return share_of_hits(self.predict(X, relations=relations), y, sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags

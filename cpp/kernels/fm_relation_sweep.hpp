@@ -16,7 +16,8 @@
 // state are read a quarter as often, and a group is one vector of four numbers. The columns of a
 // run share no row and are drawn at once; threads change no bit. Cost: cases b (b / 2 + 2)
 // multiply-adds for each block of b factors, 16 b for each entry, and b^2 for each row. Memory: b^2
-// + 2 b + 32 numbers for each row that shares columns or has several. Rendle, Scaling factorization
+// + 2 b numbers for each row that shares columns or has several, and 32 for every row where there
+// are such rows. Rendle, Scaling factorization
 // machines to relational data (VLDB 2013).
 #pragma once
 

@@ -26,6 +26,7 @@ class RankWeights {
   }
 
   double operator[](std::int64_t rank) const {
+    rank = std::max<std::int64_t>(rank, 0);
     return rank < static_cast<std::int64_t>(known_.size()) ? known_[static_cast<std::size_t>(rank)]
                                                            : computed(rank);
   }

@@ -140,11 +140,12 @@ using Group = typename GroupOf<T>::V;
 // Cephes library, within 2 units of the last digit). No call, so that vectors stay in registers.
 [[gnu::always_inline]] inline void exponentials(const Group<float>& x, Group<float>& out) {
   typedef GroupOf<float>::I Integers;
-  constexpr float kLog2E = 1.44269504F, kLn2 = 0.693147181F;
+  constexpr float kLog2E = 1.44269504F, kHigh = 0.693359375F, kLow = -2.12194440e-4F;  // of ln 2
   const Group<float> least = {-87.0F, -87.0F, -87.0F, -87.0F};  // below, no normal number results
   const Group<float> bounded = x > least ? x : least;
   const Integers n = __builtin_convertvector(bounded * kLog2E - 0.5F, Integers);
-  const Group<float> r = bounded - __builtin_convertvector(n, Group<float>) * kLn2;
+  const Group<float> whole = __builtin_convertvector(n, Group<float>);
+  const Group<float> r = (bounded - whole * kHigh) - whole * kLow;
   const Group<float> high = (1.9875691500e-4F * r + 1.3981999507e-3F) * r + 8.3334519073e-3F;
   const Group<float> low = (high * r + 4.1665795894e-2F) * r + 1.6666665459e-1F;
   const Group<float> y = (low * r + 5.0000001201e-1F) * (r * r) + r + 1.0F;

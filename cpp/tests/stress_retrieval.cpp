@@ -1,4 +1,5 @@
 // Retrieval kernels on random factors for the stress program.
+#include <cmath>
 #include <cstdint>
 #include <random>
 #include <tuple>
@@ -16,7 +17,7 @@ template <class T>
 struct Items {
   explicit Items(Rng& rng)
       : n(below(rng, 300)),
-        depth(below(rng, 20)),
+        depth(below(rng, 4) == 0 ? 125 + below(rng, 40) : below(rng, 20)),
         n_panels((n + kCols - 1) / kCols),
         n_groups((depth + 3) / 4),
         panels(static_cast<std::size_t>(n_panels * depth * kCols + 1)),
@@ -32,7 +33,8 @@ struct Items {
           codes[static_cast<std::size_t>(((p * n_groups + l / 4) * kCols + c) * 4 + l % 4)] =
               static_cast<std::uint8_t>(
                   128 + panels[static_cast<std::size_t>((p * depth + l) * kCols + c)]);
-      const double grid[] = {1, 0, 20, 4, 20, 20, 20, 20};
+      const double length = 4 * std::sqrt(static_cast<double>(depth));
+      const double grid[] = {1, 0, length, 4, length, length, length, length};
       grids.insert(grids.end(), grid, grid + simd::kGridFields);
     }
     for (std::int64_t i = 0; i < n; ++i) {

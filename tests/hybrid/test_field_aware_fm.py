@@ -155,6 +155,8 @@ def test_scikit_learn_searches_and_clones():
         ({"y": np.ones(3)}, r"one value per row \(20\), got 3"),
         ({"y": np.full(20, np.nan)}, "y holds nan in row 0"),
         ({"y": np.full(20, 1e308)}, "too large to be averaged"),
+        ({"y": np.arange(20.0) * 1e40}, "standard deviation of 6e"),
+        ({"y": np.arange(20.0) * 1e-50}, "multiply y by a constant"),
         ({"fields": [0, 1, 2]}, "one label for each of the 2 columns"),
         ({"sample_weight": -np.ones(20)}, "at least 0"),
         ({"X": np.full((20, 2), np.nan)}, "not a finite number"),
@@ -189,6 +191,15 @@ def test_divergence_other_columns_and_models_without_a_fit_are_named():
     X, y = products(50, 9)
     with pytest.raises(NumericalError, match=r"epoch 1 is not finite.*learning_rate"):
         Regressor().fit(X * 1e200, y)
+    X[7] *= 1e200  # one of all rows, which may be held out
+    with pytest.raises(NumericalError, match=r"epoch \d+ is not finite.*learning_rate"):
+        Regressor(validation_fraction=0.9).fit(X, y)
+    X[7] /= 1e200
+    with pytest.raises(TypeError, match="fields must hold labels of one kind"):
+        Regressor().fit(X, y, fields=["a", None, "b", "b"])
+    classifier = Classifier().fit(X, y > 0)
+    with pytest.raises(ValueError, match="one label for each of the 50 rows"):
+        classifier.score(X, [True])
     with pytest.raises(ValueError, match="two classes, got 1"):
         Classifier().fit(X, np.ones(50))
     model = Regressor()
