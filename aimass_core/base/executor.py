@@ -709,7 +709,10 @@ def _remote_run_folder(folder: RemoteFolder, keeps_place: bool) -> Iterator[Remo
                     folder.remove()
             raise
         else:
-            folder.remove()
+            try:
+                folder.remove()
+            except OSError as error:  # the result is there
+                logger.warning("the objects in %s are left, remove them: %s", folder, error)
         finally:
             discard_copies(folder.url)
 

@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 _MAX_ARRAYS = 16  # copies of complete arrays on a machine, as many as a run shares at a time
-_MAX_RUNS = 4  # whose folders a process keeps locked
+_MAX_RUNS = 64  # whose folders a process keeps locked
 _N_LOCKS = 64  # files that processes lock while they download
 # They hold objects without folders; making a folder could make a bucket.
 _WITHOUT_FOLDERS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss"}
@@ -270,7 +270,10 @@ def copy_of(
         if again:
             copy.unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
-            os.utime(copy)
+            if download is None:
+                os.utime(copy)  # for _remove_old_arrays
+            else:
+                copy.stat()  # its time of change stays, by which verified parts are known
             return copy
         with new_copy(url) as temporary:
             if download is None:
@@ -360,7 +363,7 @@ def folder_of_copies(run: str) -> Path:
     """
     with _lock:
         known = _folders.get(run)
-        if known is not None and known[0].is_dir():
+        if known is not None and _is_held(*known):
             _folders.move_to_end(run)
             return known[0]
         _release(run)
@@ -386,8 +389,6 @@ def discard_copies(run: str) -> None:
         _release(run)
         if known is not None:
             shutil.rmtree(known[0], ignore_errors=True)
-            with contextlib.suppress(OSError):
-                known[0].parent.rmdir()  # if no other run uses it
 
 
 def _root() -> Path:
@@ -405,16 +406,23 @@ def _locked(folder: Path) -> int:
     import fcntl
 
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
         try:
+            folder.mkdir(exist_ok=True)
             file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:  # removed just now
+        except (FileNotFoundError, FileExistsError):  # removed just now
             continue
         fcntl.flock(file, fcntl.LOCK_SH)
-        with contextlib.suppress(FileNotFoundError):
-            if (folder / "lock").stat().st_ino == os.fstat(file).st_ino:
-                return file
+        if _is_held(folder, file):
+            return file
         os.close(file)
+
+
+def _is_held(folder: Path, file: int) -> bool:
+    """Return whether an open file is the lock of the folder that is there now."""
+    with contextlib.suppress(FileNotFoundError):
+        return (folder / "lock").stat().st_ino == os.fstat(file).st_ino
+    return False
 
 
 def _release(run: str) -> None:
@@ -431,7 +439,7 @@ def _remove_unlocked(root: Path, own: Path) -> None:
         if folder == own:
             continue
         with contextlib.suppress(OSError):
-            file = os.open(folder / "lock", os.O_RDWR)
+            file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)

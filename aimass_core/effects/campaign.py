@@ -426,7 +426,7 @@ def _control_code(labels: NDArray[Any], names: list[str], control: Any) -> int:
 
 def _as_mapping(columns: Any) -> Any:
     """Return the columns of a data frame by name, and anything else as it is."""
-    names = getattr(columns, "columns", None)
+    names = getattr(columns, "column_names", getattr(columns, "columns", None))
     if names is None or callable(names):
         return columns
     return {name: columns[name] for name in names}

@@ -78,11 +78,18 @@ def _as_mapping(value: Any, name: str) -> Any:
     """Return a pandas Series whose index holds ids as a mapping, and anything else as it is.
 
     An index holds ids where it has a name, as after ``set_index``, or is not of whole numbers.
+    Whole numbers without a name are the numbers of rows where they are 0, 1, ...; others are
+    refused.
     """
     index = getattr(value, "index", None)
     if type(value).__name__ != "Series" or index is None or callable(index):  # of polars: none
         return value
     if index.name is None and getattr(index.dtype, "kind", "O") in "iu":
+        if not np.array_equal(np.asarray(index), np.arange(len(index))):
+            raise ValueError(
+                f"{name} is a Series whose index may hold ids or numbers of rows: pass "
+                f"{name}.rename_axis('id') to match by id, or {name}.to_numpy() to take its order"
+            )
         return value
     if not index.is_unique:
         repeated = index[index.duplicated()][0]

@@ -31,6 +31,7 @@ from ..base.remote_files import (
     upload,
 )
 from ..base.validation import as_bool, as_choice, as_int
+from ..exceptions import DamagedFileError
 from ._stream import _block_rows, _schema_of, recommend_blocks, write_topk
 
 if TYPE_CHECKING:
@@ -188,9 +189,12 @@ def write_recommendations(
             # Workers on other machines cannot see which files there are.
             known = [_rows_of(stage / _name(r)) if is_remote else None for r in ranges]
             missing = [(r, n) for r, n in zip(ranges, known, strict=True) if n is None]
-            counts = runner.map(_write_part, [r for r, _ in missing], parts, *common)
+            work = runner.map(_write_part, [r for r, _ in missing], parts, *common)
             n_rows = 0
-            with Progress("lists", len(ranges), callback=callback, verbose=verbose) as progress:
+            with (
+                contextlib.closing(work) as counts,  # ends its tasks before the folder is removed
+                Progress("lists", len(ranges), callback=callback, verbose=verbose) as progress,
+            ):
                 for i, (block, n) in enumerate(zip(ranges, known, strict=True), 1):
                     if n is None:
                         n = next(counts)
@@ -285,8 +289,18 @@ def _load_once(path: str) -> Any:
         status = os.stat(path)
         key = path, status.st_mtime_ns, status.st_size
     if not _loaded or _loaded[0][0] != key:
-        _loaded[:] = [(key, load(copy_of(path, "model") if is_url(path) else path))]
+        _loaded[:] = [(key, _load_copy(path) if is_url(path) else load(path))]
     return _loaded[0][1]
+
+
+def _load_copy(url: str) -> Any:
+    """Return the model of an object; a copy that was lost or altered is replaced."""
+    with contextlib.suppress(DamagedFileError, FileNotFoundError):
+        return load(copy_of(url, "model"))
+    try:
+        return load(copy_of(url, "model", again=True))
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{url}: {error}") from None
 
 
 def _as_target(folder: Any) -> Path:

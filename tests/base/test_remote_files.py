@@ -15,7 +15,8 @@ import pytest
 import scipy.sparse as sp
 
 from aimass_core import GaussianMixture, ImplicitALS
-from aimass_core.base import remote_files
+from aimass_core.base import array_files, remote_files
+from aimass_core.base import executor as executor_module
 from aimass_core.base.array_files import ArrayFile, checksum_of, read_entries, write_array
 from aimass_core.base.executor import open_runner
 from aimass_core.base.process_executor import ProcessExecutor
@@ -367,6 +368,56 @@ os.kill(os.getpid(), 9)
     assert len(list(root.iterdir())) == remote_files._MAX_RUNS
 
 
+def test_a_part_is_verified_once_in_a_process(url, store, monkeypatch):
+    values = np.arange(10.0)
+    write_array(f"{url}/x.npy", values)
+    seen = []
+    monkeypatch.setattr(
+        array_files, "checksum_of", lambda part: seen.append(1) or checksum_of(part)
+    )
+    for _ in range(3):
+        found = read_entries(f"{url}/x.npy", 2, 5, checksum_of(values[2:5]))
+        np.testing.assert_array_equal(found, values[2:5])
+    assert len(seen) == 1
+
+
+def test_the_tasks_end_before_the_folder_is_removed(url, matrix, tmp_path, monkeypatch):
+    steps = []
+    for owner, name in ((executor_module.ExecutorRunner, "_drop"), (RemoteFolder, "remove")):
+        former = getattr(owner, name)
+
+        def noted(*arguments, former=former, name=name, **options):
+            steps.append(name)
+            return former(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, noted)
+    model = ImplicitALS(n_factors=4, max_iter=1).fit(matrix)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(InterruptedError):
+        write_recommendations(
+            model,
+            tmp_path / "lists",
+            k=2,
+            block_size=5,
+            executor=pool,
+            place=url,
+            callback=at_step(2),
+        )
+    assert steps.index("_drop") < steps.index("remove")
+
+
+def test_a_result_stands_where_the_objects_cannot_be_removed(url, matrix, monkeypatch, caplog):
+    expected = ImplicitALS(n_factors=4, max_iter=2).fit(matrix)
+
+    def refuse(self):
+        raise PermissionError("no permission to list")
+
+    monkeypatch.setattr(RemoteFolder, "remove", refuse)
+    with ThreadPoolExecutor(1) as pool:
+        found = ImplicitALS(n_factors=4, max_iter=2).fit(matrix, executor=pool, place=url)
+    assert_same(found, expected)
+    assert "remove them: no permission to list" in caplog.text
+
+
 def test_a_folder_that_is_open_to_others_is_refused(machine):
     (machine / f"aimass-copies-{os.getuid()}").mkdir()
     (machine / f"aimass-copies-{os.getuid()}").chmod(0o777)
@@ -408,6 +459,9 @@ def test_wrong_urls_and_missing_packages(monkeypatch, url):
         pytest.raises(RuntimeError, match="another run of this machine uses"),
     ):
         open_runner("processes:1", url, "x", 1, takes_url=True).__enter__()
+    from fsspec.registry import _registry
+
+    monkeypatch.delitem(_registry, "s3", raising=False)  # the class that another test has used
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(ImportError, match=r"place: s3://bucket/x needs another package: .*s3fs"):
         open_runner("processes:1", "s3://bucket", "x", 1, takes_url=True).__enter__()

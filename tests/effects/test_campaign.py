@@ -179,6 +179,11 @@ class TestClosedForms:
                 pd.Series(arm), frame(outcomes), control="none", covariates=frame(covariates)
             )
             assert report.effects == expected.effects
+        pa = pytest.importorskip("pyarrow")
+        report = campaign_effect(
+            pa.array(arm), pa.table(outcomes), control="none", covariates=pa.table(covariates)
+        )
+        assert report.effects == expected.effects
         table = expected.to_pandas()
         assert table["outcome"].tolist() == ["spend", "spend", "visits", "visits"]
         assert table["difference"].tolist() == [effect.difference for effect in expected.effects]

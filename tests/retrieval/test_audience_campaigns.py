@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aimass_core import ImplicitALS
 from aimass_core.retrieval import AudienceIndex, HashedIds, audience, hash_ids, write_topk
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -65,6 +66,11 @@ def test_a_series_with_ids_as_its_index_is_matched_by_id(index: AudienceIndex) -
     assert pairs_of(audience(index, ["i01", "i05"], groups=by_position, **options)) == expected
     sizes = pd.Series([3, 7], index=pd.Index(["i05", "i01"], name="item"))
     assert audience(index, ["i01", "i05"], size=sizes).sizes.tolist() == [7, 3]
+    numbers = ImplicitALS(n_factors=2, max_iter=1).fit(np.eye(4)[[0, 1, 2, 3, 0, 1]])
+    with pytest.raises(ValueError, match=r"size is a Series .*rename_axis\('id'\)"):
+        audience(numbers, [1, 2], size=pd.Series({2: 1, 1: 3}))
+    by_id = pd.Series({2: 1, 1: 3}).rename_axis("id")
+    assert audience(numbers, [1, 2], size=by_id).sizes.tolist() == [3, 1]
     values = pd.Series({"i05": 2.0})
     with pytest.raises(ValueError, match=r"item_values must name every item .* for item 'i01'"):
         audience(index, ["i01", "i05"], size=3, item_values=values)
