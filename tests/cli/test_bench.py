@@ -214,8 +214,10 @@ def test_the_gate_reports_lost_speed_and_lost_cases():
     assert list(gate.compared({"a": 3.9, "b": 9.0}, stored)) == ["a", "c"]
 
 
-@pytest.mark.parametrize(("again", "status"), [(9.0, 0), (3.0, 1)])
-def test_the_gate_measures_suspects_twice(again, status, monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("again", "here", "status"), [(9.0, True, 0), (3.0, True, 1), (3.0, False, 0)]
+)
+def test_the_gate_measures_suspects_twice(again, here, status, monkeypatch, tmp_path, capsys):
     asked = []
 
     def ratios(only=None):
@@ -225,10 +227,16 @@ def test_the_gate_measures_suspects_twice(again, status, monkeypatch, tmp_path, 
     monkeypatch.setattr(gate, "STORED", tmp_path / "gate.json")
     monkeypatch.setattr(gate, "ratios", ratios)
     monkeypatch.setattr(gate, "isa", lambda: gate.ISA)
-    gate.STORED.write_text('{"a": 10.0, "b": 8.0}')
+    content = {
+        "processor": gate.processor() if here else "another",
+        "ratios": {"a": 10.0, "b": 8.0},
+    }
+    gate.STORED.write_text(json.dumps(content))
     assert gate.gate() == status
     assert asked == [None, ["a"]]
-    assert ("regression: a" in capsys.readouterr().err) == bool(status)
+    shown = capsys.readouterr()
+    assert ("regression: a" in shown.err) == (again == 3.0)
+    assert ("no gate here: stored on another" in shown.out) == (not here)
 
 
 def test_ratios_are_those_of_both_members_in_one_process(monkeypatch, tmp_path):
