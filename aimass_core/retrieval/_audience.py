@@ -207,17 +207,10 @@ def _limits(
         raise TypeError("audience needs size, the users of each item, or a budget with a cost")
     if budget is not None and cost is None:
         raise TypeError("budget needs cost, the cost of a contact")
-    smallest = as_int(min_size, "min_size", minimum=0)
-    sizes = whole_limits(n_users if size is None else size, "size", items, rows, n_users)
-    if size is not None and len(sizes) and sizes.max() < min(smallest, n_users):
-        raise ValueError(
-            f"min_size={smallest} is larger than every size (at most {sizes.max()}), so that no "
-            "item could have an audience: lower min_size"
-        )
     everyone = np.arange(n_users)
     group_of_user, quotas = quotas_of(groups, max_per_group, users, n * n_users)
     return Limits(
-        sizes=sizes,
+        sizes=whole_limits(n_users if size is None else size, "size", items, rows, n_users),
         caps=whole_limits(
             n if max_per_user is None else max_per_user, "max_per_user", users, everyone, n
         ),
@@ -228,7 +221,7 @@ def _limits(
             1.0 if item_values is None else item_values, "item_values", items, rows
         ),
         budget=np.inf if budget is None else as_float(budget, "budget", minimum=0.0),
-        min_size=min(smallest, n_users + 1),
+        min_size=min(as_int(min_size, "min_size", minimum=0), n_users + 1),
     )
 
 

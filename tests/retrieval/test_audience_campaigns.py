@@ -48,12 +48,6 @@ def test_the_path_of_an_opt_out_list_is_refused(index: AudienceIndex, path: Any)
     assert audience(by_name, [0], size=2, exclude="a.csv").to_dict()["user"] == ["b.csv"]
 
 
-def test_a_minimum_above_every_size_is_refused(index: AudienceIndex) -> None:
-    with pytest.raises(ValueError, match=r"min_size=5 is larger than every size \(at most 4\)"):
-        audience(index, ["i01", "i02"], size={"i01": 4, "i02": 2}, min_size=5)
-    assert audience(index, ["i01", "i02"], size=[4, 2], min_size=4).sizes.tolist() == [4, 0]
-
-
 def test_a_series_with_ids_as_its_index_is_matched_by_id(index: AudienceIndex) -> None:
     pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(1)
