@@ -128,8 +128,8 @@ def tune(
         Interactions are split into train and test first. The test part of a split is kept for the
         judgement of the winner.
     space : dict of str to list, Choice or Range, optional
-        What may be tried; for several models a dict by model name of such dicts. Default:
-        `default_space` of each model.
+        What may be tried, or a dict by model name of such dicts, which several models need.
+        Default: `default_space` of each model.
     metric : str, default "ndcg@10"
         Any metric of `evaluate`, with its cut-off.
     method : {"random", "grid", "halving", "tpe", "cma-es"}, default "random"
@@ -331,6 +331,11 @@ def _candidates(models: Any, space: Any, metric: str, features: Features) -> lis
     if not models:
         raise ValueError("models must name at least one model")
     several = len(models) > 1
+    by_name = (
+        isinstance(space, Mapping)
+        and len(space) > 0
+        and all(isinstance(part, Mapping) for part in space.values())
+    )
     result: list[_Candidate] = []
     for model in models:
         cls = find(model) if isinstance(model, str) else model
@@ -342,11 +347,9 @@ def _candidates(models: Any, space: Any, metric: str, features: Features) -> lis
         while any(c.name == name for c in result):
             name += "'"
         given = space
-        if space is not None and several:
-            if not isinstance(space, Mapping) or not all(
-                isinstance(part, Mapping) for part in space.values()
-            ):
-                raise ValueError("space must be {model name: {parameter: values}} for many models")
+        if space is not None and several and not by_name:
+            raise ValueError("space must be {model name: {parameter: values}} for many models")
+        if by_name:
             given = space.get(name)
         own = default_space(cls, name_of(cls), metric=metric) if given is None else as_space(given)
         known = sorted(inspect.signature(cls).parameters)
@@ -357,7 +360,7 @@ def _candidates(models: Any, space: Any, metric: str, features: Features) -> lis
                 f"{', '.join(known)}"
             )
         result.append(_Candidate(name, cls, fixed, own))
-    if several and space is not None:
+    if by_name:
         extra = sorted(set(space) - {c.name for c in result})
         if extra:
             raise ValueError(f"space has {extra[0]!r}, which is none of the models")

@@ -235,6 +235,9 @@ def server() -> Iterator[str]:
             if self.path == "/no.csv":
                 self.send_error(404)
                 return
+            if self.path == "/secret.csv":
+                self.send_error(403)
+                return
             self.send_response(200)
             self.send_header("Content-Length", str(len(TEXT)))
             self.end_headers()
@@ -256,8 +259,12 @@ def test_files_from_the_network(server: str, monkeypatch: pytest.MonkeyPatch) ->
     assert read(f"{server}/a.csv") == EXPECTED
     with pytest.raises(ConnectionError, match=r"ended after \d+ of \d+ bytes; try again"):
         read(f"{server}/cut.csv")
-    with pytest.raises(OSError, match="404"):
+    with pytest.raises(FileNotFoundError, match=r"no such file: http://.*/no\.csv"):
         read(f"{server}/no.csv")
+    with pytest.raises(ConnectionError, match=r"http://.*/secret\.csv is refused: 403 Forbidden"):
+        read(f"{server}/secret.csv")
+    with pytest.raises(ConnectionError, match=r"http://.*/a\.csv cannot be read: .*; check the"):
+        read("http://127.0.0.1:9/a.csv")  # a port on which nobody listens
 
 
 def test_paths_and_open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

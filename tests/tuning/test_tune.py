@@ -84,6 +84,9 @@ class TestScores:
         assert result.test_interval_.estimate == pytest.approx(result.test_score_)
         assert result.test_interval_.lower < result.test_score_ < result.test_interval_.upper
         assert result.best_model_.user_items_.nnz == data.train.nnz
+        options = {"method": "grid", "validation": [inner], "test": False}
+        by_name = tune("item-knn", data, space={"item-knn": space}, **options)
+        assert [t.score for t in by_name.trials] == [t.score for t in result.trials]
 
     def test_folds_are_averaged(self, shop):
         result = tune("popularity", shop, validation=3, test=False)
@@ -418,6 +421,7 @@ class TestFailures:
                 ValueError,
                 "for many models",
             ),
+            ({"space": {"slim": {"alpha": [1.0]}}}, ValueError, "none of the models"),
             (
                 {"models": ["item-knn", "popularity"], "space": {"slim": {}}},
                 ValueError,

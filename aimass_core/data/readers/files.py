@@ -18,6 +18,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -559,12 +560,22 @@ def _is_http(url: str) -> bool:
 
 def _download(url: str) -> tuple[str, Callable[[], Any], None]:
     """Copy a file from the network to a temporary file; refuse a part of it."""
+    from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
     request = Request(url, headers={"User-Agent": "aimass_core"})
-    with urlopen(request, timeout=60) as response:
-        name, opener, _ = _open_file(response, url)
-        stated = response.headers.get("Content-Length")
+    try:
+        with urlopen(request, timeout=60) as response:
+            name, opener, _ = _open_file(response, url)
+            stated = response.headers.get("Content-Length")
+    except HTTPError as error:
+        if error.code == HTTPStatus.NOT_FOUND:
+            raise FileNotFoundError(f"no such file: {url}") from None
+        raise ConnectionError(f"{url} is refused: {error.code} {error.reason}") from None
+    except URLError as error:
+        raise ConnectionError(
+            f"{url} cannot be read: {error.reason}; check the address and the network"
+        ) from None
     if stated is not None and stated.isdigit():
         with opener() as copy:
             received = copy.seek(0, os.SEEK_END)
