@@ -11,7 +11,7 @@ namespace aimass {
 
 namespace {
 
-constexpr std::int64_t kWork = 1 << 20;  // multiply-adds between two polls
+constexpr std::int64_t kWorkOfPoll = 1 << 20;  // multiply-adds between two polls
 
 class FieldAwareEpoch {
  public:
@@ -33,7 +33,7 @@ class FieldAwareEpoch {
       find_fields(row);
       loss += weight * step(row, weight);
       work += (p_.rows.end(row) - p_.rows.begin(row)) * (n_present() * k_ + 1) + 64;
-      if (work >= kWork) {
+      if (work >= kWorkOfPoll) {
         run_.poll();
         work = 0;
       }
