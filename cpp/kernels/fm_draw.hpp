@@ -143,7 +143,7 @@ void draw_group(const FmColumns<T>& model, std::int64_t column, std::int64_t slo
       model.noise == nullptr ? nullptr : model.noise + column * model.width + slot;
   // By the factorisation U'DU of the precision, with ones on the diagonal of U: row i of `matrix`
   // becomes D_i times row i of U.
-  double matrix[n][n], inverse[n], drawn[n];
+  double matrix[n][n], inverse[n] = {}, drawn[n] = {};
   for (std::int64_t i = first; i < last; ++i) {
     const double of_prior = model.prior_precision[prior + i];
     drawn[i] = sums[n * n + i];
