@@ -12,13 +12,12 @@ use (default 2).
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pytest
-from suite.record import PAIRS, RECORD, record, record_pair
+from suite.record import PAIRS, RECORD, cpu_name, record, record_pair
 
 from aimass_core import _core
 from aimass_core.base.threads import available_cpus
@@ -48,14 +47,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.filterwarnings("ignore"))
 
 
-def _cpu_name() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def _version(package: str) -> str | None:
     try:
         return version(package)
@@ -66,7 +57,7 @@ def _version(package: str) -> str | None:
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict) -> None:
     """CPU, ISA level, cores and versions go into the JSON, so that a table names its machine."""
     machine_info["aimass"] = {
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cpus": available_cpus(),
         "isa": _core.isa(),
         "scale": _scale(),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..base.arrays import as_vector
 from ..base.estimator import Estimator
 from ..base.progress import Progress, log_duration
 from ..base.random import as_generator
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["FactorizationMachineEstimator", "as_case_weights", "as_groups", "share_of_hits"]
+__all__ = [
+    "FactorizationMachineEstimator",
+    "as_case_weights",
+    "as_groups",
+    "determination",
+    "share_of_hits",
+]
 
 _MAX_FACTORS = 1 << 10
 
@@ -72,6 +79,24 @@ def share_of_hits(predicted: NDArray[Any], y: Any, sample_weight: Any) -> float:
             f"{true.shape}"
         )
     return float(np.average(predicted == true, weights=sample_weight))
+
+
+def determination(predicted: NDArray[np.float64], y: Any, sample_weight: Any) -> float:
+    """Return the coefficient of determination R^2 of predictions.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one target, or one weight, for each prediction.
+    """
+    values = as_vector(y, "y", length=len(predicted))
+    weights = None
+    if sample_weight is not None:
+        weights = as_vector(sample_weight, "sample_weight", length=len(values), minimum=0.0)
+    mean = np.average(values, weights=weights)
+    total = np.average((values - mean) ** 2, weights=weights)
+    left = np.average((values - predicted) ** 2, weights=weights)
+    return float(1 - left / total) if total > 0 else float(left == 0)
 
 
 def as_case_weights(sample_weight: Any, n: int) -> NDArray[np.float64]:

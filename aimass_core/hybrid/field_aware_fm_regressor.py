@@ -9,6 +9,7 @@ import numpy as np
 from ..base.arrays import as_vector
 from ..base.registry import register
 from ._field_aware_estimator import FieldAwareEstimator
+from ._fm_estimator import determination
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["FieldAwareFactorizationMachineRegressor"]
 
 
-_LEAST_SCALE = 1e-30  # of float32 with room for coefficients below and above
+_LEAST_SCALE = 1e-30  # coefficients some powers of ten below and above still fit into float32
 
 
 @register("field-aware-fm-regressor")
@@ -184,15 +185,7 @@ class FieldAwareFactorizationMachineRegressor(FieldAwareEstimator):
         float
             1 for perfect predictions, 0 for those of the mean.
         """
-        predicted = self.predict(X)
-        values = as_vector(y, "y", length=len(predicted))
-        weights = None
-        if sample_weight is not None:
-            weights = as_vector(sample_weight, "sample_weight", length=len(values), minimum=0.0)
-        mean = np.average(values, weights=weights)
-        total = np.average((values - mean) ** 2, weights=weights)
-        left = np.average((values - predicted) ** 2, weights=weights)
-        return float(1 - left / total) if total > 0 else float(left == 0)
+        return determination(self.predict(X), y, sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags

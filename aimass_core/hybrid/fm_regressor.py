@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 from ..base.arrays import as_vector
 from ..base.registry import register
 from ..base.validation import as_bool, as_float
-from ._fm_estimator import FactorizationMachineEstimator
+from ._fm_estimator import FactorizationMachineEstimator, determination
 from ._fm_targets import Values
 
 if TYPE_CHECKING:
@@ -245,15 +245,7 @@ class FactorizationMachineRegressor(FactorizationMachineEstimator):
         float
             1 for perfect predictions, 0 for those of the mean.
         """
-        predicted = self.predict(X, relations=relations)
-        values = as_vector(y, "y", length=len(predicted))
-        weights = None
-        if sample_weight is not None:
-            weights = as_vector(sample_weight, "sample_weight", length=len(values), minimum=0.0)
-        mean = np.average(values, weights=weights)
-        total = np.average((values - mean) ** 2, weights=weights)
-        left = np.average((values - predicted) ** 2, weights=weights)
-        return float(1 - left / total) if total > 0 else float(left == 0)
+        return determination(self.predict(X, relations=relations), y, sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags

@@ -13,10 +13,8 @@ of processor whose ratios are stored; on others it prints the ratios.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -31,7 +29,7 @@ LIMIT = 1800
 
 sys.path.insert(0, str(SUITE.parent))
 
-from suite.record import ONLY, PAIRS  # noqa: E402
+from suite.record import ONLY, PAIRS, cpu_name  # noqa: E402
 
 # One case of each kernel with a reference; the wide grids are for the full suite.
 FILES = (
@@ -90,12 +88,7 @@ def processor() -> str:
     """The kind of this processor: its name, and its best instruction-set level."""
     from aimass_core import kernels
 
-    name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError, StopIteration):
-        with open("/proc/cpuinfo") as lines:
-            line = next(line for line in lines if line.startswith("model name"))
-        name = line.partition(":")[2].strip()
-    return f"{name}, {kernels.isa_available()[-1]}"
+    return f"{cpu_name()}, {kernels.isa_available()[-1]}"
 
 
 def isa() -> str:

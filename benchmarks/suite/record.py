@@ -6,6 +6,7 @@ import gc
 import json
 import math
 import os
+import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -27,6 +28,15 @@ PAIR_ROUNDS = 5
 PAIR_LIMIT = 0.3  # seconds of CPU time, after which three rounds are enough
 
 _waiting: dict[str, dict[str, Callable[[], Any]]] = {}
+
+
+def cpu_name() -> str:
+    """The name of the processor."""
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def record(

@@ -27,7 +27,7 @@ BENCHMARKS = SUITE.parent
 sys.path.insert(0, str(BENCHMARKS))
 
 from suite.page import page  # noqa: E402
-from suite.record import RECORD, ROUNDS  # noqa: E402
+from suite.record import RECORD, ROUNDS, cpu_name  # noqa: E402
 from suite.results import Journal, markdown, summary  # noqa: E402
 
 MEMBER = re.compile(r"(native|reference|peer:[\w.]+)")
@@ -90,15 +90,6 @@ class Measurement(NamedTuple):
     def key(self) -> str:
         """What names it in the journal, but for the round."""
         return json.dumps([self.node, sorted(self.environment.items())])
-
-
-def cpu_name() -> str:
-    """The name of the processor."""
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def machine(threads: int) -> dict[str, Any]:

@@ -45,7 +45,7 @@ struct CodeScan {
   const double (*tails)[kCodeCuts];             // of a row
   const std::int32_t (*cut_starts)[kCodeCuts];  // the same
   double bias_share;                            // of the largest |bias|
-  CodeHit* hits;                                // room for 4 a row and panel
+  CodeHit* hits;                                // at least 4 elements for each row and panel
 };
 
 template <class T>
