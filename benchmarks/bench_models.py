@@ -220,6 +220,7 @@ def bench_model(
 ) -> None:
     data = named(scale)
     train, held = parts(data)
+    data = f"file:{Path(data).name}" if data.startswith("file:") else data
     group = f"model {name}: {stage}, {data}"
     users = asked(train)
     if member == "native":
