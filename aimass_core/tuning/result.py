@@ -43,9 +43,10 @@ class Trial:
     seconds : float
         Time of fit and evaluation. Settings that share a fit share its time.
     state : str
-        "done", "pruned" (ended early by its first folds) or "failed".
+        "done", "pruned" (ended early by its first folds), "stopped" (ended by the time limit) or
+        "failed".
     error : str
-        Why it failed.
+        Why it failed or was stopped.
     """
 
     number: int
@@ -147,7 +148,9 @@ class SearchResult:
 
     def _notes(self) -> list[str]:
         failed = sum(t.state == "failed" for t in self.trials)
-        lines = [f"{len(self.trials)} trials, {failed} failed"]
+        stopped = sum(t.state == "stopped" for t in self.trials)
+        text = f"{len(self.trials)} trials, {failed} failed"
+        lines = [text + (f", {stopped} stopped by the time limit" if stopped else "")]
         if self.test_interval_ is not None:
             i = self.test_interval_
             lines.append(

@@ -25,6 +25,7 @@ from aimass_core.base.registry import model_modules
 from aimass_core.data import split
 from aimass_core.evaluation import evaluate
 from aimass_core.tuning import (
+    _scoring,
     Choice,
     Range,
     default_space,
@@ -216,6 +217,97 @@ class TestSharing:
         assert len(fits) == 2  # seven numbers of neighbours each
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still unless a test moves it: a list of one number of seconds."""
+    now = [0.0]
+    standing = types.SimpleNamespace(monotonic=lambda: now[0], perf_counter=lambda: now[0])
+    monkeypatch.setattr(search, "time", standing)
+    monkeypatch.setattr(_scoring, "time", standing)
+    monkeypatch.setattr(Slow, "clock", now)
+    return now
+
+
+class Slow(Popularity):
+    """Popularity that takes ten steps of some seconds."""
+
+    clock: list[float]
+
+    def __init__(self, *, step: float = 1.0) -> None:
+        super().__init__()
+        self.step = step
+
+    def _learn(self, n_threads):
+        progress = self._progress(10)
+        for number in range(1, 11):
+            self.clock[0] += self.step
+            progress.step(number)
+        super()._learn(n_threads)
+
+
+class TestTimeLimit:
+    def test_a_slow_model_takes_its_share_and_the_others_theirs(self, shop, clock, tmp_path):
+        models = {"slow": Slow(step=2.0), "popularity": Popularity(), "knn": ItemKNN()}
+        path = tmp_path / "journal"
+        result = tune(models, shop, time_limit=12, space=nothing_to_try(models), journal=path, refit=False)
+        states = {t.model: (t.state, t.seconds) for t in result.trials}
+        assert states == {"slow": ("stopped", 4), "popularity": ("done", 0), "knn": ("done", 0)}
+        assert "3 trials, 0 failed, 1 stopped by the time limit" in repr(result)
+        assert "slow" not in path.read_text()  # a longer search tries it again
+        again = tune(models, shop, time_limit=90, space=nothing_to_try(models), journal=path, refit=False)
+        assert [t.state for t in again.trials] == ["done"] * 3
+
+    @pytest.mark.parametrize("method", ["grid", "tpe"])
+    def test_the_limit_ends_a_running_trial(self, shop, clock, method):
+        if method == "tpe":
+            pytest.importorskip("optuna")
+        space = {"step": Choice([1.0, 1.0 + 1e-9, 1.0 + 2e-9])}
+        result = tune(Slow, shop, time_limit=25, method=method, space=space, refit=False)
+        assert [t.state for t in result.trials] == ["done", "done", "stopped"]
+        assert clock[0] == pytest.approx(25, abs=1)
+
+    def test_one_trial_is_completed_whatever_it_takes(self, shop, clock):
+        models = {"a": Slow(step=5.0), "b": Slow(step=6.0)}
+        result = tune(models, shop, time_limit=9, space=nothing_to_try(models))
+        assert [(t.model, t.state) for t in result.trials] == [("a", "stopped"), ("b", "done")]
+        assert tune(Slow, shop, time_limit=1e-9, space={"step": [1.0, 2.0]}).best_params_["step"]
+
+    def test_time_is_divided_equally(self, shop, clock):
+        models = {"a": Slow(), "b": Slow()}
+        space = {"a": {"step": Range(0.1, 0.11)}, "b": {"step": Range(1.0, 1.1)}}
+        result = tune(models, shop, time_limit=100, space=space, refit=False)
+        taken = {m: sum(t.seconds for t in result.trials if t.model == m) for m in models}
+        assert 40 < taken["a"] < 60
+        assert 40 < taken["b"] < 60
+
+    def test_epochs_that_were_reached_count(self, shop, clock, monkeypatch):
+        looks = iter(range(1000))
+        monkeypatch.setattr(
+            _scoring, "time", types.SimpleNamespace(monotonic=lambda: next(looks))
+        )
+        models = {"popularity": Popularity(), "als": ImplicitALS(n_factors=4)}
+        space = {"popularity": {}, "als": {"max_iter": [2, 50]}}
+        result = tune(models, shop, time_limit=20, method="grid", space=space, refit=False)
+        states = {(t.model, t.params.get("max_iter")): t.state for t in result.trials}
+        assert states["als", 2] == "done"
+        assert states["als", 50] == "stopped"
+
+    def test_models_that_fail_end_at_the_limit(self, shop, clock):
+        class Fails(Slow):
+            def _learn(self, n_threads):
+                self.clock[0] += 1
+                raise ValueError("cannot be fitted")
+
+        with pytest.raises(ValueError, match="every trial failed; the first one: .*cannot be"):
+            tune(Fails, shop, time_limit=9, space={"step": Range(1.0, 2.0)})
+        assert clock[0] < 12
+
+
+def nothing_to_try(models):
+    """Return a space without anything to try for each model."""
+    return {name: {} for name in models}
+
+
 class TestMethods:
     def test_random_is_seeded_and_independent_of_jobs(self, shop):
         space = {"n_factors": [4, 8, 16], "max_iter": [2, 3]}
@@ -282,16 +374,6 @@ class TestMethods:
         states = [t.state.name for t in study.trials]
         assert states == ["COMPLETE", "PRUNED", "PRUNED"]
         assert len(study.trials[0].intermediate_values) == 4
-
-    def test_time_limit_serves_every_model(self, shop, monkeypatch):
-        seconds = iter(range(100))  # each look at the clock takes a second
-        clock = types.SimpleNamespace(
-            monotonic=lambda: next(seconds), perf_counter=time.perf_counter
-        )
-        monkeypatch.setattr(search, "time", clock)
-        result = tune(["popularity", "item-knn", "pure-svd"], shop, time_limit=4, refit=False)
-        assert {t.model for t in result.trials} == {"popularity", "item-knn", "pure-svd"}
-        assert len(tune("popularity", shop, time_limit=1e-9)) == 1  # always one
 
     def test_everything(self, shop):
         result = tune(None, shop, n_trials=1)
