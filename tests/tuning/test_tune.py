@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from aimass_core import (
     ImplicitALS,
@@ -33,7 +34,9 @@ from aimass_core.tuning import (
     search,
     tune,
 )
+from aimass_core.tuning._journal import plain
 from aimass_core.tuning._sharing import fit_settings, shared_parameter
+from aimass_core.tuning.space import as_space
 
 OWN = [m.rpartition(".")[2].replace("_", "-") for m in model_modules().values()]
 
@@ -338,6 +341,45 @@ class TestMethods:
         assert "ndcg@10" in events[0].values
 
 
+class TestGivenSpaces:
+    def test_arrays_and_columns_are_lists_of_values(self, shop):
+        pd = pytest.importorskip("pandas")
+        for values in (np.array([5, 50]), pd.Series([5, 50]), range(5, 51, 45)):
+            result = tune("item-knn", shop, space={"n_neighbors": values}, method="grid")
+            found = [t.params["n_neighbors"] for t in result.trials]
+            assert found == [5, 50]
+            assert not any(isinstance(value, np.generic) for value in found)
+
+    def test_distributions_of_scipy_are_ranges(self):
+        space = as_space(
+            {
+                "a": stats.loguniform(0.01, 1),
+                "b": stats.uniform(2, 3),
+                "c": stats.randint(3, 9),
+                "d": np.float32(0.5),
+            }
+        )
+        assert space["a"] == Range(0.01, 1.0, log=True)
+        assert space["b"] == Range(2.0, 5.0)
+        assert space["c"] == Range(3, 8, integer=True)
+        assert space["d"].values == (0.5,)
+        with pytest.raises(TypeError, match="is a distribution 'norm'"):
+            as_space({"a": stats.norm(0, 1)})
+
+    def test_models_by_name(self, shop):
+        models = {"few": ItemKNN(n_neighbors=5), "many": ItemKNN(n_neighbors=50)}
+        space = {"few": {}, "many": {"weighting": ["bm25", None]}}
+        result = tune(models, shop, space=space, method="grid")
+        assert [t.model for t in result.trials] == ["few", "many", "many"]
+
+    def test_a_table_of_halving_has_the_share_of_the_users(self, shop):
+        result = tune("item-knn", shop, method="halving", n_trials=9, refit=False)
+        lines = repr(result).splitlines()
+        assert "users" in lines[0].split()
+        assert lines[1].split()[2] == "100%"
+        assert "users" not in repr(tune("popularity", shop, refit=False)).splitlines()[0]
+
+
 class TestJournal:
     def search(self, shop, path, **options):
         space = {"weight": [1.0, 2.0, 13.0, 3.0]}
@@ -375,6 +417,48 @@ class TestJournal:
         with pytest.raises(ValueError, match="not the journal of a search"):
             self.search(shop, other)
 
+    def test_a_refused_file_is_unchanged(self, shop, tmp_path):
+        other = tmp_path / "table.csv"
+        for content in (b"user,item\n1,2", b"\xff\xfe\x00", b'{"format": "aimass-search"}\n{"a'):
+            other.write_bytes(content)
+            with pytest.raises(ValueError, match=r"is (not )?the journal of"):
+                self.search(shop, other)
+            assert other.read_bytes() == content
+
+    def test_damaged_entries_are_refused(self, shop, tmp_path):
+        path = tmp_path / "search.jsonl"
+        self.search(shop, path)
+        header = path.read_text().splitlines()[0]
+        path.write_text(header + '\n{"model": "Counted", "params": {}, "resource": 1.0}\n')
+        with pytest.raises(ValueError, match="not the journal of a search"):
+            self.search(shop, path)
+
+    def test_trials_of_other_fixed_parameters_are_not_reused(self, shop, tmp_path):
+        """The setting is the same, but the model that was given is another one."""
+        options = {"space": {"n_neighbors": [5, 50]}, "method": "grid"}
+        for weighting in ("bm25", "tf_idf", None):
+            model = ItemKNN(weighting=weighting)
+            kept = tune(model, shop, journal=tmp_path / "j", **options)
+            fresh = tune(model, shop, **options)
+            assert [t.score for t in kept.trials] == [t.score for t in fresh.trials]
+
+    def test_long_arrays_among_the_parameters_are_told_apart(self):
+        first, second = np.zeros(5000), np.zeros(5000)
+        second[2500] = 1  # which the printed form leaves out
+        assert plain(first) != plain(second)
+        assert plain(first) == plain(first.copy())
+
+    def test_other_times_are_other_data(self, shop, tmp_path):
+        parts = split.random(shop, test_size=0.2, random_state=0)
+        x = parts.train
+        later = Interactions(x.matrix, x.users, x.items, timestamps=np.arange(x.nnz)[::-1].copy())
+        first = Interactions(x.matrix, x.users, x.items, timestamps=np.arange(x.nnz))
+        options = {"test": False, "refit": False, "journal": tmp_path / "j", "n_trials": 1}
+        folds = [split.random(one, test_size=0.2, random_state=0) for one in (first, later)]
+        tune("popularity", first, validation=[folds[0]], **options)
+        with pytest.raises(ValueError, match="other data"):
+            tune("popularity", later, validation=[folds[1]], **options)
+
     def test_halving_resumes(self, shop, tmp_path):
         options = {"method": "halving", "n_trials": 9, "journal": tmp_path / "j", "refit": False}
         space = {"weight": Range(1.0, 2.0)}
@@ -409,6 +493,11 @@ class TestFailures:
             ({"space": [1]}, TypeError, "space must be a dictionary"),
             ({"method": "bayes"}, ValueError, "method must be one of"),
             ({"metric": "ndgc"}, ValueError, "metrics holds 'ndgc'; known are"),
+            ({"metric": ["ndcg"]}, TypeError, "the name of one metric"),
+            ({"metric": len}, TypeError, "the name of one metric"),
+            ({"space": {"n_neighbors": {1, 2}}}, TypeError, "no fixed order"),
+            ({"space": {"n_neighbors": iter([1])}}, TypeError, "read once only"),
+            ({"validation": lambda x: None}, TypeError, "a Split or several"),
             ({"n_trials": 0}, ValueError, "n_trials must be at least 1"),
             ({"time_limit": 0}, ValueError, "time_limit must be above 0"),
             ({"n_jobs": 0}, ValueError, "n_jobs must be at least 1"),
