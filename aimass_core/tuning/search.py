@@ -33,7 +33,7 @@ from ..evaluation._features import Features
 from ..evaluation._metrics import parse_metrics
 from ..evaluation._split_files import SharedSplits
 from ..evaluation.resampling import LOWER_IS_BETTER
-from ._journal import Journal, fingerprint
+from ._journal import Journal, fingerprint, plain
 from ._scoring import TIME_IS_OVER, column_of_metric, score_settings
 from ._sharing import shared_parameter
 from .default_spaces import RATINGS, default_space, has_rating_space
@@ -151,7 +151,7 @@ def tune(
 
     Parameters
     ----------
-    models : model, class, registered name, list of these, or None
+    models : model, class, registered name, list of these, dict of name to one of these, or None
         A model instance keeps its own parameters where the space has none. None: every model of
         the package that ranks (or rates, for a rating metric) and needs nothing but the
         interactions. Neural networks must be named; so must models that rank by features, unless
@@ -161,9 +161,11 @@ def tune(
         judgement of the winner.
     space : dict of str to list, Choice or Range, optional
         What may be tried, or a dict by model name of such dicts, which several models need.
+        A NumPy array or a column of a data frame is a list of values, too, and ``loguniform``,
+        ``uniform`` and ``randint`` of ``scipy.stats`` are ranges.
         Default: `default_space` of each model.
     metric : str, default "ndcg@10"
-        Any metric of `evaluate`, with its cut-off.
+        Name of any metric of `evaluate`, with its cut-off.
     method : {"random", "grid", "halving", "tpe", "cma-es"}, default "random"
         "halving" tries many settings on a part of the users and keeps the best third for the next
         round; a time limit is divided equally among the rounds. "tpe" and "cma-es" use Optuna.
@@ -247,7 +249,7 @@ def tune(
     """
     method = as_choice(method, "method", METHODS)
     seed = as_seed(random_state)
-    parse_metrics([metric], 10)  # an unknown metric is refused before any fit
+    check_metric(metric)
     train, test_split = _outer(data, test, seed)
     features = Features.of(item_features, user_features, train)
     candidates = _candidates(models, space, metric, features)
@@ -352,6 +354,19 @@ def _journal(
     return Journal(path, "" if path is None else fingerprint(folds, metric, resource, features))
 
 
+def check_metric(metric: Any) -> None:
+    """Refuse a metric that `evaluate` does not know, before any fit.
+
+    Parameters
+    ----------
+    metric : object
+        What the caller gave.
+    """
+    if not isinstance(metric, str):
+        raise TypeError(f"metric must be the name of one metric, such as 'ndcg@10', got {metric!r}")
+    parse_metrics([metric], 10)
+
+
 # ---- what is searched ------------------------------------------------------------------------
 
 
@@ -361,7 +376,8 @@ def _candidates(models: Any, space: Any, metric: str, features: Features) -> lis
         models = [n for n in model_names() if suits_search(find(n), is_rating, features.given)]
     if isinstance(models, (str, type)) or hasattr(models, "fit"):
         models = [models]
-    models = list(models)
+    names = list(map(str, models)) if isinstance(models, Mapping) else None
+    models = list(models.values()) if isinstance(models, Mapping) else list(models)
     if not models:
         raise ValueError("models must name at least one model")
     several = len(models) > 1
@@ -371,13 +387,13 @@ def _candidates(models: Any, space: Any, metric: str, features: Features) -> lis
         and all(isinstance(part, Mapping) for part in space.values())
     )
     result: list[_Candidate] = []
-    for model in models:
+    for i, model in enumerate(models):
         cls = find(model) if isinstance(model, str) else model
         fixed: dict[str, Any] = {}
         if not isinstance(cls, type):
             fixed = {n: getattr(cls, n) for n in inspect.signature(type(cls)).parameters}
             cls = type(cls)
-        name = name_of(cls) or cls.__name__
+        name = (name_of(cls) or cls.__name__) if names is None else names[i]
         while any(c.name == name for c in result):
             name += "'"
         given = space
@@ -478,7 +494,8 @@ def _folds(train: Interactions, validation: Any, seed: int) -> list[Split]:
         folds = splits.k_fold(train, n_splits=n, random_state=seed % 2**63)
     else:
         folds = validation
-    folds = [folds] if isinstance(folds, Split) else list(folds)
+    folds = [folds] if isinstance(folds, Split) else folds
+    folds = list(folds) if np.iterable(folds) else []
     if not folds or not all(isinstance(fold, Split) for fold in folds):
         raise TypeError("validation must give a Split or several of them")
     for fold in folds:
@@ -616,7 +633,7 @@ def _evaluate_group(
     """Return the trials of settings that share a fit; finished ones come from the journal."""
     trials: list[Trial | None] = []
     for setting, number in zip(group, numbers):
-        entry = search.journal.find(candidate.name, setting, resource)
+        entry = search.journal.find(candidate.name, _unsearched(candidate), setting, resource)
         trials.append(None if entry is None else _from_entry(entry, setting, number))
     todo = [i for i, trial in enumerate(trials) if trial is None]
     limit = search.start(candidate.name)
@@ -644,11 +661,16 @@ def _evaluate_group(
             )
             trials[i] = trial
             if trial.state != "stopped":  # which another search may complete
-                search.journal.add(_entry(trial))
+                search.journal.add({**_entry(trial), "fixed": plain(_unsearched(candidate))})
     found = [trial for trial in trials if trial is not None]
     search.seconds[candidate.name] += sum(trial.seconds for trial in found)
     search.is_any_complete |= any(trial.state != "stopped" for trial in found)
     return found
+
+
+def _unsearched(candidate: _Candidate) -> dict[str, Any]:
+    """Return the parameters of a given model that its space does not hold."""
+    return {n: value for n, value in candidate.fixed.items() if n not in candidate.space}
 
 
 def _entry(trial: Trial) -> dict[str, Any]:
