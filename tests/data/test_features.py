@@ -706,9 +706,12 @@ def test_text_files_keep_leading_zeros(tmp_path):
     table = features.fit_transform(path)
     assert table.ids.ids.tolist() == ["01", "1", "001"]
     assert table.names == ("zip=007", "zip=07", "zip=7", "stock")
+
+
+def test_types_of_arrow_that_are_no_features_are_named():
+    table = pytest.importorskip("polars").DataFrame({"p": [datetime.timedelta(1)]})
     with pytest.raises(TypeError, match="column 'p' holds durations"):
-        polars = pytest.importorskip("polars")
-        Features(id_column=False).fit(polars.DataFrame({"p": [datetime.timedelta(1)]}))
+        Features(id_column=False).fit(table)
 
 
 def test_interactions_still_refuse_lists():
