@@ -85,6 +85,8 @@ class TextEncoder(ColumnEncoder):
         if cells.kind == "null":
             return None
         rows, texts = codes_of(cells, name, options.n_threads)
+        if texts.n_entries < 2 and (rows >= 0).all():
+            return None
         lists = _terms_of(texts)
         codes, terms = codes_of(lists.entries, name, options.n_threads)
         n_texts, n_terms = texts.n_entries, terms.n_entries
