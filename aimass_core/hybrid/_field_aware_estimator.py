@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .. import kernels
+from ..base.csr import take_rows
 from ..base.estimator import Estimator
 from ..base.memory import available_memory
 from ..base.progress import Progress, log_duration
 from ..base.random import as_generator
+from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_csr, as_float, as_int, csr_parts
 from ..exceptions import NumericalError
 from ._fm_estimator import as_case_weights, as_groups
@@ -190,7 +192,7 @@ class FieldAwareEstimator(Estimator):
         self, X: sp.csr_array, targets: Array, weights: Array, rows: NDArray[np.int64]
     ) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
-            losses = self._row_losses(self._scores(X[rows]), targets[rows])
+            losses = self._row_losses(self._scores(take_rows(X, rows)), targets[rows])
         return float(np.average(losses, weights=weights[rows] if len(weights) else None))
 
     def _keep(self, intercept: float, linear: Array, factors: Array) -> None:
@@ -238,22 +240,15 @@ class FieldAwareEstimator(Estimator):
         return scores
 
     def _scores(self, X: sp.csr_array) -> Array:
-        """Return the prediction of each row, by sums of factors of each pair of fields."""
-        factors = self.factors_.astype(np.float64)
-        scores: Array = np.asarray(X @ self.linear_.astype(np.float64)) + self.intercept_[0]
-        columns = [np.flatnonzero(self.fields_ == f) for f in range(factors.shape[1])]
-        parts = [X[:, own] for own in columns]
-        for f, own in enumerate(columns):
-            if parts[f].nnz == 0:
-                continue
-            within = factors[own, f]
-            squares = parts[f].multiply(parts[f]) @ (within**2).sum(axis=1)
-            scores += 0.5 * ((parts[f] @ within) ** 2).sum(axis=1) - 0.5 * squares
-            for g in range(f + 1, len(columns)):
-                if parts[g].nnz == 0:
-                    continue
-                ours, theirs = parts[f] @ factors[own, g], parts[g] @ factors[columns[g], f]
-                scores += (ours * theirs).sum(axis=1)
+        """Return the prediction of each row."""
+        scores: Array = kernels.field_aware_scores(
+            *csr_parts(X),
+            self.fields_,
+            float(self.intercept_[0]),
+            np.ascontiguousarray(self.linear_),
+            np.ascontiguousarray(self.factors_),
+            resolve_n_threads(None),
+        )
         return scores
 
     def _facts(self) -> dict[str, str]:
