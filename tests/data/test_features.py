@@ -193,11 +193,11 @@ def test_rare_new_and_missing_categories(caplog):
         new = features.transform({"item": [1, 2, 3], "brand": ["a", "zzz", None]})
     assert new.matrix.toarray().tolist() == [[1, 0], [0, 0], [0, 0]]
     assert "column 'brand': 1 of 3 rows have categories that the fit did not have" in caplog.text
-    with pytest.raises(TypeError, match="'brand' holds values of kind 'int', but .* such as 'a'"):
+    with pytest.raises(TypeError, match=r"'brand' holds values of kind 'int', but .* such as 'a'"):
         features.transform({"item": [1], "brand": [17]})
     assert features.transform({"item": [1], "brand": [None]}).matrix.nnz == 0
     codes = Features({"c": "categorical"}).fit({"item": range(3), "c": [1, 2, 1]})
-    with pytest.raises(TypeError, match="'c' holds values of kind 'str', but .* such as 1"):
+    with pytest.raises(TypeError, match=r"'c' holds values of kind 'str', but .* such as 1"):
         codes.transform({"item": [1], "c": ["1"]})
     assert codes.transform({"item": [1], "c": [2.0]}).matrix.toarray().tolist() == [[0, 1]]
     tags = Features().fit({"item": range(2), "t": [["x"], ["y"]]})

@@ -204,8 +204,9 @@ class TagEncoder(ColumnEncoder):
         """Return the tags of each row, each once; new tags have no entry."""
         lists, rows = lists_of(cells, name, self.separator, options.n_threads)
         codes, values = codes_of(lists.entries, name, options.n_threads)
-        columns = rows_of_categories(self.tags, values, name).astype(np.int32)
-        report_new(columns, codes, name, "tags")
+        rows_of_tags = rows_of_categories(self.tags, values, name)
+        report_new(rows_of_tags, codes, name, "tags")
+        columns = rows_of_tags.astype(np.int32)
         columns = np.append(columns, np.int32(-1))[codes]
         of_list = np.repeat(np.arange(lists.n_rows), np.diff(lists.offsets))
         known = columns >= 0
