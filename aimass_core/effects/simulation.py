@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit, logit
 
-from ..base.arrays import as_vector
+from ..base.arrays import LARGEST, as_vector
 from ..base.random import as_seed
 from ..base.text import aligned, interval_text
 from ..base.validation import as_float, as_int
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AudiencePlan", "CampaignSimulation", "plan_audience", "simulate_campaign"]
 
+MAX_RELATIVE_SD = 1e6  # of the value of a purchase
 _BLOCK = 1 << 23  # random numbers drawn at once
+_SMALL = 1e-4  # probabilities below it need random numbers of double precision
 
 
 @dataclass(frozen=True, repr=False)
@@ -138,8 +140,8 @@ class CampaignSimulation:
 
 def _per_contact(values: Any, name: str, n: int, minimum: float | None) -> Floats:
     if np.ndim(values) == 0:
-        return np.full(n, as_float(values, name, minimum=minimum))
-    return as_vector(values, name, length=n, minimum=minimum)
+        values = np.full(n, as_float(values, name, minimum=minimum))
+    return as_vector(values, name, length=n, minimum=minimum, largest=LARGEST)
 
 
 def plan_audience(
@@ -298,6 +300,8 @@ def simulate_campaign(
     deviation = _per_contact(value_sd, "value_sd", n, 0.0)
     if (deviation > 0).any() and (values <= 0).any():
         raise ValueError("value must be positive where value_sd is given")
+    if (deviation > MAX_RELATIVE_SD * np.abs(values)).any():
+        raise ValueError(f"value_sd must be at most {MAX_RELATIVE_SD:g} times the value")
     shift_sd = as_float(common_sd, "common_sd", minimum=0)
     share = as_float(band, "band", above=0)
     if share >= 1:
@@ -365,13 +369,14 @@ def _purchases(
     """Return the numbers and values of the purchases of m simulated campaigns."""
     if shift is not None:
         chances = expit(logit(chances) + shift)
-    bought = rng.random((m, len(values)), dtype=np.float32) < chances
+    is_small = bool(((chances > 0) & (chances < _SMALL)).any())
+    bought = rng.random((m, len(values)), dtype=np.float64 if is_small else np.float32) < chances
     count = bought.sum(axis=1).astype(np.float64)
     if not (deviation > 0).any():
         return count, bought @ values
     rows, columns = np.nonzero(bought)
     mean, sd = values[columns], deviation[columns]
-    noisy = sd > 0
+    noisy = sd > 1e-9 * mean  # below it, the value is its mean to nine digits
     worth = mean.copy()
     shape = (mean[noisy] / sd[noisy]) ** 2
     worth[noisy] = rng.gamma(shape, mean[noisy] / shape)

@@ -144,6 +144,10 @@ class Part:
 class Design:
     """All features of some cases: a design matrix, relations, or both.
 
+    For training without a design matrix, the cases are sorted by their rows in the relations, the
+    first relation first, so that sweeps read neighbouring errors together. ``order`` holds the
+    number of each case in the caller's data, or None where the cases stay in their order.
+
     Parameters
     ----------
     X : matrix of shape (n_cases, n_columns) or None
@@ -185,6 +189,10 @@ class Design:
                 f"{', '.join(map(str, lengths))} rows"
             )
         self.n_cases = lengths[0]
+        self.order = None
+        if is_training and X is None:
+            self.order = np.lexsort([rows for _, rows in reversed(matrices)])
+            matrices = [(matrix, rows[self.order]) for matrix, rows in matrices]
         self.matrices = matrices
         self.n_columns = sum(matrix.shape[1] for matrix, _ in matrices)
         self.parts: list[Part] = []
