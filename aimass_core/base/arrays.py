@@ -1,4 +1,4 @@
-"""Checks of the one-dimensional arrays that evaluation and effects take."""
+"""Checks of one-dimensional arrays, and of the names of columns."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .progress import logger
 from .random import as_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LARGEST", "as_labels", "as_seed", "as_vector", "is_missing"]
+__all__ = [
+    "LARGEST",
+    "as_labels",
+    "as_seed",
+    "as_vector",
+    "column_names",
+    "is_missing",
+    "ordered_labels",
+]
 
 # Values up to this bound have squares whose sums over 10**8 rows are finite.
 LARGEST = 1e150
@@ -202,3 +211,59 @@ def as_labels(
             f"{name} must hold labels of one kind without missing ones, got dtype {array.dtype}"
         ) from None
     return labels, codes.astype(np.int64)
+
+
+def column_names(X: Any) -> NDArray[np.object_] | None:
+    """Return the names of the columns if all are strings, else None."""
+    names = getattr(X, "columns", None)
+    if names is None:
+        return None
+    names = list(names)
+    return np.array(names, dtype=object) if all(isinstance(n, str) for n in names) else None
+
+
+def ordered_labels(
+    values: Any, name: str, *, length: int | None = None
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the distinct labels in their order, and the number of each row's label.
+
+    The order is that of an ordered categorical type of pandas, or of an Enum of polars; else the
+    ascending one, which a log message names for text.
+
+    Parameters
+    ----------
+    values, name, length
+        As in `as_labels`.
+
+    Returns
+    -------
+    labels : ndarray, shape (n_labels,)
+        Distinct labels.
+    codes : ndarray of int64, shape (n,)
+        ``labels[codes]`` are the given values.
+    """
+    categories = _ordered_categories(values)
+    labels, codes = as_labels(values, name, length=length)
+    if categories is None:
+        if labels.dtype.kind in "SUO":
+            shown = ", ".join(repr(label) for label in labels[:4].tolist())
+            logger.warning(
+                "%s holds text, whose order is taken to be the alphabetical one (%s): give numbers "
+                "or an ordered categorical column where it is another one",
+                name,
+                shown,
+            )
+        return labels, codes
+    ranks = {label: rank for rank, label in enumerate(categories)}
+    order = np.argsort([ranks[label] for label in labels.tolist()], kind="stable")
+    return labels[order], np.argsort(order)[codes]
+
+
+def _ordered_categories(values: Any) -> list[Any] | None:
+    """Return the categories of an ordered categorical column, in their order."""
+    dtype = getattr(values, "dtype", None)
+    categories = getattr(dtype, "categories", None)
+    is_enum = type(dtype).__name__ == "Enum"
+    if categories is None or not (is_enum or getattr(dtype, "ordered", False)):
+        return None
+    return list(categories.to_list() if hasattr(categories, "to_list") else categories)

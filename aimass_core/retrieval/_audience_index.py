@@ -166,9 +166,11 @@ class AudienceIndex:
         model : fitted model with ``item_factors_``, and ``user_factors_`` or ``embed``
             Such as ImplicitALS. Its ``item_bias_``, ``user_bias_``, ``user_items_``, ``users_`` and
             ``items_`` are used where it has them.
+        k
+            As in the class.
         item_features : FeatureTable, table or matrix, optional
             For models that use them: features of new items, which follow those of the fit.
-        k, n_threads, device
+        n_threads, device
             As in the class.
 
         Returns

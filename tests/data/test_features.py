@@ -193,8 +193,19 @@ def test_rare_new_and_missing_categories(caplog):
         new = features.transform({"item": [1, 2, 3], "brand": ["a", "zzz", None]})
     assert new.matrix.toarray().tolist() == [[1, 0], [0, 0], [0, 0]]
     assert "column 'brand': 1 of 3 rows have categories that the fit did not have" in caplog.text
-    numbers = features.transform({"item": [1], "brand": [17]})  # of another kind
-    assert numbers.matrix.nnz == 0
+    with pytest.raises(TypeError, match=r"'brand' holds values of kind 'int', but .* such as 'a'"):
+        features.transform({"item": [1], "brand": [17]})
+    assert features.transform({"item": [1], "brand": [None]}).matrix.nnz == 0
+    codes = Features({"c": "categorical"}).fit({"item": range(3), "c": [1, 2, 1]})
+    with pytest.raises(TypeError, match=r"'c' holds values of kind 'str', but .* such as 1"):
+        codes.transform({"item": [1], "c": ["1"]})
+    assert codes.transform({"item": [1], "c": [2.0]}).matrix.toarray().tolist() == [[0, 1]]
+    tags = Features().fit({"item": range(2), "t": [["x"], ["y"]]})
+    with pytest.raises(TypeError, match="'t' holds values of kind 'int'"):
+        tags.transform({"item": [1], "t": [[1, 2]]})
+    with caplog.at_level(logging.INFO, "aimass_core"):
+        tags.transform({"item": [1], "t": [["x", "new"]]})
+    assert "column 't': 1 of 2 tags have categories that the fit did not have" in caplog.text
 
 
 def test_hashed_columns():
@@ -293,6 +304,14 @@ def test_leaks_are_reported(rng, caplog):
         table.leaks(np.zeros(n))
     with pytest.raises(ValueError, match="one value for each"):
         table.leaks([1, 0])
+
+
+def test_leaks_of_a_target_of_two_labels():
+    table = Features().fit_transform({"item": range(60), "s": np.arange(60.0)})
+    labels = np.where(np.arange(60) < 30, "no", "yes")
+    assert table.leaks(labels) == table.leaks(labels.astype(object)) == {"s": 1.0}
+    with pytest.raises(TypeError, match="two labels, got 3"):
+        table.leaks(["a", "b", "c"] * 20)
 
 
 def test_areas_under_the_curve_are_those_of_scikit_learn(rng):

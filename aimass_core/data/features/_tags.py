@@ -11,7 +11,7 @@ from ...base.validation import wrap_csr
 from .._column import Column, take_strings
 from ..idmap import IdMap
 from ._blocks import Sparse
-from ._categories import rows_of_categories, text_of
+from ._categories import report_new, rows_of_categories, text_of
 from ._cells import Lists
 from ._encoder import ColumnEncoder, ColumnOptions, codes_of, wrong_cells
 
@@ -204,7 +204,9 @@ class TagEncoder(ColumnEncoder):
         """Return the tags of each row, each once; new tags have no entry."""
         lists, rows = lists_of(cells, name, self.separator, options.n_threads)
         codes, values = codes_of(lists.entries, name, options.n_threads)
-        columns = rows_of_categories(self.tags, values).astype(np.int32)
+        rows_of_tags = rows_of_categories(self.tags, values, name)
+        report_new(rows_of_tags, codes, name, "tags")
+        columns = rows_of_tags.astype(np.int32)
         columns = np.append(columns, np.int32(-1))[codes]
         of_list = np.repeat(np.arange(lists.n_rows), np.diff(lists.offsets))
         known = columns >= 0

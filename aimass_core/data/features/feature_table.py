@@ -136,7 +136,7 @@ class FeatureTable:
         Parameters
         ----------
         y : array-like of shape (n,)
-            Target of each row: a binary label, or numbers, of which those above the median are
+            Target of each row: one of two labels, or numbers, of which those above the median are
             told from the others. Examples: whether an item sold in the test period, its mean
             rating.
         threshold : float, default=0.99
