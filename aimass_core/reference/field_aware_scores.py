@@ -14,7 +14,14 @@ __all__ = ["field_aware_scores"]
 
 
 def field_aware_scores(
-    indptr: Any, indices: Any, data: Any, fields: Any, intercept: float, linear: Any, factors: Any
+    indptr: Any,
+    indices: Any,
+    data: Any,
+    fields: Any,
+    intercept: float,
+    linear: Any,
+    factors: Any,
+    n_threads: int,
 ) -> NDArray[np.float64]:
     """Return the prediction of each row.
 
@@ -30,6 +37,8 @@ def field_aware_scores(
         Linear coefficients.
     factors : ndarray of shape (n_columns, n_fields, n_factors)
         Factors of each column for each field.
+    n_threads : int
+        Not used.
 
     Returns
     -------

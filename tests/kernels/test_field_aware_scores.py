@@ -31,7 +31,7 @@ def problem(n_rows, n_columns, n_fields, n_factors, seed):
 @pytest.mark.parametrize("n_fields", [1, 4, 30])
 def test_equals_reference(n_fields, n_threads):
     arguments = problem(700, 30, n_fields, 5, 3)
-    expected = reference.field_aware_scores(**arguments)
+    expected = reference.field_aware_scores(**arguments, n_threads=1)
     found = _core.field_aware_scores(**arguments, n_threads=n_threads)
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
     np.testing.assert_array_equal(found, _core.field_aware_scores(**arguments, n_threads=1))
@@ -43,7 +43,7 @@ def test_equals_reference(n_fields, n_threads):
 @settings(max_examples=60, deadline=None)
 def test_any_size(n_rows, n_columns, n_fields, n_factors, seed):
     arguments = problem(n_rows, n_columns, n_fields, n_factors, seed)
-    expected = reference.field_aware_scores(**arguments)
+    expected = reference.field_aware_scores(**arguments, n_threads=1)
     found = _core.field_aware_scores(**arguments, n_threads=2)
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
 
