@@ -249,10 +249,6 @@ TASKS: dict[str, Task] = {
         (
             Published("Wang et al., KDD 2019, with a knowledge graph", {"KGAT": (0.1489, None)}),
             Published(
-                "Scientific Reports 2025, doi 10.1038/s41598-025-31109-8, with a knowledge graph",
-                {"RKGnet": (0.1592, None)},
-            ),
-            Published(
                 "README of LunaBlack/KGAT-pytorch",
                 {"BPR-MF": (0.1336, 0.0694), "KGAT in PyTorch": (0.1412, 0.0753)},
             ),
