@@ -48,6 +48,18 @@ PEERS = {
     "svd": ["surprise"],
 }
 FACTORS = 32
+# What the peer has as its default: both learn the same model, so that their recall can be compared.
+OPTIONS_OF_PEERS: dict[str, dict[str, Any]] = {
+    "bpr": {"learning_rate": 0.05, "optimizer": "sgd", "n_candidates": 1},
+    "implicit-als": {"confidence": "total", "unobserved_weight": 1.0, "nu": 0.0},
+    "item-knn": {
+        "n_neighbors": 99,  # without the item itself
+        "similarity": "cosine",
+        "neighbors_of": "seen",
+        "profile": "raw",
+    },
+    "pure-svd": {"max_iter": 5, "n_oversamples": 10},
+}
 
 
 def named(scale: str) -> str:
@@ -112,8 +124,7 @@ def model(name: str, n_threads: int) -> Any:
         wanted["models"] = ("item-knn", "popularity")
     if name == "bagging":
         wanted |= {"model": "item-knn", "share": 0.8, "n_estimators": 2}
-    if name == "bpr":  # the model that implicit has
-        wanted |= {"learning_rate": 0.05, "optimizer": "sgd", "n_candidates": 1}
+    wanted |= OPTIONS_OF_PEERS.get(name, {})
     if name == "fm":
         wanted |= {"n_burn_in": 5, "n_draws": 5}
     return cls(**{key: value for key, value in wanted.items() if key in known})
@@ -209,6 +220,7 @@ def bench_model(
 ) -> None:
     data = named(scale)
     train, held = parts(data)
+    data = f"file:{Path(data).name}" if data.startswith("file:") else data
     group = f"model {name}: {stage}, {data}"
     users = asked(train)
     if member == "native":

@@ -91,9 +91,9 @@ def orthonormal(A: Array, n_threads: int) -> Array:
         return _householder(A)
     if np.diag(lower).min() < _MIN_DISTANCE:
         return _householder(A)
-    from scipy.linalg import solve_triangular  # here, because importing it takes long
-
-    inverse = solve_triangular(lower, np.eye(len(lower)), lower=True).T
+    # Not by scipy.linalg: its BLAS has threads of its own, which wait for work in a loop and take
+    # the processors from the product that follows.
+    inverse = np.linalg.inv(lower).T
     return multiply(A, (inverse / lengths[:, None]).astype(A.dtype))
 
 

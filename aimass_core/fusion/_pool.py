@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.ranking import Ranked, padding
+from ..base.ranking import Ranked, padding, top_of_rows
 from ..base.validation import wrap_csr
 from ..exceptions import NumericalError
 
@@ -69,20 +69,10 @@ class Pool:
         of the candidates stays that of the model. It is infinity for -inf.
         """
         reference, scores = self.references[model], self.scores[model]
-        n, depth = reference.shape
         inside = reference > -np.inf
         lengths = inside.sum(axis=1)
-        all_rows = np.concatenate([np.repeat(np.arange(n), lengths), self.rows])
-        values = np.concatenate([reference[inside], scores])
-        is_reference = np.zeros(len(values), dtype=bool)
-        is_reference[: len(values) - len(scores)] = True
-        # Among equal scores the candidates come first: only better entries are counted.
-        order = np.lexsort((is_reference, -values, all_rows))
-        counts = np.empty(len(values), dtype=np.int64)
-        counts[order] = np.cumsum(is_reference[order])
-        before = np.concatenate([[0], np.cumsum(lengths)])[self.rows]
-        ranks: Floats = 1.0 + (counts[len(values) - len(scores) :] - before)
-        if depth:
+        ranks = (1 + _n_better(reference, self.rows, scores)).astype(np.float64)
+        if reference.shape[1]:
             last = np.where(lengths > 0, np.where(inside, reference, np.inf).min(axis=1), 0.0)
             span = np.where(lengths > 0, reference[:, 0] - last, 0.0)
             below = (scores < last[self.rows]) & (scores > -np.inf) & (span[self.rows] > 0)
@@ -130,11 +120,35 @@ def blocks_of(query: Query, depth: int, n_models: int) -> Iterator[Query]:
         yield query.rows(begin, min(begin + size, len(query)))
 
 
+def _n_better(reference: Floats, rows: NDArray[np.int64], scores: Floats) -> NDArray[np.int64]:
+    """Return how many entries of row ``rows[i]`` of descending lists are above ``scores[i]``."""
+    n, depth = reference.shape
+    width = 1 << depth.bit_length()  # more than depth, so that the search may end behind the list
+    padded = np.full((n, width), -np.inf)
+    padded[:, :depth] = reference
+    flat, begin = padded.ravel(), rows * np.int64(width)
+    at = begin.copy()
+    step = width // 2
+    while step:  # binary search of all scores at once
+        at += step * (flat[at + (step - 1)] > scores)
+        step //= 2
+    better: NDArray[np.int64] = at - begin
+    return better
+
+
 def _keys(indices: NDArray[np.int32], n_items: int) -> NDArray[np.int64]:
     """Return row x n_items + column of each entry of padded lists."""
-    rows, ranks = np.nonzero(indices >= 0)
-    keys: NDArray[np.int64] = rows * np.int64(n_items) + indices[rows, ranks]
+    listed = indices >= 0
+    begin = np.repeat(np.arange(len(indices)) * np.int64(n_items), listed.sum(axis=1))
+    keys: NDArray[np.int64] = begin + indices[listed].astype(np.int64)
     return keys
+
+
+def _union(lists: list[NDArray[np.int32]], n_items: int) -> NDArray[np.int64]:
+    """Return the distinct keys of padded lists of the same rows, ascending."""
+    items = np.sort(np.concatenate(lists, axis=1), axis=1)
+    items[:, 1:][items[:, 1:] == items[:, :-1]] = -1
+    return _keys(items, n_items)
 
 
 def _scores_at(keys: NDArray[np.int64], ranked: Ranked, n_items: int) -> Floats:
@@ -176,16 +190,15 @@ def make_pool(
     depth = min(depth, n_items)
     unseen = replace(query, candidates=None, exclude=query.profiles, k=depth)
     lists = [model._ranked(unseen, False)[0] for model in members.values()]
-    reference_keys = [_keys(indices, n_items) for indices in lists]
     if complete:
-        answer_keys = np.arange(n * np.int64(n_items))
+        keys = answer_keys = np.arange(n * np.int64(n_items))
     elif query.candidates is None and query.exclude is query.profiles and n_answers <= depth:
-        answer_keys = np.unique(np.concatenate(reference_keys))
+        keys = answer_keys = _union(lists, n_items)
     else:
         allowed = replace(query, k=min(max(depth, n_answers), n_items))
-        ranked = [model._ranked(allowed, False)[0] for model in members.values()]
-        answer_keys = np.unique(np.concatenate([_keys(indices, n_items) for indices in ranked]))
-    keys = answer_keys if complete else np.unique(np.concatenate([answer_keys, *reference_keys]))
+        answers = [model._ranked(allowed, False)[0] for model in members.values()]
+        answer_keys = _union(answers, n_items)
+        keys = _union([*answers, *lists], n_items)
     rows, items = np.divmod(keys, np.int64(max(n_items, 1)))
     indptr = np.searchsorted(rows, np.arange(n + 1)).astype(np.int64)
     own = wrap_csr(
@@ -204,7 +217,7 @@ def make_pool(
                     "number, or -inf where the model cannot rank it"
                 )
             listed = lists[m] >= 0
-            references[m][listed] = scores[m][np.searchsorted(keys, reference_keys[m])]
+            references[m][listed] = scores[m][np.searchsorted(keys, _keys(lists[m], n_items))]
         references = -np.sort(-references, axis=2)
     is_answer: NDArray[np.bool_] = np.ones(len(keys), dtype=bool)
     if len(answer_keys) < len(keys):
@@ -216,12 +229,10 @@ def rank_pool(pool: Pool, fused: Floats, k: int) -> Ranked:
     """Return the k best candidates of each user by their fused scores; -inf is no candidate."""
     kept = np.flatnonzero(pool.is_answer & (fused > -np.inf))
     rows, items, values = pool.rows[kept], pool.items[kept], fused[kept]
-    order = np.lexsort((items, -values, rows))
-    rows, items, values = rows[order], items[order], values[order]
-    starts = np.searchsorted(rows, np.arange(pool.n_users))
-    ranks = np.arange(len(rows)) - starts[rows]
-    inside = ranks < k
-    indices, scores = padding(pool.n_users, k)
-    at: Any = rows[inside], ranks[inside]
-    indices[at], scores[at] = items[inside], values[inside]
-    return indices, scores
+    lengths = np.bincount(rows, minlength=pool.n_users)
+    places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    shape = pool.n_users, max(int(lengths.max(initial=0)), k)
+    columns, dense = padding(*shape)
+    columns[rows, places], dense[rows, places] = items, values
+    best, scores = top_of_rows(dense, k)  # among equal scores the first column, so the first item
+    return np.where(best < 0, -1, np.take_along_axis(columns, best, axis=1)), scores

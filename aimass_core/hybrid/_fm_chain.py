@@ -187,11 +187,11 @@ def run_chain(
     design : Design
         Features of all cases.
     target : Target
-        What is predicted.
+        What is predicted, in the caller's order; changed to the order of the design.
     groups : ndarray of int32, shape (n_columns,)
         Columns of one group share a prior.
     weights : ndarray of float64, shape (n_cases,) or (0,)
-        Weights of the cases; none: all 1.
+        Weights of the cases in the caller's order; none: all 1.
     settings : Settings
         Parameters of the fit.
     rng : Generator
@@ -212,6 +212,9 @@ def run_chain(
     losses : ndarray of float64, shape (n_sweeps,)
         Root of the mean squared error of each sweep, of latent values for classes.
     """
+    if design.order is not None:
+        target.reorder(design.order)
+        weights = weights[design.order] if len(weights) else weights
     sweeper = _first_state(design, groups, weights, settings, rng, n_threads)
     draws = Draws.empty(
         settings.n_kept,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.csr import row_numbers, transpose
-from ..base.validation import as_csr
+from ._design_matrix import as_design_matrix
 from .relation import RelationBlock
 
 if TYPE_CHECKING:
@@ -144,6 +144,10 @@ class Part:
 class Design:
     """All features of some cases: a design matrix, relations, or both.
 
+    For training without a design matrix, the cases are sorted by their rows in the relations, the
+    first relation first, so that sweeps read neighbouring errors together. ``order`` holds the
+    number of each case in the caller's data, or None where the cases stay in their order.
+
     Parameters
     ----------
     X : matrix of shape (n_cases, n_columns) or None
@@ -166,7 +170,9 @@ class Design:
     ) -> None:
         matrices: list[tuple[sp.csr_array, Any]] = []
         if X is not None:
-            matrices.append((as_csr(X, dtype="float64"), None))
+            matrices.append((as_design_matrix(X), None))
+        if isinstance(relations, RelationBlock):
+            relations = [relations]
         for relation in relations:
             if not isinstance(relation, RelationBlock):
                 raise TypeError(
@@ -183,6 +189,10 @@ class Design:
                 f"{', '.join(map(str, lengths))} rows"
             )
         self.n_cases = lengths[0]
+        self.order = None
+        if is_training and X is None:
+            self.order = np.lexsort([rows for _, rows in reversed(matrices)])
+            matrices = [(matrix, rows[self.order]) for matrix, rows in matrices]
         self.matrices = matrices
         self.n_columns = sum(matrix.shape[1] for matrix, _ in matrices)
         self.parts: list[Part] = []

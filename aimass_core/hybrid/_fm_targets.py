@@ -33,6 +33,10 @@ class Target:
         self.y = y
         self.cutpoints: Array = np.empty(0)
 
+    def reorder(self, order: NDArray[np.int64]) -> None:
+        """Put the targets into another order of the cases."""
+        self.y = self.y[order]
+
     def first(self) -> Array:
         """Return what predictions are compared with before the first sweep."""
         return self.y.astype(np.float64)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..base.query import Query
-    from ..similarity._compare import Compared
+    from ..similarity._compare import Compared, Features
     from ._rating import RatingEngine
 
 __all__ = ["UserKNN"]
@@ -132,21 +132,30 @@ class UserKNN(Neighborhood):
     def _prepare(self, n_threads: int) -> None:
         super()._prepare(n_threads)
         self._item_owners: sp.csr_array | None = None
+        self._fitted_users: tuple[Compared, Features, sp.csr_array] | None = None
         self._neighbors = self.similarity_
         if self.similarity_ is not None and self.neighbors_of == "seen":
             self._neighbors = transpose(self.similarity_, n_threads)
 
-    def _new_users(self, profiles: sp.csr_array, n_threads: int) -> tuple[Compared, Compared]:
-        """Return new users and those of the fit, prepared for the measure."""
-        fitted = transpose(self._weighted(self.user_items_), n_threads)
+    def _compared_users(self, n_threads: int) -> tuple[Compared, Features, sp.csr_array]:
+        """Return the users of the fit, prepared for the measure, and scaled; made once."""
+        if self._fitted_users is None:
+            fitted = transpose(self._weighted(self.user_items_), n_threads)
+            features = features_of(fitted)
+            y = prepare(fitted, self._m, features=features, baseline=self._baseline_of_entities())
+            self._fitted_users = y, features, y.scaled()
+        return self._fitted_users
+
+    def _new_users(self, profiles: sp.csr_array, n_threads: int) -> Compared:
+        """Return new users, prepared for the measure."""
         known = self._baseline_of_entities()
         baseline = None
         if known is not None:
             bias = new_user_bias(profiles, known.mean + known.feature)
             baseline = Baseline(known.mean, known.feature, bias)
         queried = transpose(self._weighted(profiles), n_threads)
-        x = prepare(queried, self._m, features=features_of(fitted), baseline=baseline)
-        return x, prepare(fitted, self._m, baseline=known)
+        _, features, _ = self._compared_users(n_threads)
+        return prepare(queried, self._m, features=features, baseline=baseline)
 
     def _neighbors_of(self, query: Query) -> sp.csr_array:
         """Return the neighbour lists of the users of a query; rows in any order."""
@@ -158,12 +167,13 @@ class UserKNN(Neighborhood):
                     "normalize=True cannot be applied to users who were not in the fit: fit with "
                     "normalize=False, or add them with partial_fit"
                 )
-            x, y = self._new_users(query.profiles, query.n_threads)
+            x = self._new_users(query.profiles, query.n_threads)
+            y, _, scaled = self._compared_users(query.n_threads)
             rows = transpose(x.scaled(), query.n_threads)
             if self._m.function is None:  # measures run from the neighbour to the queried user
                 x, y = x.swapped(), y.swapped()
             k = max(min(self.n_neighbors, n_users), 1)
-            best = spgemm_topk(rows, y.scaled(), k, query.n_threads, score=epilogue(self._m, x, y))
+            best = spgemm_topk(rows, scaled, k, query.n_threads, score=epilogue(self._m, x, y))
             return as_lists(*best, n_users)
         if len(query) == n_users and (query.users == np.arange(n_users)).all():
             return self._neighbors
@@ -253,7 +263,7 @@ class UserKNN(Neighborhood):
     def _engine_with(self, profiles: sp.csr_array, n_threads: int) -> RatingEngine:
         engine = self._engine
         assert engine is not None
-        x, _ = self._new_users(profiles, n_threads)
+        x = self._new_users(profiles, n_threads)
         offset = None
         if self.aggregation == "baseline":
             known = self._baseline_of_entities()

@@ -31,7 +31,6 @@ tr.native td { background: #f2f7fc; } .loss { color: #b3261e; font-weight: 600; 
 COLORS = {"reference": "#9aa5b1", "native": "#1f6fb4"}
 PEERS = ("#e08a1e", "#3f9b6c", "#8e5bb5", "#c2504d", "#6b7f2a", "#a06a4f")
 MARKERS = ("o", "s", "^", "D")  # with the colors: one look for each of 24 peers
-LINES = ("o-", "s--", "^:", "D-.")  # with the colors: one look for each of 24 models
 
 
 def _svg(figure: Any) -> str:
@@ -93,6 +92,7 @@ def factors(groups: Groups) -> str:
     axes.set_xscale("log")
     axes.set_yticks([-y for y in range(len(rows))], [_short(g) for g, _ in rows], fontsize=7)
     axes.set_ylim(-len(rows) + 0.4, 0.6)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("time over the native time (log scale; left of 1 the native member loses)")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
@@ -129,42 +129,44 @@ def variants(groups: Groups, pattern: str, name: str) -> str:
         )
     axes.axvline(1.0, color=COLORS["native"], linewidth=1.5, label=name)
     axes.set_yticks([-y for y in range(len(rows))], [_short(g) for g, _ in rows], fontsize=7)
+    axes.set_ylim(-len(rows) + 0.4, 0.6)
     axes.set_xlabel(f"time over that of {name}")
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return _svg(figure)
 
 
 def sizes(groups: Groups) -> str:
-    """Lines: fit time of the native models over the number of interactions."""
-    lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    """Dots: fit time of the native models, slowest first, one dot for each size of the data."""
+    fits: dict[str, dict[int, float]] = defaultdict(dict)
     for group, members in groups.items():
         match = re.match(r"model (\S+): fit, generated", group)
         row = members.get("native", {})
         if match and "wall" in row:
-            lines[match[1]].append((float(row["extra"]["nnz"]), row["wall"]))
-    if not any(len(points) > 1 for points in lines.values()):
+            fits[match[1]][int(row["extra"]["nnz"])] = row["wall"]
+    if not any(len(times) > 1 for times in fits.values()):
         return ""
-    figure = _figure(9, 5)
+    rows = sorted(fits.items(), key=lambda row: -max(row[1].values()))
+    numbers = sorted({n for times in fits.values() for n in times})
+    figure = _figure(10, 1.2 + 0.24 * len(rows))
     axes = figure.add_subplot()
-    for number, (name, points) in enumerate(sorted(lines.items())):
-        points.sort()
+    for y, (_, times) in enumerate(rows):
+        axes.plot(list(times.values()), [-y] * len(times), color=COLORS["reference"], zorder=1)
+    for place, n in enumerate(numbers):
+        points = [(times[n], -y) for y, (_, times) in enumerate(rows) if n in times]
         axes.plot(
             [x for x, _ in points],
             [y for _, y in points],
-            LINES[number // len(PEERS) % len(LINES)],
-            label=name,
-            markersize=4,
-            color=PEERS[number % len(PEERS)],
-            alpha=0.8,
+            "o",
+            markersize=5,
+            color=PEERS[place % len(PEERS)],
+            label=f"{n:,} interactions",
         )
     axes.set_xscale("log")
-    axes.set_yscale("log")
-    numbers = sorted({x for points in lines.values() for x, _ in points})
-    axes.set_xticks(numbers, [f"{x:,.0f}" for x in numbers])
-    axes.set_xticks([], minor=True)
-    axes.set_xlabel("interactions")
-    axes.set_ylabel("seconds of fit")
-    axes.grid(alpha=0.3)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_yticks([-y for y in range(len(rows))], [name for name, _ in rows], fontsize=7)
+    axes.set_ylim(-len(rows) + 0.4, 0.6)
+    axes.set_xlabel("seconds of fit (log scale)")
+    axes.grid(axis="x", alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return _svg(figure)
 
@@ -201,6 +203,9 @@ def roofline(groups: Groups) -> str:
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("operations for each byte that must be moved (log scale)")
     axes.set_ylabel("GFLOP/s of one thread (log scale)")
     axes.grid(alpha=0.3)

@@ -116,7 +116,7 @@ def machine(threads: int) -> dict[str, Any]:
     }
 
 
-def collected(scale: str, only: str | None) -> list[str]:
+def collected(scale: str) -> list[str]:
     """The node ids of all benchmarks that pytest finds."""
     command = [*PYTEST, str(BENCHMARKS), "--collect-only"]
     environment = {**os.environ, **NO_PLUGINS, "AIMASS_BENCH_SCALE": scale}
@@ -126,7 +126,7 @@ def collected(scale: str, only: str | None) -> list[str]:
     nodes = [line for line in run.stdout.splitlines() if "::" in line]
     if not nodes:
         raise RuntimeError(f"pytest finds no benchmark: {run.stdout[-500:]}{run.stderr[-500:]}")
-    return [n for n in nodes if only is None or re.search(only, n)]
+    return nodes
 
 
 def member_of(node: str) -> str:
@@ -280,7 +280,12 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         from aimass_core.base.threads import available_cpus
 
         options.threads = available_cpus()
-    options.peers = None if options.peers is None else options.peers.split(",")
+    if options.peers is not None:
+        options.peers = [name.strip() for name in options.peers.split(",")]
+    try:
+        re.compile(options.only or "")
+    except re.error as error:
+        parser.error(f"--only {options.only!r} is not a regular expression: {error}")
     options.out = options.out.absolute()
     if options.data is not None:
         if not options.data.is_file():
@@ -299,14 +304,36 @@ def main(words: list[str] | None = None) -> int:
     from aimass_core import kernels
 
     header = machine(options.threads)
-    shown = {k: v for k, v in vars(options).items() if k not in ("out", "quick", "gate")}
-    journal = Journal(
-        options.out.with_suffix(".jsonl"),
-        {**header, "plan": json.loads(json.dumps(shown, default=str))},
-    )
     isas = [level for level in kernels.isa_available() if level != header["isa"]]
-    measurements = plan(options, collected(options.scale, options.only), isas)
-    print(f"{len(measurements)} measurements, {options.repeats} rounds", flush=True)
+    nodes = collected(options.scale)
+    peers = {member_of(node)[5:] for node in nodes if member_of(node).startswith("peer:")}
+    unknown = sorted(set(options.peers or ()) - peers - {"none"})
+    if unknown:
+        print(
+            f"error: no peer {unknown[0]!r}; there are {', '.join(sorted(peers))}, and none",
+            file=sys.stderr,
+        )
+        return 2
+    chosen = [node for node in nodes if options.only is None or re.search(options.only, node)]
+    measurements = plan(options, chosen, isas)
+    if not measurements:
+        print(
+            f"error: no benchmark to run under these options: --only {options.only!r} is searched "
+            f"for in names such as {nodes[0]}",
+            file=sys.stderr,
+        )
+        return 2
+    shown = {k: v for k, v in vars(options).items() if k not in ("out", "quick", "gate")}
+    try:
+        journal = Journal(
+            options.out.with_suffix(".jsonl"),
+            {**header, "plan": json.loads(json.dumps(shown, default=str))},
+        )
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    rounds = f"{options.repeats} round" + "s" * (options.repeats > 1)
+    print(f"{len(measurements)} measurements, {rounds}", flush=True)
     finished = run_all(options, measurements, journal)
     write_report(options, journal, header)
     failed = [e for e in journal.entries if e["status"] == "failed"]

@@ -56,6 +56,27 @@ void transpose(const Run& run, const Csr<T>& x, Partition& plan, std::int64_t* i
   });
 }
 
+// So many streams of writes are faster than writing every entry twice.
+constexpr std::int64_t kFewColumns = 1 << 13;
+
+// The same for few columns: a part is one column, so that every entry goes to its place at once.
+template <class T>
+void transpose_directly(const Run& run, const Csr<T>& x, std::int64_t* indptr,
+                        std::int32_t* indices, T* data) {
+  Partition plan = plan_parts(run, x.indices, x.nnz(), x.n_cols, /*shift=*/0);
+  std::copy_n(plan.start.begin(), x.n_cols + 1, indptr);
+  place_parts(run, plan, [&](Range range, std::int64_t* cursor) {
+    auto row = std::upper_bound(x.indptr, x.indptr + x.n_rows, range.begin) - x.indptr - 1;
+    for (std::int64_t i = range.begin; i < range.end; ++row) {
+      for (const std::int64_t end = std::min(range.end, x.end(row)); i < end; ++i) {
+        const std::int64_t to = cursor[x.indices[i]]++;
+        indices[to] = static_cast<std::int32_t>(row);
+        data[to] = x.data[i];
+      }
+    }
+  });
+}
+
 }  // namespace csr_transpose_detail
 
 template <class T>
@@ -63,6 +84,10 @@ void csr_transpose(const Run& run, const Csr<T>& x, std::int64_t* indptr, std::i
                    T* data) {
   namespace d = csr_transpose_detail;
   check_bounds(run, x.indices, x.nnz(), x.n_cols, "indices");
+  if (x.n_cols <= d::kFewColumns) {
+    d::transpose_directly(run, x, indptr, indices, data);
+    return;
+  }
   Partition plan = plan_partition(run, x.indices, x.nnz(), x.n_cols);
   if (plan.shift + std::bit_width(static_cast<std::uint64_t>(x.n_rows)) <= 32) {
     d::transpose<std::uint32_t>(run, x, plan, indptr, indices, data);

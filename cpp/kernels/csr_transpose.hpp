@@ -2,7 +2,8 @@
 // order of the rows. Cost: O(nnz + n_cols) time; scratch of 8 nnz bytes for float32, 16 nnz for
 // float64 or huge numbers of rows and columns. Layout: entries are parted by ranges of
 // columns, row and column within the part in one word, then counted and placed inside the cache.
-// Memory is what limits it, hence the word.
+// Memory is what limits it, hence the word. With few columns no scratch is needed: entries go from
+// the input to their places.
 // Gustavson (1978), "Two fast algorithms for sparse matrices".
 #pragma once
 

@@ -45,7 +45,7 @@ class DesignSweep {
       std::copy(v, v + w, old);
       old[0] = 0;
       double change[kMaxWidth];
-      complete(w, parts_.data());
+      complete(w, w, parts_.data());
       draw(m_, c, block, parts_.data(), factor_.data(), change);
       for_each_part(run, divided, n, thread, [&](std::int64_t part, int worker) {
         const auto [from, to] = of_part(part);

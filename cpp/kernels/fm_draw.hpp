@@ -129,57 +129,9 @@ void draw(const FmColumns<T>& model, std::int64_t column, std::int64_t block, co
   for (std::int64_t i = 0; i < model.block_width; ++i) v[i] += change[i];
 }
 
-// Draws the coefficients of a group of slots from `slot` on, of which [from, to) hold any, given
-// the sums of h h' and h e as by simd::kGroupSums. Writes their changes, zero in other slots.
-// `is_full`: all slots hold coefficients, and the bounds are known to the compiler.
-template <bool is_full, class T>
-void draw_group(const FmColumns<T>& model, std::int64_t column, std::int64_t slot,
-                std::int64_t from, std::int64_t to, const double* sums, double* change) {
-  constexpr std::int64_t n = simd::kFmGroup;
-  const std::int64_t first = is_full ? 0 : from, last = is_full ? n : to;
-  double* v = model.coefficients + column * model.width + slot;
-  const std::int64_t prior = model.groups[column] * model.width + slot;
-  const double* noise =
-      model.noise == nullptr ? nullptr : model.noise + column * model.width + slot;
-  // By the factorisation U'DU of the precision, with ones on the diagonal of U: row i of `matrix`
-  // becomes D_i times row i of U.
-  double matrix[n][n], inverse[n] = {}, drawn[n] = {};
-  for (std::int64_t i = first; i < last; ++i) {
-    const double of_prior = model.prior_precision[prior + i];
-    drawn[i] = sums[n * n + i];
-    for (std::int64_t j = first; j < last; ++j) {
-      matrix[i][j] = model.alpha * sums[i * n + j];
-      drawn[i] += sums[i * n + j] * v[j];
-    }
-    matrix[i][i] += of_prior;
-    drawn[i] = of_prior * model.prior_mean[prior + i] + model.alpha * drawn[i];
-  }
-  bool is_finite = true;
-  for (std::int64_t i = first; i < last; ++i) {
-    is_finite = is_finite && matrix[i][i] > 0;
-    inverse[i] = 1 / matrix[i][i];
-    for (std::int64_t j = i + 1; j < last; ++j) {
-      const double f = matrix[i][j] * inverse[i];
-      drawn[j] -= f * drawn[i];
-      for (std::int64_t l = j; l < last; ++l) matrix[j][l] -= f * matrix[i][l];
-    }
-  }
-  std::fill(change, change + n, 0.0);
-  for (std::int64_t i = last - 1; i >= first; --i) {
-    double sum = drawn[i];
-    for (std::int64_t j = i + 1; j < last; ++j) sum -= matrix[i][j] * drawn[j];
-    drawn[i] = sum * inverse[i];
-    if (noise != nullptr) drawn[i] += noise[i] * std::sqrt(inverse[i]);
-    is_finite = is_finite && std::isfinite(drawn[i]);
-    change[i] = drawn[i] - v[i];
-  }
-  if (!is_finite) throw_no_finite_coefficients(column);
-  for (std::int64_t i = first; i < last; ++i) v[i] = drawn[i];
-}
-
-// Completes the moments of which the upper triangle of the matrix is known.
-inline void complete(std::int64_t width, double* moments) {
-  for (std::int64_t i = 1; i < width; ++i) {
+// Completes the moments of the first `used` slots, of which the upper triangle is known.
+inline void complete(std::int64_t width, std::int64_t used, double* moments) {
+  for (std::int64_t i = 1; i < used; ++i) {
     for (std::int64_t j = 0; j < i; ++j) moments[i * width + j] = moments[j * width + i];
   }
 }

@@ -46,25 +46,25 @@ class RelationSweep {
           private_column(row, block, thread);
           return;
         }
-        std::fill(state(row), state(row) + size_of_state(), 0.0);
-        summarise(row, block, thread, state(row));
-        open_group(row, block, 0);
+        double* sums = scratch(thread).row_moments.data();
+        std::fill(sums, sums + size_of_sums(w_), 0.0);
+        summarise(row, block, thread, sums);
+        open_row(row, block, sums);
       });
       if (n_shared_rows_ == 0 && n_private_ == m_.columns.n_rows) continue;
-      for (std::int64_t slot = 0; slot < m_.last(block); slot += simd::kFmGroup) {
+      for (std::int64_t group = 0; group < n_groups(block); ++group) {
         for_each_column<kWork>(run_, m_, [&](std::int64_t c, bool divided, int thread) {
           if (is_private_[static_cast<std::size_t>(c)] != 0) return;
-          group_of_slots(c, block, slot, divided, thread);
+          column_of_group(c, block, group, divided, thread);
         });
-        const bool is_last = slot + simd::kFmGroup >= m_.last(block);
+        const bool is_last = group + 1 == n_groups(block);
         const std::int64_t n_pieces = is_last ? kMostPieces : n_rows_ / kRowsOfPiece + 1;
         over_rows(n_pieces, [&](std::int64_t row, int thread) {
           if (is_private_row(row)) return;
-          close_group(row, block, slot);
           if (is_last) {
-            update_errors(row, block, thread, state(row) + size_of_sums(w_));
+            close_row(row, block, thread);
           } else {
-            open_group(row, block, slot + simd::kFmGroup);
+            pass_on(row, block, group);
           }
         });
       }
@@ -102,57 +102,134 @@ class RelationSweep {
     for (std::size_t row = 0; row < place_.size(); ++row) {
       if (only_entry_[row] < 0) place_[row] = n_shared_rows_++;
     }
-    states_ = Buffer<double>(n_shared_rows_ * size_of_state());
-    if (n_shared_rows_ > 0) groups_ = Buffer<double>(n_rows_ * simd::kGroupState);
+    if (n_shared_rows_ == 0) return;
+    std::int64_t most = 0;
+    for (std::int64_t block = 0; block < m_.n_blocks(); ++block) {
+      most = std::max(most, n_groups(block));
+    }
+    n_pairs_ = most * (most - 1) / 2;
+    groups_ = Buffer<double>(most * n_shared_rows_ * simd::kGroupState);
+    constants_ = Buffer<double>(most * n_shared_rows_);
+    pairs_ = Buffer<double>(n_shared_rows_ * n_pairs_ * kPair);
+    if (n_private_ == 0) return;
+    places_.resize(static_cast<std::size_t>(m_.columns.nnz()));
+    for (std::size_t e = 0; e < places_.size(); ++e) {
+      const auto row = static_cast<std::size_t>(m_.columns.indices[e]);
+      places_[e] = static_cast<std::int32_t>(place_[row]);
+    }
   }
 
   bool is_private_row(std::int64_t row) const {
     return only_entry_[static_cast<std::size_t>(row)] >= 0;
   }
 
-  // The moments M and t of the cases of a row, and the total change U.
-  std::int64_t size_of_state() const { return size_of_sums(w_) + w_; }
-  double* state(std::int64_t row) {
-    return states_.data() + place_[static_cast<std::size_t>(row)] * size_of_state();
+  // Rows of the states of each entry of the columns.
+  const std::int32_t* places() const {
+    return places_.empty() ? m_.columns.indices : places_.data();
   }
 
-  // Copies what a group of slots needs to where columns read it.
-  void open_group(std::int64_t row, std::int64_t block, std::int64_t slot) {
-    constexpr std::int64_t n = simd::kFmGroup;
-    const double *m = state(row), *t = m + w_ * w_;
-    const T* q = p_.sums + row * m_.width + block * w_ + slot;
-    double* own = groups_.data() + row * simd::kGroupState;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const double* of_slot = m + (slot + i) * w_ + slot;
-      std::copy(of_slot, of_slot + n, own + simd::kMatrix + i * n);
-      own[simd::kFirst + i] = m[slot + i];
-      own[simd::kErrors + i] = t[slot + i];
-      own[simd::kSums + i] = static_cast<double>(q[i]);
-    }
-    if (slot == 0) own[simd::kSums] = 0;
-    own[simd::kCount] = m[0];
-    own[simd::kErrorSum] = t[0];
-    own[simd::kConstant] = 0;
+  std::int64_t n_groups(std::int64_t block) const {
+    return (m_.last(block) + simd::kFmGroup - 1) / simd::kFmGroup;
+  }
+  double* states(std::int64_t group) const {
+    return groups_.data() + group * n_shared_rows_ * simd::kGroupState;
+  }
+  double* state(std::int64_t row, std::int64_t group) const {
+    return states(group) + place_[static_cast<std::size_t>(row)] * simd::kGroupState;
+  }
+  double* constants(std::int64_t group) const { return constants_.data() + group * n_shared_rows_; }
+  double& constant(std::int64_t row, std::int64_t group) const {
+    return constants(group)[place_[static_cast<std::size_t>(row)]];
+  }
+  double* pairs(std::int64_t row) const {
+    return pairs_.data() + place_[static_cast<std::size_t>(row)] * n_pairs_ * kPair;
+  }
+  T* factor_sums(std::int64_t row, std::int64_t block) const {
+    return p_.sums + row * m_.width + block * w_;
   }
 
-  // U += u, and t -= M u for the slots that follow, where u has the constant and the change of q.
-  void close_group(std::int64_t row, std::int64_t block, std::int64_t slot) {
+  // Copies the moments of the cases of a row to where columns read them: those of each group, then
+  // the sums of o o' of each pair of groups.
+  void open_row(std::int64_t row, std::int64_t block, const double* sums) {
     constexpr std::int64_t n = simd::kFmGroup;
-    const double* own = groups_.data() + row * simd::kGroupState;
-    double *m = state(row), *t = m + w_ * w_, *total = t + w_;
-    T* q = p_.sums + row * m_.width + block * w_ + slot;
-    t[0] = own[simd::kErrorSum];
-    total[0] += own[simd::kConstant];
-    const auto follow = [&](double u, const double* of_slot) {
-      for (std::int64_t i = slot + n; i < m_.last(block); ++i) t[i] -= u * of_slot[i];
-    };
-    follow(own[simd::kConstant], m);
-    for (std::int64_t i = slot == 0 ? 1 : 0; i < n; ++i) {
-      const double u = own[simd::kSums + i] - static_cast<double>(q[i]);
-      total[slot + i] = u;
-      q[i] = static_cast<T>(own[simd::kSums + i]);
-      follow(u, m + (slot + i) * w_);
+    const double *m = sums, *t = m + w_ * w_;
+    const T* q = factor_sums(row, block);
+    double* pair = n_pairs_ > 0 ? pairs(row) : nullptr;
+    for (std::int64_t group = 0; group < n_groups(block); ++group) {
+      const std::int64_t slot = group * n;
+      double* own = state(row, group);
+      const auto of_pair = [&](std::int64_t i, std::int64_t j) {
+        return m[(slot + std::min(i, j)) * w_ + slot + std::max(i, j)];
+      };
+      for (std::int64_t i = 0; i < n; ++i) {
+        own[simd::kErrors + i] = t[slot + i];
+        own[simd::kSums + i] = static_cast<double>(q[slot + i]);
+        own[simd::kFirst + i] = m[slot + i];
+        own[simd::kDiagonal + i] = of_pair(i, i);
+        own[simd::kNext + i] = of_pair(i, (i + 1) % n);
+      }
+      own[simd::kOpposite] = of_pair(0, 2);
+      own[simd::kOpposite + 1] = of_pair(1, 3);
+      own[simd::kHalfCount] = 0.5 * m[0];
+      own[simd::kErrorSum] = t[0];
+      constant(row, group) = 0;
+      if (group == 0) own[simd::kSums] = 0;
+      for (std::int64_t to = slot + n; to < n_groups(block) * n; to += n) {
+        for (std::int64_t i = 0; i < n; ++i, pair += n) {
+          std::copy(m + (slot + i) * w_ + to, m + (slot + i) * w_ + to + n, pair);
+        }
+      }
     }
+  }
+
+  // The changes of the factors of a group since the sweep began, 0 in the slot of the linear
+  // coefficient.
+  void changes(std::int64_t row, std::int64_t block, std::int64_t group, double* u) const {
+    const double* own = state(row, group) + simd::kSums;
+    const T* q = factor_sums(row, block) + group * simd::kFmGroup;
+    for (std::int64_t i = 0; i < simd::kFmGroup; ++i) u[i] = own[i] - static_cast<double>(q[i]);
+    if (group == 0) u[0] = 0;
+  }
+
+  // After a group: t -= M u for the groups that follow, where u has the constant and the change
+  // of q.
+  void pass_on(std::int64_t row, std::int64_t block, std::int64_t group) {
+    constexpr std::int64_t n = simd::kFmGroup;
+    const double* own = state(row, group);
+    double u[n];
+    changes(row, block, group, u);
+    const double change = constant(row, group);
+    const double* pair = pairs(row);
+    for (std::int64_t before = 0; before < group; ++before) {
+      pair += (n_groups(block) - 1 - before) * kPair;
+    }
+    for (std::int64_t to = group + 1; to < n_groups(block); ++to, pair += kPair) {
+      double* next = state(row, to);
+      for (std::int64_t i = 0; i < n; ++i) {
+        next[simd::kErrors + i] -= (u[0] * pair[i] + u[1] * pair[n + i]) +
+                                   (u[2] * pair[2 * n + i] + u[3] * pair[3 * n + i]) +
+                                   change * next[simd::kFirst + i];
+      }
+    }
+    state(row, group + 1)[simd::kErrorSum] = own[simd::kErrorSum];
+  }
+
+  // After the last group: the sums of factors of the row, and the errors of its cases.
+  void close_row(std::int64_t row, std::int64_t block, int thread) {
+    double u[kMaxWidth] = {}, total = 0;
+    for (std::int64_t group = 0; group < n_groups(block); ++group) {
+      changes(row, block, group, u + group * simd::kFmGroup);
+      total += constant(row, group);
+    }
+    u[0] = total;
+    T* q = factor_sums(row, block);
+    for (std::int64_t group = 0; group < n_groups(block); ++group) {
+      const double* own = state(row, group) + simd::kSums;
+      for (std::int64_t i = group == 0 ? 1 : 0; i < simd::kFmGroup; ++i) {
+        q[group * simd::kFmGroup + i] = static_cast<T>(own[i]);
+      }
+    }
+    update_errors(row, block, thread, u);
   }
 
   RelationScratch<T>& scratch(int thread) { return scratch_[static_cast<std::size_t>(thread)]; }
@@ -187,7 +264,7 @@ class RelationSweep {
     if (at > begin && (at - begin) % kPart == 0) run_.poll();
   }
 
-  // Adds the moments of the cases of a row.
+  // Adds the moments of the cases of a row, the upper triangle of the matrix.
   void summarise(std::int64_t row, std::int64_t block, int thread, double* sums) {
     RelationScratch<T>& s = scratch(thread);
     const std::int64_t end = p_.case_indptr[row + 1];
@@ -210,9 +287,6 @@ class RelationSweep {
         weighted = s.weighted;
       }
       add_panel(n, s.panel, weighted, s.values, w_, s.gram, sums);
-    }
-    if (!(std::is_same_v<T, double> && reads_one_table() && p_.weights == nullptr)) {
-      complete(w_, sums);
     }
   }
 
@@ -238,6 +312,7 @@ class RelationSweep {
     double* sums = s.parts.data();
     std::fill(of_row, of_row + size_of_sums(w_), 0.0);
     summarise(row, block, thread, of_row);
+    complete(w_, m_.last(block), of_row);
     rest(row, x, block, old, c);
     if (x == 1 && std::all_of(c, c + w_, [](double value) { return value == 0; })) {
       sums = of_row;
@@ -270,33 +345,41 @@ class RelationSweep {
     c[0] = 0;
   }
 
-  // Draws the coefficients of a column in the slots from `slot` of a block on.
-  void group_of_slots(std::int64_t column, std::int64_t block, std::int64_t slot, bool divided,
-                      int thread) {
+  // Draws the coefficients of a column in a group of slots of a block.
+  void column_of_group(std::int64_t column, std::int64_t block, std::int64_t index, bool divided,
+                       int thread) {
     constexpr std::int64_t width = simd::kFmGroup;
     const simd::FmPanels<T>& kernels = simd::fm_panels<T>();
     const std::int64_t begin = m_.columns.begin(column), n = m_.columns.end(column) - begin;
     const auto entries = [&](std::int64_t part) {
       const std::int64_t from = begin + part * kPart;
-      return simd::FmEntries<T>{groups_.data(), m_.columns.indices + from, m_.columns.data + from,
-                                std::min(kPart, n - part * kPart)};
+      return simd::FmEntries<T>{states(index), constants(index), places() + from,
+                                m_.columns.data + from, std::min(kPart, n - part * kPart)};
     };
-    const double* coefficients = m_.coefficients + column * m_.width + block * w_ + slot;
+    const std::int64_t slot = index * width, at = block * w_ + slot;
+    const std::int64_t prior = m_.groups[column] * m_.width + at;
+    const simd::FmGroup group{m_.coefficients + column * m_.width + at,
+                              m_.prior_mean + prior,
+                              m_.prior_precision + prior,
+                              m_.noise == nullptr ? nullptr : m_.noise + column * m_.width + at,
+                              m_.alpha,
+                              slot == 0 ? m_.first(block) : 0,
+                              std::min(width, m_.last(block) - slot),
+                              slot == 0};
+    if (n <= kPart) {
+      if (!kernels.group_column(entries(0), group)) throw_no_finite_coefficients(column);
+      return;
+    }
     double v[width], change[width], of_factors[width];
-    std::copy(coefficients, coefficients + width, v);
+    std::copy(group.coefficients, group.coefficients + width, v);
     if (slot == 0) v[0] = 0;
     double* parts = scratch(thread).parts.data();
     sum_parts(run_, divided, n, thread, simd::kGroupSums, parts,
               [&](std::int64_t part, int, double* of_part) {
                 kernels.group_sums(entries(part), v, of_part);
               });
-    const std::int64_t first = slot == 0 ? m_.first(block) : 0;
-    const std::int64_t last = std::min(width, m_.last(block) - slot);
-    if (first == 0 && last == width) {
-      draw_group<true>(m_, column, block * w_ + slot, first, last, parts, change);
-    } else {
-      draw_group<false>(m_, column, block * w_ + slot, first, last, parts, change);
-    }
+    if (!simd::fm_kernels().group_draw(group, parts, change)) throw_no_finite_coefficients(column);
+    for (std::int64_t i = 0; i < width; ++i) group.coefficients[i] += change[i];
     std::copy(change, change + width, of_factors);
     if (slot == 0) of_factors[0] = 0;
     for_each_part(run_, divided, n, thread, [&](std::int64_t part, int) {
@@ -332,6 +415,7 @@ class RelationSweep {
   }
 
   static constexpr std::int64_t kMaxWidth = RelationScratch<T>::kMaxWidth;
+  static constexpr std::int64_t kPair = simd::kFmGroup * simd::kFmGroup;
   static constexpr std::int64_t kMostPieces = 512;       // of rows whose cases are read
   static constexpr std::int64_t kRowsOfPiece = 1 << 12;  // where they are not
   static constexpr std::int64_t kWork = 1 << 16;         // entries that pay for starting threads
@@ -339,11 +423,13 @@ class RelationSweep {
   const FmRelationProblem<T>& p_;
   const FmColumns<T>& m_;
   std::int64_t w_, n_rows_;
-  std::int64_t n_shared_rows_ = 0, n_private_ = 0;
+  std::int64_t n_shared_rows_ = 0, n_private_ = 0, n_pairs_ = 0;
   std::vector<std::int64_t> only_entry_, place_, column_of_;  // of each row; -1: none
   std::vector<char> is_private_;                              // of each column
-  Buffer<double> states_;                                     // of rows that are not private
-  Buffer<double> groups_;  // of all rows: simd::kGroupState numbers each
+  std::vector<std::int32_t> places_;                          // of the entries; empty: their rows
+  Buffer<double> groups_;     // of rows that are not private, for each group of slots
+  Buffer<double> constants_;  // of the same rows and groups
+  Buffer<double> pairs_;      // of the same rows: sums of o o' of two groups
   std::vector<RelationScratch<T>> scratch_;
 };
 

@@ -9,16 +9,16 @@
 // m = M e_0, sum h h' = x^2 (M + c m' + m c' + c c' M_00), sum h e = x (t + c t_0), and a change d
 // of the coefficients changes e by -x u'o with u = d + e_0 c'd. Nothing is kept for it.
 // All other columns are drawn in groups of four slots, one group of all columns before the next:
-// the slots of a column in a group are drawn jointly. A group needs 32 numbers of a row (four rows
-// and columns of M, parts of t and q), which are copied to where columns read them. After each
-// group t -= M u for the total u of its changes; the total U of all groups gives the errors of the
-// cases at the end. Groups of four cost less than single slots: an entry, its row number and its
-// state are read a quarter as often, and a group is one vector of four numbers. The columns of a
-// run share no row and are drawn at once; threads change no bit. Cost: cases b (b / 2 + 2)
-// multiply-adds for each block of b factors, 16 b for each entry, and b^2 for each row. Memory: b^2
-// + 2 b numbers for each row that shares columns or has several, and 32 for every row where there
-// are such rows. Rendle, Scaling factorization
-// machines to relational data (VLDB 2013).
+// the slots of a column in a group are drawn jointly. A group needs 24 numbers of a row, three
+// cache lines: the ten of its four rows and columns of M, parts of m, t and q, and e'1. After each
+// group t -= M u for the groups that follow, for the total u of its changes; the changes of all
+// groups give the errors of the cases at the end. Groups of four cost less than single slots: an
+// entry, its row number and its state are read a quarter as often, and a group is one vector of
+// four numbers. They cost less than larger groups, whose draws and sums grow with the square of the
+// size. The columns of a run share no row and are drawn at once; threads change no bit. Cost: cases
+// b (b / 2 + 2) multiply-adds for each block of b factors, 11 b for each entry, and b^2 / 2 for
+// each row. Memory: b^2 / 2 + 5 b numbers for each row that shares columns or has several. Rendle,
+// Scaling factorization machines to relational data (VLDB 2013).
 #pragma once
 
 #include <vector>

@@ -61,14 +61,11 @@ struct Partition {
   }
 };
 
-// keys in [0, n_keys). Parts of about target_size entries, at most 1024 of them (each is a stream
-// of writes, and the memory system follows only so many).
-inline Partition plan_partition(const Run& run, const std::int32_t* keys, std::int64_t n,
-                                std::int64_t n_keys, std::int64_t target_size = 1 << 15) {
-  const std::int64_t wanted = std::clamp<std::int64_t>(n / target_size, 1, 1024);
-  Partition plan{n, 0, 1, std::max<std::int64_t>(1, n >> 18), {}, {}};
-  while (((n_keys - 1) >> plan.shift) >= wanted) ++plan.shift;
-  plan.n_parts = std::max<std::int64_t>(1, ((n_keys - 1) >> plan.shift) + 1);
+// keys in [0, n_keys), parts of 1 << shift keys.
+inline Partition plan_parts(const Run& run, const std::int32_t* keys, std::int64_t n,
+                            std::int64_t n_keys, int shift) {
+  Partition plan{n, shift, 1, std::max<std::int64_t>(1, n >> 18), {}, {}};
+  plan.n_parts = std::max<std::int64_t>(1, ((n_keys - 1) >> shift) + 1);
   plan.cursors = BlockCounts(plan.n_blocks, plan.n_parts);
   parallel_for(run, plan.n_blocks, [&](std::int64_t block, int) {
     std::int64_t* count = plan.cursors.of_block(block);
@@ -77,6 +74,16 @@ inline Partition plan_partition(const Run& run, const std::int32_t* keys, std::i
   });
   plan.start = plan.cursors.start();
   return plan;
+}
+
+// The same with parts of about target_size entries, at most 1024 of them (each is a stream of
+// writes, and the memory system follows only so many).
+inline Partition plan_partition(const Run& run, const std::int32_t* keys, std::int64_t n,
+                                std::int64_t n_keys, std::int64_t target_size = 1 << 15) {
+  const std::int64_t wanted = std::clamp<std::int64_t>(n / target_size, 1, 1024);
+  int shift = 0;
+  while (((n_keys - 1) >> shift) >= wanted) ++shift;
+  return plan_parts(run, keys, n, n_keys, shift);
 }
 
 // visit(range, cursor): for i in range, in order, write entry i to position cursor[key >> shift]++.

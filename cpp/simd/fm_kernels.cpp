@@ -23,7 +23,7 @@ void add(double x, const double* row_moments, const double* c, Index width, Inde
   for (Index v = 0; v < nv; ++v) at(moments + width * width, v) += x * (at(t, v) + t[0] * at(c, v));
 }
 
-constexpr Index kNext = 8;  // vectors that a prefetch runs ahead
+constexpr Index kVectorsAhead = 8;  // that a prefetch runs ahead
 
 // Adds rows [row, row + n_rows) of the sums of o o', columns of nv vectors from `from` on.
 template <Index n_rows, Index nv>
@@ -31,8 +31,8 @@ void add_rows_of_vectors(const FmVectors& s, Index from, Index row, Index width,
   V<double> sums[n_rows * nv] = {};
   for (Index k = 0; k < s.n; ++k) {
     const double* o = s.base + s.indices[k] * s.stride;
-    if (row == 0 && k + kNext < s.n) {
-      const double* next = s.base + s.indices[k + kNext] * s.stride;
+    if (row == 0 && k + kVectorsAhead < s.n) {
+      const double* next = s.base + s.indices[k + kVectorsAhead] * s.stride;
       for (Index v = 0; v < nv * kWide; v += 8) __builtin_prefetch(next + v);
     }
     for (Index v = 0; v < nv; ++v) {
@@ -128,9 +128,6 @@ void moments(const FmVectors& s, Index width, Index used, const double* errors, 
     }
     ++from;
   }
-  for (Index i = kWide; i < nv * kWide; ++i) {
-    for (Index j = 0; j < i / kWide * kWide; ++j) moments[i * width + j] = moments[j * width + i];
-  }
   for (Index k = 0; k < s.n; ++k) panel[k] = errors[s.cases[k]];
   double* of_errors = moments + width * width;
   Index v = 0;
@@ -143,47 +140,161 @@ void moments(const FmVectors& s, Index width, Index used, const double* errors, 
 typedef double Four __attribute__((vector_size(32), aligned(8), may_alias));
 const Four& four_at(const double* p) { return *reinterpret_cast<const Four*>(p); }
 Four& four_at(double* p) { return *reinterpret_cast<Four*>(p); }
-double total(const Four& a) { return (a[0] + a[2]) + (a[1] + a[3]); }
+
+// Lane i of `out` is lane i + kBy of v, in turn.
+template <Index kBy>
+void rotate(const Four& v, Four& out) {
+  shuffle_to<kBy, (1 + kBy) % 4, (2 + kBy) % 4, (3 + kBy) % 4>(v, v, out);
+}
 
 // With m the sums of o, M those of o o' and n the number of cases, a row adds
-// x^2 (M + c m' + m c' + n c c') to the sums of h h', and x (t + c t_0) to those of h e.
+// x^2 (M + c m' + m c' + n c c') to the sums of h h', and x (t + c t_0) to those of h e. The former
+// are x^2 M + c g' + g c' for g = x^2 (m + n c / 2).
 template <class T>
 void group_sums(const FmEntries<T>& s, const double* v, double* sums) {
+  const double* rows = s.rows;
+  const std::int32_t* indices = s.indices;
+  const T* values = s.x;
   const Four own = four_at(v);
-  Four squares[kFmGroup] = {}, products = {};
+  Four diagonal = {}, next = {}, opposite = {}, squares = {}, right = {}, left = {}, crossed = {},
+       products = {};
   for (Index k = 0; k < s.n; ++k) {
-    const double* r = s.rows + s.indices[k] * kGroupState;
-    const double x = static_cast<double>(s.x[k]), square = x * x;
+    const double* r = rows + indices[k] * kGroupState;
+    const double x = static_cast<double>(values[k]), square = x * x;
     const Four c = four_at(r + kSums) - x * own;
-    const Four first = four_at(r + kFirst) + r[kCount] * c;
-    for (Index i = 0; i < kFmGroup; ++i) {
-      squares[i] +=
-          square * (four_at(r + kMatrix + i * kFmGroup) + c[i] * first + r[kFirst + i] * c);
-    }
+    const Four g = square * (four_at(r + kFirst) + r[kHalfCount] * c);
     products += x * (four_at(r + kErrors) + r[kErrorSum] * c);
+    diagonal += square * four_at(r + kDiagonal);
+    next += square * four_at(r + kNext);
+    opposite += square * four_at(r + kOpposite);
+    Four c_next, g_next, g_opposite;
+    rotate<1>(c, c_next);
+    rotate<1>(g, g_next);
+    rotate<2>(g, g_opposite);
+    squares += c * g;
+    right += c * g_next;
+    left += c_next * g;
+    crossed += c * g_opposite;
   }
-  for (Index i = 0; i < kFmGroup; ++i) four_at(sums + i * kFmGroup) = squares[i];
-  four_at(sums + kFmGroup * kFmGroup) = products;
+  Four once, twice;
+  shuffle_to<0, 1, 0, 1>(opposite, opposite, once);
+  rotate<2>(crossed, twice);
+  four_at(sums) = diagonal + (squares + squares);
+  four_at(sums + 4) = next + (right + left);
+  four_at(sums + 8) = once + (crossed + twice);
+  four_at(sums + 12) = products;
+}
+
+// The product of a symmetric matrix, given by its diagonals, and a vector in four rotations.
+void add_product(const Four& diagonal, const Four& next, const Four& opposite, const Four* v,
+                 Four& out) {
+  Four before, twice;
+  rotate<3>(next, before);
+  shuffle_to<0, 1, 0, 1>(opposite, opposite, twice);
+  out += (diagonal * v[0] + next * v[1]) + (twice * v[2] + before * v[3]);
+}
+
+void rotations(const Four& v, Four* out) {
+  out[0] = v;
+  rotate<1>(v, out[1]);
+  rotate<2>(v, out[2]);
+  rotate<3>(v, out[3]);
 }
 
 template <class T>
 void group_move(const FmEntries<T>& s, const double* v, const double* d, const double* f) {
-  const Four own = four_at(v), change = four_at(d), of_factors = four_at(f);
+  double *rows = s.rows, *constants = s.constants;
+  const std::int32_t* indices = s.indices;
+  const T* values = s.x;
+  const Four own = four_at(v), of_factors = four_at(f);
+  Four change[4];
+  rotations(four_at(d), change);
+  const double of_linear = d[0] - f[0];
   for (Index k = 0; k < s.n; ++k) {
-    double* r = s.rows + s.indices[k] * kGroupState;
-    const double x = static_cast<double>(s.x[k]);
+    const Index row = indices[k];
+    double* r = rows + row * kGroupState;
+    const double x = static_cast<double>(values[k]);
     const Four q = four_at(r + kSums), first = four_at(r + kFirst);
-    // The errors of the row's cases change by -x d'o - x c'd.
-    const double constant = x * total((q - x * own) * change);
+    // The errors of the row's cases change by -x d'o - x c'd. Both products with d:
+    const Four own_change = (q - x * own) * change[0], of_cases = first * change[0];
+    Four even, odd;
+    shuffle_to<0, 4, 2, 6>(own_change, of_cases, even);
+    shuffle_to<1, 5, 3, 7>(own_change, of_cases, odd);
+    const Four pairs = even + odd;
+    const double constant = pairs[0] + pairs[2];
     Four step = constant * first;
-    for (Index i = 0; i < kFmGroup; ++i) {
-      step += (x * d[i]) * four_at(r + kMatrix + i * kFmGroup);
-    }
-    four_at(r + kErrors) -= step;
+    add_product(four_at(r + kDiagonal), four_at(r + kNext), four_at(r + kOpposite), change, step);
+    four_at(r + kErrors) -= x * step;
     four_at(r + kSums) = q + x * of_factors;
-    r[kErrorSum] -= x * total(first * change) + constant * r[kCount];
-    r[kConstant] += constant + x * (d[0] - f[0]);
+    r[kErrorSum] -= x * ((pairs[1] + pairs[3]) + 2 * constant * r[kHalfCount]);
+    constants[row] += x * (constant + of_linear);
   }
+}
+
+// Draws a group whose slots all hold coefficients. By the factorisation U'DU of the precision, with
+// ones on the diagonal of U: m<i><j> becomes element j of D_i times row i of U, and u<i><j> is that
+// of U. All numbers stay in registers.
+bool draw_four(const FmGroup& s, const double* sums, double* change) {
+  const Four v = four_at(s.coefficients);
+  Four turned[4], right = four_at(sums + 12);
+  rotations(v, turned);
+  add_product(four_at(sums), four_at(sums + 4), four_at(sums + 8), turned, right);
+  right = four_at(s.prior_precision) * four_at(s.prior_mean) + s.alpha * right;
+  const Four diagonal = s.alpha * four_at(sums) + four_at(s.prior_precision);
+  const Four next = s.alpha * four_at(sums + 4), opposite = s.alpha * four_at(sums + 8);
+  const double m00 = diagonal[0], m01 = next[0], m02 = opposite[0], m03 = next[3];
+  const double i0 = 1 / m00, u01 = m01 * i0, u02 = m02 * i0, u03 = m03 * i0;
+  const double m11 = diagonal[1] - u01 * m01, m12 = next[1] - u01 * m02,
+               m13 = opposite[1] - u01 * m03;
+  const double i1 = 1 / m11, u12 = m12 * i1, u13 = m13 * i1;
+  const double m22 = diagonal[2] - u02 * m02 - u12 * m12, m23 = next[2] - u02 * m03 - u12 * m13;
+  const double i2 = 1 / m22, u23 = m23 * i2;
+  const double m33 = diagonal[3] - u03 * m03 - u13 * m13 - u23 * m23, i3 = 1 / m33;
+  const double b0 = right[0], b1 = right[1] - u01 * b0, b2 = right[2] - u02 * b0 - u12 * b1,
+               b3 = right[3] - u03 * b0 - u13 * b1 - u23 * b2;
+  Four drawn = Four{b0, b1, b2, b3} * Four{i0, i1, i2, i3};
+  if (s.noise != nullptr) {
+    drawn += four_at(s.noise) *
+             Four{__builtin_sqrt(i0), __builtin_sqrt(i1), __builtin_sqrt(i2), __builtin_sqrt(i3)};
+  }
+  const double d3 = drawn[3], d2 = drawn[2] - u23 * d3, d1 = drawn[1] - u13 * d3 - u12 * d2,
+               d0 = drawn[0] - u03 * d3 - u02 * d2 - u01 * d1;
+  four_at(change) = Four{d0, d1, d2, d3} - v;
+  const bool is_positive = (m00 > 0) & (m11 > 0) & (m22 > 0) & (m33 > 0);
+  return is_positive & (0 * (d0 + d1 + d2 + d3) == 0);
+}
+
+bool group_draw(const FmGroup& s, const double* sums, double* change) {
+  constexpr Index n = kFmGroup;
+  if (s.first == 0 && s.last == n) return draw_four(s, sums, change);
+  // A slot that holds nothing becomes a system of its own with the solution 0.
+  double own_sums[kGroupSums], v[n], mean[n], precision[n], noise[n];
+  for (Index i = 0; i < kGroupSums; ++i) own_sums[i] = sums[i];
+  for (Index i = 0; i < n; ++i) {
+    const bool is_used = i >= s.first && i < s.last;
+    v[i] = is_used ? s.coefficients[i] : 0;
+    mean[i] = is_used ? s.prior_mean[i] : 0;
+    precision[i] = is_used ? s.prior_precision[i] : 1;
+    noise[i] = is_used && s.noise != nullptr ? s.noise[i] : 0;
+    if (is_used) continue;
+    own_sums[i] = own_sums[n + i] = own_sums[n + (i + 3) % n] = 0;
+    own_sums[2 * n + i] = own_sums[2 * n + (i + 2) % n] = own_sums[3 * n + i] = 0;
+  }
+  return draw_four({v, mean, precision, noise, s.alpha, 0, n, false}, own_sums, change);
+}
+
+template <class T>
+bool group_column(const FmEntries<T>& s, const FmGroup& group) {
+  double sums[kGroupSums], v[kFmGroup], change[kFmGroup], of_factors[kFmGroup];
+  four_at(v) = four_at(group.coefficients);
+  if (group.has_linear_slot) v[0] = 0;
+  group_sums(s, v, sums);
+  if (!group_draw(group, sums, change)) return false;
+  four_at(of_factors) = four_at(change);
+  if (group.has_linear_slot) of_factors[0] = 0;
+  four_at(group.coefficients) += four_at(change);
+  group_move(s, v, change, of_factors);
+  return true;
 }
 
 void correct(const FmVectors& s, Index used, const double* u, double* errors) {
@@ -272,13 +383,13 @@ void scale(const T* weight, const T* panel, Index n, Index width, T* out) {
 }
 
 template <class T>
-constexpr FmPanels<T> kPanels{subtract<T>, scale<T>, group_sums<T>, group_move<T>};
+constexpr FmPanels<T> kPanels{subtract<T>, scale<T>, group_sums<T>, group_move<T>, group_column<T>};
 
 }  // namespace
 
 namespace aimass::simd {
 
 AIMASS_LEVEL_TABLE(FmTable, fm_table) = {
-    kPanels<float>, kPanels<double>, {moments, correct, add, draw}};
+    kPanels<float>, kPanels<double>, {moments, correct, add, draw, group_draw}};
 
 }  // namespace aimass::simd

@@ -28,27 +28,43 @@ struct FmVectors {
   std::int64_t n;
 };
 
-// What a group of kFmGroup slots needs of a row of a relation, kGroupState numbers: the sums over
-// its cases of o o' for the slots o of the other relations, of o, of o e for the errors e, of 1 and
-// of e; the sums q of the row's coefficients, 0 in the slot of the linear coefficient; and what the
-// predictions of the cases have grown by without o. Positions of the first number of each:
-constexpr std::int64_t kFmGroup = 4, kMatrix = 0, kFirst = 16, kErrors = 20, kSums = 24,
-                       kCount = 28, kErrorSum = 29, kConstant = 30, kGroupState = 32;
-// Sums over the entries of a column: of h h' for the derivatives h of a group, then of h e.
-constexpr std::int64_t kGroupSums = kFmGroup * (kFmGroup + 1);
+// What a group of kFmGroup slots needs of a row of a relation, kGroupState numbers in three cache
+// lines: the sums over its cases of o e for the errors e and the slots o of the other relations;
+// the sums q of the row's coefficients, 0 in the slot of the linear coefficient; the sums of o;
+// those of o o', a symmetric matrix M; half the number of cases; and the sum of e. M is stored by
+// its diagonals: M_ii, then M_01, M_12, M_23 and M_30, then M_02 and M_13. Positions of the first
+// number of each:
+constexpr std::int64_t kFmGroup = 4, kErrors = 0, kSums = 4, kFirst = 8, kDiagonal = 12, kNext = 16,
+                       kOpposite = 20, kHalfCount = 22, kErrorSum = 23, kGroupState = 24;
+// Sums over the entries of a column, four numbers each: of h h' for the derivatives h of a group,
+// by diagonals as above with M_02 and M_13 twice, then of h e.
+constexpr std::int64_t kGroupSums = 4 * kFmGroup;
 
-// Entries of a column of a relation: the states of all rows, row numbers and values.
+// Entries of a column of a relation: the states of all rows, what the predictions of the cases of
+// each row have grown by without o, row numbers and values.
 template <class T>
 struct FmEntries {
   double* rows;
+  double* constants;
   const std::int32_t* indices;
   const T* x;
   std::int64_t n;
 };
 
+// The coefficients of a group of slots of a column: precision alpha * matrix + diagonal.
+struct FmGroup {
+  double* coefficients;
+  const double* prior_mean;
+  const double* prior_precision;
+  const double* noise;  // standard normal; nullptr: the mean is taken
+  double alpha;
+  std::int64_t first, last;  // slots that hold coefficients
+  bool has_linear_slot;      // slot 0 of the group is slot 0 of its block
+};
+
 struct FmKernels {
-  // moments += sums over vectors o of o o' and o e, of their first `used` numbers; the matrix stays
-  // symmetric. errors: of all cases; panel: n numbers of scratch.
+  // moments += sums over vectors o of o o' and o e, of their first `used` numbers; the upper
+  // triangle of the matrix is summed. errors: of all cases; panel: n numbers of scratch.
   void (*moments)(const FmVectors& vectors, std::int64_t width, std::int64_t used,
                   const double* errors, double* panel, double* moments);
   // The error of each case -= u'o.
@@ -60,6 +76,8 @@ struct FmKernels {
   // change = a draw less the coefficients, zero where there are none. work: width^2. False where
   // the system is not finite or not positive definite.
   bool (*draw)(const FmSystem& system, double* work, double* change);
+  // The same for a group of slots, of its sums of h h' and of h e.
+  bool (*group_draw)(const FmGroup& group, const double* sums, double* change);
 };
 
 template <class T>
@@ -74,6 +92,8 @@ struct FmPanels {
   // For changes d of the coefficients: e -= d'h, and q += x f, where f are the changes of factors.
   void (*group_move)(const FmEntries<T>& entries, const double* v, const double* d,
                      const double* f);
+  // Sums, draws and moves, and changes the coefficients. False as by FmKernels::draw.
+  bool (*group_column)(const FmEntries<T>& entries, const FmGroup& group);
 };
 
 struct FmTable {

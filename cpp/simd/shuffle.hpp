@@ -18,16 +18,24 @@ struct IntegerOf<8> {
   using Type = std::int64_t;
 };
 
-// Lane i of the result is lane kI[i] of the lanes of a followed by those of b.
+// Lane i of `out` is lane kI[i] of the lanes of a followed by those of b. By reference, for vectors
+// that are larger than the registers of a level.
 template <std::int64_t... kI, class V>
-inline V shuffle(V a, V b) {
+inline void shuffle_to(const V& a, const V& b, V& out) {
 #if __has_builtin(__builtin_shufflevector)
-  return __builtin_shufflevector(a, b, kI...);
+  out = __builtin_shufflevector(a, b, kI...);
 #else
   using Integer = typename IntegerOf<static_cast<std::int64_t>(sizeof(a[0]))>::Type;
   typedef Integer Order __attribute__((vector_size(sizeof(V))));
-  return __builtin_shuffle(a, b, Order{static_cast<Integer>(kI)...});
+  out = __builtin_shuffle(a, b, Order{static_cast<Integer>(kI)...});
 #endif
+}
+
+template <std::int64_t... kI, class V>
+inline V shuffle(V a, V b) {
+  V out;
+  shuffle_to<kI...>(a, b, out);
+  return out;
 }
 
 }  // namespace

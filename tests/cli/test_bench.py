@@ -61,6 +61,24 @@ def invoke(*words):
     return typer_testing.CliRunner().invoke(app, ["bench", *map(str, words)])
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--peers", "numpyy"], "no peer 'numpyy'; there are numpy, scipy, and none"),
+        (["--only", "zzz"], "--only 'zzz' is searched for in names such as bench_a.py::bench_a"),
+        (["--peers", "none", "--only", "peer:scipy"], "no benchmark to run under these options"),
+        (["--only", "bench_a"], "is the journal of another run"),
+    ],
+)
+def test_options_that_leave_nothing_to_measure(words, message, tmp_path, monkeypatch, capsys):
+    nodes = [f"bench_a.py::bench_a[{m}]" for m in ("native", "peer:numpy", "peer:scipy")]
+    monkeypatch.setattr(run, "collected", lambda scale: nodes)
+    suite_results.Journal(tmp_path / "report.jsonl", {"plan": "another"})
+    assert run.main([*words, "--out", str(tmp_path / "report.html")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "report.html").exists()
+
+
 def test_without_the_suite_the_remedy_is_named(tmp_path):
     result = invoke("--suite", tmp_path)
     assert result.exit_code == 2

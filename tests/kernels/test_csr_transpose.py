@@ -41,7 +41,9 @@ def test_equals_reference_and_goes_back(n_rows, n_cols, density, dtype, seed):
     equal(_core.csr_transpose(*transposed, n_rows, 2), x)
 
 
-@pytest.mark.parametrize("shape", [(900, 700), (3, 90_000), (90_000, 3)])
+@pytest.mark.parametrize(
+    "shape", [(900, 700), (3, 90_000), (90_000, 3), (2_000, 900), (300, 8_192), (300, 8_193)]
+)
 def test_many_parts_and_any_number_of_threads(shape):
     x = matrix(*shape, 0.9, np.float32, seed=1)
     scipy = sp.csr_array((x[2], x[1], x[0]), shape=shape).T.tocsr()
