@@ -16,6 +16,7 @@ from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from ..base.arrays import LARGEST, as_labels, as_vector
 from ..base.export import Exportable
+from ..base.figures import new_axes
 from ..base.html import results
 from ..base.tested import TestedDifference
 from ..base.text import aligned, interval_text, p_value_text
@@ -220,6 +221,43 @@ class CampaignReport(Exportable):
             )
             for one in fields(Effect)
         }
+
+    def plot(self, outcome: str | None = None, *, ax: Any = None) -> Any:
+        """Draw the difference of each arm to the control arm with its interval.
+
+        Parameters
+        ----------
+        outcome : str, optional
+            Name of an outcome. Default: the first one.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        ValueError
+            For an unknown outcome.
+        """
+        names = list(dict.fromkeys(effect.outcome for effect in self.effects))
+        name = names[0] if outcome is None else as_choice(outcome, "outcome", names)
+        shown = [effect for effect in self.effects if effect.outcome == name]
+        ax = new_axes(ax, size=(6.4, 1.5 + 0.5 * len(shown)))
+        for row, effect in enumerate(shown):
+            color = "C0" if effect.is_significant else "0.5"
+            ax.plot([effect.lower, effect.upper], [row, row], color=color)
+            ax.plot([effect.difference], [row], "o", color=color)
+        ax.axvline(0, color="k", lw=0.8)
+        ax.set_yticks(range(len(shown)), [effect.arm for effect in shown])
+        ax.set_ylim(len(shown) - 0.5, -0.5)
+        level = f"{shown[0].confidence:.0%} interval"
+        ax.set_xlabel(f"{name}: difference to {shown[0].control}, {level}")
+        return ax
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain dictionaries and lists.

@@ -20,6 +20,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from ..base.arrays import LARGEST, as_vector
+from ..base.figures import new_axes
 from ..base.random import as_seed
 from ..base.text import aligned, interval_text
 from ..base.validation import as_float, as_int
@@ -125,6 +126,37 @@ class CampaignSimulation:
             f"{self.n_contacts:,} contacts, cost {self.cost:,.2f}; [ ] {self.band:.0%} of "
             f"{self.n_simulations:,} simulations; chance of a loss {self.probability_of_loss:.1%}"
         )
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw the histogram of the simulated profits, with their mean and risk band.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        """
+        ax = new_axes(ax)
+        mean, lower, upper = self.profit
+        ax.hist(self.profits, bins=40, color="C0", alpha=0.6)
+        ax.axvspan(
+            lower, upper, color="C0", alpha=0.15, label=f"{self.band:.0%} of the simulations"
+        )
+        ax.axvline(mean, color="C0", label="mean")
+        ax.axvline(0, color="k", lw=0.8)
+        ax.set_xlabel("profit")
+        ax.set_ylabel("simulations")
+        ax.legend()
+        return ax
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields but `profits` as a dictionary.

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import LARGEST, as_labels, as_vector
+from ..base.figures import new_axes
 from ..base.html import results
 from ..base.random import as_seed
 from ..base.text import aligned, interval_text
@@ -74,6 +75,32 @@ class UpliftCurve:
         return (
             f"UpliftCurve({len(self.share)} points, effect of treating all {self.uplift[-1]:.4f})"
         )
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw the uplift curve, and the straight line of random targeting.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        """
+        ax = new_axes(ax)
+        ax.plot(self.share, self.uplift, label="by score")
+        ax.plot([0, 1], [0, self.uplift[-1]], "k--", lw=1, label="random targeting")
+        ax.set_xlabel("share of the customers that is targeted")
+        ax.set_ylabel("gain in outcome per customer of all")
+        ax.legend()
+        return ax
 
 
 @dataclass(frozen=True, repr=False)

@@ -374,3 +374,17 @@ class TestArms:
             campaign_effect([0, 0, 1, 1], {"spend": [1, 2, 1e200, 4]})
         with pytest.raises(ValueError, match=r"covariates holds -1e\+200 in row 0"):
             campaign_effect([0, 0, 1, 1], [1, 2, 3, 4], covariates=[-1e200, 0, 1, 2])
+
+
+def test_plot(rng):
+    pytest.importorskip("matplotlib").use("Agg")
+    arm = np.arange(300) % 3
+    report = campaign_effect(arm, {"bought": rng.random(300) < 0.3, "spend": rng.random(300)})
+    axes = report.plot("spend")
+    effects = [effect for effect in report.effects if effect.outcome == "spend"]
+    intervals = [line.get_xdata() for line in axes.lines[0:4:2]]
+    np.testing.assert_array_equal(intervals, [[e.lower, e.upper] for e in effects])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["1", "2"]
+    assert "bought" in report.plot().get_xlabel()
+    with pytest.raises(ValueError, match="outcome must be one of"):
+        report.plot("visits")

@@ -180,3 +180,10 @@ def test_deviations_of_any_size():
         simulate_campaign(p, 50.0, value_sd=1e9)
     with pytest.raises(ValueError, match=r"value holds 1e\+308"):
         simulate_campaign(p, 1e308)
+
+
+def test_plot():
+    pytest.importorskip("matplotlib").use("Agg")
+    result = simulate_campaign(np.full(200, 0.03), 40.0, cost=1.0)
+    axes = result.plot()
+    assert sum(bar.get_height() for bar in axes.containers[0]) == result.n_simulations

@@ -165,3 +165,11 @@ def test_replicates_without_an_arm_give_no_interval():
     for interval in (report.auuc, report.qini, report.effect, report.effect_at[0.5]):
         assert np.isfinite(interval.estimate)
         assert np.isnan([interval.lower, interval.upper]).all()
+
+
+def test_plot():
+    pytest.importorskip("matplotlib").use("Agg")
+    curve = uplift_curve([2, 2, 1, 1], [1, 0, 1, 0], [1, 0, 1, 1])
+    by_score, at_random = curve.plot().lines
+    np.testing.assert_array_equal(by_score.get_ydata(), curve.uplift)
+    assert at_random.get_ydata()[-1] == curve.uplift[-1]
