@@ -583,10 +583,11 @@ def _influences(
             error = np.where(arm, values - means[i] - centred @ slope, 0.0) / sizes[i]
             influences[i] = error + centred @ slope / len(values)
     # Degrees of freedom that the means and the slopes use up; both arms share those of "cuped".
-    scales = [np.sqrt(s / (s - 1 - n_slopes)) for s in sizes]
     if adjustment == "cuped":
         shared = (len(values) - 2) / (len(values) - 2 - n_slopes)
         scales = [np.sqrt(s / (s - 1) * shared) for s in sizes]
+    else:
+        scales = [np.sqrt(s / (s - 1 - n_slopes)) for s in sizes]
     first, second = (i * scale for i, scale in zip(influences, scales))
     return means[0], means[1], first, second
 

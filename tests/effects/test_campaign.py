@@ -295,6 +295,25 @@ class TestDegenerateCovariates:
                 adjustment="cuped",
             )
 
+    def test_cuped_with_an_arm_of_one_more_customer_than_covariates(self):
+        """The slope is 1.5: the difference is 2.5 - 1.5 * 2, of residuals with variance 1/8."""
+        effect = campaign_effect(
+            [0, 0, 1, 1], [1.0, 2, 3, 5], covariates=[1.0, 2, 3, 4], adjustment="cuped"
+        ).effects[0]
+        assert effect.difference == pytest.approx(-0.5)
+        assert effect.standard_error == pytest.approx(np.sqrt(2 * (2 / 1) * (1 / 8) / 2))
+
+    def test_cuped_with_an_arm_of_fewer_customers_than_covariates(self, rng):
+        treated, covariates = np.arange(100) < 3, rng.normal(size=(100, 4))
+        spend = covariates.sum(axis=1) + rng.normal(size=100)
+        effect = campaign_effect(treated, spend, covariates=covariates, adjustment="cuped")
+        design = np.column_stack([np.ones(100), treated, covariates])
+        coefficients = np.linalg.lstsq(design, spend, rcond=None)[0]
+        assert effect.effects[0].difference == pytest.approx(coefficients[1])
+        residual = spend - covariates @ coefficients[2:]
+        plain = campaign_effect(treated, residual).effects[0]
+        assert effect.effects[0].standard_error == pytest.approx(plain.standard_error, rel=0.05)
+
     def test_cuped_is_unbiased_in_its_error_with_many_covariates(self, rng):
         """The mean squared error of the effect is that of its standard error."""
         differences, errors = [], []
