@@ -115,7 +115,7 @@ class CampaignOptions:
     ] = 0.95
 
     def shares(self) -> dict[str, float] | None:
-        """Return the planned shares by arm."""
+        """Return the planned shares by arm, as it is written."""
         if self.expected is None:
             return None
         pairs = _pairs(self.expected.split(","), "--expected")
@@ -156,15 +156,18 @@ def effects(
     if picture is not None:
         others = [*inputs, *([] if output.out in (None, "-") else [Path(str(output.out))])]
         check_output(picture, "--picture", others)
-    planned = campaign.shares()
+    planned: dict[Any, float] | None = campaign.shares()
     with reporter.steps() as steps:
         steps.begin(f"reading {shown_name(table)}")
         arms, outcomes, covariates, clusters = _columns(table, campaign, tables)
+        control = None if campaign.control is None else _arm(campaign.control, arms)
+        if planned is not None:
+            planned = _shares_of_arms(planned, arms)
         steps.begin("estimating")
         report = campaign_effect(
             arms,
             outcomes,
-            control=campaign.control,
+            control=control,
             covariates=covariates or None,
             adjustment=campaign.adjustment,
             clusters=clusters,
@@ -249,6 +252,30 @@ def _truth(words: NDArray[Any]) -> NDArray[Any] | None:
     if not np.isin(lower, ("true", "false")).all():
         return None
     return np.asarray(lower == "true")
+
+
+def _arm(word: str, arms: NDArray[Any]) -> Any:
+    """Return an arm as a value of its column, where the word can be read as one."""
+    if arms.dtype.kind == "b" and word.lower() in ("true", "false"):
+        return word.lower() == "true"
+    if arms.dtype.kind in "iuf":
+        for read in (int, float):
+            try:
+                return read(word)
+            except ValueError:
+                continue
+    return word
+
+
+def _shares_of_arms(shares: dict[str, float], arms: NDArray[Any]) -> dict[Any, float]:
+    """Return planned shares with the arms as values of their column."""
+    by_arm: dict[Any, float] = {}
+    for word, share in shares.items():
+        arm = _arm(word, arms)
+        if arm in by_arm:
+            raise ValueError(f"--expected: {word!r} names the arm {arm} a second time")
+        by_arm[arm] = share
+    return by_arm
 
 
 def _draw(report: CampaignReport, path: Path) -> None:

@@ -91,6 +91,39 @@ def test_true_and_false_covariates_and_clusters(
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "arms", "control"),
+    [
+        (("true", "false"), ("true", "false"), "false"),
+        (("TRUE", "FALSE"), ("True", "FALSE"), "False"),
+        (("1.0", "0.0"), ("1.0", "0.0"), "0.0"),
+        (("1", "0"), ("1.0", "0"), "0.0"),
+    ],
+)
+def test_arms_may_be_given_as_the_file_writes_them(
+    aimass_json: RunJson,
+    tmp_path: Path,
+    written: tuple[str, str],
+    arms: tuple[str, str],
+    control: str,
+) -> None:
+    path = tmp_path / "campaign.csv"
+    treated, not_treated = written
+    path.write_text(f"t,s\n{treated},5\n{not_treated},4\n{treated},6\n{not_treated},3\n")
+    words = ("effects", path, "--treatment", "t", "--outcome", "s", "--control", control)
+    shares = f"{arms[0]}=3,{arms[1]}=1"
+    found = aimass_json(*words, "--expected", shares)
+    assert found["effects"][0]["difference"] == 2
+    assert sorted(found["sample_ratio"]["expected"].values()) == [0.25, 0.75]
+
+
+def test_an_arm_of_planned_shares_may_not_be_written_twice(aimass: Run, campaign: Path) -> None:
+    words = ("effects", campaign, "--treatment", "treated", "--outcome", "bought")
+    done = aimass(*words, "--expected", "true=1,false=1,True=1")
+    assert done.exit_code == 2
+    assert "--expected: 'True' names the arm True a second time" in done.output
+
+
 def test_text_and_picture(aimass: Run, campaign: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     picture = tmp_path / "effects.png"
