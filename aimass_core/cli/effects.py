@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import Reporter
-from .files import check_names, check_output, open_input, shown_name
+from .files import check_names, check_picture, open_input, shown_name
 from .groups import with_option_groups
 from .options import GeneralOptions, OptionalOutputOptions, TableOptions, _number, _pairs
 
@@ -155,7 +155,7 @@ def effects(
     target = None if output.out is None else Output(output, inputs, "effects")
     if picture is not None:
         others = [*inputs, *([] if output.out in (None, "-") else [Path(str(output.out))])]
-        check_output(picture, "--picture", others)
+        check_picture(picture, "--picture", others)
     planned: dict[Any, float] | None = campaign.shares()
     with reporter.steps() as steps:
         steps.begin(f"reading {shown_name(table)}")
@@ -175,12 +175,12 @@ def effects(
             correction=campaign.correction,
             confidence=campaign.confidence,
         )
-        if picture is not None:
-            _draw(report, picture)
         if target is not None:
             rows = report.to_arrow()
             with target.writer(rows.schema) as writer:
                 writer.write(rows)
+        if picture is not None:
+            _draw(report, picture)
     if reporter.is_json:
         reporter.json({"customers": len(arms), **report.to_dict(), "out": output.out})
         return
@@ -280,9 +280,6 @@ def _shares_of_arms(shares: dict[str, float], arms: NDArray[Any]) -> dict[Any, f
 
 def _draw(report: CampaignReport, path: Path) -> None:
     """Draw the effects on each outcome into one picture."""
-    from ..base.optional import import_optional
-
-    import_optional("matplotlib")
     from matplotlib.figure import Figure
 
     outcomes = list(dict.fromkeys(effect.outcome for effect in report.effects))

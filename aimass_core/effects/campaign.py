@@ -253,10 +253,11 @@ class CampaignReport(Exportable):
             ax.plot([effect.lower, effect.upper], [row, row], color=color)
             ax.plot([effect.difference], [row], "o", color=color)
         ax.axvline(0, color="k", lw=0.8)
-        ax.set_yticks(range(len(shown)), [effect.arm for effect in shown])
+        # Names are plain text: "$5 or $10 off" is no formula.
+        ax.set_yticks(range(len(shown)), [effect.arm for effect in shown], parse_math=False)
         ax.set_ylim(len(shown) - 0.5, -0.5)
         level = f"{shown[0].confidence:.0%} interval"
-        ax.set_xlabel(f"{name}: difference to {shown[0].control}, {level}")
+        ax.set_xlabel(f"{name}: difference to {shown[0].control}, {level}", parse_math=False)
         return ax
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,31 @@ def test_text_and_picture(aimass: Run, campaign: Path, tmp_path: Path) -> None:
     assert "600 customers" in done.output
     assert "difference" in done.output
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["effects.foo", "effects", "effects.pgf"])
+def test_pictures_of_unknown_format_are_refused_before_any_work(
+    aimass: Run, campaign: Path, tmp_path: Path, name: str
+) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "effects.csv"
+    words = ("effects", campaign, "--treatment", "arm", "--outcome", "bought", "--control", "none")
+    done = aimass(*words, "--out", out, "--picture", tmp_path / name)
+    assert done.exit_code == 2, done.output
+    assert "--picture: the suffix of" in done.output
+    assert ".pdf, " in done.output
+    assert not out.exists()
+    assert not (tmp_path / name).exists()
+
+
+def test_picture_without_matplotlib_names_the_option(
+    aimass: Run, campaign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.backend_bases", None)
+    words = ("effects", campaign, "--treatment", "arm", "--outcome", "bought", "--control", "none")
+    done = aimass(*words, "--picture", tmp_path / "effects.png")
+    assert done.exit_code == 2, done.output
+    assert "--picture needs matplotlib: pip install 'aimass_core[plot]'" in done.output
 
 
 def test_errors_are_one_line(aimass: Run, campaign: Path) -> None:

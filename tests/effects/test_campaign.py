@@ -407,3 +407,6 @@ def test_plot(rng):
     assert "bought" in report.plot().get_xlabel()
     with pytest.raises(ValueError, match="outcome must be one of"):
         report.plot("visits")
+    arms = ["none", "none", "$5_a_b$ off", "$5_a_b$ off"]
+    prices = campaign_effect(arms, {"$_a_b$": [1.0, 2, 3, 4]}, control="none")
+    prices.plot().figure.draw_without_rendering()
