@@ -344,9 +344,25 @@ class TestArms:
     def test_effect_by_the_value_of_the_arm(self):
         report = campaign_effect([False, False, True, True], [1.0, 2, 3, 4])
         assert report[True, "outcome"].difference == 2
-        for key in ("True", (False, "outcome"), ("True", "outcome", 1)):
+        for key in ((1, "outcome"), (1.0, "outcome"), (np.int8(1), "outcome"), ["True", "outcome"]):
+            assert report[key] is report.effects[0]
+        for key in ("True", (), (2, "outcome"), (False, "outcome"), ("True", "outcome", 1)):
             with pytest.raises(KeyError, match="there are"):
                 report[key]
+
+    @pytest.mark.parametrize("treatment", [[0, 0, 1, 1], [0.0, 0, 1, 1], ["0", "0", "1", "1"]])
+    def test_effect_by_another_type_of_number(self, treatment):
+        report = campaign_effect(treatment, {"a": [1.0, 2, 3, 4]}, control=treatment[0])
+        for key in ((1, "a"), (True, "a"), (1.0, "a"), [1, "a"], [report.effects[0].arm, "a"]):
+            assert report[key] is report.effects[0]
+
+    def test_planned_shares_may_be_a_series(self):
+        pd = pytest.importorskip("pandas")
+        for index in (["none", "mail"], [False, True], [0, 1]):
+            treatment = [index[0], index[1], index[1]]
+            found = sample_ratio_test(treatment, expected=pd.Series([0.4, 0.6], index=index))
+            assert found == sample_ratio_test(treatment, expected={index[0]: 0.4, index[1]: 0.6})
+            assert found.expected[str(index[1])] == 0.6
 
     def test_planned_shares_are_a_dictionary(self):
         with pytest.raises(TypeError, match="expected must be a dictionary"):
