@@ -186,6 +186,22 @@ def effects(
         return
     reporter.text(f"{shown_name(table)}: {len(arms):,} customers")
     reporter.text(str(report))
+    if planned is None:
+        _note_unequal_shares(reporter, arms)
+
+
+def _note_unequal_shares(reporter: Reporter, arms: NDArray[Any]) -> None:
+    """Print a note where the sizes of the arms are no chance result of equal shares."""
+    from ..base.text import p_value_text
+    from ..effects import sample_ratio_test
+
+    ratio = sample_ratio_test(arms)
+    if ratio.is_mismatch:
+        sizes = ", ".join(f"{arm} {n:,}" for arm, n in ratio.counts.items())
+        reporter.text(
+            f"The arms do not have equal shares (p {p_value_text(ratio.p_value)}): {sizes}. Give "
+            "the planned shares with --expected to test the assignment."
+        )
 
 
 def _columns(

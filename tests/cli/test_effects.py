@@ -125,6 +125,21 @@ def test_an_arm_of_planned_shares_may_not_be_written_twice(aimass: Run, campaign
     assert "--expected: 'True' names the arm True a second time" in done.output
 
 
+def test_sizes_of_the_arms_are_tested(aimass: Run, tmp_path: Path) -> None:
+    path = tmp_path / "campaign.csv"
+    rows = [f"{arm},{n % 3}" for arm, size in (("mail", 90), ("none", 30)) for n in range(size)]
+    path.write_text("\n".join(["arm,spend", *rows]) + "\n")
+    words = ("effects", path, "--treatment", "arm", "--outcome", "spend", "--control", "none")
+    note = "The arms do not have equal shares (p < 0.0001): mail 90, none 30."
+    assert note in aimass(*words).output
+    planned = aimass(*words, "--expected", "mail=3,none=1").output
+    assert "sample ratio as planned: p = 1" in planned
+    assert "equal shares" not in planned
+    wrong = aimass(*words, "--expected", "mail=1,none=1").output
+    assert "SAMPLE RATIO MISMATCH: p < 0.0001" in wrong
+    assert "equal shares" not in wrong
+
+
 def test_text_and_picture(aimass: Run, campaign: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     picture = tmp_path / "effects.png"
@@ -132,6 +147,7 @@ def test_text_and_picture(aimass: Run, campaign: Path, tmp_path: Path) -> None:
     done = aimass(*words, "--picture", picture)
     assert done.exit_code == 0, done.output
     assert "600 customers" in done.output
+    assert "equal shares" not in done.output  # as they are, up to chance
     assert "difference" in done.output
     assert picture.read_bytes().startswith(b"\x89PNG")
 
