@@ -21,6 +21,7 @@ __all__: list[str] = [
     "factorize_bytes",
     "factorize_int64",
     "field_aware_epoch",
+    "field_aware_scores",
     "fm_design_sweep",
     "fm_relation_sweep",
     "force_isa",
@@ -388,6 +389,20 @@ def field_aware_epoch(
 ) -> float:
     """
     Make one step of gradient descent for each row of order; return the sum of the losses.
+    """
+
+def field_aware_scores(
+    indptr: numpy.typing.NDArray[numpy.int64],
+    indices: numpy.typing.NDArray[numpy.int32],
+    data: numpy.typing.NDArray[numpy.float64],
+    fields: numpy.typing.NDArray[numpy.int32],
+    intercept: typing.SupportsFloat | typing.SupportsIndex,
+    linear: numpy.typing.NDArray[numpy.float32],
+    factors: numpy.typing.NDArray[numpy.float32],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Return the prediction of each row by a field-aware factorization machine.
     """
 
 @typing.overload

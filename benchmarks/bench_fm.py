@@ -217,3 +217,23 @@ def bench_descent(measure: Callable[..., Any], member: str, scale: str) -> None:
 
     group = f"field_aware_epoch: one epoch, two fields, {FACTORS} factors"
     measure(group, member, lambda: epoch(member), check)
+
+
+@pytest.mark.parametrize("member", ["native", "reference"])
+def bench_scores(measure: Callable[..., Any], member: str, scale: str, n_threads: int) -> None:
+    epoch = descent_arguments(scale)
+    arguments = {name: epoch[name] for name in ("indptr", "indices", "data", "fields")}
+    arguments |= {
+        "intercept": 0.0,
+        "linear": epoch["linear"][0].astype(np.float32),
+        "factors": epoch["factors"][0].reshape(-1, 2, FACTORS).astype(np.float32),
+        "n_threads": n_threads,
+    }
+    members = {"native": _core.field_aware_scores, "reference": reference.field_aware_scores}
+
+    def check(result: np.ndarray) -> None:
+        expected = members["native"](**arguments)
+        np.testing.assert_allclose(result, expected, rtol=1e-9, atol=1e-9)
+
+    group = f"field_aware_scores: two fields, {FACTORS} factors"
+    measure(group, member, lambda: members[member](**arguments), check)

@@ -80,10 +80,13 @@ def _bootstrap_intervals(store: Any, seed: int) -> dict[str, tuple[Limits, float
     found = {}
     for method in ("percentile", "bca"):
         options = {"method": method, "n_resamples": 1000, "random_state": seed, "n_threads": 1}
+        true_rate = truth.outcome_without[rows].mean()
         rate = bootstrap_interval(table["conversion"][rows], **options)
-        found[f"rate, bootstrap {method}"] = _limits(rate), truth.outcome_without[rows].mean()
+        found[f"rate, bootstrap {method}"] = _limits(rate), true_rate
+        poisson = bootstrap_interval(table["conversion"][rows], scheme="poisson", **options)
+        found[f"rate, Poisson bootstrap {method}"] = _limits(poisson), true_rate
         spend = bootstrap_interval(table["spend"][rows], **options)
-        mean = truth.outcome_without[rows].mean() * MEAN_SPEND
+        mean = true_rate * MEAN_SPEND
         found[f"spend, bootstrap {method}"] = _limits(spend), mean
         # Two outcomes of the same customers, one under each policy: a paired difference.
         rng = np.random.default_rng(seed)

@@ -1,8 +1,8 @@
 """Models of sequences and two towers against simple models: the next item of each user.
 
 Usage: ``AIMASS_DATA=... python benchmarks/quality_deep.py [--data NAME ...] [--models NAME ...]
-[--ties random] [--max-iter 30] [--threads 1]``. Needs PyTorch. Prints a markdown table for each
-data set.
+[--ties random] [--max-iter 30] [--n-negatives N] [--threads 1]``. Needs PyTorch. Prints a markdown
+table for each data set.
 
 The newest interaction of each user is the test part, the one before it the validation part.
 Interactions of a user at the same time, such as those of one purchase, are put into a random order
@@ -12,9 +12,10 @@ with the highest column of a purchase, and models that count successors learn th
 Every model without a network is fitted with each of its settings below, takes the best one by
 NDCG@10 on the validation part, and is fitted again on both older parts. A network trains on what is
 older than the validation part, ends by early stopping on it, and answers from the complete history
-before the test item (`recommend_new`); this is the protocol of the papers. All items that the user
-does not have are ranked. Seconds are those of the processor, over all threads: of the fit whose
-lists are evaluated, and of everything that chose the setting.
+before the test item (`recommend_new`); this is the protocol of the papers. Its softmax is taken
+over ``--n-negatives`` items: by default over all items if there are fewer than 5,000, else over
+1,000. All items that the user does not have are ranked. Seconds are those of the processor, over
+all threads: of the fit whose lists are evaluated, and of everything that chose the setting.
 """
 
 from __future__ import annotations
@@ -103,10 +104,13 @@ class MarkovChain(Recommender):
         return scores + 1e-9 * self.item_counts_
 
 
-def settings(n_items: int, max_iter: int, threads: int) -> dict[str, list[Any]]:
+def settings(
+    n_items: int, max_iter: int, n_negatives: int | None, threads: int
+) -> dict[str, list[Any]]:
     """Return the models and the settings that each is chosen from."""
     one = {"n_threads": threads}
-    n_negatives = None if n_items < FULL_SOFTMAX else 1000
+    if n_negatives is None and n_items >= FULL_SOFTMAX:
+        n_negatives = 1000
     network = {**one, "max_iter": max_iter, "n_negatives": n_negatives, "learning_rate": 0.003}
     rp3beta = Similarity("rp3beta", alpha=0.6, beta=0.3)
     return {
@@ -213,6 +217,7 @@ def main() -> int:
     parser.add_argument("--models", nargs="+", default=None)
     parser.add_argument("--ties", choices=("random", "columns"), default="random")
     parser.add_argument("--max-iter", type=int, default=30)
+    parser.add_argument("--n-negatives", type=int, default=None)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     for name in options.data:
@@ -225,7 +230,7 @@ def main() -> int:
         print("| model | NDCG@10 [95 %] | recall@10 [95 %] | fit s | with choice s | chosen |")
         print("|---|---|---|---|---|---|", flush=True)
         for label, candidates in settings(
-            parts.train.n_items, options.max_iter, options.threads
+            parts.train.n_items, options.max_iter, options.n_negatives, options.threads
         ).items():
             if options.models is not None and label not in options.models:
                 continue

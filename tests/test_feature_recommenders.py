@@ -28,7 +28,7 @@ from aimass_core import (
     register,
 )
 from aimass_core.base import registry
-from aimass_core.retrieval import recommend_blocks
+from aimass_core.retrieval import AudienceIndex, audience, recommend_blocks
 
 N_USERS, N_ITEMS, N_NEW = 36, 24, 6
 GENRES = np.array(["drama", "crime", "comedy"])
@@ -195,6 +195,107 @@ def test_new_items_are_ranked(model, interactions):
 
 
 @every
+def test_pairs_with_new_items_are_predicted(model, interactions):
+    if not model.uses_item_features:
+        pytest.skip("uses features of users only")
+    model = fitted(model, interactions)
+    lists = model.recommend(k=N_ITEMS + N_NEW, exclude_seen=False, item_features=NEW)
+    users = np.repeat(lists.queries, lists.ids.shape[1])
+    items, scores = lists.ids.ravel(), lists.scores.ravel()
+    is_listed = np.isfinite(scores)
+    users, items, scores = users[is_listed], items[is_listed], scores[is_listed].astype(float)
+    if model.predicts_ratings:
+        scores = np.clip(scores, *model.rating_range_)
+    found = model.predict(users, items, item_features=NEW)
+    np.testing.assert_allclose(found, scores, rtol=1e-4, atol=1e-5)
+    is_new = np.isin(items, NEW["item"])
+    np.testing.assert_array_equal(found[is_new], scores[is_new])
+    old = ~is_new
+    np.testing.assert_array_equal(found[old], model.predict(users[old], items[old]))
+    alone = [model.predict(u, i, item_features=NEW)[0] for u, i in zip(users[:40], items[:40])]
+    np.testing.assert_array_equal(alone, found[:40])
+    with pytest.raises(KeyError, match="'nothing'"):
+        model.predict(users[:2], ["nothing", "item-24"], item_features=NEW)
+    with pytest.raises(ValueError, match="equal length"):
+        model.predict(users[:3], ["item-01", "item-24"], item_features=NEW)
+    with pytest.raises(KeyError, match="item-24"):
+        model.predict(users[:1], ["item-24"])
+
+
+@every
+def test_items_similar_to_new_items(model, interactions):
+    if not hasattr(model, "similar_items") or not model.uses_item_features:
+        pytest.skip("has no similarity of items")
+    model = fitted(model, interactions)
+    queries = [*NEW["item"], "item-00"]
+    lists = model.similar_items(queries, k=3, item_features=NEW)
+    assert lists.queries.tolist() == queries
+    for item, (neighbors, _) in zip(queries, lists, strict=True):
+        assert item not in neighbors
+        assert int(neighbors[0].removeprefix("item-")) % 3 == int(item[-2:]) % 3
+    same(model.similar_items(queries[2:3], k=3, item_features=NEW), lists[2:3])
+    plain = model.similar_items(["item-00"], k=3)
+    same(model.similar_items(["item-00"], k=3, item_features=ITEMS), plain)
+    only = model.similar_items(queries[:2], k=9, item_features=NEW, candidates=NEW["item"])
+    assert set(only.ids.ravel()) - {None} <= set(NEW["item"])
+    with pytest.raises(KeyError, match="'item-24'"):
+        model.similar_items(["item-24"])
+    if hasattr(model, "explain"):
+        with pytest.raises(TypeError, match=r"no argument 'item_features': fit and .*predict and"):
+            model.explain("user-00", "item-00", item_features=NEW)
+
+
+@every
+def test_similar_items_of_an_item_that_nobody_has(model, interactions):
+    if not hasattr(model, "similar_items") or not model.uses_item_features:
+        pytest.skip("has no similarity of items")
+    ids = interactions.items.ids
+    matrix = interactions.matrix.toarray()
+    matrix[:, ids == "item-05"] = 0
+    table = Features().fit_transform(ITEMS).rows_of(ids)
+    model = copy.deepcopy(model).fit(matrix, item_features=table)
+    (neighbors,) = model.similar_items(np.flatnonzero(ids == "item-05"), k=2).indices
+    assert [int(ids[n].removeprefix("item-")) % 3 for n in neighbors] == [2, 2]
+
+
+@every
+def test_audiences_of_new_items(model, interactions):
+    if not hasattr(model, "_items_of_call"):
+        copied = fitted(model, interactions)
+        with pytest.raises(TypeError, match=r"no factors|does not use item_features"):
+            audience(copied, ["item-24"], size=2, item_features=NEW)
+        return
+    model = fitted(model, interactions)
+    items = ["item-24", "item-26", "item-03"]
+    chosen = audience(model, items, size=6, item_features=NEW)
+    everyone = interactions.users.ids
+    for item in items:
+        users, scores = chosen.of(item)
+        owners = interactions.users.ids[:0]
+        if item in interactions.items:
+            column = interactions.items.index([item])
+            owners = everyone[interactions.matrix[:, column].toarray().ravel() > 0]
+        others = np.setdiff1d(everyone, owners)
+        predicted = model.predict(others, [item], item_features=NEW)
+        best = dict(zip(others, predicted, strict=True))
+        assert len(users) == 6
+        assert not set(users) & set(owners)
+        limit = np.sort(predicted)[-6] - 1e-5
+        assert min(best[user] for user in users) >= limit
+        if not model.predicts_ratings:
+            np.testing.assert_allclose(scores, [best[u] for u in users], rtol=1e-4, atol=1e-5)
+    top = audience(model, items[:2], size=N_USERS, in_top_k=3, item_features=NEW)
+    lists = model.recommend(k=3, item_features=NEW)
+    for item in items[:2]:
+        wanted = set(lists.queries[(lists.ids == item).any(axis=1)])
+        assert set(top.of(item)[0]) == wanted
+    with pytest.raises(TypeError, match="from_model"):
+        audience(AudienceIndex.from_model(model), items[:1], size=1, item_features=NEW)
+    with pytest.raises(KeyError, match="item-24"):
+        audience(model, items, size=2)
+
+
+@every
 def test_the_bits_do_not_depend_on_the_batch(model, interactions):
     model = fitted(model, interactions)
     options = {"item_features": NEW} if model.uses_item_features else {}
@@ -311,6 +412,21 @@ def test_new_users_are_served_by_their_features(model, interactions):
     by_id = model.recommend(["user-03", "user-37"], unknown="popular", user_features=new, k=4)
     np.testing.assert_array_equal(by_id.scores[1], lists.scores[1])
     same(by_id[:1], model.recommend(["user-03"], k=4))
+    for unknown in ("error", "skip"):
+        same(
+            model.recommend(["user-03", "user-37"], unknown=unknown, user_features=new, k=4), by_id
+        )
+    with pytest.raises(KeyError, match="'nobody'"):
+        model.recommend(["user-37", "nobody"], user_features=new)
+    skipped = model.recommend(["nobody", "user-37"], unknown="skip", user_features=new, k=4)
+    same(skipped, by_id[1:])
+    pairs = model.predict(["user-37", "user-37"], lists.ids[1, :2], user_features=new)
+    expected = lists.scores[1, :2].astype(float)
+    if model.predicts_ratings:
+        expected = np.clip(expected, *model.rating_range_)
+    np.testing.assert_allclose(pairs, expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(KeyError, match="'nobody'"):
+        model.predict(["user-37", "nobody"], ["item-01", "item-02"], user_features=new)
     with_history = model.recommend_new(
         interactions.subset(users=["user-03"]), user_features=user_table([3]), k=4
     )

@@ -119,6 +119,10 @@ MEMBERS = {
 }
 
 
+# Methods that take features of items and users, in models that use these.
+_TAKE_FEATURES = ("fit", "recommend", "recommend_new", "predict", "similar_items")
+
+
 def explains_names(function: F) -> F:
     """Make a function or method name its argument where a call uses another library's name."""
     known = inspect.signature(function).parameters
@@ -198,7 +202,11 @@ def unknown_argument(cls: type | None, function: str, name: str, known: list[str
         if is_constructor and own in others:
             return TypeError(f"{text}: pass {own!r} to fit")
     if name in ("item_features", "user_features") and cls is not None:
-        return features_refused(cls.__name__, name)
+        if not getattr(cls, f"uses_{name}", False):
+            return features_refused(cls.__name__, name)
+        methods = (getattr(cls, method, None) for method in _TAKE_FEATURES)
+        takers = [m.__name__ for m in methods if m and name in inspect.signature(m).parameters]
+        return TypeError(f"{text}: {' and '.join(takers)} take it")
     if name in OTHER_CALLS and hasattr(cls, OTHER_CALLS[name]):
         return TypeError(f"{text}: call {OTHER_CALLS[name]}")
     return TypeError(f"{text}{suggest(name, known)}; the arguments are {', '.join(known)}")

@@ -23,6 +23,7 @@ __all__ = [
     "common_products",
     "dense_scores",
     "keep_entries",
+    "one_entry_rows",
     "patterns_union",
     "products_of_rows",
     "renumber_columns",
@@ -101,6 +102,13 @@ def take_rows_or_empty(X: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array
     lengths[is_known] = np.diff(kept.indptr)
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return wrap_csr(indptr, kept.indices, kept.data, (len(rows), X.shape[1]))
+
+
+def one_entry_rows(columns: NDArray[np.int64], n_columns: int) -> sp.csr_array:
+    """Return a matrix with the entry 1 of float32 in each row, at the given column."""
+    indptr = np.arange(len(columns) + 1, dtype=np.int64)
+    data = np.ones(len(columns), dtype=np.float32)
+    return wrap_csr(indptr, columns.astype(np.int32), data, (len(columns), n_columns))
 
 
 def row_range(X: sp.csr_array, begin: int, end: int) -> sp.csr_array:

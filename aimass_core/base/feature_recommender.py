@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .features import joined_features
+import numpy as np
+import scipy.sparse as sp
+
+from .features import columns_of, joined_features
 from .fit_options import FitOptions
 from .recommender import Recommender
+from .threads import resolve_n_threads
+from .validation import as_csr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from typing_extensions import Self
 
     from .progress import Event
+    from .query import Query
 
 __all__ = ["FeatureRecommender"]
 
@@ -132,6 +140,112 @@ class FeatureRecommender(Recommender):
             X = self._joined(X, duplicates)
             features = self._joined_features(X, item_features, user_features)
         return self.fit(X, y, **features)
+
+    def predict(
+        self,
+        users: Any,
+        items: Any,
+        *,
+        user_features: Any = None,
+        item_features: Any = None,
+        n_threads: int | None = None,
+    ) -> NDArray[Any]:
+        """Return the score or rating of each pair of a user and an item, new ones included.
+
+        Parameters
+        ----------
+        users, items : array-like of ids, shape (n,)
+            One of each for every pair; a single one is paired with all of the other.
+        user_features, item_features : FeatureTable, table or matrix, optional
+            Features of users and items that were not in the fit, as in `recommend`; a matrix of
+            users has a row for each of ``users``.
+        n_threads : int, optional
+            Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Ratings for models of ratings, else the scores by which `recommend` ranks.
+
+        Raises
+        ------
+        KeyError
+            For a user or an item that is neither in the fit nor in the features.
+        ValueError
+            Where the lengths do not match.
+        """
+        if user_features is None and item_features is None:
+            return super().predict(users, items, n_threads=n_threads)
+        self._check_fitted()
+        if self.needs_training:
+            self._require_training("score users of the fit")
+        table = self._features_of_call(user_features)
+        rows, queries = self._queried_users(users, "error", table)
+        catalog = self._catalog(item_features)
+        columns = columns_of(catalog, items)
+        n, threads = len(rows), resolve_n_threads(n_threads)
+        if n != len(columns) and 1 not in (n, len(columns)):
+            raise ValueError(f"users and items must be of equal length, got {n} and {len(columns)}")
+        places, columns = np.broadcast_arrays(np.arange(n), columns)
+        is_new = (rows[places] < 0) | (columns >= self.n_items)
+        scores = np.empty(len(columns))
+        known = np.flatnonzero(~is_new)
+        scores[known] = self.score_pairs(rows[places[known]], columns[known], threads)
+        new = np.flatnonzero(is_new)
+        if len(new):
+            asked, row = np.unique(places[new], return_inverse=True)
+            features = self._query_features(table, queries, rows, catalog)
+            own = (None if features[0] is None else features[0][asked], *features[1:])
+            query = self._query(
+                self._profiles_of(rows[asked]),
+                rows[asked],
+                catalog.size,
+                False,
+                [None, None],
+                own,
+                catalog,
+                threads,
+            )
+            scores[new] = self._score_new_pairs(query, row.reshape(-1), columns[new])
+        return scores
+
+    def _score_new_pairs(
+        self, query: Query, rows: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the score of each pair of a user and an item of a query, as in its lists.
+
+        Parameters
+        ----------
+        query : Query
+            Users, with the features of users and items.
+        rows, columns : ndarray of int64, shape (n,)
+            Numbers of users and items in the query.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            -inf where `rank` has no score.
+        """
+        wanted = sp.csr_array(
+            (np.ones(len(rows), dtype=np.float32), (rows, columns)),
+            shape=(len(query), query.n_items),
+        )
+        most = int(np.diff(wanted.indptr).max())
+        limited = replace(query, candidates=as_csr(wanted), exclude=None, k=most)
+        indices, scores = self.rank(self._in_own_dtype(limited))
+        keys = np.repeat(np.arange(len(query)), most) * np.int64(query.n_items) + indices.reshape(
+            -1
+        )
+        listed = indices.reshape(-1) >= 0
+        order = np.argsort(keys[listed])
+        keys, values = keys[listed][order], scores.reshape(-1)[listed][order]
+        pairs = rows * np.int64(query.n_items) + columns
+        at = np.minimum(np.searchsorted(keys, pairs), max(len(keys) - 1, 0))
+        out = np.full(len(rows), -np.inf)
+        if len(keys):
+            found = keys[at] == pairs
+            out[found] = values[at[found]]
+        return out
 
     def _joined_features(
         self, joined: Any, item_features: Any, user_features: Any

@@ -11,7 +11,7 @@ from .csr import stack_rows, take_rows, take_rows_or_empty
 from .filters import Catalog
 from .progress import logger
 from .registry import find
-from .validation import as_csr, wrap_csr
+from .validation import as_csr, as_indices, wrap_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_features",
+    "columns_of",
     "encoded_features",
     "extended_catalog",
     "features_of_queries",
@@ -231,6 +232,19 @@ def extended_catalog(
     in_order = new[np.argsort(rows[new], kind="stable")]
     stacked = stack_rows(known, take_rows(table.matrix, in_order))
     return Catalog(extended.named(ids.name), len(extended), "item", stacked)
+
+
+def columns_of(catalog: Catalog, items: Any) -> NDArray[np.int64]:
+    """Return the columns of items that are in the fit or have features in a call.
+
+    Raises
+    ------
+    KeyError
+        For another item.
+    """
+    if catalog.ids is not None:
+        return catalog.ids.index(items, what="item")
+    return as_indices(items, "items", catalog.size, what="items")
 
 
 def features_of_rows(known: sp.csr_array | None, rows: NDArray[np.int64]) -> sp.csr_array | None:

@@ -672,13 +672,13 @@ class Recommender(Estimator):
         exclude : as ``candidates``, optional
             These items are not recommended.
         unknown : {"error", "skip", "popular"}, default="error"
-            What to do with users that the model does not know: raise; leave them out of the result;
-            or give them the most popular items, which with this choice users without any
-            interaction get, too.
+            What to do with users that the model does not know, and that have no row in
+            ``user_features``: raise; leave them out of the result; or give them the most popular
+            items, which with this choice users without any interaction get, too.
         user_features : FeatureTable, table or matrix, optional
-            For models that use them: features of users who were not in the fit; with
-            ``unknown="popular"`` these users get lists by their features. A matrix has a row for
-            each user of the call. Users of the fit keep their features.
+            For models that use them: features of users who were not in the fit, who get lists by
+            their features. A matrix has a row for each user of the call. Users of the fit keep
+            their features.
         item_features : FeatureTable, table or matrix, optional
             For models that use them: features of new items. Items without history are ranked after
             the same scores as those of the fit, among the ``candidates``. The rows of a matrix
@@ -704,7 +704,8 @@ class Recommender(Estimator):
         """
         self._check_fitted()
         as_choice(unknown, "unknown", UNKNOWN)
-        rows, queries = self._queried_users(users, unknown)
+        user_features = self._features_of_call(user_features)
+        rows, queries = self._queried_users(users, unknown, user_features)
         catalog = self._catalog(item_features)
         return self._recommend_rows(
             rows,
@@ -884,11 +885,24 @@ class Recommender(Estimator):
             )
         return int(rows[0]), int(columns[0])
 
-    def _queried_users(self, users: Any, unknown: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Return the rows of the queried users (-1: unknown) and their ids."""
+    def _features_of_call(self, user_features: Any) -> Any:
+        """Return features of the users of a call as a table; as given where a model takes any."""
+        if user_features is None or "user_features" in self.requires:
+            return user_features
+        return self._encoded_users(user_features)
+
+    def _queried_users(
+        self, users: Any, unknown: str, user_features: Any = None
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return the rows of the queried users (-1: unknown) and their ids.
+
+        Users in a table of ``user_features`` count as known.
+        """
         if users is None:
             rows = np.arange(self.n_users_)
             return rows, rows if self.users_ is None else self.users_.ids
+        if user_features is not None and "user_features" not in self.requires:
+            return self._users_with_features(users, unknown, user_features)
         if unknown == "error":
             try:
                 rows = self._rows(users, "users")
@@ -916,6 +930,22 @@ class Recommender(Estimator):
             known = rows >= 0
             rows = rows[known]
             return rows, rows if self.users_ is None else self.users_.ids[rows]
+        return rows, queries
+
+    def _users_with_features(
+        self, users: Any, unknown: str, table: Any
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return what `_queried_users` does, with new users who have a row in a table."""
+        rows, queries = self._queried_users(users, "popular")
+        if unknown == "popular":
+            return rows, queries
+        has_row = np.ones(len(rows), dtype=bool)  # a matrix has a row for each user of the call
+        if table.ids is not None:
+            has_row = table.ids.get(queries) >= 0
+        is_known = (rows >= 0) | has_row
+        if is_known.all() or unknown == "skip":
+            return rows[is_known], queries[is_known]
+        self._queried_users(queries[~is_known], "error")  # raises
         return rows, queries
 
     def _profiles_of(self, rows: NDArray[np.int64]) -> sp.csr_array:

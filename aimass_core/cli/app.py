@@ -17,6 +17,7 @@ from . import (
     bench,
     completion,
     demo,
+    effects,
     evaluate,
     explain,
     info,
@@ -135,8 +136,8 @@ def _show_version(is_wanted: bool) -> None:
 app = typer.Typer(
     cls=_CommandGroup,
     name="aimass",
-    help="Recommendations, target audiences, customer segments, similar items and evaluation, from "
-    "tables. 'aimass COMMAND --help' explains a command.",
+    help="Recommendations, target audiences, customer segments, similar items, evaluation and "
+    "effects of campaigns, from tables. 'aimass COMMAND --help' explains a command.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     rich_markup_mode=None,
@@ -160,6 +161,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "audience": audience.audience,
     "evaluate": evaluate.evaluate,
     "tune": tune.tune,
+    "effects": effects.effects,
     "update": update.update,
     "segment": segment.segment,
     "models": model_list.models,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import Reporter
+from .features import FeatureOptions
 from .fitted import ModelSource
 from .groups import with_option_groups
 from .options import (
@@ -253,6 +254,7 @@ def audience(
     output: OutputOptions,
     limits: LimitOptions,
     users: UserOptions,
+    features: FeatureOptions,
     save: SaveModelOption = None,
     model: ModelOptions,
     columns: ColumnOptions,
@@ -262,6 +264,7 @@ def audience(
     """Write the target audience of each of some items; users who have an item are left out.
 
     The output has one row for each item and rank: the item column, the user column, rank, score.
+    With --item-features, --items may name items of that table without interactions.
     """
     from ..retrieval import audience as choose
     from .output import Output
@@ -269,7 +272,7 @@ def audience(
     limits.check()
     users.check()
     reporter = Reporter(general, output.out)
-    source = ModelSource(ratings, columns, tables, model, default="implicit-als")
+    source = ModelSource(ratings, columns, tables, model, default="implicit-als", features=features)
     target = Output(output, source.paths, "audience")
     source.check_save(save, [] if output.out == "-" else [target.path])
     with reporter.steps() as steps:
@@ -280,7 +283,8 @@ def audience(
         attributes = campaign.attributes()
         steps.begin("choosing")
         started = perf_counter()
-        chosen = choose(fitted.model, targets, **arguments)
+        new_items = fitted.features.get("item_features")
+        chosen = choose(fitted.model, targets, item_features=new_items, **arguments)
         choose_s = perf_counter() - started
         table = campaign.table(chosen, attributes)
         with target.writer(table.schema) as writer:

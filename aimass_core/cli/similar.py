@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .console import Reporter
+from .features import FeatureOptions
 from .fitted import ModelSource
 from .groups import with_option_groups
 from .options import ColumnOptions, GeneralOptions, ModelOptions, TableOptions, TitleOptions
@@ -27,12 +28,17 @@ def similar(
     *,
     k: Annotated[int, typer.Option("--k", metavar="N", help="Number of similar items.")] = 10,
     titles: TitleOptions,
+    features: FeatureOptions,
     model: ModelOptions,
     columns: ColumnOptions,
     tables: TableOptions,
     general: GeneralOptions,
 ) -> None:
-    """Show the K items most similar to ITEM, by default by cosine, and how similar they are."""
+    """Show the K items most similar to ITEM, by default by cosine, and how similar they are.
+
+    With --item-features and a model that uses them, items of that table without interactions are
+    known, too.
+    """
     from ..base.validation import as_int
     from .ids import known_ids
     from .titles import title_of
@@ -42,7 +48,9 @@ def similar(
     ratings, (wanted,) = split_words(words, ["ITEM"], model)
     given = {text.partition("=")[0] for text in model.settings or []}
     default = "item-knn" if "similarity" in given else "item-knn:similarity=cosine"
-    source = ModelSource(ratings, columns, tables, model, default=default)
+    if features.are_given and model.model is None:
+        default = "content"
+    source = ModelSource(ratings, columns, tables, model, default=default, features=features)
     with reporter.steps() as steps:
         fitted = source.get(steps)
         if not hasattr(fitted.model, "similar_items"):
@@ -52,7 +60,9 @@ def similar(
         item_name = fitted.names[1]
         title_by_id = titles.read(item_name, tables.encoding)
         ids, _ = known_ids([wanted], "ITEM", fitted.items)
-        lists = fitted.model.similar_items(ids, k=k)
+        new_items = fitted.features.get("item_features")
+        options = {} if new_items is None else {"item_features": new_items}
+        lists = fitted.model.similar_items(ids, k=k, **options)
     neighbors = [
         {"rank": rank, item_name: other, "title": title_by_id.get(str(other)), "score": score}
         for rank, (other, score) in enumerate(zip(*next(iter(lists)), strict=True), 1)

@@ -53,7 +53,7 @@ class SearchOptions:
         typer.Option(
             "--minutes",
             metavar="X",
-            help="Start no further trial after so many minutes. Default: 10, or no limit with "
+            help="End the search after so many minutes. Default: 10, or no limit with "
             "--trials or --method grid.",
             show_default=False,
         ),
@@ -256,7 +256,7 @@ def _refitted(result: SearchResult, data: Any, features: dict[str, Any]) -> Any:
 
 
 def _table(result: SearchResult) -> pa.Table:
-    """Return the trials as a table, the best first, then those that failed."""
+    """Return the trials as a table, the best first, then those without a score."""
     import pyarrow as pa
 
     ranked = result.ranking()

@@ -170,7 +170,18 @@ def _read(array: Any, parent_offset: int, n: int, name: str) -> Column:
     raise _unreadable(form, name)
 
 
+_REMEDIES = {
+    "tD": "holds durations: convert them to numbers, such as of seconds",
+    "tt": "holds times of day: convert them to numbers, or join them with dates",
+    "+s": "holds structs: give their fields as columns of their own",
+    "+m": "holds maps: give their keys and values as columns of their own; features take Python "
+    "dicts, as to_pylist(maps_as_pydicts='strict') of pyarrow makes them, as tags with weights",
+}
+
+
 def _unreadable(form: str, name: str) -> TypeError:
+    if form[:2] in _REMEDIES:
+        return TypeError(f"{name} {_REMEDIES[form[:2]]}")
     return TypeError(
         f"{name} has the Arrow type {form!r}, which is neither a number, a string nor a datetime: "
         "cast the column"

@@ -71,6 +71,8 @@ def from_numpy(array: NDArray[Any], name: str) -> Column:
         return from_objects(array.tolist(), name)
     if kind == "S":
         return _encode(array.tolist(), "bytes")
+    if kind == "m":
+        raise TypeError(f"{name} holds durations: convert them to numbers, such as of seconds")
     raise TypeError(
         f"{name} must hold numbers, strings or datetimes, got an array of {array.dtype}"
     )

@@ -85,7 +85,10 @@ class OpenTable:
         TypeError
             For a column of a kind that cannot be read, or of several kinds in several parts.
         """
-        labels = {role: f"{role}={name!r}" for role, name in wanted.items()}
+        labels = {
+            role: f"column {name!r}" if role.startswith(FEATURE_ROLE) else f"{role}={name!r}"
+            for role, name in wanted.items()
+        }
         self._check_distinct(wanted)
         exact = [_check_names(reader, wanted) for reader in self.readers]
         self._wanted = dict(exact[0])

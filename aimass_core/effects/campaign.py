@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
-from ..base.arrays import as_labels, as_vector
+from ..base.arrays import LARGEST, as_labels, as_vector
 from ..base.export import Exportable
+from ..base.figures import new_axes
 from ..base.html import results
 from ..base.tested import TestedDifference
 from ..base.text import aligned, interval_text, p_value_text
@@ -158,12 +159,15 @@ class CampaignReport(Exportable):
     adjustment: str
     correction: str
 
-    def __getitem__(self, key: tuple[str, str]) -> Effect:
+    def __getitem__(self, key: Any) -> Effect:
         """Return the effect of ``(arm, outcome)``."""
-        for effect in self.effects:
-            if (effect.arm, effect.outcome) == tuple(key):
-                return effect
-        raise KeyError(f"no effect of (arm, outcome) = {key!r}")
+        names = tuple(map(str, key)) if isinstance(key, tuple) else (str(key),)
+        known = [(effect.arm, effect.outcome) for effect in self.effects]
+        if names not in known:
+            raise KeyError(
+                f"no effect of (arm, outcome) = {key!r}; there are {', '.join(map(str, known))}"
+            )
+        return self.effects[known.index(names)]
 
     def __len__(self) -> int:
         return len(self.effects)
@@ -217,6 +221,43 @@ class CampaignReport(Exportable):
             )
             for one in fields(Effect)
         }
+
+    def plot(self, outcome: str | None = None, *, ax: Any = None) -> Any:
+        """Draw the difference of each arm to the control arm with its interval.
+
+        Parameters
+        ----------
+        outcome : str, optional
+            Name of an outcome. Default: the first one.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        ValueError
+            For an unknown outcome.
+        """
+        names = list(dict.fromkeys(effect.outcome for effect in self.effects))
+        name = names[0] if outcome is None else as_choice(outcome, "outcome", names)
+        shown = [effect for effect in self.effects if effect.outcome == name]
+        ax = new_axes(ax, size=(6.4, 1.5 + 0.5 * len(shown)))
+        for row, effect in enumerate(shown):
+            color = "C0" if effect.is_significant else "0.5"
+            ax.plot([effect.lower, effect.upper], [row, row], color=color)
+            ax.plot([effect.difference], [row], "o", color=color)
+        ax.axvline(0, color="k", lw=0.8)
+        ax.set_yticks(range(len(shown)), [effect.arm for effect in shown])
+        ax.set_ylim(len(shown) - 0.5, -0.5)
+        level = f"{shown[0].confidence:.0%} interval"
+        ax.set_xlabel(f"{name}: difference to {shown[0].control}, {level}")
+        return ax
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain dictionaries and lists.
@@ -280,10 +321,7 @@ planned 50.00%)
     if expected is None:
         shares = dict.fromkeys(names, 1.0)
     else:
-        shares = {
-            str(name): as_float(share, f"expected[{name!r}]", above=0)
-            for name, share in expected.items()
-        }
+        shares = _planned_shares(labels, names, expected)
         unplanned = sorted(counts.keys() - shares.keys())
         if unplanned:
             raise ValueError(f"expected has no share of {', '.join(unplanned)}; name every arm")
@@ -294,6 +332,33 @@ planned 50.00%)
     shares = {name: share / weight for name, share in shares.items()}
     statistic = sum((counts[n] - total * s) ** 2 / (total * s) for n, s in shares.items())
     return SampleRatioTest(counts, shares, float(chdtrc(len(shares) - 1, statistic)), level)
+
+
+def _planned_shares(
+    labels: NDArray[Any], names: list[str], expected: Mapping[Any, float]
+) -> dict[str, float]:
+    """Return the planned share of each arm by name, those included that do not occur."""
+    if not isinstance(expected, Mapping):
+        raise TypeError(
+            "expected must be a dictionary of arm to share, such as {'mail': 0.5, 'none': 0.5}, "
+            f"got {type(expected).__name__}"
+        )
+    shares: dict[str, float] = {}
+    for key, share in expected.items():
+        code = _code_of(key, labels, names)
+        name = str(key) if code is None else names[code]
+        if name in shares:
+            raise ValueError(f"expected names the arm {name} twice")
+        shares[name] = as_float(share, f"expected[{key!r}]", above=0)
+    return shares
+
+
+def _code_of(label: Any, labels: NDArray[Any], names: list[str]) -> int | None:
+    """Return the number of a label, given by its value (0 is False and 0.0) or by its name."""
+    if isinstance(label, (bool, int, float, np.number, np.bool_)) and labels.dtype.kind in "biuf":
+        equal = np.flatnonzero(labels == label)
+        return int(equal[0]) if len(equal) else None
+    return names.index(str(label)) if str(label) in names else None
 
 
 def campaign_effect(
@@ -419,9 +484,10 @@ def _control_code(labels: NDArray[Any], names: list[str], control: Any) -> int:
         if len(zero) != 1:
             raise ValueError(f"control must name the control arm, one of {', '.join(names)}")
         return int(zero[0])
-    if str(control) not in names:
+    code = _code_of(control, labels, names)
+    if code is None:
         raise ValueError(f"control must be one of the arms {', '.join(names)}, got {control!r}")
-    return names.index(str(control))
+    return code
 
 
 def _as_mapping(columns: Any) -> Any:
@@ -439,7 +505,7 @@ def _named_outcomes(outcomes: Any, n: int) -> dict[str, Floats]:
     if not outcomes:
         raise ValueError("outcomes must hold at least one outcome")
     return {
-        str(name): as_vector(values, f"outcome {name!r}", length=n)
+        str(name): as_vector(values, f"outcome {name!r}", length=n, largest=LARGEST)
         for name, values in outcomes.items()
     }
 
@@ -450,15 +516,31 @@ def _covariate_matrix(covariates: Any, n: int) -> Floats | None:
         return None
     covariates = _as_mapping(covariates)
     if isinstance(covariates, Mapping):
-        columns = [as_vector(c, f"covariate {k!r}", length=n) for k, c in covariates.items()]
+        named = {f"covariate {name!r}": column for name, column in covariates.items()}
     else:
         array = np.asarray(covariates)
+        named = {"covariates": array}
         if array.ndim == 2:
-            columns = [as_vector(c, f"covariates[:, {j}]", length=n) for j, c in enumerate(array.T)]
-        else:
-            columns = [as_vector(array, "covariates", length=n)]
-    scaled = [(c - c.mean()) / c.std() for c in columns if np.ptp(c) > 0]
+            named = {f"covariates[:, {j}]": column for j, column in enumerate(array.T)}
+    scaled = []
+    for name, values in named.items():
+        column = as_vector(values, name, length=n, largest=LARGEST)
+        if len(column) and np.ptp(column) > 0:
+            scaled.append((column - column.mean()) / column.std())
     return np.stack(scaled, axis=1) if scaled else np.empty((n, 0))
+
+
+def _within_arms(centred: Floats, arms: list[NDArray[np.bool_]]) -> Floats:
+    """Return covariates minus their means in the arm; exactly 0 where an arm has one value only.
+
+    Rounding errors of a constant would have a slope of any size.
+    """
+    within = centred.copy()
+    for arm in arms:
+        part = centred[arm]
+        varies = np.ptp(part, axis=0) > 1e-12 * np.abs(centred).max(axis=0)
+        within[arm] = np.where(varies, part - part.mean(axis=0), 0.0)
+    return within
 
 
 def _influences(
@@ -470,21 +552,28 @@ def _influences(
     means = [float(values[arm].mean()) for arm in arms]
     influences = [np.where(arm, values - m, 0.0) / s for arm, m, s in zip(arms, means, sizes)]
     n_slopes = 0
-    if adjustment != "none" and matrix is not None and matrix.shape[1]:
+    if adjustment != "none" and matrix is not None:
+        matrix = matrix[:, np.ptp(matrix, axis=0) > 0]  # some vary in the arms of others only
         n_slopes = matrix.shape[1]
+    if n_slopes and matrix is not None:
+        needed = n_slopes + 1
+        if min(sizes) <= needed if adjustment == "regression" else len(values) <= needed + 1:
+            remedy = " or 'cuped'" if adjustment == "regression" else ""
+            raise ValueError(
+                f"adjustment={adjustment!r} has {n_slopes} covariates, but the arms have only "
+                f"{sizes[0]} and {sizes[1]} customers: use fewer covariates{remedy}"
+            )
         centred = matrix - matrix.mean(axis=0)
-        within = centred.copy()
-        for arm in arms:
-            within[arm] -= centred[arm].mean(axis=0)
+        within = _within_arms(centred, arms)
+        if not within.any(axis=0).all():
+            raise ValueError(
+                "covariates must be known before the campaign, but one of them has a single value "
+                "in each arm: it only tells the arm. Leave it out"
+            )
         if adjustment == "cuped":
             residual = values - np.where(treated, *means)
             slopes = [np.linalg.lstsq(within, residual, rcond=None)[0]] * 2
         else:
-            if min(sizes) <= n_slopes + 1:
-                raise ValueError(
-                    f"adjustment='regression' has {n_slopes} covariates, but an arm has only "
-                    f"{min(sizes)} customers: use fewer covariates or 'cuped'"
-                )
             slopes = [
                 np.linalg.lstsq(within[arm], values[arm] - mean, rcond=None)[0]
                 for arm, mean in zip(arms, means)
@@ -493,8 +582,11 @@ def _influences(
             means[i] -= float(centred[arm].mean(axis=0) @ slope)
             error = np.where(arm, values - means[i] - centred @ slope, 0.0) / sizes[i]
             influences[i] = error + centred @ slope / len(values)
-    # Degrees of freedom that the means and slopes of each arm use up.
-    scales = [np.sqrt(s / max(s - 1 - n_slopes, 1)) for s in sizes]
+    # Degrees of freedom that the means and the slopes use up; both arms share those of "cuped".
+    scales = [np.sqrt(s / (s - 1 - n_slopes)) for s in sizes]
+    if adjustment == "cuped":
+        shared = (len(values) - 2) / (len(values) - 2 - n_slopes)
+        scales = [np.sqrt(s / (s - 1) * shared) for s in sizes]
     first, second = (i * scale for i, scale in zip(influences, scales))
     return means[0], means[1], first, second
 

@@ -3,7 +3,7 @@
 All of them model E[Y(1) - Y(0) | X] from a randomised campaign (or, with a propensity model, from
 observational data without unobserved confounders). scikit-learn is imported when a learner is
 fitted. A base model with ``predict_proba`` predicts the probability of its second class, any other
-its ``predict``.
+its ``predict``. A classifier without ``predict_proba`` is refused.
 """
 
 from __future__ import annotations
@@ -97,6 +97,14 @@ def _fit(model: Any, X: Any, y: Floats, *, outcome: bool = True) -> Any:
     is_binary = outcome and bool(np.isin(y, (0.0, 1.0)).all())
     if model is None:
         model = _default("classifier" if is_binary else "regressor")
+    sklearn = import_optional("sklearn.base")
+    if isinstance(model, type) or not hasattr(model, "fit") or not hasattr(model, "get_params"):
+        raise TypeError(f"a model must be a scikit-learn estimator (not a class), got {model!r}")
+    if not hasattr(model, "predict_proba") and sklearn.is_classifier(model):
+        raise TypeError(
+            f"{type(model).__name__} predicts classes without probabilities, whose differences are "
+            "no effects: give a regressor, or wrap it in sklearn.calibration.CalibratedClassifierCV"
+        )
     if hasattr(model, "predict_proba"):
         if not is_binary:
             raise ValueError(
@@ -106,7 +114,7 @@ def _fit(model: Any, X: Any, y: Floats, *, outcome: bool = True) -> Any:
         if y.min() == y.max():
             return _Constant(float(y[0]))
         y = y.astype(np.int64)
-    return import_optional("sklearn.base").clone(model).fit(X, y)
+    return sklearn.clone(model).fit(X, y)
 
 
 class _Constant:

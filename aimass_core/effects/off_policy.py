@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtri
 
-from ..base.arrays import as_labels, as_vector
+from ..base.arrays import LARGEST, as_labels, as_vector
 from ..base.caller import warn_caller
 from ..base.html import results
 from ..base.text import aligned, interval_text, short_number
@@ -70,7 +70,8 @@ class PolicyValue:
         From the influence values of the impressions; it does not hold the bias of a biased
         estimator.
     lower, upper : float
-        Confidence limits; NaN where the estimator is biased or the effective sample too small.
+        Confidence limits; NaN where the estimator is biased, the effective sample too small, or no
+        impression with a positive weight has a reward.
     note : str
         Why there is no interval; empty where there is one.
     """
@@ -289,7 +290,7 @@ def off_policy_value(
     >>> report["ips"]
     ips 0.0961 [0.0851, 0.1070]
     """
-    rewards = as_vector(reward, "reward")
+    rewards = as_vector(reward, "reward", largest=LARGEST)
     n = len(rewards)
     if n < 2:
         raise ValueError(f"reward must hold at least 2 impressions, got {n}")
@@ -304,7 +305,7 @@ def off_policy_value(
         for bound, name in ((clip, "clip"), (switch, "switch"))
     ]
     models = [
-        None if q is None else as_vector(q, name, length=n)
+        None if q is None else as_vector(q, name, length=n, largest=LARGEST)
         for q, name in ((q_logged, "q_logged"), (q_target, "q_target"))
     ]
     names = _wanted(estimators, models)
@@ -317,18 +318,21 @@ def off_policy_value(
         if on_small_sample == "warn":
             warn_caller(message, EffectiveSampleSizeWarning)
     z = float(ndtri((1 + level) / 2))
+    n_rewarded = int(((rewards != 0) & (weights > 0)).sum())
     estimates = {}
     for name in names:
         value, influence, note = _estimated(name, rewards, weights, models, bounds)
         error = _standard_error(influence, codes)
         if not note and size < minimum:
             note = "effective sample too small"
+        if not note and not n_rewarded:
+            note = "no impression has a reward and a weight above 0"
         half = np.nan if note else z * error
         estimates[name] = PolicyValue(name, value, error, value - half, value + half, note)
     return OffPolicyReport(
         estimates=estimates,
         n=n,
-        n_rewarded=int(((rewards != 0) & (weights > 0)).sum()),
+        n_rewarded=n_rewarded,
         effective_sample_size=size,
         max_weight=float(weights.max()),
         mean_weight=float(weights.mean()),
@@ -348,7 +352,15 @@ def _importance_weights(propensity: Any, target: Any, n: int) -> Floats:
             f"propensity must be above 0, got {logged[row]:g} in row {row}: an action that was "
             "shown has a positive probability"
         )
-    weights = as_vector(target, "target", length=n, minimum=0.0, maximum=1.0) / logged
+    chances = as_vector(target, "target", length=n, minimum=0.0, maximum=1.0)
+    with np.errstate(over="ignore"):
+        weights = chances / logged
+    if weights.max() > LARGEST:
+        row = int(np.argmax(weights))
+        raise ValueError(
+            f"propensity {logged[row]:g} in row {row} gives a weight of {weights[row]:g}: the "
+            "logging policy cannot have shown an action of this probability"
+        )
     if not weights.any():
         raise ValueError("target is 0 for every logged action: the policies have no overlap")
     return weights

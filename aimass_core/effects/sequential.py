@@ -8,6 +8,11 @@ The sequence is the one of Waudby-Smith et al. for the difference of means of tw
 difference d, its estimated variance v and n customers so far, it is
     d +- sqrt( v * (1 + 1 / (n rho^2)) * log((n rho^2 + 1) / alpha^2) ).
 Its p-value is that of the mixture sequential probability ratio test with a normal mixture.
+
+The variance v is the larger one of two estimates: of Welch (a variance for each arm) and of Student
+(one variance for both). A small arm without any conversion, or without any of the few large orders,
+has an estimated variance near 0. Welch's estimate then rejects a true null hypothesis in up to half
+of the campaigns; Student's does not. Where both arms have the same size the two are equal.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import as_labels, as_vector
+from ..base.arrays import LARGEST, as_labels, as_vector
 from ..base.tested import TestedDifference
 from ..base.text import interval_text, p_value_text
 from ..base.validation import as_float, as_int
@@ -37,7 +42,7 @@ class SequentialResult(TestedDifference):
     difference : float
         Mean of the treated minus mean of the control customers so far.
     standard_error : float
-        Of the difference.
+        Of the difference: the larger one of Welch's and Student's.
     lower, upper : float
         The confidence sequence at this look; infinite until both arms have enough customers.
     p_value : float
@@ -159,7 +164,7 @@ class SequentialTest:
         ValueError
             For treatments other than 0 and 1, missing or infinite outcomes, and unequal lengths.
         """
-        values = as_vector(outcome, "outcome")
+        values = as_vector(outcome, "outcome", largest=LARGEST)
         labels, codes = as_labels(treatment, "treatment", length=len(values))
         if len(labels) and not (labels.dtype.kind in "biuf" and np.isin(labels, (0, 1)).all()):
             raise ValueError(f"treatment must hold 0 and 1 or booleans, got {labels.tolist()}")
@@ -180,10 +185,13 @@ class SequentialTest:
         difference = m1 - m0 if n0 and n1 else float("nan")
         lower, upper, error = -np.inf, np.inf, float("nan")
         if min(n0, n1) >= self.min_per_arm:
-            variance = s1 / (n1 - 1) / n1 + s0 / (n0 - 1) / n0
+            welch = s1 / (n1 - 1) / n1 + s0 / (n0 - 1) / n0
+            student = (s1 + s0) / (n1 + n0 - 2) * (1 / n1 + 1 / n0)
+            variance = max(welch, student)
             error = float(np.sqrt(variance))
             scale = (n0 + n1) * self.rho**2
-            bound = np.sqrt((1 + 1 / scale) * np.log((scale + 1) / self.alpha**2))
+            log_ratio = np.log(scale + 1) - 2 * np.log(self.alpha)
+            bound = np.sqrt((1 + 1 / scale) * log_ratio)
             lower, upper = difference - bound * error, difference + bound * error
             if variance > 0:
                 z = difference / error
@@ -239,21 +247,31 @@ class SequentialTest:
         ValueError
             For a state that is not complete or not possible.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"state must be the dictionary that to_dict returned, got {type(state).__name__}"
+            )
         try:
             test = cls(
                 state["expected_total"], alpha=state["alpha"], min_per_arm=state["min_per_arm"]
             )
             test._look = as_int(state["look"], "look", minimum=0)
             test._p_value = as_float(state["p_value"], "p_value", minimum=0, maximum=1)
-            for arm, name in zip(test._arms, ("control", "treated")):
-                count, mean, squares = state[name]
-                arm[:] = [
-                    as_int(count, name, minimum=0),
-                    as_float(mean, name),
-                    as_float(squares, name, minimum=0),
-                ]
+            arms = state["control"], state["treated"]
         except KeyError as error:
             raise ValueError(f"state has no {error}; give what to_dict returned") from None
+        for arm, values, name in zip(test._arms, arms, ("control", "treated")):
+            if not isinstance(values, (list, tuple)) or len(values) != 3:
+                raise ValueError(
+                    f"state[{name!r}] must hold a count, a mean and a sum of squares, got "
+                    f"{values!r}; give what to_dict returned"
+                )
+            count, mean, squares = values
+            arm[:] = [
+                as_int(count, name, minimum=0),
+                as_float(mean, name),
+                as_float(squares, name, minimum=0),
+            ]
         return test
 
 

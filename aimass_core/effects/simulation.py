@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit, logit
 
-from ..base.arrays import as_vector
+from ..base.arrays import LARGEST, as_vector
+from ..base.figures import new_axes
 from ..base.random import as_seed
 from ..base.text import aligned, interval_text
 from ..base.validation import as_float, as_int
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AudiencePlan", "CampaignSimulation", "plan_audience", "simulate_campaign"]
 
+MAX_RELATIVE_SD = 1e6  # of the value of a purchase
 _BLOCK = 1 << 23  # random numbers drawn at once
+_SMALL = 1e-4  # probabilities below it need random numbers of double precision
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,6 +127,37 @@ class CampaignSimulation:
             f"{self.n_simulations:,} simulations; chance of a loss {self.probability_of_loss:.1%}"
         )
 
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw the histogram of the simulated profits, with their mean and risk band.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        """
+        ax = new_axes(ax)
+        mean, lower, upper = self.profit
+        ax.hist(self.profits, bins=40, color="C0", alpha=0.6)
+        ax.axvspan(
+            lower, upper, color="C0", alpha=0.15, label=f"{self.band:.0%} of the simulations"
+        )
+        ax.axvline(mean, color="C0", label="mean")
+        ax.axvline(0, color="k", lw=0.8)
+        ax.set_xlabel("profit")
+        ax.set_ylabel("simulations")
+        ax.legend()
+        return ax
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields but `profits` as a dictionary.
 
@@ -138,8 +172,8 @@ class CampaignSimulation:
 
 def _per_contact(values: Any, name: str, n: int, minimum: float | None) -> Floats:
     if np.ndim(values) == 0:
-        return np.full(n, as_float(values, name, minimum=minimum))
-    return as_vector(values, name, length=n, minimum=minimum)
+        values = np.full(n, as_float(values, name, minimum=minimum))
+    return as_vector(values, name, length=n, minimum=minimum, largest=LARGEST)
 
 
 def plan_audience(
@@ -298,6 +332,8 @@ def simulate_campaign(
     deviation = _per_contact(value_sd, "value_sd", n, 0.0)
     if (deviation > 0).any() and (values <= 0).any():
         raise ValueError("value must be positive where value_sd is given")
+    if (deviation > MAX_RELATIVE_SD * np.abs(values)).any():
+        raise ValueError(f"value_sd must be at most {MAX_RELATIVE_SD:g} times the value")
     shift_sd = as_float(common_sd, "common_sd", minimum=0)
     share = as_float(band, "band", above=0)
     if share >= 1:
@@ -365,13 +401,14 @@ def _purchases(
     """Return the numbers and values of the purchases of m simulated campaigns."""
     if shift is not None:
         chances = expit(logit(chances) + shift)
-    bought = rng.random((m, len(values)), dtype=np.float32) < chances
+    is_small = bool(((chances > 0) & (chances < _SMALL)).any())
+    bought = rng.random((m, len(values)), dtype=np.float64 if is_small else np.float32) < chances
     count = bought.sum(axis=1).astype(np.float64)
     if not (deviation > 0).any():
         return count, bought @ values
     rows, columns = np.nonzero(bought)
     mean, sd = values[columns], deviation[columns]
-    noisy = sd > 0
+    noisy = sd > 1e-9 * mean  # below it, the value is its mean to nine digits
     worth = mean.copy()
     shape = (mean[noisy] / sd[noisy]) ** 2
     worth[noisy] = rng.gamma(shape, mean[noisy] / shape)

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.arrays import as_labels, as_vector
+from ..base.arrays import LARGEST, as_labels, as_vector
+from ..base.figures import new_axes
 from ..base.html import results
 from ..base.random import as_seed
 from ..base.text import aligned, interval_text
@@ -74,6 +75,32 @@ class UpliftCurve:
         return (
             f"UpliftCurve({len(self.share)} points, effect of treating all {self.uplift[-1]:.4f})"
         )
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw the uplift curve, and the straight line of random targeting.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (``pip install 'aimass_core[plot]'``).
+        """
+        ax = new_axes(ax)
+        ax.plot(self.share, self.uplift, label="by score")
+        ax.plot([0, 1], [0, self.uplift[-1]], "k--", lw=1, label="random targeting")
+        ax.set_xlabel("share of the customers that is targeted")
+        ax.set_ylabel("gain in outcome per customer of all")
+        ax.legend()
+        return ax
 
 
 @dataclass(frozen=True, repr=False)
@@ -147,7 +174,7 @@ class _Sorted:
             )
         if labels.dtype.kind not in "biuf" or labels[0] != 0 or labels[1] != 1:
             raise ValueError(f"treatment must be 1 or True for treated, got {labels.tolist()}")
-        outcomes = as_vector(outcome, "outcome", length=len(values))
+        outcomes = as_vector(outcome, "outcome", length=len(values), largest=LARGEST)
         order = np.argsort(-values, kind="stable")
         values = values[order]
         starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
@@ -172,14 +199,19 @@ class _Sorted:
         return parts[0], parts[2], parts[1], parts[3]
 
     def curves(self, counts: Any) -> tuple[Floats, Floats, Floats]:
-        """Return the shares, uplift curves and Qini curves of replicates."""
+        """Return the shares, uplift curves and Qini curves of replicates.
+
+        The curves are NaN in a replicate without any treated or without any control customer.
+        """
         n_t, n_c, y_t, y_c = self.sums(counts)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = (n_t + n_c) / (n_t[:, -1:] + n_c[:, -1:])
             # Without a treated (or control) customer so far its mean counts as 0.
             mean_t = np.where(n_t > 0, y_t / n_t, 0.0)
             mean_c = np.where(n_c > 0, y_c / n_c, 0.0)
-            return share, share * (mean_t - mean_c), (y_t - mean_c * n_t) / n_t[:, -1:]
+            gain, incremental = share * (mean_t - mean_c), (y_t - mean_c * n_t) / n_t[:, -1:]
+        has_both = (n_t[:, -1:] > 0) & (n_c[:, -1:] > 0)
+        return share, np.where(has_both, gain, np.nan), np.where(has_both, incremental, np.nan)
 
     def statistics(self, counts: Any, shares: Sequence[float]) -> Floats:
         """Return AUUC, qini, its coefficient, and effects overall and at shares of replicates."""
@@ -367,7 +399,7 @@ def uplift_report(
     treatment: Any,
     outcome: Any,
     *,
-    shares: Sequence[float] = (0.1, 0.3),
+    shares: float | Sequence[float] = (0.1, 0.3),
     confidence: float = 0.95,
     n_resamples: int = 1000,
     random_state: Any = 0,
@@ -384,7 +416,7 @@ def uplift_report(
         Who was treated, at random.
     outcome : array-like of float, shape (n_customers,)
         Conversion or value.
-    shares : sequence of float, default (0.1, 0.3)
+    shares : float or sequence of float, default (0.1, 0.3)
         Shares in (0, 1] at which the effect is reported.
     confidence : float, default 0.95
         Level of the percentile bootstrap intervals.
@@ -419,7 +451,8 @@ def uplift_report(
     True
     """
     data = _Sorted.of(score, treatment, outcome)
-    fractions = [as_float(s, "shares", above=0, maximum=1) for s in shares]
+    given = shares if np.iterable(shares) else [shares]
+    fractions = [as_float(s, "shares", above=0, maximum=1) for s in given]
     level = as_float(confidence, "confidence", above=0)
     if level >= 1:
         raise ValueError(f"confidence must be below 1, got {level}; 95 % is 0.95")

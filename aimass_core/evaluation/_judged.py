@@ -67,6 +67,12 @@ def _flatten(lists: Any, name: str) -> tuple[Ints, NDArray[Any]]:
     """Return lengths and concatenated ids of a list of lists; ids are whole numbers or strings."""
     if isinstance(lists, (str, bytes, dict)) or not hasattr(lists, "__len__"):
         raise TypeError(f"{name} must be a list of lists or an array, got {type(lists).__name__}")
+    columns = getattr(lists, "column_names", getattr(lists, "columns", None))
+    if columns is not None and not callable(columns):
+        raise TypeError(
+            f"{name} must be a list of lists or an array, got a {type(lists).__name__}: give one "
+            "list of items per user, for example table.groupby(user)[item].apply(list).tolist()"
+        )
     try:
         lengths = np.fromiter((len(one) for one in lists), dtype=np.int64, count=len(lists))
     except TypeError:

@@ -154,8 +154,8 @@ def evaluate(
     TypeError
         Where one part has ids and the other has none, or ids of another type.
     ValueError
-        For unknown metrics, matrices of different shapes, a test part without relevant items, or
-        one without any user of train.
+        Without any model, for unknown metrics, matrices of different shapes, a test part without
+        relevant items, or one without any user of train.
 
     Notes
     -----
@@ -235,9 +235,12 @@ def _table_of_fold(fold: Any, run: _Run, models: dict[str, Any]) -> EvaluationTa
 
 def _named(models: Any) -> dict[str, Any]:
     """Return models by name; names of classes are numbered where they repeat."""
-    if isinstance(models, Mapping):
-        return {str(name): model for name, model in models.items()}
     named: dict[str, Any] = {}
+    if isinstance(models, Mapping):
+        named = {str(name): model for name, model in models.items()}
+        if len(named) < len(models):
+            raise ValueError("models has two names with the same text: rename one of them")
+        models = []
     for model in (
         models if isinstance(models, Iterable) and not isinstance(models, str) else [models]
     ):
@@ -246,6 +249,8 @@ def _named(models: Any) -> dict[str, Any]:
             n += 1
             name = f"{type(model).__name__} {n}"
         named[name] = model
+    if not named:
+        raise ValueError("models must hold at least one model")
     return named
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import betaincinv, ndtri, stdtr
 
-from ..base.arrays import as_seed, as_vector
+from ..base.arrays import LARGEST, as_seed, as_vector
 from ..base.validation import as_choice, as_float, as_int
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class _Pilot:
     """Distinct pilot values of each group, with the effect in the second one, and their shares."""
 
     def __init__(self, values: Any, effect: Any, design: Any, share: Any) -> None:
-        array = as_vector(values, "values", allow_nan=True)
+        array = as_vector(values, "values", allow_nan=True, largest=LARGEST)
         array = array[~np.isnan(array)]
         if len(array) < 2 or array.min() == array.max():
             raise ValueError("values must hold at least two different values of a pilot sample")
@@ -111,7 +111,12 @@ class _Pilot:
                     "give an absolute difference, for example 0.01"
                 )
             changed = values, np.array([1 - mean - self.effect, mean + self.effect])
-        elif values[0] >= 0 and mean + self.effect > 0:
+        elif values[0] >= 0:
+            if mean + self.effect <= 0:
+                raise ValueError(
+                    f"effect {self.effect:g} takes the mean {mean:g} of non-negative values to 0 "
+                    "or below; give a smaller reduction"
+                )
             changed = values * (1 + self.effect / mean), shares
         else:
             changed = values + self.effect, shares
@@ -150,8 +155,10 @@ class _Pilot:
         ]
         parts = [1.0] if self.design == "paired" else [1 - self.share, self.share]
         per_row = sum(v / part for v, part in zip(variances, parts))
-        z = ndtri(1 - alpha / 2) + ndtri(target)
-        return max(4, int(np.ceil(per_row * (z / self.effect) ** 2)))
+        needed = per_row * float(ndtri(1 - alpha / 2) + ndtri(target)) ** 2
+        if needed > MAX_ROWS * self.effect**2:
+            return MAX_ROWS + 1
+        return max(4, int(np.ceil(needed / self.effect**2)))
 
 
 def _sample_moments(
@@ -237,8 +244,8 @@ def power(
     Raises
     ------
     ValueError
-        For constant pilot data, an effect of 0 or one that takes a rate out of (0, 1), and options
-        out of range.
+        For constant pilot data, an effect of 0, one that takes a rate out of (0, 1) or the mean of
+        non-negative values to 0 or below, and options out of range.
 
     Notes
     -----

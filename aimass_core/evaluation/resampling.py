@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.arrays import as_labels, as_seed, as_vector
+from ..base.arrays import LARGEST, as_labels, as_seed, as_vector
 from ..base.executor import open_runner
 from ..base.tested import TestedDifference
 from ..base.text import aligned, interval_text, p_value_text
@@ -288,9 +288,10 @@ def _checked(
 ) -> tuple[Floats, Floats | None]:
     """Return per-user values and weights; NaN values are allowed, but not all of them."""
     root = statistic == "root_mean"
-    array = as_vector(values, name, length=length, allow_nan=True, minimum=0.0 if root else None)
+    minimum = 0.0 if root else None
+    array = as_vector(values, name, length=length, allow_nan=True, minimum=minimum, largest=LARGEST)
     if weights is not None:
-        weights = as_vector(weights, "weights", length=len(array), minimum=0.0)
+        weights = as_vector(weights, "weights", length=len(array), minimum=0.0, largest=LARGEST)
     counts = ~np.isnan(array) if weights is None else ~np.isnan(array) & (weights > 0)
     if not counts.any():
         raise ValueError(f"{name} holds no value that counts: all are missing or have weight 0")

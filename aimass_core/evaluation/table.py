@@ -350,6 +350,8 @@ class EvaluationTable:
                     "* best model, or not significantly different from it (paired "
                     f"{test.method} test, {self._shown.correction.capitalize()} correction)."
                 )
+        elif self._options is not None and self._options.wanted:
+            notes.append("No confidence intervals: they need two users with a relevant item.")
         elif self._samples:
             notes.append("Confidence intervals: pass intervals=True, or read .comparison.")
         return notes

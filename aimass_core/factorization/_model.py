@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.csr import one_entry_rows
 from ..base.figures import draw_curves, new_axes
 from ..base.filters import Catalog, as_filters
 from ..base.lists import TopK
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
-from ..base.validation import as_bool, as_int, wrap_csr
+from ..base.validation import as_bool, as_int
 from ..retrieval._index import FactorIndex
 
 if TYPE_CHECKING:
@@ -422,12 +423,7 @@ class FactorModel(Recommender):
     ) -> TopK:
         """Return the rows of "users" or "items" with the highest cosine, without the row itself."""
         vectors = (self.item_factors_ if side == "items" else self.user_factors_)[rows]
-        own = wrap_csr(
-            np.arange(len(rows) + 1, dtype=np.int64),
-            rows.astype(np.int32),
-            np.ones(len(rows), dtype=np.float32),
-            (len(rows), self.n_items if side == "items" else self.n_users_),
-        )
+        own = one_entry_rows(rows, self.n_items if side == "items" else self.n_users_)
         name = self._names[1 if side == "items" else 0]
         lists = self._rank_side(
             side,

@@ -86,7 +86,13 @@ def as_estimator(value: Any, random_state: int) -> Any:
             f"estimator must be a name ({', '.join(NAMED)}) or a scikit-learn estimator, got "
             f"{value!r}"
         )
-    return import_optional("sklearn.base").clone(value)
+    base = import_optional("sklearn.base")
+    if isinstance(value, (base.ClusterMixin, base.OutlierMixin)):
+        raise TypeError(
+            f"estimator must learn from labels, and {type(value).__name__} does not: take a "
+            "classifier or a regressor"
+        )
+    return base.clone(value)
 
 
 def _build(name: str, params: dict[str, Any]) -> Any:

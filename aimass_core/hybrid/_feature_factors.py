@@ -11,8 +11,8 @@ from ..base.csr import take_rows
 from ..base.feature_recommender import FeatureRecommender
 from ..base.lists import Explanation
 from ..base.validation import as_int, wrap_csr
-from ..factorization._model import FactorModel
 from ..retrieval._index import FactorIndex
+from ._new_items import NewItems
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["FeatureFactors", "explanation_by_features"]
 
 
-class FeatureFactors(FeatureRecommender, FactorModel):
+class FeatureFactors(FeatureRecommender, NewItems):
     """Base of factor models that also answer for items and users known by their features alone.
 
     A subclass defines ``_factors_of(side, features)`` and ``_solve_new``; one with item biases
@@ -69,9 +69,8 @@ class FeatureFactors(FeatureRecommender, FactorModel):
                 vectors[others] = self._factors_of("user", own)
         return vectors
 
-    def _new_items(self, query: Query) -> tuple[Array, Array | None]:
-        """Return the factors and biases of all items of a query, new ones included."""
-        new = take_rows(query.item_features, np.arange(self.n_items, query.n_items))
+    def _vectors_of_items(self, features: sp.csr_array) -> tuple[Array, Array | None]:
+        new = take_rows(features, np.arange(self.n_items, features.shape[0]))
         factors = np.vstack([self.item_factors_, self._factors_of("item", new)])
         biases = self._item_biases()
         if biases is None:
@@ -93,7 +92,7 @@ class FeatureFactors(FeatureRecommender, FactorModel):
         """
         items, biases = self.item_factors_, self._item_biases()
         if query.item_features is not None:
-            items, biases = self._new_items(query)
+            items, biases = self._vectors_of_items(query.item_features)
         scores: Array = self._user_vectors(query) @ items.T
         return scores if biases is None else scores + biases
 
@@ -113,7 +112,7 @@ class FeatureFactors(FeatureRecommender, FactorModel):
         """
         index = self._index("items", "dot")
         if query.item_features is not None:
-            index = FactorIndex(*self._new_items(query))
+            index = FactorIndex(*self._vectors_of_items(query.item_features))
         return index.rank(
             self._user_vectors(query), query.k, query.candidates, query.exclude, query.n_threads
         )

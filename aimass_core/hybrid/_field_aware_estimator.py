@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .. import kernels
+from ..base.csr import take_rows
 from ..base.estimator import Estimator
 from ..base.memory import available_memory
 from ..base.progress import Progress, log_duration
 from ..base.random import as_generator
-from ..base.validation import as_bool, as_csr, as_float, as_int, csr_parts
+from ..base.threads import resolve_n_threads
+from ..base.validation import as_bool, as_float, as_int, csr_parts
 from ..exceptions import NumericalError
+from ._design_matrix import NamedColumns, as_design_matrix
 from ._fm_estimator import as_case_weights, as_groups
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ _MAX_FACTORS = 1 << 10
 _GIB = 1 << 30
 
 
-class FieldAwareEstimator(Estimator):
+class FieldAwareEstimator(NamedColumns, Estimator):
     """Base of the field-aware factorization machines.
 
     A subclass defines ``_target(y, n)``, which returns targets and a first intercept, and
@@ -46,6 +49,7 @@ class FieldAwareEstimator(Estimator):
         "fields_",
         "losses_",
         "validation_losses_",
+        "_column_names",
     )
     _is_logistic: ClassVar[bool]
 
@@ -127,7 +131,7 @@ class FieldAwareEstimator(Estimator):
         share = as_float(self.validation_fraction, "validation_fraction", minimum=0.0)
         if share >= 1:
             raise ValueError(f"validation_fraction must be below 1, got {share}")
-        matrix = as_csr(X, dtype="float64")
+        matrix = as_design_matrix(X)
         n, n_columns = matrix.shape
         if n == 0 or n_columns == 0:
             raise ValueError(f"X has {n} rows and {n_columns} columns, at least 1 of each required")
@@ -175,6 +179,7 @@ class FieldAwareEstimator(Estimator):
         self._finish()
         self.losses_, self.validation_losses_ = np.array(losses), np.array(held_out_losses)
         self.n_features_in_ = n_columns
+        self._note_names(X)
 
     def _model_of(self, descent: _Descent) -> Any:
         """Return a fitted model with the present coefficients, for a callback."""
@@ -190,7 +195,7 @@ class FieldAwareEstimator(Estimator):
         self, X: sp.csr_array, targets: Array, weights: Array, rows: NDArray[np.int64]
     ) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
-            losses = self._row_losses(self._scores(X[rows]), targets[rows])
+            losses = self._row_losses(self._scores(take_rows(X, rows)), targets[rows])
         return float(np.average(losses, weights=weights[rows] if len(weights) else None))
 
     def _keep(self, intercept: float, linear: Array, factors: Array) -> None:
@@ -215,6 +220,7 @@ class FieldAwareEstimator(Estimator):
             if not np.isfinite(values).all():
                 raise ValueError("coefficients that are not finite numbers")
         self.n_features_in_ = d
+        self._check_n_names(d)
         self._fitted_with = self.get_params(deep=False)
 
     # ---- predictions -------------------------------------------------------------------------
@@ -222,7 +228,8 @@ class FieldAwareEstimator(Estimator):
     def _predictions(self, X: Any) -> Array:
         """Return the prediction of each row."""
         self._check_fitted()
-        matrix = as_csr(X, dtype="float64")
+        self._check_names(X)
+        matrix = as_design_matrix(X)
         if matrix.shape[1] != len(self.fields_):
             raise ValueError(
                 f"X has {matrix.shape[1]} features, but {type(self).__name__} is expecting "
@@ -238,22 +245,15 @@ class FieldAwareEstimator(Estimator):
         return scores
 
     def _scores(self, X: sp.csr_array) -> Array:
-        """Return the prediction of each row, by sums of factors of each pair of fields."""
-        factors = self.factors_.astype(np.float64)
-        scores: Array = np.asarray(X @ self.linear_.astype(np.float64)) + self.intercept_[0]
-        columns = [np.flatnonzero(self.fields_ == f) for f in range(factors.shape[1])]
-        parts = [X[:, own] for own in columns]
-        for f, own in enumerate(columns):
-            if parts[f].nnz == 0:
-                continue
-            within = factors[own, f]
-            squares = parts[f].multiply(parts[f]) @ (within**2).sum(axis=1)
-            scores += 0.5 * ((parts[f] @ within) ** 2).sum(axis=1) - 0.5 * squares
-            for g in range(f + 1, len(columns)):
-                if parts[g].nnz == 0:
-                    continue
-                ours, theirs = parts[f] @ factors[own, g], parts[g] @ factors[columns[g], f]
-                scores += (ours * theirs).sum(axis=1)
+        """Return the prediction of each row."""
+        scores: Array = kernels.field_aware_scores(
+            *csr_parts(X),
+            self.fields_,
+            float(self.intercept_[0]),
+            np.ascontiguousarray(self.linear_),
+            np.ascontiguousarray(self.factors_),
+            resolve_n_threads(None),
+        )
         return scores
 
     def _facts(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.csr import row_numbers, transpose
-from ..base.validation import as_csr
+from ._design_matrix import as_design_matrix
 from .relation import RelationBlock
 
 if TYPE_CHECKING:
@@ -170,7 +170,9 @@ class Design:
     ) -> None:
         matrices: list[tuple[sp.csr_array, Any]] = []
         if X is not None:
-            matrices.append((as_csr(X, dtype="float64"), None))
+            matrices.append((as_design_matrix(X), None))
+        if isinstance(relations, RelationBlock):
+            relations = [relations]
         for relation in relations:
             if not isinstance(relation, RelationBlock):
                 raise TypeError(

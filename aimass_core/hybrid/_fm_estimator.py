@@ -13,6 +13,7 @@ from ..base.random import as_generator
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_bool, as_choice, as_float, as_int
 from ..exceptions import NumericalError
+from ._design_matrix import NamedColumns
 from ._fm_chain import Draws, Settings, run_chain
 from ._fm_design import Design
 
@@ -115,7 +116,7 @@ def as_case_weights(sample_weight: Any, n: int) -> NDArray[np.float64]:
     return weights
 
 
-class FactorizationMachineEstimator(Estimator):
+class FactorizationMachineEstimator(NamedColumns, Estimator):
     """Base of the factorization machines on a design matrix.
 
     A subclass defines ``_target(y)``, which also sets what depends on the classes, and the
@@ -128,6 +129,7 @@ class FactorizationMachineEstimator(Estimator):
         "factors_",
         "losses_",
         "column_counts_",
+        "_column_names",
     )
     _solvers: ClassVar[tuple[str, ...]] = ("mcmc", "als")
 
@@ -267,6 +269,7 @@ class FactorizationMachineEstimator(Estimator):
         self._keep(draws, losses)
         if X is not None:
             self.n_features_in_ = design.shapes[0]
+        self._note_names(X)
 
     def _random_state(self) -> Any:
         return self.get_params(deep=False)["random_state"]
@@ -288,6 +291,7 @@ class FactorizationMachineEstimator(Estimator):
                 raise ValueError("coefficients that are not finite numbers")
         if self.column_counts_[0] == 0:
             self.n_features_in_ = int(self.column_counts_[1])
+            self._check_n_names(self.n_features_in_)
         self._fitted_with = self.get_params(deep=False)
 
     # ---- predictions -------------------------------------------------------------------------
@@ -302,6 +306,7 @@ class FactorizationMachineEstimator(Estimator):
     def _matrices(self, X: Any, relations: Sequence[RelationBlock]) -> list[tuple[Any, Any]]:
         """Return the features of new rows, with the columns of the fit."""
         self._check_fitted()
+        self._check_names(X)
         design = Design(X, relations, 1, is_training=False)
         has_matrix = self.column_counts_[0] == 0
         expected = self.column_counts_[1:].tolist()

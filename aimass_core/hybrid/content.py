@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.csr import spgemm_topk, take_rows, take_rows_or_empty, transpose, with_scipy_indices
+from ..base.csr import (
+    one_entry_rows,
+    spgemm_topk,
+    take_rows,
+    take_rows_or_empty,
+    transpose,
+    with_scipy_indices,
+)
 from ..base.feature_recommender import FeatureRecommender
-from ..base.features import no_features
-from ..base.filters import Catalog, as_filters
+from ..base.features import columns_of, no_features
+from ..base.filters import as_filters
 from ..base.lists import Explanation, TopK
 from ..base.query import Query
 from ..base.ranking import filter_lists
@@ -330,6 +337,12 @@ class ContentBased(FeatureRecommender):
         scores = super().score_pairs(users, items, n_threads)
         return np.where(np.isneginf(scores), 0.0, scores)
 
+    def _score_new_pairs(
+        self, query: Query, rows: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        scores = super()._score_new_pairs(query, rows, columns)
+        return np.where(np.isneginf(scores), 0.0, scores)
+
     def similar_items(
         self,
         items: Any,
@@ -337,6 +350,7 @@ class ContentBased(FeatureRecommender):
         k: int = 10,
         candidates: Any = None,
         exclude: Any = None,
+        item_features: Any = None,
         n_threads: int | None = None,
     ) -> TopK:
         """Return the items whose features have the highest cosine with those of each item.
@@ -349,6 +363,8 @@ class ContentBased(FeatureRecommender):
             At least 1; more than there are items is the same as all items.
         candidates, exclude : collection of item ids, mask, sparse matrix or dict, optional
             Only these items, and not these; as in `recommend`.
+        item_features : FeatureTable, table or matrix, optional
+            Features of new items, which may be among ``items`` and are in the lists.
         n_threads : int, optional
             Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
 
@@ -364,25 +380,22 @@ class ContentBased(FeatureRecommender):
             For an unknown item.
         """
         self._check_fitted()
-        columns = self._columns(items, "items")
-        queries = columns if self.items_ is None else self.items_.ids[columns]
-        own = wrap_csr(
-            np.arange(len(columns) + 1, dtype=np.int64),
-            columns.astype(np.int32),
-            np.ones(len(columns), dtype=np.float32),
-            (len(columns), self.n_items),
-        )
-        catalog = Catalog(self.items_, self.n_items, "item")
+        catalog = self._catalog(item_features)
+        columns = columns_of(catalog, items)
+        queries = columns if catalog.ids is None else catalog.ids.ids[columns]
+        own = one_entry_rows(columns, catalog.size)
         allowed, excluded = as_filters(candidates, exclude, catalog, queries, own)
+        features = self.item_features_ if catalog.features is None else catalog.features
         indices, scores = self._ranked_vectors(
-            take_rows(self._items, columns),
-            min(as_int(k, "k", minimum=1), self.n_items),
+            self._vectors(take_rows(features, columns)),
+            min(as_int(k, "k", minimum=1), catalog.size),
             allowed,
             excluded,
             resolve_n_threads(n_threads),
+            catalog.features,
         )
         name = self._names[1]
-        return TopK(queries, indices, scores, self.items_, name, f"similar_{name}")
+        return TopK(queries, indices, scores, catalog.ids, name, f"similar_{name}")
 
     def explain(
         self, user: Any, item: Any, *, k: int | None = 10, by: str = "features"

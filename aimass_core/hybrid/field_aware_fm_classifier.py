@@ -69,6 +69,8 @@ class FieldAwareFactorizationMachineClassifier(FieldAwareEstimator):
         The same of the rows held out after each epoch; empty without them.
     n_features_in_ : int
         Columns of X.
+    feature_names_in_ : ndarray of object, shape (n_features_in_,)
+        Names of the columns of X, where X is a table with names.
 
     Notes
     -----
@@ -180,6 +182,7 @@ class FieldAwareFactorizationMachineClassifier(FieldAwareEstimator):
         ndarray of shape (n,)
             Labels.
         """
+        self._check_fitted()
         labels: NDArray[Any] = self.classes_[(self._predictions(X) > 0).astype(np.intp)]
         return labels
 

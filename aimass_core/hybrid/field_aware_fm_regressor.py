@@ -68,6 +68,8 @@ class FieldAwareFactorizationMachineRegressor(FieldAwareEstimator):
         The same of the rows held out after each epoch; empty without them.
     n_features_in_ : int
         Columns of X.
+    feature_names_in_ : ndarray of object, shape (n_features_in_,)
+        Names of the columns of X, where X is a table with names.
 
     Notes
     -----

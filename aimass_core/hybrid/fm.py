@@ -19,6 +19,7 @@ from ..retrieval._index import FactorIndex
 from ._fm_chain import Draws, Settings, run_chain
 from ._fm_design import Design, Layout, scores_and_sums
 from ._fm_targets import Values
+from ._new_items import NewItems
 from .relation import RelationBlock
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _IDS, _FEATURES = 0, 1  # groups of the columns of a side
 
 
 @register("fm")
-class FactorizationMachine(FeatureRecommender, RatingModel):
+class FactorizationMachine(FeatureRecommender, NewItems, RatingModel):
     r"""Predict ratings by a Bayesian factorization machine of users, items and their features.
 
     .. math:: \hat y = w_0 + \sum_j w_j x_j + \sum_{j < l} v_j^T v_l \, x_j x_l
@@ -420,11 +421,8 @@ class FactorizationMachine(FeatureRecommender, RatingModel):
                 vectors[new], bias[new] = self._vectors_of_features(_USER, own, len(new))
         return vectors, bias.astype(np.float64) + self.mean_
 
-    def _item_side(self, query: Query) -> tuple[Array, Array]:
-        """Return the vectors and biases of all items of a query, new ones included."""
-        if query.item_features is None:
-            return self.item_factors_, self.item_bias_
-        new = take_rows(query.item_features, np.arange(self.n_items, query.n_items))
+    def _vectors_of_items(self, features: sp.csr_array) -> tuple[Array, Array | None]:
+        new = take_rows(features, np.arange(self.n_items, features.shape[0]))
         vectors, bias = self._vectors_of_features(_ITEM, new, new.shape[0])
         return np.vstack([self.item_factors_, vectors]), np.concatenate([self.item_bias_, bias])
 
@@ -442,7 +440,9 @@ class FactorizationMachine(FeatureRecommender, RatingModel):
             Means over the draws.
         """
         vectors, offsets = self._user_side(query)
-        items, bias = self._item_side(query)
+        items, bias = self.item_factors_, self._item_biases()
+        if query.item_features is not None:
+            items, bias = self._vectors_of_items(query.item_features)
         scores: Array = vectors @ items.T + bias
         return scores + offsets[:, None]
 
@@ -463,11 +463,17 @@ class FactorizationMachine(FeatureRecommender, RatingModel):
         vectors, offsets = self._user_side(query)
         index = self._index("items", "dot")
         if query.item_features is not None:
-            index = FactorIndex(*self._item_side(query))
+            index = FactorIndex(*self._vectors_of_items(query.item_features))
         indices, scores = index.rank(
             vectors, query.k, query.candidates, query.exclude, query.n_threads
         )
         return indices, scores + offsets[:, None]
+
+    def _score_new_pairs(
+        self, query: Query, rows: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        ratings = super()._score_new_pairs(query, rows, columns)
+        return np.clip(ratings, *self.rating_range_) if self.clip else ratings
 
 
 def _with_ids(n: int, features: sp.csr_array | None) -> sp.csr_array:

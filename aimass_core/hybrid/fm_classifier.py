@@ -172,6 +172,7 @@ class FactorizationMachineClassifier(FactorizationMachineEstimator):
         ndarray of shape (n,)
             Labels.
         """
+        self._check_fitted()
         labels: NDArray[Any] = self.classes_[
             (self.predict_proba(X, relations=relations)[:, 1] > 0.5).astype(np.intp)
         ]

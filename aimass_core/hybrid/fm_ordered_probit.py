@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from scipy.special import ndtr
 
-from ..base.arrays import as_labels
+from ..base.arrays import ordered_labels
 from ..base.registry import register
 from ._fm_estimator import FactorizationMachineEstimator, share_of_hits
 from ._fm_targets import Ordered
@@ -55,7 +55,8 @@ class FactorizationMachineOrderedProbit(FactorizationMachineEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels in ascending order, which is the order of the classes.
+        Labels in the order of the classes: that of an ordered categorical type of pandas or an
+        Enum of polars, else the ascending one. Classes without a row are left out.
     cutpoints_ : ndarray of float64, shape (n_draws, n_classes - 1)
         Bounds between the classes, ascending.
     linear_, factors_ : ndarray
@@ -115,7 +116,7 @@ class FactorizationMachineOrderedProbit(FactorizationMachineEstimator):
         self.n_threads = n_threads
 
     def _target(self, y: Any, n: int) -> Target:
-        self.classes_, codes = as_labels(y, "y", length=n)
+        self.classes_, codes = ordered_labels(y, "y", length=n)
         if len(self.classes_) < 2:
             raise ValueError("y must hold at least two classes, got 1: drop the constant target")
         if len(self.classes_) > 100:
@@ -169,6 +170,7 @@ class FactorizationMachineOrderedProbit(FactorizationMachineEstimator):
         ndarray of shape (n,)
             Labels.
         """
+        self._check_fitted()
         labels: NDArray[Any] = self.classes_[
             self.predict_proba(X, relations=relations).argmax(axis=1)
         ]

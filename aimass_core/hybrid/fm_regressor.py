@@ -79,6 +79,8 @@ class FactorizationMachineRegressor(FactorizationMachineEstimator):
         Root of the mean squared training error of each sweep.
     n_features_in_ : int
         Columns of X, where it was given.
+    feature_names_in_ : ndarray of object, shape (n_features_in_,)
+        Names of the columns of X, where X is a table with names.
 
     Notes
     -----

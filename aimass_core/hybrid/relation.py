@@ -53,7 +53,15 @@ class RelationBlock:
 
     def __init__(self, features: Any, rows: Any) -> None:
         self.features = as_csr(features, "features", dtype="float64")
-        self.rows = as_indices(rows, "rows", self.features.shape[0], what="rows of features")
+        self.rows = as_indices(rows, "rows", None, what="the table of features")
+        n = self.features.shape[0]
+        wrong = (self.rows < 0) | (self.rows >= n)
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise ValueError(
+                f"rows holds {self.rows[at]} at position {at}, but features has the rows 0 to "
+                f"{n - 1}"
+            )
 
     def __len__(self) -> int:
         return len(self.rows)

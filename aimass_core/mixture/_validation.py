@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..array_api import array_device, is_foreign_array, to_numpy
+from ..base.arrays import column_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,15 +26,6 @@ __all__ = [
 _REMEDY = "drop or fill these rows"
 _MARGINALIZE = ", or set missing='marginalize' to leave them out of the likelihood"
 _CHECKED_NUMBERS = 1 << 18  # of a part of the rows
-
-
-def column_names(X: Any) -> NDArray[np.object_] | None:
-    """Return the names of the columns if all are strings, else None."""
-    names = getattr(X, "columns", None)
-    if names is None:
-        return None
-    names = list(names)
-    return np.array(names, dtype=object) if all(isinstance(n, str) for n in names) else None
 
 
 def wrong_columns(n_columns: int, model: str, n_expected: int) -> ValueError:

@@ -15,6 +15,7 @@ from .embedding_sums import embedding_sums
 from .factorize_bytes import factorize_bytes
 from .factorize_int64 import factorize_int64
 from .field_aware_epoch import field_aware_epoch
+from .field_aware_scores import field_aware_scores
 from .fm_design_sweep import fm_design_sweep
 from .fm_relation_sweep import fm_relation_sweep
 from .gmm_em_step import gmm_em_step
@@ -57,6 +58,7 @@ __all__ = [
     "factorize_bytes",
     "factorize_int64",
     "field_aware_epoch",
+    "field_aware_scores",
     "fm_design_sweep",
     "fm_relation_sweep",
     "gmm_em_step",

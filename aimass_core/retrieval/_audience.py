@@ -50,6 +50,7 @@ def audience(
     exclude: Any = None,
     min_size: int = 0,
     method: str = "greedy",
+    item_features: Any = None,
     n_threads: int | None = None,
 ) -> Audience:
     """Choose users for items so that the total value is largest under the limits.
@@ -97,6 +98,9 @@ def audience(
         Greedy takes pairs by falling value (with a budget: value per cost) while all limits allow
         it. Without ``min_size``, and with equal costs, it reaches at least half of the optimum,
         mostly nearly all of it. Exact solves the assignment by HiGHS, for at most 300,000 pairs.
+    item_features : FeatureTable, table or matrix, optional
+        Features of new items, which may be among ``items``; for models that use features, such as
+        `HybridALS`. For an index, give them to `AudienceIndex.from_model`.
     n_threads : int, optional
         Default: ``AIMASS_NUM_THREADS``, else the CPUs of this process.
 
@@ -138,7 +142,7 @@ def audience(
     >>> chosen.to_dict()["user"], chosen.cost
     (['bob', 'bob'], 4.0)
     """
-    index, k = _index_of(model, in_top_k, n_threads)
+    index, k = _index_of(model, in_top_k, item_features, n_threads)
     rows = index._rows_of_items(items)
     if len(np.unique(rows)) != len(rows):
         raise ValueError("items must be given once each: an item has one audience")
@@ -169,7 +173,7 @@ def audience(
 
 
 def _index_of(
-    model: Any, in_top_k: bool | int, n_threads: int | None
+    model: Any, in_top_k: bool | int, item_features: Any, n_threads: int | None
 ) -> tuple[AudienceIndex, int | None]:
     """Return the index of a model, and the k of ``in_top_k``, None where it is False."""
     is_flag = isinstance(in_top_k, (bool, np.bool_))
@@ -180,9 +184,16 @@ def _index_of(
                 f"in_top_k is {k}, but the index has k={model.k}: pass in_top_k=True, or build the "
                 f"index with k={k}"
             )
+        if item_features is not None:
+            raise TypeError(
+                "item_features must be given to AudienceIndex.from_model, because an index holds "
+                "its items"
+            )
         index = model
     else:
-        index = AudienceIndex.from_model(model, k=10 if k is None else k, n_threads=n_threads)
+        index = AudienceIndex.from_model(
+            model, k=10 if k is None else k, item_features=item_features, n_threads=n_threads
+        )
     if is_flag and as_bool(in_top_k, "in_top_k"):
         k = index.k
     return index, k

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import kernels
+from ..base.arguments import features_refused
 from ..base.csr import take_rows, transpose
 from ..base.filters import Catalog, as_filters, combine_filters
 from ..base.lists import TopK, column_names_of_lists
 from ..base.progress import log_duration, logger
 from ..base.threads import resolve_n_threads
-from ..base.validation import as_csr, as_indices, as_int, csr_parts
+from ..base.validation import as_csr, as_indices, as_int, csr_parts, wrap_csr
 from ..exceptions import NumericalError
 from ._factors import as_biases, as_factors, as_id_map
 from ._index import FactorIndex
@@ -150,7 +151,13 @@ class AudienceIndex:
 
     @classmethod
     def from_model(
-        cls, model: Any, *, k: int = 10, n_threads: int | None = None, device: str = "cpu"
+        cls,
+        model: Any,
+        *,
+        k: int = 10,
+        item_features: Any = None,
+        n_threads: int | None = None,
+        device: str = "cpu",
     ) -> Self:
         """Prepare the users of a fitted model; the items that they have are excluded.
 
@@ -159,7 +166,11 @@ class AudienceIndex:
         model : fitted model with ``item_factors_``, and ``user_factors_`` or ``embed``
             Such as ImplicitALS. Its ``item_bias_``, ``user_bias_``, ``user_items_``, ``users_`` and
             ``items_`` are used where it has them.
-        k, n_threads, device
+        k
+            As in the class.
+        item_features : FeatureTable, table or matrix, optional
+            For models that use them: features of new items, which follow those of the fit.
+        n_threads, device
             As in the class.
 
         Returns
@@ -184,15 +195,26 @@ class AudienceIndex:
                 f"{type(model).__name__} has no factors: audiences need a factor model, such as "
                 "ImplicitALS"
             )
+        biases, item_ids = getattr(model, "item_bias_", None), getattr(model, "items_", None)
+        if item_features is not None:
+            items_of_call = getattr(model, "_items_of_call", None)
+            if items_of_call is None:
+                raise features_refused(type(model).__name__, "item_features")
+            catalog, items, biases = items_of_call(item_features)
+            item_ids = catalog.ids
+            if owned is not None:  # nobody has a new item
+                owned = wrap_csr(
+                    owned.indptr, owned.indices, owned.data, (owned.shape[0], catalog.size)
+                )
         return cls(
             users,
             items,
-            getattr(model, "item_bias_", None),
+            biases,
             user_biases=getattr(model, "user_bias_", None),
             k=k,
             exclude=owned,
             user_ids=getattr(model, "users_", None),
-            item_ids=getattr(model, "items_", None),
+            item_ids=item_ids,
             n_threads=n_threads,
             device=device,
         )

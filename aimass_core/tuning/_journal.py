@@ -26,6 +26,9 @@ def plain(value: Any) -> Any:
         return [plain(one) for one in value]
     if isinstance(value, dict):
         return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, np.ndarray):  # the printed form of a long array leaves its middle out
+        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return f"array of {value.dtype}, shape {value.shape}, SHA-256 {digest[:16]}"
     return repr(value)
 
 
@@ -48,6 +51,8 @@ def fingerprint(folds: list[Any], metric: str, resource: str, features: Any) -> 
         for part in (fold.train, fold.fold_in, fold.test):
             if part is not None:
                 _add_matrix(digest, part.matrix)
+                if part.timestamps is not None:
+                    digest.update(np.ascontiguousarray(part.timestamps).tobytes())
     for name in ("item_features", "user_features"):
         table = getattr(features, name)
         if table is not None:
@@ -63,6 +68,12 @@ def _add_matrix(digest: Any, matrix: Any) -> None:
         digest.update(np.ascontiguousarray(array).tobytes())
 
 
+_FIELDS = frozenset(
+    ("model", "fixed", "params", "score", "fold_scores", "resource", "seconds", "state", "error")
+)
+_VERSION = 2
+
+
 class Journal:
     """Finished trials in a file of JSON lines; without a path in memory only.
 
@@ -76,41 +87,71 @@ class Journal:
         self._done: dict[str, dict[str, Any]] = {}
         if self._path is None:
             return
-        header = {"format": "aimass-search", "version": 1, "key": key}
-        if not self._path.exists() or not self._path.read_text().strip():
+        header = {"format": "aimass-search", "version": _VERSION, "key": key}
+        content = self._path.read_bytes() if self._path.exists() else b""
+        if not content.strip():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._append(header, "w")
             return
-        text = self._path.read_text()
-        lines = text.splitlines()
-        if not text.endswith("\n"):  # the process died while it wrote this line
-            lines.pop()
-            self._path.write_text("".join(line + "\n" for line in lines))
+        complete = content[: content.rfind(b"\n") + 1]
         try:
-            entries = [json.loads(line) for line in lines]
-            header = entries[0]
-            if header.get("format") != "aimass-search":
-                raise ValueError("another format")
-            for entry in entries[1:]:
-                self._done[self._name(entry)] = entry
+            header = self._read(complete)
         except (ValueError, KeyError, IndexError, AttributeError, TypeError):
             raise ValueError(
                 f"{self._path} is not the journal of a search: give another path, or delete it"
             ) from None
-        if header["key"] != key:
+        if header.get("version") != _VERSION:
+            raise ValueError(
+                f"{self._path} is the journal of another version of aimass_core: give another "
+                "path, or delete it"
+            )
+        if header.get("key") != key:
             raise ValueError(
                 f"{self._path} is the journal of a search on other data or with another metric: "
                 "give another path, or delete it"
             )
+        if len(complete) < len(content):  # the process died while it wrote the last line
+            os.truncate(self._path, len(complete))
+
+    def _read(self, content: bytes) -> dict[str, Any]:
+        """Take over the finished trials of a file, and return its header."""
+        header, *entries = (json.loads(line) for line in content.splitlines())
+        if header.get("format") != "aimass-search":
+            raise ValueError("another format")
+        if header.get("version") == _VERSION:
+            for entry in entries:
+                if not entry.keys() >= _FIELDS:
+                    raise ValueError("an entry is not complete")
+                self._done[self._name(entry)] = entry
+        return dict(header)
 
     @staticmethod
     def _name(entry: dict[str, Any]) -> str:
-        parts = [entry["model"], entry["params"], entry["resource"]]
+        parts = [entry["model"], entry["fixed"], entry["params"], entry["resource"]]
         return json.dumps(parts, sort_keys=True)
 
-    def find(self, model: str, params: dict[str, Any], resource: float) -> dict[str, Any] | None:
-        """Return the entry of a finished trial, or None."""
-        entry = {"model": model, "params": plain(params), "resource": resource}
+    def find(
+        self, model: str, fixed: dict[str, Any], params: dict[str, Any], resource: float
+    ) -> dict[str, Any] | None:
+        """Return the entry of a finished trial, or None.
+
+        Parameters
+        ----------
+        model : str
+            Name of the model.
+        fixed : dict
+            Parameters of the model that are not searched.
+        params : dict
+            The setting.
+        resource : float
+            Share of the users.
+        """
+        entry = {
+            "model": model,
+            "fixed": plain(fixed),
+            "params": plain(params),
+            "resource": resource,
+        }
         return self._done.get(self._name(entry))
 
     def add(self, entry: dict[str, Any]) -> None:

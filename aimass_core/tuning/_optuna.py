@@ -83,23 +83,26 @@ def run_studies(
         optuna.create_study(direction=direction, sampler=sampler(seed=(seed + i) % 2**32))
         for i in range(len(candidates))
     ]
-    left = [n_trials if candidate.space else 1 for candidate in candidates]
+    left = {c.name: n_trials if c.space else 1 for c in candidates}
+    by_name = {c.name: (c, study) for c, study in zip(candidates, studies)}
+    search.begin(left)
     failed = optuna.trial.TrialState.FAIL
-    while any(left):
-        for i, (candidate, study) in enumerate(zip(candidates, studies)):
-            if not left[i]:
-                continue
-            if search.is_over and search.trials:
-                return
-            left[i] -= 1
-            proposed = study.ask()
-            setting = suggest(proposed, candidate.space)
-            number = len(search.trials)
-            (trial,) = evaluate_group(search, candidate, [setting], [number], 1.0, search.folds)
-            search.trials.append(trial)
-            if np.isnan(trial.score):
-                study.tell(proposed, state=failed)
-            else:
-                study.tell(proposed, trial.score)
-            if search.progress.step(len(search.trials), {search.metric: trial.score}):
-                return
+    while left:
+        if search.is_over and search.is_any_complete:
+            return
+        name = min(left, key=search.turn)
+        candidate, study = by_name[name]
+        left[name] -= 1
+        if not left[name]:
+            del left[name]
+        proposed = study.ask()
+        setting = suggest(proposed, candidate.space)
+        number = len(search.trials)
+        (trial,) = evaluate_group(search, candidate, [setting], [number], 1.0, search.folds)
+        search.trials.append(trial)
+        if np.isnan(trial.score):
+            study.tell(proposed, state=failed)
+        else:
+            study.tell(proposed, trial.score)
+        if search.progress.step(len(search.trials), {search.metric: trial.score}):
+            return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +13,13 @@ from ..evaluation._features import Features
 from ..evaluation._split_files import SplitFiles
 from ._sharing import fit_settings
 
-__all__ = ["column_of_metric", "score_of", "score_settings"]
+__all__ = ["TIME_IS_OVER", "column_of_metric", "score_of", "score_settings"]
+
+TIME_IS_OVER = "the time limit of the search ended this trial"
+
+
+class _TimeIsOverError(Exception):
+    """Ends a fit from its callback."""
 
 
 def score_settings(
@@ -22,6 +30,7 @@ def score_settings(
     metric: str,
     n_threads: int | None,
     features: Features,
+    seconds: float = math.inf,
 ) -> tuple[list[list[float]], str]:
     """Return the scores of settings on each fold, and the error that ended them, if any.
 
@@ -41,18 +50,35 @@ def score_settings(
         Threads of each evaluation.
     features : Features
         Encoded features of items and users, for models that use them.
+    seconds : float, default inf
+        After this time the next step of a fit ends it, with the error `TIME_IS_OVER`.
     """
     scores: list[list[float]] = [[] for _ in params]
+    deadline = time.monotonic() + seconds
+
+    def end_in_time(event: Any = None) -> None:
+        if time.monotonic() >= deadline:
+            raise _TimeIsOverError
+
     try:
         for fold in folds:
+            end_in_time()
             split = fold.load() if isinstance(fold, SplitFiles) else fold
 
             def evaluate_model(i: int, fitted: Any, split: Split = split) -> None:
                 scores[i].append(score_of(fitted, split, metric, n_threads, features))
 
             fit_settings(
-                model, params, shared, split.train, evaluate_model, features.for_fit(model)
+                model,
+                params,
+                shared,
+                split.train,
+                evaluate_model,
+                features.for_fit(model),
+                None if math.isinf(seconds) else end_in_time,
             )
+    except _TimeIsOverError:
+        return scores, TIME_IS_OVER
     except Exception as problem:  # a setting that cannot be fitted ends itself, not the search
         return scores, f"{type(problem).__name__}: {problem}"
     return scores, ""

@@ -51,6 +51,7 @@ def fit_settings(
     train: Any,
     evaluate_model: Callable[[int, Any], None],
     features: Mapping[str, Any] | None = None,
+    after_step: Callable[[Any], None] | None = None,
 ) -> None:
     """Fit settings that differ in the shared parameter only, and evaluate each fitted model.
 
@@ -68,8 +69,12 @@ def fit_settings(
         Called with the number of a setting and its fitted model.
     features : dict of str to FeatureTable, optional
         Arguments of ``fit``, the same for all settings.
+    after_step : callable, optional
+        Called with each `Event` of a fit. What it raises ends the fit.
     """
-    given = dict(features or {})
+    given: dict[str, Any] = dict(features or {})
+    if after_step is not None:
+        given["callback"] = after_step
     if shared is None or len(settings) == 1:
         for i, params in enumerate(settings):
             evaluate_model(i, as_recommender(model(**params)).fit(train, **given))
@@ -91,6 +96,8 @@ def fit_settings(
     evaluated: set[int] = set()
 
     def after_epoch(event: Any) -> bool:
+        if after_step is not None:
+            after_step(event)
         number = int(event.step)
         if number in epochs and number != max(epochs):
             complete = getattr(event.model, "_model_of_epoch", lambda: event.model)
@@ -100,7 +107,7 @@ def fit_settings(
                 evaluated.add(i)
         return False
 
-    fitted = model(**settings[order[-1]]).fit(train, callback=after_epoch, **given)
+    fitted = model(**settings[order[-1]]).fit(train, **{**given, "callback": after_epoch})
     for i in order:  # the last epoch, and those that training did not reach
         if i not in evaluated:
             evaluate_model(i, fitted)

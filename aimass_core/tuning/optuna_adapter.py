@@ -11,10 +11,9 @@ from ..base.foreign import as_recommender
 from ..base.optional import import_optional
 from ..base.progress import Event
 from ..evaluation._features import Features
-from ..evaluation._metrics import parse_metrics
 from ._optuna import suggest
 from ._scoring import score_of
-from .search import _candidates, _folds, _outer
+from .search import _candidates, _folds, _outer, check_metric
 
 __all__ = ["optuna_objective"]
 
@@ -78,7 +77,7 @@ def optuna_objective(
     2
     """
     optuna = import_optional("optuna")
-    parse_metrics([metric], 10)
+    check_metric(metric)
     train, _ = _outer(data, False, random_state)
     features = Features.of(item_features, user_features, train)
     (candidate,) = _candidates(model, space, metric, features)

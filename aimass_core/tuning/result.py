@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ..evaluation import Interval
 
 __all__ = ["SearchResult", "Trial"]
+
+_COLUMNS = 4  # of a picture
+_CHARACTERS = 56  # that fit side by side below the axes of a picture
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,10 @@ class Trial:
     seconds : float
         Time of fit and evaluation. Settings that share a fit share its time.
     state : str
-        "done", "pruned" (ended early by its first folds) or "failed".
+        "done", "pruned" (ended early by its first folds), "stopped" (ended by the time limit) or
+        "failed".
     error : str
-        Why it failed.
+        Why it failed or was stopped.
     """
 
     number: int
@@ -126,28 +131,34 @@ class SearchResult:
 
     def __repr__(self) -> str:
         rows = self._rows()
-        width = max(len(row[3]) for row in rows)
-        table = aligned([[*row[:3], row[3].ljust(width)] for row in rows])
+        width = max(len(row[-1]) for row in rows)
+        table = aligned([[*row[:-1], row[-1].ljust(width)] for row in rows])
         return "\n".join([table, "", *self._notes()])
 
     def _repr_html_(self) -> str:
         """Return the table of the best trials for a notebook."""
-        return results(self._rows(), self._notes(), left=(0, 3))
+        rows = self._rows()
+        return results(rows, self._notes(), left=(0, len(rows[0]) - 1))
 
     def _rows(self) -> list[list[str]]:
         """Return the titles and the ten best trials as texts."""
-        rows = [["model", self.metric, "seconds", "setting"]]
+        is_halving = any(trial.resource != 1 for trial in self.trials)
+        rows = [["model", self.metric, *(["users"] * is_halving), "seconds", "setting"]]
         for trial in self.ranking()[:10]:
             setting = ", ".join(
                 f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
                 for key, value in trial.params.items()
             )
-            rows.append([trial.model, short_number(trial.score), f"{trial.seconds:.2f}", setting])
+            users = [f"{trial.resource:.0%}"] if is_halving else []
+            score, seconds = short_number(trial.score), f"{trial.seconds:.2f}"
+            rows.append([trial.model, score, *users, seconds, setting])
         return rows
 
     def _notes(self) -> list[str]:
         failed = sum(t.state == "failed" for t in self.trials)
-        lines = [f"{len(self.trials)} trials, {failed} failed"]
+        stopped = sum(t.state == "stopped" for t in self.trials)
+        text = f"{len(self.trials)} trials, {failed} failed"
+        lines = [text + (f", {stopped} stopped by the time limit" if stopped else "")]
         if self.test_interval_ is not None:
             i = self.test_interval_
             lines.append(
@@ -175,6 +186,9 @@ class SearchResult:
     def picture(self, path: str | os.PathLike[str]) -> Path:
         """Draw the scores in the order of the trials and over each parameter of the best model.
 
+        Trials on a part of the users (successive halving) are pale: their scores are not
+        comparable with those on all users.
+
         Parameters
         ----------
         path : str or path-like
@@ -195,22 +209,28 @@ class SearchResult:
         done = [t for t in self.trials if t.state == "done"]
         own = [t for t in done if t.model == self.best_trial.model]
         names = [n for n in own[0].params if len({repr(t.params[n]) for t in own}) > 1]
-        figure = Figure(figsize=(4 * (1 + len(names)), 3.6), layout="constrained")
-        axes = np.atleast_1d(figure.subplots(1, 1 + len(names), sharey=True))
+        n_columns = min(1 + len(names), _COLUMNS)
+        n_rows = -(-(1 + len(names)) // n_columns)
+        figure = Figure(figsize=(4 * n_columns + 1, 4 * n_rows), layout="constrained")
+        axes = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False).ravel()
         looks = _looks(list(dict.fromkeys(t.model for t in done)))
         for model, look in looks.items():
             part = [t for t in done if t.model == model]
-            axes[0].plot([t.number for t in part], [t.score for t in part], label=model, **look)
+            _draw_trials(axes[0], [t.number for t in part], part, {**look, "label": model})
+        complete = [t for t in done if t.resource == self.best_trial.resource]
         better = np.fmin if self.lower_is_better else np.fmax
-        course = better.accumulate([t.score for t in done])
+        course = better.accumulate([t.score for t in complete])
         axes[0].step(
-            [t.number for t in done], course, "k-", where="post", lw=1, label="best so far"
+            [t.number for t in complete], course, "k-", where="post", lw=1, label="best so far"
         )
         axes[0].set(xlabel="trial", ylabel=self.metric)
-        axes[0].legend(fontsize="small")
+        axes[0].xaxis.get_major_locator().set_params(integer=True)
+        figure.legend(loc="outside right upper", fontsize="small")
         for axis, name in zip(axes[1:], names):
             _draw_parameter(axis, name, own, self.best_trial, looks[self.best_trial.model])
             axis.set_title(self.best_trial.model, fontsize="medium")
+        for axis in axes[1 + len(names) :]:
+            axis.set_axis_off()
         path = Path(path)
         figure.savefig(path, dpi=120)
         return path
@@ -222,6 +242,18 @@ def _looks(models: list[str]) -> dict[str, dict[str, Any]]:
         model: {"color": f"C{i % 10}", "marker": "os^D"[i // 10 % 4], "linestyle": "", "ms": 4}
         for i, model in enumerate(models)
     }
+
+
+def _draw_trials(axis: Any, x: list[Any], trials: list[Trial], look: dict[str, Any]) -> None:
+    """Draw the scores of trials as points; those on a part of the users are pale."""
+    label = look.get("label")
+    for is_complete in (True, False):
+        chosen = [i for i, t in enumerate(trials) if (t.resource == 1) is is_complete]
+        if chosen:
+            alpha = 1.0 if is_complete else 0.3
+            points = [x[i] for i in chosen], [trials[i].score for i in chosen]
+            axis.plot(*points, **{**look, "alpha": alpha, "label": label})
+            label = None  # one entry of the legend for each model
 
 
 def _draw_parameter(
@@ -239,7 +271,17 @@ def _draw_parameter(
         labels = list(dict.fromkeys(str(v) for v in values))
         x = [float(labels.index(str(v))) for v in values]
         position = float(labels.index(str(best.params[name])))
-        axis.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
-    axis.plot(x, [t.score for t in trials], **look)
+        shown = [_wrapped(label) for label in labels]
+        width = sum(max(map(len, label.split("\n"))) for label in shown)
+        turned = 90 if width > _CHARACTERS else 0
+        axis.set_xticks(range(len(labels)), shown, rotation=turned, fontsize="small")
+        axis.margins(x=0.5 / len(labels))
+    _draw_trials(axis, x, trials, look)
     axis.plot([position], [best.score], "o", ms=9, mfc="none", mec="k")
     axis.set_xlabel(name)
+
+
+def _wrapped(label: str) -> str:
+    """Return a label in at most three lines, which break between its parts."""
+    lines = textwrap.wrap(label, 24, break_long_words=False)
+    return "\n".join(line if len(line) <= 32 else line[:31] + "…" for line in lines[:3])

@@ -33,8 +33,8 @@ from ..evaluation._features import Features
 from ..evaluation._metrics import parse_metrics
 from ..evaluation._split_files import SharedSplits
 from ..evaluation.resampling import LOWER_IS_BETTER
-from ._journal import Journal, fingerprint
-from ._scoring import column_of_metric, score_settings
+from ._journal import Journal, fingerprint, plain
+from ._scoring import TIME_IS_OVER, column_of_metric, score_settings
 from ._sharing import shared_parameter
 from .default_spaces import RATINGS, default_space, has_rating_space
 from .result import SearchResult, Trial
@@ -73,6 +73,11 @@ class _Search:
     features: Features
     runner: Any = LOCAL
     trials: list[Trial] = field(default_factory=list)
+    is_any_complete: bool = False  # done or failed, and not stopped
+    share: float = math.inf  # seconds of the first trial of a model, while others have none yet
+    untried: set[str] = field(default_factory=set)
+    seconds: dict[str, float] = field(default_factory=dict)  # that each model took
+    n_started: dict[str, int] = field(default_factory=dict)  # groups of settings
 
     def __post_init__(self) -> None:
         self.shared_folds = SharedSplits(self.runner)
@@ -80,6 +85,33 @@ class _Search:
     @property
     def is_over(self) -> bool:
         return time.monotonic() >= self.deadline
+
+    def begin(self, names: Iterable[str], *, are_equal: bool = True) -> None:
+        """Divide the time to the deadline among models, equally or without a share for each."""
+        names = list(names)
+        self.untried = set(names)
+        self.seconds = dict.fromkeys(names, 0.0)
+        self.n_started = dict.fromkeys(names, 0)
+        left = self.deadline - time.monotonic()
+        self.share = left / len(names) if are_equal and names else math.inf
+
+    def turn(self, name: str) -> tuple[float, int]:
+        """Return the key by which the next model is chosen: the smallest one has its turn.
+
+        With a time limit it is the model that took the least time, otherwise all take turns.
+        """
+        seconds = 0.0 if math.isinf(self.deadline) else self.seconds[name]
+        return seconds, self.n_started[name]
+
+    def start(self, name: str) -> float:
+        """Return how many seconds the next trial of a model may take."""
+        is_first = name in self.untried
+        self.untried.discard(name)
+        self.n_started[name] += 1
+        left = self.deadline - time.monotonic()
+        if is_first and (self.is_any_complete or self.untried):
+            return min(self.share, left) if left > 0 else self.share
+        return left if self.is_any_complete else math.inf
 
     def key(self, trial: Trial) -> float:
         """Return the key by which trials are sorted: smaller is better, failures last."""
@@ -119,7 +151,7 @@ def tune(
 
     Parameters
     ----------
-    models : model, class, registered name, list of these, or None
+    models : model, class, registered name, list of these, dict of name to one of these, or None
         A model instance keeps its own parameters where the space has none. None: every model of
         the package that ranks (or rates, for a rating metric) and needs nothing but the
         interactions. Neural networks must be named; so must models that rank by features, unless
@@ -129,9 +161,11 @@ def tune(
         judgement of the winner.
     space : dict of str to list, Choice or Range, optional
         What may be tried, or a dict by model name of such dicts, which several models need.
+        A NumPy array or a column of a data frame is a list of values, too, and ``loguniform``,
+        ``uniform`` and ``randint`` of ``scipy.stats`` are ranges.
         Default: `default_space` of each model.
     metric : str, default "ndcg@10"
-        Any metric of `evaluate`, with its cut-off.
+        Name of any metric of `evaluate`, with its cut-off.
     method : {"random", "grid", "halving", "tpe", "cma-es"}, default "random"
         "halving" tries many settings on a part of the users and keeps the best third for the next
         round; a time limit is divided equally among the rounds. "tpe" and "cma-es" use Optuna.
@@ -140,7 +174,9 @@ def tune(
     n_points : int, default 4
         Points of each `Range` in a grid.
     time_limit : float, optional
-        Seconds after which no further trial starts.
+        Seconds after which no further trial starts, and the next step of a running one ends it.
+        The first trial of a model may take an equal share of this time. Then the model that took
+        the least time has the next trial. At least one trial is completed.
     validation : callable, list of Split, or int, optional
         How the train part is split again: ``f(interactions)`` returns a split or several (folds);
         an int is that number of random folds. Default: the newest 10 % of the interactions, or
@@ -213,7 +249,7 @@ def tune(
     """
     method = as_choice(method, "method", METHODS)
     seed = as_seed(random_state)
-    parse_metrics([metric], 10)  # an unknown metric is refused before any fit
+    check_metric(metric)
     train, test_split = _outer(data, test, seed)
     features = Features.of(item_features, user_features, train)
     candidates = _candidates(models, space, metric, features)
@@ -254,7 +290,7 @@ def tune(
         if method == "halving":
             _halve(search, [(c, g) for c, g, _ in settings], share, eta, seed)
         elif method in ("grid", "random"):
-            _run(search, _round_robin([(c, g) for c, g, _ in settings]), 1.0)
+            _run(search, _by_turns(search, [(c, g) for c, g, _ in settings]), 1.0)
         else:
             from ._optuna import run_studies
 
@@ -318,6 +354,19 @@ def _journal(
     return Journal(path, "" if path is None else fingerprint(folds, metric, resource, features))
 
 
+def check_metric(metric: Any) -> None:
+    """Refuse a metric that `evaluate` does not know, before any fit.
+
+    Parameters
+    ----------
+    metric : object
+        What the caller gave.
+    """
+    if not isinstance(metric, str):
+        raise TypeError(f"metric must be the name of one metric, such as 'ndcg@10', got {metric!r}")
+    parse_metrics([metric], 10)
+
+
 # ---- what is searched ------------------------------------------------------------------------
 
 
@@ -327,7 +376,8 @@ def _candidates(models: Any, space: Any, metric: str, features: Features) -> lis
         models = [n for n in model_names() if suits_search(find(n), is_rating, features.given)]
     if isinstance(models, (str, type)) or hasattr(models, "fit"):
         models = [models]
-    models = list(models)
+    names = list(map(str, models)) if isinstance(models, Mapping) else None
+    models = list(models.values()) if isinstance(models, Mapping) else list(models)
     if not models:
         raise ValueError("models must name at least one model")
     several = len(models) > 1
@@ -337,13 +387,13 @@ def _candidates(models: Any, space: Any, metric: str, features: Features) -> lis
         and all(isinstance(part, Mapping) for part in space.values())
     )
     result: list[_Candidate] = []
-    for model in models:
+    for i, model in enumerate(models):
         cls = find(model) if isinstance(model, str) else model
         fixed: dict[str, Any] = {}
         if not isinstance(cls, type):
             fixed = {n: getattr(cls, n) for n in inspect.signature(type(cls)).parameters}
             cls = type(cls)
-        name = name_of(cls) or cls.__name__
+        name = (name_of(cls) or cls.__name__) if names is None else names[i]
         while any(c.name == name for c in result):
             name += "'"
         given = space
@@ -444,7 +494,8 @@ def _folds(train: Interactions, validation: Any, seed: int) -> list[Split]:
         folds = splits.k_fold(train, n_splits=n, random_state=seed % 2**63)
     else:
         folds = validation
-    folds = [folds] if isinstance(folds, Split) else list(folds)
+    folds = [folds] if isinstance(folds, Split) else folds
+    folds = list(folds) if np.iterable(folds) else []
     if not folds or not all(isinstance(fold, Split) for fold in folds):
         raise TypeError("validation must give a Split or several of them")
     for fold in folds:
@@ -507,18 +558,20 @@ def _random_groups(
             yield group
 
 
-def _round_robin(
-    parts: list[tuple[_Candidate, Iterator[list[dict[str, Any]]]]],
+def _by_turns(
+    search: _Search, parts: list[tuple[_Candidate, Iterator[list[dict[str, Any]]]]]
 ) -> Iterator[tuple[_Candidate, list[dict[str, Any]]]]:
-    """Yield groups of all candidates in turn, so that a time limit treats every model alike."""
-    active = list(parts)
+    """Yield groups of all candidates, so that a time limit treats every model alike."""
+    active = {candidate.name: (candidate, groups) for candidate, groups in parts}
+    search.begin(active)
     while active:
-        for part in list(active):
-            group = next(part[1], None)
-            if group is None:
-                active.remove(part)
-            else:
-                yield part[0], group
+        name = min(active, key=search.turn)  # of equal ones the first
+        candidate, groups = active[name]
+        group = next(groups, None)
+        if group is None:
+            del active[name]
+        else:
+            yield candidate, group
 
 
 # ---- trials ----------------------------------------------------------------------------------
@@ -547,7 +600,7 @@ def _run(
     pool = ThreadPoolExecutor(search.n_jobs) if search.n_jobs > 1 else None
     try:
         for candidate, group in groups:
-            if is_stopped or (search.is_over and (finished or pending)):
+            if is_stopped or (search.is_over and (search.is_any_complete or pending)):
                 break
             numbers = range(number, number + len(group))
             number += len(group)
@@ -580,21 +633,22 @@ def _evaluate_group(
     """Return the trials of settings that share a fit; finished ones come from the journal."""
     trials: list[Trial | None] = []
     for setting, number in zip(group, numbers):
-        entry = search.journal.find(candidate.name, setting, resource)
+        entry = search.journal.find(candidate.name, _unsearched(candidate), setting, resource)
         trials.append(None if entry is None else _from_entry(entry, setting, number))
     todo = [i for i, trial in enumerate(trials) if trial is None]
+    limit = search.start(candidate.name)
     if todo:
         start = time.perf_counter()
         params = [{**candidate.fixed, **group[i]} for i in todo]
         shared = shared_parameter(candidate.cls, params[0])
         arguments = candidate.cls, shared, search.shared_folds.shared(folds)
-        ((scores, error),) = search.runner.map(
-            score_settings, [params], *arguments, search.metric, search.n_threads, search.features
-        )
+        options = search.metric, search.n_threads, search.features, limit
+        ((scores, error),) = search.runner.map(score_settings, [params], *arguments, *options)
         seconds = (time.perf_counter() - start) / len(todo)
+        failed_state = "stopped" if error == TIME_IS_OVER else "failed"
         for i, values in zip(todo, scores):
             failed = error if len(values) < len(folds) else ""
-            trials[i] = Trial(
+            trial = Trial(
                 numbers[i],
                 candidate.name,
                 group[i],
@@ -602,15 +656,24 @@ def _evaluate_group(
                 tuple(values),
                 resource,
                 seconds,
-                "failed" if failed else "done",
+                failed_state if failed else "done",
                 failed,
             )
-            search.journal.add(_entry(trials[i]))
-    return [trial for trial in trials if trial is not None]
+            trials[i] = trial
+            if trial.state != "stopped":  # which another search may complete
+                search.journal.add({**_entry(trial), "fixed": plain(_unsearched(candidate))})
+    found = [trial for trial in trials if trial is not None]
+    search.seconds[candidate.name] += sum(trial.seconds for trial in found)
+    search.is_any_complete |= any(trial.state != "stopped" for trial in found)
+    return found
 
 
-def _entry(trial: Trial | None) -> dict[str, Any]:
-    assert trial is not None
+def _unsearched(candidate: _Candidate) -> dict[str, Any]:
+    """Return the parameters of a given model that its space does not hold."""
+    return {n: value for n, value in candidate.fixed.items() if n not in candidate.space}
+
+
+def _entry(trial: Trial) -> dict[str, Any]:
     values = trial.to_dict()
     del values["number"]
     if math.isnan(trial.score):
@@ -646,7 +709,7 @@ def _halve(
     begins with the model of the best trial before, so that the limit leaves out worse models.
     """
     by_name = {candidate.name: candidate for candidate, _ in settings}
-    groups: Iterable[tuple[_Candidate, list[dict[str, Any]]]] = _round_robin(settings)
+    groups: Iterable[tuple[_Candidate, list[dict[str, Any]]]] = _by_turns(search, settings)
     n_rounds = max(1, math.ceil(math.log(1 / min_resource, eta) - 1e-9) + 1)
     begin, end = time.monotonic(), search.deadline
     for r in range(n_rounds):
@@ -659,7 +722,9 @@ def _halve(
             return
         kept = ranked[: max(1, len(ranked) // eta)]
         groups = []
-        for name in dict.fromkeys(t.model for t in kept):  # the model with the best trial first
+        models = list(dict.fromkeys(t.model for t in kept))
+        search.begin(models, are_equal=False)
+        for name in models:  # the model with the best trial first
             own = [t.params for t in kept if t.model == name]
             groups += [(by_name[name], group) for group in _grouped(by_name[name], own)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -164,7 +164,8 @@ def as_space(space: Any) -> Space:
     Parameters
     ----------
     space : mapping of str to list, Choice, Range or single value
-        A list is a choice of its values; a single value is fixed.
+        A list, an array or a column of a data frame is a choice of its values, ``loguniform``,
+        ``uniform`` and ``randint`` of ``scipy.stats`` are ranges, a single value is fixed.
 
     Returns
     -------
@@ -173,7 +174,7 @@ def as_space(space: Any) -> Space:
     Raises
     ------
     TypeError
-        For anything but a mapping.
+        For anything but a mapping, and for sets, generators and other distributions.
 
     Examples
     --------
@@ -189,11 +190,40 @@ def as_space(space: Any) -> Space:
     for name, values in space.items():
         if isinstance(values, (Choice, Range)):
             result[str(name)] = values
-        elif isinstance(values, (list, tuple, range)):
-            result[str(name)] = Choice(list(values))
+        elif hasattr(values, "rvs"):
+            result[str(name)] = _range_of(values, str(name))
+        elif isinstance(values, (Set, Iterator)):
+            raise TypeError(
+                f"space[{name!r}] must be a list of values, got {type(values).__name__}: its "
+                "values have no fixed order or can be read once only"
+            )
         else:
-            result[str(name)] = Choice([values])
+            result[str(name)] = Choice(_values_of(values))
     return result
+
+
+def _values_of(values: Any) -> list[Any]:
+    """Return what a list, an array or a column holds, as Python objects; else a single value."""
+    if isinstance(values, (list, tuple, range)):
+        return list(values)
+    if hasattr(values, "tolist") or hasattr(values, "to_list"):
+        plain = values.tolist() if hasattr(values, "tolist") else values.to_list()
+        return plain if isinstance(plain, list) else [plain]
+    return [values]
+
+
+def _range_of(distribution: Any, name: str) -> Range:
+    """Return a frozen distribution of scipy.stats as a range."""
+    kind = getattr(getattr(distribution, "dist", None), "name", type(distribution).__name__)
+    if kind not in ("loguniform", "reciprocal", "uniform", "randint"):
+        raise TypeError(
+            f"space[{name!r}] is a distribution {kind!r}: give a list, a Range, or loguniform, "
+            "uniform or randint of scipy.stats"
+        )
+    low, high = (float(bound) for bound in distribution.support())
+    if kind == "randint":
+        return Range(int(low), int(high), integer=True)
+    return Range(low, high, log=kind != "uniform")
 
 
 def sample_setting(space: Space, rng: np.random.Generator) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 #include <tuple>
 
 #include "../kernels/field_aware_epoch.hpp"
+#include "../kernels/field_aware_scores.hpp"
 #include "../kernels/fm_design_sweep.hpp"
 #include "../kernels/fm_relation_sweep.hpp"
 #include "arrays.hpp"
@@ -168,6 +169,30 @@ void bind_field_aware(py::module_& m) {
       py::arg("n_fields"), py::arg("learning_rate"), py::arg("regularization"),
       py::arg("is_logistic"),
       "Make one step of gradient descent for each row of order; return the sum of the losses.");
+  m.def(
+      "field_aware_scores",
+      [](const Array<std::int64_t>& indptr, const Array<std::int32_t>& indices,
+         const Array<double>& data, const Array<std::int32_t>& fields, double intercept,
+         const Array<float>& linear, const Array<float>& factors, int n_threads) {
+        require(fields.ndim() == 1, "fields must be 1-D");
+        const std::int64_t n_columns = fields.shape(0);
+        const Csr<double> rows = csr_view(indptr, indices, data, n_columns);
+        require_1d(linear, "linear", n_columns);
+        require(factors.ndim() == 3 && factors.shape(0) == n_columns && factors.shape(1) >= 1,
+                "factors must have the shape (columns, fields, factors)");
+        const FieldAwareModel model{fields.data(),  intercept,        linear.data(),
+                                    factors.data(), factors.shape(1), factors.shape(2)};
+        Array<double> scores(rows.n_rows);
+        double* out = scores.mutable_data();
+        {
+          const py::gil_scoped_release release;
+          field_aware_scores(make_run(n_threads), rows, model, out);
+        }
+        return scores;
+      },
+      exact("indptr"), exact("indices"), exact("data"), exact("fields"), py::arg("intercept"),
+      exact("linear"), exact("factors"), py::arg("n_threads"),
+      "Return the prediction of each row by a field-aware factorization machine.");
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 // Factorization machines under the sanitizers: random designs, relations and layouts; results are
-// compared between thread counts. Kernels: fm_design_sweep, fm_relation_sweep, field_aware_epoch.
+// compared between thread counts. Kernels: fm_design_sweep, fm_relation_sweep, field_aware_epoch,
+// field_aware_scores.
 #include <algorithm>
 #include <numeric>
 #include <type_traits>
 
 #include "../kernels/field_aware_epoch.hpp"
+#include "../kernels/field_aware_scores.hpp"
 #include "../kernels/fm_design_sweep.hpp"
 #include "../kernels/fm_relation_sweep.hpp"
 #include "stress.hpp"
@@ -107,6 +109,16 @@ void stress_field_aware(Rng& rng) {
     return std::tuple(loss, intercept, linear, factors);
   };
   expect(epoch() == epoch(), "field_aware_epoch is not deterministic");
+  const std::vector<float> linear = random_values<float>(rng, x.n_cols);
+  const std::vector<float> factors = random_values<float>(rng, static_cast<std::int64_t>(width));
+  const auto scores = [&](int n_threads) {
+    std::vector<double> out(static_cast<std::size_t>(x.n_rows));
+    const FieldAwareModel model{fields.data(),  0.5,      linear.data(),
+                                factors.data(), n_fields, n_factors};
+    field_aware_scores(Run(n_threads), x.view(), model, out.data());
+    return out;
+  };
+  expect(scores(1) == scores(3), "field_aware_scores depends on the number of threads");
 }
 
 }  // namespace

@@ -127,3 +127,28 @@ def test_an_update_with_new_items(
 
     model = load(updated)
     assert (model.item_features_.indptr[1:] > model.item_features_.indptr[:-1]).all()
+
+
+def test_audiences_of_new_items_and_items_like_them(
+    aimass: Run, aimass_json: RunJson, shop: Path, features: tuple[Path, Path], tmp_path: Path
+) -> None:
+    items, _ = features
+    out, saved = tmp_path / "audience.csv", tmp_path / "model.aimass"
+    settings = ("--model", "hybrid-als", "--set", "n_factors=4", "--item-features", items)
+    words = ("--items", "130,115", "--size", 5, "--out", out, "--save", saved)
+    assert aimass("audience", shop, *settings, *words).exit_code == 0
+    rows = csv.read_csv(out).to_pylist()
+    assert [row["item_id"] for row in rows].count(130) == 5
+    found = aimass_json("similar", "--model-file", saved, "130", "--item-features", items)
+    neighbors = [row["item_id"] for row in found["neighbours"]]
+    assert 130 not in neighbors
+    assert set(neighbors[:5]) <= {*range(100, 115), *range(131, 136)}
+    found = aimass_json("similar", shop, "131", "--item-features", items, "--k", 3)
+    assert found["model"].startswith("content")
+    assert len(found["neighbours"]) == 3
+    failed = aimass("similar", "--model-file", saved, "130")
+    assert failed.exit_code == 2
+    assert "130" in failed.output
+    failed = aimass("audience", shop, "--item-features", items, "--items", "130", "--out", out)
+    assert failed.exit_code == 2
+    assert "--item-features: the model does not use them" in failed.output

@@ -113,6 +113,7 @@ def test_every_command_has_help(aimass: Run) -> None:
         "audience",
         "evaluate",
         "tune",
+        "effects",
         "update",
         "segment",
         "models",

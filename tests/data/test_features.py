@@ -193,8 +193,19 @@ def test_rare_new_and_missing_categories(caplog):
         new = features.transform({"item": [1, 2, 3], "brand": ["a", "zzz", None]})
     assert new.matrix.toarray().tolist() == [[1, 0], [0, 0], [0, 0]]
     assert "column 'brand': 1 of 3 rows have categories that the fit did not have" in caplog.text
-    numbers = features.transform({"item": [1], "brand": [17]})  # of another kind
-    assert numbers.matrix.nnz == 0
+    with pytest.raises(TypeError, match=r"'brand' holds values of kind 'int', but .* such as 'a'"):
+        features.transform({"item": [1], "brand": [17]})
+    assert features.transform({"item": [1], "brand": [None]}).matrix.nnz == 0
+    codes = Features({"c": "categorical"}).fit({"item": range(3), "c": [1, 2, 1]})
+    with pytest.raises(TypeError, match=r"'c' holds values of kind 'str', but .* such as 1"):
+        codes.transform({"item": [1], "c": ["1"]})
+    assert codes.transform({"item": [1], "c": [2.0]}).matrix.toarray().tolist() == [[0, 1]]
+    tags = Features().fit({"item": range(2), "t": [["x"], ["y"]]})
+    with pytest.raises(TypeError, match="'t' holds values of kind 'int'"):
+        tags.transform({"item": [1], "t": [[1, 2]]})
+    with caplog.at_level(logging.INFO, "aimass_core"):
+        tags.transform({"item": [1], "t": [["x", "new"]]})
+    assert "column 't': 1 of 2 tags have categories that the fit did not have" in caplog.text
 
 
 def test_hashed_columns():
@@ -295,6 +306,14 @@ def test_leaks_are_reported(rng, caplog):
         table.leaks([1, 0])
 
 
+def test_leaks_of_a_target_of_two_labels():
+    table = Features().fit_transform({"item": range(60), "s": np.arange(60.0)})
+    labels = np.where(np.arange(60) < 30, "no", "yes")
+    assert table.leaks(labels) == table.leaks(labels.astype(object)) == {"s": 1.0}
+    with pytest.raises(TypeError, match="two labels, got 3"):
+        table.leaks(["a", "b", "c"] * 20)
+
+
 def test_areas_under_the_curve_are_those_of_scikit_learn(rng):
     metrics = pytest.importorskip("sklearn.metrics")
     dense = np.round(rng.normal(size=(150, 12)), 1) * (rng.random((150, 12)) < 0.4)
@@ -375,6 +394,119 @@ def test_kinds_are_chosen_by_type_values_and_name():
     assert "left out" in features._repr_html_()
 
 
+def test_types_of_categories_and_text_of_dates_have_their_kind():
+    pandas = pytest.importorskip("pandas")
+    n = 60
+    table = pandas.DataFrame(
+        {
+            "rating": pandas.Categorical(np.arange(n) % 3),
+            "new": pandas.Categorical(np.arange(n) % 2 == 0),
+            "first_sale": [f"2020-{i % 12 + 1:02}-{i % 28 + 1:02}" for i in range(n)],
+            "updated": [f"2020-01-01 10:{i:02}:00+02:00" for i in range(n)],
+            "version": [f"2020-{i % 12 + 1:02}.{i % 4}" for i in range(n)],
+            "price": [f"{i}.50" for i in range(n)],
+        }
+    )
+    features = Features(id_column=False).fit(table)
+    assert {name: state["kind"] for name, state in features.columns_.items()} == {
+        "rating": "categorical",
+        "new": "categorical",
+        "first_sale": "date",
+        "updated": "date",
+        "version": "categorical",
+    }
+    assert "the kind 'numeric' uses the numbers" in features.skipped_["price"]
+
+
+def test_how_numbers_dates_and_nulls_are_written():
+    text = {
+        "price": ["1.234,5", "-", "2,5"],
+        "day": ["31.12.2020", "n/a", "01.02.2019"],
+        "kind": ["tea", "n/a", "ale"],
+        "at": [1577836800, None, 1609459200],
+        "year": [1999.0, np.nan, 2001.0],
+    }
+    columns = {
+        "price": {"kind": "numeric", "decimal": ",", "thousands": ".", "null_values": ["-"]},
+        "day": {"kind": "date", "date_format": "%d.%m.%Y"},
+        "kind": "categorical",
+        "at": {"kind": "date", "date_format": "s"},
+        "year": "date",
+    }
+    typed = {
+        "price": [1234.5, None, 2.5],
+        "day": np.array(["2020-12-31", "NaT", "2019-02-01"], dtype="datetime64[s]"),
+        "kind": ["tea", None, "ale"],
+        "at": np.array(["2020-01-01", "NaT", "2021-01-01"], dtype="datetime64[s]"),
+        "year": np.array(["1999-01-01", "NaT", "2001-01-01"], dtype="datetime64[s]"),
+    }
+    features = Features(columns, id_column=False, null_values=("n/a",))
+    found = features.fit_transform(text)
+    kinds = {name: "numeric" if name == "price" else "date" for name in text}
+    expected = Features(kinds | {"kind": "categorical"}, id_column=False).fit_transform(typed)
+    assert found.names == expected.names
+    np.testing.assert_array_equal(found.matrix.toarray(), expected.matrix.toarray())
+    np.testing.assert_array_equal(
+        features.transform(text).matrix.toarray(), expected.matrix.toarray()
+    )
+
+
+def test_tags_with_weights(rng):
+    weights = [{"rock": 0.5, "jazz": 3}, None, {}, {"rock": -1.0, "new": 2.0}]
+    features = Features(id_column=False)
+    table = features.fit_transform({"tags": weights[:3]})
+    assert table.names == ("tags=jazz", "tags=rock", "tags=null")
+    np.testing.assert_array_equal(table.matrix.toarray(), [[3, 0.5, 0], [0, 0, 1], [0, 0, 0]])
+    later = features.transform({"tags": weights[3:]})
+    np.testing.assert_array_equal(later.matrix.toarray(), [[0, -1, 0]])
+    plain = features.transform({"tags": [["jazz", "rock", "jazz"]]})
+    np.testing.assert_array_equal(plain.matrix.toarray(), [[1, 1, 0]])
+    common = Features({"tags": {"kind": "tags", "min_frequency": 2}}, id_column=False)
+    counted = common.fit_transform({"tags": [{"a": 9.0, "b": 1.0}, {"b": 2.0}, {"b": 3.0}]})
+    assert counted.names == ("tags=b",)
+    assert counted.matrix.toarray().ravel().tolist() == [1, 2, 3]
+    dense = rng.normal(size=(30, 5)) * (rng.random((30, 5)) < 0.4)
+    cells = [{f"t{j}": row[j] for j in np.flatnonzero(row).tolist()} for row in dense]
+    encoded = Features(id_column=False).fit_transform({"w": cells}).matrix.toarray()
+    np.testing.assert_array_equal(encoded, dense.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells"),
+    [
+        ("tags", [["a", "b"], ["b", "a"], ["a", "b"]]),
+        ("tags", ["a|b"] * 3),
+        ("text", ["the same words"] * 3),
+        ("hash", ["x"] * 3),
+        ("hash", [7] * 3),
+        ("frequency", ["x"] * 3),
+        ("embedding", np.ones((3, 2))),
+    ],
+)
+def test_constant_columns_of_every_kind_are_left_out(kind, cells):
+    features = Features({"c": kind, "p": "numeric"}, id_column=False)
+    assert features.fit_transform({"c": cells, "p": [1, 2, 3]}).names == ("p",)
+    assert features.skipped_ == {"c": "one value only"}
+
+
+def test_vectors_of_whole_numbers():
+    features = Features({"v": "embedding"}, id_column=False)
+    table = features.fit_transform({"v": [[1, 2], None, [3, 4]]})
+    np.testing.assert_array_equal(table.matrix.toarray(), [[1, 2], [0, 0], [3, 4]])
+    features.fit({"v": [[0.5, 1.5], [1.0, 2.0]]})
+    np.testing.assert_array_equal(features.transform({"v": [[1, 0]]}).matrix.toarray(), [[1, 0]])
+    assert features.transform({"v": [None, None]}).matrix.nnz == 0
+    with pytest.raises(ValueError, match="length 3, but those of the fit have 2"):
+        features.transform({"v": [[1, 0, 2]]})
+
+
+def test_names_of_a_table_given_as_a_matrix():
+    for library in ("pandas", "polars"):
+        frame = pytest.importorskip(library).DataFrame({"x": [1.0, 0.0], "y": [2.0, 3.0]})
+        assert FeatureTable(["a", "b"], frame).names == ("x", "y")
+    assert FeatureTable(["a", "b"], np.eye(2)).names == ("0", "1")
+
+
 def test_ids():
     table = Features().fit_transform({"movieId": [3, 1], "g": ["a", "b"]})
     assert table.ids.ids.tolist() == [3, 1]
@@ -405,7 +537,19 @@ def test_ids():
         ({"p": "embedding"}, [1, 2], TypeError, "vectors of one length"),
         ({"p": "embedding"}, [[1.0, 2.0], [np.nan, 1.0]], ValueError, "NaN or infinity in row 1"),
         ({"p": "date"}, ["2020-01-01", "soon"], ValueError, "soon"),
-        ({"p": "date"}, [1.5, 2.5], TypeError, "must hold dates"),
+        ({"p": "date"}, [1.5, 2.5], ValueError, "date_format"),
+        ({"p": "date"}, [True, False], TypeError, "must hold dates"),
+        ({"p": "date"}, ["31.12.2020", "1.1.2021"], ValueError, "date_format='%d.%m.%Y'"),
+        ({"p": "numeric"}, ["1,5", "2"], ValueError, "decimal=','"),
+        ({"p": "embedding"}, [[1.0, 2.0], [1.0]], ValueError, "lengths 2 and 1"),
+        ({"p": "embedding"}, ["[1, 2]", "[3, 4]"], TypeError, "json.loads"),
+        ({"p": "embedding"}, [[1.0, 1e300], [1.0, 2.0]], ValueError, r"1e\+300 in row 0.*float32"),
+        ({"p": "tags"}, [{"a": 1.0}, {"b": np.nan}], ValueError, "weights in column 'p'.* row 1"),
+        ({"p": "tags"}, [{"a": 1.0}, {"b": np.inf}], ValueError, "weights in column 'p'.* row 1"),
+        ({"p": "tags"}, [{"a": 1.0}, {"b": 1e300}], ValueError, "too large for float32"),
+        ({"p": "tags"}, [{"a": 1.0}, {"b": "x"}], TypeError, "weights in column 'p'"),
+        ({"p": "tags"}, [{"a": 1.0}, ["b"]], TypeError, "mixes dicts with list"),
+        ({"p": "auto"}, np.array([1, 2], "m8[s]"), TypeError, "durations: convert"),
         ({"p": "text"}, [1, 2], TypeError, "must hold text"),
         ({"p": "categorical"}, [["a"], ["b"]], TypeError, "one category in each cell"),
         ({"p": "flag"}, [1, 2], TypeError, "booleans, or 0 and 1"),
@@ -433,6 +577,11 @@ def test_wrong_columns(columns, values, error, message):
         ("parts", ("century",), ValueError),
         ("smoothing", -1, ValueError),
         ("n_folds", 1, ValueError),
+        ("decimal", "", ValueError),
+        ("decimal", None, ValueError),
+        ("thousands", ".", ValueError),
+        ("date_format", 3, TypeError),
+        ("null_values", "n/a", TypeError),
     ],
 )
 def test_wrong_parameters(name, value, error):
@@ -567,6 +716,21 @@ def test_text_files(tmp_path):
     assert Features().fit_transform(file).names == ("price=3", "price=cheap")
     with pytest.raises(ValueError, match=r"'cheap'.*is not a number"):
         Features({"price": "numeric"}).fit(file)
+
+
+def test_text_files_keep_leading_zeros(tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("item,zip,stock\n01,007,5\n1,7,6\n001,07,7\n")
+    features = Features()
+    table = features.fit_transform(path)
+    assert table.ids.ids.tolist() == ["01", "1", "001"]
+    assert table.names == ("zip=007", "zip=07", "zip=7", "stock")
+
+
+def test_types_of_arrow_that_are_no_features_are_named():
+    table = pytest.importorskip("polars").DataFrame({"p": [datetime.timedelta(1)]})
+    with pytest.raises(TypeError, match="column 'p' holds durations"):
+        Features(id_column=False).fit(table)
 
 
 def test_interactions_still_refuse_lists():

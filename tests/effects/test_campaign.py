@@ -219,7 +219,7 @@ class TestClosedForms:
             [0, 0, 1, 1],
             [1, 2, 3, 4],
             {"covariates": np.eye(4)[:, :3], "adjustment": "regression"},
-            "3 covariates, but an arm has only 2",
+            "3 covariates, but the arms have only 2",
         ),
         ([0, 0, 1, 1], [1, 2, 3, 4], {"clusters": [1, 1, 2, 2]}, "at least 2 clusters"),
         ([0, 0, 1, 1], [1, 2, 3, 4], {"confidence": 95}, "below 1"),
@@ -254,3 +254,137 @@ class TestSampleRatio:
             sample_ratio_test(["a"] * 10)
         with pytest.raises(ValueError, match="must be above 0"):
             sample_ratio_test(["a", "b"], expected={"a": 1, "b": 0})
+
+
+class TestDegenerateCovariates:
+    """A covariate that is constant in an arm has no slope there; rounding must not give it one."""
+
+    @pytest.mark.parametrize("adjustment", ["cuped", "regression"])
+    @pytest.mark.parametrize("offset", [0.0, 1e6])
+    def test_rare_flag_of_one_arm_changes_little(self, rng, adjustment, offset):
+        treated = np.arange(400) % 2 == 0
+        bought = (rng.random(400) < 0.1).astype(float)
+        flag = np.zeros(400)
+        flag[6] = 1  # one treated customer
+        plain = campaign_effect(treated, bought).effects[0]
+        effect = campaign_effect(
+            treated, bought, covariates=flag + offset, adjustment=adjustment
+        ).effects[0]
+        assert effect.difference == pytest.approx(plain.difference, abs=0.01)
+        assert effect.standard_error == pytest.approx(plain.standard_error, rel=0.02)
+
+    @pytest.mark.parametrize("adjustment", ["cuped", "regression"])
+    def test_covariate_that_tells_the_arm_is_refused(self, rng, adjustment):
+        treated = np.arange(400) % 2 == 0
+        with pytest.raises(ValueError, match="it only tells the arm"):
+            campaign_effect(treated, rng.random(400), covariates=3 * treated, adjustment=adjustment)
+
+    def test_covariate_that_varies_in_a_third_arm_only(self, rng):
+        arm, values = np.arange(600) % 3, rng.random(600)
+        other = np.where(arm == 2, rng.random(600), 0.0)
+        report = campaign_effect(arm, values, covariates=other)
+        plain = campaign_effect(arm, values)
+        assert report["1", "outcome"].difference == plain["1", "outcome"].difference
+
+    def test_more_covariates_than_customers(self, rng):
+        with pytest.raises(ValueError, match=r"use fewer covariates$"):
+            campaign_effect(
+                np.arange(40) % 2,
+                rng.random(40),
+                covariates=rng.random((40, 40)),
+                adjustment="cuped",
+            )
+
+    def test_cuped_is_unbiased_in_its_error_with_many_covariates(self, rng):
+        """The mean squared error of the effect is that of its standard error."""
+        differences, errors = [], []
+        for _ in range(300):
+            treated = rng.permutation(60) < 30
+            effect = campaign_effect(
+                treated,
+                rng.normal(size=60),
+                covariates=rng.normal(size=(60, 20)),
+                adjustment="cuped",
+            ).effects[0]
+            differences.append(effect.difference)
+            errors.append(effect.standard_error)
+        assert np.mean(np.square(errors)) == pytest.approx(np.mean(np.square(differences)), rel=0.4)
+
+
+class TestArms:
+    @pytest.mark.parametrize(
+        "treatment", [[0, 0, 1, 1], [False, False, True, True], [0.0, 0, 1, 1]]
+    )
+    @pytest.mark.parametrize("control", [0, False, 0.0, np.int8(0), np.bool_(False)])
+    def test_control_is_found_by_value(self, treatment, control):
+        report = campaign_effect(treatment, [1.0, 2, 3, 4], control=control, expected={1: 1, 0: 1})
+        assert report.effects[0].difference == 2
+        assert sum(report.sample_ratio.counts.values()) == 4
+        assert report[report.effects[0].arm, "outcome"] is report.effects[0]
+
+    def test_effect_by_the_value_of_the_arm(self):
+        report = campaign_effect([False, False, True, True], [1.0, 2, 3, 4])
+        assert report[True, "outcome"].difference == 2
+        for key in ("True", (False, "outcome"), ("True", "outcome", 1)):
+            with pytest.raises(KeyError, match="there are"):
+                report[key]
+
+    def test_planned_shares_are_a_dictionary(self):
+        with pytest.raises(TypeError, match="expected must be a dictionary"):
+            sample_ratio_test([0, 1], expected=[0.5, 0.5])
+        with pytest.raises(ValueError, match="names the arm 1 twice"):
+            sample_ratio_test([0, 1], expected={0: 1, 1: 1, "1": 1})
+
+    @pytest.mark.parametrize(
+        "treatment",
+        [
+            ["mail", "mail", "none", "none", float("nan")],
+            ["mail", "mail", "none", "none", None],
+            np.array([0, 0, 1, 1, float("nan")], dtype=object),
+            np.array(["2024-01-01"] * 2 + ["2024-01-02"] * 2 + ["NaT"], dtype="M8[D]"),
+        ],
+    )
+    def test_missing_arms_are_refused(self, treatment):
+        with pytest.raises(ValueError, match="missing or infinite labels"):
+            campaign_effect(treatment, [1.0, 2, 3, 4, 5])
+
+    def test_labels_of_several_kinds_are_refused(self):
+        with pytest.raises(TypeError, match="labels of one kind, got int and str"):
+            campaign_effect(["1", "1", 1, "0", "0"], [1.0, 2, 3, 4, 5], control="0")
+
+    def test_an_arm_may_be_called_nan(self):
+        report = campaign_effect(["nan", "nan", "a", "a"], [1.0, 2, 3, 4], control="nan")
+        assert report["a", "outcome"].difference == 2
+
+    def test_nullable_columns_and_decimals(self):
+        pd = pytest.importorskip("pandas")
+        from decimal import Decimal
+
+        treated = pd.Series([True, True, False, False], dtype="boolean")
+        spend = [Decimal("3"), Decimal("4"), Decimal("1"), 2]
+        assert campaign_effect(treated, spend).effects[0].difference == 2
+        bought = pd.Series([True, None, False, True], dtype="boolean")
+        with pytest.raises(ValueError, match="holds nan in row 1"):
+            campaign_effect(treated, bought)
+        with pytest.raises(TypeError, match="got 'x' of type str in row 3"):
+            campaign_effect(treated, np.array([1, 2, 3, "x"], dtype=object))
+
+    def test_values_whose_squares_overflow_are_named(self):
+        with pytest.raises(ValueError, match=r"outcome 'spend' holds 1e\+200 in row 2"):
+            campaign_effect([0, 0, 1, 1], {"spend": [1, 2, 1e200, 4]})
+        with pytest.raises(ValueError, match=r"covariates holds -1e\+200 in row 0"):
+            campaign_effect([0, 0, 1, 1], [1, 2, 3, 4], covariates=[-1e200, 0, 1, 2])
+
+
+def test_plot(rng):
+    pytest.importorskip("matplotlib").use("Agg")
+    arm = np.arange(300) % 3
+    report = campaign_effect(arm, {"bought": rng.random(300) < 0.3, "spend": rng.random(300)})
+    axes = report.plot("spend")
+    effects = [effect for effect in report.effects if effect.outcome == "spend"]
+    intervals = [line.get_xdata() for line in axes.lines[0:4:2]]
+    np.testing.assert_array_equal(intervals, [[e.lower, e.upper] for e in effects])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["1", "2"]
+    assert "bought" in report.plot().get_xlabel()
+    with pytest.raises(ValueError, match="outcome must be one of"):
+        report.plot("visits")

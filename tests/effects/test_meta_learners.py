@@ -209,3 +209,20 @@ def test_more_refusals(rng):
         DRLearner(Linear(), Linear(), n_folds=40).fit(X, treated, y)
     with pytest.raises(ValueError, match="as many customers in each arm"):
         out_of_fold_uplift(TLearner(Linear()), X, treated, y, n_folds=50)
+
+
+def test_classifier_without_probabilities_is_refused(rng):
+    """The difference of two predicted classes is no effect."""
+    svm = pytest.importorskip("sklearn.svm")
+    X, treated = rng.normal(size=(100, 2)), np.arange(100) % 2
+    y = (rng.random(100) < 0.5).astype(float)
+    for learner in (
+        SLearner(svm.LinearSVC()),
+        TLearner(svm.LinearSVC()),
+        XLearner(svm.LinearSVC()),
+    ):
+        with pytest.raises(TypeError, match="predicts classes without probabilities"):
+            learner.fit(X, treated, y)
+    for model in ("logistic", svm.LinearSVC):
+        with pytest.raises(TypeError, match="must be a scikit-learn estimator"):
+            TLearner(model).fit(X, treated, y)

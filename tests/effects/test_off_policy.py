@@ -274,3 +274,19 @@ def test_refusals_of_rewards(change, message):
     }
     with pytest.raises(ValueError, match=message):
         cross_fitted_rewards(**(arguments | change))
+
+
+def test_no_reward_has_no_interval():
+    """Logs without any reward say nothing of the error: an interval [0, 0] would be wrong."""
+    report = off_policy_value(np.zeros(500), np.full(500, 0.5), np.full(500, 0.5))
+    for estimate in report.estimates.values():
+        assert estimate.value == 0
+        assert np.isnan([estimate.lower, estimate.upper]).all()
+        assert "no impression has a reward" in estimate.note
+
+
+def test_propensity_near_zero_is_named():
+    propensity = np.full(500, 0.5)
+    propensity[7] = 1e-320
+    with pytest.raises(ValueError, match="in row 7 gives a weight of inf"):
+        off_policy_value(np.ones(500), propensity, np.full(500, 0.5))

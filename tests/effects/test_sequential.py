@@ -139,3 +139,38 @@ def test_refusals_of_options():
         SequentialTest(1000, alpha=5)
     with pytest.raises(ValueError, match="expected_total must be at least 2"):
         SequentialTest(0)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.9])
+@pytest.mark.parametrize("outcome", ["rare conversion", "spend"])
+def test_false_alarms_of_unequal_arms_with_rare_events(share, outcome):
+    """A small arm without any event yet has no variance, which must not count as certainty."""
+    rng = np.random.default_rng(3)
+    n_days, n_per_day, n_campaigns = 40, 500, 100
+    alarms = 0
+    for _ in range(n_campaigns):
+        test = SequentialTest(expected_total=n_days * n_per_day)
+        for _ in range(n_days):
+            values = (rng.random(n_per_day) < 0.005).astype(float)
+            if outcome == "spend":
+                values *= rng.lognormal(3, 1.5, n_per_day)
+            result = test.update(rng.random(n_per_day) < share, values)
+        alarms += result.is_significant
+    assert alarms <= 0.05 * n_campaigns
+
+
+def test_error_of_equal_arms_is_that_of_welch(rng):
+    treated, values = np.arange(1000) % 2 == 0, rng.normal(size=1000)
+    result = SequentialTest(1000).update(treated, values)
+    welch = np.sqrt(values[treated].var(ddof=1) / 500 + values[~treated].var(ddof=1) / 500)
+    assert result.standard_error == pytest.approx(welch)
+
+
+def test_refusals_of_states():
+    state = SequentialTest(1000).to_dict()
+    with pytest.raises(ValueError, match="must hold a count, a mean and a sum of squares"):
+        SequentialTest.from_dict({**state, "treated": [1, 2]})
+    with pytest.raises(TypeError, match="got list"):
+        SequentialTest.from_dict([1])
+    with pytest.raises(ValueError, match="whose square overflows"):
+        SequentialTest(1000).update([0, 1], [1e200, 0])

@@ -164,3 +164,26 @@ class TestSimulation:
     def test_refusals(self, change, message):
         with pytest.raises(ValueError, match=message):
             simulate_campaign(**({"probability": [0.5, 0.5], "value": 1.0} | change))
+
+
+def test_tiny_probabilities_are_exact():
+    """Of 10**8 contacts 0.1 buys; random numbers of single precision would give 6."""
+    result = simulate_campaign(np.full(50_000, 1e-9), 1.0, n_simulations=2000)
+    assert result.conversions[0] * 2000 <= 1
+
+
+def test_deviations_of_any_size():
+    p = np.full(50, 0.5)
+    exact = simulate_campaign(p, 50.0)
+    assert simulate_campaign(p, 50.0, value_sd=1e-200).revenue == exact.revenue
+    with pytest.raises(ValueError, match="value_sd must be at most"):
+        simulate_campaign(p, 50.0, value_sd=1e9)
+    with pytest.raises(ValueError, match=r"value holds 1e\+308"):
+        simulate_campaign(p, 1e308)
+
+
+def test_plot():
+    pytest.importorskip("matplotlib").use("Agg")
+    result = simulate_campaign(np.full(200, 0.03), 40.0, cost=1.0)
+    axes = result.plot()
+    assert sum(bar.get_height() for bar in axes.containers[0]) == result.n_simulations

@@ -157,3 +157,19 @@ def test_refusals_of_the_report():
         uplift_report(half, arm, outcome, shares=[10])
     with pytest.raises(ValueError, match="n_resamples must be at least 100"):
         uplift_report(half, arm, outcome, n_resamples=5)
+
+
+def test_replicates_without_an_arm_give_no_interval():
+    """With one treated customer, a third of the replicates has none and so no effect."""
+    report = uplift_report([3, 2, 1, 0, 5, 6.0], [1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 1, 0], shares=0.5)
+    for interval in (report.auuc, report.qini, report.effect, report.effect_at[0.5]):
+        assert np.isfinite(interval.estimate)
+        assert np.isnan([interval.lower, interval.upper]).all()
+
+
+def test_plot():
+    pytest.importorskip("matplotlib").use("Agg")
+    curve = uplift_curve([2, 2, 1, 1], [1, 0, 1, 0], [1, 0, 1, 1])
+    by_score, at_random = curve.plot().lines
+    np.testing.assert_array_equal(by_score.get_ydata(), curve.uplift)
+    assert at_random.get_ydata()[-1] == curve.uplift[-1]

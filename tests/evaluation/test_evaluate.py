@@ -205,6 +205,22 @@ def test_bad_input(parts):
     assert model.calls == []  # everything is refused before a fit
 
 
+def test_models_without_any_or_with_equal_names(parts):
+    for nothing in ({}, []):
+        with pytest.raises(ValueError, match="at least one model"):
+            ev.evaluate(nothing, parts)
+    with pytest.raises(ValueError, match="two names with the same text"):
+        ev.evaluate({1: ItemKNN(), "1": ItemKNN()}, parts)
+
+
+def test_one_user_has_no_interval():
+    train = Interactions.from_arrays(["a", "a", "b"], [1, 2, 3])
+    test = Interactions.from_arrays(["a"], [3])
+    table = ev.evaluate(ItemKNN(), (train, test), intervals=True)
+    assert "need two users with a relevant item" in str(table)
+    assert "pass intervals=True" not in str(table)
+
+
 def test_split_of_a_wrong_kind():
     for wrong in (None, np.eye(3), [1, 2], (1, 2, 3)):
         with pytest.raises(TypeError, match="split must be a Split"):

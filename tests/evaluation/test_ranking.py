@@ -168,6 +168,9 @@ class TestUnfriendly:
                 metric(bad, [[1]])
         with pytest.raises(TypeError, match="list of items per user"):
             metric([1, 2], [[1], [2]])
+        pd = pytest.importorskip("pandas")
+        with pytest.raises(TypeError, match="got a DataFrame"):
+            metric(pd.DataFrame({"user": [1], "item": [2]}), [[2]])
         with pytest.raises(TypeError, match="got strings"):
             metric(["12", "34"], [["1"], ["2"]])
         with pytest.raises(TypeError, match="same kind"):

@@ -75,3 +75,14 @@ def test_sample_size_refusals():
         sample_size([0, 1], effect=0.1, power=0.01)
     with pytest.raises(ValueError, match="more than"):
         sample_size([0, 1], effect=1e-9)
+
+
+def test_effects_that_no_data_can_have():
+    spend = np.where(np.arange(1000) < 50, 40.0, 0.0)
+    for function, arguments in ((power, (spend, 1000)), (sample_size, (spend,))):
+        with pytest.raises(ValueError, match="takes the mean 2 of non-negative values"):
+            function(*arguments, effect=-50)
+    with pytest.raises(ValueError, match="needs more than"):
+        sample_size(spend, effect=1e-200)
+    with pytest.raises(ValueError, match="whose square overflows"):
+        power(spend * 1e200, 1000, effect=1.0)

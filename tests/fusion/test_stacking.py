@@ -14,6 +14,7 @@ from aimass_core.fusion._learner import Scorer
 from aimass_core.fusion.stacking import area_under_roc
 
 pytest.importorskip("sklearn")
+from sklearn.cluster import KMeans
 from sklearn.ensemble import (
     ExtraTreesRegressor,
     GradientBoostingClassifier,
@@ -223,6 +224,7 @@ def test_a_stage_that_was_not_converted_is_not_saved(rng, tmp_path):
     [
         ("trees", ValueError, "estimator must be one of logistic, boosting, forest"),
         (LogisticRegression, TypeError, "estimator must be a name"),
+        (KMeans(2), TypeError, "estimator must learn from labels, and KMeans does not"),
         (3, TypeError, "estimator must be a name"),
         ({"steps": [["os.system", {}]]}, ValueError, "is not one of"),
         ({"class": "x"}, ValueError, "'steps' only"),

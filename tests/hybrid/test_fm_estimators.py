@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -13,6 +15,8 @@ from aimass_core.hybrid import (
     FactorizationMachineClassifier,
     FactorizationMachineOrderedProbit,
     FactorizationMachineRegressor,
+    FieldAwareFactorizationMachineClassifier,
+    FieldAwareFactorizationMachineRegressor,
     RelationBlock,
     _fm_chain,
 )
@@ -339,3 +343,80 @@ X, y = rng.normal(size=(4000, 20)), rng.normal(size=4000)
         "FactorizationMachineRegressor(n_factors=30, max_iter=100_000, n_burn_in=99_990).fit(X, y)"
     )
     assert stops_within_half_a_second(prepare, call, wait=0.5)
+
+
+NAMED = (
+    FactorizationMachineRegressor(n_factors=2, max_iter=30),
+    FactorizationMachineClassifier(n_factors=2, max_iter=30),
+    FactorizationMachineOrderedProbit(n_factors=2, max_iter=70),
+    FieldAwareFactorizationMachineRegressor(n_factors=2, max_iter=3),
+    FieldAwareFactorizationMachineClassifier(n_factors=2, max_iter=3),
+)
+
+
+@pytest.mark.parametrize("model", NAMED, ids=lambda model: type(model).__name__)
+def test_columns_are_matched_by_name(model, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    X = pandas.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])
+    y = np.arange(60) % 2
+    model = copy.deepcopy(model)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    model.fit(X, y)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c"]
+    expected = model.predict(X)
+    np.testing.assert_array_equal(model.predict(X.to_numpy()), expected)
+    model.save(tmp_path / "model")
+    for one in (model, load(tmp_path / "model")):
+        np.testing.assert_array_equal(one.predict(X), expected)
+        with pytest.raises(ValueError, match="feature names should match"):
+            one.predict(X[["c", "a", "b"]])
+    model.fit(X.to_numpy(), y)
+    assert not hasattr(model, "feature_names_in_")
+    model.predict(X)
+
+
+@pytest.mark.parametrize("model", NAMED, ids=lambda model: type(model).__name__)
+def test_text_in_the_design_matrix_has_a_remedy(model):
+    for X in (np.array([["a"], ["b"]]), np.array([["a"], [1.0]], dtype=object)):
+        with pytest.raises(TypeError, match="OneHotEncoder"):
+            copy.deepcopy(model).fit(X, [0, 1])
+    with pytest.raises(ValueError, match="X must be 2-D"):
+        copy.deepcopy(model).fit([1.0, 2.0], [0, 1])
+
+
+def test_ordered_classes_have_the_order_of_their_type(caplog):
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 1))
+    codes = np.digitize(X[:, 0], [-0.5, 0.5])
+    names = np.array(["low", "middle", "high"])
+    order = ["none", "low", "middle", "high"]
+    y = pandas.Series(pandas.Categorical(names[codes], categories=order, ordered=True))
+    model = FactorizationMachineOrderedProbit(n_factors=1, max_iter=80).fit(X, y)
+    assert model.classes_.tolist() == ["low", "middle", "high"]
+    by_code = FactorizationMachineOrderedProbit(n_factors=1, max_iter=80).fit(X, codes)
+    np.testing.assert_array_equal(model.predict_proba(X), by_code.predict_proba(X))
+    np.testing.assert_array_equal(model.predict(X), names[by_code.predict(X)])
+    polars = pytest.importorskip("polars")
+    enum = polars.Series(names[codes], dtype=polars.Enum(order))
+    same = FactorizationMachineOrderedProbit(n_factors=1, max_iter=80).fit(X, enum)
+    np.testing.assert_array_equal(same.predict_proba(X), by_code.predict_proba(X))
+    assert "alphabetical" not in caplog.text
+    text = FactorizationMachineOrderedProbit(n_factors=1, max_iter=80).fit(X, names[codes])
+    assert text.classes_.tolist() == ["high", "low", "middle"]
+    assert "alphabetical one ('high', 'low', 'middle')" in caplog.text
+
+
+def test_rows_of_relations():
+    with pytest.raises(ValueError, match="rows holds 3 at position 1, but features has the rows 0"):
+        RelationBlock(np.eye(3), [0, 3])
+    with pytest.raises(ValueError, match="holds -1 at position 0"):
+        RelationBlock(np.eye(3), [-1, 2])
+    y = np.arange(6.0)
+    one = RelationBlock(np.eye(3), [0, 1, 2, 0, 1, 2])
+    model = FactorizationMachineRegressor(n_factors=1, max_iter=25)
+    alone = copy.deepcopy(model).fit(None, y, relations=one).predict(None, relations=one)
+    listed = model.fit(None, y, relations=[one]).predict(None, relations=[one])
+    np.testing.assert_array_equal(alone, listed)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 import types
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from aimass_core import (
     ImplicitALS,
@@ -27,13 +28,16 @@ from aimass_core.evaluation import evaluate
 from aimass_core.tuning import (
     Choice,
     Range,
+    _scoring,
     default_space,
     nested_tune,
     optuna_objective,
     search,
     tune,
 )
+from aimass_core.tuning._journal import plain
 from aimass_core.tuning._sharing import fit_settings, shared_parameter
+from aimass_core.tuning.space import as_space
 
 OWN = [m.rpartition(".")[2].replace("_", "-") for m in model_modules().values()]
 
@@ -216,6 +220,99 @@ class TestSharing:
         assert len(fits) == 2  # seven numbers of neighbours each
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still unless a test moves it: a list of one number of seconds."""
+    now = [0.0]
+    standing = types.SimpleNamespace(monotonic=lambda: now[0], perf_counter=lambda: now[0])
+    monkeypatch.setattr(search, "time", standing)
+    monkeypatch.setattr(_scoring, "time", standing)
+    monkeypatch.setattr(Slow, "clock", now)
+    return now
+
+
+class Slow(Popularity):
+    """Popularity that takes ten steps of some seconds."""
+
+    clock: ClassVar[list[float]] = [0.0]
+
+    def __init__(self, *, step: float = 1.0) -> None:
+        super().__init__()
+        self.step = step
+
+    def _learn(self, n_threads):
+        progress = self._progress(10)
+        for number in range(1, 11):
+            self.clock[0] += self.step
+            progress.step(number)
+        super()._learn(n_threads)
+
+
+class TestTimeLimit:
+    def test_a_slow_model_takes_its_share_and_the_others_theirs(self, shop, clock, tmp_path):
+        models = {"slow": Slow(step=2.0), "popularity": Popularity(), "knn": ItemKNN()}
+        path = tmp_path / "journal"
+        result = tune(
+            models, shop, time_limit=12, space=nothing_to_try(models), journal=path, refit=False
+        )
+        states = {t.model: (t.state, t.seconds) for t in result.trials}
+        assert states == {"slow": ("stopped", 4), "popularity": ("done", 0), "knn": ("done", 0)}
+        assert "3 trials, 0 failed, 1 stopped by the time limit" in repr(result)
+        assert "slow" not in path.read_text()  # a longer search tries it again
+        again = tune(
+            models, shop, time_limit=90, space=nothing_to_try(models), journal=path, refit=False
+        )
+        assert [t.state for t in again.trials] == ["done"] * 3
+
+    @pytest.mark.parametrize("method", ["grid", "tpe"])
+    def test_the_limit_ends_a_running_trial(self, shop, clock, method):
+        if method == "tpe":
+            pytest.importorskip("optuna")
+        space = {"step": Range(1.0, 1.0 + 1e-6)}
+        result = tune(Slow, shop, time_limit=25, method=method, space=space, refit=False)
+        assert [t.state for t in result.trials] == ["done", "done", "stopped"]
+        assert clock[0] == pytest.approx(25, abs=1)
+
+    def test_one_trial_is_completed_whatever_it_takes(self, shop, clock):
+        models = {"a": Slow(step=5.0), "b": Slow(step=6.0)}
+        result = tune(models, shop, time_limit=9, space=nothing_to_try(models))
+        assert [(t.model, t.state) for t in result.trials] == [("a", "stopped"), ("b", "done")]
+        assert tune(Slow, shop, time_limit=1e-9, space={"step": [1.0, 2.0]}).best_params_["step"]
+
+    def test_time_is_divided_equally(self, shop, clock):
+        models = {"a": Slow(), "b": Slow()}
+        space = {"a": {"step": Range(0.1, 0.11)}, "b": {"step": Range(1.0, 1.1)}}
+        result = tune(models, shop, time_limit=100, space=space, refit=False)
+        taken = {m: sum(t.seconds for t in result.trials if t.model == m) for m in models}
+        assert 40 < taken["a"] < 60
+        assert 40 < taken["b"] < 60
+
+    def test_epochs_that_were_reached_count(self, shop, clock, monkeypatch):
+        looks = iter(range(1000))
+        monkeypatch.setattr(_scoring, "time", types.SimpleNamespace(monotonic=lambda: next(looks)))
+        models = {"popularity": Popularity(), "als": ImplicitALS(n_factors=4)}
+        space = {"popularity": {}, "als": {"max_iter": [2, 50]}}
+        result = tune(models, shop, time_limit=20, method="grid", space=space, refit=False)
+        states = {(t.model, t.params.get("max_iter")): t.state for t in result.trials}
+        assert states["als", 2] == "done"
+        assert states["als", 50] == "stopped"
+
+    def test_models_that_fail_end_at_the_limit(self, shop, clock):
+        class Fails(Slow):
+            def _learn(self, n_threads):
+                self.clock[0] += 1
+                raise ValueError("cannot be fitted")
+
+        with pytest.raises(ValueError, match=r"every trial failed; the first one: .*cannot be"):
+            tune(Fails, shop, time_limit=9, space={"step": Range(1.0, 2.0)})
+        assert clock[0] < 12
+
+
+def nothing_to_try(models):
+    """Return a space without anything to try for each model."""
+    return {name: {} for name in models}
+
+
 class TestMethods:
     def test_random_is_seeded_and_independent_of_jobs(self, shop):
         space = {"n_factors": [4, 8, 16], "max_iter": [2, 3]}
@@ -283,16 +380,6 @@ class TestMethods:
         assert states == ["COMPLETE", "PRUNED", "PRUNED"]
         assert len(study.trials[0].intermediate_values) == 4
 
-    def test_time_limit_serves_every_model(self, shop, monkeypatch):
-        seconds = iter(range(100))  # each look at the clock takes a second
-        clock = types.SimpleNamespace(
-            monotonic=lambda: next(seconds), perf_counter=time.perf_counter
-        )
-        monkeypatch.setattr(search, "time", clock)
-        result = tune(["popularity", "item-knn", "pure-svd"], shop, time_limit=4, refit=False)
-        assert {t.model for t in result.trials} == {"popularity", "item-knn", "pure-svd"}
-        assert len(tune("popularity", shop, time_limit=1e-9)) == 1  # always one
-
     def test_everything(self, shop):
         result = tune(None, shop, n_trials=1)
         names = {t.model for t in result.trials}
@@ -338,6 +425,45 @@ class TestMethods:
         assert "ndcg@10" in events[0].values
 
 
+class TestGivenSpaces:
+    def test_arrays_and_columns_are_lists_of_values(self, shop):
+        pd = pytest.importorskip("pandas")
+        for values in (np.array([5, 50]), pd.Series([5, 50]), range(5, 51, 45)):
+            result = tune("item-knn", shop, space={"n_neighbors": values}, method="grid")
+            found = [t.params["n_neighbors"] for t in result.trials]
+            assert found == [5, 50]
+            assert not any(isinstance(value, np.generic) for value in found)
+
+    def test_distributions_of_scipy_are_ranges(self):
+        space = as_space(
+            {
+                "a": stats.loguniform(0.01, 1),
+                "b": stats.uniform(2, 3),
+                "c": stats.randint(3, 9),
+                "d": np.float32(0.5),
+            }
+        )
+        assert space["a"] == Range(0.01, 1.0, log=True)
+        assert space["b"] == Range(2.0, 5.0)
+        assert space["c"] == Range(3, 8, integer=True)
+        assert space["d"].values == (0.5,)
+        with pytest.raises(TypeError, match="is a distribution 'norm'"):
+            as_space({"a": stats.norm(0, 1)})
+
+    def test_models_by_name(self, shop):
+        models = {"few": ItemKNN(n_neighbors=5), "many": ItemKNN(n_neighbors=50)}
+        space = {"few": {}, "many": {"weighting": ["bm25", None]}}
+        result = tune(models, shop, space=space, method="grid")
+        assert [t.model for t in result.trials] == ["few", "many", "many"]
+
+    def test_a_table_of_halving_has_the_share_of_the_users(self, shop):
+        result = tune("item-knn", shop, method="halving", n_trials=9, refit=False)
+        lines = repr(result).splitlines()
+        assert "users" in lines[0].split()
+        assert lines[1].split()[2] == "100%"
+        assert "users" not in repr(tune("popularity", shop, refit=False)).splitlines()[0]
+
+
 class TestJournal:
     def search(self, shop, path, **options):
         space = {"weight": [1.0, 2.0, 13.0, 3.0]}
@@ -375,6 +501,48 @@ class TestJournal:
         with pytest.raises(ValueError, match="not the journal of a search"):
             self.search(shop, other)
 
+    def test_a_refused_file_is_unchanged(self, shop, tmp_path):
+        other = tmp_path / "table.csv"
+        for content in (b"user,item\n1,2", b"\xff\xfe\x00", b'{"format": "aimass-search"}\n{"a'):
+            other.write_bytes(content)
+            with pytest.raises(ValueError, match=r"is (not )?the journal of"):
+                self.search(shop, other)
+            assert other.read_bytes() == content
+
+    def test_damaged_entries_are_refused(self, shop, tmp_path):
+        path = tmp_path / "search.jsonl"
+        self.search(shop, path)
+        header = path.read_text().splitlines()[0]
+        path.write_text(header + '\n{"model": "Counted", "params": {}, "resource": 1.0}\n')
+        with pytest.raises(ValueError, match="not the journal of a search"):
+            self.search(shop, path)
+
+    def test_trials_of_other_fixed_parameters_are_not_reused(self, shop, tmp_path):
+        """The setting is the same, but the model that was given is another one."""
+        options = {"space": {"n_neighbors": [5, 50]}, "method": "grid"}
+        for weighting in ("bm25", "tf_idf", None):
+            model = ItemKNN(weighting=weighting)
+            kept = tune(model, shop, journal=tmp_path / "j", **options)
+            fresh = tune(model, shop, **options)
+            assert [t.score for t in kept.trials] == [t.score for t in fresh.trials]
+
+    def test_long_arrays_among_the_parameters_are_told_apart(self):
+        first, second = np.zeros(5000), np.zeros(5000)
+        second[2500] = 1  # which the printed form leaves out
+        assert plain(first) != plain(second)
+        assert plain(first) == plain(first.copy())
+
+    def test_other_times_are_other_data(self, shop, tmp_path):
+        parts = split.random(shop, test_size=0.2, random_state=0)
+        x = parts.train
+        later = Interactions(x.matrix, x.users, x.items, timestamps=np.arange(x.nnz)[::-1].copy())
+        first = Interactions(x.matrix, x.users, x.items, timestamps=np.arange(x.nnz))
+        options = {"test": False, "refit": False, "journal": tmp_path / "j", "n_trials": 1}
+        folds = [split.random(one, test_size=0.2, random_state=0) for one in (first, later)]
+        tune("popularity", first, validation=[folds[0]], **options)
+        with pytest.raises(ValueError, match="other data"):
+            tune("popularity", later, validation=[folds[1]], **options)
+
     def test_halving_resumes(self, shop, tmp_path):
         options = {"method": "halving", "n_trials": 9, "journal": tmp_path / "j", "refit": False}
         space = {"weight": Range(1.0, 2.0)}
@@ -409,6 +577,11 @@ class TestFailures:
             ({"space": [1]}, TypeError, "space must be a dictionary"),
             ({"method": "bayes"}, ValueError, "method must be one of"),
             ({"metric": "ndgc"}, ValueError, "metrics holds 'ndgc'; known are"),
+            ({"metric": ["ndcg"]}, TypeError, "the name of one metric"),
+            ({"metric": len}, TypeError, "the name of one metric"),
+            ({"space": {"n_neighbors": {1, 2}}}, TypeError, "no fixed order"),
+            ({"space": {"n_neighbors": iter([1])}}, TypeError, "read once only"),
+            ({"validation": lambda x: None}, TypeError, "a Split or several"),
             ({"n_trials": 0}, ValueError, "n_trials must be at least 1"),
             ({"time_limit": 0}, ValueError, "time_limit must be above 0"),
             ({"n_jobs": 0}, ValueError, "n_jobs must be at least 1"),

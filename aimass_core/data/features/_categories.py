@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["CategoryEncoder", "report_new", "rows_of_categories", "text_of"]
 
 
+_TEXT = ("str", "bytes")
+
+
 def text_of(value: Any) -> str:
     """Return a category as it stands in the name of a feature."""
     if isinstance(value, bytes):
@@ -31,22 +34,41 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
-def rows_of_categories(known: IdMap, values: Column) -> NDArray[np.int64]:
-    """Return the row of each distinct value among known categories, -1 for new ones."""
+def rows_of_categories(known: IdMap, values: Column, name: str) -> NDArray[np.int64]:
+    """Return the row of each distinct value among known categories, -1 for new ones.
+
+    Raises
+    ------
+    TypeError
+        For values of another kind than all categories, which would all be new.
+    """
     if not values.n_entries:
         return np.empty(0, dtype=np.int64)
+    if not len(known):
+        return np.full(values.n_entries, -1, dtype=np.int64)
+    if (known.kind in _TEXT) != (values.kind in _TEXT):
+        raise TypeError(
+            f"{name} holds values of kind {values.kind!r}, but those of the fit are of kind "
+            f"{known.kind!r}, such as {known.take(np.arange(1)).ids.tolist()[0]!r}: convert them"
+        )
     try:
         return known._find(values)
-    except (TypeError, ValueError):  # of another kind than those of the fit
+    except (TypeError, ValueError):  # of another kind in another way
         return np.full(values.n_entries, -1, dtype=np.int64)
 
 
-def report_new(rows: NDArray[np.int64], codes: NDArray[np.int32], name: str) -> None:
+def report_new(
+    rows: NDArray[np.int64], codes: NDArray[np.int32], name: str, things: str = "rows"
+) -> None:
     """Log how many rows have categories that the fit did not have."""
     if len(rows) and rows.min() < 0:
         n = int(np.count_nonzero(np.append(rows < 0, False)[codes]))
         logger.info(
-            "%s: %d of %d rows have categories that the fit did not have", name, n, len(codes)
+            "%s: %d of %d %s have categories that the fit did not have",
+            name,
+            n,
+            len(codes),
+            things,
         )
 
 
@@ -104,7 +126,7 @@ class CategoryEncoder(ColumnEncoder):
         if not isinstance(cells, Column):
             raise wrong_cells(name, "one category in each cell", cells)
         codes, values = codes_of(cells, name, options.n_threads)
-        column_of = rows_of_categories(self.categories, values)
+        column_of = rows_of_categories(self.categories, values, name)
         report_new(column_of, codes, name)
         new = len(self.categories) if self.has_other else -1
         column_of = np.where(column_of >= 0, column_of, new).astype(np.int32)

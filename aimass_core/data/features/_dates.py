@@ -9,7 +9,7 @@ import numpy as np
 
 from ...base.validation import wrap_csr
 from .._column import Column
-from .._text import dates_of_text
+from .._text import dates_of_numbers, dates_of_text, looks_like_dates
 from ._blocks import Dense, Sparse
 from ._encoder import ColumnEncoder, ColumnOptions, wrong_cells
 
@@ -25,9 +25,12 @@ __all__ = ["DATE_PARTS", "DateEncoder", "dates_of"]
 
 DATE_PARTS = ("age", "year", "month", "weekday", "hour")
 _YEAR = 365.2425
+_FIRST_YEAR, _LAST_YEAR = 1678, 2261  # that nanoseconds can count
 
 
-def dates_of(cells: Cells, name: str) -> tuple[NDArray[np.datetime64], NDArray[np.bool_] | None]:
+def dates_of(
+    cells: Cells, name: str, date_format: str | None
+) -> tuple[NDArray[np.datetime64], NDArray[np.bool_] | None]:
     """Return one date per row, in seconds, and which rows are null.
 
     Raises
@@ -40,13 +43,38 @@ def dates_of(cells: Cells, name: str) -> tuple[NDArray[np.datetime64], NDArray[n
     if cells.kind == "null":
         return np.zeros(cells.n_rows, dtype="datetime64[s]"), np.ones(cells.n_rows, dtype=bool)
     if cells.kind == "str":
-        cells = dates_of_text(cells, name, None, lambda text: "")
+        cells = dates_of_text(cells, name, date_format, lambda text: "")
+    elif cells.kind in ("int", "float"):
+        cells = _dates_of_numbers(cells, name, date_format)
     if not cells.kind.startswith("datetime64"):
         raise wrong_cells(name, "dates", cells)
     dates = cells.numbers().astype(np.int64).view(cells.kind)
     if cells.null is not None:
         dates = np.where(cells.null, np.datetime64("1970-01-01", "D").astype(dates.dtype), dates)
     return dates.astype("datetime64[s]"), cells.null
+
+
+def _dates_of_numbers(cells: Column, name: str, date_format: str | None) -> Column:
+    """Return the dates that numbers stand for by a format; years and days such as 20240131."""
+    numbers = cells.numbers()
+    known = numbers if cells.null is None else numbers[~cells.null]
+    if not len(known):
+        return Column("datetime64[s]", np.zeros(len(numbers), dtype=np.int64), null=cells.null)
+    if date_format is None:
+        if looks_like_dates(known):
+            date_format = "%Y%m%d"
+        elif known.min() >= _FIRST_YEAR and known.max() <= _LAST_YEAR:
+            date_format = "%Y"
+        else:
+            raise ValueError(
+                f"{name} holds numbers such as {known[0]:g}: say by "
+                "date_format which dates they are, such as 's' or 'ms' since 1970, or give the "
+                "column the kind 'numeric'"
+            )
+    if cells.null is not None:
+        numbers = np.where(cells.null, known[0], numbers)  # a date, though of no meaning
+    column = Column(cells.kind, numbers, null=cells.null)
+    return dates_of_numbers(column, name, date_format, lambda text: "")
 
 
 def _parts_of(dates: NDArray[np.datetime64], parts: list[str], latest: int) -> Floats:
@@ -96,7 +124,7 @@ class DateEncoder(ColumnEncoder):
     @classmethod
     def learn(cls, cells: Cells, name: str, options: ColumnOptions) -> DateEncoder | None:
         """Learn the latest date, and the parts that differ; None where there is none."""
-        dates, null = dates_of(cells, name)
+        dates, null = dates_of(cells, name, options.date_format)
         known = dates if null is None else dates[~null]
         if not len(known):
             return None
@@ -127,7 +155,7 @@ class DateEncoder(ColumnEncoder):
 
     def encode(self, cells: Cells, name: str, options: ColumnOptions) -> Block:
         """Return the parts of each date."""
-        dates, null = dates_of(cells, name)
+        dates, null = dates_of(cells, name, options.date_format)
         parts = _parts_of(dates, list(self.parts), self.latest)
         values = ((parts - self.center) / self.scale).astype(np.float32)
         if null is None or not self.has_null:

@@ -49,6 +49,12 @@ class ColumnOptions:
         Of cross-fitted target encoding.
     random_state : int, Generator or None
         Of these folds.
+    decimal : str
+        Decimal mark of numbers that are text.
+    thousands : str or None
+        What groups the digits of such numbers.
+    date_format : str or None
+        How dates are written that are text or numbers.
     target : ndarray of float64, shape (n,), optional
         What target encoding averages.
     """
@@ -64,6 +70,9 @@ class ColumnOptions:
     smoothing: float = 20.0
     n_folds: int = 5
     random_state: Any = 0
+    decimal: str = "."
+    thousands: str | None = None
+    date_format: str | None = None
     target: NDArray[np.float64] | None = None
 
 

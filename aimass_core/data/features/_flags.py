@@ -41,7 +41,7 @@ class FlagEncoder(ColumnEncoder):
     @classmethod
     def learn(cls, cells: Cells, name: str, options: ColumnOptions) -> FlagEncoder | None:
         """Note whether there are nulls; None for a column of one value."""
-        numbers, null = numbers_of(cells, name)
+        numbers, null = numbers_of(cells, name, options)
         if not isinstance(cells, Column) or not is_flag(cells):
             raise wrong_cells(name, "booleans, or 0 and 1", cells)
         known = numbers if null is None else numbers[~null]
@@ -61,7 +61,7 @@ class FlagEncoder(ColumnEncoder):
 
     def encode(self, cells: Cells, name: str, options: ColumnOptions) -> Block:
         """Return an entry for each true row."""
-        numbers, null = numbers_of(cells, name)
+        numbers, null = numbers_of(cells, name, options)
         known = numbers if null is None else numbers[~null]
         if not ((known == 0) | (known == 1)).all():
             raise ValueError(

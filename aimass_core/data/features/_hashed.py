@@ -8,7 +8,7 @@ Weinberger, K. et al., "Feature hashing for large scale multitask learning", ICM
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from ._encoder import ColumnEncoder, ColumnOptions, wrong_cells
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._blocks import Block
     from ._cells import Cells
 
 __all__ = ["HashEncoder", "hash_entries"]
@@ -72,13 +71,18 @@ class HashEncoder(ColumnEncoder):
     has_null: bool
 
     @classmethod
-    def learn(cls, cells: Cells, name: str, options: ColumnOptions) -> HashEncoder | None:
-        """Note whether there are nulls."""
+    def learn(cls, cells: Cells, name: str, options: ColumnOptions) -> Any:
+        """Note whether there are nulls; return the encoder and the block, None for one bucket."""
         if not isinstance(cells, Column):
             raise wrong_cells(name, "one category in each cell", cells)
         if cells.kind == "null":
             return None
-        return cls(options.n_buckets, cells.null is not None and bool(cells.null.any()))
+        encoder = cls(options.n_buckets, cells.null is not None and bool(cells.null.any()))
+        block = encoder.encode(cells, name, options)
+        columns = block.columns
+        if not len(columns) or int(columns.min()) == int(columns.max()):
+            return None
+        return encoder, block
 
     @property
     def width(self) -> int:
@@ -91,7 +95,7 @@ class HashEncoder(ColumnEncoder):
             [f"{source}=null"] * self.has_null
         )
 
-    def encode(self, cells: Cells, name: str, options: ColumnOptions) -> Block:
+    def encode(self, cells: Cells, name: str, options: ColumnOptions) -> OneEach:
         """Return the bucket of each row."""
         if not isinstance(cells, Column):
             raise wrong_cells(name, "one category in each cell", cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,13 @@ __all__ = ["choose_kind"]
 _MIN_ROWS = 20  # with fewer, different values in all rows may be a coincidence
 _CODE_WORDS = {"code", "id", "key", "nr", "number", "postcode", "sku", "zip", "zipcode"}
 _BLANK = 32
+_MANY = 1000  # texts that are looked at
+_NUMBER = re.compile(r"\s*[+-]?\d+([.,]\d+)*\s*", re.ASCII)
+_DATE = re.compile(
+    r"[12]\d{3}-(0[1-9]|1[0-2])-([0-2]\d|3[01])"
+    r"([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?)? ?(Z|UTC|[+-]\d\d(:?\d\d)?)?",
+    re.ASCII,
+)
 
 
 def choose_kind(name: str, cells: Cells, options: ColumnOptions) -> tuple[str, str]:
@@ -53,6 +61,8 @@ def choose_kind(name: str, cells: Cells, options: ColumnOptions) -> tuple[str, s
         return "date", ""
     if cells.kind in ("str", "bytes"):
         return _kind_of_text(cells, options)
+    if cells.codes is not None:  # a type of categories, such as that of pandas
+        return _kind_of_categories(cells, options)
     if is_flag(cells):
         return "flag", ""
     words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower())
@@ -69,13 +79,29 @@ def _kind_of_categories(
         distinct = codes_of(cells, "column", options.n_threads)[1]
     n_known = cells.n_rows - (0 if cells.null is None else int(cells.null.sum()))
     if distinct.n_entries == n_known >= _MIN_ROWS:
-        return "skip", "a different value in each row"
+        return "skip", "a different value in each row" + _use_of(distinct)
     return ("hash" if distinct.n_entries > options.max_categories else "categorical"), ""
+
+
+def _use_of(distinct: Column) -> str:
+    """Return the kind that uses text of numbers, for the reason why it is left out."""
+    if distinct.kind != "str":
+        return ""
+    if all(_NUMBER.fullmatch(str(text)) for text in islice(distinct.strings(), _MANY)):
+        return "; the kind 'numeric' uses the numbers in its text"
+    return ""
+
+
+def _is_text_of_dates(distinct: Column) -> bool:
+    """Return whether all texts are dates such as 2024-01-31, with or without a time of day."""
+    return distinct.n_entries > 0 and all(_DATE.fullmatch(str(text)) for text in distinct.strings())
 
 
 def _kind_of_text(cells: Column, options: ColumnOptions) -> tuple[str, str]:
     _, distinct = codes_of(cells, "column", options.n_threads)
     if cells.kind == "str":
+        if _is_text_of_dates(distinct):
+            return "date", ""
         if options.separator is not None or usual_separator(distinct) is not None:
             return "tags", ""
         n_known = cells.n_rows - (0 if cells.null is None else int(cells.null.sum()))

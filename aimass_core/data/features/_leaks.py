@@ -32,11 +32,19 @@ def classes_of(y: Any, n: int) -> NDArray[np.bool_]:
     ValueError
         For a target of another length, or one that is the same in all rows.
     TypeError
-        For a target that is not numeric.
+        For a target that is neither numeric nor of two labels.
     """
     values = np.asarray(y)
     if values.shape != (n,):
         raise ValueError(f"y must have one value for each of the {n} rows, got {values.shape}")
+    if values.dtype.kind in "SUO":
+        labels = set(values.tolist())
+        if len(labels) != 2 or any(not isinstance(label, (str, bytes)) for label in labels):
+            raise TypeError(
+                f"y must hold numbers or two labels, got {len(labels)} different values of dtype "
+                f"{values.dtype}: compare them with one label"
+            )
+        return np.asarray(values == max(labels))
     if values.dtype.kind not in "biuf":
         raise TypeError(f"y must hold numbers, got {values.dtype}")
     if values.dtype.kind == "f" and not np.isfinite(values).all():

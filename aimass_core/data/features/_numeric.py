@@ -10,7 +10,7 @@ import numpy as np
 from .._column import Column, unsigned
 from .._text import numbers_of_text
 from ._blocks import Dense, OneEach
-from ._cells import Vectors
+from ._cells import vectors_of
 from ._encoder import ColumnEncoder, ColumnOptions, wrong_cells
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["NumericEncoder", "VectorEncoder", "numbers_of"]
 
 
-def numbers_of(cells: Cells, name: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def numbers_of(
+    cells: Cells, name: str, options: ColumnOptions
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Return one number per row, and which rows are null.
 
     Raises
@@ -35,7 +37,7 @@ def numbers_of(cells: Cells, name: str) -> tuple[NDArray[Any], NDArray[np.bool_]
     if cells.kind == "null":
         return np.zeros(cells.n_rows), np.ones(cells.n_rows, dtype=bool)
     if cells.kind == "str":
-        cells = numbers_of_text(cells, name, ".", None, lambda text: "")
+        cells = numbers_of_text(cells, name, options.decimal, options.thousands, lambda text: "")
     if cells.kind not in ("int", "uint", "float", "bool", "decimal"):
         raise wrong_cells(name, "numbers", cells)
     numbers = cells.numbers()
@@ -69,7 +71,7 @@ class NumericEncoder(ColumnEncoder):
     @classmethod
     def learn(cls, cells: Cells, name: str, options: ColumnOptions) -> NumericEncoder | None:
         """Learn center and scale; None for a column that has one value only."""
-        numbers, null = numbers_of(cells, name)
+        numbers, null = numbers_of(cells, name, options)
         known = numbers if null is None else numbers[~null]
         if not len(known):
             return None
@@ -102,7 +104,7 @@ class NumericEncoder(ColumnEncoder):
         ValueError
             For a number that is not finite in float32 once it is scaled.
         """
-        numbers, null = numbers_of(cells, name)
+        numbers, null = numbers_of(cells, name, options)
         with np.errstate(over="ignore", invalid="ignore"):
             values = ((numbers - self.center) / self.scale).astype(np.float32)
         is_bad = ~np.isfinite(values)
@@ -160,11 +162,12 @@ class VectorEncoder(ColumnEncoder):
     @classmethod
     def learn(cls, cells: Cells, name: str, options: ColumnOptions) -> VectorEncoder | None:
         """Learn the mean and the deviation of each dimension, where they are used."""
-        if not isinstance(cells, Vectors):
-            raise wrong_cells(name, "vectors of one length (a 2-D array, or lists)", cells)
-        known = cells.values if cells.null is None else cells.values[~cells.null]
-        n_dimensions = cells.values.shape[1]
+        vectors = vectors_of(cells, name)
+        known = vectors.values if vectors.null is None else vectors.values[~vectors.null]
+        n_dimensions = vectors.values.shape[1]
         if not len(known) or not n_dimensions:
+            return None
+        if vectors.null is None and (known == known[0]).all():
             return None
         center, scale = np.zeros(n_dimensions), np.ones(n_dimensions)
         if options.scale == "standard":
@@ -184,15 +187,25 @@ class VectorEncoder(ColumnEncoder):
 
     def encode(self, cells: Cells, name: str, options: ColumnOptions) -> Block:
         """Return the vectors; rows of nulls have no entries."""
-        if not isinstance(cells, Vectors):
-            raise wrong_cells(name, "vectors of one length (a 2-D array, or lists)", cells)
-        if cells.values.shape[1] != self.width:
+        vectors = vectors_of(cells, name)
+        kept = None if vectors.null is None else ~vectors.null
+        if kept is not None and not kept.any():
+            return Dense(np.zeros((vectors.n_rows, self.width), dtype=np.float32), kept)
+        if vectors.values.shape[1] != self.width:
             raise ValueError(
-                f"{name} has vectors of length {cells.values.shape[1]}, but those of the fit have "
-                f"{self.width}"
+                f"{name} has vectors of length {vectors.values.shape[1]}, but those of the fit "
+                f"have {self.width}"
             )
-        values = (cells.values - self.center) / self.scale
-        return Dense(values.astype(np.float32), None if cells.null is None else ~cells.null)
+        with np.errstate(over="ignore"):
+            values = ((vectors.values - self.center) / self.scale).astype(np.float32)
+        is_bad = ~np.isfinite(values).all(axis=1)
+        if is_bad.any():
+            row = int(is_bad.argmax())
+            raise ValueError(
+                f"{name} holds {np.abs(vectors.values[row]).max():.3g} in row {row}, which is too "
+                "large for float32: scale the vectors down"
+            )
+        return Dense(values, kept)
 
     def check(self) -> None:
         """Raise ValueError for arrays that do not fit together."""

@@ -1,4 +1,4 @@
-"""Columns with several tags in a cell: lists, or text with a separator."""
+"""Columns with several tags in a cell: lists, dicts of weights, or text with a separator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...base.validation import wrap_csr
 from .._column import Column, take_strings
 from ..idmap import IdMap
 from ._blocks import Sparse
-from ._categories import rows_of_categories, text_of
+from ._categories import report_new, rows_of_categories, text_of
 from ._cells import Lists
 from ._encoder import ColumnEncoder, ColumnOptions, codes_of, wrong_cells
 
@@ -157,7 +157,7 @@ def lists_of(
 
 @dataclass(frozen=True)
 class TagEncoder(ColumnEncoder):
-    """One column for each tag, with 1 where a row has it."""
+    """One column for each tag, with 1, or its weight, where a row has it."""
 
     kind: ClassVar[str] = "tags"
 
@@ -183,7 +183,12 @@ class TagEncoder(ColumnEncoder):
                 weights = np.repeat(per_list, np.diff(lists.offsets))
             counts = np.bincount(codes, weights=weights, minlength=len(ids))
             ids = ids.take(np.flatnonzero(counts >= options.min_frequency))
-        return cls(ids, has_null, separator) if len(ids) else None
+        if not len(ids):
+            return None
+        encoder = cls(ids, has_null, separator)
+        if not has_null and lists.weights is None and _is_constant(lists, rows, codes, len(ids)):
+            return None
+        return encoder
 
     @property
     def width(self) -> int:
@@ -199,12 +204,17 @@ class TagEncoder(ColumnEncoder):
         """Return the tags of each row, each once; new tags have no entry."""
         lists, rows = lists_of(cells, name, self.separator, options.n_threads)
         codes, values = codes_of(lists.entries, name, options.n_threads)
-        columns = rows_of_categories(self.tags, values).astype(np.int32)
+        rows_of_tags = rows_of_categories(self.tags, values, name)
+        report_new(rows_of_tags, codes, name, "tags")
+        columns = rows_of_tags.astype(np.int32)
         columns = np.append(columns, np.int32(-1))[codes]
         of_list = np.repeat(np.arange(lists.n_rows), np.diff(lists.offsets))
-        keys = np.unique(
-            of_list[columns >= 0] * np.int64(max(self.width, 1)) + columns[columns >= 0]
-        )
+        known = columns >= 0
+        cells_of_tags = of_list[known] * np.int64(max(self.width, 1)) + columns[known]
+        keys, first = np.unique(cells_of_tags, return_index=True)
+        weights = None  # a dict has each tag once
+        if lists.weights is not None:
+            weights = _as_float32(lists.weights[known][first], name)
         of_list, tags = np.divmod(keys, np.int64(max(self.width, 1)))
         n_lists = lists.n_rows
         lengths = np.bincount(of_list, minlength=n_lists)
@@ -213,8 +223,8 @@ class TagEncoder(ColumnEncoder):
         else:
             null = rows < 0
         if self.has_null:
-            return self._with_null(tags, lengths, rows, null)
-        return _rows_of_lists(tags, lengths, rows, self.width)
+            return self._with_null(tags, lengths, rows, null, weights)
+        return _rows_of_lists(tags, lengths, rows, self.width, weights)
 
     def _with_null(
         self,
@@ -222,14 +232,39 @@ class TagEncoder(ColumnEncoder):
         lengths: NDArray[np.int64],
         rows: NDArray[np.int64] | None,
         null: NDArray[np.bool_] | None,
+        weights: NDArray[np.float32] | None,
     ) -> Block:
         """Return the rows of the lists, where a null row has the list of the column of nulls."""
         tags, lengths = np.append(tags, self.width - 1), np.append(lengths, 1)
+        if weights is not None:
+            weights = np.append(weights, np.float32(1.0))
         last = len(lengths) - 1
         if rows is None:
             rows = np.arange(last)
         rows = rows if null is None else np.where(null, last, rows)
-        return _rows_of_lists(tags, lengths, rows, self.width)
+        return _rows_of_lists(tags, lengths, rows, self.width, weights)
+
+
+def _is_constant(
+    lists: Lists, rows: NDArray[np.int64] | None, codes: NDArray[np.int32], n_tags: int
+) -> bool:
+    """Return whether all rows have the same tags: each list has all of them."""
+    n_lists = lists.n_rows
+    if rows is not None and n_lists != 1:  # lists of distinct cells
+        return False
+    return n_lists > 0 and len(np.unique(codes)) == n_tags and len(codes) == n_lists * n_tags
+
+
+def _as_float32(weights: NDArray[np.float64], name: str) -> NDArray[np.float32]:
+    """Return weights as float32, refused where they are too large."""
+    with np.errstate(over="ignore"):
+        narrow = weights.astype(np.float32)
+    if not np.isfinite(narrow).all():
+        raise ValueError(
+            f"{name} has the weight {np.abs(weights).max():.3g}, which is too large for float32: "
+            "scale the weights down"
+        )
+    return narrow
 
 
 def _rows_of_lists(
@@ -237,15 +272,17 @@ def _rows_of_lists(
     lengths: NDArray[np.int64],
     rows: NDArray[np.int64] | None,
     width: int,
+    weights: NDArray[np.float32] | None,
 ) -> Block:
     """Return the list of each row as a row of a CSR matrix; none for row -1."""
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     if rows is None:
-        indptr, indices = offsets, tags
+        indptr, at = offsets, np.arange(len(tags))
     else:
         per_row = np.append(lengths, 0)[rows]  # row -1 is the last: no list
         indptr = np.concatenate([[0], np.cumsum(per_row)]).astype(np.int64)
         begins = np.append(offsets[:-1], 0)[rows]
-        indices = tags[np.repeat(begins - indptr[:-1], per_row) + np.arange(indptr[-1])]
-    data = np.ones(len(indices), dtype=np.float32)
+        at = np.repeat(begins - indptr[:-1], per_row) + np.arange(indptr[-1])
+    indices = tags[at]
+    data = np.ones(len(indices), dtype=np.float32) if weights is None else weights[at]
     return Sparse(wrap_csr(indptr, indices.astype(np.int32), data, (len(indptr) - 1, width)))

@@ -85,6 +85,8 @@ class TextEncoder(ColumnEncoder):
         if cells.kind == "null":
             return None
         rows, texts = codes_of(cells, name, options.n_threads)
+        if texts.n_entries < 2 and (rows >= 0).all():
+            return None
         lists = _terms_of(texts)
         codes, terms = codes_of(lists.entries, name, options.n_threads)
         n_texts, n_terms = texts.n_entries, terms.n_entries
@@ -123,7 +125,7 @@ class TextEncoder(ColumnEncoder):
         rows, texts = codes_of(cells, name, options.n_threads)
         lists = _terms_of(texts)
         codes, terms = codes_of(lists.entries, name, options.n_threads)
-        column_of = np.append(rows_of_categories(self.terms, terms), -1)
+        column_of = np.append(rows_of_categories(self.terms, terms, name), -1)
         columns = column_of[codes]
         of_text = np.repeat(np.arange(texts.n_entries), np.diff(lists.offsets))
         is_known = columns >= 0

@@ -61,7 +61,7 @@ class _ValueEncoder(ColumnEncoder):
             raise wrong_cells(name, "one category in each cell", cells)
         codes, distinct = codes_of(cells, name, options.n_threads)
         n = len(self.categories)
-        rows = rows_of_categories(self.categories, distinct)
+        rows = rows_of_categories(self.categories, distinct, name)
         report_new(rows, codes, name)
         rows = np.append(np.where(rows >= 0, rows, n + 1), n)  # code -1, null, is the last
         return self._standardised(self.values[rows[codes]])

@@ -40,8 +40,8 @@ class FeatureTable:
     matrix : sparse matrix or 2-D array of shape (n, n_features)
         The features; stored as float32.
     names : sequence of str, optional
-        Names of the columns, such as "genre=Drama". Default: those of the encoder, else the
-        numbers of the columns.
+        Names of the columns, such as "genre=Drama". Default: those of the encoder, those of a
+        pandas or polars table given as ``matrix``, else the numbers of the columns.
     groups : array of int32, shape (n_features,), optional
         Number of the column of the table that each feature comes from. Default: all 0.
     encoder : Features, optional
@@ -71,6 +71,8 @@ class FeatureTable:
         *,
         encoder: Features | None = None,
     ) -> None:
+        if names is None and encoder is None and not sp.issparse(matrix):
+            names = _names_of_columns(matrix)
         self.matrix: sp.csr_array = as_csr(matrix, "matrix", dtype=np.float32)
         self.ids = _as_ids(ids, self.matrix.shape[0])
         if encoder is None:
@@ -134,7 +136,7 @@ class FeatureTable:
         Parameters
         ----------
         y : array-like of shape (n,)
-            Target of each row: a binary label, or numbers, of which those above the median are
+            Target of each row: one of two labels, or numbers, of which those above the median are
             told from the others. Examples: whether an item sold in the test period, its mean
             rating.
         threshold : float, default=0.99
@@ -191,6 +193,12 @@ class FeatureTable:
         more_rows = f"<p>and {left:,} more rows</p>" if left else ""
         head = f"<p><strong>FeatureTable</strong>: {len(self):,} rows, {self.n_features:,} features"
         return f"{head}</p>{html_table(('id', 'features'), rows)}{more_rows}"
+
+
+def _names_of_columns(matrix: Any) -> list[str] | None:
+    """Return the names of the columns of a table that is given as a matrix."""
+    columns = getattr(matrix, "columns", None)
+    return None if columns is None or callable(columns) else [str(name) for name in columns]
 
 
 def _as_ids(ids: Any, n: int) -> IdMap | None:

@@ -20,6 +20,7 @@ from .._column import Column
 from ..idmap import IdMap
 from ._blocks import join_blocks
 from ._categories import CategoryEncoder
+from ._cells import without_words
 from ._dates import DATE_PARTS, DateEncoder
 from ._encoder import ColumnEncoder, ColumnOptions
 from ._flags import FlagEncoder
@@ -68,7 +69,8 @@ class Features(Estimator):
     - "numeric": standardised, with a column of its own for nulls;
     - "flag": an entry where a column of booleans, or of 0 and 1, is true;
     - "categorical": one column for each category, and one for nulls;
-    - "tags": several categories in a cell, as a list or as text with a separator;
+    - "tags": several categories in a cell, as a list, as text with a separator, or as a dict of
+      weights;
     - "text": terms weighted by TF-IDF, as scikit-learn's ``TfidfVectorizer`` weights them;
     - "date": age in years, and month, weekday or hour as points on a circle;
     - "embedding": vectors of one length, as they are;
@@ -104,6 +106,16 @@ class Features(Estimator):
         Between the tags of a cell. Default: one of ``|``, ``;`` and ``,`` where it is used.
     parts : tuple of str, default=("age", "month", "weekday")
         Parts of dates, of "age", "year", "month", "weekday" and "hour".
+    date_format : str, optional
+        How dates are written that are text or numbers: a format of `datetime.strptime`, "s", "ms",
+        "us" or "ns" for numbers since 1970, or "excel". Default: ISO 8601; numbers are years, or
+        days such as 20240131.
+    decimal : str, default="."
+        Decimal mark of numeric columns that are text.
+    thousands : str, optional
+        What groups the digits in such columns.
+    null_values : tuple of str, default=()
+        Words that stand for null in columns of text, such as "n/a".
     smoothing : float, default=20.0
         Target encoding: rows of the overall mean that each category starts with.
     n_folds : int, default=5
@@ -168,6 +180,10 @@ class Features(Estimator):
         max_terms: int = 20_000,
         separator: str | None = None,
         parts: tuple[str, ...] = ("age", "month", "weekday"),
+        date_format: str | None = None,
+        decimal: str = ".",
+        thousands: str | None = None,
+        null_values: tuple[str, ...] = (),
         smoothing: float = 20.0,
         n_folds: int = 5,
         random_state: Any = 0,
@@ -182,6 +198,10 @@ class Features(Estimator):
         self.max_terms = max_terms
         self.separator = separator
         self.parts = parts
+        self.date_format = date_format
+        self.decimal = decimal
+        self.thousands = thousands
+        self.null_values = null_values
         self.smoothing = smoothing
         self.n_folds = n_folds
         self.random_state = random_state
@@ -261,7 +281,8 @@ class Features(Estimator):
         blocks, widths = [], []
         for name, encoder in self._encoders.items():
             options = self._options_of(name, encoder.kind)
-            blocks.append(encoder.encode(raw.columns[name], f"column {name!r}", options))
+            cells = self._with_nulls(name, raw.columns[name])
+            blocks.append(encoder.encode(cells, f"column {name!r}", options))
             widths.append(encoder.width)
         return self._table_of(raw, blocks, widths, self)
 
@@ -372,7 +393,8 @@ class Features(Estimator):
         encoders: dict[str, ColumnEncoder] = {}
         skipped: dict[str, str] = {}
         blocks, widths = [], []
-        for name, cells in raw.columns.items():
+        for name, given in raw.columns.items():
+            cells = self._with_nulls(name, given)
             kind, reason = self._kind_of(name, cells)
             learned = None if kind == "skip" else self._learn_column(name, kind, cells, target)
             if learned is None:
@@ -427,6 +449,10 @@ class Features(Estimator):
             "max_terms",
             "separator",
             "parts",
+            "date_format",
+            "decimal",
+            "thousands",
+            "null_values",
             "smoothing",
             "n_folds",
             "random_state",
@@ -439,7 +465,13 @@ class Features(Estimator):
             options["scale"] = "none"
         options |= {n: value for n, value in self._given(name).items() if n != "kind"}
         options["parts"] = tuple(options["parts"])
+        del options["null_values"]
         return ColumnOptions(n_threads=resolve_n_threads(self.n_threads), target=target, **options)
+
+    def _with_nulls(self, name: str, cells: Cells) -> Cells:
+        """Return a column in which the words of ``null_values`` are null."""
+        words = self._given(name).get("null_values", self.null_values)
+        return without_words(cells, words, f"column {name!r}") if words else cells
 
     def _check_parameters(self) -> None:
         options = self._parameters_of_columns()
@@ -483,6 +515,26 @@ def _check_options(options: dict[str, Any]) -> None:
         raise TypeError(f"parts must be a tuple of parts of dates, got {parts!r}")
     for part in parts:
         as_choice(part, "parts", DATE_PARTS)
+    _check_text_options(options)
+
+
+def _check_text_options(options: dict[str, Any]) -> None:
+    """Check how numbers, dates and nulls are written."""
+    for name in ("decimal", "thousands"):
+        mark = options[name]
+        if (mark is not None or name == "decimal") and (
+            not isinstance(mark, str) or len(mark) != 1
+        ):
+            raise ValueError(f"{name} must be one character, got {mark!r}")
+    if options["decimal"] == options["thousands"]:
+        raise ValueError(f"decimal and thousands must differ, got {options['decimal']!r} for both")
+    if not isinstance(options["date_format"], (str, type(None))):
+        raise TypeError(
+            f"date_format must be text, such as '%d.%m.%Y', got {options['date_format']!r}"
+        )
+    words = options["null_values"]
+    if not isinstance(words, (list, tuple)) or not all(isinstance(w, str) for w in words):
+        raise TypeError(f"null_values must be a tuple of words, got {words!r}")
 
 
 def _as_target(y: Any, n: int) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from .._column import Column, concat
 from .._text import UNIX_UNITS
 from .files import File, is_refusal, pyarrow, unreadable
 from .options import ReadOptions
-from .protocol import ID_ROLES, Reader, Wanted
+from .protocol import FEATURE_ROLE, ID_ROLES, Reader, Wanted
 
 __all__ = ["DEFAULT_NULLS", "TextReader"]
 
@@ -217,19 +217,43 @@ class TextReader(Reader):
         own = {role: name for role, name in wanted.items() if name not in self.partitions}
         positions = {role: str(self._names.index(name)) for role, name in own.items()}
         table = self._table(own, positions, labels)
+        codes = self._columns_of_codes(table, own, positions, labels)
         columns = {}
         for role, position in positions.items():
-            column = table.column(position)
+            column = table.column(position) if position not in codes else codes[position]
             if role in ID_ROLES:
                 columns[role] = self._ids(column, labels[role])
             else:
                 columns[role] = _column_of(column, labels[role])
         n_rows = table.num_rows
-        del table
+        del table, codes
         pyarrow().default_memory_pool().release_unused()  # else the pool keeps it for later tables
         return {**columns, **self._partition_columns(wanted, n_rows)}
 
-    def _table(self, own: Wanted, positions: Mapping[str, str], labels: Mapping[str, str]) -> Any:
+    def _columns_of_codes(
+        self, table: Any, own: Wanted, positions: Mapping[str, str], labels: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Return the text of columns of features whose numbers have leading zeros, as 007 has."""
+        pa = pyarrow()
+        roles = [
+            role
+            for role, position in positions.items()
+            if role.startswith(FEATURE_ROLE) and pa.types.is_integer(table.column(position).type)
+        ]
+        if not roles:
+            return {}
+        chosen = {role: positions[role] for role in roles}
+        texts = self._table({role: own[role] for role in roles}, chosen, labels, as_text=True)
+        columns = {position: texts.column(position) for position in chosen.values()}
+        return {at: column for at, column in columns.items() if not _is_canonical(column)}
+
+    def _table(
+        self,
+        own: Wanted,
+        positions: Mapping[str, str],
+        labels: Mapping[str, str],
+        as_text: bool = False,
+    ) -> Any:
         pa = pyarrow()
         from pyarrow import csv as arrow_csv
 
@@ -240,7 +264,7 @@ class TextReader(Reader):
         types = {
             position: pa.string()
             for role, position in positions.items()
-            if role in ID_ROLES or needs_text.get(role, False)
+            if as_text or role in ID_ROLES or needs_text.get(role, False)
         }
         nulls = (*(DEFAULT_NULLS if self.options.default_nulls else ()), *self.options.null_values)
         source: Any = None
