@@ -279,12 +279,28 @@ def _kind_of_objects(labels: list[Any]) -> str:
 
 
 def column_names(X: Any) -> NDArray[np.object_] | None:
-    """Return the names of the columns if all are strings, else None."""
-    names = getattr(X, "columns", None)
-    if names is None:
-        return None
-    names = list(names)
-    return np.array(names, dtype=object) if all(isinstance(n, str) for n in names) else None
+    """Return the names of the columns of a table if all are strings, else None.
+
+    Parameters
+    ----------
+    X : object
+        A table of pandas, polars or Arrow has names; a matrix has none.
+
+    Returns
+    -------
+    ndarray of object, shape (n_columns,), or None
+    """
+    if hasattr(X, "collect_schema"):  # polars, without the warning of LazyFrame.columns
+        return np.array(X.collect_schema().names(), dtype=object)
+    # The columns of an Arrow table are its values. Those of pandas come first, as a column may be
+    # called "column_names".
+    for names in (getattr(X, attribute, None) for attribute in ("columns", "column_names")):
+        if names is None or callable(names):
+            continue
+        names = list(names)
+        if all(isinstance(name, str) for name in names):
+            return np.array(names, dtype=object)
+    return None
 
 
 def ordered_labels(
