@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -277,10 +278,11 @@ class Features(Estimator):
         self._check_fitted()
         if self.matrix_names_ is not None or is_matrix(table):
             return self._of_encoded(table)
-        raw = read_features(table, list(self.columns_), self.id_column, id_name)
+        texts = {name for name, encoder in self._encoders.items() if encoder.holds_text}
+        raw = read_features(table, list(self.columns_), self.id_column, id_name, texts)
         blocks, widths = [], []
         for name, encoder in self._encoders.items():
-            options = self._options_of(name, encoder.kind)
+            options = replace(self._options_of(name, encoder.kind), is_text=raw.is_text)
             cells = self._with_nulls(name, raw.columns[name])
             blocks.append(encoder.encode(cells, f"column {name!r}", options))
             widths.append(encoder.width)
