@@ -418,6 +418,42 @@ def test_types_of_categories_and_text_of_dates_have_their_kind():
     assert "the kind 'numeric' uses the numbers" in features.skipped_["price"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2999-12-31",
+        "2023-02-30",
+        "2024-01-31Z",
+        "2023-05-01 UTC",
+        "2024-01-31+01",
+        "2024-01-31 24:00:00",
+        "2024-01-31T25:00:00",
+        "2024-01-31T12:00:00Z",  # the others have no offset
+    ],
+)
+def test_text_that_only_looks_like_dates_is_categorical(text):
+    table = {"d": ["2024-01-31", text, "2023-05-01"] * 3}
+    features = Features(id_column=False).fit(table)
+    assert features.columns_["d"]["kind"] == "categorical"
+    assert f"d={text}" in features.names
+    with pytest.raises(ValueError, match="column 'd' holds"):
+        Features({"d": "date"}, id_column=False).fit(table)
+    with_nulls = Features(id_column=False, null_values=(text,)).fit(table)
+    assert with_nulls.columns_["d"]["kind"] == "date"
+
+
+def test_dates_that_nanoseconds_cannot_count_are_refused_with_a_remedy():
+    features = Features(id_column=False).fit({"d": ["2024-01-31", "2023-05-01"]})
+    with pytest.raises(ValueError, match=r"null_values=\('2999-12-31',\)"):
+        features.transform({"d": ["2999-12-31"]})
+
+
+def test_text_of_dates_in_another_format_is_categorical():
+    table = {"d": ["2024-01-31", "2023-05-01"]}
+    features = Features(id_column=False, date_format="%d.%m.%Y").fit(table)
+    assert features.columns_["d"]["kind"] == "categorical"
+
+
 def test_how_numbers_dates_and_nulls_are_written():
     text = {
         "price": ["1.234,5", "-", "2,5"],
