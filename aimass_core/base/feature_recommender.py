@@ -180,9 +180,12 @@ class FeatureRecommender(Recommender):
         if self.needs_training:
             self._require_training("score users of the fit")
         table = self._features_of_call(user_features)
-        rows, queries = self._queried_users(users, "error", table)
+        remedy = "give users of the fit"
+        if self.user_features_ is not None:
+            remedy = "give the features of users that were not in the fit in user_features"
+        rows, queries = self._queried_users(users, "error", table, remedy)
         catalog = self._catalog(item_features)
-        columns = columns_of(catalog, items)
+        columns = columns_of(catalog, items, self.n_items)
         n, threads = len(rows), resolve_n_threads(n_threads)
         if n != len(columns) and 1 not in (n, len(columns)):
             raise ValueError(f"users and items must be of equal length, got {n} and {len(columns)}")

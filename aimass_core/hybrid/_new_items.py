@@ -103,7 +103,7 @@ class NewItems(FactorModel):
                 items, k=k, candidates=candidates, exclude=exclude, n_threads=n_threads
             )
         catalog, factors, _ = self._items_of_call(item_features)
-        columns = columns_of(catalog, items)
+        columns = columns_of(catalog, items, self.n_items)
         queries = columns if catalog.ids is None else catalog.ids.ids[columns]
         own = one_entry_rows(columns, catalog.size)
         allowed, excluded = as_filters(candidates, exclude, catalog, queries, own)
