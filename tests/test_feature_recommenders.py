@@ -214,6 +214,9 @@ def test_pairs_with_new_items_are_predicted(model, interactions):
     np.testing.assert_array_equal(found[old], model.predict(users[old], items[old]))
     alone = [model.predict(u, i, item_features=NEW)[0] for u, i in zip(users[:40], items[:40])]
     np.testing.assert_array_equal(alone, found[:40])
+    some = np.random.default_rng(3).choice(len(users), 150)  # users of 1 to about 10 pairs, twice
+    again = model.predict(users[some], items[some], item_features=NEW)
+    np.testing.assert_array_equal(again, found[some])
     counts = f"{N_ITEMS} items of the fit and {N_NEW} new ones of item_features"
     with pytest.raises(KeyError, match=f"'nothing'.* {counts}; give the features of further new"):
         model.predict(users[:2], ["nothing", "item-24"], item_features=NEW)
@@ -429,7 +432,7 @@ def test_new_users_are_served_by_their_features(model, interactions):
     if model.predicts_ratings:
         expected = np.clip(expected, *model.rating_range_)
     np.testing.assert_allclose(pairs, expected, rtol=1e-5, atol=1e-6)
-    with pytest.raises(KeyError, match="'nobody'.* give the features of users .*in user_features"):
+    with pytest.raises(KeyError, match=r"'nobody'.* give the features of users .*in user_features"):
         model.predict(["user-37", "nobody"], ["item-01", "item-02"], user_features=new)
     with_history = model.recommend_new(
         interactions.subset(users=["user-03"]), user_features=user_table([3]), k=4
@@ -463,6 +466,17 @@ def test_models_on_matrices(model, interactions):
             model.predict([1, 2], [N_ITEMS, wrong], item_features=new[:2])
     with pytest.raises(TypeError, match="must be a matrix"):
         model.recommend([0], item_features=FeatureTable(["a"], new[:1]))
+
+
+@of_users
+def test_rows_of_a_matrix_of_new_users_are_those_of_the_pairs(model, interactions):
+    encoder = Features()
+    items = encoder.fit_transform(ITEMS).rows_of(interactions.items.ids)
+    users = Features().fit_transform(USERS).rows_of(interactions.users.ids)
+    model = fitted(model, interactions.matrix, item_features=items, user_features=users)
+    twice = model.predict([N_USERS, N_USERS], [3, 3], user_features=users[:2])
+    each = [model.predict([N_USERS], [3], user_features=users[[i]])[0] for i in range(2)]
+    np.testing.assert_array_equal(twice, each)
 
 
 @of_users

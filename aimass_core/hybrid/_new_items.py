@@ -1,4 +1,4 @@
-"""What factor models share that also know items by their features alone."""
+"""What factor models share that compute factors of new items from their features."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["NewItems"]
 
 
 class NewItems(FactorModel):
-    """Base of factor models that give factors to items by their features.
+    """Base of factor models that compute factors of new items from their features.
 
     A subclass defines ``_vectors_of_items(features)``.
     """
