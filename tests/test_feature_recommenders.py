@@ -28,6 +28,7 @@ from aimass_core import (
     register,
 )
 from aimass_core.base import registry
+from aimass_core.base.arguments import unknown_argument
 from aimass_core.retrieval import AudienceIndex, audience, recommend_blocks
 
 N_USERS, N_ITEMS, N_NEW = 36, 24, 6
@@ -206,17 +207,17 @@ def test_pairs_with_new_items_are_predicted(model, interactions):
     users, items, scores = users[is_listed], items[is_listed], scores[is_listed].astype(float)
     if model.predicts_ratings:
         scores = np.clip(scores, *model.rating_range_)
-    found = model.predict(users, items, item_features=NEW)
-    np.testing.assert_allclose(found, scores, rtol=1e-4, atol=1e-5)
+    predicted = model.predict(users, items, item_features=NEW)
+    np.testing.assert_allclose(predicted, scores, rtol=1e-4, atol=1e-5)
     is_new = np.isin(items, NEW["item"])
-    np.testing.assert_array_equal(found[is_new], scores[is_new])
+    np.testing.assert_array_equal(predicted[is_new], scores[is_new])
     old = ~is_new
-    np.testing.assert_array_equal(found[old], model.predict(users[old], items[old]))
+    np.testing.assert_array_equal(predicted[old], model.predict(users[old], items[old]))
     alone = [model.predict(u, i, item_features=NEW)[0] for u, i in zip(users[:40], items[:40])]
-    np.testing.assert_array_equal(alone, found[:40])
+    np.testing.assert_array_equal(alone, predicted[:40])
     some = np.random.default_rng(3).choice(len(users), 150)  # users of 1 to about 10 pairs, twice
     again = model.predict(users[some], items[some], item_features=NEW)
-    np.testing.assert_array_equal(again, found[some])
+    np.testing.assert_array_equal(again, predicted[some])
     counts = f"{N_ITEMS} items of the fit and {N_NEW} new ones of item_features"
     with pytest.raises(KeyError, match=f"'nothing'.* {counts}; give the features of further new"):
         model.predict(users[:2], ["nothing", "item-24"], item_features=NEW)
@@ -493,6 +494,22 @@ def test_negative_numbers_of_users_are_refused(model, interactions):
     for unknown in ("error", "popular", "skip"):
         with pytest.raises(KeyError, match=message):
             model.recommend([1, -5], unknown=unknown, user_features=two)
+
+
+def test_the_methods_that_take_features_are_named():
+    class OfOneCall:
+        uses_item_features = True
+
+        def recommend(self, item_features=None):
+            """Take features."""
+
+        def explain(self):
+            """Take none."""
+
+    error = unknown_argument(OfOneCall, "explain", "item_features", [])
+    assert str(error).endswith("no argument 'item_features': recommend takes it")
+    error = unknown_argument(ContentBased, "explain", "item_features", [])
+    assert str(error).endswith("recommend_new and predict and similar_items take it")
 
 
 def test_models_without_features_name_those_that_use_them(interactions):

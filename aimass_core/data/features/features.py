@@ -260,7 +260,8 @@ class Features(Estimator):
         Parameters
         ----------
         table, id_name
-            As in `fit`. Further columns have no effect.
+            As in `fit`. Further columns have no effect. In a text file, cells such as ``123`` are
+            text where the categories, tags or terms of the fit are text, else numbers.
 
         Returns
         -------
