@@ -116,8 +116,8 @@ class ReasonOptions:
         typer.Option(
             "--reason",
             metavar="TEXT",
-            help="Sentence of --explain; {items} becomes the titles of the items behind it, "
-            "{item} that of the recommended one.",
+            help="Sentence of --explain; {items} becomes the titles of the items behind it, or the "
+            "names of the features, and {item} the title of the recommended one.",
             rich_help_panel=_REASONS_PANEL,
         ),
     ] = DEFAULT_REASON
@@ -126,7 +126,7 @@ class ReasonOptions:
         typer.Option(
             "--reasons",
             metavar="N",
-            help="Items that a sentence of --explain names at most.",
+            help="Items or features that a sentence of --explain names at most.",
             rich_help_panel=_REASONS_PANEL,
         ),
     ] = 2

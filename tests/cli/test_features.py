@@ -154,6 +154,21 @@ def test_audiences_of_new_items_and_items_like_them(
     assert "--item-features: the model does not use them" in failed.output
 
 
+def test_reasons_by_features(
+    aimass: Run, aimass_json: RunJson, shop: Path, features: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out, saved = tmp_path / "lists.csv", tmp_path / "m.aimass"
+    words = ("--model", "content", "--item-features", features[0], "--users", "c00", "--out", out)
+    options = (*words, "--k", 2, "--explain")
+    assert aimass("recommend", shop, *options, "--save", saved).exit_code == 0
+    assert set(csv.read_csv(out)["reason"].to_pylist()) == {"because of half=a in your items"}
+    assert aimass("recommend", shop, *options, "--reason", "{item}: {items}").exit_code == 0
+    first = csv.read_csv(out).to_pylist()[0]
+    assert first["reason"] == f"{first['item_id']}: half=a"
+    why = aimass_json("explain", "--model-file", saved, "c00", str(first["item_id"]))
+    assert why["contributions"][0]["feature"] == "half=a"
+
+
 def hybrid(users: Path) -> tuple[object, ...]:
     return ("--model", "hybrid-als", "--set", "n_factors=4", "--user-features", users)
 
