@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .console import shown_events
 from .features import features_of
 from .files import check_output, load_saved
-from .models import model_class, parse_models
+from .models import model_class, naming_models, parse_models
 from .ratings import Ratings, data_facts, open_ratings
 
 if TYPE_CHECKING:
@@ -264,7 +264,8 @@ class ModelSource:
         options: dict[str, Any] = {}
         if executor and "executor" in inspect.signature(unfitted.fit).parameters:
             options = {**executor, "callback": shown_events(steps)}
-        model = unfitted.fit(data, **features, **options)
+        with naming_models([self._spec]):
+            model = unfitted.fit(data, **features, **options)
         fit_s = perf_counter() - started
         label = self._spec.label
         return FittedModel(model, label, self.ratings, data, False, read_s, fit_s, features)
