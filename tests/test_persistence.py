@@ -393,6 +393,17 @@ def test_the_contents_are_hashed_without_a_copy(file, monkeypatch):
     assert parts == [bytes, memoryview]  # the header and the arrays
 
 
+def test_other_learned_attributes_are_named_with_a_remedy(file):
+    def change(tree):
+        tree["state"]["newer_"] = tree["state"].pop("users_")
+
+    rewritten(file, manifest(change))
+    with pytest.raises(
+        DamagedFileError, match=r"'item-knn' lacks 'users_' and also has 'newer_'.* save it again"
+    ):
+        load(file)
+
+
 @pytest.mark.parametrize("case", FOREIGN)
 def test_foreign_contents_are_refused(case, file):
     rewritten(file, FOREIGN[case])

@@ -125,8 +125,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     DamagedFileError
-        For a file that is cut short, altered, of a newer format or not one of ours. Nothing in a
-        file is ever executed.
+        For a file that is cut short, altered, of a newer format or not one of ours, and for a model
+        that another release saved with other learned attributes. Nothing in a file is ever
+        executed.
     OSError
         Where the file can't be read.
 
