@@ -186,6 +186,11 @@ def test_what_cannot_be_saved(tmp_path):
     model = ItemKNN(similarity=lambda d, n, a, b, p, q: d).fit(data())
     with pytest.raises(TypeError, match=r"similarity=.* can't be saved"):
         model.save(tmp_path / "m")
+    model = Popularity().fit(data())
+    model.dates_ = np.zeros(3, dtype="datetime64[D]")
+    model._state = (*model._state, "dates_")
+    with pytest.raises(TypeError, match=r"'dates_.values' of dtype .* convert it to one of fl"):
+        model.save(tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
 
 
