@@ -48,6 +48,7 @@ __all__: list[str] = [
     "spd_inverse",
     "spgemm_topk",
     "spmm_topk",
+    "standard_normal",
     "symmetric_update",
 ]
 
@@ -1535,6 +1536,15 @@ def spmm_topk(
 ) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float64]]:
     """
     The k best columns of every row of X Y for a CSR X and a dense Y: (indices, scores), padded (-1, -inf).
+    """
+
+def standard_normal(
+    key: typing.SupportsInt | typing.SupportsIndex,
+    out: numpy.typing.NDArray[numpy.float64],
+    n_threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Fill an array with standard normal random numbers of a key.
     """
 
 @typing.overload

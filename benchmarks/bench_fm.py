@@ -132,6 +132,29 @@ def sweep_arguments(scale: str, kind: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("member", ["native", "reference", "peer:numpy"])
+def bench_standard_normal(
+    measure: Callable[..., Any], member: str, scale: str, n_threads: int
+) -> None:
+    n_users, n_items, _ = SHAPES[scale]
+    out, expected = (np.empty((n_users + n_items, 16)) for _ in range(2))
+    reference.standard_normal(SEED, expected, 1)
+    rng = np.random.default_rng(SEED)
+
+    def right(_: Any) -> None:
+        if member == "peer:numpy":
+            assert abs(out.std() - 1) < 0.05
+        else:
+            np.testing.assert_allclose(out, expected, rtol=1e-13, atol=1e-14)
+
+    calls = {
+        "native": lambda: _core.standard_normal(SEED, out, n_threads),
+        "reference": lambda: reference.standard_normal(SEED, out, n_threads),
+        "peer:numpy": lambda: rng.standard_normal(out=out),
+    }
+    measure(f"{out.size:,} standard normal numbers", member, calls[member], right)
+
+
 @pytest.mark.parametrize("kind", ["relation", "design"])
 @pytest.mark.parametrize("member", ["native", "reference"])
 def bench_sweep(

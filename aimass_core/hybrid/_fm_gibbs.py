@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import kernels
+from ..base.random import as_seed
 from ..base.validation import csr_parts
 from ..exceptions import NumericalError
 from ._fm_design import score_cases
@@ -66,6 +67,10 @@ class Sweeper:
         self.prior_mean, self.prior_precision = np.zeros(shape), np.ones(shape)
         self.errors = self.latent = np.empty(0)
         self._sums: list[Array] = []
+        self._squared_error: float | None = None  # of the present errors, where it is known
+        # Bounds of runs of columns of one group, and memory for squares of coefficients.
+        self._starts = np.flatnonzero(np.diff(groups, prepend=-1))
+        self._squares = np.empty_like(coefficients)
         self._noise: dict[int, Array] = {}
         # Rows of the other relations in the order of each relation's cases.
         self._other_rows = [
@@ -79,7 +84,7 @@ class Sweeper:
 
     def start(self, targets: Array) -> None:
         """Compute sums of factors and errors anew, for new targets or against rounding errors."""
-        self._sums, self.latent = [], targets
+        self._sums, self.latent, self._squared_error = [], targets, None
         with np.errstate(over="ignore", invalid="ignore"):
             for part in self.design.parts:
                 sums = np.asarray(part.X @ self.coefficients[part.own])
@@ -100,8 +105,10 @@ class Sweeper:
 
     def squared_error(self) -> float:
         """Return the weighted sum of the squared errors."""
-        weighted = self.errors * self._weights if len(self._weights) else self.errors
-        return float(np.einsum("i,i->", weighted, self.errors))  # no BLAS threads
+        if self._squared_error is None:
+            weighted = self.errors * self._weights if len(self._weights) else self.errors
+            self._squared_error = float(np.einsum("i,i->", weighted, self.errors))  # no BLAS
+        return self._squared_error
 
     def sweep(self, alpha: float, rng: np.random.Generator | None) -> None:
         """Draw all coefficients once; without a generator, move each to its conditional mean.
@@ -113,6 +120,7 @@ class Sweeper:
         rng : Generator or None
             Source of the draws.
         """
+        self._squared_error = None
         for index, part in enumerate(self.design.parts):
             own = self.coefficients[part.own]
             noise = _NO_NOISE if rng is None else self._draw_noise(index, rng)
@@ -132,15 +140,12 @@ class Sweeper:
                 self._sweep_relation(index, part, arguments)
 
     def _draw_noise(self, index: int, rng: np.random.Generator) -> Array:
-        """Return standard normal numbers in the slots that hold coefficients."""
-        part, layout = self.design.parts[index], self.layout
+        """Return standard normal numbers, also in slots that hold nothing."""
         if index not in self._noise:
-            self._noise[index] = np.zeros((part.X.shape[1], layout.width))
-        noise = self._noise[index]
-        n_used = 1 + layout.n_factors
-        used: Any = slice(n_used) if n_used <= layout.block_width else layout.used
-        noise[:, used] = rng.standard_normal((len(noise), n_used))
-        return noise
+            n_columns = self.design.parts[index].X.shape[1]
+            self._noise[index] = np.empty((n_columns, self.layout.width))
+        kernels.standard_normal(as_seed(rng), self._noise[index], self._n_threads)
+        return self._noise[index]
 
     def _sweep_design(self, index: int, arguments: tuple[Any, ...]) -> None:
         others = [
@@ -194,6 +199,7 @@ class Sweeper:
         precision = alpha * self.total_weight + penalty
         mean = alpha * (weighted + self.total_weight * self.intercept) / precision
         drawn = mean if rng is None else mean + rng.standard_normal() * precision**-0.5
+        self._squared_error = None
         self.errors -= drawn - self.intercept
         self.intercept = float(drawn)
 
@@ -219,11 +225,11 @@ class Sweeper:
 
     def _group_sums(self) -> tuple[Array, Array]:
         """Return sums and sums of squares of the coefficients of each group."""
-        v, groups = self.coefficients, self.groups
+        v, starts = self.coefficients, self._starts
         if len(self.counts) == 1:
             return v.sum(axis=0)[None], np.einsum("ij,ij->j", v, v)[None]
-        starts = np.flatnonzero(np.diff(groups, prepend=-1))
+        squares = np.multiply(v, v, out=self._squares)
         totals = [np.zeros((len(self.counts), v.shape[1])) for _ in range(2)]
-        for total, values in zip(totals, (v, v * v), strict=True):
-            np.add.at(total, groups[starts], np.add.reduceat(values, starts, axis=0))
+        for total, values in zip(totals, (v, squares), strict=True):
+            np.add.at(total, self.groups[starts], np.add.reduceat(values, starts, axis=0))
         return totals[0], totals[1]

@@ -46,6 +46,7 @@ try:
         spd_inverse,
         spgemm_topk,
         spmm_topk,
+        standard_normal,
         symmetric_update,
     )
 except ImportError as error:  # a source folder without the compiled extension, or a broken one
@@ -95,5 +96,6 @@ __all__ = [
     "spd_inverse",
     "spgemm_topk",
     "spmm_topk",
+    "standard_normal",
     "symmetric_update",
 ]

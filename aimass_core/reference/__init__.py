@@ -41,6 +41,7 @@ from .slope_one_predict import slope_one_predict
 from .spd_inverse import spd_inverse
 from .spgemm_topk import spgemm_topk
 from .spmm_topk import spmm_topk
+from .standard_normal import standard_normal
 from .symmetric_update import symmetric_update
 
 __all__ = [
@@ -83,5 +84,6 @@ __all__ = [
     "spd_inverse",
     "spgemm_topk",
     "spmm_topk",
+    "standard_normal",
     "symmetric_update",
 ]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 __all__ = ["Journal", "fingerprint", "plain"]
 
 
 def plain(value: Any) -> Any:
-    """Return a parameter as JSON holds it; objects by their printed form."""
+    """Return a parameter as JSON holds it, the same in every process."""
     if isinstance(value, (bool, str)) or value is None:
         return value
     if isinstance(value, (int, np.integer)):
@@ -26,10 +28,24 @@ def plain(value: Any) -> Any:
         return [plain(one) for one in value]
     if isinstance(value, dict):
         return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, np.ndarray):  # the printed form of a long array leaves its middle out
-        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
-        return f"array of {value.dtype}, shape {value.shape}, SHA-256 {digest[:16]}"
-    return repr(value)
+    if isinstance(value, np.ndarray) and value.dtype.kind != "O":
+        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes())
+        return f"array of {value.dtype}, shape {value.shape}, SHA-256 {digest.hexdigest()[:16]}"
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if sp.issparse(value):
+        digest = hashlib.sha256()
+        _add_matrix(digest, value.tocsr())
+        return f"matrix of {value.dtype}, shape {value.shape}, SHA-256 {digest.hexdigest()[:16]}"
+    if isinstance(value, np.random.Generator):
+        return plain(value.bit_generator.state)
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return {type(value).__name__: plain(value.get_params(deep=False))}
+    code = getattr(getattr(value, "py_func", value), "__code__", None)  # of a Numba function, too
+    if code is not None:
+        parts = value.__qualname__, code.co_code, code.co_names, repr(plain(code.co_consts))
+        return f"function {hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def fingerprint(folds: list[Any], metric: str, resource: str, features: Any) -> str:

@@ -88,7 +88,7 @@ def run_studies(
     search.begin(left)
     failed = optuna.trial.TrialState.FAIL
     while left:
-        if search.is_over and search.is_any_complete:
+        if search.is_over and search.trials:
             return
         name = min(left, key=search.turn)
         candidate, study = by_name[name]
@@ -98,7 +98,9 @@ def run_studies(
         proposed = study.ask()
         setting = suggest(proposed, candidate.space)
         number = len(search.trials)
-        (trial,) = evaluate_group(search, candidate, [setting], [number], 1.0, search.folds)
+        limit = search.start(name)
+        (trial,) = evaluate_group(search, candidate, [setting], [number], 1.0, search.folds, limit)
+        search.end(name, [trial])
         search.trials.append(trial)
         if np.isnan(trial.score):
             study.tell(proposed, state=failed)

@@ -11,7 +11,7 @@ import inspect
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -73,10 +73,11 @@ class _Search:
     features: Features
     runner: Any = LOCAL
     trials: list[Trial] = field(default_factory=list)
-    is_any_complete: bool = False  # done or failed, and not stopped
-    share: float = math.inf  # seconds of the first trial of a model, while others have none yet
+    is_any_done: bool = False
+    share: float = math.inf  # seconds of the first trial of a model
     untried: set[str] = field(default_factory=set)
     seconds: dict[str, float] = field(default_factory=dict)  # that each model took
+    running: dict[str, list[float]] = field(default_factory=dict)  # when its trials began
     n_started: dict[str, int] = field(default_factory=dict)  # groups of settings
 
     def __post_init__(self) -> None:
@@ -86,11 +87,14 @@ class _Search:
     def is_over(self) -> bool:
         return time.monotonic() >= self.deadline
 
+    # The following are called by the thread that runs the search.
+
     def begin(self, names: Iterable[str], *, are_equal: bool = True) -> None:
         """Divide the time to the deadline among models, equally or without a share for each."""
         names = list(names)
         self.untried = set(names)
         self.seconds = dict.fromkeys(names, 0.0)
+        self.running = {name: [] for name in names}
         self.n_started = dict.fromkeys(names, 0)
         left = self.deadline - time.monotonic()
         self.share = left / len(names) if are_equal and names else math.inf
@@ -100,18 +104,31 @@ class _Search:
 
         With a time limit it is the model that took the least time, otherwise all take turns.
         """
-        seconds = 0.0 if math.isinf(self.deadline) else self.seconds[name]
-        return seconds, self.n_started[name]
+        if math.isinf(self.deadline):
+            return 0.0, self.n_started[name]
+        now = time.monotonic()
+        running = sum(now - began for began in self.running[name])
+        return self.seconds[name] + running, self.n_started[name]
 
     def start(self, name: str) -> float:
         """Return how many seconds the next trial of a model may take."""
         is_first = name in self.untried
+        is_alone = not self.untried - {name} and not any(self.running.values())
         self.untried.discard(name)
         self.n_started[name] += 1
-        left = self.deadline - time.monotonic()
-        if is_first and (self.is_any_complete or self.untried):
-            return min(self.share, left) if left > 0 else self.share
-        return left if self.is_any_complete else math.inf
+        now = time.monotonic()
+        self.running[name].append(now)
+        if is_alone and not self.is_any_done:
+            return math.inf  # some trial must be done
+        return max(min(self.share if is_first else math.inf, self.deadline - now), 0.0)
+
+    def end(self, name: str, trials: Iterable[Trial]) -> None:
+        """Take the time and the success of trials of a model into account."""
+        trials = list(trials)
+        if self.running[name]:
+            self.running[name].pop(0)
+        self.seconds[name] += sum(trial.seconds for trial in trials)
+        self.is_any_done |= any(trial.state == "done" for trial in trials)
 
     def key(self, trial: Trial) -> float:
         """Return the key by which trials are sorted: smaller is better, failures last."""
@@ -295,6 +312,7 @@ def tune(
             from ._optuna import run_studies
 
             run_studies(search, candidates, method, n_trials, seed, _evaluate_group)
+        _complete_one(search, candidates)
     return _finished(search, candidates, train, test_split, refit)
 
 
@@ -588,38 +606,54 @@ def _run(
     first, number = len(search.trials), len(search.trials)
     finished: dict[int, Trial] = {}
     is_stopped = False
-    pending: set[Future[list[Trial]]] = set()
+    pending: dict[Future[list[Trial]], str] = {}
 
-    def take(trials: list[Trial]) -> None:
+    def take(name: str, trials: list[Trial]) -> None:
         nonlocal is_stopped
+        search.end(name, trials)
         for trial in trials:
             finished[trial.number] = trial
             done = len(search.trials) + len(finished)
             is_stopped |= search.progress.step(done, {search.metric: trial.score})
 
+    def take_completed(*, all_of_them: bool = False) -> None:
+        completed, _ = wait(pending, return_when=ALL_COMPLETED if all_of_them else FIRST_COMPLETED)
+        for future in sorted(completed, key=list(pending).index):
+            take(pending.pop(future), future.result())
+
     pool = ThreadPoolExecutor(search.n_jobs) if search.n_jobs > 1 else None
     try:
         for candidate, group in groups:
-            if is_stopped or (search.is_over and (search.is_any_complete or pending)):
+            if is_stopped or (search.is_over and number > first):
                 break
             numbers = range(number, number + len(group))
             number += len(group)
-            arguments = search, candidate, group, numbers, resource, folds
+            limit = search.start(candidate.name)
+            arguments = search, candidate, group, numbers, resource, folds, limit
             if pool is None:
-                take(_evaluate_group(*arguments))
+                take(candidate.name, _evaluate_group(*arguments))
                 continue
-            pending.add(pool.submit(_evaluate_group, *arguments))
+            pending[pool.submit(_evaluate_group, *arguments)] = candidate.name
             if len(pending) >= search.n_jobs:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    take(future.result())
-        for future in pending:
-            take(future.result())
+                take_completed()
+        take_completed(all_of_them=True)
     finally:
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
         search.trials += [finished[n] for n in sorted(finished)]
     return search.trials[first:]
+
+
+def _complete_one(search: _Search, candidates: list[_Candidate]) -> None:
+    """Complete a trial that the time limit ended, where it ended all that could be done."""
+    if search.is_any_done:
+        return
+    for i, trial in enumerate(search.trials):
+        if trial.state == "stopped":
+            candidate = next(c for c in candidates if c.name == trial.model)
+            arguments = [trial.params], [trial.number], 1.0, search.folds, math.inf
+            (search.trials[i],) = _evaluate_group(search, candidate, *arguments)
+            return
 
 
 def _evaluate_group(
@@ -629,14 +663,17 @@ def _evaluate_group(
     numbers: Sequence[int],
     resource: float,
     folds: list[Split],
+    limit: float,
 ) -> list[Trial]:
-    """Return the trials of settings that share a fit; finished ones come from the journal."""
+    """Return the trials of settings that share a fit; finished ones come from the journal.
+
+    The next step of a fit after ``limit`` seconds ends it.
+    """
     trials: list[Trial | None] = []
     for setting, number in zip(group, numbers):
         entry = search.journal.find(candidate.name, _unsearched(candidate), setting, resource)
         trials.append(None if entry is None else _from_entry(entry, setting, number))
     todo = [i for i, trial in enumerate(trials) if trial is None]
-    limit = search.start(candidate.name)
     if todo:
         start = time.perf_counter()
         params = [{**candidate.fixed, **group[i]} for i in todo]
@@ -662,10 +699,7 @@ def _evaluate_group(
             trials[i] = trial
             if trial.state != "stopped":  # which another search may complete
                 search.journal.add({**_entry(trial), "fixed": plain(_unsearched(candidate))})
-    found = [trial for trial in trials if trial is not None]
-    search.seconds[candidate.name] += sum(trial.seconds for trial in found)
-    search.is_any_complete |= any(trial.state != "stopped" for trial in found)
-    return found
+    return [trial for trial in trials if trial is not None]
 
 
 def _unsearched(candidate: _Candidate) -> dict[str, Any]:
@@ -758,11 +792,14 @@ def _finished(
     trials = [replace(trial, number=i) for i, trial in enumerate(search.trials)]
     done = [t for t in trials if t.state == "done"]
     if not done:
-        reason = trials[0].error if trials else "no trial was started"
+        errors = [t.error for t in trials if t.state == "failed"] or [t.error for t in trials]
+        reason = errors[0] if errors else "no trial was started"
         raise ValueError(f"every trial failed; the first one: {reason}")
     largest = max(t.resource for t in done)
     best = min((t for t in done if t.resource == largest), key=lambda t: (search.key(t), t.number))
     result = SearchResult(trials, search.metric, search.lower_is_better, best)
+    tried = {trial.model for trial in trials}
+    result.untried = [c.name for c in candidates if c.name not in tried]
     if not refit:
         return result
     candidate = next(c for c in candidates if c.name == best.model)

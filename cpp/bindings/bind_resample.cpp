@@ -1,4 +1,5 @@
 #include "../kernels/resample.hpp"
+#include "../kernels/standard_normal.hpp"
 #include "arrays.hpp"
 
 namespace aimass::py_border {
@@ -49,6 +50,15 @@ void bind_resample(py::module_& m) {
       },
       py::arg("n_rows"), py::arg("seed"), py::arg("first_replicate"), py::arg("n_replicates"),
       py::arg("law"), py::arg("n_threads"), "The random row weights of each replicate.");
+  m.def(
+      "standard_normal",
+      [](std::uint64_t key, Array<double> out, int n_threads) {
+        double* values = out.mutable_data();
+        const py::gil_scoped_release release;
+        standard_normal(make_run(n_threads), key, out.size(), values);
+      },
+      py::arg("key"), exact("out"), py::arg("n_threads"),
+      "Fill an array with standard normal random numbers of a key.");
 }
 
 }  // namespace aimass::py_border

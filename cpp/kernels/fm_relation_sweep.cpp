@@ -109,7 +109,7 @@ class RelationSweep {
     }
     n_pairs_ = most * (most - 1) / 2;
     groups_ = Buffer<double>(most * n_shared_rows_ * simd::kGroupState);
-    constants_ = Buffer<double>(most * n_shared_rows_);
+    first_error_sums_ = Buffer<double>(n_shared_rows_);
     pairs_ = Buffer<double>(n_shared_rows_ * n_pairs_ * kPair);
     if (n_private_ == 0) return;
     places_.resize(static_cast<std::size_t>(m_.columns.nnz()));
@@ -137,10 +137,6 @@ class RelationSweep {
   double* state(std::int64_t row, std::int64_t group) const {
     return states(group) + place_[static_cast<std::size_t>(row)] * simd::kGroupState;
   }
-  double* constants(std::int64_t group) const { return constants_.data() + group * n_shared_rows_; }
-  double& constant(std::int64_t row, std::int64_t group) const {
-    return constants(group)[place_[static_cast<std::size_t>(row)]];
-  }
   double* pairs(std::int64_t row) const {
     return pairs_.data() + place_[static_cast<std::size_t>(row)] * n_pairs_ * kPair;
   }
@@ -155,6 +151,7 @@ class RelationSweep {
     const double *m = sums, *t = m + w_ * w_;
     const T* q = factor_sums(row, block);
     double* pair = n_pairs_ > 0 ? pairs(row) : nullptr;
+    first_error_sums_[place_[static_cast<std::size_t>(row)]] = t[0];
     for (std::int64_t group = 0; group < n_groups(block); ++group) {
       const std::int64_t slot = group * n;
       double* own = state(row, group);
@@ -172,7 +169,6 @@ class RelationSweep {
       own[simd::kOpposite + 1] = of_pair(1, 3);
       own[simd::kHalfCount] = 0.5 * m[0];
       own[simd::kErrorSum] = t[0];
-      constant(row, group) = 0;
       if (group == 0) own[simd::kSums] = 0;
       for (std::int64_t to = slot + n; to < n_groups(block) * n; to += n) {
         for (std::int64_t i = 0; i < n; ++i, pair += n) {
@@ -191,6 +187,19 @@ class RelationSweep {
     if (group == 0) u[0] = 0;
   }
 
+  // What the predictions of the cases of a row have grown by without o, in a group with the changes
+  // u of its factors: the sum of the errors has fallen by this for each case, and by m'u. 0 where
+  // no case has a weight.
+  double constant(std::int64_t row, std::int64_t group, const double* u) const {
+    const double* own = state(row, group);
+    if (own[simd::kHalfCount] == 0) return 0;
+    const double before = group == 0 ? first_error_sums_[place_[static_cast<std::size_t>(row)]]
+                                     : state(row, group - 1)[simd::kErrorSum];
+    double fallen = before - own[simd::kErrorSum];
+    for (std::int64_t i = 0; i < simd::kFmGroup; ++i) fallen -= own[simd::kFirst + i] * u[i];
+    return fallen / (2 * own[simd::kHalfCount]);
+  }
+
   // After a group: t -= M u for the groups that follow, where u has the constant and the change
   // of q.
   void pass_on(std::int64_t row, std::int64_t block, std::int64_t group) {
@@ -198,7 +207,7 @@ class RelationSweep {
     const double* own = state(row, group);
     double u[n];
     changes(row, block, group, u);
-    const double change = constant(row, group);
+    const double change = constant(row, group, u);
     const double* pair = pairs(row);
     for (std::int64_t before = 0; before < group; ++before) {
       pair += (n_groups(block) - 1 - before) * kPair;
@@ -218,8 +227,9 @@ class RelationSweep {
   void close_row(std::int64_t row, std::int64_t block, int thread) {
     double u[kMaxWidth] = {}, total = 0;
     for (std::int64_t group = 0; group < n_groups(block); ++group) {
-      changes(row, block, group, u + group * simd::kFmGroup);
-      total += constant(row, group);
+      double* own = u + group * simd::kFmGroup;
+      changes(row, block, group, own);
+      total += constant(row, group, own);
     }
     u[0] = total;
     T* q = factor_sums(row, block);
@@ -353,8 +363,8 @@ class RelationSweep {
     const std::int64_t begin = m_.columns.begin(column), n = m_.columns.end(column) - begin;
     const auto entries = [&](std::int64_t part) {
       const std::int64_t from = begin + part * kPart;
-      return simd::FmEntries<T>{states(index), constants(index), places() + from,
-                                m_.columns.data + from, std::min(kPart, n - part * kPart)};
+      return simd::FmEntries<T>{states(index), places() + from, m_.columns.data + from,
+                                std::min(kPart, n - part * kPart)};
     };
     const std::int64_t slot = index * width, at = block * w_ + slot;
     const std::int64_t prior = m_.groups[column] * m_.width + at;
@@ -427,9 +437,9 @@ class RelationSweep {
   std::vector<std::int64_t> only_entry_, place_, column_of_;  // of each row; -1: none
   std::vector<char> is_private_;                              // of each column
   std::vector<std::int32_t> places_;                          // of the entries; empty: their rows
-  Buffer<double> groups_;     // of rows that are not private, for each group of slots
-  Buffer<double> constants_;  // of the same rows and groups
-  Buffer<double> pairs_;      // of the same rows: sums of o o' of two groups
+  Buffer<double> groups_;            // of rows that are not private, for each group of slots
+  Buffer<double> first_error_sums_;  // of the same rows, before the first group
+  Buffer<double> pairs_;             // of the same rows: sums of o o' of two groups
   std::vector<RelationScratch<T>> scratch_;
 };
 

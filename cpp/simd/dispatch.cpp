@@ -13,6 +13,7 @@
 #include "mixture.hpp"
 #include "mixture_diag.hpp"
 #include "mixture_full.hpp"
+#include "normal_kernels.hpp"
 #include "rating_kernels.hpp"
 #include "resample_kernels.hpp"
 #include "score_kernels.hpp"
@@ -193,6 +194,7 @@ template const FmPanels<float>& fm_panels<float>();
 template const FmPanels<double>& fm_panels<double>();
 
 AIMASS_TABLE_IN_USE(ResampleTable, resample_table)
+AIMASS_TABLE_IN_USE(NormalTable, normal_table)
 
 namespace mixture {
 AIMASS_TABLE_IN_USE(Kernels, kernels)

@@ -28,19 +28,26 @@ constexpr Index kVectorsAhead = 8;  // that a prefetch runs ahead
 // Adds rows [row, row + n_rows) of the sums of o o', columns of nv vectors from `from` on.
 template <Index n_rows, Index nv>
 void add_rows_of_vectors(const FmVectors& s, Index from, Index row, Index width, double* moments) {
-  V<double> sums[n_rows * nv] = {};
+  V<double> sums[n_rows * nv];
+#pragma GCC unroll 24
+  for (Index i = 0; i < n_rows * nv; ++i) sums[i] = V<double>{};
   for (Index k = 0; k < s.n; ++k) {
     const double* o = s.base + s.indices[k] * s.stride;
     if (row == 0 && k + kVectorsAhead < s.n) {
       const double* next = s.base + s.indices[k + kVectorsAhead] * s.stride;
       for (Index v = 0; v < nv * kWide; v += 8) __builtin_prefetch(next + v);
     }
-    for (Index v = 0; v < nv; ++v) {
-      const V<double> vector = at(o, from + v);
-      for (Index i = 0; i < n_rows; ++i) sums[i * nv + v] += o[row + i] * vector;
+    // The vectors stay in registers, and one number at a time: 12 sums leave room for no more.
+    V<double> vectors[nv];
+    for (Index v = 0; v < nv; ++v) vectors[v] = at(o, from + v);
+    for (Index i = 0; i < n_rows; ++i) {
+      const double number = o[row + i];
+      for (Index v = 0; v < nv; ++v) sums[i * nv + v] += number * vectors[v];
     }
   }
+#pragma GCC unroll 8
   for (Index i = 0; i < n_rows; ++i) {
+#pragma GCC unroll 4
     for (Index v = 0; v < nv; ++v) at(moments + (row + i) * width, from + v) += sums[i * nv + v];
   }
 }
@@ -64,7 +71,9 @@ void add_band(const FmVectors& s, Index from, Index width, double* moments) {
 // Adds the last two bands in one pass, where registers hold their sums: rows of the diagonal vector
 // `from` with two vectors, and the rows of the next one with one.
 [[maybe_unused]] void add_last_bands(const FmVectors& s, Index from, Index width, double* moments) {
-  V<double> upper[2 * kWide] = {}, lower[kWide] = {};
+  V<double> upper[2 * kWide], lower[kWide];
+#pragma GCC unroll 8
+  for (Index i = 0; i < kWide; ++i) upper[2 * i] = upper[2 * i + 1] = lower[i] = V<double>{};
   const Index first = from * kWide, second = first + kWide;
   for (Index k = 0; k < s.n; ++k) {
     const double* o = s.base + s.indices[k] * s.stride;
@@ -75,6 +84,7 @@ void add_band(const FmVectors& s, Index from, Index width, double* moments) {
       lower[i] += o[second + i] * right;
     }
   }
+#pragma GCC unroll 8
   for (Index i = 0; i < kWide; ++i) {
     at(moments + (first + i) * width, from) += upper[2 * i];
     at(moments + (first + i) * width, from + 1) += upper[2 * i + 1];
@@ -136,10 +146,11 @@ void moments(const FmVectors& s, Index width, Index used, const double* errors, 
   if (nv - v == 1) add_errors<1>(s, v, panel, of_errors);
 }
 
-// The numbers of a group, at any address.
-typedef double Four __attribute__((vector_size(32), aligned(8), may_alias));
-const Four& four_at(const double* p) { return *reinterpret_cast<const Four*>(p); }
-Four& four_at(double* p) { return *reinterpret_cast<Four*>(p); }
+// The numbers of a group, and those at any address.
+typedef double Four __attribute__((vector_size(32)));
+typedef double FourAt __attribute__((vector_size(32), aligned(8), may_alias));
+const FourAt& four_at(const double* p) { return *reinterpret_cast<const FourAt*>(p); }
+FourAt& four_at(double* p) { return *reinterpret_cast<FourAt*>(p); }
 
 // Lane i of `out` is lane i + kBy of v, in turn.
 template <Index kBy>
@@ -160,7 +171,8 @@ void group_sums(const FmEntries<T>& s, const double* v, double* sums) {
        products = {};
   for (Index k = 0; k < s.n; ++k) {
     const double* r = rows + indices[k] * kGroupState;
-    const double x = static_cast<double>(values[k]), square = x * x;
+    const double value = static_cast<double>(values[k]);
+    const Four x = {value, value, value, value}, square = x * x;
     const Four c = four_at(r + kSums) - x * own;
     const Four g = square * (four_at(r + kFirst) + r[kHalfCount] * c);
     products += x * (four_at(r + kErrors) + r[kErrorSum] * c);
@@ -185,9 +197,10 @@ void group_sums(const FmEntries<T>& s, const double* v, double* sums) {
   four_at(sums + 12) = products;
 }
 
-// The product of a symmetric matrix, given by its diagonals, and a vector in four rotations.
-void add_product(const Four& diagonal, const Four& next, const Four& opposite, const Four* v,
-                 Four& out) {
+// The product of a symmetric matrix, given by its diagonals from `matrix` on, and a vector in four
+// rotations.
+void add_product(const double* matrix, const Four* v, Four& out) {
+  const Four diagonal = four_at(matrix), next = four_at(matrix + 4), opposite = four_at(matrix + 8);
   Four before, twice;
   rotate<3>(next, before);
   shuffle_to<0, 1, 0, 1>(opposite, opposite, twice);
@@ -203,16 +216,14 @@ void rotations(const Four& v, Four* out) {
 
 template <class T>
 void group_move(const FmEntries<T>& s, const double* v, const double* d, const double* f) {
-  double *rows = s.rows, *constants = s.constants;
+  double* rows = s.rows;
   const std::int32_t* indices = s.indices;
   const T* values = s.x;
-  const Four own = four_at(v), of_factors = four_at(f);
+  const Four own = four_at(v), of_all = four_at(d), of_factors = four_at(f);
   Four change[4];
-  rotations(four_at(d), change);
-  const double of_linear = d[0] - f[0];
+  rotations(of_all, change);
   for (Index k = 0; k < s.n; ++k) {
-    const Index row = indices[k];
-    double* r = rows + row * kGroupState;
+    double* r = rows + indices[k] * kGroupState;
     const double x = static_cast<double>(values[k]);
     const Four q = four_at(r + kSums), first = four_at(r + kFirst);
     // The errors of the row's cases change by -x d'o - x c'd. Both products with d:
@@ -223,11 +234,10 @@ void group_move(const FmEntries<T>& s, const double* v, const double* d, const d
     const Four pairs = even + odd;
     const double constant = pairs[0] + pairs[2];
     Four step = constant * first;
-    add_product(four_at(r + kDiagonal), four_at(r + kNext), four_at(r + kOpposite), change, step);
+    add_product(r + kDiagonal, change, step);
     four_at(r + kErrors) -= x * step;
     four_at(r + kSums) = q + x * of_factors;
     r[kErrorSum] -= x * ((pairs[1] + pairs[3]) + 2 * constant * r[kHalfCount]);
-    constants[row] += x * (constant + of_linear);
   }
 }
 
@@ -238,7 +248,7 @@ bool draw_four(const FmGroup& s, const double* sums, double* change) {
   const Four v = four_at(s.coefficients);
   Four turned[4], right = four_at(sums + 12);
   rotations(v, turned);
-  add_product(four_at(sums), four_at(sums + 4), four_at(sums + 8), turned, right);
+  add_product(sums, turned, right);
   right = four_at(s.prior_precision) * four_at(s.prior_mean) + s.alpha * right;
   const Four diagonal = s.alpha * four_at(sums) + four_at(s.prior_precision);
   const Four next = s.alpha * four_at(sums + 4), opposite = s.alpha * four_at(sums + 8);

@@ -40,12 +40,10 @@ constexpr std::int64_t kFmGroup = 4, kErrors = 0, kSums = 4, kFirst = 8, kDiagon
 // by diagonals as above with M_02 and M_13 twice, then of h e.
 constexpr std::int64_t kGroupSums = 4 * kFmGroup;
 
-// Entries of a column of a relation: the states of all rows, what the predictions of the cases of
-// each row have grown by without o, row numbers and values.
+// Entries of a column of a relation: the states of all rows, row numbers and values.
 template <class T>
 struct FmEntries {
   double* rows;
-  double* constants;
   const std::int32_t* indices;
   const T* x;
   std::int64_t n;

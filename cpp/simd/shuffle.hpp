@@ -1,6 +1,5 @@
-// Lanes of two vectors in a new order, for compilers with either spelling of it: GCC before 12 has
-// no
-// __builtin_shufflevector. Everything has internal linkage.
+// Lanes of two vectors in a new order, for compilers with either spelling of it: GCC before 12 does
+// not have __builtin_shufflevector. Everything has internal linkage.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,9 @@
 // Resampling under the sanitizers: random sizes, every law and level; results are compared between
-// thread counts. Kernels: resampled_sums, resampling_weights.
+// thread counts. Kernels: resampled_sums, resampling_weights, standard_normal.
 #include <array>
 
 #include "../kernels/resample.hpp"
+#include "../kernels/standard_normal.hpp"
 #include "stress.hpp"
 
 namespace aimass::stress {
@@ -27,6 +28,13 @@ void stress_resample(Rng& rng) {
     return out;
   };
   expect(weights(1) == weights(several), "resampling_weights depends on threads");
+  const std::int64_t n_normals = below(rng, 200'000);
+  const auto normals = [&](int n_threads) {
+    std::vector<double> out(static_cast<std::size_t>(n_normals));
+    standard_normal(Run(n_threads), replicates.seed, n_normals, out.data());
+    return out;
+  };
+  expect(normals(1) == normals(several), "standard_normal depends on threads");
 }
 
 }  // namespace aimass::stress

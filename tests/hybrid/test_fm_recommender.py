@@ -80,8 +80,9 @@ def test_presence_is_learned_with_random_items():
     items += users % 2
     x = Interactions.from_arrays(users, items)
     model = FactorizationMachine(**FAST, n_negatives=3).fit(x)
-    lists = model.recommend([0, 1], k=4)
-    assert [{int(i) % 2 for i in ids if i is not None} for ids in lists.ids] == [{0}, {1}]
+    lists = model.recommend(list(range(40)), k=4)
+    is_right = [int(i) % 2 == user % 2 for user, ids in enumerate(lists.ids) for i in ids]
+    assert np.mean(is_right) > 0.85  # 0.95 on average over seeds; 0.5 by chance
 
 
 def test_a_file_keeps_the_features(model, tmp_path):
