@@ -16,6 +16,8 @@ from .registry import find, name_of
 from .validation import as_csr, csr_parts, wrap_csr
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[Any]]
@@ -175,12 +177,26 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
     if node["class"] == "feature-table":
         return cls(**{name: decode(part, arrays) for name, part in node["parts"].items()})
     model = cls(**{name: _unplain(value) for name, value in node["parameters"].items()})
-    if set(node["state"]) != set(cls._state):
-        raise DamagedFileError(f"the state of {node['class']} is not complete")
+    _check_state(node["state"], cls._state, node["class"])
     for name in cls._state:
         setattr(model, name, decode(node["state"][name], arrays))
     model._restore()
     return model
+
+
+def _check_state(state: Iterable[str], expected: Iterable[str], name: str) -> None:
+    """Raise DamagedFileError for other learned attributes than those of this release."""
+    missing, unknown = set(expected) - set(state), set(state) - set(expected)
+    if missing or unknown:
+        parts = [
+            f"{word} {', '.join(map(repr, sorted(names)[:4]))}"
+            for word, names in (("lacks", missing), ("also has", unknown))
+            if names
+        ]
+        raise DamagedFileError(
+            f"its model {name!r} {' and '.join(parts)}, as a file of another release may: fit the "
+            "model with this release and save it again"
+        )
 
 
 def _decode_text(node: dict[str, Any]) -> NDArray[Any]:
@@ -201,8 +217,7 @@ def _decode_adapted(node: dict[str, Any], arrays: Arrays) -> AdaptedModel:
             raise DamagedFileError(f"{name!r} is not the name of a learned attribute")
         setattr(foreign, name, decode(value, arrays))
     model = AdaptedModel(model=foreign)
-    if set(node["state"]) != set(model._state):
-        raise DamagedFileError(f"the state of {node['adapted']} is not complete")
+    _check_state(node["state"], model._state, node["adapted"])
     for name in model._state:
         setattr(model, name, decode(node["state"][name], arrays))
     model._restore()
