@@ -51,6 +51,20 @@ def test_new_items_and_new_users(
     assert set(pq.read_table(out2)["item_id"].to_pylist()) == {130, 131}
 
 
+def test_codes_of_new_items_need_no_leading_zeros(aimass: Run, shop: Path, tmp_path: Path) -> None:
+    items, new, out = (tmp_path / name for name in ("items.csv", "new.csv", "lists.csv"))
+    lines = [f"{n},{'007' if n < 115 else '123'},{'S' if n < 115 else 42}" for n in range(100, 130)]
+    items.write_text("\n".join(["item_id,code,size", *lines]) + "\n")
+    new.write_text("item_id,code,size\n130,123,42\n")
+    saved = tmp_path / "model.aimass"
+    words = ("--model", "cold-start", "--item-features", items, "--out", out, "--save", saved)
+    assert aimass("recommend", shop, *words).exit_code == 0
+    words = ("--candidates", "130", "--item-features", new, "--out", out)
+    done = aimass("recommend", "--model-file", saved, *words)
+    assert done.exit_code == 0, done.output
+    assert set(csv.read_csv(out)["item_id"].to_pylist()) == {130}
+
+
 def test_columns_and_keys(aimass: Run, shop: Path, tmp_path: Path) -> None:
     items = tmp_path / "products.csv"
     lines = [f"{n},{'x' if n < 115 else 'y'},{n / 7}" for n in range(100, 130)]
