@@ -118,7 +118,10 @@ class CampaignOptions:
         """Return the planned shares by arm, as it is written."""
         if self.expected is None:
             return None
-        pairs = _pairs(self.expected.split(","), "--expected")
+        words = self.expected.split(",")
+        pairs = _pairs(words, "--expected")
+        if len(pairs) < len(words):
+            raise ValueError(f"--expected: {self.expected!r} names an arm a second time")
         return {arm: _number(share, f"--expected {arm}") for arm, share in pairs.items()}
 
 

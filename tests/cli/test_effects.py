@@ -123,6 +123,9 @@ def test_an_arm_of_planned_shares_may_not_be_written_twice(aimass: Run, campaign
     done = aimass(*words, "--expected", "true=1,false=1,True=1")
     assert done.exit_code == 2
     assert "--expected: 'True' names the arm True a second time" in done.output
+    done = aimass(*words, "--expected", "True=1,False=1,True=2")
+    assert done.exit_code == 2
+    assert "names an arm a second time" in done.output
 
 
 def test_sizes_of_the_arms_are_tested(aimass: Run, tmp_path: Path) -> None:
