@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import Reporter, Steps, shown_events
-from .features import FeatureOptions
+from .features import FeatureOptions, features_used_by
 from .groups import with_option_groups
 from .models import ModelSpec, model_class, naming_models, parse_models
 from .options import (
@@ -243,6 +243,9 @@ def evaluate(
         return
     held = ", ".join(f"{size['test']:,}" for size in sizes)
     shown = facts_shown(facts) | {"split": f"{rule_name}, {held} entries to predict"}
+    without = [s.label for s in specs if features_used_by(model_class(s.name))]
+    if without and not files and not features.are_given:
+        shown["features"] = f"none given for {', '.join(without)}"
     if target is not None:
         shown["written"] = str(target)
     reporter.facts(source.name, shown)

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .console import shown_events
-from .features import features_of
+from .features import features_of, features_used_by
 from .files import check_output, load_saved
 from .models import model_class, naming_models, parse_models
 from .ratings import Ratings, data_facts, open_ratings
@@ -103,6 +103,13 @@ class FittedModel:
         dict
         """
         facts: dict[str, Any] = {"model": self.label}
+        used = features_used_by(self.model)
+        if used:  # those of the fit, also of a model that was read from a file
+            facts["features"] = [
+                name
+                for name in used
+                if getattr(self.model, f"{name[:4]}_encoder_", None) is not None
+            ]
         if self.data is not None and self.ratings is not None:
             facts |= data_facts(self.data, self.ratings.columns)
         return facts

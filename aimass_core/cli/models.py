@@ -73,9 +73,9 @@ def model_class(name: str) -> Any:
         return find(name)
     except KeyError:
         close = _closest_model(name)
-        hint = f"; did you mean {close!r}?" if close else ""
+        hint = f"; did you mean {close!r}?" if close else "."
         raise ValueError(
-            f"--model: there is no model {name!r}; the models are {', '.join(model_names())}{hint}"
+            f"--model: there is no model {name!r}{hint} The models are {', '.join(model_names())}"
         ) from None
 
 

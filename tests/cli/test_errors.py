@@ -329,5 +329,5 @@ def test_a_full_disk_is_no_defect(
 
 def test_the_command_does_not_ask_for_an_import(aimass: Callable[..., Any], shop: Path) -> None:
     failed = aimass("recommend", shop, "--model", "NMF2", "--out", "-")
-    assert "there is no model 'NMF2'; the models are" in failed.output
+    assert "there is no model 'NMF2'; did you mean 'nmf'? The models are" in failed.output
     assert "Import" not in failed.output

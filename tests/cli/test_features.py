@@ -183,6 +183,28 @@ def test_reasons_by_features(
     assert why["contributions"][0]["feature"] == "half=a"
 
 
+def test_a_model_without_its_features_is_named(
+    aimass: Run, aimass_json: RunJson, shop: Path, features: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model = ("--model", "hybrid-als", "--set", "n_factors=4")
+    out = ("--out", tmp_path / "lists.csv", "--k", 2)
+
+    def row_of(*words: object) -> list[str]:
+        shown = aimass(*words)
+        assert shown.exit_code == 0, shown.output
+        return [line for line in shown.stdout.splitlines() if "none given" in line]
+
+    (line,) = row_of("recommend", shop, *model, *out)
+    assert "features" in line
+    assert len(row_of("audience", shop, *model, "--items", "115", *out[:2])) == 1
+    (line,) = row_of("evaluate", shop, *model, "--model", "popularity")
+    assert "none given for hybrid-als" in line
+    assert not row_of("recommend", shop, *model, "--user-features", features[1], *out)
+    assert not row_of("recommend", shop, *out)
+    found = aimass_json("recommend", shop, *model, "--item-features", features[0], *out)
+    assert found["features"] == ["item_features"]
+
+
 def hybrid(users: Path) -> tuple[object, ...]:
     return ("--model", "hybrid-als", "--set", "n_factors=4", "--user-features", users)
 
