@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from ..base.arrays import LARGEST, as_labels, as_vector
+from ..base.clusters import warn_few_clusters
 from ..base.export import Exportable
 from ..base.figures import new_axes
 from ..base.html import results
@@ -60,7 +61,7 @@ class Effect(TestedDifference):
     confidence : float
         Level of the intervals.
     interval : str
-        "newcombe" (rates), "welch" (means) or "normal" (adjusted or clustered).
+        "newcombe" (rates), "welch" (means), "student" (clustered) or "normal" (adjusted).
     variance_reduction : float
         Share of the variance of the difference that the adjustment removes.
     """
@@ -390,7 +391,8 @@ def campaign_effect(
         "cuped": one slope per covariate for both arms. "regression": slopes of each arm. Default:
         "regression" with covariates, else "none".
     clusters : array-like of labels, shape (n_customers,), optional
-        Customers of one cluster (household, store) were assigned together.
+        Customers of one cluster (household, store) were assigned together, or their outcomes
+        depend on each other. A cluster may hold customers of several arms.
     expected : dict of label to float, optional
         Planned shares of the arms; the report then has their check.
     correction : {"holm", "benjamini-hochberg", "bonferroni", "none"}, default "holm"
@@ -408,12 +410,24 @@ def campaign_effect(
         For a treatment of one arm only, arms with fewer than two customers (or clusters), missing
         or infinite values, and arrays of unequal length.
 
+    Warns
+    -----
+    FewClustersWarning
+        If an arm and the control arm hold fewer than 30 clusters together.
+
     Notes
     -----
     Rates (outcomes of 0 and 1 only) have Newcombe's score interval and the p-value of the pooled
-    z-test, means those of Welch's t-test, adjusted and clustered effects those of the normal
-    approximation with influence values. An adjustment is consistent for any covariates as long as
-    the treatment is random.
+    z-test, means those of Welch's t-test, adjusted effects those of the normal approximation with
+    influence values. An adjustment is consistent for any covariates as long as the treatment is
+    random.
+
+    With clusters, the influence values of all customers of a cluster are summed before they are
+    squared. Where a cluster holds customers of both arms, the sum also holds their covariance, so
+    that effects within clusters have a valid error. The variance of each mean has the factor
+    G / (G - 1) of its G clusters. Intervals and p-values are those of Student's t with Welch's
+    degrees of freedom of the clusters, which are at most G_treated + G_control - 2 and at most the
+    number of different clusters minus 1. Clusters of one customer give Welch's t-test.
 
     References
     ----------
@@ -423,6 +437,8 @@ def campaign_effect(
        pre-experiment data", WSDM 2013 (CUPED).
     .. [3] W. Lin, "Agnostic notes on regression adjustments to experimental data", Annals of
        Applied Statistics 7, 2013.
+    .. [4] A. C. Cameron, D. L. Miller, "A practitioner's guide to cluster-robust inference",
+       Journal of Human Resources 50, 2015.
 
     Examples
     --------
@@ -465,10 +481,22 @@ def campaign_effect(
                 (arm, names[reference], name),
             )
             effects.append(effect)
+    if groups is not None:
+        _warn_few_clusters(codes, reference, groups)
     adjusted = adjust_p_values([e.p_value for e in effects], method=correction)
     effects = [replace(e, adjusted_p_value=float(p)) for e, p in zip(effects, adjusted)]
     ratio = None if expected is None else sample_ratio_test(treatment, expected=expected)
     return CampaignReport(effects, ratio, adjustment, correction)
+
+
+def _warn_few_clusters(codes: NDArray[np.int64], reference: int, groups: NDArray[np.int64]) -> None:
+    """Warn if any arm and the control arm hold few clusters together."""
+    n_clusters = [
+        len(np.unique(groups[(codes == code) | (codes == reference)]))
+        for code in np.unique(codes)
+        if code != reference
+    ]
+    warn_few_clusters(min(n_clusters))
 
 
 def _control_code(labels: NDArray[Any], names: list[str], control: Any) -> int:
@@ -601,9 +629,14 @@ def _moments(
     """Return the means of treated and control customers, their variances and covariance."""
     m1, m0, first, second = _influences(treated, values, matrix, adjustment)
     if groups is not None:
-        n_groups = len(np.unique(groups))
-        scale = np.sqrt(n_groups / (n_groups - 1))
-        first, second = (scale * np.bincount(groups, i) for i in (first, second))
+        # The factor n / (n - 1) of the customers of an arm becomes that of its clusters.
+        arms = [treated, ~treated]
+        sizes = [int(arm.sum()) for arm in arms]
+        units = [len(np.unique(groups[arm])) for arm in arms]
+        first, second = (
+            np.sqrt((s - 1) / s * g / (g - 1)) * np.bincount(groups, i)
+            for i, s, g in zip((first, second), sizes, units)
+        )
     return m1, m0, float(first @ first), float(second @ second), float(first @ second)
 
 
@@ -630,22 +663,25 @@ def _effect(
     m1, m0, v1, v0, shared = _moments(treated, values, matrix, adjustment, groups)
     difference, variance = m1 - m0, max(v1 + v0 - 2 * shared, 0.0)
     is_plain = adjustment == "none" and groups is None
+    degrees = np.inf
     if is_plain and np.isin(values, (0.0, 1.0)).all():
         interval = "newcombe"
         lower, upper, p_value = _difference_of_rates(m1, m0, n1, n0, level)
     else:
-        interval, degrees = "normal", np.inf
-        if is_plain:
-            interval = "welch"
-            if variance > 0:
-                degrees = variance**2 / (v1**2 / (n1 - 1) + v0**2 / (n0 - 1))
+        interval = "welch" if is_plain else "normal" if groups is None else "student"
+        if interval != "normal" and v1 + v0 > 0:
+            degrees = (v1 + v0) ** 2 / (v1**2 / (units[0] - 1) + v0**2 / (units[1] - 1))
+        if groups is not None:
+            degrees = min(degrees, len(np.unique(groups)) - 1)
         lower, upper, p_value = _difference_of_means(difference, variance, degrees, level)
     reduction = 0.0
     if adjustment != "none":
         _, _, *raw = _moments(treated, values, None, "none", groups)
         plain = raw[0] + raw[1] - 2 * raw[2]
         reduction = 1 - variance / plain if plain > 0 else 0.0
-    lift, lift_lower, lift_upper = _relative_lift(m1, m0, v1, v0, shared, level)
+    lift, lift_lower, lift_upper = _relative_lift(
+        m1, m0, v1, v0, shared, _quantile(np.inf if groups is None else degrees, level)
+    )
     return Effect(
         arm=names[0],
         control=names[1],
@@ -684,9 +720,14 @@ def _difference_of_means(
 ) -> tuple[float, float, float]:
     """Return the limits of a difference and its p-value by Student's t or the normal law."""
     error = float(np.sqrt(variance))
-    tail = (1 + level) / 2
-    t = float(ndtri(tail) if np.isinf(degrees) else stdtrit(degrees, tail))
+    t = _quantile(degrees, level)
     return difference - t * error, difference + t * error, _two_sided(difference, error, degrees)
+
+
+def _quantile(degrees: float, level: float) -> float:
+    """Return the half width, in standard errors, of an interval by Student's t or normal law."""
+    tail = (1 + level) / 2
+    return float(ndtri(tail) if np.isinf(degrees) else stdtrit(degrees, tail))
 
 
 def _two_sided(difference: float, error: float, degrees: float) -> float:
@@ -714,13 +755,12 @@ def _newcombe(p1: float, p0: float, n1: int, n0: int, level: float) -> tuple[flo
 
 
 def _relative_lift(
-    m1: float, m0: float, v1: float, v0: float, shared: float, level: float
+    m1: float, m0: float, v1: float, v0: float, shared: float, z: float
 ) -> tuple[float, float, float]:
-    """Return the relative lift and its limits by the delta method."""
+    """Return the relative lift and its limits, `z` standard errors away, by the delta method."""
     if m0 <= 0:
         return float("nan"), float("nan"), float("nan")
     lift = m1 / m0 - 1
-    z = float(ndtri((1 + level) / 2))
     if m1 > 0:
         error = np.sqrt(max(v1 / m1**2 + v0 / m0**2 - 2 * shared / (m1 * m0), 0.0))
         ratio = m1 / m0
