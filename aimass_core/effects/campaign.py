@@ -8,13 +8,14 @@ clustered estimates alike. Time O(n) per arm and outcome, with p covariates O(n 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from ..base.arrays import LARGEST, as_labels, as_vector
+from ..base.caller import warn_caller
 from ..base.clusters import warn_few_clusters
 from ..base.export import Exportable
 from ..base.figures import new_axes
@@ -23,6 +24,7 @@ from ..base.tested import TestedDifference
 from ..base.text import aligned, interval_text, p_value_text
 from ..base.validation import as_choice, as_float
 from ..evaluation.resampling import CORRECTIONS, adjust_p_values
+from .balance import CovariateBalance, CovariateImbalanceWarning, covariate_balance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -153,12 +155,15 @@ class CampaignReport(Exportable):
         The check of the sizes of the arms, where planned shares were given.
     adjustment, correction : str
         As given to `campaign_effect`.
+    balance : list of CovariateBalance
+        The test of each covariate in each arm.
     """
 
     effects: list[Effect]
     sample_ratio: SampleRatioTest | None
     adjustment: str
     correction: str
+    balance: list[CovariateBalance] = field(default_factory=list)
 
     def __getitem__(self, key: Any) -> Effect:
         """Return the effect of ``(arm, outcome)``."""
@@ -205,6 +210,8 @@ class CampaignReport(Exportable):
             lines[-1] += f"; adjusted for covariates ({self.adjustment})"
         if self.sample_ratio is not None:
             lines.append(repr(self.sample_ratio))
+        if self.balance:
+            lines += _balance_lines(self.balance)
         return lines
 
     def columns(self) -> dict[str, NDArray[Any]]:
@@ -266,14 +273,35 @@ class CampaignReport(Exportable):
         Returns
         -------
         dict
-            Keys "effects", "sample_ratio", "adjustment" and "correction".
+            Keys "effects", "sample_ratio", "adjustment", "correction" and "balance".
         """
         return {
             "effects": [effect.to_dict() for effect in self.effects],
             "sample_ratio": None if self.sample_ratio is None else self.sample_ratio.to_dict(),
             "adjustment": self.adjustment,
             "correction": self.correction,
+            "balance": [test.to_dict() for test in self.balance],
         }
+
+
+def _balance_lines(tests: list[CovariateBalance]) -> list[str]:
+    """Return a line for each unbalanced covariate, or the smallest p-value of the balance."""
+    imbalances = _imbalances(tests)
+    if imbalances:
+        return [f"COVARIATE IMBALANCE: {message}" for message in imbalances]
+    smallest = min(test.adjusted_p_value for test in tests)
+    return [f"covariates balanced between the arms: smallest p {p_value_text(smallest)}"]
+
+
+def _imbalances(tests: list[CovariateBalance]) -> list[str]:
+    """Return a message for each unbalanced covariate, with the arm that differs most."""
+    ordered = sorted((test for test in tests if test.is_imbalanced), key=lambda test: -test.p_value)
+    worst = {test.covariate: test for test in ordered}
+    return [
+        f"{test!r}: it was not known before the campaign, or the assignment was not random. Leave "
+        "the covariate out, or mend the assignment"
+        for test in worst.values()
+    ]
 
 
 def sample_ratio_test(
@@ -386,7 +414,8 @@ def campaign_effect(
         The control arm. Default: False or 0, where that is an arm.
     covariates : array-like, shape (n_customers,) or (n_customers, n_covariates), optional
         Or a dictionary or data frame of columns. Numbers that were known before the campaign, for
-        example spend of the year before.
+        example spend of the year before. The balance of each between the arms is tested; what the
+        campaign may have changed (visits, spend since then) must not be among them.
     adjustment : {"none", "cuped", "regression"}, optional
         "cuped": one slope per covariate for both arms. "regression": slopes of each arm. Default:
         "regression" with covariates, else "none".
@@ -412,6 +441,9 @@ def campaign_effect(
 
     Warns
     -----
+    CovariateImbalanceWarning
+        If a covariate differs between an arm and the control arm with p < 0.001, corrected for
+        the number of covariates and arms.
     FewClustersWarning
         If an arm and the control arm hold fewer than 30 clusters together.
 
@@ -458,7 +490,8 @@ def campaign_effect(
     names = [str(label) for label in labels.tolist()]
     reference = _control_code(labels, names, control)
     named = _named_outcomes(outcomes, n)
-    matrix = _covariate_matrix(covariates, n)
+    columns = _named_covariates(covariates, n)
+    matrix = None if columns is None else _covariate_matrix(columns, n)
     if adjustment is None:
         adjustment = "none" if matrix is None else "regression"
     adjustment = as_choice(adjustment, "adjustment", ADJUSTMENTS)
@@ -486,7 +519,10 @@ def campaign_effect(
     adjusted = adjust_p_values([e.p_value for e in effects], method=correction)
     effects = [replace(e, adjusted_p_value=float(p)) for e, p in zip(effects, adjusted)]
     ratio = None if expected is None else sample_ratio_test(treatment, expected=expected)
-    return CampaignReport(effects, ratio, adjustment, correction)
+    balance = covariate_balance(codes, names, reference, columns or {}, groups)
+    for message in _imbalances(balance):
+        warn_caller(message, CovariateImbalanceWarning)
+    return CampaignReport(effects, ratio, adjustment, correction, balance)
 
 
 def _warn_few_clusters(codes: NDArray[np.int64], reference: int, groups: NDArray[np.int64]) -> None:
@@ -538,23 +574,34 @@ def _named_outcomes(outcomes: Any, n: int) -> dict[str, Floats]:
     }
 
 
-def _covariate_matrix(covariates: Any, n: int) -> Floats | None:
-    """Return covariates as standardised columns; constant columns are left out."""
+def _named_covariates(covariates: Any, n: int) -> dict[Any, Floats] | None:
+    """Return covariates as columns by name."""
     if covariates is None:
         return None
-    covariates = _as_mapping(covariates)
-    if isinstance(covariates, Mapping):
-        named = {f"covariate {name!r}": column for name, column in covariates.items()}
-    else:
-        array = np.asarray(covariates)
-        named = {"covariates": array}
-        if array.ndim == 2:
-            named = {f"covariates[:, {j}]": column for j, column in enumerate(array.T)}
-    scaled = []
-    for name, values in named.items():
-        column = as_vector(values, name, length=n, largest=LARGEST)
-        if len(column) and np.ptp(column) > 0:
-            scaled.append((column - column.mean()) / column.std())
+    columns = _as_mapping(covariates)
+    if isinstance(columns, Mapping):
+        return {
+            name: as_vector(column, f"covariate {name!r}", length=n, largest=LARGEST)
+            for name, column in columns.items()
+        }
+    array = np.asarray(columns)
+    if array.ndim == 2:
+        return {
+            f"column {j}": as_vector(column, f"covariates[:, {j}]", length=n, largest=LARGEST)
+            for j, column in enumerate(array.T)
+        }
+    name = getattr(columns, "name", None)  # of a pandas or polars Series
+    vector = as_vector(columns, "covariates", length=n, largest=LARGEST)
+    return {"column 0" if name in (None, "") else name: vector}
+
+
+def _covariate_matrix(columns: dict[Any, Floats], n: int) -> Floats:
+    """Return covariates as standardised columns; constant columns are left out."""
+    scaled = [
+        (column - column.mean()) / column.std()
+        for column in columns.values()
+        if len(column) and np.ptp(column) > 0
+    ]
     return np.stack(scaled, axis=1) if scaled else np.empty((n, 0))
 
 

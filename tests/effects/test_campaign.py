@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from aimass_core.effects import campaign_effect, sample_ratio_test
+from aimass_core.effects import (
+    CovariateImbalanceWarning,
+    campaign_effect,
+    sample_ratio_test,
+)
 from aimass_core.exceptions import FewClustersWarning
 
 GOLDEN = {  # arm, outcome -> difference to no e-mail, standard error
@@ -330,7 +334,8 @@ class TestDegenerateCovariates:
     def test_covariate_that_varies_in_a_third_arm_only(self, rng):
         arm, values = np.arange(600) % 3, rng.random(600)
         other = np.where(arm == 2, rng.random(600), 0.0)
-        report = campaign_effect(arm, values, covariates=other)
+        with pytest.warns(CovariateImbalanceWarning, match="between the arms 2 and 0"):
+            report = campaign_effect(arm, values, covariates=other)
         plain = campaign_effect(arm, values)
         assert report["1", "outcome"].difference == plain["1", "outcome"].difference
 
