@@ -103,7 +103,7 @@ class SampleRatioTest:
     Parameters
     ----------
     counts : dict of str to int
-        Customers of each arm.
+        Customers of each arm, in ascending order of the labels; arms without customers are last.
     expected : dict of str to float
         Planned share of each arm.
     p_value : float
@@ -354,7 +354,9 @@ planned 50.00%)
         unplanned = sorted(counts.keys() - shares.keys())
         if unplanned:
             raise ValueError(f"expected has no share of {', '.join(unplanned)}; name every arm")
-        counts = {name: counts.get(name, 0) for name in shares}
+        order = [*counts, *sorted(shares.keys() - counts.keys())]  # not that of a set of arms
+        counts = {name: counts.get(name, 0) for name in order}
+        shares = {name: shares[name] for name in order}
     if len(shares) < 2:
         raise ValueError(f"treatment must have at least two arms, got {len(shares)}")
     total, weight = sum(counts.values()), sum(shares.values())

@@ -298,6 +298,14 @@ class TestSampleRatio:
         assert sample_ratio_test(labels, expected={0: 0.85, 1: 0.15}).is_mismatch
         assert "SAMPLE RATIO MISMATCH" in repr(sample_ratio_test(labels))
 
+    def test_order_of_the_arms_is_that_of_the_labels(self):
+        labels = np.repeat(["b", "a", "c"], 100)
+        results = [
+            sample_ratio_test(labels, expected=dict.fromkeys(arms, 1)) for arms in ("cabd", "dbca")
+        ]
+        assert list(results[0].counts) == list(results[0].expected) == ["a", "b", "c", "d"]
+        assert repr(results[0]) == repr(results[1])
+
     def test_an_arm_without_customers_is_a_mismatch(self):
         assert sample_ratio_test(["a"] * 100, expected={"a": 1, "b": 1}).is_mismatch
 
