@@ -180,7 +180,6 @@ def test_scikit_learn_conventions(rng):
 
 def test_text_columns_are_named(rng):
     pd = pytest.importorskip("pandas")
-    linear_model = pytest.importorskip("sklearn.linear_model")
     learner = TLearner(linear_model.LogisticRegression())
     X = pd.DataFrame({"age": rng.random(60), "zip_code": ["Rural", "Urban"] * 30})
     with pytest.raises(ValueError, match="column 'zip_code' of X holds text"):
