@@ -186,6 +186,11 @@ def test_what_cannot_be_saved(tmp_path):
     model = ItemKNN(similarity=lambda d, n, a, b, p, q: d).fit(data())
     with pytest.raises(TypeError, match=r"similarity=.* can't be saved"):
         model.save(tmp_path / "m")
+    model = Popularity().fit(data())
+    model.dates_ = np.zeros(3, dtype="datetime64[D]")
+    model._state = (*model._state, "dates_")
+    with pytest.raises(TypeError, match=r"'dates_.values' of dtype .* convert it to one of fl"):
+        model.save(tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -391,6 +396,17 @@ def test_the_contents_are_hashed_without_a_copy(file, monkeypatch):
     )
     load(file)
     assert parts == [bytes, memoryview]  # the header and the arrays
+
+
+def test_other_learned_attributes_are_named_with_a_remedy(file):
+    def change(tree):
+        tree["state"]["newer_"] = tree["state"].pop("users_")
+
+    rewritten(file, manifest(change))
+    with pytest.raises(
+        DamagedFileError, match=r"'item-knn' lacks 'users_' and also has 'newer_'.* save it again"
+    ):
+        load(file)
 
 
 @pytest.mark.parametrize("case", FOREIGN)

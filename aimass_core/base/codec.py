@@ -16,6 +16,8 @@ from .registry import find, name_of
 from .validation import as_csr, csr_parts, wrap_csr
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[Any]]
@@ -63,6 +65,8 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
             name: _encode(getattr(thing, name), f"{at}{name}.", arrays) for name in thing._state
         }
         return {"class": name, "parameters": parameters, "state": state}
+    if isinstance(thing, np.ndarray) and thing.dtype.kind in "OU":
+        return _encode_text(thing, at)
     if isinstance(thing, np.ndarray):
         arrays[at + "values"] = thing
         return {"array": at + "values"}
@@ -97,6 +101,17 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
         ]
         return {"map": entries}
     return {"plain": _plain(thing, at)}
+
+
+def _encode_text(texts: NDArray[Any], at: str) -> dict[str, Any]:
+    """Return the node of an array of text, such as labels of classes."""
+    values = texts.tolist()
+    if texts.ndim != 1 or not all(isinstance(value, str) for value in values):
+        raise TypeError(
+            f"the array {at.rstrip('.')!r} can't be saved in a file: only numbers, booleans and "
+            f"1-D arrays of text can, got dtype {texts.dtype} of shape {texts.shape}"
+        )
+    return {"text": [str(value) for value in values], "fixed_width": texts.dtype.kind == "U"}
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -142,6 +157,8 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
     """Return the object that `encode` took apart; check everything that its arrays claim."""
     if "array" in node:
         return arrays[node["array"]]
+    if "text" in node:
+        return _decode_text(node)
     if "csr" in node:
         return _decode_csr(node, arrays)
     if "map" in node:
@@ -160,12 +177,33 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
     if node["class"] == "feature-table":
         return cls(**{name: decode(part, arrays) for name, part in node["parts"].items()})
     model = cls(**{name: _unplain(value) for name, value in node["parameters"].items()})
-    if set(node["state"]) != set(cls._state):
-        raise DamagedFileError(f"the state of {node['class']} is not complete")
+    _check_state(node["state"], cls._state, node["class"])
     for name in cls._state:
         setattr(model, name, decode(node["state"][name], arrays))
     model._restore()
     return model
+
+
+def _check_state(state: Iterable[str], expected: Iterable[str], name: str) -> None:
+    """Raise DamagedFileError for other learned attributes than those of this release."""
+    missing, unknown = set(expected) - set(state), set(state) - set(expected)
+    if missing or unknown:
+        parts = [
+            f"{word} {', '.join(map(repr, sorted(names)[:4]))}"
+            for word, names in (("lacks", missing), ("also has", unknown))
+            if names
+        ]
+        raise DamagedFileError(
+            f"its model {name!r} {' and '.join(parts)}, as a file of another release may: fit the "
+            "model with this release and save it again"
+        )
+
+
+def _decode_text(node: dict[str, Any]) -> NDArray[Any]:
+    values = node["text"]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise DamagedFileError("an array of text holds something else")
+    return np.array(values, dtype=np.str_ if node["fixed_width"] else object)
 
 
 def _decode_adapted(node: dict[str, Any], arrays: Arrays) -> AdaptedModel:
@@ -179,8 +217,7 @@ def _decode_adapted(node: dict[str, Any], arrays: Arrays) -> AdaptedModel:
             raise DamagedFileError(f"{name!r} is not the name of a learned attribute")
         setattr(foreign, name, decode(value, arrays))
     model = AdaptedModel(model=foreign)
-    if set(node["state"]) != set(model._state):
-        raise DamagedFileError(f"the state of {node['adapted']} is not complete")
+    _check_state(node["state"], model._state, node["adapted"])
     for name in model._state:
         setattr(model, name, decode(node["state"][name], arrays))
     model._restore()

@@ -56,7 +56,8 @@ def save(thing: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     TypeError
-        For anything else, or a model whose ``measure`` is a function.
+        For anything else, a model whose ``similarity`` is a function, and learned arrays of other
+        types than float32, float64, int32, int64, uint8, bool and 1-D text.
     NotFittedError
         For a model that is not fitted.
     OSError
@@ -125,8 +126,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     DamagedFileError
-        For a file that is cut short, altered, of a newer format or not one of ours. Nothing in a
-        file is ever executed.
+        For a file that is cut short, altered, of a newer format or not one of ours, and for a model
+        that another release saved with other learned attributes. Nothing in a file is ever
+        executed.
     OSError
         Where the file can't be read.
 
@@ -163,6 +165,11 @@ def _header(manifest: str, arrays: Arrays) -> tuple[bytes, list[NDArray[Any]]]:
 
     def place(name: str, array: NDArray[Any]) -> None:
         nonlocal offset
+        if array.dtype not in _NAMES:
+            raise TypeError(
+                f"the array {name!r} of dtype {array.dtype} can't be saved: convert it to one of "
+                f"{', '.join(str(dtype) for dtype in _NAMES)}"
+            )
         end = offset + array.nbytes
         entries[name] = {
             "dtype": _NAMES[array.dtype],

@@ -55,7 +55,8 @@ def explain(
         (item,) = known_ids([item_word], "ITEM", fitted.items)[0].tolist()
         explanation = fitted.model.explain(user, item, k=k)
     is_items = explanation.of == "items"
-    name = fitted.names[1 if is_items else 0]
+    user_name, item_name = fitted.names
+    name = {"items": item_name, "features": "feature"}.get(explanation.of, user_name)
     rows: list[dict[str, Any]] = [
         {
             name: other,
@@ -81,7 +82,7 @@ def explain(
         )
         return
     shown = [name, *(["title"] if title_by_id and is_items else []), "contribution"]
-    cells = [[row[column] for column in shown] for row in rows]
+    cells = [[str(row[name]), *(row[column] for column in shown[1:])] for row in rows]
     if explanation.offset:
         cells.insert(0, ["(offset)", *([""] * (len(shown) - 2)), explanation.offset])
     label = title_by_id.get(str(item), str(item))

@@ -258,16 +258,18 @@ def facts_shown(facts: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     facts : dict
-        From `data_facts`.
+        From `data_facts`; of a model that uses features also "features", the names of those given.
 
     Returns
     -------
     dict
-        Title of a line to its value; empty if nothing was read.
+        Title of a line to its value.
     """
     from ..base.text import counted
 
     rows: dict[str, Any] = {}
+    if facts.get("features") == []:
+        rows["features"] = "none given"
     if "rows_read" not in facts:
         return rows
     for role, name in facts["columns"].items():

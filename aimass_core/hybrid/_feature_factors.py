@@ -1,4 +1,4 @@
-"""What models share whose items and users get factors from their features."""
+"""What factor models share that compute factors of items and users from their features."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["FeatureFactors", "explanation_by_features"]
 
 
 class FeatureFactors(FeatureRecommender, NewItems):
-    """Base of factor models that also answer for items and users known by their features alone.
+    """Base of factor models that compute factors of new items and users from their features.
 
     A subclass defines ``_factors_of(side, features)`` and ``_solve_new``; one with item biases
     also ``_biases_of``.

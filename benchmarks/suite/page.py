@@ -118,14 +118,14 @@ def variants(groups: Groups, pattern: str, name: str) -> str:
     figure = _figure(10, 1.2 + 0.3 * len(rows))
     axes = figure.add_subplot()
     height = 0.8 / len(kinds)
-    for place, kind in enumerate(kinds):
-        at = [-y - place * height for y, (_, found) in enumerate(rows) if kind in found]
+    for number, kind in enumerate(kinds):
+        at = [-y - number * height for y, (_, found) in enumerate(rows) if kind in found]
         axes.barh(
             at,
             [found[kind] for _, found in rows if kind in found],
             height=height,
             label=kind,
-            color=PEERS[place % len(PEERS)],
+            color=PEERS[number % len(PEERS)],
         )
     axes.axvline(1.0, color=COLORS["native"], linewidth=1.5, label=name)
     axes.set_yticks([-y for y in range(len(rows))], [_short(g) for g, _ in rows], fontsize=7)
@@ -136,13 +136,13 @@ def variants(groups: Groups, pattern: str, name: str) -> str:
 
 
 def sizes(groups: Groups) -> str:
-    """Dots: fit time of the native models, slowest first, one dot for each size of the data."""
+    """Dots: CPU time of fits of the native models, slowest first; one dot for each size of data."""
     fits: dict[str, dict[int, float]] = defaultdict(dict)
     for group, members in groups.items():
         match = re.match(r"model (\S+): fit, generated", group)
         row = members.get("native", {})
-        if match and "wall" in row:
-            fits[match[1]][int(row["extra"]["nnz"])] = row["wall"]
+        if match and "cpu" in row:  # one measurement each, and others may use the machine
+            fits[match[1]][int(row["extra"]["nnz"])] = row["cpu"]
     if not any(len(times) > 1 for times in fits.values()):
         return ""
     rows = sorted(fits.items(), key=lambda row: -max(row[1].values()))
@@ -151,21 +151,21 @@ def sizes(groups: Groups) -> str:
     axes = figure.add_subplot()
     for y, (_, times) in enumerate(rows):
         axes.plot(list(times.values()), [-y] * len(times), color=COLORS["reference"], zorder=1)
-    for place, n in enumerate(numbers):
+    for number, n in enumerate(numbers):
         points = [(times[n], -y) for y, (_, times) in enumerate(rows) if n in times]
         axes.plot(
             [x for x, _ in points],
             [y for _, y in points],
             "o",
             markersize=5,
-            color=PEERS[place % len(PEERS)],
+            color=PEERS[number % len(PEERS)],
             label=f"{n:,} interactions",
         )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks([-y for y in range(len(rows))], [name for name, _ in rows], fontsize=7)
     axes.set_ylim(-len(rows) + 0.4, 0.6)
-    axes.set_xlabel("seconds of fit (log scale)")
+    axes.set_xlabel("CPU seconds of fit (log scale)")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return _svg(figure)
@@ -191,14 +191,14 @@ def roofline(groups: Groups) -> str:
     roof = [min(peak, bandwidth * x) for x in ends]
     label = f"roof: {bandwidth:.3g} GB/s, {peak:.3g} GFLOP/s of sgemm"
     axes.plot(ends, roof, color=COLORS["reference"], label=label)
-    for place, ((group, extra, cpu), x) in enumerate(zip(rows, intensities, strict=True)):
+    for number, ((group, extra, cpu), x) in enumerate(zip(rows, intensities, strict=True)):
         rate = extra["gflop"] / cpu
         share = rate / min(extra["peak"], extra["bandwidth"] * x)
         axes.plot(
             [x],
             [rate],
             "o",
-            color=PEERS[place % len(PEERS)],
+            color=PEERS[number % len(PEERS)],
             label=f"{_short(group)}: {share:.0%} of the roof",
         )
     axes.set_xscale("log")

@@ -12,6 +12,7 @@ import pandas as pd
 from aimass_core import ColdStart, ContentBased, Features, HybridALS, Interactions, Popularity
 from aimass_core.data import split
 from aimass_core.evaluation import evaluate
+from aimass_core.retrieval import audience
 
 folder = os.environ["AIMASS_DATA"]
 films = pd.read_parquet(os.path.join(folder, "movielens-latest-small", "items.parquet"))
@@ -82,6 +83,29 @@ model = HybridALS(n_factors=32, random_state=0).fit(parts.train.drop_empty(), it
 user = parts.train.users.ids[:1]
 new = films["item_id"][~films["item_id"].isin(model.items_.ids)]
 model.recommend(user, k=5, candidates=new, item_features=table).with_titles(titles)
+
+# %% [markdown]
+# ## The users of a new film
+#
+# `audience` finds the users of an item instead of the items of a user. Here it chooses 50 users for each of the ten new films that
+# most users of the test set like. The model has not seen a rating of these films. The last column counts the users who like the film
+# among the 50 users with most films in train.
+
+# %%
+likes = parts.test.to_pandas().groupby("item_id")["user_id"].agg(set)
+liked_most = likes[likes.str.len().nlargest(10).index]
+chosen = audience(model, liked_most.index, size=50, item_features=table)
+most_active = set(parts.train.to_pandas()["user_id"].value_counts().index[:50])
+pd.DataFrame(
+    {
+        titles[film]: {
+            "users who like it": len(users),
+            "of 50 chosen": len(users & set(chosen.of(film)[0].tolist())),
+            "of the 50 most active": len(users & most_active),
+        }
+        for film, users in liked_most.items()
+    }
+).T
 
 # %% [markdown]
 # ## New artists

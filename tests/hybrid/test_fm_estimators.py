@@ -10,7 +10,12 @@ import scipy.sparse as sp
 from _interrupts import stops_within_half_a_second
 
 from aimass_core import load
-from aimass_core.exceptions import ConvergenceWarning, NotFittedError, NumericalError
+from aimass_core.exceptions import (
+    ConvergenceWarning,
+    DamagedFileError,
+    NotFittedError,
+    NumericalError,
+)
 from aimass_core.hybrid import (
     FactorizationMachineClassifier,
     FactorizationMachineOrderedProbit,
@@ -375,6 +380,19 @@ def test_columns_are_matched_by_name(model, tmp_path):
     model.fit(X.to_numpy(), y)
     assert not hasattr(model, "feature_names_in_")
     model.predict(X)
+
+
+@pytest.mark.parametrize("model", NAMED, ids=lambda model: type(model).__name__)
+def test_files_without_the_names_of_columns_are_refused_with_a_remedy(model, tmp_path, monkeypatch):
+    """Files of releases that did not keep the names."""
+    model = copy.deepcopy(model).fit(np.random.default_rng(0).normal(size=(60, 3)), [0, 1] * 30)
+    with monkeypatch.context() as patch:
+        state = tuple(name for name in model._state if name != "_column_names")
+        patch.setattr(type(model), "_state", state)
+        model.save(tmp_path / "model")
+    remedy = r"lacks '_column_names', as a file of another release may: fit .* and save it again"
+    with pytest.raises(DamagedFileError, match=remedy):
+        load(tmp_path / "model")
 
 
 @pytest.mark.parametrize("model", NAMED, ids=lambda model: type(model).__name__)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from aimass_core import ImplicitALS, Interactions, ItemKNN
+from aimass_core import HybridALS, ImplicitALS, Interactions, ItemKNN
 from aimass_core.base.lists import TopK
 from aimass_core.exceptions import NotFittedError
 from aimass_core.retrieval import FactorIndex, recommend_blocks, write_topk
@@ -255,3 +255,15 @@ def test_refusals(model, tmp_path):
     with pytest.raises(ValueError, match=r"schema must have 4 columns .* got 3"):
         write_topk(recommend_blocks(model), tmp_path / "lists.parquet", schema=numbers.remove(0))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_users_known_by_their_features():
+
+    x = Interactions.from_arrays([1, 1, 2, 3], [10, 11, 10, 12])
+    ages = {"user": [1, 2, 3], "age": ["young", "young", "old"]}
+    model = HybridALS(n_factors=2, max_iter=2, random_state=0).fit(x, user_features=ages)
+    options = {"k": 2, "user_features": {"user": [9], "age": ["old"]}}
+    expected = model.recommend([9, 1], **options)
+    (block,) = recommend_blocks(model, [9, 1], **options)
+    assert block.queries.tolist() == [9, 1]
+    assert block.ids.tolist() == expected.ids.tolist()

@@ -10,7 +10,7 @@ import numpy as np
 from .._column import Column
 from .options import ReadOptions
 
-__all__ = ["FEATURE_ROLE", "ID_ROLES", "Reader", "Wanted"]
+__all__ = ["FEATURE_ROLE", "ID_ROLES", "TEXT_FEATURE_ROLE", "Reader", "Wanted"]
 
 Wanted: TypeAlias = Mapping[str, Any]
 """Role of a column ("user", "item", "value", ...) to its name."""
@@ -20,6 +20,9 @@ ID_ROLES = frozenset({"user", "item", "event", "label", "context", "column", "or
 
 FEATURE_ROLE = "feature"
 """What the roles of columns begin with whose cells may be lists."""
+
+TEXT_FEATURE_ROLE = f"{FEATURE_ROLE} of text"
+"""What the roles of such columns begin with that a text file holds as text, numbers included."""
 
 
 class Reader:
