@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["ConvergenceWarning", "DamagedFileError", "NotFittedError", "NumericalError"]
+__all__ = [
+    "ConvergenceWarning",
+    "DamagedFileError",
+    "FewClustersWarning",
+    "NotFittedError",
+    "NumericalError",
+]
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -50,3 +56,7 @@ class DamagedFileError(ValueError):
 
 class ConvergenceWarning(UserWarning):
     """Iterations ended before the requested tolerance was reached."""
+
+
+class FewClustersWarning(UserWarning):
+    """Intervals rest on so few clusters that their standard errors are uncertain."""

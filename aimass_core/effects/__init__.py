@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .balance import CovariateBalance, CovariateImbalanceWarning
 from .campaign import (
     CampaignReport,
     Effect,
@@ -40,6 +41,8 @@ __all__ = [
     "AudiencePlan",
     "CampaignReport",
     "CampaignSimulation",
+    "CovariateBalance",
+    "CovariateImbalanceWarning",
     "DRLearner",
     "Effect",
     "EffectiveSampleSizeError",

@@ -8,13 +8,15 @@ clustered estimates alike. Time O(n) per arm and outcome, with p covariates O(n 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from ..base.arrays import LARGEST, as_labels, as_vector
+from ..base.caller import warn_caller
+from ..base.clusters import warn_few_clusters
 from ..base.export import Exportable
 from ..base.figures import new_axes
 from ..base.html import results
@@ -22,6 +24,7 @@ from ..base.tested import TestedDifference
 from ..base.text import aligned, interval_text, p_value_text
 from ..base.validation import as_choice, as_float
 from ..evaluation.resampling import CORRECTIONS, adjust_p_values
+from .balance import CovariateBalance, CovariateImbalanceWarning, covariate_balance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +64,7 @@ class Effect(TestedDifference):
     confidence : float
         Level of the intervals.
     interval : str
-        "newcombe" (rates), "welch" (means) or "normal" (adjusted or clustered).
+        "newcombe" (rates), "welch" (means), "student" (clustered) or "normal" (adjusted).
     variance_reduction : float
         Share of the variance of the difference that the adjustment removes.
     """
@@ -101,7 +104,7 @@ class SampleRatioTest:
     Parameters
     ----------
     counts : dict of str to int
-        Customers of each arm.
+        Customers of each arm, in ascending order of the labels; arms without customers are last.
     expected : dict of str to float
         Planned share of each arm.
     p_value : float
@@ -153,12 +156,15 @@ class CampaignReport(Exportable):
         The check of the sizes of the arms, where planned shares were given.
     adjustment, correction : str
         As given to `campaign_effect`.
+    balance : list of CovariateBalance
+        The test of each covariate in each arm.
     """
 
     effects: list[Effect]
     sample_ratio: SampleRatioTest | None
     adjustment: str
     correction: str
+    balance: list[CovariateBalance] = field(default_factory=list)
 
     def __getitem__(self, key: Any) -> Effect:
         """Return the effect of ``(arm, outcome)``; an arm by its name or its value (1 is True)."""
@@ -213,6 +219,8 @@ class CampaignReport(Exportable):
             lines[-1] += f"; adjusted for covariates ({self.adjustment})"
         if self.sample_ratio is not None:
             lines.append(repr(self.sample_ratio))
+        if self.balance:
+            lines += _balance_lines(self.balance)
         return lines
 
     def columns(self) -> dict[str, NDArray[Any]]:
@@ -275,14 +283,35 @@ class CampaignReport(Exportable):
         Returns
         -------
         dict
-            Keys "effects", "sample_ratio", "adjustment" and "correction".
+            Keys "effects", "sample_ratio", "adjustment", "correction" and "balance".
         """
         return {
             "effects": [effect.to_dict() for effect in self.effects],
             "sample_ratio": None if self.sample_ratio is None else self.sample_ratio.to_dict(),
             "adjustment": self.adjustment,
             "correction": self.correction,
+            "balance": [test.to_dict() for test in self.balance],
         }
+
+
+def _balance_lines(tests: list[CovariateBalance]) -> list[str]:
+    """Return a line for each unbalanced covariate, or the smallest p-value of the balance."""
+    imbalances = _imbalances(tests)
+    if imbalances:
+        return [f"COVARIATE IMBALANCE: {message}" for message in imbalances]
+    smallest = min(test.adjusted_p_value for test in tests)
+    return [f"covariates balanced between the arms: smallest p {p_value_text(smallest)}"]
+
+
+def _imbalances(tests: list[CovariateBalance]) -> list[str]:
+    """Return a message for each unbalanced covariate, with the arm that differs most."""
+    ordered = sorted((test for test in tests if test.is_imbalanced), key=lambda test: -test.p_value)
+    worst = {test.covariate: test for test in ordered}
+    return [
+        f"{test!r}: it was not known before the campaign, or the assignment was not random. Leave "
+        "the covariate out, or mend the assignment"
+        for test in worst.values()
+    ]
 
 
 def sample_ratio_test(
@@ -335,7 +364,9 @@ planned 50.00%)
         unplanned = sorted(counts.keys() - shares.keys())
         if unplanned:
             raise ValueError(f"expected has no share of {', '.join(unplanned)}; name every arm")
-        counts = {name: counts.get(name, 0) for name in shares}
+        order = [*counts, *sorted(shares.keys() - counts.keys())]  # not that of a set of arms
+        counts = {name: counts.get(name, 0) for name in order}
+        shares = {name: shares[name] for name in order}
     if len(shares) < 2:
         raise ValueError(f"treatment must have at least two arms, got {len(shares)}")
     total, weight = sum(counts.values()), sum(shares.values())
@@ -405,12 +436,14 @@ def campaign_effect(
         The control arm. Default: False or 0, where that is an arm.
     covariates : array-like, shape (n_customers,) or (n_customers, n_covariates), optional
         Or a dictionary or data frame of columns. Numbers that were known before the campaign, for
-        example spend of the year before.
+        example spend of the year before. The balance of each between the arms is tested; what the
+        campaign may have changed (visits, spend since then) must not be among them.
     adjustment : {"none", "cuped", "regression"}, optional
         "cuped": one slope per covariate for both arms. "regression": slopes of each arm. Default:
         "regression" with covariates, else "none".
     clusters : array-like of labels, shape (n_customers,), optional
-        Customers of one cluster (household, store) were assigned together.
+        Customers of one cluster (household, store) were assigned together, or their outcomes
+        depend on each other. A cluster may hold customers of several arms.
     expected : dict of label to float or pandas Series, optional
         Planned shares of the arms; the report then has their check.
     correction : {"holm", "benjamini-hochberg", "bonferroni", "none"}, default "holm"
@@ -428,12 +461,27 @@ def campaign_effect(
         For a treatment of one arm only, arms with fewer than two customers (or clusters), missing
         or infinite values, and arrays of unequal length.
 
+    Warns
+    -----
+    CovariateImbalanceWarning
+        If a covariate differs between an arm and the control arm with p < 0.001, corrected for
+        the number of covariates and arms.
+    FewClustersWarning
+        If an arm and the control arm hold fewer than 30 clusters together.
+
     Notes
     -----
     Rates (outcomes of 0 and 1 only) have Newcombe's score interval and the p-value of the pooled
-    z-test, means those of Welch's t-test, adjusted and clustered effects those of the normal
-    approximation with influence values. An adjustment is consistent for any covariates as long as
-    the treatment is random.
+    z-test, means those of Welch's t-test, adjusted effects those of the normal approximation with
+    influence values. An adjustment is consistent for any covariates as long as the treatment is
+    random.
+
+    With clusters, the influence values of all customers of a cluster are summed before they are
+    squared. Where a cluster holds customers of both arms, the sum also holds their covariance, so
+    that effects within clusters have a valid error. The variance of each mean has the factor
+    G / (G - 1) of its G clusters. Intervals and p-values are those of Student's t with Welch's
+    degrees of freedom of the clusters, which are at most G_treated + G_control - 2 and at most the
+    number of different clusters minus 1. Clusters of one customer give Welch's t-test.
 
     References
     ----------
@@ -443,6 +491,8 @@ def campaign_effect(
        pre-experiment data", WSDM 2013 (CUPED).
     .. [3] W. Lin, "Agnostic notes on regression adjustments to experimental data", Annals of
        Applied Statistics 7, 2013.
+    .. [4] A. C. Cameron, D. L. Miller, "A practitioner's guide to cluster-robust inference",
+       Journal of Human Resources 50, 2015.
 
     Examples
     --------
@@ -462,7 +512,8 @@ def campaign_effect(
     names = [str(label) for label in labels.tolist()]
     reference = _control_code(labels, names, control)
     named = _named_outcomes(outcomes, n)
-    matrix = _covariate_matrix(covariates, n)
+    columns = _named_covariates(covariates, n)
+    matrix = None if columns is None else _covariate_matrix(columns, n)
     if adjustment is None:
         adjustment = "none" if matrix is None else "regression"
     adjustment = as_choice(adjustment, "adjustment", ADJUSTMENTS)
@@ -485,10 +536,25 @@ def campaign_effect(
                 (arm, names[reference], name),
             )
             effects.append(effect)
+    if groups is not None:
+        _warn_few_clusters(codes, reference, groups)
     adjusted = adjust_p_values([e.p_value for e in effects], method=correction)
     effects = [replace(e, adjusted_p_value=float(p)) for e, p in zip(effects, adjusted)]
     ratio = None if expected is None else sample_ratio_test(treatment, expected=expected)
-    return CampaignReport(effects, ratio, adjustment, correction)
+    balance = covariate_balance(codes, names, reference, columns or {}, groups)
+    for message in _imbalances(balance):
+        warn_caller(message, CovariateImbalanceWarning)
+    return CampaignReport(effects, ratio, adjustment, correction, balance)
+
+
+def _warn_few_clusters(codes: NDArray[np.int64], reference: int, groups: NDArray[np.int64]) -> None:
+    """Warn if any arm and the control arm hold few clusters together."""
+    n_clusters = [
+        len(np.unique(groups[(codes == code) | (codes == reference)]))
+        for code in np.unique(codes)
+        if code != reference
+    ]
+    warn_few_clusters(min(n_clusters))
 
 
 def _control_code(labels: NDArray[Any], names: list[str], control: Any) -> int:
@@ -530,23 +596,34 @@ def _named_outcomes(outcomes: Any, n: int) -> dict[str, Floats]:
     }
 
 
-def _covariate_matrix(covariates: Any, n: int) -> Floats | None:
-    """Return covariates as standardised columns; constant columns are left out."""
+def _named_covariates(covariates: Any, n: int) -> dict[Any, Floats] | None:
+    """Return covariates as columns by name."""
     if covariates is None:
         return None
-    covariates = _as_mapping(covariates)
-    if isinstance(covariates, Mapping):
-        named = {f"covariate {name!r}": column for name, column in covariates.items()}
-    else:
-        array = np.asarray(covariates)
-        named = {"covariates": array}
-        if array.ndim == 2:
-            named = {f"covariates[:, {j}]": column for j, column in enumerate(array.T)}
-    scaled = []
-    for name, values in named.items():
-        column = as_vector(values, name, length=n, largest=LARGEST)
-        if len(column) and np.ptp(column) > 0:
-            scaled.append((column - column.mean()) / column.std())
+    columns = _as_mapping(covariates)
+    if isinstance(columns, Mapping):
+        return {
+            name: as_vector(column, f"covariate {name!r}", length=n, largest=LARGEST)
+            for name, column in columns.items()
+        }
+    array = np.asarray(columns)
+    if array.ndim == 2:
+        return {
+            f"column {j}": as_vector(column, f"covariates[:, {j}]", length=n, largest=LARGEST)
+            for j, column in enumerate(array.T)
+        }
+    name = getattr(columns, "name", None)  # of a pandas or polars Series
+    vector = as_vector(columns, "covariates", length=n, largest=LARGEST)
+    return {"column 0" if name in (None, "") else name: vector}
+
+
+def _covariate_matrix(columns: dict[Any, Floats], n: int) -> Floats:
+    """Return covariates as standardised columns; constant columns are left out."""
+    scaled = [
+        (column - column.mean()) / column.std()
+        for column in columns.values()
+        if len(column) and np.ptp(column) > 0
+    ]
     return np.stack(scaled, axis=1) if scaled else np.empty((n, 0))
 
 
@@ -622,9 +699,14 @@ def _moments(
     """Return the means of treated and control customers, their variances and covariance."""
     m1, m0, first, second = _influences(treated, values, matrix, adjustment)
     if groups is not None:
-        n_groups = len(np.unique(groups))
-        scale = np.sqrt(n_groups / (n_groups - 1))
-        first, second = (scale * np.bincount(groups, i) for i in (first, second))
+        # The factor n / (n - 1) of the customers of an arm becomes that of its clusters.
+        arms = [treated, ~treated]
+        sizes = [int(arm.sum()) for arm in arms]
+        units = [len(np.unique(groups[arm])) for arm in arms]
+        first, second = (
+            np.sqrt((s - 1) / s * g / (g - 1)) * np.bincount(groups, i)
+            for i, s, g in zip((first, second), sizes, units)
+        )
     return m1, m0, float(first @ first), float(second @ second), float(first @ second)
 
 
@@ -651,22 +733,25 @@ def _effect(
     m1, m0, v1, v0, shared = _moments(treated, values, matrix, adjustment, groups)
     difference, variance = m1 - m0, max(v1 + v0 - 2 * shared, 0.0)
     is_plain = adjustment == "none" and groups is None
+    degrees = np.inf
     if is_plain and np.isin(values, (0.0, 1.0)).all():
         interval = "newcombe"
         lower, upper, p_value = _difference_of_rates(m1, m0, n1, n0, level)
     else:
-        interval, degrees = "normal", np.inf
-        if is_plain:
-            interval = "welch"
-            if variance > 0:
-                degrees = variance**2 / (v1**2 / (n1 - 1) + v0**2 / (n0 - 1))
+        interval = "welch" if is_plain else "normal" if groups is None else "student"
+        if interval != "normal" and v1 + v0 > 0:
+            degrees = (v1 + v0) ** 2 / (v1**2 / (units[0] - 1) + v0**2 / (units[1] - 1))
+        if groups is not None:
+            degrees = min(degrees, len(np.unique(groups)) - 1)
         lower, upper, p_value = _difference_of_means(difference, variance, degrees, level)
     reduction = 0.0
     if adjustment != "none":
         _, _, *raw = _moments(treated, values, None, "none", groups)
         plain = raw[0] + raw[1] - 2 * raw[2]
         reduction = 1 - variance / plain if plain > 0 else 0.0
-    lift, lift_lower, lift_upper = _relative_lift(m1, m0, v1, v0, shared, level)
+    lift, lift_lower, lift_upper = _relative_lift(
+        m1, m0, v1, v0, shared, _quantile(np.inf if groups is None else degrees, level)
+    )
     return Effect(
         arm=names[0],
         control=names[1],
@@ -705,9 +790,14 @@ def _difference_of_means(
 ) -> tuple[float, float, float]:
     """Return the limits of a difference and its p-value by Student's t or the normal law."""
     error = float(np.sqrt(variance))
-    tail = (1 + level) / 2
-    t = float(ndtri(tail) if np.isinf(degrees) else stdtrit(degrees, tail))
+    t = _quantile(degrees, level)
     return difference - t * error, difference + t * error, _two_sided(difference, error, degrees)
+
+
+def _quantile(degrees: float, level: float) -> float:
+    """Return the half width, in standard errors, of an interval by Student's t or normal law."""
+    tail = (1 + level) / 2
+    return float(ndtri(tail) if np.isinf(degrees) else stdtrit(degrees, tail))
 
 
 def _two_sided(difference: float, error: float, degrees: float) -> float:
@@ -735,13 +825,12 @@ def _newcombe(p1: float, p0: float, n1: int, n0: int, level: float) -> tuple[flo
 
 
 def _relative_lift(
-    m1: float, m0: float, v1: float, v0: float, shared: float, level: float
+    m1: float, m0: float, v1: float, v0: float, shared: float, z: float
 ) -> tuple[float, float, float]:
-    """Return the relative lift and its limits by the delta method."""
+    """Return the relative lift and its limits, `z` standard errors away, by the delta method."""
     if m0 <= 0:
         return float("nan"), float("nan"), float("nan")
     lift = m1 / m0 - 1
-    z = float(ndtri((1 + level) / 2))
     if m1 > 0:
         error = np.sqrt(max(v1 / m1**2 + v0 / m0**2 - 2 * shared / (m1 * m0), 0.0))
         ratio = m1 / m0

@@ -22,6 +22,7 @@ from ..base.random import as_seed
 from ..base.validation import as_float, as_int
 from ..evaluation.resampling import Interval
 from ..exceptions import NotFittedError
+from ._arms import check_two_arms
 
 if TYPE_CHECKING:
     import os
@@ -54,7 +55,7 @@ def _rows_of(X: Any) -> tuple[Any, int]:
         X = np.asarray(X)
         if X.ndim != 2:
             raise ValueError(f"X must be 2-D (customers x features), got {X.ndim}-D")
-        if X.dtype.kind == "O":
+        if X.dtype.kind in "OUS":
             raise TypeError("X must hold numbers: encode categories first, or give a data frame")
     if not X.shape[0]:
         raise ValueError("X must have at least one row")
@@ -77,11 +78,7 @@ def _with_column(X: Any, column: Floats) -> Any:
 def _checked(X: Any, treatment: Any, y: Any) -> tuple[Any, NDArray[np.bool_], Floats]:
     X, n = _rows_of(X)
     labels, codes = as_labels(treatment, "treatment", length=n)
-    if len(labels) != 2 or labels.dtype.kind not in "biuf" or labels[0] != 0 or labels[1] != 1:
-        raise ValueError(
-            f"treatment must hold 0 and 1 (or False and True), both of them, got "
-            f"{labels[:5].tolist()}: without a control group there is no uplift to learn"
-        )
+    check_two_arms(labels)
     return X, codes.astype(bool), as_vector(y, "y", length=n)
 
 
@@ -114,7 +111,25 @@ def _fit(model: Any, X: Any, y: Floats, *, outcome: bool = True) -> Any:
         if y.min() == y.max():
             return _Constant(float(y[0]))
         y = y.astype(np.int64)
-    return sklearn.clone(model).fit(X, y)
+    try:
+        return sklearn.clone(model).fit(X, y)
+    except ValueError as error:
+        name = _text_column(X)
+        if name is None or "could not convert" not in str(error):
+            raise
+        raise ValueError(
+            f"column {name!r} of X holds text, which {type(model).__name__} cannot fit: give its "
+            "one-hot columns, for example by pandas.get_dummies(X) or by a pipeline with "
+            "sklearn.preprocessing.OneHotEncoder as the model"
+        ) from error
+
+
+def _text_column(X: Any) -> Any:
+    """Return the name of the first column of a data frame whose first value is a text."""
+    if not hasattr(X, "iloc"):
+        return None
+    texts = (name for j, name in enumerate(X.columns) if isinstance(X.iloc[0, j], str))
+    return next(texts, None)
 
 
 class _Constant:

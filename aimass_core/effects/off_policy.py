@@ -23,10 +23,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from ..base.arrays import LARGEST, as_labels, as_vector
 from ..base.caller import warn_caller
+from ..base.clusters import warn_few_clusters
 from ..base.html import results
 from ..base.text import aligned, interval_text, short_number
 from ..base.validation import as_choice, as_float
@@ -238,9 +239,12 @@ def off_policy_value(
         Largest weight of "clipped_ips", and of "switch_dr". Default: the square root of the number
         of impressions.
     clusters : array-like of labels, shape (n_impressions,), optional
-        Impressions of one cluster (user, session) are dependent; standard errors allow for it.
+        Impressions of one cluster (user, session) are dependent. Their influence values are summed
+        before they are squared, whatever their actions are; the variance has the factor
+        G / (G - 1) of the G clusters.
     confidence : float, default 0.95
-        Level of the intervals (normal approximation).
+        Level of the intervals: normal approximation, with clusters Student's t with G - 1 degrees
+        of freedom.
     minimum_effective_size : float, default 100
         Below this effective sample size no interval is given.
     on_small_sample : {"warn", "raise", "ignore"}, default "warn"
@@ -262,6 +266,8 @@ def off_policy_value(
     -----
     EffectiveSampleSizeWarning
         If the effective sample size is below the minimum.
+    FewClustersWarning
+        For fewer than 30 clusters.
 
     Notes
     -----
@@ -318,6 +324,12 @@ def off_policy_value(
         if on_small_sample == "warn":
             warn_caller(message, EffectiveSampleSizeWarning)
     z = float(ndtri((1 + level) / 2))
+    if codes is not None:
+        n_clusters = int(codes.max()) + 1
+        if n_clusters < 2:
+            raise ValueError(f"clusters must hold at least 2 clusters, got {n_clusters}")
+        warn_few_clusters(n_clusters)
+        z = float(stdtrit(n_clusters - 1, (1 + level) / 2))
     n_rewarded = int(((rewards != 0) & (weights > 0)).sum())
     estimates = {}
     for name in names:
@@ -426,6 +438,4 @@ def _standard_error(influence: Floats, codes: NDArray[np.int64] | None) -> float
     n = len(influence)
     sums = influence if codes is None else np.bincount(codes, influence)
     units = len(sums)
-    if units < 2:
-        raise ValueError(f"clusters must hold at least 2 clusters, got {units}")
     return float(np.sqrt((sums @ sums) * units / (units - 1)) / n)

@@ -34,6 +34,7 @@ from ..base.text import aligned, interval_text
 from ..base.threads import resolve_n_threads
 from ..base.validation import as_float, as_int
 from ..evaluation.resampling import Interval, resampling_counts
+from ._arms import check_two_arms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -167,13 +168,7 @@ class _Sorted:
     def of(cls, score: Any, treatment: Any, outcome: Any) -> _Sorted:
         values = as_vector(score, "score")
         labels, codes = as_labels(treatment, "treatment", length=len(values))
-        if len(labels) != 2:
-            raise ValueError(
-                f"treatment must have two values, treated and control, got {len(labels)}: the "
-                "effect of a treatment that everybody or nobody had cannot be measured"
-            )
-        if labels.dtype.kind not in "biuf" or labels[0] != 0 or labels[1] != 1:
-            raise ValueError(f"treatment must be 1 or True for treated, got {labels.tolist()}")
+        check_two_arms(labels)
         outcomes = as_vector(outcome, "outcome", length=len(values), largest=LARGEST)
         order = np.argsort(-values, kind="stable")
         values = values[order]

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import betaincinv, ndtri, stdtr
 
 from ..base.arrays import LARGEST, as_seed, as_vector
-from ..base.validation import as_choice, as_float, as_int
+from ..base.validation import as_bool, as_choice, as_float, as_int
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class PowerEstimate:
     Parameters
     ----------
     n : int
-        Sample size: users in both groups together, or pairs.
+        Sample size in total: users in both groups together, or pairs.
     power : float
         Share of simulated samples in which the test rejects.
     lower, upper : float
@@ -48,6 +48,8 @@ class PowerEstimate:
         "two-sample" or "paired".
     n_simulations : int
         Simulated samples.
+    share : float, default 0.5
+        Share of treated users.
 
     Examples
     --------
@@ -64,46 +66,81 @@ class PowerEstimate:
     alpha: float
     design: str
     n_simulations: int
+    share: float = 0.5
+
+    @property
+    def n_per_group(self) -> list[int]:
+        """Users of the control group and of the treated group; the pairs of a paired design."""
+        return _group_sizes(self.n, self.design, self.share)
 
     def __repr__(self) -> str:
+        groups = ""
+        if self.design != "paired":
+            control, treated = self.n_per_group
+            groups = f"{control:,} control + {treated:,} treated, "
         return (
             f"power {self.power:.3f} [{self.lower:.3f}, {self.upper:.3f}] with n = {self.n:,} "
-            f"({self.design}, effect {self.effect:g}, alpha {self.alpha:g})"
+            f"({groups}{self.design}, effect {self.effect:g}, alpha {self.alpha:g})"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as a dictionary.
+        """Return the fields and `n_per_group` as a dictionary.
 
         Returns
         -------
         dict
         """
-        return asdict(self)
+        return {**asdict(self), "n_per_group": self.n_per_group}
+
+
+def _group_sizes(n: int, design: str, share: float) -> list[int]:
+    """Return users of each group of a sample of `n`."""
+    if design == "paired":
+        return [n]
+    treated = min(max(2, round(n * share)), n - 2)
+    return [n - treated, treated]
 
 
 class _Pilot:
     """Distinct pilot values of each group, with the effect in the second one, and their shares."""
 
-    def __init__(self, values: Any, effect: Any, design: Any, share: Any) -> None:
-        array = as_vector(values, "values", allow_nan=True, largest=LARGEST)
-        array = array[~np.isnan(array)]
-        if len(array) < 2 or array.min() == array.max():
-            raise ValueError("values must hold at least two different values of a pilot sample")
+    def __init__(self, values: Any, effect: Any, design: Any, share: Any, relative: Any) -> None:
         self.design = as_choice(design, "design", DESIGNS)
+        distinct, shares = self._distribution(values)
+        mean = float(shares @ distinct)
         self.effect = as_float(effect, "effect")
+        if as_bool(relative, "relative"):
+            if self.design == "paired" or mean <= 0:
+                raise ValueError(
+                    "relative=True needs design='two-sample' and values with a mean above 0: give "
+                    "effect as a difference"
+                )
+            self.effect *= mean
         if self.effect == 0:
             raise ValueError("effect must not be 0: the power would be the level of the test")
         self.share = as_float(share, "share", above=0)
         if self.share >= 1:
             raise ValueError(f"share must be below 1, got {self.share}")
-        self.groups = self._groups(array)
+        self.groups = self._groups(distinct, shares, mean)
 
-    def _groups(self, array: Floats) -> list[tuple[Floats, Floats]]:
-        values, counts = np.unique(array, return_counts=True)
-        shares = counts / counts.sum()
+    def _distribution(self, values: Any) -> tuple[Floats, Floats]:
+        """Return the distinct pilot values and their shares; a number is the rate of a 0/1 one."""
+        if isinstance(values, (int, float, np.number)) and self.design != "paired":
+            rate = as_float(values, "values", above=0)
+            if rate >= 1:
+                raise ValueError(f"values as a number is a rate below 1, got {rate:g}; 5 % is 0.05")
+            return np.array([0.0, 1.0]), np.array([1 - rate, rate])
+        array = as_vector(values, "values", allow_nan=True, largest=LARGEST)
+        array = array[~np.isnan(array)]
+        if len(array) < 2 or array.min() == array.max():
+            raise ValueError("values must hold at least two different values of a pilot sample")
+        distinct, counts = np.unique(array, return_counts=True)
+        return distinct, counts / counts.sum()
+
+    def _groups(self, values: Floats, shares: Floats, mean: float) -> list[tuple[Floats, Floats]]:
+        """Return the values and shares of each group, with the effect in the last one."""
         if self.design == "paired":
-            return [(values - array.mean() + self.effect, shares)]
-        mean = float(array.mean())
+            return [(values - mean + self.effect, shares)]
         if np.array_equal(values, [0.0, 1.0]):
             if not 0 < mean + self.effect < 1:
                 raise ValueError(
@@ -124,10 +161,7 @@ class _Pilot:
 
     def sizes(self, n: int) -> list[int]:
         """Return users of each group of a sample of `n`."""
-        if self.design == "paired":
-            return [n]
-        treated = min(max(2, round(n * self.share)), n - 2)
-        return [n - treated, treated]
+        return _group_sizes(n, self.design, self.share)
 
     def rejections(self, n: int, alpha: float, n_simulations: int, seed: int) -> int:
         """Return in how many simulated samples of size `n` the two-sided test rejects."""
@@ -192,7 +226,15 @@ def _estimate(pilot: _Pilot, n: int, alpha: float, n_simulations: int, seed: int
     lower = 0.0 if hits == 0 else float(betaincinv(hits, misses + 1, 0.025))
     upper = 1.0 if misses == 0 else float(betaincinv(hits + 1, misses, 0.975))
     return PowerEstimate(
-        n, hits / n_simulations, lower, upper, pilot.effect, alpha, pilot.design, n_simulations
+        n,
+        hits / n_simulations,
+        lower,
+        upper,
+        pilot.effect,
+        alpha,
+        pilot.design,
+        n_simulations,
+        pilot.share,
     )
 
 
@@ -208,6 +250,7 @@ def power(
     n: int,
     *,
     effect: float,
+    relative: bool = False,
     design: str = "two-sample",
     share: float = 0.5,
     alpha: float = 0.05,
@@ -218,14 +261,17 @@ def power(
 
     Parameters
     ----------
-    values : array-like of float
+    values : array-like of float, or float
         Pilot data, NaN left out. "two-sample": outcomes without treatment, for example
-        conversions (0 or 1) or spend. "paired": per-user differences of two models.
+        conversions (0 or 1) or spend; a single number is a rate, for example 0.009. "paired":
+        per-user differences of two models.
     n : int
-        Sample size: users of both groups together, or pairs.
+        Sample size in total: users of both groups together, or pairs.
     effect : float
         Difference of means to be detected. A 0/1 outcome changes its rate, a non-negative one is
         scaled, any other is shifted. Paired differences are shifted to this mean.
+    relative : bool, default False
+        Whether `effect` is a share of the mean of `values`: 0.1 is a lift of 10 %.
     design : {"two-sample", "paired"}, default "two-sample"
         Two independent groups, or one sample of differences.
     share : float, default 0.5
@@ -257,9 +303,10 @@ def power(
     >>> from aimass_core.evaluation import power
     >>> conversions = np.arange(1000) < 50  # a rate of 5 %
     >>> power(conversions, 10_000, effect=0.01)
-    power 0.584 [0.562, 0.605] with n = 10,000 (two-sample, effect 0.01, alpha 0.05)
+    power 0.584 [0.562, 0.605] with n = 10,000 (5,000 control + 5,000 treated, two-sample, effect \
+0.01, alpha 0.05)
     """
-    pilot = _Pilot(values, effect, design, share)
+    pilot = _Pilot(values, effect, design, share, relative)
     smallest = 2 if pilot.design == "paired" else 4
     n = as_int(n, "n", minimum=smallest, maximum=MAX_ROWS)
     n_simulations = as_int(n_simulations, "n_simulations", minimum=100, maximum=10_000_000)
@@ -270,6 +317,7 @@ def sample_size(
     values: Any,
     *,
     effect: float,
+    relative: bool = False,
     power: float = 0.8,
     design: str = "two-sample",
     share: float = 0.5,
@@ -281,10 +329,12 @@ def sample_size(
 
     Parameters
     ----------
-    values : array-like of float
-        Pilot data, as in `power`.
+    values : array-like of float, or float
+        Pilot data or a rate, as in `power`.
     effect : float
         Difference of means to be detected, as in `power`.
+    relative : bool, default False
+        Whether `effect` is a share of the mean of `values`: 0.1 is a lift of 10 %.
     power : float, default 0.8
         Wanted power.
     design : {"two-sample", "paired"}, default "two-sample"
@@ -301,8 +351,8 @@ def sample_size(
     Returns
     -------
     PowerEstimate
-        ``n`` is the sample size; the power simulated at it differs from the wanted one by no more
-        than the error of the simulation.
+        ``n`` is the sample size in total, ``n_per_group`` that of each group. The power simulated
+        at it differs from the wanted one by no more than the error of the simulation.
 
     Raises
     ------
@@ -322,8 +372,10 @@ def sample_size(
     >>> conversions = np.arange(1000) < 50  # a rate of 5 %
     >>> sample_size(conversions, effect=0.01).n
     16310
+    >>> sample_size(0.05, effect=0.2, relative=True).n_per_group  # 5 % + 20 % of it
+    [8155, 8155]
     """
-    pilot = _Pilot(values, effect, design, share)
+    pilot = _Pilot(values, effect, design, share, relative)
     alpha, target = _level(alpha, "alpha"), _level(power, "power")
     if target <= alpha:
         raise ValueError(f"power must be above alpha, got {target} and {alpha}")

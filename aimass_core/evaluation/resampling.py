@@ -336,7 +336,8 @@ def bootstrap_interval(
     weights : array-like of float, shape (n_users,), optional
         Non-negative weights of the mean, for example the number of ratings of each user.
     clusters : array-like of labels, shape (n_users,), optional
-        Users of one cluster (household, region) are resampled together.
+        Users of one cluster (household, region) are resampled together. With fewer than about 30
+        clusters the intervals are too narrow.
     statistic : {"mean", "root_mean"} or callable, default "mean"
         "root_mean" is the square root of the mean, for RMSE from squared errors. A callable is
         called as ``f(values, counts)``; ``counts`` (int64) says how often each user was drawn.
@@ -640,7 +641,8 @@ def compare_models(
     weights : array-like of float, shape (n_users,), optional
         Non-negative weights of the means.
     clusters : array-like of labels, shape (n_users,), optional
-        Users of one cluster are resampled together.
+        Users of one cluster are resampled together. With fewer than about 30 clusters the
+        intervals are too narrow.
     statistics : dict of str to {"mean", "root_mean"}, optional
         Statistic of a metric where it is not "mean".
     test : {"permutation", "bootstrap"}, default "permutation"

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from aimass_core.effects import campaign_effect, sample_ratio_test
+from aimass_core.effects import (
+    CovariateImbalanceWarning,
+    campaign_effect,
+    sample_ratio_test,
+)
+from aimass_core.exceptions import FewClustersWarning
 
 GOLDEN = {  # arm, outcome -> difference to no e-mail, standard error
     ("Mens E-Mail", "visit"): (0.07659, 0.00339),
@@ -150,8 +155,8 @@ class TestClosedForms:
             np.repeat(treated, 4), np.repeat(spend, 4), clusters=np.repeat(np.arange(300), 4)
         ).effects[0]
         assert copied.difference == pytest.approx(alone.difference)
-        assert copied.standard_error == pytest.approx(alone.standard_error, rel=0.01)
-        assert copied.interval == "normal"
+        assert copied.standard_error == pytest.approx(alone.standard_error, rel=0.002)
+        assert copied.interval == "student"
 
     def test_arms_and_corrections(self, rng):
         arm = np.array(["none", "a", "b"])[rng.integers(0, 3, 3000)]
@@ -232,6 +237,53 @@ def test_refusals(treatment, outcome, options, message):
         campaign_effect(treatment, outcome, **options)
 
 
+class TestFewClusters:
+    """Student's t of the clusters, against plain formulas, and its coverage with 8 clusters."""
+
+    def test_clusters_of_one_customer_are_welchs_test(self, rng):
+        treated = np.arange(50) < 15
+        values = rng.normal(size=50) * np.where(treated, 3, 1)
+        effect = campaign_effect(treated, values, clusters=np.arange(50)).effects[0]
+        test = stats.ttest_ind(values[treated], values[~treated], equal_var=False)
+        assert effect.p_value == pytest.approx(test.pvalue)
+        difference = values[treated].mean() - values[~treated].mean()
+        error = difference / test.statistic
+        assert effect.standard_error == pytest.approx(error)
+        assert effect.upper == pytest.approx(difference + stats.t.ppf(0.975, test.df) * error)
+
+    def test_arms_within_clusters(self, rng):
+        """The variance of the sums of both influence values, t with G - 1 degrees of freedom."""
+        store = np.repeat(np.arange(3), 200)
+        treated = rng.random(600) < 0.4
+        values = rng.exponential(size=600) + treated * (1 + 0.5 * store)
+        with pytest.warns(FewClustersWarning, match="only 3 clusters"):
+            effect = campaign_effect(treated, values, clusters=store).effects[0]
+        sums = np.zeros(3)
+        for arm, sign in ((treated, 1), (~treated, -1)):
+            errors = sign * (values[arm] - values[arm].mean()) / arm.sum()
+            sums += np.bincount(store[arm], errors)
+        error = np.sqrt(3 / 2 * (sums**2).sum())
+        assert effect.standard_error == pytest.approx(error)
+        assert effect.upper - effect.difference == pytest.approx(stats.t.ppf(0.975, 2) * error)
+        assert effect.p_value == pytest.approx(2 * stats.t.sf(effect.difference / error, 2))
+
+    @pytest.mark.parametrize("within", [False, True])
+    @pytest.mark.filterwarnings("ignore::aimass_core.exceptions.FewClustersWarning")
+    def test_95_percent_intervals_with_8_clusters(self, rng, within):
+        store, n = np.repeat(np.arange(8), 10), 600
+        held = 0
+        for _ in range(n):
+            treated = np.arange(80) % 2 == 0 if within else store % 2 == 0
+            effects = rng.normal(1.0, 1.0, 8) if within else np.ones(8)
+            values = rng.normal(size=8)[store] + rng.normal(size=80) + effects[store] * treated
+            effect = campaign_effect(treated, values, clusters=store).effects[0]
+            held += effect.lower <= 1 <= effect.upper
+        assert abs(held / n - 0.95) <= 3.5 * np.sqrt(0.05 * 0.95 / n)
+
+    def test_no_warning_with_30_clusters(self, rng):
+        campaign_effect(np.arange(60) % 2, rng.random(60), clusters=np.arange(60) // 2)
+
+
 class TestSampleRatio:
     def test_is_the_chi_square_test(self):
         labels = np.repeat(["a", "b", "c"], [1010, 950, 1040])
@@ -245,6 +297,14 @@ class TestSampleRatio:
         assert not sample_ratio_test(labels, expected={0: 0.9, 1: 0.1}).is_mismatch
         assert sample_ratio_test(labels, expected={0: 0.85, 1: 0.15}).is_mismatch
         assert "SAMPLE RATIO MISMATCH" in repr(sample_ratio_test(labels))
+
+    def test_order_of_the_arms_is_that_of_the_labels(self):
+        labels = np.repeat(["b", "a", "c"], 100)
+        results = [
+            sample_ratio_test(labels, expected=dict.fromkeys(arms, 1)) for arms in ("cabd", "dbca")
+        ]
+        assert list(results[0].counts) == list(results[0].expected) == ["a", "b", "c", "d"]
+        assert repr(results[0]) == repr(results[1])
 
     def test_an_arm_without_customers_is_a_mismatch(self):
         assert sample_ratio_test(["a"] * 100, expected={"a": 1, "b": 1}).is_mismatch
@@ -282,7 +342,8 @@ class TestDegenerateCovariates:
     def test_covariate_that_varies_in_a_third_arm_only(self, rng):
         arm, values = np.arange(600) % 3, rng.random(600)
         other = np.where(arm == 2, rng.random(600), 0.0)
-        report = campaign_effect(arm, values, covariates=other)
+        with pytest.warns(CovariateImbalanceWarning, match="between the arms 2 and 0"):
+            report = campaign_effect(arm, values, covariates=other)
         plain = campaign_effect(arm, values)
         assert report["1", "outcome"].difference == plain["1", "outcome"].difference
 

@@ -178,13 +178,22 @@ def test_scikit_learn_conventions(rng):
         learner.save("file")
 
 
+def test_text_columns_are_named(rng):
+    pd = pytest.importorskip("pandas")
+    learner = TLearner(linear_model.LogisticRegression())
+    X = pd.DataFrame({"age": rng.random(60), "zip_code": ["Rural", "Urban"] * 30})
+    with pytest.raises(ValueError, match="column 'zip_code' of X holds text"):
+        learner.fit(X, np.arange(60) // 30, np.arange(60) % 3 == 0)
+
+
 @pytest.mark.parametrize("name", list(learners()))
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"treatment": [1] * 60}, ValueError, "without a control group"),
-        ({"treatment": [0] * 60}, ValueError, "without a control group"),
-        ({"treatment": ["a", "b"] * 30}, ValueError, "must hold 0 and 1"),
+        ({"treatment": [1] * 60}, ValueError, "everybody or nobody had"),
+        ({"treatment": [0] * 60}, ValueError, "everybody or nobody had"),
+        ({"treatment": ["a", "b"] * 30}, ValueError, "give treatment == 'b' if 'a' is the control"),
+        ({"treatment": ["a", "b", "c"] * 20}, ValueError, "Keep the rows of two arms"),
         ({"treatment": [0, 1]}, ValueError, "one value per row"),
         ({"y": [np.nan] * 60}, ValueError, "y holds nan"),
         ({"y": [0.0]}, ValueError, "one value per row"),

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from aimass_core.effects import (
     EffectiveSampleSizeError,
@@ -14,6 +15,7 @@ from aimass_core.effects import (
     cross_fitted_rewards,
     off_policy_value,
 )
+from aimass_core.exceptions import FewClustersWarning
 
 GOLDEN = {  # campaign -> IPS, SNIPS, effective sample size, on-policy; uniform to BTS
     "all": (0.00504, 0.00525, 2639, 0.0042),
@@ -196,6 +198,19 @@ def test_clusters_widen_the_error(rng):
     by_cluster = off_policy_value(**copied, clusters=np.repeat(np.arange(1000), 5))
     for name in ("ips", "snips"):
         assert by_cluster[name].standard_error == pytest.approx(alone[name].standard_error)
+
+
+def test_few_clusters_have_students_t(rng):
+    logs = logged(rng, 3000)
+    day = np.arange(3000) // 1000
+    with pytest.warns(FewClustersWarning, match="only 3 clusters"):
+        report = off_policy_value(**given(logs), clusters=day)
+    terms = logs["target"] / logs["propensity"] * logs["reward"]
+    sums = np.bincount(day, terms - terms.mean())
+    error = np.sqrt(3 / 2 * (sums**2).sum()) / 3000
+    assert report["ips"].standard_error == pytest.approx(error)
+    half = report["ips"].upper - report["ips"].value
+    assert half == pytest.approx(stats.t.ppf(0.975, 2) * error)
 
 
 def test_actions_that_were_never_shown_are_noticed(rng):

@@ -86,3 +86,31 @@ def test_effects_that_no_data_can_have():
         sample_size(spend, effect=1e-200)
     with pytest.raises(ValueError, match="whose square overflows"):
         power(spend * 1e200, 1000, effect=1.0)
+
+
+def test_a_rate_and_a_relative_effect():
+    pilot = np.arange(1000) < 9
+    for share in (0.5, 0.2):
+        by_rate = sample_size(0.009, effect=0.5, relative=True, share=share)
+        assert by_rate.n == sample_size(pilot, effect=0.0045, share=share).n
+        assert by_rate.effect == pytest.approx(0.0045)
+        assert sum(by_rate.n_per_group) == by_rate.n
+        assert by_rate.n_per_group[1] == round(share * by_rate.n)
+        assert f"{by_rate.n_per_group[1]:,} treated" in repr(by_rate)
+    paired = power([0.0, 1.0, -0.5], 50, effect=0.1, design="paired")
+    assert paired.n_per_group == [50] == paired.to_dict()["n_per_group"]
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "message"),
+    [
+        (9, {}, "a rate below 1, got 9"),
+        (0.0, {}, "values must be above 0"),
+        (0.9, {"relative": True}, "out of"),
+        ([-1.0, 0.5], {"relative": True}, "mean above 0"),
+        ([0.0, 1.0], {"relative": True, "design": "paired"}, "needs design='two-sample'"),
+    ],
+)
+def test_refusals_of_rates(values, options, message):
+    with pytest.raises(ValueError, match=message):
+        power(values, 100, **({"effect": 0.2} | options))
