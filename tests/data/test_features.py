@@ -737,6 +737,34 @@ def test_the_index_of_pandas_is_no_feature(kind, tmp_path, caplog):
     assert Features().fit_transform(odd).names == ("__index_level_0__",)
 
 
+def test_matrices_of_features_work_with_scipy(rng, tmp_path):
+    n = 20
+    given = sp.csr_array((rng.random((n, 3)) < 0.5) * 2.0)
+    given.indptr = given.indptr.astype(np.int64)
+    ids = [f"i{i}" for i in range(n)]
+    tables = [
+        FeatureTable(ids, given),
+        FeatureTable(ids, given.toarray()),
+        Features({"kind": "categorical", "price": "numeric"}).fit_transform(
+            {"item": ids, "kind": list("abcd") * 5, "price": rng.random(n)}
+        ),
+    ]
+    save(tables[0], tmp_path / "table")
+    tables.append(load(tmp_path / "table"))
+    assert given.indptr.dtype == np.int64  # what the caller gave stays
+    for table in tables:
+        for matrix in (table.matrix, table.rows_of(ids), table.rows_of(["new", *ids[1:]])):
+            assert matrix.indptr.dtype == matrix.indices.dtype == np.int32
+            dense = matrix.toarray()
+            beside = sp.hstack([sp.eye_array(n), matrix], format="csr")
+            np.testing.assert_array_equal(beside.toarray(), np.hstack([np.eye(n), dense]))
+            below = sp.vstack([matrix, matrix], format="csr")
+            np.testing.assert_array_equal(below.toarray(), np.vstack([dense, dense]))
+            np.testing.assert_array_equal(matrix.T.toarray(), dense.T)
+            np.testing.assert_array_equal(matrix[[1, 2]].toarray(), dense[[1, 2]])
+            np.testing.assert_allclose((matrix @ matrix.T).toarray(), dense @ dense.T, rtol=1e-5)
+
+
 def test_text_files(tmp_path):
     file = tmp_path / "items.csv"
     file.write_text("item_id,brand,price,day,tags\n007,x,1.5,2020-01-01,a|b\n7,,2.5,2021-06-01,b\n")
