@@ -120,7 +120,7 @@ MEMBERS = {
 
 
 # Methods that take features of items and users, in models that use these.
-_TAKE_FEATURES = ("fit", "recommend", "recommend_new", "predict", "similar_items")
+_TAKE_FEATURES = ("fit", "recommend", "recommend_new", "predict", "similar_items", "explain")
 
 
 def explains_names(function: F) -> F:
