@@ -303,7 +303,7 @@ def pictures(tasks: dict[str, Task], results: Results, folder: Path) -> list[Pat
         figure = Figure(figsize=(9, height))
         FigureCanvasAgg(figure)
         axes = figure.subplots(len(metrics), 1, squeeze=False)[:, 0]
-        right = 0.83 if task.published else 0.98  # room for the names of published values
+        right = 0.83 if task.published else 0.98  # margin for the names of published values
         figure.subplots_adjust(0.08, 0.55 / height, right, 1 - 0.35 / height)
         for ax, metric in zip(axes, metrics, strict=True):
             draw(ax, task, results[name], metric)
@@ -326,7 +326,7 @@ def draw(ax: Any, task: Task, models: dict[str, dict[str, Any]], metric: str) ->
         colors.append(drawn[0].get_color())
     spent = [one["cpu_s"] for one in points.values()]
     low, high = min(spent) / 1.5, max(spent) * 1.5
-    ax.set_xlim(low, high * (high / low) ** 0.45)  # room for the names
+    ax.set_xlim(low, high * (high / low) ** 0.45)  # margin for the names
     at = task.metrics.index(metric)
     values_of = [values for source in task.published for values in source.values.items()]
     published = {name: values[at] for name, values in values_of if values[at] is not None}
@@ -335,13 +335,13 @@ def draw(ax: Any, task: Task, models: dict[str, dict[str, Any]], metric: str) ->
     low, high = ax.get_ylim()
     height = (high - low) / 38
     to_axes = ax.get_yaxis_transform()
-    places = spread([one["values"][metric][0] for one in points.values()], height)
-    ax.set_ylim(min(low, places.min() - height), max(high, places.max() + height))
-    for (name, one), place, color in zip(points.items(), places, colors, strict=True):
+    labels_y = spread([one["values"][metric][0] for one in points.values()], height)
+    ax.set_ylim(min(low, labels_y.min() - height), max(high, labels_y.max() + height))
+    for (name, one), label_y, color in zip(points.items(), labels_y, colors, strict=True):
         ax.annotate(
             name,
             (one["cpu_s"], one["values"][metric][0]),
-            xytext=(0.99, place),
+            xytext=(0.99, label_y),
             textcoords=to_axes,
             size=7,
             ha="right",
@@ -349,8 +349,8 @@ def draw(ax: Any, task: Task, models: dict[str, dict[str, Any]], metric: str) ->
             color=color,
             arrowprops={"arrowstyle": "-", "lw": 0.3, "color": color},
         )
-    for name, place in zip(published, spread(list(published.values()), height), strict=True):
-        ax.text(1.0, place, f" {name}", size=6, va="center", transform=to_axes)
+    for name, label_y in zip(published, spread(list(published.values()), height), strict=True):
+        ax.text(1.0, label_y, f" {name}", size=6, va="center", transform=to_axes)
 
 
 # ---- command -------------------------------------------------------------------------------------

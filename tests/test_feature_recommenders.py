@@ -28,6 +28,7 @@ from aimass_core import (
     register,
 )
 from aimass_core.base import registry
+from aimass_core.base.arguments import unknown_argument
 from aimass_core.retrieval import AudienceIndex, audience, recommend_blocks
 
 N_USERS, N_ITEMS, N_NEW = 36, 24, 6
@@ -206,20 +207,27 @@ def test_pairs_with_new_items_are_predicted(model, interactions):
     users, items, scores = users[is_listed], items[is_listed], scores[is_listed].astype(float)
     if model.predicts_ratings:
         scores = np.clip(scores, *model.rating_range_)
-    found = model.predict(users, items, item_features=NEW)
-    np.testing.assert_allclose(found, scores, rtol=1e-4, atol=1e-5)
+    predicted = model.predict(users, items, item_features=NEW)
+    np.testing.assert_allclose(predicted, scores, rtol=1e-4, atol=1e-5)
     is_new = np.isin(items, NEW["item"])
-    np.testing.assert_array_equal(found[is_new], scores[is_new])
+    np.testing.assert_array_equal(predicted[is_new], scores[is_new])
     old = ~is_new
-    np.testing.assert_array_equal(found[old], model.predict(users[old], items[old]))
+    np.testing.assert_array_equal(predicted[old], model.predict(users[old], items[old]))
     alone = [model.predict(u, i, item_features=NEW)[0] for u, i in zip(users[:40], items[:40])]
-    np.testing.assert_array_equal(alone, found[:40])
-    with pytest.raises(KeyError, match="'nothing'"):
+    np.testing.assert_array_equal(alone, predicted[:40])
+    some = np.random.default_rng(3).choice(len(users), 150)  # users of 1 to about 10 pairs, twice
+    again = model.predict(users[some], items[some], item_features=NEW)
+    np.testing.assert_array_equal(again, predicted[some])
+    counts = f"{N_ITEMS} items of the fit and {N_NEW} new ones of item_features"
+    with pytest.raises(KeyError, match=f"'nothing'.* {counts}; give the features of further new"):
         model.predict(users[:2], ["nothing", "item-24"], item_features=NEW)
     with pytest.raises(ValueError, match="equal length"):
         model.predict(users[:3], ["item-01", "item-24"], item_features=NEW)
     with pytest.raises(KeyError, match="item-24"):
         model.predict(users[:1], ["item-24"])
+    remedy = "in user_features" if model.uses_user_features else "users of the fit"
+    with pytest.raises(KeyError, match=f"'nobody'.*: give .*{remedy}"):
+        model.predict(["nobody"], ["item-24"], item_features=NEW)
 
 
 @every
@@ -258,10 +266,12 @@ def test_explanations_of_new_items(model, interactions):
         again = model.explain("user-00", "item-00", by=by, item_features=ITEMS)
         assert known.ids.tolist() == again.ids.tolist()
         assert known.contributions.tolist() == again.contributions.tolist()
-        with pytest.raises(KeyError, match=r"'item-24'.*needs its features in item_features"):
+        with pytest.raises(
+            KeyError, match=r"'item-24'.*give the features of further new items in item_features"
+        ):
             model.explain("user-00", "item-24", by=by)
         with pytest.raises(
-            KeyError, match=r"'none'.*needs its features in the table item_features"
+            KeyError, match=r"'none'.*give the features of further new items in item_features"
         ):
             model.explain("user-00", "none", by=by, item_features=NEW)
         with pytest.raises(KeyError, match="unknown user 'nobody'"):
@@ -448,7 +458,7 @@ def test_new_users_are_served_by_their_features(model, interactions):
     if model.predicts_ratings:
         expected = np.clip(expected, *model.rating_range_)
     np.testing.assert_allclose(pairs, expected, rtol=1e-5, atol=1e-6)
-    with pytest.raises(KeyError, match="'nobody'"):
+    with pytest.raises(KeyError, match=r"'nobody'.* give the features of users .*in user_features"):
         model.predict(["user-37", "nobody"], ["item-01", "item-02"], user_features=new)
     with_history = model.recommend_new(
         interactions.subset(users=["user-03"]), user_features=user_table([3]), k=4
@@ -476,8 +486,55 @@ def test_models_on_matrices(model, interactions):
         [0, 1], k=3, candidates=range(N_ITEMS, N_ITEMS + N_NEW), item_features=new
     )
     assert lists.indices.min() >= N_ITEMS
+    counts = f"{N_ITEMS} items of the fit and 2 new ones of item_features"
+    for wrong in (N_ITEMS + 2, -1):
+        with pytest.raises(KeyError, match=f"items holds {wrong}, but there are {counts}: give"):
+            model.predict([1, 2], [N_ITEMS, wrong], item_features=new[:2])
     with pytest.raises(TypeError, match="must be a matrix"):
         model.recommend([0], item_features=FeatureTable(["a"], new[:1]))
+
+
+@of_users
+def test_rows_of_a_matrix_of_new_users_are_those_of_the_pairs(model, interactions):
+    encoder = Features()
+    items = encoder.fit_transform(ITEMS).rows_of(interactions.items.ids)
+    users = Features().fit_transform(USERS).rows_of(interactions.users.ids)
+    model = fitted(model, interactions.matrix, item_features=items, user_features=users)
+    twice = model.predict([N_USERS, N_USERS], [3, 3], user_features=users[:2])
+    each = [model.predict([N_USERS], [3], user_features=users[[i]])[0] for i in range(2)]
+    np.testing.assert_array_equal(twice, each)
+
+
+@of_users
+def test_negative_numbers_of_users_are_refused(model, interactions):
+    encoder = Features()
+    items = encoder.fit_transform(ITEMS).rows_of(interactions.items.ids)
+    users = Features().fit_transform(USERS).rows_of(interactions.users.ids)
+    model = fitted(model, interactions.matrix, item_features=items, user_features=users)
+    two = users[:2]
+    assert model.predict([1, N_USERS + 5], [3, 3], user_features=two).shape == (2,)
+    message = "users holds -5, but numbers of users are at least 0"
+    with pytest.raises(KeyError, match=message):
+        model.predict([1, -5], [3, 3], user_features=two)
+    for unknown in ("error", "popular", "skip"):
+        with pytest.raises(KeyError, match=message):
+            model.recommend([1, -5], unknown=unknown, user_features=two)
+
+
+def test_the_methods_that_take_features_are_named():
+    class OfOneCall:
+        uses_item_features = True
+
+        def recommend(self, item_features=None):
+            """Take features."""
+
+        def explain(self):
+            """Take none."""
+
+    error = unknown_argument(OfOneCall, "explain", "item_features", [])
+    assert str(error).endswith("no argument 'item_features': recommend takes it")
+    error = unknown_argument(ContentBased, "explain", "item_features", [])
+    assert str(error).endswith("recommend_new and predict and similar_items and explain take it")
 
 
 def test_models_without_features_name_those_that_use_them(interactions):

@@ -217,7 +217,8 @@ def unknown_argument(cls: type | None, function: str, name: str, known: list[str
             return features_refused(cls.__name__, name)
         methods = (getattr(cls, method, None) for method in _TAKE_FEATURES)
         takers = [m.__name__ for m in methods if m and name in inspect.signature(m).parameters]
-        return TypeError(f"{text}: {' and '.join(takers)} take it")
+        verb = "takes" if len(takers) == 1 else "take"
+        return TypeError(f"{text}: {' and '.join(takers)} {verb} it")
     if name in OTHER_CALLS and hasattr(cls, OTHER_CALLS[name]):
         return TypeError(f"{text}: call {OTHER_CALLS[name]}")
     return TypeError(f"{text}{suggest(name, known)}; the arguments are {', '.join(known)}")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LARGEST",
+    "as_classes",
     "as_labels",
     "as_seed",
     "as_vector",
@@ -213,13 +214,93 @@ def as_labels(
     return labels, codes.astype(np.int64)
 
 
+def as_classes(labels: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return the distinct labels of a classifier in a type that files can hold.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_classes,)
+        Distinct labels, as `as_labels` and `ordered_labels` return them.
+    name : str
+        The argument's name in messages.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        Text as it was given, booleans, int64 or float64, in the order of ``labels``.
+
+    Raises
+    ------
+    TypeError
+        For labels of another kind, such as intervals and dates, and for numbers that int64 and
+        float64 cannot hold.
+    """
+    kind: str = labels.dtype.kind
+    if kind == "T":  # strings of variable width of NumPy 2
+        return labels.astype(object)
+    if kind == "O":
+        kind = _kind_of_objects(labels.tolist())
+    if kind == "U":
+        return labels
+    types: dict[str, Any] = {"b": np.bool_, "i": np.int64, "u": np.int64, "f": np.float64}
+    if kind not in types:
+        label = labels[0]
+        raise TypeError(
+            f"{name} must hold text, numbers or booleans as labels, got {label!r} of type "
+            f"{type(label).__name__}: give the codes of a categorical column (.codes, or "
+            ".cat.codes of a Series), or turn the labels into text (astype(str))"
+        )
+    try:
+        with np.errstate(over="ignore"):
+            classes = labels.astype(types[kind])
+        is_exact = bool((classes == labels).all())
+    except OverflowError:
+        is_exact = False
+    if not is_exact:
+        raise TypeError(
+            f"{name} holds numbers as labels that {np.dtype(types[kind])} cannot hold: turn the "
+            "labels into text (astype(str))"
+        )
+    return classes
+
+
+def _kind_of_objects(labels: list[Any]) -> str:
+    """Return the kind of a NumPy type that holds labels given as objects, "O" for none."""
+    kinds: dict[str, tuple[type, ...]] = {
+        "U": (str,),
+        "b": (bool, np.bool_),
+        "i": (int, np.integer),
+        "f": (int, float, np.integer, np.floating),
+    }
+    for kind, types in kinds.items():
+        if all(isinstance(label, types) for label in labels):
+            return kind
+    return "O"
+
+
 def column_names(X: Any) -> NDArray[np.object_] | None:
-    """Return the names of the columns if all are strings, else None."""
-    names = getattr(X, "columns", None)
-    if names is None:
-        return None
-    names = list(names)
-    return np.array(names, dtype=object) if all(isinstance(n, str) for n in names) else None
+    """Return the names of the columns of a table if all are strings, else None.
+
+    Parameters
+    ----------
+    X : object
+        A table of pandas, polars or Arrow has names; a matrix has none.
+
+    Returns
+    -------
+    ndarray of object, shape (n_columns,), or None
+    """
+    if hasattr(X, "collect_schema"):  # polars, without the warning of LazyFrame.columns
+        return np.array(X.collect_schema().names(), dtype=object)
+    # The columns of an Arrow table are its values. Those of pandas come first, as a column may be
+    # called "column_names".
+    for names in (getattr(X, attribute, None) for attribute in ("columns", "column_names")):
+        if names is None or callable(names):
+            continue
+        names = list(names)
+        if all(isinstance(name, str) for name in names):
+            return np.array(names, dtype=object)
+    return None
 
 
 def ordered_labels(

@@ -63,6 +63,8 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
             name: _encode(getattr(thing, name), f"{at}{name}.", arrays) for name in thing._state
         }
         return {"class": name, "parameters": parameters, "state": state}
+    if isinstance(thing, np.ndarray) and thing.dtype.kind in "OU":
+        return _encode_text(thing, at)
     if isinstance(thing, np.ndarray):
         arrays[at + "values"] = thing
         return {"array": at + "values"}
@@ -97,6 +99,17 @@ def _encode(thing: Any, at: str, arrays: Arrays) -> dict[str, Any]:
         ]
         return {"map": entries}
     return {"plain": _plain(thing, at)}
+
+
+def _encode_text(texts: NDArray[Any], at: str) -> dict[str, Any]:
+    """Return the node of an array of text, such as labels of classes."""
+    values = texts.tolist()
+    if texts.ndim != 1 or not all(isinstance(value, str) for value in values):
+        raise TypeError(
+            f"the array {at.rstrip('.')!r} can't be saved in a file: only numbers, booleans and "
+            f"1-D arrays of text can, got dtype {texts.dtype} of shape {texts.shape}"
+        )
+    return {"text": [str(value) for value in values], "fixed_width": texts.dtype.kind == "U"}
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -142,6 +155,8 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
     """Return the object that `encode` took apart; check everything that its arrays claim."""
     if "array" in node:
         return arrays[node["array"]]
+    if "text" in node:
+        return _decode_text(node)
     if "csr" in node:
         return _decode_csr(node, arrays)
     if "map" in node:
@@ -166,6 +181,13 @@ def decode(node: dict[str, Any], arrays: Arrays) -> Any:
         setattr(model, name, decode(node["state"][name], arrays))
     model._restore()
     return model
+
+
+def _decode_text(node: dict[str, Any]) -> NDArray[Any]:
+    values = node["text"]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise DamagedFileError("an array of text holds something else")
+    return np.array(values, dtype=np.str_ if node["fixed_width"] else object)
 
 
 def _decode_adapted(node: dict[str, Any], arrays: Arrays) -> AdaptedModel:

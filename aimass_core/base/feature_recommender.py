@@ -180,25 +180,30 @@ class FeatureRecommender(Recommender):
         if self.needs_training:
             self._require_training("score users of the fit")
         table = self._features_of_call(user_features)
-        rows, queries = self._queried_users(users, "error", table)
+        remedy = "give users of the fit"
+        if self.user_features_ is not None:
+            remedy = "give the features of users that were not in the fit in user_features"
+        rows, queries = self._queried_users(users, "error", table, remedy)
         catalog = self._catalog(item_features)
-        columns = columns_of(catalog, items)
+        columns = columns_of(catalog, items, self.n_items)
         n, threads = len(rows), resolve_n_threads(n_threads)
         if n != len(columns) and 1 not in (n, len(columns)):
             raise ValueError(f"users and items must be of equal length, got {n} and {len(columns)}")
-        places, columns = np.broadcast_arrays(np.arange(n), columns)
-        is_new = (rows[places] < 0) | (columns >= self.n_items)
+        positions, columns = np.broadcast_arrays(np.arange(n), columns)
+        is_new = (rows[positions] < 0) | (columns >= self.n_items)
         scores = np.empty(len(columns))
         known = np.flatnonzero(~is_new)
-        scores[known] = self.score_pairs(rows[places[known]], columns[known], threads)
+        scores[known] = self.score_pairs(rows[positions[known]], columns[known], threads)
         new = np.flatnonzero(is_new)
         if len(new):
-            asked, row = np.unique(places[new], return_inverse=True)
+            of_pair = self._numbers_of_users(rows, queries, table)[positions[new]]
+            _, first, row = np.unique(of_pair, return_index=True, return_inverse=True)
+            queried = positions[new][first]
             features = self._query_features(table, queries, rows, catalog)
-            own = (None if features[0] is None else features[0][asked], *features[1:])
+            own = (None if features[0] is None else features[0][queried], *features[1:])
             query = self._query(
-                self._profiles_of(rows[asked]),
-                rows[asked],
+                self._profiles_of(rows[queried]),
+                rows[queried],
                 catalog.size,
                 False,
                 [None, None],
@@ -209,10 +214,22 @@ class FeatureRecommender(Recommender):
             scores[new] = self._score_new_pairs(query, row.reshape(-1), columns[new])
         return scores
 
+    def _numbers_of_users(
+        self, rows: NDArray[np.int64], queries: NDArray[Any], table: Any
+    ) -> NDArray[np.int64]:
+        """Return one number for each user of pairs: the same where the user is."""
+        n = self.n_users_
+        if table is None or table.ids is None:  # a matrix has a row for each user of the call
+            return np.where(rows >= 0, rows, n + np.arange(len(rows)))
+        return np.where(rows >= 0, rows, n + table.ids.get(queries))
+
     def _score_new_pairs(
         self, query: Query, rows: NDArray[np.int64], columns: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Return the score of each pair of a user and an item of a query, as in its lists.
+
+        Users of up to 1, 2, 4, ... pairs are ranked together, so that the memory is O(n) also
+        where one user has many more pairs than the others.
 
         Parameters
         ----------
@@ -226,26 +243,28 @@ class FeatureRecommender(Recommender):
         ndarray of float64, shape (n,)
             -inf where `rank` has no score.
         """
-        wanted = sp.csr_array(
-            (np.ones(len(rows), dtype=np.float32), (rows, columns)),
-            shape=(len(query), query.n_items),
+        pairs = as_csr(
+            sp.csr_array(
+                (np.ones(len(rows), dtype=np.float32), (rows, columns)),
+                shape=(len(query), query.n_items),
+            )
         )
-        most = int(np.diff(wanted.indptr).max())
-        limited = replace(query, candidates=as_csr(wanted), exclude=None, k=most)
-        indices, scores = self.rank(self._in_own_dtype(limited))
-        keys = np.repeat(np.arange(len(query)), most) * np.int64(query.n_items) + indices.reshape(
-            -1
+        query = self._in_own_dtype(replace(query, candidates=pairs, exclude=None))
+        n_pairs = np.diff(pairs.indptr)
+        keys, values = [np.empty(0, dtype=np.int64)], [np.empty(0)]
+        most, largest = 1, int(n_pairs.max(initial=0))
+        while most < 2 * largest:  # users of similar numbers of pairs have lists of one length
+            users = np.flatnonzero((n_pairs <= most) & (n_pairs > most // 2))
+            if len(users):
+                block = replace(query.take(users), k=min(most, query.n_items))
+                indices, scores = self.rank(block)
+                is_listed = indices >= 0
+                keys.append((users[:, None] * np.int64(query.n_items) + indices)[is_listed])
+                values.append(scores[is_listed].astype(np.float64))
+            most *= 2
+        return _values_of_keys(
+            np.concatenate(keys), np.concatenate(values), rows * np.int64(query.n_items) + columns
         )
-        listed = indices.reshape(-1) >= 0
-        order = np.argsort(keys[listed])
-        keys, values = keys[listed][order], scores.reshape(-1)[listed][order]
-        pairs = rows * np.int64(query.n_items) + columns
-        at = np.minimum(np.searchsorted(keys, pairs), max(len(keys) - 1, 0))
-        out = np.full(len(rows), -np.inf)
-        if len(keys):
-            found = keys[at] == pairs
-            out[found] = values[at[found]]
-        return out
 
     def _joined_features(
         self, joined: Any, item_features: Any, user_features: Any
@@ -259,3 +278,18 @@ class FeatureRecommender(Recommender):
             "item_features": joined_features(item_features, "item_features", *own),
             "user_features": joined_features(user_features, "user_features", *theirs),
         }
+
+
+def _values_of_keys(
+    keys: NDArray[np.int64], values: NDArray[np.float64], wanted: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the value of each wanted key, -inf for one that is not among the keys."""
+    out = np.full(len(wanted), -np.inf)
+    if not len(keys):
+        return out
+    order = np.argsort(keys)
+    keys = keys[order]
+    positions = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    is_listed = keys[positions] == wanted
+    out[is_listed] = values[order[positions[is_listed]]]
+    return out

@@ -234,17 +234,42 @@ def extended_catalog(
     return Catalog(extended.named(ids.name), len(extended), "item", stacked)
 
 
-def columns_of(catalog: Catalog, items: Any) -> NDArray[np.int64]:
+def columns_of(catalog: Catalog, items: Any, n_fitted: int) -> NDArray[np.int64]:
     """Return the columns of items that are in the fit or have features in a call.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        From `extended_catalog`.
+    items : id or array-like of ids
+        Column numbers where the model was fitted on a matrix.
+    n_fitted : int
+        Number of items of the fit, for messages.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Columns of the catalog.
 
     Raises
     ------
     KeyError
         For another item.
     """
+    counts = f"{n_fitted} items of the fit and {catalog.size - n_fitted} new ones of item_features"
+    remedy = "give the features of further new items in item_features"
     if catalog.ids is not None:
-        return catalog.ids.index(items, what="item")
-    return as_indices(items, "items", catalog.size, what="items")
+        try:
+            return catalog.ids.index(items, what="item")
+        except KeyError as error:
+            raise KeyError(f"{error.args[0]}: these are the {counts}; {remedy}") from None
+    columns = as_indices(items, "items", None, what="items")
+    outside = columns[(columns < 0) | (columns >= catalog.size)]
+    if len(outside):
+        shown = ", ".join(map(str, outside[:5]))
+        more = f" and {len(outside) - 5} more" if len(outside) > 5 else ""
+        raise KeyError(f"items holds {shown}{more}, but there are {counts}: {remedy}")
+    return columns
 
 
 def features_of_rows(known: sp.csr_array | None, rows: NDArray[np.int64]) -> sp.csr_array | None:

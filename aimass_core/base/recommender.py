@@ -892,25 +892,27 @@ class Recommender(Estimator):
         return self._encoded_users(user_features)
 
     def _queried_users(
-        self, users: Any, unknown: str, user_features: Any = None
+        self,
+        users: Any,
+        unknown: str,
+        user_features: Any = None,
+        remedy: str = "pass unknown='popular' for the most popular items, or unknown='skip'",
     ) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Return the rows of the queried users (-1: unknown) and their ids.
 
-        Users in a table of ``user_features`` count as known.
+        Users in a table of ``user_features`` count as known. ``remedy`` ends the message of the
+        error for unknown users.
         """
         if users is None:
             rows = np.arange(self.n_users_)
             return rows, rows if self.users_ is None else self.users_.ids
         if user_features is not None and "user_features" not in self.requires:
-            return self._users_with_features(users, unknown, user_features)
+            return self._users_with_features(users, unknown, user_features, remedy)
         if unknown == "error":
             try:
                 rows = self._rows(users, "users")
             except KeyError as error:
-                raise KeyError(
-                    f"{error.args[0]}: pass unknown='popular' for the most popular items, or "
-                    "unknown='skip'"
-                ) from None
+                raise KeyError(f"{error.args[0]}: {remedy}") from None
             return rows, rows if self.users_ is None else self.users_.ids[rows]
         users = as_collection(users)
         if not hasattr(users, "__len__") or isinstance(users, (str, bytes)):
@@ -933,10 +935,13 @@ class Recommender(Estimator):
         return rows, queries
 
     def _users_with_features(
-        self, users: Any, unknown: str, table: Any
+        self, users: Any, unknown: str, table: Any, remedy: str
     ) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Return what `_queried_users` does, with new users who have a row in a table."""
         rows, queries = self._queried_users(users, "popular")
+        if self.users_ is None and len(queries) and queries.min() < 0:
+            shown = ", ".join(map(str, queries[queries < 0][:5]))
+            raise KeyError(f"users holds {shown}, but numbers of users are at least 0")
         if unknown == "popular":
             return rows, queries
         has_row = np.ones(len(rows), dtype=bool)  # a matrix has a row for each user of the call
@@ -945,7 +950,7 @@ class Recommender(Estimator):
         is_known = (rows >= 0) | has_row
         if is_known.all() or unknown == "skip":
             return rows[is_known], queries[is_known]
-        self._queried_users(queries[~is_known], "error")  # raises
+        self._queried_users(queries[~is_known], "error", remedy=remedy)  # raises
         return rows, queries
 
     def _profiles_of(self, rows: NDArray[np.int64]) -> sp.csr_array:

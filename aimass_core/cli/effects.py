@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import Reporter
-from .files import check_names, check_output, open_input, shown_name
+from .files import check_names, check_picture, open_input, shown_name
 from .groups import with_option_groups
 from .options import GeneralOptions, OptionalOutputOptions, TableOptions, _number, _pairs
 
@@ -115,7 +115,7 @@ class CampaignOptions:
     ] = 0.95
 
     def shares(self) -> dict[str, float] | None:
-        """Return the planned shares by arm."""
+        """Return the planned shares by arm, as it is written."""
         if self.expected is None:
             return None
         pairs = _pairs(self.expected.split(","), "--expected")
@@ -155,16 +155,19 @@ def effects(
     target = None if output.out is None else Output(output, inputs, "effects")
     if picture is not None:
         others = [*inputs, *([] if output.out in (None, "-") else [Path(str(output.out))])]
-        check_output(picture, "--picture", others)
-    planned = campaign.shares()
+        check_picture(picture, "--picture", others)
+    planned: dict[Any, float] | None = campaign.shares()
     with reporter.steps() as steps:
         steps.begin(f"reading {shown_name(table)}")
         arms, outcomes, covariates, clusters = _columns(table, campaign, tables)
+        control = None if campaign.control is None else _arm(campaign.control, arms)
+        if planned is not None:
+            planned = _shares_of_arms(planned, arms)
         steps.begin("estimating")
         report = campaign_effect(
             arms,
             outcomes,
-            control=campaign.control,
+            control=control,
             covariates=covariates or None,
             adjustment=campaign.adjustment,
             clusters=clusters,
@@ -172,17 +175,33 @@ def effects(
             correction=campaign.correction,
             confidence=campaign.confidence,
         )
-        if picture is not None:
-            _draw(report, picture)
         if target is not None:
             rows = report.to_arrow()
             with target.writer(rows.schema) as writer:
                 writer.write(rows)
+        if picture is not None:
+            _draw(report, picture)
     if reporter.is_json:
         reporter.json({"customers": len(arms), **report.to_dict(), "out": output.out})
         return
     reporter.text(f"{shown_name(table)}: {len(arms):,} customers")
     reporter.text(str(report))
+    if planned is None:
+        _note_unequal_shares(reporter, arms)
+
+
+def _note_unequal_shares(reporter: Reporter, arms: NDArray[Any]) -> None:
+    """Print a note where the sizes of the arms are no chance result of equal shares."""
+    from ..base.text import p_value_text
+    from ..effects import sample_ratio_test
+
+    ratio = sample_ratio_test(arms)
+    if ratio.is_mismatch:
+        sizes = ", ".join(f"{arm} {n:,}" for arm, n in ratio.counts.items())
+        reporter.text(
+            f"The arms do not have equal shares (p {p_value_text(ratio.p_value)}): {sizes}. Give "
+            "the planned shares with --expected to test the assignment."
+        )
 
 
 def _columns(
@@ -251,11 +270,32 @@ def _truth(words: NDArray[Any]) -> NDArray[Any] | None:
     return np.asarray(lower == "true")
 
 
+def _arm(word: str, arms: NDArray[Any]) -> Any:
+    """Return an arm as a value of its column, where the word can be read as one."""
+    if arms.dtype.kind == "b" and word.lower() in ("true", "false"):
+        return word.lower() == "true"
+    if arms.dtype.kind in "iuf":
+        for read in (int, float):
+            try:
+                return read(word)
+            except ValueError:
+                continue
+    return word
+
+
+def _shares_of_arms(shares: dict[str, float], arms: NDArray[Any]) -> dict[Any, float]:
+    """Return planned shares with the arms as values of their column."""
+    by_arm: dict[Any, float] = {}
+    for word, share in shares.items():
+        arm = _arm(word, arms)
+        if arm in by_arm:
+            raise ValueError(f"--expected: {word!r} names the arm {arm} a second time")
+        by_arm[arm] = share
+    return by_arm
+
+
 def _draw(report: CampaignReport, path: Path) -> None:
     """Draw the effects on each outcome into one picture."""
-    from ..base.optional import import_optional
-
-    import_optional("matplotlib")
     from matplotlib.figure import Figure
 
     outcomes = list(dict.fromkeys(effect.outcome for effect in report.effects))

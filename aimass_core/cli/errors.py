@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-__all__ = ["ClickException", "is_input_error", "is_system_error", "one_line"]
+__all__ = ["ClickException", "ModelError", "is_input_error", "is_system_error", "one_line"]
 
 # Typer carries its own copy of click since 0.26, so the class is taken from what Typer exports.
 ClickException: type[Exception] = next(
@@ -25,6 +25,10 @@ _ARGUMENTS = re.compile(
     r"max_iter|max_segments|min_share|threshold|size|budget|cost)"
     r"=(?:'([^']*)'|\"([^\"]*)\"|(\d[\w.]*))?"
 )
+
+
+class ModelError(ValueError):
+    """An error about parameters of a model, which are no options of the command."""
 
 
 def is_input_error(error: BaseException) -> bool:
@@ -101,7 +105,8 @@ def one_line(error: BaseException) -> str:
         text = str(error) or "out of memory: use fewer neighbours, a smaller k or fewer rows"
     else:
         text = str(error) or type(error).__name__
-    text = _ARGUMENTS.sub(_as_option, text)
+    if not isinstance(error, ModelError):
+        text = _ARGUMENTS.sub(_as_option, text)
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 

@@ -11,7 +11,7 @@ import typer
 from .console import Reporter, Steps, shown_events
 from .features import FeatureOptions
 from .groups import with_option_groups
-from .models import ModelSpec, model_class, parse_models
+from .models import ModelSpec, model_class, naming_models, parse_models
 from .options import (
     ColumnOptions,
     GeneralOptions,
@@ -219,15 +219,17 @@ def evaluate(
         else:
             named = {spec.label: spec.build() for spec in specs}
             parts = rule.make(data, source, repeats=metrics.rule_of_repeats(), seed=seed)
-        table = judge(
-            named,
-            parts if len(parts) > 1 else parts[0],
-            fit=not files,
-            **_features(features, named, data, tables.encoding, fitted=bool(files)),
-            random_state=seed,
-            callback=shown_events(steps),
-            **metrics.as_arguments(),
-        )
+        given = _features(features, named, data, tables.encoding, fitted=bool(files))
+        with naming_models(specs):
+            table = judge(
+                named,
+                parts if len(parts) > 1 else parts[0],
+                fit=not files,
+                **given,
+                random_state=seed,
+                callback=shown_events(steps),
+                **metrics.as_arguments(),
+            )
         text, details = str(table), table.details()
         if target is not None:
             rows = table.to_arrow(intervals=True)
@@ -292,7 +294,8 @@ def _of_files(
     assert train is not None
     for spec in specs:
         steps.begin(f"fitting {spec.label}")
-        models[spec.label] = spec.build().fit(train)
+        with naming_models([spec]):
+            models[spec.label] = spec.build().fit(train)
     return models, [(train, test)]
 
 

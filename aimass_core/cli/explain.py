@@ -91,7 +91,7 @@ def explain(
         )
         return
     shown = [name, *(["title"] if title_by_id and is_items else []), "contribution"]
-    cells = [[row[column] for column in shown] for row in rows]
+    cells = [[str(row[name]), *(row[column] for column in shown[1:])] for row in rows]
     if explanation.offset:
         cells.insert(0, ["(offset)", *([""] * (len(shown) - 2)), explanation.offset])
     label = title_by_id.get(str(item), str(item))

@@ -13,7 +13,7 @@ from .files import open_input
 if TYPE_CHECKING:
     from ..data import FeatureTable, IdMap
 
-__all__ = ["FeatureOptions"]
+__all__ = ["FeatureOptions", "features_of"]
 
 _PANEL = "Features of items and users"
 _COLUMNS = "Default: all columns but the ids, with kinds by their values."
@@ -181,6 +181,26 @@ class FeatureOptions:
             return encoder
         kinds = None if columns is None else dict(map(_column_and_kind, columns.split(",")))
         return find("features")(kinds, id_column=key)
+
+
+def features_of(table: FeatureTable, ids: Any) -> FeatureTable:
+    """Return the rows of some ids of a table.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        With ids.
+    ids : array-like of ids
+        Each one is in the table.
+
+    Returns
+    -------
+    FeatureTable
+        With a row for each of the ids, in their order.
+    """
+    assert table.ids is not None
+    rows = table.ids.get(ids)
+    return type(table)(table.ids.take(rows), table.rows_of(ids), encoder=table.encoder)
 
 
 def _column_and_kind(text: str) -> tuple[str, str]:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["check_names", "check_output", "load_saved", "open_input", "read_pairs", "shown_name"]
+__all__ = [
+    "check_names",
+    "check_output",
+    "check_picture",
+    "load_saved",
+    "open_input",
+    "read_pairs",
+    "shown_name",
+]
 
 
 def shown_name(source: str) -> str:
@@ -164,6 +172,39 @@ def check_output(path: Path, option: str, others: list[Path], format: str | None
     if any(path.resolve() == other.resolve() for other in others):
         raise ValueError(
             f"{option}: '{path}' is another file of this command: write to another name"
+        )
+
+
+def check_picture(path: Path, option: str, others: list[Path]) -> None:
+    """Refuse the path of a picture before any work is done for it.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be written.
+    option : str
+        The option that names it, for messages.
+    others : list of Path
+        Files of the same call, which must not be overwritten.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        The suffix is no format of matplotlib, or the path is one of the others.
+    OSError
+        The folder is missing or the path is a folder.
+    """
+    from ..base.optional import import_optional
+
+    check_output(path, option, others)
+    canvas = import_optional("matplotlib.backend_bases", option, "plot").FigureCanvasBase
+    suffixes = sorted(canvas.get_supported_filetypes().keys() - {"pgf"})  # needs LaTeX as well
+    if path.suffix[1:].lower() not in suffixes:
+        raise ValueError(
+            f"{option}: the suffix of '{path}' names no format of pictures: use one of "
+            f".{', .'.join(suffixes)}"
         )
 
 

@@ -9,12 +9,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .console import shown_events
+from .features import features_of
 from .files import check_output, load_saved
-from .models import model_class, parse_models
+from .models import model_class, naming_models, parse_models
 from .ratings import Ratings, data_facts, open_ratings
 
 if TYPE_CHECKING:
-    from ..data import IdMap, Interactions
+    from ..data import FeatureTable, IdMap, Interactions
     from .console import Steps
     from .features import FeatureOptions
     from .models import ModelSpec
@@ -66,6 +67,26 @@ class FittedModel:
             catalog = self.model._catalog(self.features["item_features"])
             return _ids(catalog.ids, catalog.size)
         return _ids(self.model.items_, self.model.n_items)
+
+    def table_of_new_users(self, known: IdMap) -> FeatureTable | None:
+        """Return the features of the users of ``--user-features`` without interactions.
+
+        Parameters
+        ----------
+        known : IdMap
+            Users who get lists by their interactions.
+
+        Returns
+        -------
+        FeatureTable or None
+            The rows of users who are neither among these nor in the fit; None if there are none.
+        """
+        table = self.features.get("user_features")
+        if table is None or table.ids is None or "user_features" in self.model.requires:
+            return None
+        column = table.ids._column()
+        is_new = (known._find(column) < 0) & (self.users._find(column) < 0)
+        return features_of(table, table.ids.ids[is_new]) if is_new.any() else None
 
     @property
     def names(self) -> tuple[str, str]:
@@ -243,7 +264,8 @@ class ModelSource:
         options: dict[str, Any] = {}
         if executor and "executor" in inspect.signature(unfitted.fit).parameters:
             options = {**executor, "callback": shown_events(steps)}
-        model = unfitted.fit(data, **features, **options)
+        with naming_models([self._spec]):
+            model = unfitted.fit(data, **features, **options)
         fit_s = perf_counter() - started
         label = self._spec.label
         return FittedModel(model, label, self.ratings, data, False, read_s, fit_s, features)

@@ -67,6 +67,7 @@ def ids_of_option(
     known: IdMap,
     *,
     unknown: str = "error",
+    of: str = "in the ratings",
 ) -> tuple[NDArray[Any] | None, int]:
     """Return the known ids among those that an option names.
 
@@ -80,6 +81,8 @@ def ids_of_option(
         The ids of the data.
     unknown : {"error", "some", "skip"}, default="error"
         Unknown ids raise; raise only if no id is known; or are left out.
+    of : str, default="in the ratings"
+        Where an unknown id was looked for, for the message.
 
     Returns
     -------
@@ -98,11 +101,16 @@ def ids_of_option(
     if text is None:
         return None, 0
     words = words_of_option(text, option, column)
-    return known_ids(words, option, known, unknown=unknown)
+    return known_ids(words, option, known, unknown=unknown, of=of)
 
 
 def known_ids(
-    words: list[Any], option: str, known: IdMap, *, unknown: str = "error"
+    words: list[Any],
+    option: str,
+    known: IdMap,
+    *,
+    unknown: str = "error",
+    of: str = "in the ratings",
 ) -> tuple[NDArray[Any], int]:
     """Return the known ones of some ids.
 
@@ -114,7 +122,7 @@ def known_ids(
         Where they come from, for messages.
     known : IdMap
         The ids of the data.
-    unknown : {"error", "some", "skip"}, default="error"
+    unknown, of
         As for `ids_of_option`.
 
     Returns
@@ -144,7 +152,7 @@ def known_ids(
         close = suggest(str(first), map(str, known.ids)) if len(known) <= _MAX_SUGGESTED else ""
         which = f"{n_unknown} of {len(words)} ids are" if len(words) > 1 else "this id is"
         rule = "; see --unknown" if option == "--users" else ""
-        raise KeyError(f"{option}: {which} not in the ratings: {first!r}{close}{rule}")
+        raise KeyError(f"{option}: {which} not {of}: {first!r}{close}{rule}")
     return ids[~is_unknown], n_unknown
 
 

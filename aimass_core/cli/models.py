@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ModelSpec", "model_class", "parse_models", "parsed_value", "weighting_options"]
+from .errors import ModelError, is_input_error
+
+__all__ = [
+    "ModelSpec",
+    "model_class",
+    "naming_models",
+    "parse_models",
+    "parsed_value",
+    "weighting_options",
+]
 
 _WORDS = {"None": None, "True": True, "False": False}
 
@@ -55,12 +67,57 @@ def model_class(name: str) -> Any:
     ValueError
         For an unknown name, with the nearest one.
     """
-    from ..base.registry import find
+    from ..base.registry import find, model_names
 
     try:
         return find(name)
-    except KeyError as error:
-        raise ValueError(f"--model: {error.args[0]}") from None
+    except KeyError:
+        close = _closest_model(name)
+        hint = f"; did you mean {close!r}?" if close else ""
+        raise ValueError(
+            f"--model: there is no model {name!r}; the models are {', '.join(model_names())}{hint}"
+        ) from None
+
+
+def _closest_model(name: str) -> str | None:
+    """Return the registered name that a name is close to, as written here or as a class name."""
+    import difflib
+
+    from ..base.registry import model_modules, model_names
+
+    names = {_letters(each): each for each in model_names()}
+    for cls, module in model_modules().items():
+        names.setdefault(_letters(cls), module.rpartition(".")[2].replace("_", "-"))
+    close = difflib.get_close_matches(_letters(name), list(names), n=1)
+    return names[close[0]] if close else None
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+@contextmanager
+def naming_models(specs: list[ModelSpec]) -> Iterator[None]:
+    """Put the names of models before messages about options that they were given.
+
+    Parameters
+    ----------
+    specs : list of ModelSpec
+        The models that are fitted.
+
+    Raises
+    ------
+    ModelError
+        In place of an error of input whose message names such an option.
+    """
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        words = set(re.findall(r"\w+", str(error))) - {"random_state"}  # it comes from --seed
+        names = [spec.name for spec in specs if words & set(spec.options)]
+        if not names or not is_input_error(error):
+            raise
+        raise ModelError(f"--model {' or '.join(dict.fromkeys(names))}: {error}") from error
 
 
 def _parameters(cls: Any) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import Reporter, shown_events
-from .features import FeatureOptions
+from .features import FeatureOptions, features_of
 from .fitted import ModelSource
 from .groups import with_option_groups
 from .options import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..base.lists import TopK
+    from ..data import FeatureTable, IdMap
     from .console import Steps
     from .fitted import FittedModel
 
@@ -53,7 +54,8 @@ class ListOptions:
         typer.Option(
             "--users",
             metavar="FILE|IDS",
-            help="Only these users, each once: a file of ids, or ids with commas between.",
+            help="Only these users, each once: a file of ids, or ids with commas between. Users "
+            "with a row in --user-features count as known.",
             rich_help_panel=_LISTS_PANEL,
         ),
     ] = None
@@ -114,8 +116,8 @@ class ReasonOptions:
         typer.Option(
             "--reason",
             metavar="TEXT",
-            help="Sentence of --explain; {items} becomes the titles of the items behind it, "
-            "{item} that of the recommended one.",
+            help="Sentence of --explain; {items} becomes the titles of the items behind it, or the "
+            "names of the features, and {item} the title of the recommended one.",
             rich_help_panel=_REASONS_PANEL,
         ),
     ] = DEFAULT_REASON
@@ -124,7 +126,7 @@ class ReasonOptions:
         typer.Option(
             "--reasons",
             metavar="N",
-            help="Items that a sentence of --explain names at most.",
+            help="Items or features that a sentence of --explain names at most.",
             rich_help_panel=_REASONS_PANEL,
         ),
     ] = 2
@@ -151,7 +153,9 @@ def recommend(
     The output has one row for each user and rank: the user column, the item column, rank, score.
     With --model-file and RATINGS, the lists are for the users of RATINGS by their interactions
     there, whether or not the model knows them. With --item-features, items of that table without
-    interactions are ranked, too. An --out that ends in / is a folder of Parquet files.
+    interactions are ranked, too. With --user-features, users of that table without interactions get
+    lists by their features after the other users. An --out that ends in / is a folder of Parquet
+    files.
     """
     from ..base.validation import as_int
 
@@ -194,6 +198,7 @@ def recommend(
         **fitted.facts(),
         **{f"unknown_{name}": n for name, n in job.n_unknown.items()},
         "repeated_users": job.n_repeated,
+        "users_by_features": job.n_by_features,
         "lists_written": job.n_users,
         "rows_written": n_rows,
         "read_seconds": fitted.read_seconds,
@@ -250,13 +255,19 @@ class _Lists:
         }
         self._texts: dict[str, Any] | None = None
         self._titles: dict[str, str] = {}
-        self._chosen: Any = None
+        self._chosen: Any = None  # None: all users of the fit or of RATINGS
         self.n_unknown = {"users": 0, "candidates": 0, "exclude": 0}
         self.n_repeated = 0
+        self.n_by_features = 0
         self.n_done = 0
         known = fitted.data if self._is_new else None
         model = fitted.model
-        self._users = fitted.users if known is None else known.users
+        self._known: IdMap = fitted.users if known is None else known.users
+        self._users = self._known
+        self._featured: FeatureTable | None = fitted.table_of_new_users(self._known)
+        if self._featured is not None:  # its users are named and listed after the others
+            self._users = _joined_ids(self._known, self._featured)
+            self._chosen = self._users.ids
         self.n_users = len(self._users)
         ids = model.users_ if known is None else known.users
         self.schema: pa.Schema = lists_schema(fitted.ratings, ids, model.items_, ("user", "item"))
@@ -275,10 +286,12 @@ class _Lists:
             self.n_unknown["users"] = int((self._users.get(self._chosen) < 0).sum())
         elif users is not None:
             rule = "error" if unknown == "error" else "skip"
+            has_features = "user_features" in self._fitted.features
+            of = "in the ratings or in --user-features" if has_features else "in the ratings"
             self._chosen, self.n_unknown["users"] = ids_of_option(
-                users, "--users", user_name, self._users, unknown=rule
+                users, "--users", user_name, self._users, unknown=rule, of=of
             )
-        if self._chosen is not None:
+        if users is not None:
             n_given = len(self._chosen)
             self._chosen = self._chosen[np.sort(np.unique(self._chosen, return_index=True)[1])]
             self.n_users = len(self._chosen)
@@ -325,17 +338,36 @@ class _Lists:
             blocks = self._blocks_of_new_users()
         for lists in blocks:
             self.n_done += len(lists)
+            self.n_by_features += self._count_by_features(lists)
             yield lists
+
+    def _count_by_features(self, lists: TopK) -> int:
+        """Return how many of some lists are those of users known by their features alone."""
+        import numpy as np
+
+        if self._featured is None or not len(lists):
+            return 0
+        ids: Any = self._featured.ids
+        by_features = np.asarray(ids.get(lists.queries)) >= 0
+        if lists.reasons is not None:
+            by_features &= ~np.isin(lists.reasons.astype(str), ("none", "popular"))
+        return int(by_features.sum())
 
     def _blocks_of_new_users(self) -> Iterator[TopK]:
         import numpy as np
 
         data: Any = self._fitted.data
         rule = "popular" if self._given.unknown == "popular" else "skip"
-        lists = self._fitted.model.recommend_new(data, unknown=rule, **self._options)
-        if self._chosen is not None:
-            lists = lists[np.asarray(data.users.get(self._chosen))]
-        yield lists
+        recommend_new = self._fitted.model.recommend_new
+        lists = recommend_new(data, unknown=rule, **self._options)
+        if self._chosen is None:
+            yield lists
+            return
+        rows = np.asarray(data.users.get(self._chosen))
+        yield lists[rows[rows >= 0]]
+        if self._featured is not None and (rows < 0).any():
+            table = features_of(self._featured, self._chosen[rows < 0])
+            yield recommend_new(None, unknown=rule, **{**self._options, "user_features": table})
 
     def write_folder(self, path: Path, executor: dict[str, Any], steps: Steps) -> int:
         """Write the lists to a folder, by workers if there are some; return the rows written."""
@@ -382,6 +414,14 @@ class _Lists:
         return append_texts(table, texts)
 
 
+def _joined_ids(known: IdMap, table: FeatureTable) -> IdMap:
+    assert table.ids is not None
+    try:
+        return known._merge(table.ids)[1]
+    except TypeError as error:
+        raise ValueError(f"--user-features: {error}") from None
+
+
 def _show(reporter: Reporter, summary: dict[str, Any]) -> None:
     from ..base.text import counted
     from .ratings import facts_shown
@@ -392,6 +432,7 @@ def _show(reporter: Reporter, summary: dict[str, Any]) -> None:
         ("unknown_exclude", "items of --exclude not in the data"),
         ("unknown_users", "unknown users of --users"),
         ("repeated_users", "repeated users of --users, listed once"),
+        ("users_by_features", "users by their features"),
     ):
         if summary[name]:
             rows[title] = summary[name]

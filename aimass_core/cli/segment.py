@@ -339,10 +339,14 @@ def _outputs(
         if path is not None:
             check_output(path, option, others)
             others.append(path)
-    if report is not None or pictures is not None:
-        import_optional("matplotlib")
-    if pictures is not None and not pictures.is_dir():
-        raise FileNotFoundError(f"--pictures: there is no folder '{pictures}': make it first")
+    for option, path in (("--report", report), ("--pictures", pictures)):
+        if path is not None:
+            import_optional("matplotlib", option, "plot")
+    if pictures is not None:
+        if not pictures.is_dir():
+            raise FileNotFoundError(f"--pictures: there is no folder '{pictures}': make it first")
+        for kind in _PICTURES:
+            check_output(pictures / f"{kind}.png", "--pictures", others)
     return target
 
 

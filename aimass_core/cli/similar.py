@@ -79,7 +79,7 @@ def similar(
         return
     shown = ["rank", item_name, *(["title"] if title_by_id else []), "score"]
     label = f"{head} {title_of(head, title_by_id)!r}" if str(head) in title_by_id else str(head)
-    rows = [[row[name] for name in shown] for row in neighbors]
+    rows = [[row["rank"], str(row[item_name]), *(row[c] for c in shown[2:])] for row in neighbors]
     reporter.grid(f"Most similar to {label} ({fitted.label})", shown, rows)
 
 

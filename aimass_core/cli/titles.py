@@ -14,6 +14,7 @@ __all__ = ["DEFAULT_REASON", "read_titles", "reasons", "title_of"]
 DEFAULT_REASON = "because you bought {items}"
 _USUAL_TITLES = ("title", "name", "description", "product_name", "item_name")
 _SOURCES = {"history": None, "features": "by the features of the customer"}
+_OF_FEATURES = "because of {items} in your items"  # in place of the default for items
 _OF_USERS = "because customers with similar purchases chose it"
 
 
@@ -97,9 +98,10 @@ def reasons(
     sources : list of str, optional
         What the list of each pair is based on (`TopK.reasons`); "history" by default.
     n : int
-        Largest number of items that a sentence names.
+        Largest number of items or features that a sentence names.
     template : str
-        Sentence with "{items}", where the titles are put in, and "{item}" for the recommended one.
+        Sentence with "{items}", where the titles or the names of features are put in, and "{item}"
+        for the recommended one. The default for items is replaced for models that name features.
     titles : dict of str to str
         Titles of items.
     steps : Steps, optional
@@ -142,15 +144,22 @@ def reasons(
             positive = any(part > 0 for part in explanation.contributions.tolist())
             sentences.append(_OF_USERS if positive else None)
         else:
-            pairs = zip(explanation.ids.tolist(), explanation.contributions.tolist(), strict=True)
-            chosen = [title_of(other, titles) for other, part in pairs if part > 0]
-            names = _enumeration(chosen)
-            sentences.append(
-                template.format(items=names, item=title_of(item, titles)) if chosen else None
-            )
+            sentences.append(_sentence(explanation, title_of(item, titles), template, titles))
         if steps is not None and number % 100 == 0:
             steps.at(number, len(users))
     return sentences
+
+
+def _sentence(explanation: Any, item: str, template: str, titles: dict[str, str]) -> str | None:
+    """Return the sentence about items or features; None where none of them adds to the score."""
+    pairs = zip(explanation.ids.tolist(), explanation.contributions.tolist(), strict=True)
+    chosen = [other for other, part in pairs if part > 0]
+    if not chosen:
+        return None
+    if explanation.of == "features":
+        template = _OF_FEATURES if template == DEFAULT_REASON else template
+        return template.format(items=_enumeration([str(name) for name in chosen]), item=item)
+    return template.format(items=_enumeration([title_of(x, titles) for x in chosen]), item=item)
 
 
 def _enumeration(words: list[str]) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from .console import Reporter, shown_events
 from .features import FeatureOptions
-from .files import check_output
+from .files import check_output, check_picture
 from .groups import with_option_groups
 from .options import (
     ColumnOptions,
@@ -174,7 +174,8 @@ def tune(
     others = [*inputs, *([] if output.out in (None, "-") else [Path(str(output.out))])]
     for option, path in (("--save", save), ("--picture", picture), ("--journal", options.journal)):
         if path is not None:
-            check_output(path, option, others)
+            check = check_picture if option == "--picture" else check_output
+            check(path, option, others)
             others.append(path)
     with reporter.steps() as steps:
         steps.begin(f"reading {source.name}")
@@ -185,12 +186,12 @@ def tune(
         if save is not None:
             steps.begin("fitting the best setting on all interactions")
             _refitted(result, data, encoded).save(save)
-        if picture is not None:
-            result.picture(picture)
         if target is not None:
             rows = _table(result)
             with target.writer(rows.schema) as writer:
                 writer.write(rows)
+        if picture is not None:
+            result.picture(picture)
     spec = _spec_text(result.best_trial.model, result.best_params_)
     if reporter.is_json:
         facts = data_facts(data, source.columns)

@@ -273,7 +273,8 @@ def dates_of_text(column: Column, name: str, date_format: str | None, where: Whe
             if time is not None and not -_SECONDS < time[0] < _SECONDS:
                 raise ValueError(
                     f"{name} holds {text!r}{where(text)}, outside of 1678 to 2261, which "
-                    "nanoseconds cannot count"
+                    f"nanoseconds cannot count: correct it, or pass null_values=({text!r},) if it "
+                    "stands for a missing value"
                 )
         times = np.array([f[0] * 10**9 + f[1] for f in parsed if f is not None], dtype=np.int64)
     return Column("datetime64[ns]", np.append(times, 0)[codes], null=column.null)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["CampaignReport", "Effect", "SampleRatioTest", "campaign_effect", "sample_ratio_test"]
 
 ADJUSTMENTS = ("none", "cuped", "regression")
+_NUMBERS = (bool, int, float, np.number, np.bool_)  # labels that are equal by value
 
 
 @dataclass(frozen=True, repr=False)
@@ -160,14 +161,22 @@ class CampaignReport(Exportable):
     correction: str
 
     def __getitem__(self, key: Any) -> Effect:
-        """Return the effect of ``(arm, outcome)``."""
-        names = tuple(map(str, key)) if isinstance(key, tuple) else (str(key),)
+        """Return the effect of ``(arm, outcome)``; an arm by its name or its value (1 is True)."""
+        arm, *others = key if isinstance(key, (tuple, list)) and key else [key]
+        names = (self._arm_name(arm), *map(str, others))
         known = [(effect.arm, effect.outcome) for effect in self.effects]
         if names not in known:
             raise KeyError(
                 f"no effect of (arm, outcome) = {key!r}; there are {', '.join(map(str, known))}"
             )
         return self.effects[known.index(names)]
+
+    def _arm_name(self, arm: Any) -> str:
+        """Return the name of an arm, given by its value (1 is True and 1.0) or by its name."""
+        names = list(dict.fromkeys(effect.arm for effect in self.effects))
+        if str(arm) not in names and isinstance(arm, _NUMBERS):
+            return next((name for name in names if _value_of(name) == arm), str(arm))
+        return str(arm)
 
     def __len__(self) -> int:
         return len(self.effects)
@@ -253,10 +262,11 @@ class CampaignReport(Exportable):
             ax.plot([effect.lower, effect.upper], [row, row], color=color)
             ax.plot([effect.difference], [row], "o", color=color)
         ax.axvline(0, color="k", lw=0.8)
-        ax.set_yticks(range(len(shown)), [effect.arm for effect in shown])
+        # Names are plain text: "$5 or $10 off" is no formula.
+        ax.set_yticks(range(len(shown)), [effect.arm for effect in shown], parse_math=False)
         ax.set_ylim(len(shown) - 0.5, -0.5)
         level = f"{shown[0].confidence:.0%} interval"
-        ax.set_xlabel(f"{name}: difference to {shown[0].control}, {level}")
+        ax.set_xlabel(f"{name}: difference to {shown[0].control}, {level}", parse_math=False)
         return ax
 
     def to_dict(self) -> dict[str, Any]:
@@ -276,7 +286,7 @@ class CampaignReport(Exportable):
 
 
 def sample_ratio_test(
-    treatment: Any, *, expected: Mapping[Any, float] | None = None, alpha: float = 0.001
+    treatment: Any, *, expected: Any = None, alpha: float = 0.001
 ) -> SampleRatioTest:
     """Test whether the sizes of the arms fit the planned shares (chi-square test).
 
@@ -287,7 +297,7 @@ def sample_ratio_test(
     ----------
     treatment : array-like of labels, shape (n_customers,)
         The arm of each customer.
-    expected : dict of label to float, optional
+    expected : dict of label to float or pandas Series, optional
         Planned shares, or numbers in proportion to them. Default: equal shares of the arms that
         occur.
     alpha : float, default 0.001
@@ -334,11 +344,9 @@ planned 50.00%)
     return SampleRatioTest(counts, shares, float(chdtrc(len(shares) - 1, statistic)), level)
 
 
-def _planned_shares(
-    labels: NDArray[Any], names: list[str], expected: Mapping[Any, float]
-) -> dict[str, float]:
+def _planned_shares(labels: NDArray[Any], names: list[str], expected: Any) -> dict[str, float]:
     """Return the planned share of each arm by name, those included that do not occur."""
-    if not isinstance(expected, Mapping):
+    if not hasattr(expected, "items"):
         raise TypeError(
             "expected must be a dictionary of arm to share, such as {'mail': 0.5, 'none': 0.5}, "
             f"got {type(expected).__name__}"
@@ -355,10 +363,22 @@ def _planned_shares(
 
 def _code_of(label: Any, labels: NDArray[Any], names: list[str]) -> int | None:
     """Return the number of a label, given by its value (0 is False and 0.0) or by its name."""
-    if isinstance(label, (bool, int, float, np.number, np.bool_)) and labels.dtype.kind in "biuf":
+    if isinstance(label, _NUMBERS) and labels.dtype.kind in "biuf":
         equal = np.flatnonzero(labels == label)
         return int(equal[0]) if len(equal) else None
     return names.index(str(label)) if str(label) in names else None
+
+
+def _value_of(name: str) -> float | None:
+    """Return the number that the name of a label stands for; None where it is none."""
+    if name in ("False", "True"):
+        return name == "True"
+    for read in (int, float):
+        try:
+            return read(name)
+        except ValueError:
+            continue
+    return None
 
 
 def campaign_effect(
@@ -369,7 +389,7 @@ def campaign_effect(
     covariates: Any = None,
     adjustment: str | None = None,
     clusters: Any = None,
-    expected: Mapping[Any, float] | None = None,
+    expected: Any = None,
     correction: str = "holm",
     confidence: float = 0.95,
 ) -> CampaignReport:
@@ -391,7 +411,7 @@ def campaign_effect(
         "regression" with covariates, else "none".
     clusters : array-like of labels, shape (n_customers,), optional
         Customers of one cluster (household, store) were assigned together.
-    expected : dict of label to float, optional
+    expected : dict of label to float or pandas Series, optional
         Planned shares of the arms; the report then has their check.
     correction : {"holm", "benjamini-hochberg", "bonferroni", "none"}, default "holm"
         Correction of the p-values for the number of arms and outcomes.
@@ -583,10 +603,11 @@ def _influences(
             error = np.where(arm, values - means[i] - centred @ slope, 0.0) / sizes[i]
             influences[i] = error + centred @ slope / len(values)
     # Degrees of freedom that the means and the slopes use up; both arms share those of "cuped".
-    scales = [np.sqrt(s / (s - 1 - n_slopes)) for s in sizes]
     if adjustment == "cuped":
         shared = (len(values) - 2) / (len(values) - 2 - n_slopes)
         scales = [np.sqrt(s / (s - 1) * shared) for s in sizes]
+    else:
+        scales = [np.sqrt(s / (s - 1 - n_slopes)) for s in sizes]
     first, second = (i * scale for i, scale in zip(influences, scales))
     return means[0], means[1], first, second
 

@@ -228,7 +228,7 @@ class EvaluationTable:
             Where the column has no intervals.
         """
         if self.comparison is None:
-            raise ValueError("there are no intervals: pass intervals=True to evaluate")
+            raise ValueError(self._why_no_intervals())
         if column not in self.comparison.metrics:
             raise ValueError(
                 f"column {column!r} has no intervals; those that have some are "
@@ -351,10 +351,22 @@ class EvaluationTable:
                     f"{test.method} test, {self._shown.correction.capitalize()} correction)."
                 )
         elif self._options is not None and self._options.wanted:
-            notes.append("No confidence intervals: they need two users with a relevant item.")
+            notes.append(self._why_no_intervals())
         elif self._samples:
             notes.append("Confidence intervals: pass intervals=True, or read .comparison.")
         return notes
+
+    def _why_no_intervals(self) -> str:
+        """Return the reason why no column has intervals."""
+        if self._samples:
+            return "No confidence intervals: they need two users with a relevant item."
+        if self._options is None or not self._options.keeps_values(len(self.rows)):
+            return "No confidence intervals: pass intervals=True to evaluate."
+        names = [name for name in self.columns if not name.endswith(("_s", WARM))]
+        if len(names) == 1:
+            return f"{names[0]} has no intervals: it is not a mean over users."
+        listed = f"{', '.join(names[:-1])} and {names[-1]}"
+        return f"{listed} have no intervals: they are not means over users."
 
     def _count_notes(self) -> list[str]:
         n = self.counts

@@ -230,9 +230,9 @@ def rank_pool(pool: Pool, fused: Floats, k: int) -> Ranked:
     kept = np.flatnonzero(pool.is_answer & (fused > -np.inf))
     rows, items, values = pool.rows[kept], pool.items[kept], fused[kept]
     lengths = np.bincount(rows, minlength=pool.n_users)
-    places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    offsets = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     shape = pool.n_users, max(int(lengths.max(initial=0)), k)
     columns, dense = padding(*shape)
-    columns[rows, places], dense[rows, places] = items, values
+    columns[rows, offsets], dense[rows, offsets] = items, values
     best, scores = top_of_rows(dense, k)  # among equal scores the first column, so the first item
     return np.where(best < 0, -1, np.take_along_axis(columns, best, axis=1)), scores

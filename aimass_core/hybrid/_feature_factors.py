@@ -1,4 +1,4 @@
-"""What models share whose items and users get factors from their features."""
+"""What factor models share that compute factors of items and users from their features."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["FeatureFactors", "explanation_by_features", "item_to_explain"]
 
 
 class FeatureFactors(FeatureRecommender, NewItems):
-    """Base of factor models that also answer for items and users known by their features alone.
+    """Base of factor models that compute factors of new items and users from their features.
 
     A subclass defines ``_factors_of(side, features)`` and ``_solve_new``; one with item biases
     also ``_biases_of``.
@@ -157,13 +157,7 @@ def item_to_explain(
         )
     catalog = model._catalog(item_features)
     rows = model._rows(user, "user")
-    try:
-        columns = columns_of(catalog, item)
-    except KeyError as error:
-        where = "item_features" if item_features is None else "the table item_features"
-        raise KeyError(
-            f"{error.args[0]}; an item that was not in the fit needs its features in {where}"
-        ) from None
+    columns = columns_of(catalog, item, model.n_items)
     row, column = model._one_pair(rows, columns)
     features = model.item_features_ if catalog.features is None else catalog.features
     new_items = item_features if column >= model.n_items else None

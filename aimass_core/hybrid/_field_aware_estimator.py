@@ -113,6 +113,8 @@ class FieldAwareEstimator(NamedColumns, Estimator):
         ------
         ValueError
             For values that are not finite and for lengths that do not match.
+        TypeError
+            For targets that are not numbers; a classifier also takes text and booleans.
         MemoryError
             Where the coefficients would not fit into the memory; nothing is allocated.
         NumericalError

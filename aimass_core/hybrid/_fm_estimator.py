@@ -212,6 +212,8 @@ class FactorizationMachineEstimator(NamedColumns, Estimator):
         ------
         ValueError
             For values that are not finite and for lengths that do not match.
+        TypeError
+            For targets that are not numbers; a classifier also takes text and booleans.
         MemoryError
             Where the draws would not fit into the memory; nothing is allocated.
         NumericalError

@@ -1,4 +1,4 @@
-"""What factor models share that also know items by their features alone."""
+"""What factor models share that compute factors of new items from their features."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["NewItems"]
 
 
 class NewItems(FactorModel):
-    """Base of factor models that give factors to items by their features.
+    """Base of factor models that compute factors of new items from their features.
 
     A subclass defines ``_vectors_of_items(features)``.
     """
@@ -103,7 +103,7 @@ class NewItems(FactorModel):
                 items, k=k, candidates=candidates, exclude=exclude, n_threads=n_threads
             )
         catalog, factors, _ = self._items_of_call(item_features)
-        columns = columns_of(catalog, items)
+        columns = columns_of(catalog, items, self.n_items)
         queries = columns if catalog.ids is None else catalog.ids.ids[columns]
         own = one_entry_rows(columns, catalog.size)
         allowed, excluded = as_filters(candidates, exclude, catalog, queries, own)

@@ -381,7 +381,7 @@ class ContentBased(FeatureRecommender):
         """
         self._check_fitted()
         catalog = self._catalog(item_features)
-        columns = columns_of(catalog, items)
+        columns = columns_of(catalog, items, self.n_items)
         queries = columns if catalog.ids is None else catalog.ids.ids[columns]
         own = one_entry_rows(columns, catalog.size)
         allowed, excluded = as_filters(candidates, exclude, catalog, queries, own)

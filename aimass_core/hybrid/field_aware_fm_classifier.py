@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from scipy.special import expit
 
-from ..base.arrays import as_labels
+from ..base.arrays import as_classes, as_labels
 from ..base.registry import register
 from ._field_aware_estimator import FieldAwareEstimator
 from ._fm_estimator import share_of_hits
@@ -54,7 +54,8 @@ class FieldAwareFactorizationMachineClassifier(FieldAwareEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        Both labels, in ascending order; the second is the class y = 1.
+        Both labels, in ascending order; the second is the class y = 1. Labels are text, booleans,
+        int64 or float64.
     intercept_ : ndarray of float64, shape (1,)
         Constant of the prediction.
     linear_ : ndarray of float32, shape (n_columns,)
@@ -120,7 +121,8 @@ class FieldAwareFactorizationMachineClassifier(FieldAwareEstimator):
         self.random_state = random_state
 
     def _target(self, y: Any, n: int) -> tuple[Array, float]:
-        self.classes_, codes = as_labels(y, "y", length=n)
+        labels, codes = as_labels(y, "y", length=n)
+        self.classes_ = as_classes(labels, "y")
         if len(self.classes_) != 2:
             raise ValueError(
                 f"y must hold two classes, got {len(self.classes_)}: drop a constant target or "

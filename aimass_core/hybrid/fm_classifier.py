@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from scipy.special import ndtr
 
-from ..base.arrays import as_labels
+from ..base.arrays import as_classes, as_labels
 from ..base.registry import register
 from ._fm_estimator import FactorizationMachineEstimator, share_of_hits
 from ._fm_targets import Binary
@@ -59,7 +59,8 @@ class FactorizationMachineClassifier(FactorizationMachineEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        Both labels, in ascending order; the second is the class y = 1.
+        Both labels, in ascending order; the second is the class y = 1. Labels are text, booleans,
+        int64 or float64.
     intercepts_, linear_, factors_ : ndarray
         Draws, as of `FactorizationMachineRegressor`.
     losses_ : ndarray of float64, shape (n_sweeps,)
@@ -115,7 +116,8 @@ class FactorizationMachineClassifier(FactorizationMachineEstimator):
         self.n_threads = n_threads
 
     def _target(self, y: Any, n: int) -> Target:
-        self.classes_, codes = as_labels(y, "y", length=n)
+        labels, codes = as_labels(y, "y", length=n)
+        self.classes_ = as_classes(labels, "y")
         if len(self.classes_) != 2:
             remedy = (
                 "drop the constant target"
@@ -124,6 +126,11 @@ class FactorizationMachineClassifier(FactorizationMachineEstimator):
             )
             raise ValueError(f"y must hold two classes, got {len(self.classes_)}: {remedy}")
         return Binary(codes)
+
+    def _restore(self) -> None:
+        super()._restore()
+        if self.classes_.shape != (2,):
+            raise ValueError("another number of classes than two")
 
     def decision_function(self, X: Any, *, relations: Sequence[RelationBlock] = ()) -> Array:
         """Return the mean over the draws of the latent prediction of each row.

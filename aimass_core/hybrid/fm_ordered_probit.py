@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from scipy.special import ndtr
 
-from ..base.arrays import ordered_labels
+from ..base.arrays import as_classes, ordered_labels
 from ..base.registry import register
 from ._fm_estimator import FactorizationMachineEstimator, share_of_hits
 from ._fm_targets import Ordered
@@ -56,7 +56,8 @@ class FactorizationMachineOrderedProbit(FactorizationMachineEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Labels in the order of the classes: that of an ordered categorical type of pandas or an
-        Enum of polars, else the ascending one. Classes without a row are left out.
+        Enum of polars, else the ascending one. Classes without a row are left out. Labels are
+        text, booleans, int64 or float64.
     cutpoints_ : ndarray of float64, shape (n_draws, n_classes - 1)
         Bounds between the classes, ascending.
     linear_, factors_ : ndarray
@@ -116,7 +117,8 @@ class FactorizationMachineOrderedProbit(FactorizationMachineEstimator):
         self.n_threads = n_threads
 
     def _target(self, y: Any, n: int) -> Target:
-        self.classes_, codes = ordered_labels(y, "y", length=n)
+        labels, codes = ordered_labels(y, "y", length=n)
+        self.classes_ = as_classes(labels, "y")
         if len(self.classes_) < 2:
             raise ValueError("y must hold at least two classes, got 1: drop the constant target")
         if len(self.classes_) > 100:
@@ -133,6 +135,8 @@ class FactorizationMachineOrderedProbit(FactorizationMachineEstimator):
     def _restore(self) -> None:
         super()._restore()
         shape = (len(self.intercepts_), len(self.classes_) - 1)
+        if self.classes_.ndim != 1:
+            raise ValueError("classes that are not a list of labels")
         if self.cutpoints_.shape != shape or (np.diff(self.cutpoints_, axis=1) < 0).any():
             raise ValueError("cut points that are not ascending")
 

@@ -87,10 +87,10 @@ def recommend_blocks(
         size = _block_rows(max(1, min(k, catalog.size)))
     else:
         size = as_int(block_size, "block_size", minimum=1)
-    rows, queries = model._queried_users(users, as_choice(unknown, "unknown", UNKNOWN))
+    encoded = None if user_features is None else model._encoded_users(user_features)
+    rows, queries = model._queried_users(users, as_choice(unknown, "unknown", UNKNOWN), encoded)
     n = len(rows)
     filters = model._filters(candidates, exclude, queries, catalog)
-    encoded = None if user_features is None else model._encoded_users(user_features)
     if not n:
         return iter([replace(empty, queries=_no_ids(model.users_))])
 

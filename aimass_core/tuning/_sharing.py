@@ -25,6 +25,8 @@ from ._nested_lists import MAX_LEVELS, NestedItemKNN, NestedLists
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..base.progress import Event
+
 __all__ = ["fit_settings", "shared_parameter"]
 
 
@@ -51,7 +53,7 @@ def fit_settings(
     train: Any,
     evaluate_model: Callable[[int, Any], None],
     features: Mapping[str, Any] | None = None,
-    after_step: Callable[[Any], None] | None = None,
+    after_step: Callable[[Event | None], None] | None = None,
 ) -> None:
     """Fit settings that differ in the shared parameter only, and evaluate each fitted model.
 
@@ -70,7 +72,8 @@ def fit_settings(
     features : dict of str to FeatureTable, optional
         Arguments of ``fit``, the same for all settings.
     after_step : callable, optional
-        Called with each `Event` of a fit. What it raises ends the fit.
+        Called with each `Event` of a fit, and with None between evaluations of one fit. What it
+        raises ends the rest.
     """
     given: dict[str, Any] = dict(features or {})
     if after_step is not None:
@@ -87,7 +90,9 @@ def fit_settings(
         lengths = sorted({settings[i][shared] for i in order})
         if model is ItemKNN and 1 < len(lengths) <= MAX_LEVELS:
             nested = NestedLists(largest, ranks, lengths)
-        for i in reversed(order):
+        for n_evaluated, i in enumerate(reversed(order)):
+            if after_step is not None and n_evaluated:
+                after_step(None)
             evaluate_model(i, _with_fewer_neighbors(largest, settings[i], ranks, nested))
         return
     epochs: dict[int, list[int]] = {}

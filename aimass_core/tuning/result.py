@@ -89,6 +89,8 @@ class SearchResult:
 
     Attributes
     ----------
+    untried : list of str
+        Models without any trial, because the time limit or the callback ended the search.
     best_model_ : Recommender or None
         The best setting, fitted on everything but the test part. None with ``refit=False``.
     best_params_ : dict
@@ -111,6 +113,7 @@ class SearchResult:
         self.best_trial = best_trial
         self.best_params_: dict[str, Any] = best_trial.params
         self.best_score_ = best_trial.score
+        self.untried: list[str] = []
         self.best_model_: Any = None
         self.test_score_ = math.nan
         self.test_interval_: Interval | None = None
@@ -159,6 +162,8 @@ class SearchResult:
         stopped = sum(t.state == "stopped" for t in self.trials)
         text = f"{len(self.trials)} trials, {failed} failed"
         lines = [text + (f", {stopped} stopped by the time limit" if stopped else "")]
+        if self.untried:
+            lines.append(f"not tried: {', '.join(self.untried)}")
         if self.test_interval_ is not None:
             i = self.test_interval_
             lines.append(

@@ -798,6 +798,8 @@ def _finished(
     largest = max(t.resource for t in done)
     best = min((t for t in done if t.resource == largest), key=lambda t: (search.key(t), t.number))
     result = SearchResult(trials, search.metric, search.lower_is_better, best)
+    tried = {trial.model for trial in trials}
+    result.untried = [c.name for c in candidates if c.name not in tried]
     if not refit:
         return result
     candidate = next(c for c in candidates if c.name == best.model)

@@ -118,14 +118,14 @@ def variants(groups: Groups, pattern: str, name: str) -> str:
     figure = _figure(10, 1.2 + 0.3 * len(rows))
     axes = figure.add_subplot()
     height = 0.8 / len(kinds)
-    for place, kind in enumerate(kinds):
-        at = [-y - place * height for y, (_, found) in enumerate(rows) if kind in found]
+    for number, kind in enumerate(kinds):
+        at = [-y - number * height for y, (_, found) in enumerate(rows) if kind in found]
         axes.barh(
             at,
             [found[kind] for _, found in rows if kind in found],
             height=height,
             label=kind,
-            color=PEERS[place % len(PEERS)],
+            color=PEERS[number % len(PEERS)],
         )
     axes.axvline(1.0, color=COLORS["native"], linewidth=1.5, label=name)
     axes.set_yticks([-y for y in range(len(rows))], [_short(g) for g, _ in rows], fontsize=7)
@@ -151,14 +151,14 @@ def sizes(groups: Groups) -> str:
     axes = figure.add_subplot()
     for y, (_, times) in enumerate(rows):
         axes.plot(list(times.values()), [-y] * len(times), color=COLORS["reference"], zorder=1)
-    for place, n in enumerate(numbers):
+    for number, n in enumerate(numbers):
         points = [(times[n], -y) for y, (_, times) in enumerate(rows) if n in times]
         axes.plot(
             [x for x, _ in points],
             [y for _, y in points],
             "o",
             markersize=5,
-            color=PEERS[place % len(PEERS)],
+            color=PEERS[number % len(PEERS)],
             label=f"{n:,} interactions",
         )
     axes.set_xscale("log")
@@ -191,14 +191,14 @@ def roofline(groups: Groups) -> str:
     roof = [min(peak, bandwidth * x) for x in ends]
     label = f"roof: {bandwidth:.3g} GB/s, {peak:.3g} GFLOP/s of sgemm"
     axes.plot(ends, roof, color=COLORS["reference"], label=label)
-    for place, ((group, extra, cpu), x) in enumerate(zip(rows, intensities, strict=True)):
+    for number, ((group, extra, cpu), x) in enumerate(zip(rows, intensities, strict=True)):
         rate = extra["gflop"] / cpu
         share = rate / min(extra["peak"], extra["bandwidth"] * x)
         axes.plot(
             [x],
             [rate],
             "o",
-            color=PEERS[place % len(PEERS)],
+            color=PEERS[number % len(PEERS)],
             label=f"{_short(group)}: {share:.0%} of the roof",
         )
     axes.set_xscale("log")

@@ -10,8 +10,6 @@ namespace aimass {
 
 namespace {
 
-constexpr std::int64_t kWorkOfPoll = 1 << 20;  // multiply-adds between two polls
-
 class FieldAwareEpoch {
  public:
   FieldAwareEpoch(const Run& run, const FieldAwareProblem& problem)
@@ -31,7 +29,7 @@ class FieldAwareEpoch {
       sums_.find_fields(row);
       loss += weight * step(row, weight);
       work += (p_.rows.end(row) - p_.rows.begin(row)) * (sums_.n_present() * k_ + 1) + 64;
-      if (work >= kWorkOfPoll) {
+      if (work >= kFieldAwareWork) {
         run_.poll();
         work = 0;
       }

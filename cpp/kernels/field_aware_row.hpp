@@ -11,6 +11,8 @@
 
 namespace aimass {
 
+inline constexpr std::int64_t kFieldAwareWork = 1 << 20;  // multiply-adds between two polls
+
 // Factors are of type T, sums are double. Columns and fields are those of field_aware_epoch.hpp.
 template <class T>
 class FieldAwareRow {

@@ -22,6 +22,22 @@ CASES: dict[str, tuple[list[str], str]] = {
         ["recommend", "SHOP", "--model", "item-knm", "--out", "OUT"],
         "did you mean 'item-knn'?",
     ),
+    "a model by its class": (
+        ["recommend", "SHOP", "--model", "content-based", "--out", "OUT"],
+        "did you mean 'content'?",
+    ),
+    "a model with an underscore": (
+        ["recommend", "SHOP", "--model", "hybrid_als", "--out", "OUT"],
+        "did you mean 'hybrid-als'?",
+    ),
+    "a parameter of a model": (
+        ["recommend", "SHOP", "--model", "fm:max_iter=30", "--out", "OUT"],
+        "--model fm: max_iter=30 sweeps hold no 20 draws",
+    ),
+    "a parameter of a model in an evaluation": (
+        ["evaluate", "SHOP", "--model", "popularity", "--model", "fm:max_iter=30"],
+        "--model fm: max_iter=30 sweeps hold no 20 draws",
+    ),
     "unknown option of a model": (
         ["recommend", "SHOP", "--set", "n_neighbours=3", "--out", "OUT"],
         "did you mean 'n_neighbors'?",
@@ -309,3 +325,9 @@ def test_a_full_disk_is_no_defect(
     assert result.exit_code == 1
     assert result.stderr == "error: [Errno 28] No space left on device\n"
     assert [path.name for path in tmp_path.iterdir()] == ["shop.parquet"]
+
+
+def test_the_command_does_not_ask_for_an_import(aimass: Callable[..., Any], shop: Path) -> None:
+    failed = aimass("recommend", shop, "--model", "NMF2", "--out", "-")
+    assert "there is no model 'NMF2'; the models are" in failed.output
+    assert "Import" not in failed.output

@@ -51,6 +51,20 @@ def test_new_items_and_new_users(
     assert set(pq.read_table(out2)["item_id"].to_pylist()) == {130, 131}
 
 
+def test_codes_of_new_items_need_no_leading_zeros(aimass: Run, shop: Path, tmp_path: Path) -> None:
+    items, new, out = (tmp_path / name for name in ("items.csv", "new.csv", "lists.csv"))
+    lines = [f"{n},{'007' if n < 115 else '123'},{'S' if n < 115 else 42}" for n in range(100, 130)]
+    items.write_text("\n".join(["item_id,code,size", *lines]) + "\n")
+    new.write_text("item_id,code,size\n130,123,42\n")
+    saved = tmp_path / "model.aimass"
+    words = ("--model", "cold-start", "--item-features", items, "--out", out, "--save", saved)
+    assert aimass("recommend", shop, *words).exit_code == 0
+    words = ("--candidates", "130", "--item-features", new, "--out", out)
+    done = aimass("recommend", "--model-file", saved, *words)
+    assert done.exit_code == 0, done.output
+    assert set(csv.read_csv(out)["item_id"].to_pylist()) == {130}
+
+
 def test_columns_and_keys(aimass: Run, shop: Path, tmp_path: Path) -> None:
     items = tmp_path / "products.csv"
     lines = [f"{n},{'x' if n < 115 else 'y'},{n / 7}" for n in range(100, 130)]
@@ -159,3 +173,84 @@ def test_audiences_of_new_items_and_items_like_them(
     failed = aimass("audience", shop, "--item-features", items, "--items", "130", "--out", out)
     assert failed.exit_code == 2
     assert "--item-features: the model does not use them" in failed.output
+
+
+def test_reasons_by_features(
+    aimass: Run, aimass_json: RunJson, shop: Path, features: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out, saved = tmp_path / "lists.csv", tmp_path / "m.aimass"
+    words = ("--model", "content", "--item-features", features[0], "--users", "c00", "--out", out)
+    options = (*words, "--k", 2, "--explain")
+    assert aimass("recommend", shop, *options, "--save", saved).exit_code == 0
+    assert set(csv.read_csv(out)["reason"].to_pylist()) == {"because of half=a in your items"}
+    assert aimass("recommend", shop, *options, "--reason", "{item}: {items}").exit_code == 0
+    first = csv.read_csv(out).to_pylist()[0]
+    assert first["reason"] == f"{first['item_id']}: half=a"
+    why = aimass_json("explain", "--model-file", saved, "c00", str(first["item_id"]))
+    assert why["contributions"][0]["feature"] == "half=a"
+
+
+def hybrid(users: Path) -> tuple[object, ...]:
+    return ("--model", "hybrid-als", "--set", "n_factors=4", "--user-features", users)
+
+
+def test_users_known_by_their_features(
+    aimass: Run, aimass_json: RunJson, shop: Path, features: tuple[Path, Path], tmp_path: Path
+) -> None:
+    saved, out, new = tmp_path / "m.aimass", tmp_path / "lists.csv", tmp_path / "new.csv"
+    new.write_text("user_id,segment\nc99,even\nc98,odd\nc01,odd\n")
+    options = hybrid(features[1])
+    found = aimass_json("recommend", shop, *options, "--out", out, "--save", saved, "--k", 3)
+    rows = csv.read_csv(out).to_pylist()
+    assert (found["users_by_features"], found["lists_written"]) == (1, 61)
+    assert [row["user_id"] for row in rows[-3:]] == ["c60"] * 3  # after the users of the fit
+    of_file = ("recommend", "--model-file", saved, "--user-features", new, "--out", out, "--k", 3)
+    found = aimass_json(*of_file, "--users", "c99,c00,c98")
+    lists = csv.read_csv(out).to_pydict()
+    assert (found["users_by_features"], found["unknown_users"]) == (2, 0)
+    assert lists["user_id"][::3] == ["c99", "c00", "c98"]
+    from aimass_core import load
+
+    model = load(saved)
+    expected = model.recommend(["c99", "c00", "c98"], k=3, user_features=new)
+    assert lists["item_id"] == expected.ids.ravel().tolist()
+    shown = aimass(*of_file)
+    assert "users by their features" in shown.output
+    assert csv.read_csv(out).to_pydict()["user_id"][-6:] == ["c99"] * 3 + ["c98"] * 3
+    failed = aimass(*of_file, "--users", "c99,c97")
+    assert failed.exit_code == 2
+    assert "'c97'" in failed.output
+    assert "not in the ratings or in --user-features" in failed.output
+    for rule, n_lists in (("skip", 1), ("popular", 2)):
+        found = aimass_json(*of_file, "--users", "c99,c97", "--unknown", rule)
+        counts = ("lists_written", "users_by_features", "unknown_users")
+        assert [found[name] for name in counts] == [n_lists, 1, 1]
+
+
+def test_users_by_features_beside_the_users_of_another_table(
+    aimass: Run, aimass_json: RunJson, shop: Path, features: tuple[Path, Path], tmp_path: Path
+) -> None:
+    saved, out, table = tmp_path / "m.aimass", tmp_path / "lists.csv", tmp_path / "t.csv"
+    words = ("--out", out, "--k", 3)
+    assert aimass("recommend", shop, *hybrid(features[1]), *words, "--save", saved).exit_code == 0
+    table.write_text("user_id,item_id\nc80,101\nc80,103\n")
+    new = tmp_path / "new.csv"
+    new.write_text("user_id,segment\nc99,even\nc80,even\nc01,odd\n")
+    options = ("recommend", table, "--model-file", saved, "--user-features", new, *words)
+    found = aimass_json(*options)
+    assert csv.read_csv(out).to_pydict()["user_id"] == ["c80"] * 3 + ["c99"] * 3
+    assert found["users_by_features"] == 1
+    assert aimass_json(*options, "--users", "c99")["lists_written"] == 1
+    assert csv.read_csv(out).to_pydict()["user_id"] == ["c99"] * 3
+
+
+def test_user_ids_of_another_type(aimass: Run, tmp_path: Path) -> None:
+    table, users, saved = (tmp_path / name for name in ("t.csv", "users.csv", "m.aimass"))
+    table.write_text("user_id,item_id\n1,5\n1,6\n2,5\n2,7\n")
+    users.write_text("user_id,segment\n1,odd\n2,even\n")
+    out = ("--out", tmp_path / "lists.csv")
+    assert aimass("recommend", table, *hybrid(users), *out, "--save", saved).exit_code == 0
+    users.write_text("user_id,segment\nx,even\ny,odd\n")
+    failed = aimass("recommend", "--model-file", saved, "--user-features", users, *out)
+    assert failed.exit_code == 2
+    assert "--user-features: ids of kind str" in failed.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,36 @@ def test_nothing_is_left_when_the_report_fails(
     assert result.exit_code == 1
     assert "the disk is full" in result.stderr
     assert [p.name for p in folder.iterdir()] == [people.name]
+
+
+def test_pictures_of_a_folder(people: Path, aimass: Callable[..., Any], tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    words = ("segment", people, "--out", tmp_path / "out.csv", "--pictures", folder, *FAST)
+    assert "--pictures: there is no folder" in aimass(*words).output
+    (folder / "profile.png").mkdir(parents=True)
+    taken = aimass(*words)
+    assert taken.exit_code == 2
+    assert "--pictures: " in taken.output
+    assert "profile.png' is a folder" in taken.output
+    assert not (tmp_path / "out.csv").exists()
+    (folder / "profile.png").rmdir()
+    assert aimass(*words).exit_code == 0
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "map.png",
+        "profile.png",
+        "selection.png",
+    ]
+
+
+def test_pictures_without_matplotlib_name_the_option(
+    people: Path, aimass: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for option, path in (("--report", "report.html"), ("--pictures", ".")):
+        done = aimass("segment", people, "--out", tmp_path / "out.csv", option, tmp_path / path)
+        assert done.exit_code == 2
+        assert f"{option} needs matplotlib: pip install 'aimass_core[plot]'" in done.output
+        assert not (tmp_path / "out.csv").exists()
 
 
 @pytest.mark.parametrize("option", ["--out", "--report"])

@@ -31,6 +31,19 @@ def test_neighbours_as_a_table(aimass: Callable[..., Any], shop: Path, products:
     assert aimass("similar", shop, "117").exit_code == 0
 
 
+def test_ids_have_no_thousands_marks(aimass: Callable[..., Any], tmp_path: Path) -> None:
+    table = tmp_path / "numbers.csv"
+    pairs = [(user, item) for user in (7001, 7002, 7003) for item in (2762, 1688, 3001)]
+    rows = [f"{user},{item}" for user, item in pairs if (user, item) != (7001, 3001)]
+    table.write_text("\n".join(["user_id,item_id", *rows]) + "\n")
+    similar = aimass("similar", table, "1688").stdout
+    assert "2762" in similar
+    assert "2,762" not in similar
+    explained = aimass("explain", table, "7001", "3001").stdout
+    assert "2762" in explained
+    assert "2,762" not in explained
+
+
 def test_the_measure_is_an_option(aimass_json: Callable[..., dict[str, Any]], shop: Path) -> None:
     cosine = aimass_json("similar", shop, "117", "--set", "measure=cosine")
     jaccard = aimass_json("similar", shop, "117", "--set", "measure=jaccard")

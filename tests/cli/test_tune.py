@@ -53,6 +53,19 @@ def test_search(aimass_json: RunJson, shop: Path, tmp_path: Path) -> None:
     assert again["rows_written"] > 0
 
 
+def test_picture(aimass: Run, shop: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "trials.csv"
+    refused = aimass("tune", shop, *SMALL, "--out", out, "--picture", tmp_path / "trials.foo")
+    assert refused.exit_code == 2
+    assert "--picture: the suffix of" in refused.output
+    assert not out.exists()
+    done = aimass("tune", shop, *SMALL, "--out", out, "--picture", tmp_path / "trials.SVG")
+    assert done.exit_code == 0, done.output
+    assert "<svg" in (tmp_path / "trials.SVG").read_text()
+    assert out.exists()
+
+
 def test_a_weighting_with_options_is_written_as_the_command_takes_it() -> None:
     from aimass_core.cli.models import parse_models
     from aimass_core.cli.tune import _spec_text

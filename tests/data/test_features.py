@@ -418,6 +418,42 @@ def test_types_of_categories_and_text_of_dates_have_their_kind():
     assert "the kind 'numeric' uses the numbers" in features.skipped_["price"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2999-12-31",
+        "2023-02-30",
+        "2024-01-31Z",
+        "2023-05-01 UTC",
+        "2024-01-31+01",
+        "2024-01-31 24:00:00",
+        "2024-01-31T25:00:00",
+        "2024-01-31T12:00:00Z",  # the others have no offset
+    ],
+)
+def test_text_that_only_looks_like_dates_is_categorical(text):
+    table = {"d": ["2024-01-31", text, "2023-05-01"] * 3}
+    features = Features(id_column=False).fit(table)
+    assert features.columns_["d"]["kind"] == "categorical"
+    assert f"d={text}" in features.names
+    with pytest.raises(ValueError, match="column 'd' holds"):
+        Features({"d": "date"}, id_column=False).fit(table)
+    with_nulls = Features(id_column=False, null_values=(text,)).fit(table)
+    assert with_nulls.columns_["d"]["kind"] == "date"
+
+
+def test_dates_that_nanoseconds_cannot_count_are_refused_with_a_remedy():
+    features = Features(id_column=False).fit({"d": ["2024-01-31", "2023-05-01"]})
+    with pytest.raises(ValueError, match=r"null_values=\('2999-12-31',\)"):
+        features.transform({"d": ["2999-12-31"]})
+
+
+def test_text_of_dates_in_another_format_is_categorical():
+    table = {"d": ["2024-01-31", "2023-05-01"]}
+    features = Features(id_column=False, date_format="%d.%m.%Y").fit(table)
+    assert features.columns_["d"]["kind"] == "categorical"
+
+
 def test_how_numbers_dates_and_nulls_are_written():
     text = {
         "price": ["1.234,5", "-", "2,5"],
@@ -785,6 +821,36 @@ def test_text_files_keep_leading_zeros(tmp_path):
     table = features.fit_transform(path)
     assert table.ids.ids.tolist() == ["01", "1", "001"]
     assert table.names == ("zip=007", "zip=07", "zip=7", "stock")
+
+
+def test_text_files_of_new_rows_are_read_as_the_fit_was(tmp_path):
+    path, new = tmp_path / "items.csv", tmp_path / "new.csv"
+    path.write_text(
+        "item,code,size,tags,title,number,grade\n"
+        "a,007,S,1|2,Nineteen 1984,1,1.5\n"
+        "b,123,42,2,Blade 2049,2,2\n"
+        "c,123,M,3|1,Brazil,3,2\n"
+    )
+    kinds = {"title": "text", "number": "categorical", "grade": "categorical", "tags": "tags"}
+    features = Features({"code": "auto", "size": {"kind": "target"}, **kinds})
+    features.fit(path, [0.0, 1.0, 5.0])
+    new.write_text("item,code,size,tags,title,number,grade\nn,123,42,2,1984,2,2\n")
+    (row,) = features.transform(new).matrix.toarray()
+    got = dict(zip(features.names, row.tolist(), strict=True))
+    value = got.pop("size:target")
+    assert {name for name, entry in got.items() if entry} == {
+        *("code=123", "tags=2", "title:1984", "number=2", "grade=2")
+    }
+    column = features.names.index("size:target")
+    assert value == features.transform(path).matrix.toarray()[1, column]
+    new.write_text(  # new categories do not change how the others are read
+        "item,code,size,tags,title,number,grade\nn,123,42,2,1984,2,2\no,x,L,y,z,4a,02\n"
+    )
+    rows = features.transform(new).matrix.toarray()
+    np.testing.assert_array_equal(rows[0], row)
+    np.testing.assert_allclose(rows[1], 0.0, atol=1e-6)  # the mean of the target, standardised
+    with pytest.raises(TypeError, match="column 'code' holds values of kind 'int'"):
+        features.transform({"item": ["n"], **{key: [7] for key in [*kinds, "size", "code"]}})
 
 
 def test_types_of_arrow_that_are_no_features_are_named():

@@ -295,6 +295,25 @@ class TestDegenerateCovariates:
                 adjustment="cuped",
             )
 
+    def test_cuped_with_an_arm_of_one_more_customer_than_covariates(self):
+        """The slope is 1.5: the difference is 2.5 - 1.5 * 2, of residuals with variance 1/8."""
+        effect = campaign_effect(
+            [0, 0, 1, 1], [1.0, 2, 3, 5], covariates=[1.0, 2, 3, 4], adjustment="cuped"
+        ).effects[0]
+        assert effect.difference == pytest.approx(-0.5)
+        assert effect.standard_error == pytest.approx(np.sqrt(2 * (2 / 1) * (1 / 8) / 2))
+
+    def test_cuped_with_an_arm_of_fewer_customers_than_covariates(self, rng):
+        treated, covariates = np.arange(100) < 3, rng.normal(size=(100, 4))
+        spend = covariates.sum(axis=1) + rng.normal(size=100)
+        effect = campaign_effect(treated, spend, covariates=covariates, adjustment="cuped")
+        design = np.column_stack([np.ones(100), treated, covariates])
+        coefficients = np.linalg.lstsq(design, spend, rcond=None)[0]
+        assert effect.effects[0].difference == pytest.approx(coefficients[1])
+        residual = spend - covariates @ coefficients[2:]
+        plain = campaign_effect(treated, residual).effects[0]
+        assert effect.effects[0].standard_error == pytest.approx(plain.standard_error, rel=0.05)
+
     def test_cuped_is_unbiased_in_its_error_with_many_covariates(self, rng):
         """The mean squared error of the effect is that of its standard error."""
         differences, errors = [], []
@@ -325,9 +344,25 @@ class TestArms:
     def test_effect_by_the_value_of_the_arm(self):
         report = campaign_effect([False, False, True, True], [1.0, 2, 3, 4])
         assert report[True, "outcome"].difference == 2
-        for key in ("True", (False, "outcome"), ("True", "outcome", 1)):
+        for key in ((1, "outcome"), (1.0, "outcome"), (np.int8(1), "outcome"), ["True", "outcome"]):
+            assert report[key] is report.effects[0]
+        for key in ("True", (), (2, "outcome"), (False, "outcome"), ("True", "outcome", 1)):
             with pytest.raises(KeyError, match="there are"):
                 report[key]
+
+    @pytest.mark.parametrize("treatment", [[0, 0, 1, 1], [0.0, 0, 1, 1], ["0", "0", "1", "1"]])
+    def test_effect_by_another_type_of_number(self, treatment):
+        report = campaign_effect(treatment, {"a": [1.0, 2, 3, 4]}, control=treatment[0])
+        for key in ((1, "a"), (True, "a"), (1.0, "a"), [1, "a"], [report.effects[0].arm, "a"]):
+            assert report[key] is report.effects[0]
+
+    def test_planned_shares_may_be_a_series(self):
+        pd = pytest.importorskip("pandas")
+        for index in (["none", "mail"], [False, True], [0, 1]):
+            treatment = [index[0], index[1], index[1]]
+            found = sample_ratio_test(treatment, expected=pd.Series([0.4, 0.6], index=index))
+            assert found == sample_ratio_test(treatment, expected={index[0]: 0.4, index[1]: 0.6})
+            assert found.expected[str(index[1])] == 0.6
 
     def test_planned_shares_are_a_dictionary(self):
         with pytest.raises(TypeError, match="expected must be a dictionary"):
@@ -388,3 +423,6 @@ def test_plot(rng):
     assert "bought" in report.plot().get_xlabel()
     with pytest.raises(ValueError, match="outcome must be one of"):
         report.plot("visits")
+    arms = ["none", "none", "$5_a_b$ off", "$5_a_b$ off"]
+    prices = campaign_effect(arms, {"$_a_b$": [1.0, 2, 3, 4]}, control="none")
+    prices.plot().figure.draw_without_rendering()

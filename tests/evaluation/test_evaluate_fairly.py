@@ -428,6 +428,28 @@ def test_intervals_by_default_and_without(parts):
         ev.evaluate(Popularity(), parts, confidence=95)
 
 
+@pytest.mark.parametrize(
+    ("metrics", "reason"),
+    [
+        (["coverage@10"], "coverage@10 has no intervals: it is not a mean over users."),
+        (
+            ["coverage@10", "gini@5"],
+            "coverage@10 and gini@5 have no intervals: they are not means over users.",
+        ),
+    ],
+)
+def test_metrics_without_values_of_users_have_no_intervals(parts, metrics, reason):
+    models = {"popular": Popularity(), "knn": ItemKNN(n_neighbors=5)}
+    table = ev.evaluate(models, parts, metrics=metrics, intervals=True)
+    assert reason in table.notes()
+    assert "two users" not in str(table)
+    with pytest.raises(ValueError) as raised:
+        table.best(metrics[0])
+    assert str(raised.value) == reason
+    by_default = ev.evaluate(models, parts, metrics=metrics)
+    assert "intervals" not in str(by_default)
+
+
 def test_rating_intervals_resample_users(rng):
     x = Interactions.from_csr(rng.integers(1, 6, (30, 20)) * (rng.random((30, 20)) < 0.6) * 1.0)
     parts = split.random(x, random_state=0)

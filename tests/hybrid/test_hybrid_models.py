@@ -299,7 +299,7 @@ def test_explanations_add_up(model, X):
         why = fitted.explain(3, 30, k=None, by=by, item_features=new)
         assert why.offset + why.contributions.sum() == pytest.approx(why.score, abs=1e-5)
         assert why.score == pytest.approx(fitted.predict(3, 30, item_features=new)[0], rel=1e-6)
-        with pytest.raises(KeyError, match="needs its features in the table"):
+        with pytest.raises(KeyError, match="give the features of further new items"):
             fitted.explain(3, 31, by=by, item_features=new)
     with pytest.raises(ValueError, match="by must be one of"):
         fitted.explain(3, 7, by="magic")

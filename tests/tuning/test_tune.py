@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
+import time
 import types
 import warnings
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from scipy import stats
 
 from aimass_core import (
@@ -19,6 +24,7 @@ from aimass_core import (
     Popularity,
     PureSVD,
     Recommender,
+    Similarity,
     UserKNN,
     datasets,
 )
@@ -39,6 +45,14 @@ from aimass_core.tuning._journal import plain
 from aimass_core.tuning._sharing import fit_settings, shared_parameter
 from aimass_core.tuning.space import as_space
 
+ROOT = Path(__file__).parents[2]
+
+
+def measure(dot, count, norm_x, norm_y, count_x, count_y):
+    return dot
+
+
+KEYS = [measure, np.array(["a", None], dtype=object), np.random.default_rng(3), Similarity(measure)]
 OWN = [m.rpartition(".")[2].replace("_", "-") for m in model_modules().values()]
 
 
@@ -298,14 +312,92 @@ class TestTimeLimit:
         assert states["als", 50] == "stopped"
 
     def test_models_that_fail_end_at_the_limit(self, shop, clock):
-        class Fails(Slow):
-            def _learn(self, n_threads):
-                self.clock[0] += 1
-                raise ValueError("cannot be fitted")
-
         with pytest.raises(ValueError, match=r"every trial failed; the first one: .*cannot be"):
             tune(Fails, shop, time_limit=9, space={"step": Range(1.0, 2.0)})
         assert clock[0] < 12
+
+    @pytest.mark.parametrize("names", [("bad", "slow"), ("slow", "bad")])
+    def test_a_failure_is_no_completed_trial(self, shop, clock, names):
+        models = {name: {"bad": Fails(), "slow": Slow(step=5.0)}[name] for name in names}
+        result = tune(models, shop, time_limit=9, space=nothing_to_try(models), refit=False)
+        assert {t.model: t.state for t in result.trials} == {"bad": "failed", "slow": "done"}
+
+    def test_models_that_were_not_tried_are_named(self, shop, clock):
+        models = {"knn": Popularity(), "ease": Popularity()}
+        ends = {"callback": lambda event: True}
+        result = tune(models, shop, space=nothing_to_try(models), refit=False, **ends)
+        assert result.untried == ["ease"]
+        assert "not tried: ease" in repr(result)
+
+    def test_evaluations_of_one_fit_end_at_the_limit(self, shop, clock, monkeypatch):
+        def slow_score(*given):
+            clock[0] += 4
+            return 0.5
+
+        monkeypatch.setattr(_scoring, "score_of", slow_score)
+        models = {"popularity": Popularity(), "knn": ItemKNN(similarity="cosine")}
+        space = {"popularity": {}, "knn": {"n_neighbors": [5, 10, 20, 40]}}
+        result = tune(models, shop, time_limit=20, method="grid", space=space, refit=False)
+        states = [t.state for t in result.trials if t.model == "knn"]
+        assert states == ["stopped", "done", "done", "done"]
+
+
+class Fails(Slow):
+    def _learn(self, n_threads):
+        self.clock[0] += 1
+        raise ValueError("cannot be fitted")
+
+
+class TestJobs:
+    def test_the_order_of_trials_does_not_depend_on_jobs(self, shop):
+        models = {name: Slow() for name in "abc"}
+        space = {name: {"step": Range(1.0, 9.0)} for name in "abc"}
+        order = [
+            [
+                (t.model, t.params)
+                for t in tune(models, shop, space=space, n_trials=4, n_jobs=n, refit=False).trials
+            ]
+            for n in (1, 4)
+        ]
+        assert order[0] == order[1]
+        assert [model for model, _ in order[0]] == list("abc") * 4
+
+    def test_a_time_limit_holds_for_all_jobs(self, shop):
+        """Each fit would take two seconds; one of them may."""
+        models = {"a": Sleeps(), "b": Sleeps(), "quick": Popularity()}
+        result = tune(
+            models, shop, time_limit=0.3, n_jobs=3, space=nothing_to_try(models), refit=False
+        )
+        states = {t.model: t.state for t in result.trials}
+        assert states == {"a": "stopped", "b": "stopped", "quick": "done"}
+
+
+class Sleeps(Popularity):
+    """Popularity in a hundred steps of 20 milliseconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def _learn(self, n_threads):
+        progress = self._progress(100)
+        for number in range(1, 101):
+            time.sleep(0.02)
+            progress.step(number)
+        super()._learn(n_threads)
+
+
+def test_keys_of_a_journal_are_those_of_the_content():
+    """Also in another process: no address, and no printed form that leaves something out."""
+    here = plain(KEYS)
+    code = "from tests.tuning.test_tune import *; print(json.dumps(plain(KEYS)))"
+    there = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert json.loads(there.stdout) == here
+    assert "0x" not in repr(here)
+    matrices = [sp.random_array((50, 50), density=0.1, rng=seed) for seed in (1, 2)]
+    assert plain(matrices[0]) != plain(matrices[1])
+    assert plain(lambda x: x + 1) != plain(lambda x: x + 2)
 
 
 def nothing_to_try(models):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from ._blocks import Block
     from ._cells import Cells
 
-__all__ = ["CategoryEncoder", "report_new", "rows_of_categories", "text_of"]
+__all__ = ["TEXT_KINDS", "CategoryEncoder", "report_new", "rows_of_categories", "text_of"]
 
-
-_TEXT = ("str", "bytes")
+TEXT_KINDS = ("str", "bytes")
+_NUMBERS = {
+    "int": re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII),
+    "float": re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII),
+}
 
 
 def text_of(value: Any) -> str:
@@ -34,8 +38,13 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
-def rows_of_categories(known: IdMap, values: Column, name: str) -> NDArray[np.int64]:
+def rows_of_categories(
+    known: IdMap, values: Column, name: str, is_text: bool = False
+) -> NDArray[np.int64]:
     """Return the row of each distinct value among known categories, -1 for new ones.
+
+    ``is_text`` says that the values come from a text file. Numbers of the fit are then found in
+    text, too, because one new category such as ``4a`` makes text of all cells of such a column.
 
     Raises
     ------
@@ -46,7 +55,9 @@ def rows_of_categories(known: IdMap, values: Column, name: str) -> NDArray[np.in
         return np.empty(0, dtype=np.int64)
     if not len(known):
         return np.full(values.n_entries, -1, dtype=np.int64)
-    if (known.kind in _TEXT) != (values.kind in _TEXT):
+    if is_text and values.kind == "str" and known.kind in _NUMBERS:
+        return _rows_of_numbers(known, values)
+    if (known.kind in TEXT_KINDS) != (values.kind in TEXT_KINDS):
         raise TypeError(
             f"{name} holds values of kind {values.kind!r}, but those of the fit are of kind "
             f"{known.kind!r}, such as {known.take(np.arange(1)).ids.tolist()[0]!r}: convert them"
@@ -55,6 +66,16 @@ def rows_of_categories(known: IdMap, values: Column, name: str) -> NDArray[np.in
         return known._find(values)
     except (TypeError, ValueError):  # of another kind in another way
         return np.full(values.n_entries, -1, dtype=np.int64)
+
+
+def _rows_of_numbers(known: IdMap, values: Column) -> NDArray[np.int64]:
+    """Return the row of each text among known numbers, -1 for one that is not such a number."""
+    rows = np.full(values.n_entries, -1, dtype=np.int64)
+    texts = [str(text) for text in values.strings()]
+    at = [i for i, text in enumerate(texts) if _NUMBERS[known.kind].fullmatch(text)]
+    dtype = np.int64 if known.kind == "int" else np.float64
+    rows[at] = known._find(Column(known.kind, np.array([texts[i] for i in at]).astype(dtype)))
+    return rows
 
 
 def report_new(
@@ -116,6 +137,11 @@ class CategoryEncoder(ColumnEncoder):
         """Categories, other, null."""
         return len(self.categories) + self.has_other + self.has_null
 
+    @property
+    def holds_text(self) -> bool:
+        """Whether the categories are text."""
+        return self.categories.kind in TEXT_KINDS
+
     def names(self, source: str) -> list[str]:
         """Return ``source=category`` for each."""
         own = [f"{source}={text_of(value)}" for value in self.categories.ids.tolist()]
@@ -126,7 +152,7 @@ class CategoryEncoder(ColumnEncoder):
         if not isinstance(cells, Column):
             raise wrong_cells(name, "one category in each cell", cells)
         codes, values = codes_of(cells, name, options.n_threads)
-        column_of = rows_of_categories(self.categories, values, name)
+        column_of = rows_of_categories(self.categories, values, name, options.is_text)
         report_new(column_of, codes, name)
         new = len(self.categories) if self.has_other else -1
         column_of = np.where(column_of >= 0, column_of, new).astype(np.int32)

@@ -57,6 +57,8 @@ class ColumnOptions:
         How dates are written that are text or numbers.
     target : ndarray of float64, shape (n,), optional
         What target encoding averages.
+    is_text : bool
+        Whether the cells come from a text file: there ``7`` may be a number or text.
     """
 
     scale: str = "standard"
@@ -74,6 +76,7 @@ class ColumnOptions:
     thousands: str | None = None
     date_format: str | None = None
     target: NDArray[np.float64] | None = None
+    is_text: bool = False
 
 
 class ColumnEncoder:
@@ -85,6 +88,11 @@ class ColumnEncoder:
     def width(self) -> int:
         """Number of encoded columns."""
         raise NotImplementedError
+
+    @property
+    def holds_text(self) -> bool:
+        """Whether what was learned is text, so that a text file is read as text, too."""
+        return False
 
     def names(self, source: str) -> list[str]:
         """Return the names of the encoded columns of the column called ``source``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._column import Column
+from .._text import dates_of_text
 from ._cells import Lists, Vectors
 from ._encoder import codes_of
 from ._flags import is_flag
@@ -42,7 +43,7 @@ def choose_kind(name: str, cells: Cells, options: ColumnOptions) -> tuple[str, s
     cells : Column, Lists or Vectors
         Its cells.
     options : ColumnOptions
-        ``max_categories`` and ``separator``.
+        ``max_categories``, ``separator`` and ``date_format``.
 
     Returns
     -------
@@ -92,15 +93,27 @@ def _use_of(distinct: Column) -> str:
     return ""
 
 
-def _is_text_of_dates(distinct: Column) -> bool:
-    """Return whether all texts are dates such as 2024-01-31, with or without a time of day."""
-    return distinct.n_entries > 0 and all(_DATE.fullmatch(str(text)) for text in distinct.strings())
+def _is_text_of_dates(distinct: Column, date_format: str | None) -> bool:
+    """Return whether all texts are dates such as 2024-01-31, with or without a time of day.
+
+    Text that looks like dates but cannot be read as such (2023-02-30, 2999-12-31, or times of which
+    only some have an offset from UTC) is none.
+    """
+    if not distinct.n_entries:
+        return False
+    if not all(_DATE.fullmatch(str(text)) for text in distinct.strings()):
+        return False
+    try:
+        dates_of_text(distinct, "column", date_format, lambda text: "")
+    except ValueError:
+        return False
+    return True
 
 
 def _kind_of_text(cells: Column, options: ColumnOptions) -> tuple[str, str]:
     _, distinct = codes_of(cells, "column", options.n_threads)
     if cells.kind == "str":
-        if _is_text_of_dates(distinct):
+        if _is_text_of_dates(distinct, options.date_format):
             return "date", ""
         if options.separator is not None or usual_separator(distinct) is not None:
             return "tags", ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from ...base.progress import logger
 from ...base.validation import suggest
 from ..readers.frames import is_pandas
-from ..readers.protocol import FEATURE_ROLE
+from ..readers.protocol import FEATURE_ROLE, TEXT_FEATURE_ROLE
 from ..tables import OpenTable, open_table
 from ._cells import cells_of
 
@@ -57,12 +57,15 @@ class RawTable:
         Its name.
     n_rows : int
         Number of rows.
+    is_text : bool
+        Whether they come from text files, whose cells have no types.
     """
 
     columns: dict[str, Cells]
     ids: Any
     id_name: str | None
     n_rows: int
+    is_text: bool = False
 
 
 def is_matrix(table: Any) -> bool:
@@ -75,7 +78,11 @@ def is_matrix(table: Any) -> bool:
 
 
 def read_features(
-    table: Any, wanted: list[str] | None, id_column: Any, id_name: str | None
+    table: Any,
+    wanted: list[str] | None,
+    id_column: Any,
+    id_name: str | None,
+    text_columns: Collection[str] = (),
 ) -> RawTable:
     """Read the columns of a table of any library, or of a file.
 
@@ -90,6 +97,9 @@ def read_features(
         The column of ids; False: there is none; None: chosen by name.
     id_name : str or None
         Name of the ids in the interactions, which is preferred.
+    text_columns : collection of str
+        Columns whose cells stay text where the table is a text file, also if all of them are
+        written as numbers are.
 
     Returns
     -------
@@ -123,7 +133,7 @@ def read_features(
         for name in left_out:
             logger.info("Features: column %r is left out: the index of pandas, without name", name)
         chosen = [n for n in names if n != ids_at and n not in left_out]
-    cells = _read(table, chosen, ids_at)
+    cells = _read(table, chosen, ids_at, text_columns)
     sizes = {name: column.n_rows for name, column in cells.items()}
     if len(set(sizes.values())) > 1:
         shown = ", ".join(f"{name!r} {n}" for name, n in sizes.items())
@@ -134,7 +144,8 @@ def read_features(
     n_rows = next(iter(sizes.values()), 0) if sizes else len(ids or ())
     label = ids_at if ids_at is not None else getattr(getattr(table, "index", None), "name", None)
     columns = {str(name): cells[name] for name in chosen}
-    return RawTable(columns, ids, None if label is None else str(label), n_rows)
+    is_text = isinstance(table, OpenTable) and all(reader.is_text for reader in table.readers)
+    return RawTable(columns, ids, None if label is None else str(label), n_rows, is_text)
 
 
 def _check_unique(names: list[Any]) -> None:
@@ -145,12 +156,17 @@ def _check_unique(names: list[Any]) -> None:
         seen.add(str(name))
 
 
-def _read(table: Any, chosen: list[Any], ids_at: Any) -> dict[Any, Cells]:
+def _read(
+    table: Any, chosen: list[Any], ids_at: Any, text_columns: Collection[str]
+) -> dict[Any, Cells]:
     """Return the chosen columns and that of the ids, which a text file keeps as text."""
     if isinstance(table, Mapping) or is_pandas(table):
         names = [*chosen, *([] if ids_at is None else [ids_at])]
         return {name: cells_of(table[name], f"column {name!r}") for name in names}
-    wanted = {f"{FEATURE_ROLE} {number}": name for number, name in enumerate(chosen)}
+    wanted = {
+        f"{TEXT_FEATURE_ROLE if str(name) in text_columns else FEATURE_ROLE} {number}": name
+        for number, name in enumerate(chosen)
+    }
     if ids_at is not None:
         wanted["column"] = ids_at
     cells = table.read(wanted)

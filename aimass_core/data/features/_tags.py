@@ -11,7 +11,7 @@ from ...base.validation import wrap_csr
 from .._column import Column, take_strings
 from ..idmap import IdMap
 from ._blocks import Sparse
-from ._categories import report_new, rows_of_categories, text_of
+from ._categories import TEXT_KINDS, report_new, rows_of_categories, text_of
 from ._cells import Lists
 from ._encoder import ColumnEncoder, ColumnOptions, codes_of, wrong_cells
 
@@ -195,6 +195,11 @@ class TagEncoder(ColumnEncoder):
         """Tags, null."""
         return len(self.tags) + self.has_null
 
+    @property
+    def holds_text(self) -> bool:
+        """Whether the tags are text."""
+        return self.tags.kind in TEXT_KINDS
+
     def names(self, source: str) -> list[str]:
         """Return ``source=tag`` for each."""
         own = [f"{source}={text_of(tag)}" for tag in self.tags.ids.tolist()]
@@ -204,7 +209,7 @@ class TagEncoder(ColumnEncoder):
         """Return the tags of each row, each once; new tags have no entry."""
         lists, rows = lists_of(cells, name, self.separator, options.n_threads)
         codes, values = codes_of(lists.entries, name, options.n_threads)
-        rows_of_tags = rows_of_categories(self.tags, values, name)
+        rows_of_tags = rows_of_categories(self.tags, values, name, options.is_text)
         report_new(rows_of_tags, codes, name, "tags")
         columns = rows_of_tags.astype(np.int32)
         columns = np.append(columns, np.int32(-1))[codes]

@@ -110,6 +110,11 @@ class TextEncoder(ColumnEncoder):
         """Number of terms."""
         return len(self.terms)
 
+    @property
+    def holds_text(self) -> bool:
+        """True."""
+        return True
+
     def names(self, source: str) -> list[str]:
         """Return ``source:term`` for each."""
         return [f"{source}:{text_of(term)}" for term in self.terms.ids.tolist()]

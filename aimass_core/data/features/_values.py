@@ -26,7 +26,7 @@ from ...base.random import as_generator
 from .._column import Column
 from ..idmap import IdMap
 from ._blocks import OneEach
-from ._categories import report_new, rows_of_categories
+from ._categories import TEXT_KINDS, report_new, rows_of_categories
 from ._encoder import ColumnEncoder, ColumnOptions, codes_of, wrong_cells
 
 if TYPE_CHECKING:
@@ -55,13 +55,18 @@ class _ValueEncoder(ColumnEncoder):
         """One."""
         return 1
 
+    @property
+    def holds_text(self) -> bool:
+        """Whether the categories are text."""
+        return self.categories.kind in TEXT_KINDS
+
     def encode(self, cells: Cells, name: str, options: ColumnOptions) -> Block:
         """Return the value of each row by what was learned from all rows of the fit."""
         if not isinstance(cells, Column):
             raise wrong_cells(name, "one category in each cell", cells)
         codes, distinct = codes_of(cells, name, options.n_threads)
         n = len(self.categories)
-        rows = rows_of_categories(self.categories, distinct, name)
+        rows = rows_of_categories(self.categories, distinct, name, options.is_text)
         report_new(rows, codes, name)
         rows = np.append(np.where(rows >= 0, rows, n + 1), n)  # code -1, null, is the last
         return self._standardised(self.values[rows[codes]])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from ...base.arrays import column_names
 from ...base.csr import take_rows_or_empty, with_scipy_indices
 from ...base.html import table as html_table
 from ...base.progress import logger
@@ -42,7 +43,8 @@ class FeatureTable:
         The features; stored as float32.
     names : sequence of str, optional
         Names of the columns, such as "genre=Drama". Default: those of the encoder, those of a
-        pandas or polars table given as ``matrix``, else the numbers of the columns.
+        table of pandas, polars or Arrow given as ``matrix`` where all are strings, else the numbers
+        of the columns.
     groups : array of int32, shape (n_features,), optional
         Number of the column of the table that each feature comes from. Default: all 0.
     encoder : Features, optional
@@ -73,7 +75,8 @@ class FeatureTable:
         encoder: Features | None = None,
     ) -> None:
         if names is None and encoder is None and not sp.issparse(matrix):
-            names = _names_of_columns(matrix)
+            own_names = column_names(matrix)
+            names = None if own_names is None else own_names.tolist()
         own = as_csr(matrix, "matrix", dtype=np.float32)
         self.matrix: sp.csr_array = with_scipy_indices(copy.copy(own))  # a given one stays
         self.ids = _as_ids(ids, self.matrix.shape[0])
@@ -195,12 +198,6 @@ class FeatureTable:
         more_rows = f"<p>and {left:,} more rows</p>" if left else ""
         head = f"<p><strong>FeatureTable</strong>: {len(self):,} rows, {self.n_features:,} features"
         return f"{head}</p>{html_table(('id', 'features'), rows)}{more_rows}"
-
-
-def _names_of_columns(matrix: Any) -> list[str] | None:
-    """Return the names of the columns of a table that is given as a matrix."""
-    columns = getattr(matrix, "columns", None)
-    return None if columns is None or callable(columns) else [str(name) for name in columns]
 
 
 def _as_ids(ids: Any, n: int) -> IdMap | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -259,7 +260,8 @@ class Features(Estimator):
         Parameters
         ----------
         table, id_name
-            As in `fit`. Further columns have no effect.
+            As in `fit`. Further columns have no effect. In a text file, cells such as ``123`` are
+            text where the categories, tags or terms of the fit are text, else numbers.
 
         Returns
         -------
@@ -277,10 +279,11 @@ class Features(Estimator):
         self._check_fitted()
         if self.matrix_names_ is not None or is_matrix(table):
             return self._of_encoded(table)
-        raw = read_features(table, list(self.columns_), self.id_column, id_name)
+        texts = {name for name, encoder in self._encoders.items() if encoder.holds_text}
+        raw = read_features(table, list(self.columns_), self.id_column, id_name, texts)
         blocks, widths = [], []
         for name, encoder in self._encoders.items():
-            options = self._options_of(name, encoder.kind)
+            options = replace(self._options_of(name, encoder.kind), is_text=raw.is_text)
             cells = self._with_nulls(name, raw.columns[name])
             blocks.append(encoder.encode(cells, f"column {name!r}", options))
             widths.append(encoder.width)

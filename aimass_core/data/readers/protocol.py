@@ -12,7 +12,14 @@ import numpy as np
 from .._column import Column
 from .options import ReadOptions
 
-__all__ = ["FEATURE_ROLE", "ID_ROLES", "Reader", "Wanted", "unnamed_index_of"]
+__all__ = [
+    "FEATURE_ROLE",
+    "ID_ROLES",
+    "TEXT_FEATURE_ROLE",
+    "Reader",
+    "Wanted",
+    "unnamed_index_of",
+]
 
 Wanted: TypeAlias = Mapping[str, Any]
 """Role of a column ("user", "item", "value", ...) to its name."""
@@ -22,6 +29,9 @@ ID_ROLES = frozenset({"user", "item", "event", "label", "context", "column", "or
 
 FEATURE_ROLE = "feature"
 """What the roles of columns begin with whose cells may be lists."""
+
+TEXT_FEATURE_ROLE = f"{FEATURE_ROLE} of text"
+"""What the roles of such columns begin with that a text file holds as text, numbers included."""
 
 
 def unnamed_index_of(schema: Any) -> list[str]:

@@ -21,7 +21,7 @@ from .._column import Column, concat
 from .._text import UNIX_UNITS
 from .files import File, is_refusal, pyarrow, unreadable
 from .options import ReadOptions
-from .protocol import FEATURE_ROLE, ID_ROLES, Reader, Wanted
+from .protocol import FEATURE_ROLE, ID_ROLES, TEXT_FEATURE_ROLE, Reader, Wanted
 
 __all__ = ["DEFAULT_NULLS", "TextReader"]
 
@@ -264,7 +264,10 @@ class TextReader(Reader):
         types = {
             position: pa.string()
             for role, position in positions.items()
-            if as_text or role in ID_ROLES or needs_text.get(role, False)
+            if as_text
+            or role in ID_ROLES
+            or role.startswith(TEXT_FEATURE_ROLE)
+            or needs_text.get(role, False)
         }
         nulls = (*(DEFAULT_NULLS if self.options.default_nulls else ()), *self.options.null_values)
         source: Any = None
