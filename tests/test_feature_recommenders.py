@@ -248,9 +248,34 @@ def test_items_similar_to_new_items(model, interactions):
     assert set(only.ids.ravel()) - {None} <= set(NEW["item"])
     with pytest.raises(KeyError, match="'item-24'"):
         model.similar_items(["item-24"])
-    if hasattr(model, "explain"):
-        with pytest.raises(TypeError, match=r"no argument 'item_features': fit and .*predict and"):
-            model.explain("user-00", "item-00", item_features=NEW)
+
+
+@every
+def test_explanations_of_new_items(model, interactions):
+    if not hasattr(model, "explain") or not model.uses_item_features:
+        pytest.skip("has no explanations")
+    model = fitted(model, interactions)
+    for by in ("features", "items"):
+        for item in [*NEW["item"], "item-00"]:
+            why = model.explain("user-00", item, k=None, by=by, item_features=NEW)
+            assert why.of == by
+            assert why.offset + why.contributions.sum() == pytest.approx(why.score, abs=1e-6)
+            expected = model.predict("user-00", [item], item_features=NEW)
+            assert why.score == pytest.approx(expected[0], rel=1e-6)
+        known = model.explain("user-00", "item-00", by=by)
+        again = model.explain("user-00", "item-00", by=by, item_features=ITEMS)
+        assert known.ids.tolist() == again.ids.tolist()
+        assert known.contributions.tolist() == again.contributions.tolist()
+        with pytest.raises(
+            KeyError, match=r"'item-24'.*give the features of further new items in item_features"
+        ):
+            model.explain("user-00", "item-24", by=by)
+        with pytest.raises(
+            KeyError, match=r"'none'.*give the features of further new items in item_features"
+        ):
+            model.explain("user-00", "none", by=by, item_features=NEW)
+        with pytest.raises(KeyError, match="unknown user 'nobody'"):
+            model.explain("nobody", NEW["item"][0], by=by, item_features=NEW)
 
 
 @every
@@ -509,7 +534,7 @@ def test_the_methods_that_take_features_are_named():
     error = unknown_argument(OfOneCall, "explain", "item_features", [])
     assert str(error).endswith("no argument 'item_features': recommend takes it")
     error = unknown_argument(ContentBased, "explain", "item_features", [])
-    assert str(error).endswith("recommend_new and predict and similar_items take it")
+    assert str(error).endswith("recommend_new and predict and similar_items and explain take it")
 
 
 def test_models_without_features_name_those_that_use_them(interactions):

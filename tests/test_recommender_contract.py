@@ -573,6 +573,27 @@ def test_every_name_of_other_libraries_is_told_ours(name):
                 call(**{foreign: 1})
 
 
+def test_names_of_lightfm_are_told_ours():
+    X = np.eye(3)
+    for call, message in (
+        (lambda: WARP(item_alpha=1e-6), "here it is called 'regularization'"),
+        (lambda: WARP(user_alpha=1e-6), "here it is called 'regularization_user'"),
+        (lambda: HybridALS(user_alpha=1e-6), "here it is called 'regularization'"),
+        (lambda: WARP(learning_schedule="adadelta"), "here it is called 'optimizer'"),
+        (lambda: WARP().fit(X, epochs=3), r"pass 'max_iter' to WARP\(\.\.\.\)"),
+        (lambda: WARP().fit(X, num_threads=2), r"pass 'n_threads' to WARP\(\.\.\.\)"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+    for name, message in (
+        ("fit_partial", r"call partial_fit.*fit\(x, start=model\)"),
+        ("get_user_representations", "user_factors_"),
+        ("get_item_representations", "item_factors_"),
+    ):
+        with pytest.raises(AttributeError, match=message):
+            getattr(WARP(), name)
+
+
 @pytest.mark.parametrize(
     ("call", "name", "ours"),
     [

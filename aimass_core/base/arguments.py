@@ -30,7 +30,6 @@ _FOREIGN: dict[str, str] = {
     "max_iter": "epochs iterations maxIter max_epochs n_epochs n_iter n_iterations n_iters niter "
     "num_epochs num_iterations num_iters",
     "learning_rate": "eta learning_rate_init lr lr_all",
-    "regularization": "l2 l2_reg lambda_ lambda_reg reg regParam reg_all reg_param weight_decay",
     "regularization_item": "item_alpha reg_qi",
     "regularization_user": "user_alpha reg_pu",
     "regularization_item_bias": "reg_bi",
@@ -41,6 +40,10 @@ _FOREIGN: dict[str, str] = {
     "learning_rate_item_bias": "lr_bi",
     "learning_rate_user_bias": "lr_bu",
     "learning_rate_implicit": "lr_yj",
+    "regularization": "item_alpha l2 l2_reg lambda_ lambda_reg reg regParam reg_all reg_param "
+    "user_alpha weight_decay",  # after those of one side: these are named where there are some
+    "optimizer": "learning_schedule",
+    "n_candidates": "max_sampled",
     "init_std": "init_std_dev",
     "n_item_clusters": "n_cltr_i",
     "n_user_clusters": "n_cltr_u",
@@ -106,6 +109,9 @@ MEMBERS = {
     "recommend_all": "call recommend() for all users",
     "partial_fit_users": "call partial_fit(new_interactions)",
     "partial_fit_items": "call partial_fit(new_interactions)",
+    "fit_partial": "call partial_fit(new_interactions), or fit(x, start=model) for more epochs",
+    "get_user_representations": "factor models have user_factors_ after fit",
+    "get_item_representations": "factor models have item_factors_ after fit",
     "add_users": "call partial_fit(new_interactions)",
     "test": "call predict(users, items)",
     "estimate": "call predict(users, items)",
@@ -120,7 +126,7 @@ MEMBERS = {
 
 
 # Methods that take features of items and users, in models that use these.
-_TAKE_FEATURES = ("fit", "recommend", "recommend_new", "predict", "similar_items")
+_TAKE_FEATURES = ("fit", "recommend", "recommend_new", "predict", "similar_items", "explain")
 
 
 def explains_names(function: F) -> F:
@@ -201,6 +207,11 @@ def unknown_argument(cls: type | None, function: str, name: str, known: list[str
     for own in (name, *ours):
         if is_constructor and own in others:
             return TypeError(f"{text}: pass {own!r} to fit")
+    if function == "fit" and cls is not None:
+        parameters = inspect.signature(cls).parameters
+        for own in (name, *ours):
+            if own in parameters:
+                return TypeError(f"{text}: pass {own!r} to {cls.__name__}(...)")
     if name in ("item_features", "user_features") and cls is not None:
         if not getattr(cls, f"uses_{name}", False):
             return features_refused(cls.__name__, name)

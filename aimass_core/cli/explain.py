@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .console import Reporter
+from .features import FeatureOptions
 from .fitted import ModelSource
 from .groups import with_option_groups
 from .options import ColumnOptions, GeneralOptions, ModelOptions, TableOptions, TitleOptions
@@ -31,19 +32,25 @@ def explain(
         int, typer.Option("--k", metavar="N", help="Number of contributions to show.")
     ] = 10,
     titles: TitleOptions,
+    features: FeatureOptions,
     model: ModelOptions,
     columns: ColumnOptions,
     tables: TableOptions,
     general: GeneralOptions,
 ) -> None:
-    """Show why USER gets this score for ITEM: what each item or similar user contributes."""
+    """Show why USER gets this score for ITEM: what each item or similar user contributes.
+
+    With --item-features and a model that uses them, items of that table without interactions are
+    known, too; the content model shows what each feature contributes.
+    """
     from ..base.validation import as_int
     from .ids import known_ids
 
     as_int(k, "--k", minimum=1)
     reporter = Reporter(general)
     ratings, (user_word, item_word) = split_words(words, ["USER", "ITEM"], model)
-    source = ModelSource(ratings, columns, tables, model, default="item-knn")
+    default = "content" if features.are_given and model.model is None else "item-knn"
+    source = ModelSource(ratings, columns, tables, model, default=default, features=features)
     with reporter.steps() as steps:
         fitted = source.get(steps)
         if not hasattr(fitted.model, "explain"):
@@ -53,7 +60,9 @@ def explain(
         title_by_id = titles.read(fitted.names[1], tables.encoding)
         (user,) = known_ids([user_word], "USER", fitted.users)[0].tolist()
         (item,) = known_ids([item_word], "ITEM", fitted.items)[0].tolist()
-        explanation = fitted.model.explain(user, item, k=k)
+        new_items = fitted.features.get("item_features")
+        options = {} if new_items is None else {"item_features": new_items}
+        explanation = fitted.model.explain(user, item, k=k, **options)
     is_items = explanation.of == "items"
     user_name, item_name = fitted.names
     name = {"items": item_name, "features": "feature"}.get(explanation.of, user_name)

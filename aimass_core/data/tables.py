@@ -64,6 +64,16 @@ class OpenTable:
         """
         return self.readers[0].names()
 
+    def unnamed_index(self) -> list[str]:
+        """Return the columns that hold an index of pandas without a name, which is no data.
+
+        Returns
+        -------
+        list of str
+            Such as "__index_level_0__", in tables of Arrow and in files of Parquet and Feather.
+        """
+        return self.readers[0].unnamed_index()
+
     def read(self, wanted: Wanted) -> dict[str, Column]:
         """Read the wanted columns of all parts.
 

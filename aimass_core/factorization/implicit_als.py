@@ -692,18 +692,24 @@ class ImplicitALS(FactorModel):
         self._check_fitted()
         self._require_training("explain scores")
         rows, columns = self._rows(user, "user"), self._columns(item, "item")
-        _, i = self._one_pair(rows, columns)
+        row, column = self._one_pair(rows, columns)
+        score = float(self.score_pairs(rows, columns, 1)[0])
+        return self._explained_by_items(row, self.item_factors_[column], score, k)
+
+    def _explained_by_items(
+        self, row: int, vector: Array, score: float, k: int | None
+    ) -> Explanation:
+        """Return what each of a user's items contributes to the score of an item's factors."""
         objective = self._objective_of_fit()
-        profile = take_rows(self.user_items_, rows)
+        profile = take_rows(self.user_items_, np.array([row]))
         y = self.item_factors_[profile.indices].astype(np.float64)
         weight, target = objective.weights_and_targets(profile.data)
         n_items, n_factors = self.item_factors_.shape
         ridge = objective.ridge(n_entries(profile), n_items)[0]
         matrix = self._gramian_of_fit("item", 1) + ridge * np.eye(n_factors)
         matrix += y.T @ (weight[:, None] * y)
-        to_item = np.linalg.lstsq(matrix, self.item_factors_[i].astype(np.float64), rcond=None)[0]
+        to_item = np.linalg.lstsq(matrix, vector.astype(np.float64), rcond=None)[0]
         parts = target * (y @ to_item)
-        score = float(self.score_pairs(rows, columns, 1)[0])
         contributes = target != 0
         return Explanation.of_parts(
             score,

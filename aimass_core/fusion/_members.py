@@ -36,13 +36,15 @@ def _label(model: Recommender) -> str:
     return name_of(type(inner)) or type(inner).__name__
 
 
-def as_members(models: Any) -> Members:
+def as_members(models: Any, *, hands_on_features: bool = False) -> Members:
     """Return the member models by name.
 
     Parameters
     ----------
     models : mapping of str to model, list of models, or str
         A model is a recommender, or a registered name. A string holds names joined by "+".
+    hands_on_features : bool, default=False
+        Whether the members are fitted with the features of items and users that `fit` is given.
 
     Returns
     -------
@@ -80,6 +82,12 @@ def as_members(models: Any) -> Members:
             raise ValueError(
                 f"models: {name!r} needs {', '.join(model.requires)}, which a fused model does not "
                 "hand on: leave it out"
+            )
+        if model.needs_features and not hands_on_features:
+            raise ValueError(
+                f"models: {name!r} needs {', '.join(model.needs_features)}, which a fused model "
+                "does not hand on to its members: leave it out, or fit the models yourself, and "
+                "learn a second stage from the scores that fusion.candidate_table makes of them"
             )
     return members
 

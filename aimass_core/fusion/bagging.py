@@ -31,7 +31,8 @@ class Bagging(FusedModel):
     Parameters
     ----------
     model : model or str, default="implicit-als"
-        A recommender or a registered name. It is copied.
+        A recommender or a registered name. It is copied, and fitted without features of items and
+        users.
     n_estimators : int, default=5
         Number of copies.
     share : float, default=1.0

@@ -123,7 +123,7 @@ class ColdStart(FeatureRecommender):
     # ---- learning ----------------------------------------------------------------------------
 
     def _learn(self, n_threads: int) -> None:
-        (template,) = as_members([self.model]).values()
+        (template,) = as_members([self.model], hands_on_features=True).values()
         data = self._options.data
         features = {
             name: getattr(self._options, name)

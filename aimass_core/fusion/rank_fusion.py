@@ -28,7 +28,8 @@ class RankFusion(FusedModel):
     Parameters
     ----------
     models : mapping of str to model, list of models, or str, default=("item-knn", "implicit-als")
-        Recommenders or registered names; a string holds names joined by "+". They are copied.
+        Recommenders or registered names; a string holds names joined by "+". They are copied,
+        and fitted without features of items and users.
     method : {"reciprocal_rank", "borda", "vote"}, default="reciprocal_rank"
         How ranks become points: 1 / (`rank_constant` + rank); ``depth`` + 1 - rank over ``depth``;
         or one vote for each of the `n_votes` best items, with ties decided by reciprocal ranks.

@@ -34,7 +34,8 @@ class ScoreFusion(FusedModel):
     Parameters
     ----------
     models : mapping of str to model, list of models, or str, default=("item-knn", "implicit-als")
-        Recommenders or registered names; a string holds names joined by "+". They are copied.
+        Recommenders or registered names; a string holds names joined by "+". They are copied,
+        and fitted without features of items and users.
     scale : {"z_score", "probability", "none"}, default="z_score"
         The common scale. "z_score": minus the mean, over the standard deviation, of the user's
         reference list. "probability": the calibrated probability that the user takes the item, by

@@ -42,7 +42,7 @@ class Stacking(FusedModel):
     ----------
     models : mapping of str to model, list of models, or str, default=("item-knn", "implicit-als")
         Recommenders or registered names; a string holds names joined by "+". They are copied, and
-        fitted members are fitted anew.
+        fitted members are fitted anew, without features of items and users.
     estimator : {"logistic", "boosting", "forest"} or scikit-learn estimator, default="logistic"
         A classifier or regressor; it is cloned. The score is its probability of the label 1 where
         it has one, else its decision function, else its prediction. `fit` needs scikit-learn.

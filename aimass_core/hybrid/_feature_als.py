@@ -15,7 +15,7 @@ from ..factorization._als import n_entries
 from ..factorization._joined_data import JoinedData
 from ..factorization.implicit_als import ImplicitALS
 from ._design import design, has_features
-from ._feature_factors import FeatureFactors, explanation_by_features
+from ._feature_factors import FeatureFactors, explanation_by_features, item_to_explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,7 +231,13 @@ class FeatureALS(FeatureFactors, ImplicitALS):
                 raise ValueError(f"factors of {side} features that do not fit the model")
 
     def explain(
-        self, user: Any, item: Any, *, k: int | None = 10, by: str = "items"
+        self,
+        user: Any,
+        item: Any,
+        *,
+        k: int | None = 10,
+        by: str = "items",
+        item_features: Any = None,
     ) -> Explanation:
         """Return what contributes to the score of an item.
 
@@ -245,6 +251,8 @@ class FeatureALS(FeatureFactors, ImplicitALS):
             "items": the user's items, as in `ImplicitALS.explain`; what the user's features add is
             part of the offset. "features": the features of the item; what its own interactions
             add, and the mean of all items, is the offset.
+        item_features : FeatureTable, table or matrix, optional
+            Features of new items, of which ``item`` may be one.
 
         Returns
         -------
@@ -254,25 +262,29 @@ class FeatureALS(FeatureFactors, ImplicitALS):
         Raises
         ------
         KeyError
-            For an unknown user or item.
+            For an unknown user, and an item neither in the fit nor in ``item_features``.
         ValueError
             For a model that was saved without its training data, or without item features.
         """
-        if as_choice(by, "by", ("items", "features")) == "items":
-            return super().explain(user, item, k=k)
+        by = as_choice(by, "by", ("items", "features"))
         self._check_fitted()
         if self.item_features_ is None:
-            raise ValueError("the model was fitted without item_features: use by='items'")
-        row, column = self._one_pair(self._rows(user, "user"), self._columns(item, "item"))
-        own = design(
-            take_rows(self.item_features_, np.array([column])),
-            bool(self._fitted_parameters()["normalize"]),
-        )
-        is_feature = own.indices < self.item_features_.shape[1]
+            if by == "features":
+                raise ValueError("the model was fitted without item_features: use by='items'")
+            if item_features is None:
+                return super().explain(user, item, k=k)
+        if by == "items":
+            self._require_training("explain scores")
+        row, column, features, score = item_to_explain(self, user, item, item_features)
+        if by == "items":
+            is_new = column >= self.n_items
+            vector = self._factors_of("item", features)[0] if is_new else self.item_factors_[column]
+            return self._explained_by_items(row, vector, score, k)
+        own = design(features, bool(self._fitted_parameters()["normalize"]))
+        is_feature = own.indices < features.shape[1]
         columns, values = own.indices[is_feature], own.data[is_feature]
         x = self.user_factors_[row].astype(np.float64)
         parts = values * (self.item_feature_factors_[columns].astype(np.float64) @ x)
-        score = float(self.score_pairs(np.array([row]), np.array([column]), 1)[0])
         return explanation_by_features(score, columns, parts, self.item_encoder_, k)
 
     def _regressed_rows(self, side: str) -> NDArray[np.bool_]:

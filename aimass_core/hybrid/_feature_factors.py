@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from ..base.csr import take_rows
 from ..base.feature_recommender import FeatureRecommender
+from ..base.features import columns_of, encoded_features
 from ..base.lists import Explanation
 from ..base.validation import as_int, wrap_csr
 from ..retrieval._index import FactorIndex
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["FeatureFactors", "explanation_by_features"]
+__all__ = ["FeatureFactors", "explanation_by_features", "item_to_explain"]
 
 
 class FeatureFactors(FeatureRecommender, NewItems):
@@ -116,6 +117,52 @@ class FeatureFactors(FeatureRecommender, NewItems):
         return index.rank(
             self._user_vectors(query), query.k, query.candidates, query.exclude, query.n_threads
         )
+
+
+def item_to_explain(
+    model: Any, user: Any, item: Any, item_features: Any
+) -> tuple[int, int, sp.csr_array, float]:
+    """Return the user and the item of a score to explain, which may be new.
+
+    Parameters
+    ----------
+    model : FeatureRecommender
+        Fitted with features of items.
+    user, item : id
+        One of each.
+    item_features : FeatureTable, table, matrix or None
+        Features of new items.
+
+    Returns
+    -------
+    row : int
+        Row of the user in the fit.
+    column : int
+        Column of the item; not below ``model.n_items`` for a new one.
+    features : csr_array of shape (1, n_features)
+        Of the item.
+    score : float
+        As `predict` gives it.
+
+    Raises
+    ------
+    KeyError
+        For a user who is not in the fit, and an item neither in the fit nor in ``item_features``.
+    """
+    if item_features is not None:
+        model._check_uses("item_features")
+        id_name = getattr(model.items_, "name", None)
+        item_features = encoded_features(
+            item_features, "item_features", model.item_encoder_, id_name
+        )
+    catalog = model._catalog(item_features)
+    rows = model._rows(user, "user")
+    columns = columns_of(catalog, item, model.n_items)
+    row, column = model._one_pair(rows, columns)
+    features = model.item_features_ if catalog.features is None else catalog.features
+    new_items = item_features if column >= model.n_items else None
+    score = float(model.predict(user, item, item_features=new_items, n_threads=1)[0])
+    return row, column, take_rows(features, columns), score
 
 
 def explanation_by_features(

@@ -27,7 +27,7 @@ from ..base.validation import as_bool, as_choice, as_csr, as_int, wrap_csr
 from ..data.cleaning import time_decay
 from ..retrieval._index import FactorIndex
 from ._design import normalized_rows
-from ._feature_factors import explanation_by_features
+from ._feature_factors import explanation_by_features, item_to_explain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -398,7 +398,13 @@ class ContentBased(FeatureRecommender):
         return TopK(queries, indices, scores, catalog.ids, name, f"similar_{name}")
 
     def explain(
-        self, user: Any, item: Any, *, k: int | None = 10, by: str = "features"
+        self,
+        user: Any,
+        item: Any,
+        *,
+        k: int | None = 10,
+        by: str = "features",
+        item_features: Any = None,
     ) -> Explanation:
         """Return what contributes to the score of an item.
 
@@ -411,6 +417,8 @@ class ContentBased(FeatureRecommender):
         by : {"features", "items"}, default="features"
             "features": those that the item and the user's profile share. "items": the user's
             items, by their cosine with this one and their weight in the profile.
+        item_features : FeatureTable, table or matrix, optional
+            Features of new items, of which ``item`` may be one.
 
         Returns
         -------
@@ -420,7 +428,7 @@ class ContentBased(FeatureRecommender):
         Raises
         ------
         KeyError
-            For an unknown user or item.
+            For an unknown user, and an item neither in the fit nor in ``item_features``.
         ValueError
             For a model that was saved without its training data, and for ``by="items"`` with
             ``half_life``.
@@ -428,11 +436,9 @@ class ContentBased(FeatureRecommender):
         as_choice(by, "by", ("features", "items"))
         self._check_fitted()
         self._require_training("explain scores")
-        rows, columns = self._rows(user, "user"), self._columns(item, "item")
-        self._one_pair(rows, columns)
-        profile = take_rows(self.user_profiles_, rows)
-        vector = take_rows(self._items, columns)
-        score = float(self.score_pairs(rows, columns, 1)[0])
+        row, _, features, score = item_to_explain(self, user, item, item_features)
+        rows = np.array([row])
+        profile, vector = take_rows(self.user_profiles_, rows), self._vectors(features)
         if by == "features":
             shared, of_profile, of_item = np.intersect1d(
                 profile.indices, vector.indices, assume_unique=True, return_indices=True

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.progress import logger
 from ..data.readers.parquet import parquet_batches, parquet_schema
+from ..data.readers.protocol import unnamed_index_of
 from ._dense_rows import DenseRows
 from ._missing_rows import MissingRows
 from ._standardizer import measure_shifted
@@ -31,7 +33,7 @@ class ParquetRows:
     Parameters
     ----------
     path : path-like
-        The file.
+        The file. An index of pandas without a name in it is no column of the data.
     weight : str or None
         Name of the column that holds the weights.
     n_threads : int
@@ -53,7 +55,10 @@ class ParquetRows:
         names = self.schema.names
         if weight is not None and weight not in names:
             raise ValueError(f"sample_weight: no column {weight!r}, there are {', '.join(names)}")
-        self.columns = [name for name in names if name != weight]
+        no_data = [name for name in unnamed_index_of(self.schema) if name != weight]
+        for name in no_data:
+            logger.info("column %r is left out: the index of pandas, without name", name)
+        self.columns = [name for name in names if name != weight and name not in no_data]
         self.weight_column, self.n_threads = weight, n_threads
         self.allows_missing = allows_missing
         self.n_columns = len(self.columns)

@@ -160,6 +160,13 @@ def test_audiences_of_new_items_and_items_like_them(
     found = aimass_json("similar", shop, "131", "--item-features", items, "--k", 3)
     assert found["model"].startswith("content")
     assert len(found["neighbours"]) == 3
+    why = aimass_json("explain", "--model-file", saved, "c00", "130", "--item-features", items)
+    assert (why["item"], why["of"]) == (130, "items")
+    why = aimass_json("explain", shop, "c00", "130", "--item-features", items)
+    assert why["model"].startswith("content")
+    assert why["contributions"][0]["feature"].startswith("half=")
+    failed = aimass("explain", "--model-file", saved, "c00", "130")
+    assert failed.exit_code == 2
     failed = aimass("similar", "--model-file", saved, "130")
     assert failed.exit_code == 2
     assert "130" in failed.output

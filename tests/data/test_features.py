@@ -741,6 +741,66 @@ def test_files(tmp_path, rng):
     assert load(tmp_path / "matrix").names == ("p", "q")
 
 
+@pytest.mark.parametrize("kind", ["parquet", "feather", "pyarrow", "dataset"])
+def test_the_index_of_pandas_is_no_feature(kind, tmp_path, caplog):
+    pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    items = pd.DataFrame({"item": list("abcd"), "price": [1.0, 2.0, 4.0, 3.0]})
+    items = items[items["price"] != 2]  # its index is 0, 2, 3
+    path = tmp_path / f"old.{kind}"
+    table = pa.Table.from_pandas(items)
+    assert table.column_names == ["item", "price", "__index_level_0__"]
+    if kind in ("parquet", "dataset"):
+        items.to_parquet(tmp_path / "old.parquet")
+    elif kind == "feather":
+        pytest.importorskip("pyarrow.feather").write_feather(table, path)
+    if kind == "dataset":
+        table = pytest.importorskip("pyarrow.dataset").dataset(tmp_path / "old.parquet")
+    given = table if kind in ("pyarrow", "dataset") else path
+    with caplog.at_level(logging.INFO, "aimass_core"):
+        encoded = Features().fit_transform(given)
+    assert encoded.names == ("price",)
+    assert "'__index_level_0__' is left out: the index of pandas, without name" in caplog.text
+    by_request = Features(["price", "__index_level_0__"]).fit_transform(given)
+    assert by_request.names == ("price", "__index_level_0__")
+    ids = Features(id_column="__index_level_0__").fit_transform(given).ids
+    assert ids.ids.tolist() == [0, 2, 3]
+    # a column of that name that pandas did not write as an index is data, as is a named index
+    data = {"item": list("abc"), "__index_level_0__": [1.0, 5.0, 2.0]}
+    assert Features().fit_transform(pa.table(data)).names == ("__index_level_0__",)
+    named = pa.Table.from_pandas(items.rename_axis("shelf"))
+    assert Features().fit_transform(named).names == ("price", "shelf")
+    odd = pa.table(data).replace_schema_metadata({"pandas": "no JSON"})
+    assert Features().fit_transform(odd).names == ("__index_level_0__",)
+
+
+def test_matrices_of_features_work_with_scipy(rng, tmp_path):
+    n = 20
+    given = sp.csr_array((rng.random((n, 3)) < 0.5) * 2.0)
+    given.indptr = given.indptr.astype(np.int64)
+    ids = [f"i{i}" for i in range(n)]
+    tables = [
+        FeatureTable(ids, given),
+        FeatureTable(ids, given.toarray()),
+        Features({"kind": "categorical", "price": "numeric"}).fit_transform(
+            {"item": ids, "kind": list("abcd") * 5, "price": rng.random(n)}
+        ),
+    ]
+    save(tables[0], tmp_path / "table")
+    tables.append(load(tmp_path / "table"))
+    assert given.indptr.dtype == np.int64  # what the caller gave stays
+    for table in tables:
+        for matrix in (table.matrix, table.rows_of(ids), table.rows_of(["new", *ids[1:]])):
+            assert matrix.indptr.dtype == matrix.indices.dtype == np.int32
+            dense = matrix.toarray()
+            beside = sp.hstack([sp.eye_array(n), matrix], format="csr")
+            np.testing.assert_array_equal(beside.toarray(), np.hstack([np.eye(n), dense]))
+            below = sp.vstack([matrix, matrix], format="csr")
+            np.testing.assert_array_equal(below.toarray(), np.vstack([dense, dense]))
+            np.testing.assert_array_equal(matrix.T.toarray(), dense.T)
+            np.testing.assert_array_equal(matrix[[1, 2]].toarray(), dense[[1, 2]])
+            np.testing.assert_allclose((matrix @ matrix.T).toarray(), dense @ dense.T, rtol=1e-5)
+
+
 def test_text_files(tmp_path):
     file = tmp_path / "items.csv"
     file.write_text("item_id,brand,price,day,tags\n007,x,1.5,2020-01-01,a|b\n7,,2.5,2021-06-01,b\n")

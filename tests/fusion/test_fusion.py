@@ -10,7 +10,9 @@ from scipy.special import expit
 from aimass_core import (
     BPR,
     BaselineOnly,
+    ContentBased,
     ExplicitALS,
+    HybridALS,
     ImplicitALS,
     Interactions,
     ItemKNN,
@@ -21,7 +23,7 @@ from aimass_core import (
 )
 from aimass_core.evaluation import evaluate
 from aimass_core.exceptions import NumericalError
-from aimass_core.fusion import Bagging, RankFusion, ScoreFusion
+from aimass_core.fusion import Bagging, RankFusion, ScoreFusion, Stacking, candidate_table
 
 
 @register("test-fixed-scores")
@@ -50,6 +52,45 @@ def dense(model, **options):
     rows, places = np.nonzero(lists.indices >= 0)
     out[rows, lists.indices[rows, places]] = lists.scores[rows, places]
     return out
+
+
+@pytest.mark.parametrize(
+    "fused",
+    [
+        RankFusion(models={"als": ImplicitALS(n_factors=4), "c": ContentBased()}),
+        ScoreFusion(models=[Popularity(), ContentBased()]),
+        RankFusion(models="popularity+content"),
+        Bagging(model=ContentBased()),
+        Stacking(models=["popularity", "content"]),
+    ],
+    ids=lambda fused: type(fused).__name__,
+)
+def test_members_that_need_features_are_refused(fused):
+    x = Interactions.from_arrays(list("aabbc"), list("xyyzx"))
+    message = r"'(c|content)' needs item_features, which a fused model does not hand on"
+    with pytest.raises(ValueError, match=message):
+        fused.fit(x)
+
+
+def test_members_with_features_are_combined_by_candidate_table():
+    rng = np.random.default_rng(0)
+    X = (rng.random((40, 15)) < 0.3).astype(float)
+    is_test = rng.random(X.shape) < 0.3
+    train, test = X * ~is_test, X * is_test
+    features = (rng.random((15, 4)) < 0.5).astype(float)
+    models = {
+        "als": HybridALS(n_factors=4).fit(train, item_features=features),
+        "content": ContentBased().fit(train, item_features=features),
+    }
+    table = candidate_table(models, test)
+    assert table.features.shape == (len(table), len(table.names))
+    assert "content z-score" in table.names
+    # alone in a fused model, a member that can use features does without them
+    fused = RankFusion(models={"als": HybridALS(n_factors=4), "popular": Popularity()}).fit(train)
+    plain = HybridALS(n_factors=4).fit(train)
+    np.testing.assert_array_equal(fused.models_["als"].item_factors_, plain.item_factors_)
+    with pytest.raises(TypeError, match="RankFusion does not use item_features"):
+        fused.fit(train, item_features=features)
 
 
 def test_reciprocal_rank_is_its_closed_form():

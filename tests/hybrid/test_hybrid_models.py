@@ -295,6 +295,12 @@ def test_explanations_add_up(model, X):
         why = fitted.explain(3, 7, k=None, by=by)
         assert why.of == by
         assert why.offset + why.contributions.sum() == pytest.approx(why.score, abs=1e-5)
+        new = features()[[2]]  # of the items that follow those of the fit
+        why = fitted.explain(3, 30, k=None, by=by, item_features=new)
+        assert why.offset + why.contributions.sum() == pytest.approx(why.score, abs=1e-5)
+        assert why.score == pytest.approx(fitted.predict(3, 30, item_features=new)[0], rel=1e-6)
+        with pytest.raises(KeyError, match="give the features of further new items"):
+            fitted.explain(3, 31, by=by, item_features=new)
     with pytest.raises(ValueError, match="by must be one of"):
         fitted.explain(3, 7, by="magic")
 

@@ -259,6 +259,18 @@ def test_parquet_gives_the_same_model(kind, init_params, tmp_path):
     assert again.lower_bound_ > two.lower_bounds_[0]
 
 
+def test_the_index_of_pandas_in_a_file_is_no_column(tmp_path):
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    table = pd.DataFrame(groups(300)[0], columns=list("abcd"))
+    kept = table[table["a"] > 0]  # its index has gaps, and is written
+    kept.to_parquet(tmp_path / "x.parquet")
+    kept.to_parquet(tmp_path / "y.parquet", index=False)
+    model, expected = fit(tmp_path / "x.parquet"), fit(tmp_path / "y.parquet")
+    assert list(model.feature_names_in_) == list("abcd")
+    assert (model.means_ == expected.means_).all()
+
+
 def test_a_file_is_not_read_ahead_into_memory(tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     X = np.random.default_rng(0).normal(size=(400_000, 8))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from ...base.progress import logger
 from ...base.validation import suggest
 from ..readers.frames import is_pandas
 from ..readers.protocol import FEATURE_ROLE, TEXT_FEATURE_ROLE
@@ -90,7 +91,8 @@ def read_features(
     table : table, path or open table
         As in `Interactions.from_table`.
     wanted : list of str or None
-        The columns of features; None: all but that of the ids.
+        The columns of features; None: all but that of the ids, and but an index of pandas without
+        a name that a file or an Arrow table holds.
     id_column : str, False or None
         The column of ids; False: there is none; None: chosen by name.
     id_name : str or None
@@ -109,13 +111,14 @@ def read_features(
     ValueError
         For a column that does not exist, and where no column of ids is found.
     """
+    unnamed_index: list[str] = []
     if isinstance(table, Mapping):
         names = list(table)
     elif is_pandas(table):
         names = list(table.columns)
     else:
         table = table if isinstance(table, OpenTable) else open_table(table)
-        names = table.names()
+        names, unnamed_index = table.names(), table.unnamed_index()
     _check_unique(names)
     ids_at, ids = _choose_ids(table, names, id_column, id_name)
     for name in wanted or ():
@@ -124,7 +127,12 @@ def read_features(
                 f"columns: the table has no column {name!r}{suggest(str(name), map(str, names))}; "
                 f"it has {', '.join(map(repr, names))}"
             )
-    chosen = [n for n in names if n != ids_at] if wanted is None else wanted
+    chosen = wanted
+    if chosen is None:
+        left_out = [n for n in names if n in unnamed_index and n != ids_at]
+        for name in left_out:
+            logger.info("Features: column %r is left out: the index of pandas, without name", name)
+        chosen = [n for n in names if n != ids_at and n not in left_out]
     cells = _read(table, chosen, ids_at, text_columns)
     sizes = {name: column.n_rows for name, column in cells.items()}
     if len(set(sizes.values())) > 1:

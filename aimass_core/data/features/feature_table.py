@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from ...base.arrays import column_names
-from ...base.csr import take_rows_or_empty
+from ...base.csr import take_rows_or_empty, with_scipy_indices
 from ...base.html import table as html_table
 from ...base.progress import logger
 from ...base.registry import register
@@ -76,7 +77,8 @@ class FeatureTable:
         if names is None and encoder is None and not sp.issparse(matrix):
             own_names = column_names(matrix)
             names = None if own_names is None else own_names.tolist()
-        self.matrix: sp.csr_array = as_csr(matrix, "matrix", dtype=np.float32)
+        own = as_csr(matrix, "matrix", dtype=np.float32)
+        self.matrix: sp.csr_array = with_scipy_indices(copy.copy(own))  # a given one stays
         self.ids = _as_ids(ids, self.matrix.shape[0])
         if encoder is None:
             from .features import Features
@@ -131,7 +133,7 @@ class FeatureTable:
         n_missing = int(np.count_nonzero(rows < 0))
         if n_missing:
             logger.info("features: %d of %d ids have none", n_missing, len(rows))
-        return take_rows_or_empty(self.matrix, rows)
+        return with_scipy_indices(take_rows_or_empty(self.matrix, rows))
 
     def leaks(self, y: Any, *, threshold: float = 0.99) -> dict[str, float]:
         """Return the features that alone tell the target apart, as one that contains it would.

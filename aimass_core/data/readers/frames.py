@@ -11,7 +11,7 @@ from .._arrow import errors_of_source, read_stream
 from .._column import Column
 from .._convert import from_any
 from .options import ReadOptions
-from .protocol import Reader, Wanted
+from .protocol import Reader, Wanted, unnamed_index_of
 
 __all__ = ["FrameReader", "is_frame", "is_pandas", "library_of"]
 
@@ -79,6 +79,10 @@ class FrameReader(Reader):
         with errors_of_source("the columns of the table"):
             schema = nanoarrow.c_array_stream(table).get_schema()
         return [schema.child(i).name for i in range(schema.n_children)]
+
+    def unnamed_index(self) -> list[str]:
+        """Return the columns of an Arrow table that hold an index of pandas without a name."""
+        return unnamed_index_of(self.table.schema) if library_of(self.table) == "pyarrow" else []
 
     def where_else(self, name: Any) -> str:
         """Return the remedy where a pandas table has the column in its index."""

@@ -9,7 +9,7 @@ from .._arrow import read_array
 from .._column import Column, concat
 from .files import File, pyarrow, unreadable
 from .options import ReadOptions
-from .protocol import Reader, Wanted
+from .protocol import Reader, Wanted, unnamed_index_of
 
 __all__ = ["ArrowFileReader", "ParquetReader", "parquet_batches", "parquet_schema"]
 
@@ -40,6 +40,10 @@ class _BatchReader(Reader):
         """Return the names of the columns, and of those that folders are named after."""
         own = list(self.schema.names)
         return [*own, *(name for name in self.partitions if name not in own)]
+
+    def unnamed_index(self) -> list[str]:
+        """Return the columns that hold an index of pandas without a name."""
+        return unnamed_index_of(self.schema)
 
     def read(self, wanted: Wanted, labels: Mapping[str, str]) -> dict[str, Column]:
         """Read the wanted columns."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -10,7 +12,14 @@ import numpy as np
 from .._column import Column
 from .options import ReadOptions
 
-__all__ = ["FEATURE_ROLE", "ID_ROLES", "TEXT_FEATURE_ROLE", "Reader", "Wanted"]
+__all__ = [
+    "FEATURE_ROLE",
+    "ID_ROLES",
+    "TEXT_FEATURE_ROLE",
+    "Reader",
+    "Wanted",
+    "unnamed_index_of",
+]
 
 Wanted: TypeAlias = Mapping[str, Any]
 """Role of a column ("user", "item", "value", ...) to its name."""
@@ -23,6 +32,34 @@ FEATURE_ROLE = "feature"
 
 TEXT_FEATURE_ROLE = f"{FEATURE_ROLE} of text"
 """What the roles of such columns begin with that a text file holds as text, numbers included."""
+
+
+def unnamed_index_of(schema: Any) -> list[str]:
+    """Return the columns of an Arrow schema that hold an index of pandas without a name.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Its metadata say what pandas wrote as an index.
+
+    Returns
+    -------
+    list of str
+        Such as "__index_level_0__", the row numbers of a table that was filtered before it was
+        written. Empty where pandas did not write the table.
+    """
+    metadata = getattr(schema, "metadata", None)
+    if not isinstance(metadata, Mapping) or b"pandas" not in metadata:
+        return []
+    try:
+        written = json.loads(metadata[b"pandas"])["index_columns"]
+    except (ValueError, KeyError, TypeError):  # written by something else
+        return []
+    return [
+        name
+        for name in written
+        if isinstance(name, str) and re.fullmatch(r"__index_level_\d+__", name)
+    ]
 
 
 class Reader:
@@ -57,6 +94,10 @@ class Reader:
     def names(self) -> list[Any]:
         """Return the names of all columns, repeated ones included."""
         raise NotImplementedError
+
+    def unnamed_index(self) -> list[str]:
+        """Return the columns that hold an index of pandas without a name, which is no data."""
+        return []
 
     def where_else(self, name: Any) -> str:
         """Return where a missing column may be found and how it is reached, or ""."""
