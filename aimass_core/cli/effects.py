@@ -11,7 +11,14 @@ import typer
 from .console import Reporter
 from .files import check_names, check_picture, open_input, shown_name
 from .groups import with_option_groups
-from .options import GeneralOptions, OptionalOutputOptions, TableOptions, _number, _pairs
+from .options import (
+    ConfidenceOption,
+    GeneralOptions,
+    OptionalOutputOptions,
+    TableOptions,
+    _number,
+    _pairs,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,15 +111,7 @@ class CampaignOptions:
             rich_help_panel=_PANEL,
         ),
     ] = "holm"
-    confidence: Annotated[
-        float,
-        typer.Option(
-            "--confidence",
-            metavar="SHARE",
-            help="Level of the intervals.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = 0.95
+    confidence: ConfidenceOption = 0.95
 
     def shares(self) -> dict[str, float] | None:
         """Return the planned shares by arm, as it is written."""

@@ -14,6 +14,7 @@ from .groups import with_option_groups
 from .models import ModelSpec, model_class, naming_models, parse_models
 from .options import (
     ColumnOptions,
+    ConfidenceOption,
     GeneralOptions,
     OptionalOutputOptions,
     SeedOption,
@@ -138,15 +139,7 @@ class MetricOptions:
             show_default=False,
         ),
     ] = None
-    confidence: Annotated[
-        float,
-        typer.Option(
-            "--confidence",
-            metavar="SHARE",
-            help="Level of the intervals.",
-            rich_help_panel=_METRIC_PANEL,
-        ),
-    ] = 0.95
+    confidence: ConfidenceOption = 0.95
 
     def rule_of_repeats(self) -> str | None:
         """Return the rule for test entries that are in train, too."""

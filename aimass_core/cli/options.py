@@ -12,6 +12,7 @@ from ..base.registry import model_names
 
 __all__ = [
     "ColumnOptions",
+    "ConfidenceOption",
     "ExcludeSeenOption",
     "GeneralOptions",
     "KOption",
@@ -49,6 +50,9 @@ RatingsArgument = Annotated[
 KOption = Annotated[
     int,
     typer.Option("--k", metavar="N", help="Items for each user.", rich_help_panel=_LISTS_PANEL),
+]
+ConfidenceOption = Annotated[
+    float, typer.Option("--confidence", metavar="SHARE", help="Level of the intervals.")
 ]
 ExcludeSeenOption = Annotated[
     bool,
