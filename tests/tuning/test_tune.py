@@ -395,7 +395,7 @@ def test_keys_of_a_journal_are_those_of_the_content():
     )
     assert json.loads(there.stdout) == here
     assert "0x" not in repr(here)
-    matrices = [sp.random_array((50, 50), density=0.1, rng=seed) for seed in (1, 2)]
+    matrices = [sp.random(50, 50, density=0.1, format="csr", random_state=s) for s in (1, 2)]
     assert plain(matrices[0]) != plain(matrices[1])
     assert plain(lambda x: x + 1) != plain(lambda x: x + 2)
 
