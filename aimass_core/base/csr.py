@@ -104,10 +104,12 @@ def take_rows_or_empty(X: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array
     return wrap_csr(indptr, kept.indices, kept.data, (len(rows), X.shape[1]))
 
 
-def one_entry_rows(columns: NDArray[np.int64], n_columns: int) -> sp.csr_array:
-    """Return a matrix with the entry 1 of float32 in each row, at the given column."""
+def one_entry_rows(
+    columns: NDArray[np.int64], n_columns: int, dtype: Any = np.float32
+) -> sp.csr_array:
+    """Return a matrix with the entry 1 in each row, at the given column."""
     indptr = np.arange(len(columns) + 1, dtype=np.int64)
-    data = np.ones(len(columns), dtype=np.float32)
+    data = np.ones(len(columns), dtype=dtype)
     return wrap_csr(indptr, columns.astype(np.int32), data, (len(columns), n_columns))
 
 

@@ -16,14 +16,49 @@ from ..factorization._model import FactorModel
 from ..retrieval._index import FactorIndex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
     from ..base.filters import Catalog
+    from ..base.ranking import Ranked
+    from ..base.recommender import Recommender
 
     Array = NDArray[Any]
 
-__all__ = ["NewItems"]
+__all__ = ["NewItems", "similar_in_catalog"]
+
+
+def similar_in_catalog(
+    model: Recommender,
+    catalog: Catalog,
+    items: Any,
+    k: int,
+    candidates: Any,
+    exclude: Any,
+    rank: Callable[[Array, int, Any, Any], Ranked],
+) -> TopK:
+    """Return the items of a call that are most similar to some of them.
+
+    Parameters
+    ----------
+    model : Recommender
+        The fitted model.
+    catalog : Catalog
+        Items of the fit, and new ones after them.
+    items, k, candidates, exclude
+        As in ``similar_items``.
+    rank : callable
+        From columns of the catalog, the length of the lists and both filters to the lists.
+    """
+    columns = columns_of(catalog, items, model.n_items)
+    queries = columns if catalog.ids is None else catalog.ids.ids[columns]
+    own = one_entry_rows(columns, catalog.size)
+    allowed, excluded = as_filters(candidates, exclude, catalog, queries, own)
+    indices, scores = rank(columns, min(as_int(k, "k", minimum=1), catalog.size), allowed, excluded)
+    name = model._names[1]
+    return TopK(queries, indices, scores, catalog.ids, name, f"similar_{name}")
 
 
 class NewItems(FactorModel):
@@ -103,20 +138,15 @@ class NewItems(FactorModel):
                 items, k=k, candidates=candidates, exclude=exclude, n_threads=n_threads
             )
         catalog, factors, _ = self._items_of_call(item_features)
-        columns = columns_of(catalog, items, self.n_items)
-        queries = columns if catalog.ids is None else catalog.ids.ids[columns]
-        own = one_entry_rows(columns, catalog.size)
-        allowed, excluded = as_filters(candidates, exclude, catalog, queries, own)
-        indices, scores = FactorIndex(factors, metric="cosine").rank(
-            factors[columns],
-            min(as_int(k, "k", minimum=1), catalog.size),
-            allowed,
-            excluded,
-            resolve_n_threads(n_threads),
-        )
-        has_vector: NDArray[np.bool_] = np.asarray(factors[columns].any(axis=1))
-        old = columns < self.n_items
-        has_vector[old] &= self._has_interactions("items", columns[old])
-        indices[~has_vector], scores[~has_vector] = -1, -np.inf
-        name = self._names[1]
-        return TopK(queries, indices, scores, catalog.ids, name, f"similar_{name}")
+
+        def rank(columns: Array, k: int, allowed: Any, excluded: Any) -> Ranked:
+            indices, scores = FactorIndex(factors, metric="cosine").rank(
+                factors[columns], k, allowed, excluded, resolve_n_threads(n_threads)
+            )
+            has_vector: NDArray[np.bool_] = np.asarray(factors[columns].any(axis=1))
+            old = columns < self.n_items
+            has_vector[old] &= self._has_interactions("items", columns[old])
+            indices[~has_vector], scores[~has_vector] = -1, -np.inf
+            return indices, scores
+
+        return similar_in_catalog(self, catalog, items, k, candidates, exclude, rank)

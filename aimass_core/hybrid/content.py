@@ -8,7 +8,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base.csr import (
-    one_entry_rows,
     spgemm_topk,
     take_rows,
     take_rows_or_empty,
@@ -16,8 +15,7 @@ from ..base.csr import (
     with_scipy_indices,
 )
 from ..base.feature_recommender import FeatureRecommender
-from ..base.features import columns_of, no_features
-from ..base.filters import as_filters
+from ..base.features import no_features
 from ..base.lists import Explanation, TopK
 from ..base.query import Query
 from ..base.ranking import filter_lists
@@ -28,6 +26,7 @@ from ..data.cleaning import time_decay
 from ..retrieval._index import FactorIndex
 from ._design import normalized_rows
 from ._feature_factors import explanation_by_features, item_to_explain
+from ._new_items import similar_in_catalog
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -381,21 +380,14 @@ class ContentBased(FeatureRecommender):
         """
         self._check_fitted()
         catalog = self._catalog(item_features)
-        columns = columns_of(catalog, items, self.n_items)
-        queries = columns if catalog.ids is None else catalog.ids.ids[columns]
-        own = one_entry_rows(columns, catalog.size)
-        allowed, excluded = as_filters(candidates, exclude, catalog, queries, own)
         features = self.item_features_ if catalog.features is None else catalog.features
-        indices, scores = self._ranked_vectors(
-            self._vectors(take_rows(features, columns)),
-            min(as_int(k, "k", minimum=1), catalog.size),
-            allowed,
-            excluded,
-            resolve_n_threads(n_threads),
-            catalog.features,
-        )
-        name = self._names[1]
-        return TopK(queries, indices, scores, catalog.ids, name, f"similar_{name}")
+
+        def rank(columns: Any, k: int, allowed: Any, excluded: Any) -> Ranked:
+            vectors = self._vectors(take_rows(features, columns))
+            threads = resolve_n_threads(n_threads)
+            return self._ranked_vectors(vectors, k, allowed, excluded, threads, catalog.features)
+
+        return similar_in_catalog(self, catalog, items, k, candidates, exclude, rank)
 
     def explain(
         self,

@@ -11,6 +11,7 @@ from .. import kernels
 from ..base.csr import (
     common_products,
     dense_scores,
+    one_entry_rows,
     products_of_rows,
     row_numbers,
     row_range,
@@ -24,7 +25,7 @@ from ..base.query import Query
 from ..base.ranking import rank_by_score
 from ..base.recommender import Recommender
 from ..base.threads import resolve_n_threads
-from ..base.validation import as_choice, as_int, csr_parts, wrap_csr
+from ..base.validation import as_choice, as_int, csr_parts
 from ..data.weighting._by_name import as_weighting
 
 if TYPE_CHECKING:
@@ -235,12 +236,7 @@ class LinearModel(Recommender):
         k = as_int(k, "k", minimum=1)
         rows = self._columns(items, "items")
         queries = rows if self.items_ is None else self.items_.ids[rows]
-        own = wrap_csr(
-            np.arange(len(rows) + 1, dtype=np.int64),
-            rows.astype(np.int32),
-            np.ones(len(rows), dtype=self.weights_.dtype),
-            (len(rows), self.n_items),
-        )
+        own = one_entry_rows(rows, self.n_items, self.weights_.dtype)
         catalog = Catalog(self.items_, self.n_items, "item")
         allowed, excluded = as_filters(candidates, exclude, catalog, queries, own)
         threads = resolve_n_threads(n_threads)

@@ -37,7 +37,7 @@ void add_rows_of_vectors(const FmVectors& s, Index from, Index row, Index width,
       const double* next = s.base + s.indices[k + kVectorsAhead] * s.stride;
       for (Index v = 0; v < nv * kWide; v += 8) __builtin_prefetch(next + v);
     }
-    // The vectors stay in registers, and one number at a time: 12 sums leave room for no more.
+    // The vectors stay in registers, and one number at a time: 12 sums take the others.
     V<double> vectors[nv];
     for (Index v = 0; v < nv; ++v) vectors[v] = at(o, from + v);
     for (Index i = 0; i < n_rows; ++i) {
