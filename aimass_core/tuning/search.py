@@ -75,7 +75,6 @@ class _Search:
     trials: list[Trial] = field(default_factory=list)
     is_any_done: bool = False
     share: float = math.inf  # seconds of the first trial of a model
-    untried: set[str] = field(default_factory=set)
     seconds: dict[str, float] = field(default_factory=dict)  # that each model took
     running: dict[str, list[float]] = field(default_factory=dict)  # when its trials began
     n_started: dict[str, int] = field(default_factory=dict)  # groups of settings
@@ -92,7 +91,6 @@ class _Search:
     def begin(self, names: Iterable[str], *, are_equal: bool = True) -> None:
         """Divide the time to the deadline among models, equally or without a share for each."""
         names = list(names)
-        self.untried = set(names)
         self.seconds = dict.fromkeys(names, 0.0)
         self.running = {name: [] for name in names}
         self.n_started = dict.fromkeys(names, 0)
@@ -112,10 +110,9 @@ class _Search:
 
     def start(self, name: str) -> float:
         """Return how many seconds the next trial of a model may take."""
-        is_first = name in self.untried
-        is_alone = not self.untried - {name} and not any(self.running.values())
-        self.untried.discard(name)
+        is_first = self.n_started[name] == 0
         self.n_started[name] += 1
+        is_alone = all(self.n_started.values()) and not any(self.running.values())
         now = time.monotonic()
         self.running[name].append(now)
         if is_alone and not self.is_any_done:
